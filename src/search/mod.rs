@@ -1,0 +1,65 @@
+//! Run a search: narrow by the index, fetch candidates in the page's order, check each, make a page of them.
+//!
+//! The index narrows, alco checks: what is answered is what grep would print on the same lines.
+
+pub mod cursor;
+pub mod pattern;
+pub mod query;
+
+use std::ops::Range;
+
+use crate::config::IndexName;
+use crate::record::Stored;
+use crate::search::cursor::Place;
+
+/// A record on a page.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    pub index: IndexName,
+    pub place: Place,
+    pub record: Stored,
+    /// byte ranges of the message that match; empty for a line of context
+    pub marks: Vec<Range<usize>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Line {
+    Match(Hit),
+    /// a line of the same stream around a match
+    Near(Hit),
+    /// `--`: lines are left out here
+    Gap,
+}
+
+/// One page of an answer, in the order asked for.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub lines: Vec<Line>,
+    /// where the page before this one ends, where there is one: `Cursor::Before`
+    pub previous: Option<Place>,
+    /// where the page after this one begins, where there is one: `Cursor::After`
+    pub next: Option<Place>,
+    pub count: Count,
+    /// the budget is used up: searched up to here, go on with `Cursor::After` (or Before, on the way back)
+    pub reached: Option<Place>,
+    /// parts of the answer that are missing (a peer is down, a day index is not served)
+    pub warnings: Vec<String>,
+}
+
+/// How many records match over the whole range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    Exact(u64),
+    /// more was not counted within the budget
+    AtLeast(u64),
+    /// the index alone says so, unchecked
+    AtMost(u64),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchError {
+    /// 400: the query cannot be run, and why
+    Bad(String),
+    /// 503: searchd is away, with what it or the network said
+    Away(String),
+}

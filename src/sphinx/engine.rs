@@ -1,0 +1,179 @@
+//! A searchd connection, by SphinxQL: the only door to the mysql crate.
+//!
+//! Invariant: a connection that failed in any way but an error packet is dropped, never asked again, since after a
+//! timeout it would give the next question the former one's answer. The next call connects anew.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Opts, OptsBuilder, Value};
+
+use crate::config::Address;
+
+/// Statements are at most a batch (4 MiB of SphinxQL by default) or one record of 4 MiB, escaped and prepared; the generated
+/// searchd section has max_packet_size = 64M for the same reason.
+const MAX_PACKET: usize = 64 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to do about it, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// searchd is away or silent, or the statement's fate is unknown: the same again later
+    Retry(String),
+    /// searchd took the statement and refuses it
+    Reject(String),
+}
+
+impl Fault {
+    pub fn why(&self) -> &str {
+        match self {
+            Fault::Retry(why) | Fault::Reject(why) => why,
+        }
+    }
+}
+
+/// A row of an answer: text and numbers, as searchd sent them.
+#[derive(Debug)]
+pub struct Row(Vec<Value>);
+
+impl Row {
+    /// Bytes of a column; strings of searchd need not be UTF-8.
+    pub fn bytes(&self, column: usize) -> &[u8] {
+        match self.0.get(column) {
+            Some(Value::Bytes(bytes)) => bytes,
+            _ => b"",
+        }
+    }
+
+    pub fn text(&self, column: usize) -> String {
+        String::from_utf8_lossy(self.bytes(column)).into_owned()
+    }
+
+    /// A number; None for NULL, an empty string or anything else. Sphinx's bigint is signed in some places and
+    /// unsigned in others: above `i64::MAX` the bits count.
+    pub fn int(&self, column: usize) -> Option<i64> {
+        match self.0.get(column)? {
+            Value::Int(n) => Some(*n),
+            Value::UInt(n) => Some(*n as i64),
+            Value::Bytes(bytes) => {
+                let text = std::str::from_utf8(bytes).ok()?;
+                text.parse::<i64>().ok().or_else(|| text.parse::<u64>().ok().map(|n| n as i64))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Engine {
+    address: Address,
+    timeout: Duration,
+    conn: Option<Conn>,
+}
+
+impl Engine {
+    /// Does not connect yet. `timeout` bounds each wait for an answer.
+    pub fn new(address: &Address, timeout: Duration) -> Engine {
+        Engine { address: address.clone(), timeout, conn: None }
+    }
+
+    /// Stores the rows of one REPLACE. Good only if searchd counts all of them and no warning: it takes JSON that does not
+    /// parse without an error.
+    pub fn replace(&mut self, statement: &str, rows: usize) -> Result<(), Fault> {
+        let (affected, warnings) = self.ask(|conn| {
+            let answer = conn.query_iter(statement)?;
+            Ok((answer.affected_rows(), answer.warnings()))
+        })?;
+        match (affected == rows as u64, warnings) {
+            (true, 0) => Ok(()),
+            (true, _) => Err(Fault::Reject(format!("searchd warns: {}", self.warnings()?.join("; ")))),
+            (false, _) => Err(Fault::Reject(format!("searchd stored {affected} of {rows} documents"))),
+        }
+    }
+
+    pub fn select(&mut self, statement: &str) -> Result<Vec<Row>, Fault> {
+        self.ask(|conn| conn.query_map(statement, |row: mysql::Row| Row(row.unwrap())))
+    }
+
+    /// Hands over each row as it comes; ends early when `take` says false (and then drops the connection, since the
+    /// rest of the answer is still on its way).
+    pub fn each(&mut self, statement: &str, mut take: impl FnMut(Row) -> bool) -> Result<(), Fault> {
+        let ended_early = self.ask(|conn| {
+            for row in conn.query_iter(statement)? {
+                if !take(Row(row?.unwrap())) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })?;
+        if ended_early {
+            self.conn = None;
+        }
+        Ok(())
+    }
+
+    /// The warnings of the statement before, which must have been this connection's.
+    pub fn warnings(&mut self) -> Result<Vec<String>, Fault> {
+        Ok(self.select("SHOW WARNINGS")?.iter().map(|row| row.text(2)).collect())
+    }
+
+    fn ask<T>(&mut self, question: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> Result<T, Fault> {
+        if self.conn.is_none() {
+            self.conn = Some(self.connect()?);
+        }
+        let conn = self.conn.as_mut().expect("connected just above");
+        question(conn).map_err(|error| match error {
+            mysql::Error::MySqlError(error) => Fault::Reject(format!("searchd says: {}", error.message)),
+            error => {
+                self.conn = None;
+                Fault::Retry(format!("searchd at {}: {error}", self.address))
+            }
+        })
+    }
+
+    fn connect(&self) -> Result<Conn, Fault> {
+        let opts = OptsBuilder::new()
+            .prefer_socket(false)
+            .max_allowed_packet(Some(MAX_PACKET))
+            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+            .read_timeout(Some(self.timeout))
+            .write_timeout(Some(self.timeout));
+        let opts: Opts = match &self.address {
+            Address::Tcp { host, port } => opts.ip_or_hostname(Some(host.clone())).tcp_port(*port).into(),
+            Address::Unix(path) => opts.socket(Some(path.to_string_lossy())).into(),
+        };
+        Conn::new(opts).map_err(|error| Fault::Retry(format!("searchd at {}: {error}", self.address)))
+    }
+}
+
+/// Idle connections for those who ask now and then, each used by one at a time.
+#[derive(Debug)]
+pub struct Pool {
+    address: Address,
+    timeout: Duration,
+    idle: Mutex<Vec<Engine>>,
+}
+
+/// More than these stay open only while they are in use.
+const IDLE_CONNECTIONS: usize = 4;
+
+impl Pool {
+    pub fn new(address: &Address, timeout: Duration) -> Pool {
+        Pool { address: address.clone(), timeout, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Lends a connection for the time of `work`.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
+        // a panic while it was held leaves the list as whole as before
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let lent = idle().pop();
+        let mut engine = lent.unwrap_or_else(|| Engine::new(&self.address, self.timeout));
+        let result = work(&mut engine);
+        let mut idle = idle();
+        if idle.len() < IDLE_CONNECTIONS {
+            idle.push(engine);
+        }
+        result
+    }
+}

@@ -1,0 +1,41 @@
+//! What searchd is asked to keep: the words of this side (document, docid, digest), and the doors below.
+//!
+//! An index `web` is a distributed index over one realtime index a UTC day, `web_20261122`. A document has
+//!
+//! | attribute | type | holds |
+//! |---|---|---|
+//! | `id` | docid | leased, unique over all days of an index |
+//! | `ts` | bigint | microseconds since 1970 UTC |
+//! | `seq` | bigint | the producer's `seq`, else 0: the order within a microsecond |
+//! | `digest` | bigint | 64 bits over the delivery, see `Digest` |
+//! | `logline` | string | the message |
+//! | `js` | JSON | the columns, for filters and for reading |
+//! | `exact` | string | the columns' JSON text as sent, only where Sphinx would not give `js` back equal; else empty |
+//!
+//! and the full-text fields `line` (the message), `cols` (the columns, where the index has `search = all`), `x_<column>`
+//! (each `indexed` column), all holding prepared text: see `text`.
+
+pub mod conf;
+pub mod daily;
+pub mod engine;
+pub mod json;
+pub mod sphinxql;
+pub mod text;
+
+pub use crate::config::IndexName;
+
+/// A document's id: never 0, always below 2^53, so that a JSON client can hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocId(u64);
+
+impl DocId {
+    pub const END: u64 = 1 << 53;
+
+    pub fn new(id: u64) -> Option<DocId> {
+        (id > 0 && id < DocId::END).then_some(DocId(id))
+    }
+
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
