@@ -4,7 +4,7 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `ALCO:PK:<index>` | string | the highest docid ever leased |
-//! | `ALCO:LEASES:<index>` | hash | first docid -> `last owner ended`; `since` -> when this Redis first heard of the index |
+//! | `ALCO:LEASES:<index>` | hash | first docid -> `last owner ended renewed`, epoch seconds; `since` -> when this Redis first heard of the index |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
@@ -32,6 +32,10 @@ const LEASE: u64 = 16_384;
 /// Docids for each millisecond since 1970: a lease begins at least there, so that it lies behind all that were given
 /// out before, whatever Redis remembers, unless more than two million a second were used. 2^53 is reached in 2109.
 const PER_MILLISECOND: u64 = 2048;
+
+/// A lease not renewed for so many seconds may belong to a consumer that the broker has given up: two missed heartbeats
+/// take twice as long.
+const SILENT: i64 = 10;
 
 /// How far back documents are looked for when Redis has lost its leases.
 const LOST_MILLISECONDS: u64 = 3_600_000;
@@ -84,9 +88,9 @@ impl Values {
             local last = first + tonumber(ARGV[2]) - 1
             local text = function(n) return string.format('%.0f', n) end
             redis.call('SET', KEYS[1], text(last))
-            redis.call('HSET', KEYS[2], text(first), text(last) .. ' ' .. ARGV[3] .. ' 0')
+            redis.call('HSET', KEYS[2], text(first), text(last) .. ' ' .. ARGV[3] .. ' 0 ' .. ARGV[4])
             if redis.call('HSETNX', KEYS[2], 'since', ARGV[4]) == 1 then
-                redis.call('HSET', KEYS[2], ARGV[5], text(first - 1) .. ' lost ' .. ARGV[4])
+                redis.call('HSET', KEYS[2], ARGV[5], text(first - 1) .. ' lost ' .. ARGV[4] .. ' 0')
             end
             return text(first)";
         let first: u64 = self.ask(|connection| {
@@ -108,7 +112,7 @@ impl Values {
     /// Says again that the lease is live, before documents are stored under it: a Redis that lost its data knows it again.
     pub fn renew(&self, index: &IndexName, lease: &Lease, now: Ts) -> Result<(), String> {
         let lost = u64::try_from(now.micros() / 1000).unwrap_or(0).saturating_sub(LOST_MILLISECONDS) * PER_MILLISECOND;
-        let entry = format!("{} {} 0", lease.last, self.owner);
+        let entry = format!("{} {} 0 {}", lease.last, self.owner, now.seconds());
         let since: bool = self.ask(|connection| {
             let mut pipe = redis::pipe();
             pipe.hset(leases(index), lease.first, &entry).ignore();
@@ -116,7 +120,7 @@ impl Values {
             pipe.query(connection).map(|(new,): (bool,)| new)
         })?;
         if since {
-            let entry = format!("{} lost {}", lease.first - 1, now.seconds());
+            let entry = format!("{} lost {} 0", lease.first - 1, now.seconds());
             self.ask(|connection| redis::cmd("HSET").arg(leases(index)).arg(lost).arg(&entry).query::<()>(connection))?;
         }
         Ok(())
@@ -128,8 +132,9 @@ impl Values {
         self.end_where(index, now, mine)
     }
 
-    /// The docids whose documents may stand for redelivered records: of leases that have ended, or whose process has died.
-    /// These begin their time as ended ones now.
+    /// The docids whose documents may stand for redelivered records: of leases that have ended, or whose process has died
+    /// (these begin their time as ended ones now), or of another worker that has not renewed them for longer than the
+    /// broker waits for a silent consumer.
     pub fn ended_leases(&self, index: &IndexName, now: Ts) -> Result<Vec<Span>, String> {
         let alive = self.processes()?;
         let process = |owner: &str| owner.split('/').next().unwrap_or_default().to_owned();
@@ -137,7 +142,9 @@ impl Values {
         // a redelivered record starts the time of all of them anew: more of them may be on their way
         self.end_where(index, now, |entry| entry.ended != 0 || dead(entry))?;
         let entries = self.entries(index)?;
-        Ok(entries.into_iter().filter(|entry| entry.ended != 0).map(|entry| (entry.first, entry.last)).collect())
+        let silent = |entry: &Entry| entry.owner != self.owner && entry.renewed < now.seconds() - SILENT;
+        let ended = entries.into_iter().filter(|entry| entry.ended != 0 || silent(entry));
+        Ok(ended.map(|entry| (entry.first, entry.last)).collect())
     }
 
     /// Forgets the leases that ended before `before`.
@@ -152,7 +159,7 @@ impl Values {
 
     fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&Entry) -> bool) -> Result<(), String> {
         for entry in self.entries(index)?.into_iter().filter(which) {
-            let text = format!("{} {} {}", entry.last, entry.owner, now.seconds());
+            let text = format!("{} {} {} {}", entry.last, entry.owner, now.seconds(), entry.renewed);
             self.ask(|connection| {
                 redis::cmd("HSET").arg(leases(index)).arg(entry.first).arg(&text).query::<()>(connection)
             })?;
@@ -294,6 +301,7 @@ struct Entry {
     last: u64,
     owner: String,
     ended: i64,
+    renewed: i64,
 }
 
 impl Entry {
@@ -304,6 +312,7 @@ impl Entry {
             last: words.next()?.parse().ok()?,
             owner: words.next()?.to_owned(),
             ended: words.next()?.parse().ok()?,
+            renewed: words.next()?.parse().ok()?,
         })
     }
 }

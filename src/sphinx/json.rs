@@ -50,9 +50,11 @@ impl<'a> Columns<'a> {
         Ok(())
     }
 
-    /// Says that `js` will not be read back equal for a reason that lies outside it.
-    pub fn keep_exact(&mut self) {
-        self.kept = false;
+    /// A column whose value is that text.
+    pub fn add_text(&mut self, key: &str, text: &str) {
+        let mut value = String::with_capacity(text.len() + 2);
+        quoted(text, &mut value);
+        self.add(key, &value).expect("a string has no depth");
     }
 
     pub fn end(self) {

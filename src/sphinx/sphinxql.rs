@@ -43,11 +43,15 @@ pub struct Document<'a> {
     pub indexed: &'a [String],
 }
 
+/// What every day index has, in the order of a tuple.
+pub const COLUMNS: [&str; 9] = ["id", "ts", "seq", "digest", "logline", "js", "exact", "line", "cols"];
+
 /// `REPLACE INTO web_20261122 (…) VALUES `, to be followed by tuples with commas between them.
 pub fn replace_into(day_index: &str, indexed_fields: &[String], out: &mut String) {
     out.push_str("REPLACE INTO ");
     out.push_str(day_index);
-    out.push_str(" (id,ts,seq,digest,logline,js,exact,line,cols");
+    out.push_str(" (");
+    out.push_str(&COLUMNS.join(","));
     for field in indexed_fields {
         out.push(',');
         out.push_str(field);
