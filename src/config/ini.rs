@@ -169,7 +169,7 @@ mod tests {
 
     /// Any text that the grammar can hold.
     fn value() -> impl Strategy<Value = String> {
-        "[^\\p{Cc}]{0,20}".prop_map(|text| without_comment(&format!("={}", text.trim()))[1..].trim().to_owned())
+        "[^\\p{Cc}]{0,20}".prop_map(|text| without_comment(&format!("= {}", text.trim()))[1..].trim().to_owned())
     }
 
     proptest! {

@@ -2,12 +2,13 @@
 //!
 //! `Config::default()` is what an empty file means, and what `alco.ini.example` spells out. This file holds the words;
 //! `ini` knows the grammar, `value` what may stand behind a key, `directive` which of searchd's directives alco must
-//! own, `read` puts them together, `load` finds and opens files.
+//! own, `reader` and `read` put them together, `load` finds and opens files.
 
 mod directive;
 mod ini;
 mod load;
 mod read;
+mod reader;
 mod value;
 
 use std::collections::BTreeMap;

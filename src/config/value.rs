@@ -239,7 +239,9 @@ pub fn proxy(value: &str) -> Value<String> {
     let (address, bits) = value.split_once('/').map_or((value, None), |(address, bits)| (address, Some(bits)));
     let good = match (address.parse::<IpAddr>(), bits) {
         (Ok(_), None) => true,
-        (Ok(address), Some(bits)) => bits.parse::<u8>().is_ok_and(|bits| bits <= if address.is_ipv4() { 32 } else { 128 }),
+        (Ok(address), Some(bits)) => {
+            bits.parse::<u8>().is_ok_and(|bits| bits <= if address.is_ipv4() { 32 } else { 128 })
+        }
         (Err(_), _) => value == "unix",
     };
     match good {
@@ -261,8 +263,8 @@ pub fn shortcut_name(value: &str) -> Value<String> {
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let near = |known: &'k str| (distance(word, known), known);
     let (distance, known) = known.into_iter().map(near).min()?;
-    // one slip in three letters, and never another word altogether
-    (distance <= 1 + word.len() / 4 && distance < word.len()).then_some(known)
+    // one slip in three letters, two neighbours changed about, and never another word altogether
+    (distance <= 1 + word.len() / 3 && distance < word.len()).then_some(known)
 }
 
 /// How many letters to insert, drop or change (Levenshtein), row by row.
@@ -322,7 +324,8 @@ mod tests {
         for good in ["amqp://h", "amqps://u:p%2f@h:5671/%2f?heartbeat=10", "amqp://u@[::1]:5672"] {
             assert_eq!(amqp(good).map(|url| url.expose().to_owned()).as_deref(), Ok(good));
         }
-        for bad in ["", "h", "http://s3cret@h", "amqp://", "amqp://u:s3cret/w@h", "amqp://u:s3cret", "amqp://h:s3cret/"] {
+        for bad in ["", "h", "http://s3cret@h", "amqp://", "amqp://u:s3cret/w@h", "amqp://u:s3cret", "amqp://h:s3cret/"]
+        {
             let why = amqp(bad).expect_err(bad);
             assert!(!why.contains("s3cret"), "{why}");
         }
