@@ -3,6 +3,7 @@
 //! The index narrows, alco checks: what is answered is what grep would print on the same lines.
 
 pub mod cursor;
+pub mod link;
 pub mod pattern;
 pub mod query;
 

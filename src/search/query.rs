@@ -1,5 +1,4 @@
-//! A search, as text in a URL <-> `Query`. Pure. Its whole state is here: what `to_url` writes, `from_url` reads back
-//! to the same, whatever the text in it.
+//! A search: its whole state, as it stands in a URL (`link` reads and writes it). Pure.
 
 use std::num::NonZeroUsize;
 
@@ -7,7 +6,17 @@ use jiff::tz::TimeZone;
 
 use crate::config::IndexName;
 use crate::search::cursor::Cursor;
-use crate::time::When;
+use crate::time::{Range, Ts, When};
+
+/// Rows of one page: a page is built in memory, and a browser lays out ten thousand lines in about a second. Streams
+/// have no such bound.
+pub const MAX_LIMIT: usize = 10_000;
+/// Lines around a match: as many pages of context as anybody reads, and still one question to searchd.
+pub const MAX_CONTEXT: u32 = 1000;
+/// Seconds between two refreshes of a page that follows by itself.
+pub const MAX_REFRESH: u32 = 3600;
+/// The range of a search that names none.
+pub const DEFAULT_SECONDS: i64 = 300;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
@@ -45,6 +54,58 @@ pub struct Query {
     pub follow: Follow,
     /// `download=1`
     pub download: bool,
+}
+
+impl Query {
+    /// Every record of the last five minutes.
+    pub fn new(indexes: Vec<IndexName>) -> Query {
+        Query {
+            indexes,
+            start: None,
+            end: None,
+            search: String::new(),
+            mode: Mode::default(),
+            case: false,
+            word: false,
+            invert: false,
+            within: Within::default(),
+            context: Context::default(),
+            before: 0,
+            after: 0,
+            filters: Vec::new(),
+            columns: None,
+            order: Order::default(),
+            limit: None,
+            cursor: None,
+            wrap: false,
+            tz: None,
+            format: Format::default(),
+            follow: Follow::default(),
+            download: false,
+        }
+    }
+
+    /// The instants of the range; where only its end is named, it is as long as the default.
+    pub fn range(&self, now: Ts, zone: &TimeZone) -> Range {
+        let zone = self.zone(zone);
+        let end = self.end.as_ref().map_or(now, |end| end.at(now, zone));
+        let start = self.start.as_ref().map_or(end.plus_seconds(-DEFAULT_SECONDS), |start| start.at(now, zone));
+        Range { start, end }
+    }
+
+    /// The query's own time zone, else the configured one.
+    pub fn zone<'a>(&'a self, configured: &'a TimeZone) -> &'a TimeZone {
+        self.tz.as_ref().unwrap_or(configured)
+    }
+
+    /// Lines to show before and after each match; `None` after: to the end.
+    pub fn around(&self) -> (u32, Option<u32>) {
+        match self.context {
+            Context::None => (self.before, Some(self.after)),
+            Context::Lines(lines) => (self.before.max(lines), Some(self.after.max(lines))),
+            Context::All => (self.before, None),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -112,14 +173,14 @@ pub struct Filter {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// `column=a` (repeated), `column__in=a,b`: any of them
+    /// `column=a` (repeated), `column__in=a,b`: any of them, so never empty
     In(Vec<String>),
-    /// `column__not=a,b`: none of them; records without the column stay
+    /// `column__not=a,b`: none of them; records without the column stay. Never empty
     NotIn(Vec<String>),
     Compare(Comparison, f64),
     /// `column__exists=1|0`; null is absent
     Exists(bool),
-    /// `column__like=sub*string`: `*` is any text; without case, anywhere in the value
+    /// `column__like=sub*string`: `*` is any text; without case, anywhere in the value; never empty
     Like(String),
 }
 
