@@ -1,1 +1,367 @@
-//! (to come)
+//! What a user may type. Two passes: the first puts the spellings of grep and of every other program (`-iF`, `-C3`,
+//! `--since=-1h`, `--config` anywhere) into the few that argh reads, the second is argh.
+//!
+//! A new subcommand is a struct and a variant of `Command`; the first pass learns its flags from argh. Pure: the words
+//! are an argument, and what is to be printed is returned.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, FromArgs, TopLevelCommand};
+
+/// Printed to stdout where `code` is 0, and to stderr otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    pub text: String,
+    pub code: u8,
+}
+
+/// As grep and most others do.
+const WRONG_USAGE: u8 = 2;
+
+#[derive(Debug, PartialEq)]
+pub struct Args {
+    /// the alco.ini that was named
+    pub config: Option<PathBuf>,
+    pub command: Command,
+}
+
+/// An online grep and less for the logs of a distributed system.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(help_triggers("-h", "--help"))]
+struct Alco {
+    /// the alco.ini to read, instead of $ALCO_INI, /usr/local/etc/alco.ini or /etc/alco.ini; any command takes it
+    #[argh(option, arg_name = "file")]
+    config: Option<PathBuf>,
+
+    /// print the version
+    #[argh(switch)]
+    version: bool,
+
+    #[argh(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+pub enum Command {
+    Run(Run),
+    SphinxConf(SphinxConf),
+    Check(Check),
+}
+
+/// Collect records and serve the pages, until SIGTERM or SIGINT.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "run", help_triggers("-h", "--help"))]
+pub struct Run {
+    /// serve no pages
+    #[argh(switch)]
+    pub collect_only: bool,
+
+    /// collect nothing
+    #[argh(switch)]
+    pub web_only: bool,
+}
+
+/// Print the configuration for searchd.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "sphinx-conf", help_triggers("-h", "--help"))]
+pub struct SphinxConf {}
+
+/// Read alco.ini, and tell what is wrong with it.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "check", help_triggers("-h", "--help"))]
+pub struct Check {}
+
+/// The words behind the program's name. Ours are text: a pattern that is not UTF-8 could match nothing that is stored.
+pub fn words(raw: impl Iterator<Item = OsString>) -> Result<Vec<String>, Exit> {
+    raw.skip(1)
+        .map(|word| word.into_string().map_err(|word| wrong("alco", &format!("{word:?} is not UTF-8"))))
+        .collect()
+}
+
+pub fn args(words: Vec<String>) -> Result<Args, Exit> {
+    let alco: Alco = parse("alco", &words)?;
+    if alco.version {
+        return Err(Exit { text: format!("alco {}\n", env!("CARGO_PKG_VERSION")), code: 0 });
+    }
+    let Some(command) = alco.command else {
+        return Err(wrong("alco", &format!("a command is missing: {}", names(&Alco::get_args_info()))));
+    };
+    if let Command::Run(Run { collect_only: true, web_only: true }) = command {
+        return Err(wrong(
+            "alco run",
+            "--collect-only and --web-only exclude each other; leave both out for both parts",
+        ));
+    }
+    Ok(Args { config: alco.config, command })
+}
+
+fn wrong(command: &str, what: &str) -> Exit {
+    Exit { text: format!("alco: {what}\nTry '{command} --help'.\n"), code: WRONG_USAGE }
+}
+
+fn names(top: &CommandInfoWithArgs) -> String {
+    top.commands.iter().map(|command| command.name).collect::<Vec<_>>().join(", ")
+}
+
+/// Both passes.
+fn parse<T: TopLevelCommand + ArgsInfo>(program: &str, words: &[String]) -> Result<T, Exit> {
+    let typed = Typed::read(words, &T::get_args_info()).map_err(|what| wrong(program, &what))?;
+    let command = typed.command.as_ref().map_or(program.to_owned(), |command| format!("{program} {command}"));
+    let words = typed.into_words();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    T::from_args(&[program], &words).map_err(|exit| match exit.status {
+        Ok(()) => Exit { text: exit.output, code: 0 },
+        Err(()) => wrong(&command, exit.output.trim()),
+    })
+}
+
+/// What was typed, sorted: `alco --config x run --web-only -- operands`.
+#[derive(Default)]
+struct Typed {
+    /// options of the program
+    ahead: Vec<String>,
+    command: Option<String>,
+    /// options of the command, one a word, the value in the next
+    options: Vec<String>,
+    operands: Vec<String>,
+    help: bool,
+}
+
+impl Typed {
+    fn read(words: &[String], program: &CommandInfoWithArgs) -> Result<Typed, String> {
+        let mut typed = Typed::default();
+        let mut command: Option<&CommandInfoWithArgs> = None;
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if word == "--" {
+                typed.operands.extend(words.by_ref().cloned());
+            } else if let Some(long) = word.strip_prefix("--") {
+                let (name, value) = match long.split_once('=') {
+                    Some((name, value)) => (name, Some(value)),
+                    None => (long, None),
+                };
+                let is = |flag: &FlagInfo| flag.long.trim_start_matches('-') == name;
+                let (takes_value, to) = typed.place(&format!("--{name}"), is, command, program)?;
+                match (takes_value, value) {
+                    (true, Some(value)) => to.push(value.to_owned()),
+                    (true, None) => to.push(words.next().ok_or(format!("--{name} needs a value"))?.clone()),
+                    (false, Some(_)) => return Err(format!("--{name} takes no value")),
+                    (false, None) => {}
+                }
+            } else if word.len() > 1 && word.starts_with('-') {
+                for (at, short) in word.char_indices().skip(1) {
+                    let is = |flag: &FlagInfo| flag.short == Some(short);
+                    let (takes_value, to) = typed.place(&format!("-{short}"), is, command, program)?;
+                    if takes_value {
+                        let rest = &word[at + short.len_utf8()..];
+                        to.push(match rest {
+                            "" => words.next().ok_or(format!("-{short} needs a value"))?.clone(),
+                            rest => rest.to_owned(),
+                        });
+                        break;
+                    }
+                }
+            } else if typed.command.is_some() {
+                typed.operands.push(word.clone());
+            } else {
+                let found = program.commands.iter().find(|command| command.name == word);
+                let found = found.ok_or_else(|| format!("no command '{word}'; there are {}", names(program)))?;
+                command = Some(&found.command);
+                typed.command = Some(word.clone());
+            }
+        }
+        Ok(typed)
+    }
+
+    /// Puts a flag where it belongs: the command's before the program's of the same name. Says whether a value goes
+    /// with it, and where to.
+    fn place(
+        &mut self,
+        written: &str,
+        is: impl Fn(&FlagInfo) -> bool,
+        command: Option<&CommandInfoWithArgs>,
+        program: &CommandInfoWithArgs,
+    ) -> Result<(bool, &mut Vec<String>), String> {
+        let of = |info: &CommandInfoWithArgs| info.flags.iter().find(|flag| is(flag)).map(|flag| takes_value(flag));
+        let (takes_value, to) = if matches!(written, "-h" | "--help") {
+            self.help = true;
+            return Ok((false, &mut self.options));
+        } else if let Some(takes_value) = command.and_then(of) {
+            (takes_value, &mut self.options)
+        } else if let Some(takes_value) = of(program) {
+            (takes_value, &mut self.ahead)
+        } else {
+            return Err(format!("no option {written}"));
+        };
+        to.push(written.to_owned());
+        Ok((takes_value, to))
+    }
+
+    fn into_words(self) -> Vec<String> {
+        let mut words = self.ahead;
+        words.extend(self.command);
+        if self.help {
+            words.push("--help".to_owned());
+        } else {
+            words.extend(self.options);
+            if !self.operands.is_empty() {
+                words.push("--".to_owned());
+                words.extend(self.operands);
+            }
+        }
+        words
+    }
+}
+
+fn takes_value(flag: &FlagInfo) -> bool {
+    matches!(flag.kind, FlagInfoKind::Option { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn run(config: Option<&str>, collect_only: bool, web_only: bool) -> Args {
+        Args { config: config.map(PathBuf::from), command: Command::Run(Run { collect_only, web_only }) }
+    }
+
+    #[track_caller]
+    fn check(line: &str, expect: Args) {
+        assert_eq!(args(split(line)), Ok(expect), "{line}");
+    }
+
+    #[test]
+    fn config_stands_before_or_behind_the_command() {
+        check("run", run(None, false, false));
+        check("--config x.ini run --web-only", run(Some("x.ini"), false, true));
+        check("run --collect-only --config x.ini", run(Some("x.ini"), true, false));
+        check("run --config=x.ini", run(Some("x.ini"), false, false));
+        check("sphinx-conf", Args { config: None, command: Command::SphinxConf(SphinxConf {}) });
+        check("check --config -odd", Args { config: Some("-odd".into()), command: Command::Check(Check {}) });
+    }
+
+    #[track_caller]
+    fn check_exit(line: &str, code: u8, start: &str) {
+        let exit = args(split(line)).expect_err(line);
+        assert_eq!(exit.code, code, "{line}");
+        assert!(exit.text.starts_with(start), "{line}: {}", exit.text);
+        assert!(exit.text.ends_with('\n'), "{line}: {}", exit.text);
+    }
+
+    #[test]
+    fn wrong_usage_exits_2() {
+        check_exit("", 2, "alco: a command is missing: run, sphinx-conf, check\nTry 'alco --help'.");
+        check_exit("rum", 2, "alco: no command 'rum'; there are run, sphinx-conf, check");
+        check_exit("help", 2, "alco: no command 'help'");
+        check_exit("run --collect-only --web-only", 2, "alco: --collect-only and --web-only exclude each other");
+        check_exit("run --foo", 2, "alco: no option --foo");
+        check_exit("run -x", 2, "alco: no option -x");
+        check_exit("run --web-only=yes", 2, "alco: --web-only takes no value");
+        check_exit("run --config", 2, "alco: --config needs a value");
+        check_exit("--config a run --config b", 2, "alco: Error parsing option '--config'");
+        check_exit("run operand", 2, "alco: Unrecognized argument: operand\nTry 'alco run --help'.");
+        check_exit("--collect-only run", 2, "alco: no option --collect-only");
+    }
+
+    #[test]
+    fn help_and_version_are_no_mistakes() {
+        check_exit("--help", 0, "Usage: alco ");
+        check_exit("-h", 0, "Usage: alco ");
+        check_exit("run --help", 0, "Usage: alco run ");
+        check_exit("--help run", 0, "Usage: alco run ");
+        check_exit("run operand -h", 0, "Usage: alco run ");
+        check_exit("--version", 0, concat!("alco ", env!("CARGO_PKG_VERSION")));
+        check_exit("run --version", 0, concat!("alco ", env!("CARGO_PKG_VERSION")));
+    }
+
+    /// A command with all that grep's has.
+    #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+    #[argh(help_triggers("-h", "--help"))]
+    /// A program.
+    struct Program {
+        /// a file
+        #[argh(option)]
+        config: Option<String>,
+        #[argh(subcommand)]
+        command: Sub,
+    }
+
+    #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+    #[argh(subcommand)]
+    enum Sub {
+        Grep(Grep),
+    }
+
+    #[derive(Debug, Default, PartialEq, FromArgs, ArgsInfo)]
+    #[argh(subcommand, name = "grep", help_triggers("-h", "--help"))]
+    /// Search.
+    struct Grep {
+        /// without case
+        #[argh(switch, short = 'i')]
+        ignore_case: bool,
+        /// literal
+        #[argh(switch, short = 'F')]
+        fixed_strings: bool,
+        /// count
+        #[argh(switch, short = 'c')]
+        count: bool,
+        /// lines around
+        #[argh(option, short = 'C')]
+        context: Option<u32>,
+        /// from when
+        #[argh(option)]
+        since: Option<String>,
+        #[argh(positional)]
+        index: String,
+        #[argh(positional)]
+        rest: Vec<String>,
+    }
+
+    #[track_caller]
+    fn check_grep(line: &str, config: Option<&str>, expect: Grep) {
+        let expect = Program { config: config.map(str::to_owned), command: Sub::Grep(expect) };
+        assert_eq!(parse("alco", &split(line)), Ok(expect), "{line}");
+    }
+
+    fn grep(index: &str, rest: &[&str]) -> Grep {
+        Grep { index: index.to_owned(), rest: rest.iter().map(|&word| word.to_owned()).collect(), ..Grep::default() }
+    }
+
+    #[test]
+    fn greps_spellings_are_understood() {
+        let both = |grep: Grep| Grep { ignore_case: true, fixed_strings: true, ..grep };
+        check_grep("grep -iF web x", None, both(grep("web", &["x"])));
+        check_grep("grep web x -i --fixed-strings", None, both(grep("web", &["x"])));
+        let context = |grep: Grep| Grep { context: Some(3), ..grep };
+        check_grep("grep -C3 web", None, context(grep("web", &[])));
+        check_grep("grep -C 3 web", None, context(grep("web", &[])));
+        check_grep("grep --context=3 web", None, context(grep("web", &[])));
+        check_grep("grep -iFC3 web", None, both(context(grep("web", &[]))));
+        let since = |grep: Grep| Grep { since: Some("-1h".to_owned()), ..grep };
+        check_grep("grep --since=-1h web", None, since(grep("web", &[])));
+        check_grep("grep web --since -1h x=y", None, since(grep("web", &["x=y"])));
+        check_grep("grep web -- -x --since", None, grep("web", &["-x", "--since"]));
+        check_grep("grep web - help", None, grep("web", &["-", "help"]));
+        check_grep("grep -c web --config f", Some("f"), Grep { count: true, ..grep("web", &[]) });
+    }
+
+    #[test]
+    fn a_missing_value_takes_no_operand_along() {
+        for (line, what) in [
+            ("grep web --since", "alco: --since needs a value"),
+            ("grep web -iC", "alco: -C needs a value"),
+            ("grep web -ix", "alco: no option -x"),
+            ("grep", "alco: Required positional arguments not provided"),
+            ("grep -Cx web", "alco: Error parsing option '-C' with value 'x'"),
+        ] {
+            let exit = parse::<Program>("alco", &split(line)).expect_err(line);
+            assert!(exit.code == 2 && exit.text.starts_with(what), "{line}: {}", exit.text);
+        }
+    }
+}

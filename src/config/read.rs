@@ -187,11 +187,11 @@ impl Reading {
                     }
                     queues.entry(&index.queue).or_insert(&index.name);
                 }
-                ("http", _) if self.config.http.user_header.is_some() => {
-                    if self.config.http.trusted_proxies.is_empty() {
-                        let what = "user_header: anybody could send it; set trusted_proxies, such as 127.0.0.1";
-                        wrong(section, "user_header", what.to_owned());
-                    }
+                ("http", _)
+                    if self.config.http.user_header.is_some() && self.config.http.trusted_proxies.is_empty() =>
+                {
+                    let what = "user_header: anybody could send it; set trusted_proxies, such as 127.0.0.1";
+                    wrong(section, "user_header", what.to_owned());
                 }
                 ("sphinx.searchd", _) => {
                     let own = self.config.sphinx.searchd.iter().find(|(key, _)| key == "pid_file");
