@@ -166,8 +166,7 @@ fn housekeeping(config: &Config, metrics: &Metrics, stop: &Receiver<Infallible>,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = Ts::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
+        let now = Ts::of(SystemTime::now());
         for ((name, collected), before) in metrics.indexes.iter().zip(&mut before) {
             let stored = collected.stored.get();
             let count = stored - *before;

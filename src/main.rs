@@ -1,3 +1,14 @@
+//! alco: an online grep and less for the logs of a distributed system. `main` parses, runs, reports.
+//!
+//! Two flows, which never call each other:
+//!
+//!     In:   delivery -> record -> batch -> documents -> searchd -> ack      ingest/, a thread per worker
+//!     Out:  request  -> search -> SphinxQL -> candidates -> hits -> page    http/ over search/
+//!
+//! Both stand on `sphinx/` (what searchd calls things, and the only door to it), `values` (Redis) and the plain words
+//! (`record`, `time`, `config`, `metrics`). `daemon` starts, watches and stops the threads. There is no async runtime, no
+//! global state, and nothing that forks, writes a pid file or speaks to syslog.
+
 mod cli;
 mod config;
 mod daemon;
@@ -9,9 +20,76 @@ mod search;
 mod sphinx;
 mod time;
 mod values;
-fn main() {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    let path = std::env::args().nth(1).expect("path");
-    let config = config::Config::load(std::path::Path::new(&path)).expect("config");
-    daemon::run(config, daemon::Parts { collect: true, web: false }).expect("run");
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use crate::cli::{Args, Command, Exit};
+use crate::config::Config;
+use crate::time::Ts;
+
+/// Wrong usage, or an alco.ini with mistakes: nothing was started.
+const USAGE: u8 = 2;
+/// It began, and could not go on.
+const FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    // chatter of the libraries below is of no use to an administrator
+    let filter = env_logger::Env::new().filter_or("ALCO_LOG", "warn,alco=info");
+    env_logger::Builder::from_env(filter).format(line).init();
+    let outcome = cli::words(std::env::args_os()).and_then(cli::args).and_then(run);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Exit { text, code: 0 }) => {
+            // a reader that has gone away has read what it wanted
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(Exit { text, code }) => {
+            let _ = io::stderr().write_all(text.as_bytes());
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Exit> {
+    match args.command {
+        Command::Run(flags) => {
+            let parts = daemon::Parts { collect: !flags.web_only, web: !flags.collect_only };
+            let config = load(args.config.as_deref(), Config::load)?;
+            daemon::run(config, parts).map_err(|why| Exit { text: format!("alco: {why}\n"), code: FAILURE })
+        }
+        Command::SphinxConf(_) => {
+            let config = load(args.config.as_deref(), Config::load_without_secrets)?;
+            Err(Exit { text: sphinx::conf::sphinx_conf(&config, Ts::of(SystemTime::now()).day()), code: 0 })
+        }
+        Command::Check(_) => {
+            load(args.config.as_deref(), Config::load)?;
+            Err(Exit { text: "alco.ini: ok\n".to_owned(), code: 0 })
+        }
+    }
+}
+
+/// Reads the named file, or the one in its usual place, or takes the defaults and says so.
+fn load(named: Option<&Path>, read: fn(&Path) -> Result<Config, Vec<String>>) -> Result<Config, Exit> {
+    let found = named.map(Path::to_owned).map_or_else(config::find, Ok);
+    let config = match found {
+        Ok(path) => read(&path),
+        Err(notice) => {
+            log::warn!("{notice}");
+            Ok(Config::default())
+        }
+    };
+    config.map_err(|mistakes| Exit { text: mistakes.join("\n") + "\n", code: USAGE })
+}
+
+/// `2026-11-22T10:00:00.123Z WARN  ingest-web-1  web: …`
+fn line(out: &mut env_logger::fmt::Formatter, record: &log::Record) -> io::Result<()> {
+    let thread = std::thread::current();
+    let time = Ts::of(SystemTime::now()).rfc3339();
+    // milliseconds will do for people
+    let time = time.get(..23).unwrap_or(&time);
+    writeln!(out, "{time}Z {:<5} {}  {}", record.level(), thread.name().unwrap_or("-"), record.args())
 }

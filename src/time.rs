@@ -4,6 +4,7 @@
 //! half open: its start belongs to it, its end does not, so neighbouring ranges share no record.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -23,6 +24,12 @@ impl Ts {
     /// Instants outside the years 0 to 9999 have no written form that could be read back: the nearest that has one.
     pub fn from_micros(micros: i64) -> Ts {
         Ts(micros.clamp(Ts::MIN.0, Ts::MAX.0))
+    }
+
+    /// What a clock says; one that stands before 1970 says 1970.
+    pub fn of(clock: SystemTime) -> Ts {
+        let since = clock.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ts::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
     pub fn micros(self) -> i64 {

@@ -118,8 +118,7 @@ impl From<String> for Halt {
 }
 
 fn now() -> Ts {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ts::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    Ts::of(SystemTime::now())
 }
 
 impl Worker {
