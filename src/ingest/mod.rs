@@ -46,8 +46,8 @@ const TICK: Duration = Duration::from_secs(5);
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Before the first look-up of a session: statements of workers that died may still lie in searchd's sockets.
 const SETTLE: Duration = Duration::from_secs(1);
-/// Documents that one look-up may find.
-const FOUND: usize = 100_000;
+/// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
+const FOUND: usize = 2000;
 /// A batch that has waited longer may belong to a session that the broker has given up; asked before it is stored.
 const STALE: Duration = Duration::from_secs(15);
 /// An ended lease is kept until no redelivered record has come for so long.
@@ -463,10 +463,20 @@ impl Worker {
             let (Some(first), Some(last)) = (spans.iter().map(|s| s.0).min(), spans.iter().map(|s| s.1).max()) else {
                 return Ok(Vec::new());
             };
-            let question = sphinxql::by_digest(&worker.index.name, &digests, first, last, FOUND);
-            let rows = worker.ask_searchd(|engine| engine.select(&question))?;
-            let found = rows.iter().filter_map(|row| Some((u64::try_from(row.int(0)?).ok()?, row.int(1)?)));
-            Ok(found.filter(|(id, _)| spans.iter().any(|(first, last)| first <= id && id <= last)).collect())
+            let mut found: Vec<(u64, i64)> = Vec::new();
+            let mut from = first;
+            loop {
+                let question = sphinxql::by_digest(&worker.index.name, &digests, from, last, FOUND);
+                let rows = worker.ask_searchd(|engine| engine.select(&question))?;
+                found.extend(rows.iter().filter_map(|row| Some((u64::try_from(row.int(0)?).ok()?, row.int(1)?))));
+                match found.last() {
+                    Some((id, _)) if rows.len() == FOUND => from = id + 1,
+                    _ => break,
+                }
+            }
+            let within = |id: u64| spans.iter().any(|(first, last)| *first <= id && id <= *last);
+            found.retain(|(id, _)| within(*id));
+            Ok(found)
         };
         let mut found = find(self)?;
         if !self.settled {

@@ -1,0 +1,476 @@
+//! Nothing lost, nothing twice, whatever dies when. `make chaos` runs ten minutes of it, `make check` one.
+//!
+//! Producers publish numbered persistent records with confirms to a durable queue; meanwhile alco, searchd, Redis and RabbitMQ
+//! are killed, stopped and restarted by a seeded schedule. At the end every number that the broker confirmed must be stored
+//! exactly once. A number whose confirm was lost with a connection may be there or not, but not twice.
+//!
+//! Environment: CHAOS_SEED, CHAOS_SECONDS (of faults), CHAOS_RATE (records a second).
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use amiquip::{
+    AmqpProperties, Confirm, Connection, ExchangeDeclareOptions, ExchangeType, FieldTable, Publish, QueueDeclareOptions,
+};
+use mysql::prelude::Queryable;
+
+const INDEX: &str = "chaos";
+const PUBLISHERS: u64 = 2;
+/// Confirms that may be outstanding for a publisher.
+const WINDOW: usize = 200;
+/// alco's promise: what it may hold in memory with records of this size.
+const MEMORY_KIB: u64 = 48 * 1024;
+
+fn main() -> ExitCode {
+    let number = |name: &str, default| match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is a number")),
+        Err(_) => default,
+    };
+    let seed = number("CHAOS_SEED", 1);
+    let (seconds, rate) = (number("CHAOS_SECONDS", 45), number("CHAOS_RATE", 3000));
+    println!("chaos: seed {seed}, {seconds} s of faults, {rate} records a second");
+    let mut run = Run::start(seed);
+    let report = run.all(Duration::from_secs(seconds), rate);
+    drop(run);
+    match report {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            println!("chaos: FAILED with CHAOS_SEED={seed}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Run {
+    root: PathBuf,
+    dir: PathBuf,
+    env: HashMap<String, String>,
+    random: fastrand::Rng,
+    alco: Option<Child>,
+    alco_starts: usize,
+    peak_kib: u64,
+    faults: Vec<&'static str>,
+    /// faults at which alco did not do what it promises
+    complaints: Vec<String>,
+}
+
+impl Run {
+    fn start(seed: u64) -> Run {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
+        let dir = root.join("target/chaos");
+        let mut run = Run {
+            root,
+            dir,
+            env: HashMap::new(),
+            random: fastrand::Rng::with_seed(seed),
+            alco: None,
+            alco_starts: 0,
+            peak_kib: 0,
+            faults: Vec::new(),
+            complaints: Vec::new(),
+        };
+        if run.dir.exists() {
+            run.stack(&["stop"], &[]);
+        }
+        // what a former run left behind would be found again
+        let _ = fs::remove_dir_all(&run.dir);
+        fs::create_dir_all(&run.dir).expect("target can be written");
+        let extra = run.dir.join("extra.ini");
+        let text = format!("[index {INDEX}]\nthreads = 2\nfiltered = levelname, host\n");
+        fs::write(&extra, text).expect("target can be written");
+        run.stack(&["start"], &[]);
+        // with odd seeds the acknowledgement comes a second after the insert, so that deaths fall in between
+        if seed % 2 == 1 {
+            let ini = fs::read_to_string(&run.env["ALCO_INI"]).expect("tests/stack wrote it");
+            let ini = ini.replace("[rabbitmq]", "[rabbitmq]\nack_delay = 1s");
+            fs::write(&run.env["ALCO_INI"], ini).expect("target can be written");
+        }
+        run.start_alco();
+        run
+    }
+
+    /// Runs tests/stack, and takes what it prints about the servers.
+    fn stack(&mut self, before: &[&str], after: &[&str]) {
+        let mut command = Command::new(self.root.join("tests/stack"));
+        command.args(before).arg(&self.dir).args(after);
+        command.env("ALCO", env!("CARGO_BIN_EXE_alco")).env("ALCO_STACK_OWNER", std::process::id().to_string());
+        if after.is_empty() && before == ["start"] {
+            command.env("ALCO_INI_EXTRA", self.dir.join("extra.ini"));
+        }
+        let output = command.stderr(Stdio::inherit()).output().expect("tests/stack can be run");
+        assert!(output.status.success(), "tests/stack {before:?} {after:?} works");
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            if let Some((key, value)) = line.split_once('=') {
+                self.env.insert(key.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    fn rabbitmqctl(&self, what: &str) {
+        let settings = fs::read_to_string(self.dir.join("settings")).expect("tests/stack has written its settings");
+        let port = settings.lines().find_map(|line| line.strip_prefix("port_epmd=")).expect("a port of epmd's");
+        let home = self.dir.join("rabbitmq");
+        let done = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl")
+            .args(["-n", "alco@localhost", what])
+            .env("HOME", &home)
+            .env("ERL_EPMD_PORT", port)
+            .env("RABBITMQ_CONF_ENV_FILE", home.join("env.conf"))
+            .stdout(Stdio::null())
+            .status()
+            .expect("rabbitmqctl can be run");
+        assert!(done.success(), "rabbitmqctl {what} works");
+    }
+
+    fn start_alco(&mut self) {
+        self.alco_starts += 1;
+        let log = File::options().create(true).append(true).open(self.dir.join("alco.log")).expect("a log for alco");
+        let child = Command::new(env!("CARGO_BIN_EXE_alco"))
+            .args(["run", "--collect-only", "--config"])
+            .arg(&self.env["ALCO_INI"])
+            .stderr(log)
+            .spawn()
+            .expect("alco can be started");
+        self.alco = Some(child);
+    }
+
+    fn note_memory(&mut self) {
+        let Some(alco) = &self.alco else { return };
+        let status = fs::read_to_string(format!("/proc/{}/status", alco.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(0);
+        self.peak_kib = self.peak_kib.max(peak);
+    }
+
+    fn signal_alco(&mut self, signal: &str) {
+        self.note_memory();
+        let id = self.alco.as_ref().expect("alco runs").id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().expect("kill can be run");
+        assert!(sent.success(), "alco was there to be killed");
+    }
+
+    fn kill_alco(&mut self) {
+        self.signal_alco("-KILL");
+        self.alco.take().expect("alco runs").wait().expect("alco can be waited for");
+    }
+
+    /// SIGTERM, and the promise to be gone within 5 s, with status 0.
+    fn end_alco(&mut self) {
+        self.signal_alco("-TERM");
+        let mut alco = self.alco.take().expect("alco runs");
+        let asked = Instant::now();
+        let status = loop {
+            if let Some(status) = alco.try_wait().expect("alco can be waited for") {
+                break status;
+            }
+            if asked.elapsed() > Duration::from_secs(20) {
+                alco.kill().expect("alco can be killed");
+            }
+            thread::sleep(Duration::from_millis(20));
+        };
+        // a machine with two cores and four servers: half a second is theirs
+        if asked.elapsed() > Duration::from_millis(5500) || !status.success() {
+            self.complaints.push(format!("SIGTERM: {status} after {:?}", asked.elapsed()));
+        }
+    }
+
+    fn fault(&mut self) {
+        let pause = |random: &mut fastrand::Rng, milliseconds: std::ops::Range<u64>| {
+            thread::sleep(Duration::from_millis(random.u64(milliseconds)));
+        };
+        let name = match self.random.u8(0..11) {
+            0 => {
+                self.kill_alco();
+                self.start_alco();
+                "alco kill -9"
+            }
+            1 => {
+                self.end_alco();
+                self.start_alco();
+                "alco SIGTERM"
+            }
+            2 => {
+                // the statement is in searchd's socket when alco dies: stored, and never acknowledged
+                self.stack(&["pause"], &["searchd"]);
+                pause(&mut self.random, 1200..2500);
+                self.kill_alco();
+                self.start_alco();
+                self.stack(&["resume"], &["searchd"]);
+                "alco kill -9 between insert and ack"
+            }
+            3 => {
+                self.stack(&["kill"], &["searchd"]);
+                pause(&mut self.random, 0..3000);
+                self.stack(&["start"], &["searchd"]);
+                "searchd kill -9"
+            }
+            4 => {
+                self.stack(&["pause"], &["searchd"]);
+                pause(&mut self.random, 1000..12_000);
+                self.stack(&["resume"], &["searchd"]);
+                "searchd SIGSTOP"
+            }
+            5 => {
+                self.stack(&["kill"], &["redis"]);
+                pause(&mut self.random, 0..3000);
+                self.stack(&["start"], &["redis"]);
+                "redis kill -9"
+            }
+            6 => {
+                self.stack(&["kill"], &["redis"]);
+                let data = self.dir.join("redis/appendonlydir");
+                fs::remove_dir_all(&data).expect("redis keeps its data there");
+                self.stack(&["start"], &["redis"]);
+                "redis kill -9, data lost"
+            }
+            7 => {
+                self.rabbitmqctl("stop_app");
+                pause(&mut self.random, 0..2000);
+                self.rabbitmqctl("start_app");
+                "rabbitmq stop_app"
+            }
+            8 => {
+                self.stack(&["kill"], &["rabbitmq"]);
+                self.stack(&["start"], &["rabbitmq"]);
+                "rabbitmq kill -9"
+            }
+            9 => {
+                // both ends at once: the broker has forgotten acknowledgements, and alco what it had in hand
+                self.stack(&["kill"], &["rabbitmq"]);
+                self.kill_alco();
+                self.stack(&["start"], &["rabbitmq"]);
+                self.start_alco();
+                "rabbitmq and alco kill -9"
+            }
+            _ => {
+                self.stack(&["pause"], &["searchd"]);
+                pause(&mut self.random, 1000..2000);
+                self.end_alco();
+                self.start_alco();
+                self.stack(&["resume"], &["searchd"]);
+                "alco SIGTERM while searchd is stopped"
+            }
+        };
+        println!("chaos: {name}");
+        self.faults.push(name);
+    }
+
+    fn all(&mut self, time: Duration, rate: u64) -> Result<(), String> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let book = Arc::new(Book::default());
+        let mut publishers = Vec::new();
+        for n in 0..PUBLISHERS {
+            let (stop, book, url) = (stop.clone(), book.clone(), self.env["ALCO_AMQP"].clone());
+            publishers.push(thread::spawn(move || publisher(n, &url, &book, &stop, rate / PUBLISHERS)));
+        }
+        let stall = Arc::new(Mutex::new(Duration::ZERO));
+        let watcher = {
+            let (stop, stall, address) = (stop.clone(), stall.clone(), self.env["ALCO_SPHINX"].clone());
+            thread::spawn(move || watch(&address, &stop, &stall))
+        };
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            let quiet = self.random.u64(500..4000);
+            thread::sleep(Duration::from_millis(quiet));
+            self.note_memory();
+            self.fault();
+        }
+        stop.store(true, Relaxed);
+        for publisher in publishers {
+            publisher.join().expect("a publisher ends");
+        }
+        watcher.join().expect("the watcher ends");
+        let confirmed = book.confirmed.lock().expect("no publisher panicked").clone();
+        let stored = self.settled(confirmed.len())?;
+        self.note_memory();
+
+        let lost: Vec<&u64> = confirmed.iter().filter(|n| !stored.contains_key(n)).collect();
+        let twice: Vec<&u64> = stored.iter().filter(|(_, count)| **count > 1).map(|(n, _)| n).collect();
+        println!(
+            "chaos: published {} (confirmed {}), stored {}, lost {}, duplicates {}, faults {}, alco starts {}, longest stall \
+             {:.1} s, peak memory {} MiB",
+            book.next.load(Relaxed),
+            confirmed.len(),
+            stored.values().sum::<u64>(),
+            lost.len(),
+            twice.len(),
+            self.faults.len(),
+            self.alco_starts,
+            stall.lock().expect("the watcher did not panic").as_secs_f64(),
+            self.peak_kib / 1024
+        );
+        let sample = |numbers: &[&u64]| numbers.iter().take(10).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+        let mut wrong = self.complaints.clone();
+        if !lost.is_empty() {
+            wrong.push(format!("lost {}: {}…", lost.len(), sample(&lost)));
+        }
+        if !twice.is_empty() {
+            wrong.push(format!("twice {}: {}…", twice.len(), sample(&twice)));
+        }
+        if self.peak_kib > MEMORY_KIB {
+            wrong.push(format!("alco held {} KiB", self.peak_kib));
+        }
+        if confirmed.len() < 1000 {
+            wrong.push("next to nothing was published".into());
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+    }
+
+    /// Waits until everything confirmed is there, or nothing has come for long; then how often each number is stored.
+    fn settled(&self, confirmed: usize) -> Result<HashMap<u64, u64>, String> {
+        let address = &self.env["ALCO_SPHINX"];
+        let (mut best, mut since) = (0, Instant::now());
+        loop {
+            let count = count(address).unwrap_or(0);
+            if count > best {
+                (best, since) = (count, Instant::now());
+            }
+            // a few seconds more than needed: what would be stored twice shall have the time
+            let quiet = if best >= confirmed as u64 { 5 } else { 60 };
+            if since.elapsed() > Duration::from_secs(quiet) {
+                break;
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+        let mut conn = connect(address).ok_or("searchd does not answer at the end")?;
+        let mut stored: HashMap<u64, u64> = HashMap::new();
+        let mut last = 0_u64;
+        loop {
+            let sql = format!(
+                "SELECT id, logline FROM {INDEX} WHERE id > {last} ORDER BY id ASC LIMIT 10000 OPTION max_matches=10000"
+            );
+            let rows: Vec<(u64, String)> = conn.query(sql).map_err(|error| error.to_string())?;
+            let Some((highest, _)) = rows.last() else { return Ok(stored) };
+            last = *highest;
+            for (_, line) in &rows {
+                let number =
+                    line.split(' ').nth(1).and_then(|n| n.parse().ok()).ok_or(format!("a strange line: {line}"))?;
+                *stored.entry(number).or_default() += 1;
+            }
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(mut alco) = self.alco.take() {
+            let _ = alco.kill();
+            let _ = alco.wait();
+        }
+        self.stack(&["stop"], &[]);
+    }
+}
+
+fn connect(address: &str) -> Option<mysql::Conn> {
+    let (host, port) = address.split_once(':').expect("host:port");
+    let opts = mysql::OptsBuilder::new()
+        .ip_or_hostname(Some(host))
+        .tcp_port(port.parse().expect("a port"))
+        .prefer_socket(false)
+        .max_allowed_packet(Some(64 << 20))
+        .tcp_connect_timeout(Some(Duration::from_secs(2)))
+        .read_timeout(Some(Duration::from_secs(20)));
+    mysql::Conn::new(opts).ok()
+}
+
+fn count(address: &str) -> Option<u64> {
+    connect(address)?.query_first(format!("SELECT COUNT(*) FROM {INDEX}")).ok()?
+}
+
+/// The longest time in which nothing was stored, though records came.
+fn watch(address: &str, stop: &AtomicBool, stall: &Mutex<Duration>) {
+    let (mut best, mut since) = (0, Instant::now());
+    while !stop.load(Relaxed) {
+        let count = count(address).unwrap_or(0);
+        let mut longest = stall.lock().expect("nobody panics with it");
+        *longest = (*longest).max(since.elapsed());
+        drop(longest);
+        if count > best {
+            (best, since) = (count, Instant::now());
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// What the producers know: the next number, and which the broker has confirmed.
+#[derive(Default)]
+struct Book {
+    next: AtomicU64,
+    confirmed: Mutex<Vec<u64>>,
+}
+
+fn publisher(name: u64, url: &str, book: &Book, stop: &AtomicBool, rate: u64) {
+    let mut random = fastrand::Rng::with_seed(name);
+    while !stop.load(Relaxed) {
+        // whatever the reason, a new connection is the cure
+        if publish(url, book, stop, rate, &mut random).is_none() {
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+/// Publishes until told to stop or the connection ends; what is unconfirmed then is given up, its fate unknown.
+fn publish(url: &str, book: &Book, stop: &AtomicBool, rate: u64, random: &mut fastrand::Rng) -> Option<()> {
+    let mut connection = Connection::insecure_open(&format!("{url}?heartbeat=5&connection_timeout=3000")).ok()?;
+    let channel = connection.open_channel(None).ok()?;
+    // the queue must be there before the first record, or the exchange would drop it
+    let exchange = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    channel.exchange_declare(ExchangeType::Topic, "logstash", exchange).ok()?;
+    let queue = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(INDEX, queue).ok()?;
+    channel.queue_bind(INDEX, "logstash", "logstash.#", FieldTable::new()).ok()?;
+    channel.enable_publisher_confirms().ok()?;
+    let confirms = channel.listen_for_publisher_confirms().ok()?;
+    let mut open: HashMap<u64, u64> = HashMap::new();
+    let mut oldest_tag = 1;
+    let mut tag = 0;
+    let begun = Instant::now();
+    loop {
+        let ended = stop.load(Relaxed);
+        if ended && open.is_empty() {
+            return Some(());
+        }
+        if !ended && open.len() < WINDOW {
+            let ahead = tag as f64 / rate as f64 - begun.elapsed().as_secs_f64();
+            if ahead > 0.0 {
+                thread::sleep(Duration::from_secs_f64(ahead.min(0.05)));
+            }
+            let number = book.next.fetch_add(1, Relaxed);
+            let body = body(number, random);
+            let properties = AmqpProperties::default().with_delivery_mode(2);
+            tag += 1;
+            open.insert(tag, number);
+            channel.basic_publish("logstash", Publish::with_properties(&body, "logstash.chaos", properties)).ok()?;
+        }
+        let wait = if open.len() >= WINDOW || ended { Duration::from_secs(20) } else { Duration::ZERO };
+        let confirm = match confirms.recv_timeout(wait) {
+            Ok(Confirm::Ack(confirm)) => confirm,
+            Ok(Confirm::Nack(_)) => return None,
+            Err(error) if error.is_timeout() && wait.is_zero() => continue,
+            Err(_) => return None,
+        };
+        let first = if confirm.multiple { oldest_tag } else { confirm.delivery_tag };
+        let done = (first..=confirm.delivery_tag).filter_map(|tag| open.remove(&tag));
+        book.confirmed.lock().expect("no publisher panicked").extend(done);
+        if confirm.multiple {
+            oldest_tag = confirm.delivery_tag + 1;
+        }
+    }
+}
+
+/// A record with a number; one in two hundred is large, up to 64 KiB.
+fn body(number: u64, random: &mut fastrand::Rng) -> Vec<u8> {
+    let filler = if random.u8(0..200) == 0 { random.usize(0..60_000) } else { random.usize(0..300) };
+    let filler: String = std::iter::repeat_with(|| random.alphanumeric()).take(filler).collect();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_micros();
+    format!(
+        r#"{{"@timestamp":{now},"message":"record {number} {filler}","levelname":"INFO","host":"h{}","seq":{number}}}"#,
+        number % 10
+    )
+    .into_bytes()
+}
