@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::{links, records, thousands};
 use crate::search::query::Query;
-use crate::time::Range;
+use crate::time::{Range, Ts};
 
 /// Of the drawing's own units; style.css stretches it.
 const HEIGHT: u64 = 60;
@@ -39,7 +39,7 @@ impl View<'_> {
         if most == 0 {
             return html! {};
         }
-        let digits = self.digits();
+
         html! {
             figure.hist aria-label="Records over time" {
                 div.plot {
@@ -53,38 +53,42 @@ impl View<'_> {
                     }
                 }
                 figcaption {
-                    span { (self.label(first.range.start, digits)) }
+                    span { (self.label(first.range.start)) }
                     " "
                     span.blocks aria-hidden="true" { (blocks(self.bars, most)) }
                     " "
                     span.peaks {
                         @if let Some(bar) = self.bars.iter().max_by_key(|bar| bar.total) {
-                            "most " a href=(self.zoom(bar)) { (bar.range.start.clock_in(self.zone, digits)) }
+                            "most " a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
                             ": " (thousands(bar.total))
                         }
                         @if let Some(bar) = self.bars.iter().max_by_key(|bar| bar.errors) && bar.errors > 0 {
-                            " · most errors " a href=(self.zoom(bar)) { (bar.range.start.clock_in(self.zone, digits)) }
+                            " · most errors " a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
                             ": " (thousands(bar.errors))
                         }
                         @if self.partial { " · not all of it was counted in time" }
                     }
                     " "
-                    span { (self.label(last.range.end, digits)) }
+                    span { (self.label(last.range.end)) }
                 }
             }
         }
     }
 
-    /// Fractions of a second matter where a bar is shorter.
-    fn digits(&self) -> usize {
+    /// A time of day, to what the bars tell apart: minutes, seconds or milliseconds.
+    fn clock(&self, ts: Ts) -> String {
         let micros = self.bars.first().map_or(0, |bar| bar.range.end.micros() - bar.range.start.micros());
-        if micros < 1_000_000 { 3 } else { 0 }
+        match micros {
+            n if n < 1_000_000 => ts.clock_in(self.zone, 3),
+            n if n < 60_000_000 => ts.clock_in(self.zone, 0),
+            _ => ts.clock_in(self.zone, 0)[..5].to_owned(),
+        }
     }
 
-    fn label(&self, ts: crate::time::Ts, digits: usize) -> String {
+    fn label(&self, ts: Ts) -> String {
         let day_of = |at: usize| self.bars.get(at).map(|bar| bar.range.start.date_in(self.zone));
         match day_of(0) == day_of(self.bars.len() - 1) {
-            true => ts.clock_in(self.zone, digits),
+            true => self.clock(ts),
             false => format!("{} {}", ts.date_in(self.zone), &ts.clock_in(self.zone, 0)[..5]),
         }
     }
@@ -94,7 +98,7 @@ impl View<'_> {
     }
 
     fn title(&self, bar: &Bar) -> String {
-        let mut title = format!("{} · {}", bar.range.start.clock_in(self.zone, self.digits()), records(bar.total));
+        let mut title = format!("{} · {}", self.clock(bar.range.start), records(bar.total));
         if bar.warnings > 0 {
             title += &format!(", {} warnings", thousands(bar.warnings));
         }
@@ -158,7 +162,6 @@ pub fn sparkline(counts: &[u64]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Ts;
 
     fn bars(counts: &[(u64, u64, u64)]) -> Vec<Bar> {
         let start = Ts::from_micros(1_795_341_600_000_000);
@@ -183,7 +186,7 @@ mod tests {
         let query = Query::from_url(vec!["web".parse().expect("a name")], "search=x&cursor=a1.2.3.4").expect("a query");
         let bars = bars(&[(10, 0, 0), (0, 0, 0), (400, 3, 90)]);
         let html = View { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false }.markup().into_string();
-        assert!(html.contains("title=\"10:02:00 · 400 records, 3 warnings, 90 errors\""), "{html}");
+        assert!(html.contains("title=\"10:02 · 400 records, 3 warnings, 90 errors\""), "{html}");
         let (_, href) = html.split_once("<a href=\"?").expect("a bar");
         let (href, _) = href.split_once('"').expect("its end");
         let zoomed = Query::from_url(query.indexes.clone(), &href.replace("&amp;", "&")).expect(href);

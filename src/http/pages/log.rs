@@ -93,16 +93,16 @@ impl View<'_> {
     }
 
     fn bar(&self) -> Markup {
-        let matches = self.rows.iter().any(|row| matches!(row, Row::Line(line) if line.role == Role::Match));
+        let errors = self.errors();
+        let first_match = self.first_match().and_then(|at| self.jump(&errors, Some(at), at).id);
         let near = self.rows.iter().any(|row| matches!(row, Row::Line(line) if line.role == Role::Near));
-        let errors = self.errors().len();
         let newest_first = self.query.order == Order::NewestFirst;
         html! {
             div.bar {
                 span { (self.total()) " in " (self.span()) }
                 " "
-                @if near && matches { a href="#match" { "first match" } " " }
-                @if errors > 0 { a href="#e1" { "next error ↓" } " " }
+                @if let Some(id) = first_match.filter(|_| near) { a href={ "#" (id) } { "first match ↓" } " " }
+                @if !errors.is_empty() { a href="#e1" { "first error ↓" } " " }
                 a.phone href="#filters" { "filters" }
                 " "
                 span.end {
@@ -157,6 +157,10 @@ impl View<'_> {
         self.rows.iter().enumerate().filter(|(_, row)| is_error(row)).map(|(at, _)| at).collect()
     }
 
+    fn first_match(&self) -> Option<usize> {
+        self.rows.iter().position(|row| matches!(row, Row::Line(line) if line.role == Role::Match))
+    }
+
     fn log(&self) -> Markup {
         if !self.rows.iter().any(|row| matches!(row, Row::Line(_))) {
             return self.nothing();
@@ -165,7 +169,7 @@ impl View<'_> {
         let carried = if query.is_empty() || query.len() > CARRIED_BYTES { String::new() } else { format!("?{query}") };
         let rows = Rows { zone: self.zone, record_path: "at/", record_query: &carried, wrap: self.query.wrap };
         let errors = self.errors();
-        let first_match = self.rows.iter().position(|row| matches!(row, Row::Line(line) if line.role == Role::Match));
+        let first_match = self.first_match();
         let mut date = String::new();
         html! {
             div.log .wrap[self.query.wrap] #log role="list" aria-label="Log" {
@@ -175,8 +179,7 @@ impl View<'_> {
                         Row::Line(line) => {
                             @let today = line.place.ts.date_in(self.zone);
                             @if today != date { (day(&today)) }
-                            @if first_match == Some(at) && at > 0 { span #match {} }
-                            (rows.line(line, &self.jump(&errors, at)))
+                            (rows.line(line, &self.jump(&errors, first_match, at)))
                             @let _ = date = today;
                         }
                     }
@@ -186,8 +189,10 @@ impl View<'_> {
     }
 
     /// The last error of a page leads to the end of it, where the next page is.
-    fn jump(&self, errors: &[usize], at: usize) -> Jump {
-        let Ok(nth) = errors.binary_search(&at) else { return Jump::default() };
+    fn jump(&self, errors: &[usize], first_match: Option<usize>, at: usize) -> Jump {
+        let Ok(nth) = errors.binary_search(&at) else {
+            return Jump { id: (first_match == Some(at)).then(|| "match".to_owned()), next_error: None };
+        };
         let next = if nth + 1 < errors.len() { format!("#e{}", nth + 2) } else { "#pages".to_owned() };
         Jump { id: Some(format!("e{}", nth + 1)), next_error: Some(next) }
     }

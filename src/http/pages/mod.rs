@@ -168,7 +168,7 @@ pub fn duration(micros: i64) -> String {
     match micros.max(0) / 100_000 {
         tenths if tenths < 100 => format!("{}.{} s", tenths / 10, tenths % 10),
         tenths if tenths < 1_200 => format!("{} s", tenths / 10),
-        tenths if tenths < 72_000 => format!("{} min", tenths / 600),
+        tenths if tenths < 72_000 && tenths != 36_000 => format!("{} min", tenths / 600),
         tenths if tenths < 1_728_000 => format!("{} h", tenths / 36_000),
         tenths => format!("{} d", tenths / 864_000),
     }

@@ -118,11 +118,9 @@ impl View<'_> {
                 dl.record {
                     (self.time())
                     @for (name, value) in self.columns.iter().take(COLUMNS) {
-                        div {
-                            dt { (visible_in_line(cut(name, 200).0)) }
-                            " "
-                            (self.value(name, value))
-                        }
+                        dt { (visible_in_line(cut(name, 200).0)) }
+                        " "
+                        (self.value(name, value))
                     }
                 }
                 @if self.columns.len() > COLUMNS {
@@ -136,11 +134,9 @@ impl View<'_> {
     fn time(&self) -> Markup {
         let ts = self.record.place.ts;
         html! {
-            div {
-                dt { "time" }
-                " "
-                dd { (ts) @if *self.zone != TimeZone::UTC { " · " (ts.date_in(self.zone)) " " (ts.clock_in(self.zone, 6)) " " (self.frame.zone) } }
-            }
+            dt { "time" }
+            " "
+            dd { (ts) @if *self.zone != TimeZone::UTC { " · " (ts.date_in(self.zone)) " " (ts.clock_in(self.zone, 6)) " " (self.frame.zone) } }
         }
     }
 
@@ -233,7 +229,7 @@ mod tests {
         .into_string();
         assert!(html.contains("<pre class=\"message\">one &lt;b&gt;\n  two</pre>"), "{html}");
         assert!(html.contains("<pre>Trace\n  &lt;i&gt;</pre>"), "{html}");
-        assert!(html.contains("<dt>&lt;k&gt;</dt> <dd>\\u{202e}v"), "{html}");
+        assert!(html.contains("<dt>&lt;k&gt;</dt> <dd>&lt;U+202E&gt;v"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/?search=x&amp;tags=b\">only</a>"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/60-20/?search=x#here\""), "{html}");
     }

@@ -23,9 +23,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
             '\n' | '\t' => out.push(c),
             // a line end as Windows writes it
             '\r' if rest.starts_with('\n') => {}
-            '\0'..='\x1f' => out.push(picture(u32::from(c))),
-            '\x7f' => out.push('␡'),
-            c if is_unfit(c) => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            // as less and cat -v write them
+            '\0'..='\x1f' | '\x7f' => out.extend(['^', char::from(c as u8 ^ 0x40)]),
+            c if is_unfit(c) => out.push_str(&format!("<U+{:04X}>", u32::from(c))),
             c => out.push(c),
         }
     }
@@ -56,11 +56,6 @@ fn is_unfit(c: char) -> bool {
         | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
         | '\u{fdd0}'..='\u{fdef}' | '\u{e0000}'..='\u{e007f}')
         || u32::from(c) & 0xfffe == 0xfffe
-}
-
-/// Unicode has a picture for each C0 control.
-fn picture(control: u32) -> char {
-    char::from_u32(0x2400 + control).expect("below 0x2420, all assigned")
 }
 
 /// How long a colour code is (`ESC [ … m`, and `ESC [ K`, which grep writes beside its colours) at the start of the text.
@@ -96,11 +91,11 @@ mod tests {
 
     #[test]
     fn what_would_be_obeyed_is_shown() {
-        check("a\0b\x08\x1b]0;title\x07", "a␀b␈␛]0;title␇");
-        check("\x1b[2J\x1b[", "␛[2J␛[");
-        check("rm \u{202e}txt.exe\u{2066}", "rm \\u{202e}txt.exe\\u{2066}");
-        check("\u{feff}\u{200b}\u{ffff}\u{85}\x7f", "\\u{feff}\\u{200b}\\u{ffff}\\u{85}␡");
-        check("one\r\ntwo\rthree", "one\ntwo␍three");
+        check("a\0b\x08\x1b]0;title\x07", "a^@b^H^[]0;title^G");
+        check("\x1b[2J\x1b[", "^[[2J^[[");
+        check("rm \u{202e}txt.exe\u{2066}", "rm <U+202E>txt.exe<U+2066>");
+        check("\u{feff}\u{200b}\u{ffff}\u{85}\x7f", "<U+FEFF><U+200B><U+FFFF><U+0085>^?");
+        check("one\r\ntwo\rthree", "one\ntwo^Mthree");
         assert_eq!(visible_in_line("a\nb\tc"), "a↵b⇥c");
     }
 
