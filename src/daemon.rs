@@ -1,1 +1,192 @@
-//! (to come)
+//! Name, start, watch and stop every thread; signals.
+//!
+//! Stopping is a closed channel: every wait of every thread hears it. A worker that panics is started again after a
+//! back-off; what cannot be done without (the listeners) ends the process.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, after, bounded, select, unbounded};
+
+use crate::config::Config;
+use crate::http;
+use crate::ingest::Worker;
+use crate::ingest::redelivery::Claims;
+use crate::metrics::Metrics;
+use crate::time::Ts;
+use crate::values::Values;
+
+/// Promised are 5 s; what has not ended by then is left: its records stay with the broker.
+const STOP: Duration = Duration::from_millis(4500);
+const RESTART: Duration = Duration::from_secs(1);
+/// How often collecting says on stderr what it did.
+const REPORT: Duration = Duration::from_secs(10);
+/// How often values past retention leave.
+const FORGET_REPORTS: u32 = 360;
+
+/// What runs here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    pub collect: bool,
+    pub web: bool,
+}
+
+/// A thread's end, sent by the thread itself, panicking or not.
+struct End {
+    name: String,
+    panicked: bool,
+}
+
+struct Bomb {
+    name: String,
+    ends: Sender<End>,
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        // nobody listens any more once the process is about to end
+        let _ = self.ends.send(End { name: std::mem::take(&mut self.name), panicked: thread::panicking() });
+    }
+}
+
+fn spawn(name: &str, ends: &Sender<End>, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    let bomb = Bomb { name: name.to_owned(), ends: ends.clone() };
+    let body = move || {
+        let _bomb = bomb;
+        work();
+    };
+    let started = thread::Builder::new().name(name.to_owned()).spawn(body);
+    started.map(drop).map_err(|error| format!("cannot start thread {name}: {error}"))
+}
+
+/// Runs until a signal ends it.
+pub fn run(config: Config, parts: Parts) -> Result<(), String> {
+    let signals = signals()?;
+    let config = Arc::new(config);
+    let metrics = Arc::new(Metrics::new(config.indexes.iter().map(|index| index.name.clone())));
+    let (stopper, stop) = bounded::<Infallible>(0);
+    let (ends, ended) = unbounded();
+    // unlike that of any other process that uses the same Redis
+    let process = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
+    let mut running = 0;
+
+    let mut server = None;
+    if parts.web {
+        server = Some(http::Server::start(config.clone(), metrics.clone(), stop.clone())?);
+    }
+    let mut workers: Vec<(String, Box<dyn Fn() -> Result<(), String>>)> = Vec::new();
+    if parts.collect {
+        for index in &config.indexes {
+            let claims = Arc::new(Mutex::new(Claims::default()));
+            for n in 1..=index.threads.get() {
+                let name = format!("ingest-{}-{n}", index.name);
+                // a number for each worker of the process: threads are far fewer than 2^32
+                let number = workers.len() as u32;
+                let (config, index, metrics, stop) = (config.clone(), index.clone(), metrics.clone(), stop.clone());
+                let (claims, ends, process, thread) = (claims.clone(), ends.clone(), process.clone(), name.clone());
+                let start = move || {
+                    let (config, metrics, stop) = (config.clone(), metrics.clone(), stop.clone());
+                    let worker = Worker::new(config, &index, &process, number, claims.clone(), metrics, stop)?;
+                    spawn(&thread, &ends, move || worker.run())
+                };
+                workers.push((name, Box::new(start)));
+            }
+        }
+        for (_, start) in &workers {
+            start()?;
+            running += 1;
+        }
+        let (config, metrics, stop, process) = (config.clone(), metrics.clone(), stop.clone(), process.clone());
+        spawn("housekeeping", &ends, move || housekeeping(&config, &metrics, &stop, &process))?;
+        running += 1;
+    }
+
+    loop {
+        select! {
+            recv(signals) -> _ => break,
+            recv(ended) -> end => {
+                let Ok(End { name, panicked }) = end else { break };
+                running -= 1;
+                let Some((_, start)) = workers.iter().find(|(worker, _)| *worker == name) else {
+                    return Err(format!("thread {name} ended{}", if panicked { " by a panic" } else { "" }));
+                };
+                log::error!("thread {name} ended{}; starting it again", if panicked { " by a panic" } else { "" });
+                select! {
+                    recv(signals) -> _ => break,
+                    recv(after(RESTART)) -> _ => {}
+                }
+                start()?;
+                running += 1;
+            }
+        }
+    }
+    log::info!("stopping");
+    drop(stop);
+    drop(stopper);
+    let deadline = Instant::now() + STOP;
+    while running > 0 && ended.recv_deadline(deadline).is_ok() {
+        running -= 1;
+    }
+    if let Some(server) = server {
+        server.join(deadline);
+    }
+    if running > 0 {
+        log::warn!("{running} threads still wait for a server; what they had not acknowledged stays with the broker");
+    }
+    Ok(())
+}
+
+/// SIGTERM, SIGINT and SIGHUP end the process in good order; the second of them at once.
+fn signals() -> Result<Receiver<()>, String> {
+    let (sender, receiver) = bounded(1);
+    let told = AtomicBool::new(false);
+    let handler = move || {
+        if !told.swap(true, Relaxed) {
+            // there is room for one, and this is the first
+            let _ = sender.try_send(());
+        } else {
+            log::warn!("stopped at once by a second signal");
+            // 128 + SIGINT, as shells say it
+            std::process::exit(130);
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|error| format!("cannot listen for signals: {error}"))?;
+    Ok(receiver)
+}
+
+/// Says what was collected, and lets values go that are past retention.
+fn housekeeping(config: &Config, metrics: &Metrics, stop: &Receiver<Infallible>, process: &str) {
+    let mut before: Vec<u64> = metrics.indexes.iter().map(|_| 0).collect();
+    let values = Values::new(&config.redis, process, "housekeeping");
+    for round in 0_u32.. {
+        match stop.recv_timeout(REPORT) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = Ts::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
+        for ((name, collected), before) in metrics.indexes.iter().zip(&mut before) {
+            let stored = collected.stored.get();
+            let count = stored - *before;
+            *before = stored;
+            if count > 0 {
+                let lag =
+                    collected.newest.get().map_or(0, |newest| (now.micros() - newest.micros()).max(0) / 1_000_000);
+                log::info!("{name}: {count} records in 10 s, {}/s, {lag} s behind", count / REPORT.as_secs());
+            }
+        }
+        if round % FORGET_REPORTS == 0
+            && let Ok(values) = &values
+        {
+            for index in &config.indexes {
+                let oldest = now.day().plus(1 - i32::try_from(index.days.get()).unwrap_or(i32::MAX)).start();
+                if let Err(why) = values.forget(&index.name, oldest) {
+                    log::debug!("{}: {why}", index.name);
+                }
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
 
@@ -165,7 +165,7 @@ pub fn parse_rfc3339(text: &str, zone: &TimeZone) -> Option<Ts> {
     let micros = format!("{fraction:0<6}")[..6].parse::<i32>().ok()?;
     // a leap second has no number of its own: the last microsecond before the next minute
     let (second, micros) = if second == 60 { (59, 999_999) } else { (second, micros) };
-    let at = date.at(hour, minute, 0, 0).with().second(second).subsec_nanosecond(micros * 1000).build().ok()?;
+    let at = date.to_datetime(Time::new(hour, minute, second, micros * 1000).ok()?);
     let lying_z = matches!(offset, "Z" | "z") && *zone != TimeZone::UTC;
     let seconds_east = match offset {
         "" => None,

@@ -1,1 +1,318 @@
-//! (to come)
+//! What Redis keeps for alco: docid leases, the values and columns seen, a queue's bindings. The only door to the redis
+//! crate.
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `ALCO:PK:<index>` | string | the highest docid ever leased |
+//! | `ALCO:LEASES:<index>` | hash | first docid -> `last owner ended renewed`, epoch seconds; `since` -> when this Redis first heard of the index |
+//! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
+//! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen |
+//! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
+//!
+//! Invariant: no docid is leased twice, though Redis lose its data or a clock jump: see `Lease`.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::{Client, Connection, IntoConnectionInfo, RedisResult};
+
+use crate::config::{self, IndexName};
+use crate::time::Ts;
+
+/// Redis answers in microseconds; one that needs seconds is as good as away.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A column with more values is not offered as a list.
+pub const OFFERED_VALUES: usize = 10_000;
+
+/// Docids a lease gives out: some seconds of collecting at full speed, so that leasing costs nothing.
+const LEASE: u64 = 16_384;
+
+/// Docids for each millisecond since 1970: a lease begins at least there, so that it lies behind all that were given
+/// out before, whatever Redis remembers, unless more than two million a second were used. 2^53 is reached in 2109.
+const PER_MILLISECOND: u64 = 2048;
+
+/// A lease not renewed for so many seconds may belong to a consumer that the broker has given up: two missed heartbeats
+/// take twice as long.
+const SILENT: i64 = 10;
+
+/// How far back documents are looked for when Redis has lost its leases.
+const LOST_MILLISECONDS: u64 = 3_600_000;
+
+/// Docids from `next` to `last`, of one worker on one connection to the broker. While it is live, its documents belong to
+/// deliveries of that connection; when the connection has ended, each of its documents may stand for a delivery that the
+/// broker hands out again.
+#[derive(Debug)]
+pub struct Lease {
+    first: u64,
+    next: u64,
+    last: u64,
+}
+
+impl Lease {
+    pub fn next(&mut self) -> Option<crate::sphinx::DocId> {
+        let id = (self.next <= self.last).then(|| crate::sphinx::DocId::new(self.next)).flatten();
+        self.next += 1;
+        id
+    }
+}
+
+/// First and last docid.
+pub type Span = (u64, u64);
+
+pub struct Values {
+    client: Client,
+    /// `<process>/<thread>`: whose leases these are
+    owner: String,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Values {
+    /// Does not connect yet. `process` is unlike that of any other process, `thread` unlike that of any other thread.
+    pub fn new(redis: &config::Redis, process: &str, thread: &str) -> Result<Values, String> {
+        let cannot = |error| format!("cannot use [redis] url {}: {error}", redis.url.without_password());
+        let info = redis.url.expose().into_connection_info().map_err(cannot)?;
+        let client = Client::open(info).map_err(cannot)?;
+        Ok(Values { client, owner: format!("{process}/{thread}"), connection: Mutex::new(None) })
+    }
+
+    /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
+    /// the clock says.
+    pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, String> {
+        let milliseconds = u64::try_from(now.micros() / 1000).unwrap_or(0);
+        let least = (stored + 1).max(milliseconds * PER_MILLISECOND);
+        let lost = milliseconds.saturating_sub(LOST_MILLISECONDS) * PER_MILLISECOND;
+        // numbers of Lua are doubles: exact up to 2^53, where docids end
+        let script = "local first = math.max((tonumber(redis.call('GET', KEYS[1])) or 0) + 1, tonumber(ARGV[1]))
+            local last = first + tonumber(ARGV[2]) - 1
+            local text = function(n) return string.format('%.0f', n) end
+            redis.call('SET', KEYS[1], text(last))
+            redis.call('HSET', KEYS[2], text(first), text(last) .. ' ' .. ARGV[3] .. ' 0 ' .. ARGV[4])
+            if redis.call('HSETNX', KEYS[2], 'since', ARGV[4]) == 1 then
+                redis.call('HSET', KEYS[2], ARGV[5], text(first - 1) .. ' lost ' .. ARGV[4] .. ' 0')
+            end
+            return text(first)";
+        let first: u64 = self.ask(|connection| {
+            redis::cmd("EVAL")
+                .arg(script)
+                .arg(2)
+                .arg(format!("ALCO:PK:{index}"))
+                .arg(leases(index))
+                .arg(least)
+                .arg(LEASE)
+                .arg(&self.owner)
+                .arg(now.seconds())
+                .arg(lost)
+                .query(connection)
+        })?;
+        Ok(Lease { first, next: first, last: first + LEASE - 1 })
+    }
+
+    /// Says again that the lease is live, before documents are stored under it: a Redis that lost its data knows it again.
+    pub fn renew(&self, index: &IndexName, lease: &Lease, now: Ts) -> Result<(), String> {
+        let lost = u64::try_from(now.micros() / 1000).unwrap_or(0).saturating_sub(LOST_MILLISECONDS) * PER_MILLISECOND;
+        let entry = format!("{} {} 0 {}", lease.last, self.owner, now.seconds());
+        let since: bool = self.ask(|connection| {
+            let mut pipe = redis::pipe();
+            pipe.hset(leases(index), lease.first, &entry).ignore();
+            pipe.hset_nx(leases(index), "since", now.seconds());
+            pipe.query(connection).map(|(new,): (bool,)| new)
+        })?;
+        if since {
+            let entry = format!("{} lost {} 0", lease.first - 1, now.seconds());
+            self.ask(|connection| redis::cmd("HSET").arg(leases(index)).arg(lost).arg(&entry).query::<()>(connection))?;
+        }
+        Ok(())
+    }
+
+    /// Ends every lease of this worker: its connection to the broker has ended.
+    pub fn end_leases(&self, index: &IndexName, now: Ts) -> Result<(), String> {
+        let mine = |entry: &Entry| entry.ended == 0 && entry.owner == self.owner;
+        self.end_where(index, now, mine)
+    }
+
+    /// The docids whose documents may stand for redelivered records: of leases that have ended, or whose process has died
+    /// (these begin their time as ended ones now), or of another worker that has not renewed them for longer than the
+    /// broker waits for a silent consumer.
+    pub fn ended_leases(&self, index: &IndexName, now: Ts) -> Result<Vec<Span>, String> {
+        let alive = self.processes()?;
+        let process = |owner: &str| owner.split('/').next().unwrap_or_default().to_owned();
+        let dead = |entry: &Entry| !alive.contains(&process(&entry.owner));
+        // a redelivered record starts the time of all of them anew: more of them may be on their way
+        self.end_where(index, now, |entry| entry.ended != 0 || dead(entry))?;
+        let entries = self.entries(index)?;
+        let silent = |entry: &Entry| entry.owner != self.owner && entry.renewed < now.seconds() - SILENT;
+        let ended = entries.into_iter().filter(|entry| entry.ended != 0 || silent(entry));
+        Ok(ended.map(|entry| (entry.first, entry.last)).collect())
+    }
+
+    /// Forgets the leases that ended before `before`.
+    pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), String> {
+        for entry in self.entries(index)? {
+            if entry.ended != 0 && entry.ended < before.seconds() {
+                self.ask(|connection| redis::cmd("HDEL").arg(leases(index)).arg(entry.first).query::<()>(connection))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&Entry) -> bool) -> Result<(), String> {
+        for entry in self.entries(index)?.into_iter().filter(which) {
+            let text = format!("{} {} {} {}", entry.last, entry.owner, now.seconds(), entry.renewed);
+            self.ask(|connection| {
+                redis::cmd("HSET").arg(leases(index)).arg(entry.first).arg(&text).query::<()>(connection)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn entries(&self, index: &IndexName) -> Result<Vec<Entry>, String> {
+        let all: Vec<(String, String)> =
+            self.ask(|connection| redis::cmd("HGETALL").arg(leases(index)).query(connection))?;
+        Ok(all.iter().filter_map(|(first, rest)| Entry::parse(first, rest)).collect())
+    }
+
+    /// Processes that hold a connection to this Redis, this one among them.
+    fn processes(&self) -> Result<HashSet<String>, String> {
+        let list: String = self.ask(|connection| redis::cmd("CLIENT").arg("LIST").query(connection))?;
+        let names = list.split_whitespace().filter_map(|word| word.strip_prefix("name=alco-"));
+        Ok(names.map(|name| name.split('/').next().unwrap_or_default().to_owned()).collect())
+    }
+
+    /// Notes values and columns as seen.
+    pub fn seen<'a>(
+        &self,
+        index: &IndexName,
+        now: Ts,
+        columns: impl Iterator<Item = &'a str>,
+        values: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), String> {
+        let mut pipe = redis::pipe();
+        for column in columns {
+            pipe.zadd(format!("ALCO:COLUMNS:{index}"), column, now.seconds()).ignore();
+        }
+        for (column, value) in values {
+            pipe.zadd(format!("ALCO:VALUES:{index}:{column}"), value, now.seconds()).ignore();
+        }
+        match pipe.is_empty() {
+            true => Ok(()),
+            false => self.ask(|connection| pipe.query(connection)),
+        }
+    }
+
+    /// A column's values for a list to choose from, sorted; None where there are too many.
+    pub fn offered(&self, index: &IndexName, column: &str) -> Result<Option<Vec<String>>, String> {
+        let key = format!("ALCO:VALUES:{index}:{column}");
+        let count: usize = self.ask(|connection| redis::cmd("ZCARD").arg(&key).query(connection))?;
+        if count > OFFERED_VALUES {
+            return Ok(None);
+        }
+        let raw: Vec<Vec<u8>> =
+            self.ask(|connection| redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).query(connection))?;
+        let mut values: Vec<String> = raw.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+        values.sort_unstable();
+        Ok(Some(values))
+    }
+
+    /// Every column seen, with the epoch second when it was last, sorted by name.
+    pub fn columns(&self, index: &IndexName) -> Result<Vec<(String, i64)>, String> {
+        let key = format!("ALCO:COLUMNS:{index}");
+        let mut columns: Vec<(String, f64)> =
+            self.ask(|connection| redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).arg("WITHSCORES").query(connection))?;
+        columns.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        // scores are whole seconds
+        Ok(columns.into_iter().map(|(column, score)| (column, score as i64)).collect())
+    }
+
+    /// Lets go what was last seen before `before`, and of a column with too many values all but enough to know that.
+    pub fn forget(&self, index: &IndexName, before: Ts) -> Result<(), String> {
+        let columns = self.columns(index)?;
+        let mut pipe = redis::pipe();
+        let seen = format!("ALCO:COLUMNS:{index}");
+        for key in columns.iter().map(|(column, _)| format!("ALCO:VALUES:{index}:{column}")).chain([seen]) {
+            pipe.cmd("ZREMRANGEBYSCORE").arg(&key).arg("-inf").arg(format!("({}", before.seconds())).ignore();
+            pipe.cmd("ZREMRANGEBYRANK").arg(&key).arg(0).arg(-(OFFERED_VALUES as i64) - 2).ignore();
+        }
+        self.ask(|connection| pipe.query(connection))
+    }
+
+    /// The bindings `(exchange, routing key)` that were made for the queue.
+    pub fn bindings(&self, queue: &str) -> Result<Vec<(String, String)>, String> {
+        let all: Vec<String> =
+            self.ask(|connection| redis::cmd("SMEMBERS").arg(format!("ALCO:BINDINGS:{queue}")).query(connection))?;
+        let pair = |text: &String| text.split_once(' ').map(|(exchange, key)| (exchange.to_owned(), key.to_owned()));
+        Ok(all.iter().filter_map(pair).collect())
+    }
+
+    pub fn bound(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
+        self.note_binding("SADD", queue, exchange, routing_key)
+    }
+
+    pub fn unbound(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
+        self.note_binding("SREM", queue, exchange, routing_key)
+    }
+
+    fn note_binding(&self, command: &str, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
+        let (key, member) = (format!("ALCO:BINDINGS:{queue}"), format!("{exchange} {routing_key}"));
+        self.ask(|connection| redis::cmd(command).arg(&key).arg(&member).query(connection))
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&mut Connection) -> RedisResult<T>) -> Result<T, String> {
+        // a panic while it was held leaves a connection that may be out of step: begin anew
+        let mut held = self.connection.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
+            let mut held = poisoned.into_inner();
+            *held = None;
+            held
+        });
+        let outcome = match held.as_mut() {
+            Some(connection) => question(connection),
+            None => self.connect().and_then(|mut connection| {
+                let outcome = question(&mut connection);
+                *held = Some(connection);
+                outcome
+            }),
+        };
+        outcome.map_err(|error| {
+            // what Redis itself answers leaves the connection in step; anything else may not
+            if error.code().is_none() {
+                *held = None;
+            }
+            format!("redis: {error}")
+        })
+    }
+
+    fn connect(&self) -> RedisResult<Connection> {
+        let mut connection = self.client.get_connection_with_timeout(TIMEOUT)?;
+        connection.set_read_timeout(Some(TIMEOUT))?;
+        connection.set_write_timeout(Some(TIMEOUT))?;
+        redis::cmd("CLIENT").arg("SETNAME").arg(format!("alco-{}", self.owner)).query::<()>(&mut connection)?;
+        Ok(connection)
+    }
+}
+
+fn leases(index: &IndexName) -> String {
+    format!("ALCO:LEASES:{index}")
+}
+
+/// A line of `ALCO:LEASES:<index>`; `ended` is 0 while it is live.
+struct Entry {
+    first: u64,
+    last: u64,
+    owner: String,
+    ended: i64,
+    renewed: i64,
+}
+
+impl Entry {
+    fn parse(first: &str, rest: &str) -> Option<Entry> {
+        let mut words = rest.split(' ');
+        Some(Entry {
+            first: first.parse().ok()?,
+            last: words.next()?.parse().ok()?,
+            owner: words.next()?.to_owned(),
+            ended: words.next()?.parse().ok()?,
+            renewed: words.next()?.parse().ok()?,
+        })
+    }
+}

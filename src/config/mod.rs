@@ -1,6 +1,15 @@
 //! alco.ini -> `Config`: one struct a section, every key with its default, every mistake with its line and its cure.
 //!
-//! `Config::default()` is what an empty file means, and what `alco.ini.example` spells out.
+//! `Config::default()` is what an empty file means, and what `alco.ini.example` spells out. This file holds the words;
+//! `ini` knows the grammar, `value` what may stand behind a key, `directive` which of searchd's directives alco must
+//! own, `reader` and `read` put them together, `load` finds and opens files.
+
+mod directive;
+mod ini;
+mod load;
+mod read;
+mod reader;
+mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +19,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+pub use load::find;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -65,11 +77,11 @@ pub struct Sphinx {
     pub dialect: Dialect,
     /// shards, each a list of mirrors `host:port`
     pub peers: Vec<Vec<String>>,
-    /// directives of `[sphinx.index]`, in the order of the file
+    /// directives of `[sphinx.index]`, over the generated ones, in the order of the file
     pub index: Vec<(String, String)>,
     /// directives of `[sphinx.index NAME]`
     pub index_of: BTreeMap<IndexName, Vec<(String, String)>>,
-    /// directives of `[sphinx.searchd]`; a key may stand several times (listen)
+    /// directives of `[sphinx.searchd]`; `listen` may stand several times, one address each
     pub searchd: Vec<(String, String)>,
 }
 
@@ -96,6 +108,7 @@ pub struct Http {
     pub search_budget: Duration,
     pub users_file: Option<PathBuf>,
     pub user_header: Option<String>,
+    /// addresses, networks (`10.0.0.0/8`), or `unix` for whoever comes by a Unix socket
     pub trusted_proxies: Vec<String>,
     pub max_followers: usize,
 }
@@ -146,12 +159,13 @@ pub struct Shortcut {
     pub name: String,
     pub index: Vec<IndexName>,
     pub title: String,
-    /// a query string as in a link
+    /// a query string as in a link, without the `?`
     pub query: String,
     pub parameter: Option<String>,
 }
 
-/// A name for a log stream: `[a-z][a-z0-9_]*`, at most 20 characters, not `shortcut`.
+/// A name for a log stream: `[a-z][a-z0-9_]*`, at most 20 characters, not `shortcut`; nor does it end like the name of a
+/// day index (`web_20261122`), so that the two cannot be taken for each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IndexName(String);
 
@@ -167,12 +181,17 @@ impl FromStr for IndexName {
     fn from_str(text: &str) -> Result<IndexName, String> {
         let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
         let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        match first && rest && text.len() <= 20 && text != "shortcut" {
-            true => Ok(IndexName(text.to_owned())),
-            false => Err(format!(
+        if !first || !rest || text.len() > 20 || text == "shortcut" {
+            return Err(format!(
                 "'{text}' is no name for an index: a lower-case letter, then lower-case letters, digits and _, at most \
                  20 characters, not 'shortcut'"
-            )),
+            ));
+        }
+        match text.rsplit_once('_') {
+            Some((_, end)) if end.len() == 8 && end.bytes().all(|b| b.is_ascii_digit()) => {
+                Err(format!("'{text}' is no name for an index: _ and eight digits at the end are a day's"))
+            }
+            _ => Ok(IndexName(text.to_owned())),
         }
     }
 }
@@ -197,17 +216,22 @@ impl Secret {
         &self.0
     }
 
-    /// The URL without its password, for people.
+    /// The URL without its password, for people. An `@` that should have been percent-encoded hides too much rather
+    /// than too little.
     pub fn without_password(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        match authority.rsplit_once('@') {
-            Some((user, host)) => {
-                let user = user.split(':').next().unwrap_or_default();
-                format!("{scheme}://{user}@{host}{path}")
-            }
+        match rest.rsplit_once('@') {
+            Some((user, host)) => format!("{scheme}://{}@{host}", user.split(':').next().unwrap_or_default()),
             None => self.0.clone(),
         }
+    }
+
+    /// The URL with this password, percent-encoded, in place of its own if it has one.
+    fn with_password(&self, password: &str) -> Secret {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return self.clone() };
+        let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let user = user.split(':').next().unwrap_or_default();
+        Secret(format!("{scheme}://{user}:{}@{host}", utf8_percent_encode(password, NON_ALPHANUMERIC)))
     }
 }
 
@@ -224,5 +248,147 @@ impl fmt::Display for Address {
             Address::Tcp { host, port } => write!(f, "{host}:{port}"),
             Address::Unix(path) => write!(f, "{}", path.display()),
         }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            rabbitmq: Rabbitmq::default(),
+            redis: Redis::default(),
+            sphinx: Sphinx::default(),
+            http: Http::default(),
+            indexes: vec![Index::new("logs".parse().expect("a name by the rule"))],
+            shortcuts: Vec::new(),
+        }
+    }
+}
+
+impl Default for Rabbitmq {
+    fn default() -> Rabbitmq {
+        Rabbitmq {
+            urls: vec![Secret::new("amqp://guest:guest@127.0.0.1:5672/%2f".to_owned())],
+            exchange: "logstash".to_owned(),
+            exchange_type: "topic".to_owned(),
+            exchange_durable: ExchangeDurable::Auto,
+            batch: BatchLimits {
+                records: NonZeroUsize::new(1000).expect("not 0"),
+                age: Duration::from_secs(1),
+                size: NonZeroUsize::new(4 << 20).expect("not 0"),
+            },
+            password_file: None,
+            ca_file: None,
+            ack_delay: Duration::ZERO,
+        }
+    }
+}
+
+impl Default for Redis {
+    fn default() -> Redis {
+        Redis { url: Secret::new("redis://127.0.0.1:6379/0".to_owned()), password_file: None, ca_file: None }
+    }
+}
+
+impl Default for Sphinx {
+    fn default() -> Sphinx {
+        Sphinx {
+            address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 9306 },
+            data_dir: PathBuf::from("/var/db/alco"),
+            pid_file: None,
+            dialect: Dialect::Sphinx,
+            peers: Vec::new(),
+            index: Vec::new(),
+            index_of: BTreeMap::new(),
+            searchd: Vec::new(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http {
+            listen: vec![Address::Tcp { host: "127.0.0.1".to_owned(), port: 8000 }],
+            base_path: "/".to_owned(),
+            page_size: NonZeroUsize::new(100).expect("not 0"),
+            timezone: TimeZone::UTC,
+            search_budget: Duration::from_secs(2),
+            users_file: None,
+            user_header: None,
+            trusted_proxies: Vec::new(),
+            max_followers: 16,
+        }
+    }
+}
+
+impl Index {
+    /// An index with every key at its default.
+    pub fn new(name: IndexName) -> Index {
+        let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Index {
+            title: String::new(),
+            queue: name.to_string(),
+            routing_keys: list(&["logstash.#"]),
+            queue_type: QueueType::Classic,
+            durable: true,
+            threads: NonZeroUsize::MIN,
+            days: NonZeroU32::new(30).expect("not 0"),
+            timestamp: "@timestamp".to_owned(),
+            message: "message".to_owned(),
+            timestamp_zone: TimeZone::UTC,
+            search: SearchText::Message,
+            columns: list(&["levelname", "host", "logger"]),
+            level: list(&["levelname", "level", "severity"]),
+            filtered: list(&["levelname", "host", "application"]),
+            hidden: list(&["tags", "type"]),
+            excluded: Vec::new(),
+            context: list(&["exc_info", "stack_trace"]),
+            indexed: Vec::new(),
+            name,
+        }
+    }
+}
+
+/// The full-text field that holds an `indexed` column: searchd's names are lower-case letters, digits and `_`. Two columns
+/// of an index that would share a field are refused when the ini is read.
+pub fn field_of_column(column: &str) -> String {
+    let name = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    format!("x_{}", column.chars().map(name).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_an_index_is_no_name_of_a_day() {
+        for good in ["web", "a", "w_2026", "web_2026112", "web_202611220", "abcdefghijklmnopqrst"] {
+            assert!(good.parse::<IndexName>().is_ok(), "{good}");
+        }
+        for bad in ["", "Web", "1web", "_web", "wéb", "shortcut", "abcdefghijklmnopqrstu", "web_20261122", "a-b"] {
+            assert!(bad.parse::<IndexName>().is_err(), "{bad}");
+        }
+    }
+
+    #[track_caller]
+    fn check_password(url: &str, shown: &str, with_password: &str) {
+        let secret = Secret::new(url.to_owned());
+        assert_eq!(secret.without_password(), shown);
+        assert_eq!(format!("{secret:?}"), format!("{shown:?}"));
+        assert_eq!(secret.with_password("p@s:s/w ö").expose(), with_password);
+    }
+
+    #[test]
+    fn a_password_goes_into_the_url_and_never_into_a_log_line() {
+        const PASSWORD: &str = "p%40s%3As%2Fw%20%C3%B6";
+        check_password("amqp://u:p@h:1/v", "amqp://u@h:1/v", &format!("amqp://u:{PASSWORD}@h:1/v"));
+        check_password("amqp://u@h/v", "amqp://u@h/v", &format!("amqp://u:{PASSWORD}@h/v"));
+        check_password("redis://h/0", "redis://h/0", &format!("redis://:{PASSWORD}@h/0"));
+        check_password("amqp://u:p/w@h", "amqp://u@h", &format!("amqp://u:{PASSWORD}@h"));
+    }
+
+    #[test]
+    fn a_column_has_a_field_that_searchd_can_name() {
+        assert_eq!(field_of_column("user-Agent.name"), "x_user_agent_name");
+        assert_eq!(field_of_column("ключ"), "x_____");
     }
 }

@@ -1,1 +1,250 @@
-//! (to come)
+//! RabbitMQ: connect, declare, bind, prefetch, consume, ack, dead queue. The only door to amiquip.
+//!
+//! A `Session` is one connection with one channel for one worker. Delivery tags never leave it: what is acknowledged is a
+//! `Tag`, which holds the delivery of its own session. When anything on it fails the session is over; there is no way back
+//! but a new one.
+
+use std::time::Duration;
+
+use amiquip::{
+    AmqpProperties, AmqpValue, Channel, Confirm, Connection, ConnectionTuning, ConsumerOptions, Error,
+    ExchangeDeclareOptions, ExchangeType, FieldTable, Publish, QueueDeclareOptions,
+};
+pub use amiquip::{ConsumerMessage as Message, Delivery};
+use crossbeam_channel::Receiver;
+
+use crate::config::{ExchangeDurable, Index, QueueType, Rabbitmq};
+
+/// Two of them missed, and the broker is taken for dead.
+const HEARTBEAT_SECONDS: u16 = 10;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A broker that is out of memory or disk blocks publishers; so long a dead record waits before the session is given up.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub struct Session {
+    connection: Connection,
+    channel: Channel,
+    /// for the dead queue only, opened when it is needed
+    dead: Option<(Channel, Receiver<Confirm>)>,
+    /// what should be said once: how the exchange was found
+    pub notice: Option<String>,
+}
+
+/// The broker's end of it: deliveries as they come, then why there will be no more.
+pub type Deliveries = Receiver<Message>;
+
+/// What the broker hands out, or why it stopped.
+pub enum Event {
+    Delivery(Delivery),
+    End(String),
+}
+
+/// A delivery without its body: enough to acknowledge it and all before it.
+#[derive(Debug)]
+pub struct Tag(Delivery);
+
+impl From<Delivery> for Tag {
+    fn from(mut delivery: Delivery) -> Tag {
+        delivery.body = Vec::new();
+        Tag(delivery)
+    }
+}
+
+impl Session {
+    /// Tries the addresses in turn; connects, declares exchange and queue. Bindings come next.
+    pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, String> {
+        let mut failures = Vec::new();
+        for url in &rabbitmq.urls {
+            let opened = connect(url.expose()).and_then(|mut connection| {
+                let channel = connection.open_channel(None)?;
+                Ok(Session { connection, channel, dead: None, notice: None })
+            });
+            match opened {
+                Ok(mut session) => {
+                    session.declare(rabbitmq, index)?;
+                    return Ok(session);
+                }
+                Err(error) => failures.push(format!("rabbitmq at {}: {}", url.without_password(), root(&error))),
+            }
+        }
+        Err(failures.join("; "))
+    }
+
+    fn declare(&mut self, rabbitmq: &Rabbitmq, index: &Index) -> Result<(), String> {
+        let name = &rabbitmq.exchange;
+        let durable = rabbitmq.exchange_durable != ExchangeDurable::No;
+        let kind = match rabbitmq.exchange_type.as_str() {
+            "topic" => ExchangeType::Topic,
+            "fanout" => ExchangeType::Fanout,
+            "direct" => ExchangeType::Direct,
+            "headers" => ExchangeType::Headers,
+            other => ExchangeType::Custom(other.to_owned()),
+        };
+        let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
+        if let Err(error) = self.channel.exchange_declare(kind, name.as_str(), options) {
+            let why = root(&error);
+            if rabbitmq.exchange_durable != ExchangeDurable::Auto
+                || !why.contains("406") && !why.contains("PRECONDITION")
+            {
+                return Err(format!(
+                    "cannot declare exchange '{name}' ({}, durable = {durable}): {why}; set [rabbitmq] exchange_type and \
+                     exchange_durable as the producers declare it",
+                    rabbitmq.exchange_type
+                ));
+            }
+            // the channel is closed by that; a new one takes the exchange as it is
+            self.channel = self.connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
+            self.channel
+                .exchange_declare_passive(name.as_str())
+                .map_err(|error| cannot(&format!("use exchange '{name}'"), &error))?;
+            self.notice = Some(format!("exchange '{name}' exists with other properties and is taken as it is: {why}"));
+        }
+        let mut arguments = FieldTable::new();
+        if index.queue_type == QueueType::Quorum {
+            arguments.insert("x-queue-type".into(), AmqpValue::LongString("quorum".into()));
+        }
+        let options = QueueDeclareOptions { durable: index.durable, arguments, ..QueueDeclareOptions::default() };
+        self.channel.queue_declare(index.queue.as_str(), options).map_err(|error| {
+            format!(
+                "cannot declare queue '{}' (durable = {}, {:?}): {}; set durable and queue_type of [index {}] as the queue \
+                 is, or delete the queue",
+                index.queue,
+                index.durable,
+                index.queue_type,
+                root(&error),
+                index.name
+            )
+        })?;
+        Ok(())
+    }
+
+    pub fn bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
+        self.channel
+            .queue_bind(queue, exchange, routing_key, FieldTable::new())
+            .map_err(|error| cannot(&format!("bind queue '{queue}' to '{exchange}' with '{routing_key}'"), &error))
+    }
+
+    pub fn unbind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
+        self.channel
+            .queue_unbind(queue, exchange, routing_key, FieldTable::new())
+            .map_err(|error| cannot(&format!("unbind queue '{queue}' from '{exchange}' with '{routing_key}'"), &error))
+    }
+
+    /// How many records may be unacknowledged; holds for the whole channel, and for a consumer that runs already.
+    ///
+    /// Quorum queues know no limit of the whole channel: theirs is the consumer's, and stays what it was when it began.
+    pub fn prefetch(&self, count: u16, queue_type: QueueType) -> Result<(), String> {
+        self.channel
+            .qos(0, count, queue_type == QueueType::Classic)
+            .map_err(|error| cannot("set the prefetch limit", &error))
+    }
+
+    /// Messages that wait in the queue; it must exist.
+    pub fn backlog(&self, queue: &str) -> Result<u64, String> {
+        let queue = self.channel.queue_declare_passive(queue).map_err(|error| cannot("ask for the backlog", &error))?;
+        Ok(u64::from(queue.declared_message_count().unwrap_or(0)))
+    }
+
+    pub fn consume(&self, queue: &str) -> Result<Deliveries, String> {
+        let consumer = self
+            .channel
+            .basic_consume(queue, ConsumerOptions::default())
+            .map_err(|error| cannot(&format!("consume from queue '{queue}'"), &error))?;
+        let deliveries = consumer.receiver().clone();
+        // dropped, it would ask the broker to cancel and wait for the answer; it ends with its channel anyway
+        std::mem::forget(consumer);
+        Ok(deliveries)
+    }
+
+    /// Acknowledges that delivery and all before it. Fire and forget: Ok proves nothing.
+    pub fn ack_up_to(&self, tag: Tag) -> Result<(), String> {
+        tag.0.ack_multiple(&self.channel).map_err(|error| cannot("acknowledge", &error))
+    }
+
+    /// Puts a delivery into the durable queue `<queue>.dead` with the reason, and waits until the broker has it.
+    pub fn bury(&mut self, queue: &str, delivery: &Delivery, reason: &str) -> Result<(), String> {
+        let fault = |error: Error| cannot(&format!("put a record into '{queue}.dead'"), &error);
+        let dead_queue = format!("{queue}.dead");
+        if self.dead.is_none() {
+            let channel = self.connection.open_channel(None).map_err(fault)?;
+            let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            channel.queue_declare(dead_queue.as_str(), options).map_err(fault)?;
+            channel.enable_publisher_confirms().map_err(fault)?;
+            let confirms = channel.listen_for_publisher_confirms().map_err(fault)?;
+            self.dead = Some((channel, confirms));
+        }
+        let (channel, confirms) = self.dead.as_ref().expect("opened just above");
+        let text = |text: &str| AmqpValue::LongString(text.into());
+        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
+        headers.insert("x-alco-reason".into(), text(reason));
+        headers.insert("x-alco-exchange".into(), text(&delivery.exchange));
+        headers.insert("x-alco-routing-key".into(), text(&delivery.routing_key));
+        // 2: persistent
+        let properties: AmqpProperties = delivery.properties.clone().with_headers(headers).with_delivery_mode(2);
+        channel
+            .basic_publish("", Publish::with_properties(&delivery.body, dead_queue.as_str(), properties))
+            .map_err(fault)?;
+        match confirms.recv_timeout(CONFIRM_TIMEOUT) {
+            Ok(Confirm::Ack(_)) => Ok(()),
+            Ok(Confirm::Nack(_)) => Err(format!("the broker refused a record for '{dead_queue}'")),
+            Err(_) => Err(format!("the broker did not confirm a record for '{dead_queue}'")),
+        }
+    }
+
+    /// Closes in good order: acknowledgements sent before are with the broker when this returns Ok.
+    pub fn close(self) -> Result<(), String> {
+        self.connection.close().map_err(|error| cannot("close the connection", &error))
+    }
+
+    /// Lets a session go whose broker may be silent: dropping it can block for as long as two heartbeats, so nobody waits.
+    pub fn abandon(self) {
+        let closing = std::thread::Builder::new().name("broker-close".into()).spawn(move || drop(self));
+        if let Err(error) = closing {
+            log::warn!("cannot start a thread to close a connection: {error}");
+        }
+    }
+}
+
+fn connect(url: &str) -> Result<Connection, Error> {
+    // amiquip reads both from the URL; what the user put there stays
+    let mut url = url.to_owned();
+    for (key, value) in
+        [("heartbeat", u128::from(HEARTBEAT_SECONDS)), ("connection_timeout", CONNECT_TIMEOUT.as_millis())]
+    {
+        if !url.contains(&format!("{key}=")) {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&format!("{key}={value}"));
+        }
+    }
+    Connection::insecure_open_tuned(&url, ConnectionTuning::default())
+}
+
+pub fn event(message: Message) -> Event {
+    Event::End(match message {
+        Message::Delivery(delivery) => return Event::Delivery(delivery),
+        Message::ServerCancelled => "the broker cancelled the consumer (was the queue deleted?)".into(),
+        Message::ServerClosedChannel(error) => format!("the broker closed the channel: {}", root(&error)),
+        Message::ServerClosedConnection(error) => format!("the broker closed the connection: {}", root(&error)),
+        Message::ClientCancelled | Message::ClientClosedChannel | Message::ClientClosedConnection => {
+            "the connection was closed on this side".into()
+        }
+    })
+}
+
+/// What amiquip says, with what the system said below it.
+fn root(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        let below = error.to_string();
+        if !text.contains(&below) {
+            text = format!("{text}: {below}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+fn cannot(what: &str, error: &Error) -> String {
+    format!("cannot {what}: {}", root(error))
+}

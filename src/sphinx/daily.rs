@@ -1,1 +1,98 @@
-//! (to come)
+//! A day <-> its index; which days are served; which of them a time range touches. Pure: the present day is an argument.
+//!
+//! An index keeps `days` days, today included, and is declared two days ahead, so that a configuration that is a day
+//! old still has a place for what is logged after midnight.
+
+use std::num::NonZeroU32;
+
+use crate::config::IndexName;
+use crate::time::{Day, Range, Ts};
+
+/// A record's time may lie at most one day ahead of its collector's clock, which may itself be just past midnight when
+/// searchd still serves what was asked for before it.
+const DAYS_AHEAD: i32 = 2;
+
+/// `web_20261122`
+pub fn day_index(index: &IndexName, day: Day) -> String {
+    format!("{index}_{day}")
+}
+
+/// The other way round; None for whatever is not the name of a day index.
+pub fn parse_day_index(name: &str) -> Option<(IndexName, Day)> {
+    let (index, day) = name.rsplit_once('_')?;
+    Some((index.parse().ok()?, Day::parse_compact(day)?))
+}
+
+/// The first day that is kept.
+pub fn oldest(today: Day, days: NonZeroU32) -> Day {
+    // more days than an i32 has are all there are
+    today.plus(1).plus(i32::try_from(days.get()).map_or(i32::MIN, |days| -days))
+}
+
+/// From the oldest to two days ahead.
+pub fn served_days(today: Day, days: NonZeroU32) -> impl Iterator<Item = Day> {
+    let last = today.plus(DAYS_AHEAD);
+    std::iter::successors(Some(oldest(today, days)), |day| Some(day.plus(1))).take_while(move |day| *day <= last)
+}
+
+/// The served days that a range touches, oldest first: those that can hold a record of the range.
+pub fn days_within(range: Range, today: Day, days: NonZeroU32) -> impl Iterator<Item = Day> {
+    let first = range.start.day();
+    // the end does not belong to the range
+    let last = Ts::from_micros(range.end.micros().saturating_sub(1)).day();
+    served_days(today, days).filter(move |day| !range.is_empty() && (first..=last).contains(day))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Day {
+        Day::parse_compact(text).expect("a day")
+    }
+
+    fn days(count: u32) -> NonZeroU32 {
+        NonZeroU32::new(count).expect("not 0")
+    }
+
+    fn names(days: impl Iterator<Item = Day>) -> String {
+        days.map(|day| day.to_string()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_day_index_bears_its_indexs_name_and_its_day() {
+        let web: IndexName = "web_2".parse().expect("a name");
+        assert_eq!(day_index(&web, day("20261122")), "web_2_20261122");
+        assert_eq!(parse_day_index("web_2_20261122"), Some((web, day("20261122"))));
+        for other in ["web", "web_", "web_20261131", "Web_20261122", "_20261122", "web_local", "web_20261122_20261122"] {
+            assert_eq!(parse_day_index(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn served_are_the_days_kept_and_two_ahead() {
+        let today = day("20261231");
+        assert_eq!(names(served_days(today, days(1))), "20261231 20270101 20270102");
+        assert_eq!(names(served_days(today, days(3))), "20261229 20261230 20261231 20270101 20270102");
+        assert_eq!(oldest(today, days(3)).to_string(), "20261229");
+        assert_eq!(served_days(today, days(30)).count(), 32);
+    }
+
+    #[track_caller]
+    fn check(start: &str, end: &str, expect: &str) {
+        let at = |text: &str| crate::time::parse_rfc3339(text, &jiff::tz::TimeZone::UTC).expect(text);
+        let range = Range { start: at(start), end: at(end) };
+        assert_eq!(names(days_within(range, day("20261122"), days(3))), expect);
+    }
+
+    #[test]
+    fn a_range_touches_the_days_that_can_hold_its_records() {
+        check("2026-11-22T10:00:00Z", "2026-11-22T11:00:00Z", "20261122");
+        check("2026-11-21T23:59:59Z", "2026-11-22T00:00:00Z", "20261121");
+        check("2026-11-21T23:59:59Z", "2026-11-22T00:00:00.000001Z", "20261121 20261122");
+        check("2026-11-22T00:00:00Z", "2026-11-22T00:00:00Z", "");
+        check("2026-11-23T00:00:00Z", "2026-11-22T00:00:00Z", "");
+        check("0001-01-01T00:00:00Z", "9999-01-01T00:00:00Z", "20261120 20261121 20261122 20261123 20261124");
+        check("2026-11-01T00:00:00Z", "2026-11-19T00:00:00Z", "");
+    }
+}

@@ -1,1 +1,338 @@
-//! (to come)
+//! What Sphinx's JSON attribute keeps, and how the rest survives. Pure.
+//!
+//! A column arrives as JSON text and is to be read back equal. Sphinx gives doubles back with six decimals, integers
+//! only within 64 bits, `1e30` with bytes of its own memory, control characters raw. So two texts are written of each
+//! record's columns: `js`, which Sphinx parses for filters and which is safe for it, and `exact`, the text as sent, which
+//! is stored only when `js` would not be read back to it.
+//!
+//! Invariant: `read_back` of what searchd prints for `js` has the values that were sent, or `exact` is not empty.
+
+/// Deeper nesting is not taken as JSON (product); searchd itself refuses 400.
+pub const MAX_DEPTH: usize = 128;
+
+/// Doubles from here on are printed by searchd with more digits than its buffer holds.
+const TOO_LARGE: f64 = 1e15;
+
+/// Writes `{"key":value,…}` for Sphinx. The values are valid JSON texts, the keys are plain text.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    js: &'a mut String,
+    exact: &'a mut String,
+    kept: bool,
+}
+
+/// JSON that no parser should be asked to take.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooDeep;
+
+impl<'a> Columns<'a> {
+    /// Both strings are cleared and written anew; they are the caller's so that they can be used again.
+    pub fn new(js: &'a mut String, exact: &'a mut String) -> Columns<'a> {
+        js.clear();
+        js.push('{');
+        exact.clear();
+        exact.push('{');
+        Columns { js, exact, kept: true }
+    }
+
+    pub fn add(&mut self, key: &str, value: &str) -> Result<(), TooDeep> {
+        for out in [&mut *self.js, &mut *self.exact] {
+            if out.len() > 1 {
+                out.push(',');
+            }
+        }
+        self.kept &= plain_string(key, self.js);
+        self.js.push(':');
+        self.kept &= Writer { text: value, at: 0, out: self.js }.value(0)?;
+        quoted(key, self.exact);
+        self.exact.push(':');
+        self.exact.push_str(value);
+        Ok(())
+    }
+
+    /// A column whose value is that text.
+    pub fn add_text(&mut self, key: &str, text: &str) {
+        let mut value = String::with_capacity(text.len() + 2);
+        quoted(text, &mut value);
+        self.add(key, &value).expect("a string has no depth");
+    }
+
+    pub fn end(self) {
+        self.js.push('}');
+        match self.kept {
+            true => self.exact.clear(),
+            false => self.exact.push('}'),
+        }
+    }
+}
+
+/// A string as every JSON parser reads it back.
+pub fn quoted(text: &str, out: &mut String) {
+    out.push('"');
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..0x20 => "",
+            _ => continue,
+        };
+        out.push_str(&text[from..at]);
+        match escape {
+            "" => out.push_str(&format!("\\u{byte:04x}")),
+            escape => out.push_str(escape),
+        }
+        from = at + 1;
+    }
+    out.push_str(&text[from..]);
+    out.push('"');
+}
+
+/// A string for Sphinx, which gives control characters back raw, and so as what is no JSON: they become U+FFFD.
+/// What a filter compares with goes through here too, so both sides are equal.
+fn plain_string(text: &str, out: &mut String) -> bool {
+    let altered = |c: char| c < ' ' && !matches!(c, '\n' | '\r' | '\t');
+    match text.contains(altered) {
+        false => quoted(text, out),
+        true => quoted(&text.replace(altered, "\u{fffd}"), out),
+    }
+    !text.contains(altered)
+}
+
+/// Walks a valid JSON text and writes it as Sphinx may have it; tells whether it will come back equal.
+struct Writer<'t, 'o> {
+    text: &'t str,
+    at: usize,
+    out: &'o mut String,
+}
+
+impl Writer<'_, '_> {
+    fn peek(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<bool, TooDeep> {
+        if depth > MAX_DEPTH {
+            return Err(TooDeep);
+        }
+        self.skip_space();
+        let kept = match self.peek() {
+            b'{' => self.object(depth)?,
+            b'[' => self.array(depth)?,
+            b'"' => self.string(),
+            b'-' | b'0'..=b'9' => self.number(),
+            _ => self.word(),
+        };
+        self.skip_space();
+        Ok(kept)
+    }
+
+    fn object(&mut self, depth: usize) -> Result<bool, TooDeep> {
+        let mut kept = true;
+        let mut keys: Vec<&str> = Vec::new();
+        let text = self.text;
+        self.copy_byte();
+        self.skip_space();
+        while self.peek() != b'}' {
+            let from = self.at;
+            kept &= self.string();
+            let key = &text[from..self.at];
+            // one key written twice, or perhaps so by way of an escape: only the text itself tells
+            kept &= !key.contains('\\') && !keys.contains(&key);
+            keys.push(key);
+            self.skip_space();
+            self.copy_byte(); // :
+            kept &= self.value(depth + 1)?;
+            if self.peek() == b',' {
+                self.copy_byte();
+                self.skip_space();
+            }
+            // a thousand keys are looked through for each other; more than that are kept as text
+            if keys.len() > 1000 {
+                kept = false;
+                keys.clear();
+            }
+        }
+        self.copy_byte();
+        Ok(kept)
+    }
+
+    fn array(&mut self, depth: usize) -> Result<bool, TooDeep> {
+        let mut kept = true;
+        self.copy_byte();
+        self.skip_space();
+        while self.peek() != b']' {
+            kept &= self.value(depth + 1)?;
+            if self.peek() == b',' {
+                self.copy_byte();
+            }
+        }
+        self.copy_byte();
+        Ok(kept)
+    }
+
+    fn copy_byte(&mut self) {
+        self.out.push(char::from(self.peek()));
+        self.at += 1;
+    }
+
+    fn string(&mut self) -> bool {
+        let from = self.at;
+        let bytes = self.text.as_bytes();
+        let mut escaped = false;
+        self.at += 1;
+        while let Some(&byte) = bytes.get(self.at) {
+            match byte {
+                b'"' => break,
+                b'\\' => {
+                    escaped = true;
+                    self.at += 2;
+                }
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        let raw = &self.text[from..self.at.min(self.text.len())];
+        if !escaped {
+            self.out.push_str(raw);
+            return true;
+        }
+        match serde_json::from_str::<String>(raw) {
+            Ok(text) => plain_string(&text, self.out),
+            // a lone surrogate is JSON, but no text
+            Err(_) => {
+                self.out.push_str("\"\u{fffd}\"");
+                false
+            }
+        }
+    }
+
+    fn number(&mut self) -> bool {
+        let from = self.at;
+        while matches!(self.peek(), b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9') {
+            self.at += 1;
+        }
+        let raw = &self.text[from..self.at];
+        if raw.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+            let fits = raw.parse::<i64>().is_ok();
+            self.number_or_text(raw, fits);
+            return fits && raw != "-0";
+        }
+        let number = raw.parse::<f64>().unwrap_or(f64::INFINITY);
+        self.number_or_text(raw, number.abs() < TOO_LARGE);
+        number.abs() < TOO_LARGE && trimmed(&format!("{number:.6}")) == raw
+    }
+
+    fn number_or_text(&mut self, raw: &str, safe: bool) {
+        match safe {
+            true => self.out.push_str(raw),
+            false => quoted(raw, self.out),
+        }
+    }
+
+    /// true, false, null
+    fn word(&mut self) -> bool {
+        while self.peek().is_ascii_alphabetic() {
+            self.copy_byte();
+        }
+        true
+    }
+}
+
+/// `0.013000` -> `0.013`, `2.000000` -> `2.0`: a double as most producers write it.
+fn trimmed(decimals: &str) -> &str {
+    let short = decimals.trim_end_matches('0');
+    match short.ends_with('.') {
+        true => &decimals[..short.len() + 1],
+        false => short,
+    }
+}
+
+/// What searchd prints for a JSON attribute, with its doubles as they were sent. Strings are left alone.
+pub fn read_back(printed: &str) -> String {
+    let mut out = String::with_capacity(printed.len());
+    let bytes = printed.as_bytes();
+    let (mut from, mut at, mut in_string) = (0, 0, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'0'..=b'9' if !in_string => {
+                let end = at + bytes[at..].iter().take_while(|b| b.is_ascii_digit() || **b == b'.').count();
+                if printed[at..end].contains('.') {
+                    out.push_str(&printed[from..at]);
+                    out.push_str(trimmed(&printed[at..end]));
+                    from = end;
+                }
+                at = end - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    out.push_str(&printed[from..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &str, js: &str, kept: bool) {
+        let (mut got, mut exact) = (String::new(), String::new());
+        let mut columns = Columns::new(&mut got, &mut exact);
+        columns.add("k", value).expect("not deep");
+        columns.end();
+        assert_eq!(got, format!("{{\"k\":{js}}}"));
+        assert_eq!(exact, if kept { String::new() } else { format!("{{\"k\":{value}}}") });
+    }
+
+    #[test]
+    fn what_sphinx_would_not_give_back_equal_is_kept_as_text() {
+        for kept in ["1", "-1", "0.5", "2.0", "-0.013", "9223372036854775807", "true", "null", r#""é日""#, "[]", "{}"]
+        {
+            check(kept, kept, true);
+        }
+        check(r#"{"a":[1,{"b":null}],"":"x"}"#, r#"{"a":[1,{"b":null}],"":"x"}"#, true);
+        check(" [ 1 , 2 ] ", "[1,2]", true);
+        check(r#""\u00e9\ud83d\ude00\/\n""#, r#""é😀/\n""#, true);
+        check("1e-7", "1e-7", false);
+        check("1.50", "1.50", false);
+        check("123456.789012345", "123456.789012345", false);
+        check("0.1000000000000000055", "0.1000000000000000055", false);
+        check("1e30", r#""1e30""#, false);
+        check("-0", "-0", false);
+        check("9223372036854775808", r#""9223372036854775808""#, false);
+        check(r#""\u0001x""#, "\"\u{fffd}x\"", false);
+        check(r#""\ud800""#, "\"\u{fffd}\"", false);
+        check(r#"{"a":1,"a":2}"#, r#"{"a":1,"a":2}"#, false);
+        check(r#"{"a":1,"\u0061":2}"#, r#"{"a":1,"a":2}"#, false);
+    }
+
+    #[test]
+    fn nesting_beyond_the_bound_is_refused() {
+        let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        let (mut js, mut exact) = (String::new(), String::new());
+        assert_eq!(Columns::new(&mut js, &mut exact).add("k", &deep(MAX_DEPTH)), Ok(()));
+        assert_eq!(Columns::new(&mut js, &mut exact).add("k", &deep(MAX_DEPTH + 2)), Err(TooDeep));
+    }
+
+    #[test]
+    fn doubles_are_read_back_as_they_were_sent() {
+        assert_eq!(
+            read_back(r#"{"a":0.013000,"b":[2.000000,-1.500000],"c":"0.100000\"1.0"}"#),
+            r#"{"a":0.013,"b":[2.0,-1.5],"c":"0.100000\"1.0"}"#
+        );
+        assert_eq!(read_back("100"), "100");
+    }
+}

@@ -1,0 +1,184 @@
+//! Which directives of searchd an administrator may set, and which alco must own. Pure.
+//!
+//! A search is exact only if searchd cuts text into words as `sphinx::text` expects, keeps what alco stores, and loses
+//! nothing it has confirmed. Everything else (memory, timeouts, threads, logs) is the administrator's.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// `[sphinx.index]`, `[sphinx.index NAME]`
+    Index,
+    /// `[sphinx.searchd]`
+    Searchd,
+}
+
+/// What cuts text into words, or leaves some of them out of the index.
+const WORDS: &[&str] = &[
+    "bigram_freq_words",
+    "bigram_index",
+    "blend_chars",
+    "blend_mode",
+    "charset_table",
+    "charset_type",
+    "dict",
+    "exceptions",
+    "hitless_words",
+    "html_index_attrs",
+    "html_remove_elements",
+    "html_strip",
+    "ignore_chars",
+    "index_exact_words",
+    "index_sp",
+    "index_token_filter",
+    "index_zones",
+    "infix_fields",
+    "jieba_hmm",
+    "jieba_mode",
+    "jieba_user_dict_path",
+    "max_substring_len",
+    "min_prefix_len",
+    "min_stemming_len",
+    "min_word_len",
+    "morphology",
+    "morphology_skip_fields",
+    "ngram_chars",
+    "ngram_len",
+    "overshort_step",
+    "phrase_boundary",
+    "phrase_boundary_step",
+    "prefix_fields",
+    "regexp_filter",
+    "rlp_context",
+    "stopword_step",
+    "stopwords",
+    "stopwords_unstemmed",
+    "wordforms",
+];
+
+/// What makes an index what it is.
+const SHAPE: &[&str] = &[
+    "columnar_attrs",
+    "embedded_limit",
+    "engine",
+    "index_field_lengths",
+    "rowwise_attrs",
+    "source",
+    "stored_fields",
+    "stored_only_fields",
+    "type",
+];
+
+/// May several lines hold this one?
+pub fn may_repeat(of: Of, key: &str) -> bool {
+    of == Of::Searchd && key == "listen"
+}
+
+/// Why this directive cannot stand here, and what to do instead.
+pub fn check(of: Of, key: &str, value: &str) -> Result<(), String> {
+    if !key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+        return Err(format!("'{key}' is no directive of searchd: lower-case letters, digits and _"));
+    }
+    match of {
+        Of::Index => check_index(key, value),
+        Of::Searchd => check_searchd(key, value),
+    }
+}
+
+fn check_index(key: &str, value: &str) -> Result<(), String> {
+    let owned = |why: &str| Err(format!("'{key}' is alco's own: {why}"));
+    match key {
+        "path" => owned("days live below data_dir; set that in [sphinx]"),
+        "local" => owned("it follows from the days; set `days` in the index's section"),
+        "agent" | "agent_persistent" | "agent_blackhole" => owned("it follows from `peers`; set that in [sphinx]"),
+        "rt_field" => owned("for a full-text field of a column, set `indexed` in the index's section"),
+        key if key.starts_with("rt_attr_") => owned("every column can be filtered without it; leave the line out"),
+        key if SHAPE.contains(&key) => owned("it stores and reads documents of just one shape; leave the line out"),
+        key if WORDS.contains(&key) => {
+            owned("an exact search depends on how text is cut into words; leave the line out")
+        }
+        "min_infix_len" if !matches!(value, "2" | "3") => {
+            Err(format!("{key}: '{value}' is neither 2 nor 3: alco asks for parts of words of 3 letters and more"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_searchd(key: &str, value: &str) -> Result<(), String> {
+    let lost =
+        |why: &str| Err(format!("{key} = {value} loses records that were confirmed: {why}; set 2, or leave it out"));
+    match (key, value) {
+        ("binlog_flush", "1") => lost("searchd killed at a commit drops the batch that it has just confirmed"),
+        ("binlog_flush", "0") => lost("searchd killed within a second of a commit has not written it yet"),
+        ("binlog_flush", value) if value != "2" => Err(format!("{key}: '{value}' is not 2")),
+        ("binlog_path", "") => Err(format!(
+            "{key} is empty: a crash would lose what is in memory; name a directory, or leave the line out"
+        )),
+        ("collation_server", value) if value != "binary" => {
+            Err(format!("{key}: '{value}' is not binary: filters would take 'Error' for 'ERROR'; leave the line out"))
+        }
+        ("expansion_limit", value) if value != "0" => {
+            Err(format!("{key}: '{value}' is not 0: a part of many words would find some of them only; leave it out"))
+        }
+        ("workers", value) if !matches!(value, "threads" | "thread_pool") => {
+            Err(format!("{key}: '{value}' serves no realtime index; write threads, or leave the line out"))
+        }
+        // the largest that searchd takes is 128M
+        ("max_packet_size", value) if !bytes(value).is_some_and(|bytes| (64 << 20..=128 << 20).contains(&bytes)) => {
+            Err(format!("{key}: '{value}' is not within 64M and 128M: a record of 4 MiB would not get through"))
+        }
+        ("data_dir", _) => Err(format!("'{key}' makes Manticore ignore the day indexes; leave the line out")),
+        _ => Ok(()),
+    }
+}
+
+/// A size as searchd writes it: `64M`.
+fn bytes(value: &str) -> Option<u64> {
+    let (number, factor) = match value.strip_suffix(['M', 'm']) {
+        Some(number) => (number, 1 << 20),
+        None => match value.strip_suffix(['K', 'k']) {
+            Some(number) => (number, 1 << 10),
+            None => (value, 1),
+        },
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(of: Of, key: &str, value: &str, why: &str) {
+        let told = check(of, key, value).expect_err(key);
+        assert!(told.contains(why), "{told}");
+    }
+
+    #[test]
+    fn what_exactness_and_safety_depend_on_is_alcos_own() {
+        refused(Of::Index, "charset_table", "a..z", "exact search");
+        refused(Of::Index, "rt_field", "x", "`indexed`");
+        refused(Of::Index, "rt_attr_uint", "x", "without it");
+        refused(Of::Index, "path", "/x", "data_dir");
+        refused(Of::Index, "type", "plain", "one shape");
+        refused(Of::Index, "agent", "h:1:x", "`peers`");
+        refused(Of::Index, "min_infix_len", "4", "neither 2 nor 3");
+        refused(Of::Index, "a}", "4", "no directive");
+        refused(Of::Searchd, "binlog_flush", "1", "has just confirmed");
+        refused(Of::Searchd, "binlog_flush", "0", "not written");
+        refused(Of::Searchd, "binlog_path", "", "crash");
+        refused(Of::Searchd, "collation_server", "libc_ci", "filters");
+        refused(Of::Searchd, "expansion_limit", "1000", "some of them");
+        refused(Of::Searchd, "workers", "prefork", "realtime");
+        refused(Of::Searchd, "max_packet_size", "8M", "4 MiB");
+        refused(Of::Searchd, "max_packet_size", "1024", "4 MiB");
+    }
+
+    #[test]
+    fn the_rest_is_the_administrators() {
+        for (key, value) in [("rt_mem_limit", "64M"), ("min_infix_len", "2"), ("agent_query_timeout", "500")] {
+            assert_eq!(check(Of::Index, key, value), Ok(()));
+        }
+        for (key, value) in [("max_packet_size", "128M"), ("max_packet_size", "65536K"), ("binlog_flush", "2")] {
+            assert_eq!(check(Of::Searchd, key, value), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The grammar of alco.ini, line by line. Pure: text in, sections with line numbers and every mistake out.
+//!
+//! A line is empty, a comment (`;` or `#` at its start), `[section]`, `[section name]` or `key = value`. Behind white
+//! space a `;` begins a comment on any line. There are no quotes, escapes or continuation lines, so a value is what
+//! stands between the `=` and the end or the comment, without the white space around it.
+
+/// What is wrong, and in which line (counted from 1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    pub line: usize,
+    pub what: String,
+}
+
+/// `[kind]` or `[kind name]`, and the lines below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section<'t> {
+    pub line: usize,
+    pub kind: &'t str,
+    pub name: Option<&'t str>,
+    pub entries: Vec<Entry<'t>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'t> {
+    pub line: usize,
+    pub key: &'t str,
+    pub value: &'t str,
+}
+
+impl Section<'_> {
+    /// Where a key is set last, or else where the section begins: the place of a mistake about it.
+    pub fn line_of(&self, key: &str) -> usize {
+        self.entries.iter().rev().find(|entry| entry.key == key).map_or(self.line, |entry| entry.line)
+    }
+}
+
+/// A line without its comment.
+enum Line<'t> {
+    Empty,
+    Header(&'t str, Option<&'t str>),
+    Entry(&'t str, &'t str),
+}
+
+/// Goes on behind a mistake, so that all of them are found; a section whose header is wrong takes its lines along.
+pub fn parse(text: &str) -> (Vec<Section<'_>>, Vec<Mistake>) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut sections: Vec<Section> = Vec::new();
+    let mut mistakes = Vec::new();
+    let mut under_wrong_header = false;
+    for (number, text) in (1..).zip(text.lines()) {
+        let mut wrong = |what: String| mistakes.push(Mistake { line: number, what });
+        match line(text) {
+            Ok(Line::Empty) => {}
+            Ok(Line::Header(kind, name)) => {
+                under_wrong_header = false;
+                sections.push(Section { line: number, kind, name, entries: Vec::new() });
+            }
+            Ok(Line::Entry(..)) if under_wrong_header => {}
+            Ok(Line::Entry(key, value)) => match sections.last_mut() {
+                Some(section) => section.entries.push(Entry { line: number, key, value }),
+                None => wrong(format!("'{key}' stands before the first section; begin with one, such as [rabbitmq]")),
+            },
+            Err(what) => {
+                under_wrong_header |= text.trim_start().starts_with('[');
+                wrong(what);
+            }
+        }
+    }
+    (sections, mistakes)
+}
+
+fn line(text: &str) -> Result<Line<'_>, String> {
+    let text = without_comment(text).trim();
+    if text.is_empty() {
+        return Ok(Line::Empty);
+    }
+    if text.contains(|c: char| c.is_control() && c != '\t') {
+        return Err("a control character; write the line anew".to_owned());
+    }
+    if let Some(header) = text.strip_prefix('[') {
+        let mut words = header.strip_suffix(']').ok_or("a section's line ends with ']'")?.split_whitespace();
+        return match (words.next(), words.next(), words.next()) {
+            (Some(kind), name, None) => Ok(Line::Header(kind, name)),
+            (None, ..) => Err("a section without a name; write [section] or [section name]".to_owned()),
+            _ => Err(format!("[{}: too many words; write [section] or [section name]", header)),
+        };
+    }
+    match text.split_once('=').map(|(key, value)| (key.trim_end(), value.trim_start())) {
+        Some(("", _)) => Err("a key is missing before the '='".to_owned()),
+        Some((key, _)) if key.contains(char::is_whitespace) => Err(format!("'{key}' is no key: a key is one word")),
+        Some((key, value)) => Ok(Line::Entry(key, value)),
+        None => Err("neither `[section]` nor `key = value` nor a comment, which begins with ';'".to_owned()),
+    }
+}
+
+fn without_comment(text: &str) -> &str {
+    if text.trim_start().starts_with('#') {
+        return "";
+    }
+    let mut white = true; // the start of a line counts as white space
+    for (at, c) in text.char_indices() {
+        if c == ';' && white {
+            return &text[..at];
+        }
+        white = c.is_whitespace();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expect: &str) {
+        let (sections, mistakes) = parse(text);
+        let mut told = String::new();
+        for section in sections {
+            let name = section.name.map_or(String::new(), |name| format!(" {name}"));
+            told += &format!("{}[{}{name}]", section.line, section.kind);
+            for Entry { line, key, value } in section.entries {
+                told += &format!(" {line}:{key}={value}|");
+            }
+            told += "\n";
+        }
+        for Mistake { line, what } in mistakes {
+            told += &format!("{line}! {what}\n");
+        }
+        assert_eq!(told.trim_end(), expect);
+    }
+
+    #[test]
+    fn a_value_ends_before_its_comment() {
+        check("[a]\nk = v ; comment", "1[a] 2:k=v|");
+        check("[a]\nk = v;w\t;comment", "1[a] 2:k=v;w|");
+        check("[a]\nk =    ; empty", "1[a] 2:k=|");
+        check("[a] ; comment\nk=v # w", "1[a] 2:k=v # w|");
+        check("; c\n# c\n  # c\n\n[a]\nk = a=b \"c\" \\", "5[a] 6:k=a=b \"c\" \\|");
+    }
+
+    #[test]
+    fn sections_keep_their_lines() {
+        check("[a]\r\n[ b  c ]\r\nk = v\r\n", "1[a]\n2[b c] 3:k=v|");
+        check("\u{feff}[a]\nключ = значение", "1[a] 2:ключ=значение|");
+        check("", "");
+    }
+
+    #[test]
+    fn every_mistake_is_told() {
+        check(
+            "k = v\n[a\nlost = along\n[]\n[a b c]\n[d]\n= v\nword\ntwo words = v\nk = \0\n",
+            "6[d]\n\
+             1! 'k' stands before the first section; begin with one, such as [rabbitmq]\n\
+             2! a section's line ends with ']'\n\
+             4! a section without a name; write [section] or [section name]\n\
+             5! [a b c]: too many words; write [section] or [section name]\n\
+             7! a key is missing before the '='\n\
+             8! neither `[section]` nor `key = value` nor a comment, which begins with ';'\n\
+             9! 'two words' is no key: a key is one word\n\
+             10! a control character; write the line anew",
+        );
+    }
+
+    fn word() -> impl Strategy<Value = String> {
+        "[a-z][a-z0-9_.]{0,8}"
+    }
+
+    /// Any text that the grammar can hold.
+    fn value() -> impl Strategy<Value = String> {
+        "[^\\p{Cc}]{0,20}".prop_map(|text| without_comment(&format!("= {}", text.trim()))[1..].trim().to_owned())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_makes_it_panic(text in "(?s)([\\[\\]=;#\\n\\r\\t \\x00]|\\PC){0,60}") {
+            parse(&text);
+        }
+
+        #[test]
+        fn what_is_written_reads_back(
+            sections in prop::collection::vec(
+                (word(), prop::option::of(word()), prop::collection::vec((word(), value()), 0..4)), 0..4),
+        ) {
+            let mut text = String::new();
+            let mut lines = 0;
+            let mut next = || { lines += 1; lines };
+            let mut expect = Vec::new();
+            for (kind, name, entries) in &sections {
+                let name = name.as_deref();
+                text += &name.map_or(format!("[{kind}]\n"), |name| format!("[{kind} {name}]\n"));
+                let mut section = Section { line: next(), kind, name, entries: Vec::new() };
+                for (key, value) in entries {
+                    text += &format!("{key} = {value}\n");
+                    section.entries.push(Entry { line: next(), key, value });
+                }
+                expect.push(section);
+            }
+            prop_assert_eq!(parse(&text), (expect, Vec::new()));
+        }
+    }
+}

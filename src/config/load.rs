@@ -1,0 +1,169 @@
+//! Where alco.ini is, and what the files named in it hold.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use super::ini::Mistake;
+use super::read::{Reading, read};
+use super::{Config, Secret};
+
+const PLACES: [&str; 2] = ["/usr/local/etc/alco.ini", "/etc/alco.ini"];
+
+/// The file that holds where `--config` names none; if there is none, a notice: then the defaults hold.
+pub fn find() -> Result<PathBuf, String> {
+    find_in(env::var_os("ALCO_INI"), |path| path.exists())
+}
+
+fn find_in(named: Option<OsString>, exists: impl Fn(&Path) -> bool) -> Result<PathBuf, String> {
+    // a file that somebody named must be there: `load` will say so
+    named
+        .filter(|name| !name.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| PLACES.map(PathBuf::from).into_iter().find(|place| exists(place)))
+        .ok_or_else(|| format!("no alco.ini ($ALCO_INI, {}): every setting is at its default", PLACES.join(", ")))
+}
+
+impl Config {
+    /// Every mistake in `text`, each as a line that begins with the file and the line.
+    pub fn parse(text: &str, file_name: &str) -> Result<Config, Vec<String>> {
+        finish(read(text), file_name)
+    }
+
+    /// Reads alco.ini, puts the passwords of password files into their URLs, and makes sure that the other files named in
+    /// it can be read.
+    pub fn load(path: &Path) -> Result<Config, Vec<String>> {
+        let mut reading = read(&text_of(path)?);
+        open_files(&mut reading);
+        finish(reading, &path.display().to_string())
+    }
+
+    /// For what speaks to searchd only (`alco sphinx-conf` runs as searchd's user, who need not read any password).
+    pub fn load_without_secrets(path: &Path) -> Result<Config, Vec<String>> {
+        Config::parse(&text_of(path)?, &path.display().to_string())
+    }
+}
+
+fn finish(reading: Reading, file_name: &str) -> Result<Config, Vec<String>> {
+    if reading.mistakes.is_empty() {
+        return Ok(reading.config);
+    }
+    Err(reading.mistakes.iter().map(|Mistake { line, what }| format!("{file_name}:{line}: {what}")).collect())
+}
+
+fn text_of(path: &Path) -> Result<String, Vec<String>> {
+    let cannot = |why: String| vec![format!("cannot read {}: {why}", path.display())];
+    let bytes = fs::read(path).map_err(|error| cannot(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        vec![format!("{}:{line}: not UTF-8; save the file as UTF-8", path.display())]
+    })
+}
+
+fn open_files(reading: &mut Reading) {
+    let Reading { config, mistakes, rabbitmq_lines, redis_lines, users_file_line } = reading;
+    let mut wrong = |line: usize, section: &str, what: String| {
+        mistakes.push(Mistake { line, what: format!("[{section}] {what}") });
+    };
+
+    if let Some(path) = &config.rabbitmq.password_file {
+        match password(path) {
+            Ok(password) => config.rabbitmq.urls.iter_mut().for_each(|url| *url = url.with_password(&password)),
+            Err(what) => wrong(rabbitmq_lines.password_file, "rabbitmq", what),
+        }
+    }
+    if let Some(path) = &config.redis.password_file {
+        match password(path) {
+            Ok(password) => config.redis.url = config.redis.url.with_password(&password),
+            Err(what) => wrong(redis_lines.password_file, "redis", what),
+        }
+    }
+    let others = [
+        ("rabbitmq", "ca_file", rabbitmq_lines.ca_file, &config.rabbitmq.ca_file),
+        ("redis", "ca_file", redis_lines.ca_file, &config.redis.ca_file),
+        ("http", "users_file", *users_file_line, &config.http.users_file),
+    ];
+    for (section, key, line, path) in others {
+        if let Some(path) = path
+            && let Err(error) = File::open(path)
+        {
+            wrong(line, section, format!("{key}: cannot read {}: {error}", path.display()));
+        }
+    }
+    mistakes.sort_by_key(|mistake| mistake.line);
+}
+
+/// The first line, whatever stands in it.
+fn password(path: &Path) -> Result<String, String> {
+    let cannot = |why: String| format!("password_file: cannot read {}: {why}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned()),
+        _ => Err(cannot("its first line is empty, and should be the password".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_file_goes_before_the_usual_places() {
+        let found = |named: Option<&str>, there: &'static [&str]| {
+            let exists = |path: &Path| there.iter().any(|place| Path::new(place) == path);
+            find_in(named.map(OsString::from), exists).ok().map(|path| path.display().to_string())
+        };
+        assert_eq!(found(Some("/x.ini"), &["/etc/alco.ini"]).as_deref(), Some("/x.ini"));
+        assert_eq!(found(Some(""), &["/etc/alco.ini"]).as_deref(), Some("/etc/alco.ini"));
+        assert_eq!(found(None, &PLACES).as_deref(), Some("/usr/local/etc/alco.ini"));
+        assert_eq!(found(None, &[]), None);
+    }
+
+    /// A directory of this test's own.
+    fn directory(name: &str) -> PathBuf {
+        let path = env::temp_dir().join(format!("alco-test-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("a directory for the test");
+        path
+    }
+
+    #[test]
+    fn passwords_come_from_their_files() {
+        let at = directory("passwords");
+        let file = at.join("secret");
+        fs::write(&file, "p@ss word\nsecond line\n").expect("a file for the test");
+        let ini = at.join("alco.ini");
+        let section = |name: &str, url: &str| format!("[{name}]\nurl = {url}\npassword_file = {}\n", file.display());
+        let text = section("rabbitmq", "amqp://a:old@h/v, amqp://b@h") + &section("redis", "redis://h");
+        fs::write(&ini, text).expect("a file for the test");
+        let config = Config::load(&ini).expect("no mistakes");
+        let urls: Vec<&str> = config.rabbitmq.urls.iter().map(Secret::expose).collect();
+        assert_eq!(urls, ["amqp://a:p%40ss%20word@h/v", "amqp://b:p%40ss%20word@h"]);
+        assert_eq!(config.redis.url.expose(), "redis://:p%40ss%20word@h");
+        fs::remove_dir_all(at).expect("the test's own directory");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_has_a_line() {
+        let at = directory("unreadable");
+        let ini = at.join("alco.ini");
+        let text = "[redis]\npassword_file = /nonexistent/pw\nx = 1\n[http]\nusers_file = /nonexistent/users\n";
+        fs::write(&ini, text).expect("a file for the test");
+        let name = ini.display();
+        let missing = "No such file or directory (os error 2)";
+        assert_eq!(
+            Config::load(&ini).expect_err("mistakes"),
+            [
+                format!("{name}:2: [redis] password_file: cannot read /nonexistent/pw: {missing}"),
+                format!("{name}:3: [redis] unknown key 'x'; known are url, password_file, ca_file"),
+                format!("{name}:5: [http] users_file: cannot read /nonexistent/users: {missing}"),
+            ]
+        );
+        fs::write(&ini, b"[http]\ntitle = \xe9\n").expect("a file for the test");
+        let mistakes = Config::load(&ini).expect_err("mistakes");
+        assert_eq!(mistakes, [format!("{name}:2: not UTF-8; save the file as UTF-8")]);
+        fs::remove_dir_all(&at).expect("the test's own directory");
+        assert_eq!(Config::load(&ini).expect_err("no file"), [format!("cannot read {name}: {missing}")]);
+    }
+}

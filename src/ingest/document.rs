@@ -1,0 +1,209 @@
+//! A record -> the tuple that searchd takes for it, and the values it brings. Pure; buffers are kept from record to record.
+
+use std::collections::HashMap;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::config::{Index, SearchText};
+use crate::record::{self, ERROR_COLUMN, MAX_BODY, Record};
+use crate::sphinx::json::Columns;
+use crate::sphinx::sphinxql::Document;
+use crate::sphinx::{DocId, text};
+use crate::time::Ts;
+
+#[derive(Debug)]
+pub struct Writer {
+    message_key: String,
+    all: bool,
+    indexed: Vec<String>,
+    js: String,
+    exact: String,
+    line: String,
+    cols: String,
+    fields: Vec<String>,
+}
+
+/// A buffer that one large record has grown is let go.
+const KEEP: usize = 1 << 20;
+
+impl Writer {
+    pub fn new(index: &Index) -> Writer {
+        Writer {
+            message_key: index.message.clone(),
+            all: index.search == SearchText::All,
+            indexed: index.indexed.clone(),
+            js: String::new(),
+            exact: String::new(),
+            line: String::new(),
+            cols: String::new(),
+            fields: vec![String::new(); index.indexed.len()],
+        }
+    }
+
+    /// Appends the record's tuple, or says why there cannot be one. Nesting that no JSON parser should take makes the
+    /// whole body the message.
+    pub fn write(
+        &mut self,
+        record: &Record,
+        body: &[u8],
+        id: DocId,
+        digest: i64,
+        out: &mut String,
+    ) -> Result<(), String> {
+        if !self.columns(record) {
+            let why = "not a JSON object: nested too deep".to_owned();
+            let record = Record::of_text(String::from_utf8_lossy(body), record.ts, why);
+            self.columns(&record);
+            return self.tuple(&record, id, digest, out);
+        }
+        self.tuple(record, id, digest, out)
+    }
+
+    fn columns(&mut self, record: &Record) -> bool {
+        let mut columns = Columns::new(&mut self.js, &mut self.exact);
+        for (key, value) in &record.columns {
+            if columns.add(key, value).is_err() {
+                return false;
+            }
+        }
+        // a string attribute keeps no zero byte: such a message is a column too
+        if record.message.contains('\0') && !record.columns.iter().any(|(key, _)| *key == self.message_key) {
+            columns.add_text(&self.message_key, &record.message);
+        }
+        if let Some(error) = &record.error {
+            columns.add_text(ERROR_COLUMN, error);
+        }
+        columns.end();
+        true
+    }
+
+    fn tuple(&mut self, record: &Record, id: DocId, digest: i64, out: &mut String) -> Result<(), String> {
+        for (what, text) in [("message", &*record.message), ("columns", &self.js), ("columns", &self.exact)] {
+            if text.len() >= MAX_BODY {
+                return Err(format!("{what} of {} bytes: Sphinx's strings end at {MAX_BODY}", text.len()));
+            }
+        }
+        for buffer in [&mut self.line, &mut self.cols].into_iter().chain(&mut self.fields) {
+            buffer.clear();
+        }
+        text::prepare(&record.message, &mut self.line);
+        for (key, value) in &record.columns {
+            if self.all {
+                self.cols.push(' ');
+                text::prepare(&record::readable(value), &mut self.cols);
+            }
+            if let Some(at) = self.indexed.iter().position(|indexed| indexed == key) {
+                text::prepare(&record::readable(value), &mut self.fields[at]);
+            }
+        }
+        let document = Document {
+            id,
+            ts: record.ts,
+            seq: record.seq,
+            digest,
+            logline: &record.message,
+            js: &self.js,
+            exact: &self.exact,
+            line: &self.line,
+            cols: &self.cols,
+            indexed: &self.fields,
+        };
+        document.tuple(out);
+        for buffer in
+            [&mut self.js, &mut self.exact, &mut self.line, &mut self.cols].into_iter().chain(&mut self.fields)
+        {
+            buffer.truncate(0);
+            buffer.shrink_to(KEEP);
+        }
+        Ok(())
+    }
+}
+
+/// Values and columns to tell Redis of, each at most once a minute.
+#[derive(Debug)]
+pub struct Seen {
+    filtered: Vec<String>,
+    /// hash of column, or of column and value -> epoch second when Redis was last told
+    told: HashMap<u64, i64>,
+    columns: Vec<String>,
+    values: Vec<(String, String)>,
+}
+
+const TELL_AGAIN: i64 = 60;
+/// Hashes kept: what is forgotten is only told once more.
+const TOLD: usize = 50_000;
+/// Longer names and values help nobody who looks for something to filter by.
+const LONGEST: usize = 256;
+
+impl Seen {
+    pub fn new(index: &Index) -> Seen {
+        Seen { filtered: index.filtered.clone(), told: HashMap::new(), columns: Vec::new(), values: Vec::new() }
+    }
+
+    pub fn note(&mut self, record: &Record, now: Ts) {
+        for (key, value) in &record.columns {
+            if key.len() > LONGEST {
+                continue;
+            }
+            let hash = xxh3_64(key.as_bytes());
+            if self.is_news(hash, now) {
+                self.columns.push(key.to_string());
+            }
+            if self.filtered.iter().any(|filtered| filtered == key) {
+                match value.starts_with('[') {
+                    false => self.value(hash, key, value, now),
+                    true => {
+                        let elements: Vec<&serde_json::value::RawValue> =
+                            serde_json::from_str(value).unwrap_or_default();
+                        elements.iter().for_each(|element| self.value(hash, key, element.get(), now));
+                    }
+                }
+            }
+        }
+        if record.error.is_some() && self.is_news(xxh3_64(ERROR_COLUMN.as_bytes()), now) {
+            self.columns.push(ERROR_COLUMN.to_owned());
+        }
+    }
+
+    fn value(&mut self, column_hash: u64, column: &str, value: &str, now: Ts) {
+        if value == "null" || value.starts_with(['{', '[']) || value.len() > LONGEST {
+            return;
+        }
+        // a column's hash is no value's: the bits are turned round
+        if self.is_news(xxh3_64(value.as_bytes()) ^ column_hash.rotate_left(32), now) {
+            self.values.push((column.to_owned(), record::readable(value).into_owned()));
+        }
+    }
+
+    fn is_news(&mut self, hash: u64, now: Ts) -> bool {
+        let now = now.seconds();
+        match self.told.get(&hash) {
+            Some(told) if now - told < TELL_AGAIN => false,
+            _ => {
+                if self.told.len() >= TOLD {
+                    self.told.clear();
+                }
+                self.told.insert(hash, now);
+                true
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty() && self.values.is_empty()
+    }
+
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(String::as_str)
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(column, value)| (column.as_str(), value.as_str()))
+    }
+
+    /// Redis has been told, or never will be: what was noted is only a help to the user.
+    pub fn clear(&mut self) {
+        self.columns.clear();
+        self.values.clear();
+    }
+}
