@@ -1,9 +1,10 @@
 //! alco.ini -> `Config`: one struct a section, every key with its default, every mistake with its line and its cure.
 //!
-//! `Config::default()` is what an empty file means, and what `alco.ini.example` spells out. This file holds the words;
-//! `ini` knows the grammar, `value` what may stand behind a key, `directive` which of searchd's directives alco must
-//! own, `reader` and `read` put them together, `load` finds and opens files.
+//! `Config::default()` is what an empty file means, and what `alco.ini.example` spells out. This file holds the
+//! words; `ini` knows the grammar, `value` what may stand behind a key, `directive` which of searchd's directives alco
+//! must own; `reader` and `read` put them together, `load` finds and opens files.
 
+mod defaults;
 mod directive;
 mod ini;
 mod load;
@@ -247,103 +248,6 @@ impl fmt::Display for Address {
             Address::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Address::Tcp { host, port } => write!(f, "{host}:{port}"),
             Address::Unix(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            rabbitmq: Rabbitmq::default(),
-            redis: Redis::default(),
-            sphinx: Sphinx::default(),
-            http: Http::default(),
-            indexes: vec![Index::new("logs".parse().expect("a name by the rule"))],
-            shortcuts: Vec::new(),
-        }
-    }
-}
-
-impl Default for Rabbitmq {
-    fn default() -> Rabbitmq {
-        Rabbitmq {
-            urls: vec![Secret::new("amqp://guest:guest@127.0.0.1:5672/%2f".to_owned())],
-            exchange: "logstash".to_owned(),
-            exchange_type: "topic".to_owned(),
-            exchange_durable: ExchangeDurable::Auto,
-            batch: BatchLimits {
-                records: NonZeroUsize::new(1000).expect("not 0"),
-                age: Duration::from_secs(1),
-                size: NonZeroUsize::new(4 << 20).expect("not 0"),
-            },
-            password_file: None,
-            ca_file: None,
-            ack_delay: Duration::ZERO,
-        }
-    }
-}
-
-impl Default for Redis {
-    fn default() -> Redis {
-        Redis { url: Secret::new("redis://127.0.0.1:6379/0".to_owned()), password_file: None, ca_file: None }
-    }
-}
-
-impl Default for Sphinx {
-    fn default() -> Sphinx {
-        Sphinx {
-            address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 9306 },
-            data_dir: PathBuf::from("/var/db/alco"),
-            pid_file: None,
-            dialect: Dialect::Sphinx,
-            peers: Vec::new(),
-            index: Vec::new(),
-            index_of: BTreeMap::new(),
-            searchd: Vec::new(),
-        }
-    }
-}
-
-impl Default for Http {
-    fn default() -> Http {
-        Http {
-            listen: vec![Address::Tcp { host: "127.0.0.1".to_owned(), port: 8000 }],
-            base_path: "/".to_owned(),
-            page_size: NonZeroUsize::new(100).expect("not 0"),
-            timezone: TimeZone::UTC,
-            search_budget: Duration::from_secs(2),
-            users_file: None,
-            user_header: None,
-            trusted_proxies: Vec::new(),
-            max_followers: 16,
-        }
-    }
-}
-
-impl Index {
-    /// An index with every key at its default.
-    pub fn new(name: IndexName) -> Index {
-        let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        Index {
-            title: String::new(),
-            queue: name.to_string(),
-            routing_keys: list(&["logstash.#"]),
-            queue_type: QueueType::Classic,
-            durable: true,
-            threads: NonZeroUsize::MIN,
-            days: NonZeroU32::new(30).expect("not 0"),
-            timestamp: "@timestamp".to_owned(),
-            message: "message".to_owned(),
-            timestamp_zone: TimeZone::UTC,
-            search: SearchText::Message,
-            columns: list(&["levelname", "host", "logger"]),
-            level: list(&["levelname", "level", "severity"]),
-            filtered: list(&["levelname", "host", "application"]),
-            hidden: list(&["tags", "type"]),
-            excluded: Vec::new(),
-            context: list(&["exc_info", "stack_trace"]),
-            indexed: Vec::new(),
-            name,
         }
     }
 }

@@ -1,1 +1,243 @@
-//! (to come)
+//! The sphinx.conf that searchd reads: the day indexes of each index, the distributed indexes over them, the searchd
+//! section. Pure.
+//!
+//! Directives of `[sphinx.index]`, `[sphinx.index NAME]` and `[sphinx.searchd]` replace generated ones key by key, the
+//! later of these before the earlier. Each directive stands on a line of its own, since the script that searchd runs
+//! creates the directories of `path`, `binlog_path` and `log` from them.
+//!
+//! Peers are asked for `web_local`, which holds the days of one node only: were they asked for `web`, which asks its own
+//! peers, two nodes that name each other would go on asking for ever.
+
+use std::fmt::Write;
+
+use crate::config::{Config, Dialect, Index, Sphinx, field_of_column};
+use crate::sphinx::daily::{day_index, served_days};
+use crate::time::Day;
+
+/// What may stand in `[sphinx.index]` for the sake of the distributed indexes: it concerns peers.
+const OF_DISTRIBUTED: [&str; 5] =
+    ["agent_connect_timeout", "agent_query_timeout", "agent_retry_count", "ha_strategy", "mirror_retry_count"];
+
+type Directives = Vec<(String, String)>;
+
+pub fn sphinx_conf(config: &Config, today: Day) -> String {
+    let mut out = format!("# searchd's configuration on {today}, written by alco from alco.ini: change it there\n");
+    for index in &config.indexes {
+        let overrides = match config.sphinx.index_of.get(&index.name) {
+            Some(own) => over(config.sphinx.index.clone(), own),
+            None => config.sphinx.index.clone(),
+        };
+        let (of_distributed, of_days): (Directives, Directives) =
+            overrides.into_iter().partition(|(key, _)| OF_DISTRIBUTED.contains(&key.as_str()));
+        for day in served_days(today, index.days) {
+            let directives = over(day_directives(index, &config.sphinx, day), &of_days);
+            section(&mut out, &format!("index {}", day_index(&index.name, day)), &directives);
+        }
+        let local = local_directives(index, today);
+        section(&mut out, &format!("index {}_local", index.name), &local);
+        let peers = config.sphinx.peers.iter();
+        let agents = peers.map(|mirrors| directive("agent", format!("{}:{}_local", mirrors.join("|"), index.name)));
+        section(&mut out, &format!("index {}", index.name), &over([local, agents.collect()].concat(), &of_distributed));
+    }
+    section(&mut out, "searchd", &over(searchd_directives(&config.sphinx), &config.sphinx.searchd));
+    out
+}
+
+fn directive(key: &str, value: impl Into<String>) -> (String, String) {
+    (key.to_owned(), value.into())
+}
+
+/// Each key of `overrides` takes the place of all generated directives of that key.
+fn over(mut generated: Directives, overrides: &[(String, String)]) -> Directives {
+    generated.retain(|(key, _)| !overrides.iter().any(|(other, _)| other == key));
+    generated.extend_from_slice(overrides);
+    generated
+}
+
+fn section(out: &mut String, header: &str, directives: &[(String, String)]) {
+    let _ = write!(out, "\n{header}\n{{\n"); // a String takes everything
+    for (key, value) in directives {
+        let _ = writeln!(out, "    {key} = {value}");
+    }
+    out.push_str("}\n");
+}
+
+/// The schema is told in `sphinx`. `cols` is declared in any case: it costs nothing while it is empty, and a day that
+/// is served already would not get it any more when `search = all` is set.
+fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
+    let name = &index.name;
+    let mut directives = vec![
+        directive("type", "rt"),
+        directive("path", format!("{}/{name}/{day}/{name}", sphinx.data_dir.display())),
+        directive("rt_field", "line"),
+        directive("rt_field", "cols"),
+    ];
+    directives.extend(index.indexed.iter().map(|column| directive("rt_field", field_of_column(column))));
+    directives.extend(["ts", "seq", "digest"].map(|name| directive("rt_attr_bigint", name)));
+    directives.extend(["logline", "exact"].map(|name| directive("rt_attr_string", name)));
+    directives.extend([
+        directive("rt_attr_json", "js"),
+        directive("dict", "keywords"),
+        directive("min_infix_len", "3"),
+        // what alco prepares consists of these; a table that reaches further costs memory in each of many indexes
+        directive("charset_table", "0..9, a..z, U+80..U+24F, U+370..U+52F"),
+        // today's index of each name gathers so much before it writes a part to the disk: many names on a small host
+        directive("rt_mem_limit", "32M"),
+    ]);
+    directives.push(match sphinx.dialect {
+        // strings and JSON stay in a mapped file, for the system to page out
+        Dialect::Sphinx => directive("ondisk_attrs", "pool"),
+        // they do by default; but the text of fields would be kept as well, which nobody reads
+        Dialect::Manticore => directive("stored_fields", ""),
+    });
+    directives
+}
+
+fn local_directives(index: &Index, today: Day) -> Directives {
+    let days = served_days(today, index.days).map(|day| directive("local", day_index(&index.name, day)));
+    std::iter::once(directive("type", "distributed")).chain(days).collect()
+}
+
+fn searchd_directives(sphinx: &Sphinx) -> Directives {
+    let data_dir = sphinx.data_dir.display();
+    let pid_file = match &sphinx.pid_file {
+        Some(path) => path.display().to_string(),
+        None => format!("{data_dir}/searchd.pid"),
+    };
+    let mut directives = vec![
+        directive("listen", format!("{}:mysql41", sphinx.address)),
+        directive("log", format!("{data_dir}/searchd.log")),
+        directive("pid_file", pid_file),
+        directive("binlog_path", format!("{data_dir}/binlog")),
+        // written to the system on every commit; 1 loses the batch just confirmed if searchd is killed
+        directive("binlog_flush", "2"),
+        // a binlog goes when all it holds is in the indexes: in one endless file there is always something that is not
+        directive("binlog_max_log_size", "256M"),
+        // so long a replay at most after a crash
+        directive("rt_flush_period", "3600"),
+        // a record of 4 MiB, escaped, twice: as it is and as prepared text
+        directive("max_packet_size", "64M"),
+        // searchd's default takes js.levelname='ERROR' for 'Error' too
+        directive("collation_server", "binary"),
+        // no file begins like this: a query cannot read files
+        directive("snippets_file_prefix", "/nonexistent/"),
+    ];
+    if sphinx.dialect == Dialect::Sphinx {
+        directives.extend([
+            directive("workers", "threads"),
+            // connections, a thread each: the workers', the pages', the followers' and some commands'
+            directive("max_children", "200"),
+        ]);
+    }
+    directives
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conf(ini: &str) -> String {
+        let config = Config::parse(ini, "alco.ini").expect("no mistakes");
+        sphinx_conf(&config, Day::parse_compact("20261122").expect("a day"))
+    }
+
+    /// The section with this header, one directive a line.
+    #[track_caller]
+    fn check(ini: &str, header: &str, expect: &[&str]) {
+        let conf = conf(ini);
+        let (_, rest) = conf.split_once(&format!("\n{header}\n{{\n")).expect(header);
+        let (body, _) = rest.split_once("\n}\n").expect("an end");
+        assert_eq!(body.lines().map(str::trim).collect::<Vec<_>>(), expect);
+    }
+
+    #[test]
+    fn a_day_index_has_the_schema_that_is_told_in_sphinx() {
+        let ini = "[sphinx]\ndata_dir = /data/sphinx\n[index web]\nindexed = user-agent";
+        check(
+            ini,
+            "index web_20261124",
+            &[
+                "type = rt",
+                "path = /data/sphinx/web/20261124/web",
+                "rt_field = line",
+                "rt_field = cols",
+                "rt_field = x_user_agent",
+                "rt_attr_bigint = ts",
+                "rt_attr_bigint = seq",
+                "rt_attr_bigint = digest",
+                "rt_attr_string = logline",
+                "rt_attr_string = exact",
+                "rt_attr_json = js",
+                "dict = keywords",
+                "min_infix_len = 3",
+                "charset_table = 0..9, a..z, U+80..U+24F, U+370..U+52F",
+                "rt_mem_limit = 32M",
+                "ondisk_attrs = pool",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_index_is_its_days_and_its_peers() {
+        let ini =
+            "[sphinx]\npeers = b:9312|c:9312, d:9312\n[index web]\ndays = 1\n[sphinx.index]\nagent_query_timeout = 500";
+        let local =
+            ["type = distributed", "local = web_20261122", "local = web_20261123", "local = web_20261124"].as_slice();
+        let agents = ["agent = b:9312|c:9312:web_local", "agent = d:9312:web_local", "agent_query_timeout = 500"];
+        check(ini, "index web_local", local);
+        check(ini, "index web", &[local, &agents].concat());
+        let headers = |text: &str| conf(text).lines().filter(|line| line.starts_with("index ")).count();
+        assert_eq!(headers("[index a]\ndays = 2\n[index b]\ndays = 3"), (2 + 2 + 2) + (3 + 2 + 2));
+    }
+
+    const SEARCHD: [&str; 12] = [
+        "listen = 127.0.0.1:9306:mysql41",
+        "log = /var/db/alco/searchd.log",
+        "pid_file = /var/db/alco/searchd.pid",
+        "binlog_path = /var/db/alco/binlog",
+        "binlog_flush = 2",
+        "binlog_max_log_size = 256M",
+        "rt_flush_period = 3600",
+        "max_packet_size = 64M",
+        "collation_server = binary",
+        "snippets_file_prefix = /nonexistent/",
+        "workers = threads",
+        "max_children = 200",
+    ];
+
+    #[test]
+    fn searchd_is_told_where_and_how_safely() {
+        check("", "searchd", &SEARCHD);
+        check("[sphinx]\ndialect = manticore", "searchd", &SEARCHD[..10]);
+        let ini = "[sphinx]\naddress = /run/s.sock\npid_file = /run/s.pid";
+        let own = ["listen = /run/s.sock:mysql41", SEARCHD[1], "pid_file = /run/s.pid"];
+        check(ini, "searchd", &[&own, &SEARCHD[3..]].concat());
+    }
+
+    #[test]
+    fn the_ini_overrides_key_by_key_and_the_index_before_all_indexes() {
+        let ini = "[index a]\n[index b]\n[sphinx.index]\nrt_mem_limit = 64M\npreopen = 1\n\
+                   [sphinx.index b]\nrt_mem_limit = 128M\n[sphinx.searchd]\nlisten = 127.0.0.1:1:mysql41, 9312\nlog = /l";
+        let conf = conf(ini);
+        assert_eq!(conf.matches("    rt_mem_limit = 64M\n").count(), 32);
+        assert_eq!(conf.matches("    rt_mem_limit = 128M\n").count(), 32);
+        assert_eq!(conf.matches("    rt_mem_limit = ").count(), 64);
+        assert_eq!(conf.matches("    preopen = 1\n").count(), 64);
+        let own = ["listen = 127.0.0.1:1:mysql41", "listen = 9312", "log = /l"];
+        check(ini, "searchd", &[&SEARCHD[2..], &own].concat());
+    }
+
+    #[test]
+    fn the_shipped_example_tells_what_is_generated() {
+        let example = include_str!("../../alco.ini.example");
+        let generated = conf("");
+        let (_, directives) = example.split_once("\n[sphinx.index]\n").expect("that section");
+        let (directives, _) = directives.split_once("\n[http]\n").expect("the section below it");
+        let told = directives.lines().filter_map(|line| line.strip_prefix(';').filter(|rest| rest.contains(" = ")));
+        let told: Vec<&str> = told.filter(|directive| *directive != "rt_mem_limit = 128M").collect();
+        assert!(told.len() > 6);
+        for directive in told {
+            assert!(generated.contains(&format!("    {directive}\n")), "{directive}");
+        }
+    }
+}

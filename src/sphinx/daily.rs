@@ -8,8 +8,7 @@ use std::num::NonZeroU32;
 use crate::config::IndexName;
 use crate::time::{Day, Range, Ts};
 
-/// A record's time may lie at most one day ahead of its collector's clock, which may itself be just past midnight when
-/// searchd still serves what was asked for before it.
+/// A record's time may lie a day ahead of its arrival, and searchd's configuration may be a day old.
 const DAYS_AHEAD: i32 = 2;
 
 /// `web_20261122`
@@ -64,7 +63,8 @@ mod tests {
         let web: IndexName = "web_2".parse().expect("a name");
         assert_eq!(day_index(&web, day("20261122")), "web_2_20261122");
         assert_eq!(parse_day_index("web_2_20261122"), Some((web, day("20261122"))));
-        for other in ["web", "web_", "web_20261131", "Web_20261122", "_20261122", "web_local", "web_20261122_20261122"] {
+        for other in ["web", "web_", "web_20261131", "Web_20261122", "_20261122", "web_local", "web_20261122_20261122"]
+        {
             assert_eq!(parse_day_index(other), None, "{other}");
         }
     }
