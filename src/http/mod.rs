@@ -1,3 +1,255 @@
-//! (to come)
+//! Listen, route, reply; a page's panic is a 500. The only door to tiny_http.
+//!
+//! A request goes one way: `asked` (its address, decoded), `route` (the one match), a `Reply`. Nothing below here knows
+//! of tiny_http, and nothing here knows of HTML.
+
+mod api;
 mod assets;
+mod grep;
 mod pages;
+mod reply;
+mod stub;
+
+use std::convert::Infallible;
+use std::net::TcpListener;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, TryRecvError};
+use percent_encoding::percent_decode_str;
+use tiny_http::{Header, Listener, Method, Request, Response};
+
+use crate::config::{Address, Config};
+use crate::metrics::Metrics;
+use crate::time::Ts;
+use crate::values::Values;
+use grep::{Refusal, plain_error, refused};
+use reply::Reply;
+use stub::Searcher;
+
+/// Requests answered at a time. They mostly wait for searchd; a slow search must not keep a page from its style sheet.
+const THREADS: usize = 8;
+/// Longer request lines are refused: our own links stay below, and servers and browsers stop at about as much.
+const MAX_URL: usize = 16 * 1024;
+
+/// What the pages are made from.
+pub struct Site {
+    pub config: Arc<Config>,
+    pub searcher: Searcher,
+    pub values: Values,
+    #[expect(dead_code, reason = "/metrics comes with its own issue")]
+    pub metrics: Arc<Metrics>,
+}
+
+/// The running web part.
+pub struct Server {
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens everywhere it should, or nowhere. Ends when `stop` is closed.
+    pub fn start(config: Arc<Config>, metrics: Arc<Metrics>, stop: Receiver<Infallible>) -> Result<Server, String> {
+        let listeners = config.http.listen.iter().map(listen).collect::<Result<Vec<_>, String>>()?;
+        let values = Values::new(&config.redis, "web", "http")?;
+        let site = Arc::new(Site { searcher: Searcher::new(&config), values, metrics, config });
+        let mut threads = Vec::new();
+        for listener in listeners {
+            let server = tiny_http::Server::from_listener(listener, None);
+            let server = Arc::new(server.map_err(|error| format!("cannot serve HTTP: {error}"))?);
+            for _ in 0..THREADS {
+                let (server, site, stop) = (server.clone(), site.clone(), stop.clone());
+                let name = format!("http-{}", threads.len() + 1);
+                threads.push(spawn(&name, move || serve(&server, &site, &stop))?);
+            }
+            let stop = stop.clone();
+            threads.push(spawn("http-stop", move || {
+                // nothing is ever sent: this returns when the channel is closed
+                let _ = stop.recv();
+                (0..THREADS).for_each(|_| server.unblock());
+            })?);
+        }
+        Ok(Server { threads })
+    }
+
+    /// Waits for the threads to end, but not beyond the deadline: a client that reads slowly may hold one.
+    pub fn join(self, deadline: Instant) {
+        for thread in self.threads {
+            while !thread.is_finished() && Instant::now() < deadline {
+                thread::park_timeout(std::time::Duration::from_millis(10));
+            }
+            if thread.is_finished() && thread.join().is_err() {
+                log::error!("a thread of the web part had panicked");
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map_err(|error| format!("cannot start thread {name}: {error}"))
+}
+
+fn listen(address: &Address) -> Result<Listener, String> {
+    let listener = match address {
+        Address::Tcp { host, port } => TcpListener::bind((host.as_str(), *port)).map(Listener::from),
+        Address::Unix(path) => {
+            remove_stale(path);
+            UnixListener::bind(path).map(Listener::from)
+        }
+    };
+    listener.map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+/// The socket of a process that was killed stays behind, and nobody answers there.
+fn remove_stale(path: &Path) {
+    let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
+    if is_socket
+        && UnixStream::connect(path).is_err()
+        && let Err(error) = std::fs::remove_file(path)
+    {
+        log::warn!("cannot remove {}, where nobody listens: {error}", path.display());
+    }
+}
+
+fn serve(server: &tiny_http::Server, site: &Site, stop: &Receiver<Infallible>) {
+    loop {
+        match server.recv() {
+            Ok(request) => respond(request, site),
+            Err(_) if stop.try_recv() == Err(TryRecvError::Disconnected) => return,
+            Err(error) => log::error!("HTTP: {error}"),
+        }
+    }
+}
+
+fn respond(request: Request, site: &Site) {
+    let known = request.headers().iter().find(|header| header.field.equiv("If-None-Match"));
+    let known = known.map(|header| header.value.to_string());
+    let reply = match request.method() {
+        Method::Get | Method::Head => answer(site, request.url(), known.as_deref(), now()),
+        method => {
+            let why = format!("{method} does nothing here");
+            plain_error(site, 405, "Only GET", &why, "Everything here is a link or a form that asks.")
+                .with("Allow", "GET, HEAD")
+        }
+    };
+    let mut response = Response::from_data(reply.body.into_bytes()).with_status_code(reply.status);
+    for (name, value) in reply.headers {
+        match Header::from_bytes(name, value) {
+            Ok(header) => response.add_header(header),
+            Err(()) => log::error!("the header {name} is not ASCII"),
+        }
+    }
+    // a client that has gone away needs no answer
+    if let Err(error) = request.respond(response) {
+        log::debug!("HTTP: {error}");
+    }
+}
+
+fn now() -> Ts {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ts::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// The address of a request: the parts of its path, decoded, and its query string, of which it is known that it can be.
+struct Asked<'a> {
+    parts: Vec<String>,
+    query: &'a str,
+}
+
+/// The reply to a GET, whatever happens.
+fn answer(site: &Site, url: &str, known: Option<&str>, now: Ts) -> Reply {
+    if url.len() > MAX_URL {
+        let why = format!("It has {} bytes; {MAX_URL} are taken.", url.len());
+        return plain_error(site, 414, "The address is too long", &why, "Take some filters away.");
+    }
+    let asked = match asked(url) {
+        Ok(asked) => asked,
+        Err(why) => return plain_error(site, 400, "The address cannot be read", &why, "Write % as %25."),
+    };
+    let panicked = |_| {
+        log::error!("a page panicked: {url}");
+        plain_error(site, 500, "This is alco's fault", "The page could not be made.", "What happened is in alco's log.")
+    };
+    // the site is not changed by a page; what a page locks is as whole after a panic as before
+    let reply = catch_unwind(AssertUnwindSafe(|| route(site, &asked, known, now))).unwrap_or_else(panicked);
+    log::debug!("{} {url}", reply.status);
+    reply
+}
+
+fn route(site: &Site, asked: &Asked, known: Option<&str>, now: Ts) -> Reply {
+    let base = &site.config.http.base_path;
+    let Some(parts) = below(base, &asked.parts) else {
+        return refused(site, &Refusal::Gone(format!("Everything here is below {base}.")));
+    };
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let query = asked.query;
+    let answer = match parts[..] {
+        [] | [""] => Ok(Reply::redirect(302, &format!("{base}grep/"))),
+        ["grep", ""] => Ok(grep::index_page(site, now)),
+        ["grep", "shortcut", name, ""] => grep::shortcut(site, name, None),
+        ["grep", "shortcut", name, value, ""] => grep::shortcut(site, name, Some(value)),
+        ["grep", list, ""] => grep::log_page(site, list, query, now),
+        ["grep", list, "at", place, ""] => grep::record_page(site, list, place, "", query, now),
+        ["grep", list, "at", place, around, ""] => grep::record_page(site, list, place, around, query, now),
+        ["grep", list, "values", column, ""] => grep::values_page(site, list, column, query, now),
+        ["style.css"] => {
+            let (style, hash) = (assets::STYLE, assets::style_hash());
+            Ok(Reply::file("text/css; charset=utf-8", style, hash, query == hash, known))
+        }
+        ["collector", "sphinx.conf"] => Ok(api::conf(site, now)),
+        ["api", "collector", "indices", ""] => Ok(api::indices(site, now)),
+        ["health"] => Ok(api::health(site, now)),
+        // a page's address ends with a slash, since its links begin there
+        ["grep", .., last] | ["api", .., last] if !last.is_empty() => Ok(with_slash(base, &parts, query)),
+        ["grep"] => Ok(with_slash(base, &parts, query)),
+        _ => Err(Refusal::Gone("There is no such page.".to_owned())),
+    };
+    answer.unwrap_or_else(|refusal| refused(site, &refusal))
+}
+
+/// What follows `base` in a path; None where the path is elsewhere.
+fn below<'a>(base: &str, parts: &'a [String]) -> Option<&'a [String]> {
+    let base: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
+    let at_base = parts.len() >= base.len() && base.iter().zip(parts).all(|(base, part)| base == part);
+    at_base.then(|| &parts[base.len()..])
+}
+
+fn with_slash(base: &str, parts: &[&str], query: &str) -> Reply {
+    let path: String = parts.iter().map(|part| format!("{}/", pages::links::segment(part))).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    Reply::redirect(301, &format!("{base}{path}{query}"))
+}
+
+fn asked(url: &str) -> Result<Asked<'_>, String> {
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    // the absolute form, as it is sent to a proxy
+    let path = match path.split_once("://") {
+        Some((_, rest)) if !path.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
+        _ => path,
+    };
+    let path = path.strip_prefix('/').ok_or("It does not begin with /.")?;
+    decodable(query)?;
+    let parts =
+        path.split('/').map(|part| decodable(part).map(|()| percent_decode_str(part).decode_utf8_lossy().into_owned()));
+    Ok(Asked { parts: parts.collect::<Result<_, String>>()?, query })
+}
+
+/// Each % is followed by two hexadecimal digits, and the whole is UTF-8.
+fn decodable(text: &str) -> Result<(), String> {
+    for (at, _) in text.match_indices('%') {
+        let digits = text.as_bytes().get(at + 1..at + 3);
+        if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+            let end = text.len().min(at + 3);
+            return Err(format!("'{}' is no escape.", text.get(at..end).unwrap_or("%")));
+        }
+    }
+    match percent_decode_str(text).decode_utf8() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("The bytes it stands for are no UTF-8: {error}.")),
+    }
+}
