@@ -9,4 +9,9 @@ mod search;
 mod sphinx;
 mod time;
 mod values;
-fn main() {}
+fn main() {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    let path = std::env::args().nth(1).expect("path");
+    let config = config::Config::load(std::path::Path::new(&path)).expect("config");
+    daemon::run(config, daemon::Parts { collect: true, web: false }).expect("run");
+}

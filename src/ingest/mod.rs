@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, at, never, select, tick};
 
-use crate::config::{Config, Index, QueueType};
+use crate::config::{Config, Index, QueueType, field_of_column};
 use crate::ingest::batch::Batch;
 use crate::ingest::broker::{Deliveries, Delivery, Event, Message, Session, Tag};
 use crate::ingest::document::{Seen, Writer};
@@ -144,7 +144,7 @@ impl Worker {
                 zone: index.timestamp_zone.clone(),
                 excluded: index.excluded.clone(),
             },
-            fields: index.indexed.iter().map(|column| daily::field_name(column)).collect(),
+            fields: index.indexed.iter().map(|column| field_of_column(column)).collect(),
             lease: None,
             batch: Batch::new(config.rabbitmq.batch),
             tuples: String::new(),

@@ -1,7 +1,537 @@
-//! The text that a full-text field gets, and what to ask of it: two functions of one module, and one property between
-//! them: what contains a literal, matches what is asked for the literal. Pure.
+//! The text that a full-text field gets (`prepare`), and what to ask of it (`asking`). Pure: two functions of one
+//! module, and one property between them: a text that contains a literal, whatever the case, matches what is asked for
+//! the literal. The index only narrows, so that is all it has to do.
+//!
+//! Prepared text is tokens with a space between them, made of characters that searchd's `charset_table` (`CHARSET`)
+//! takes as they are:
+//!
+//! | in the text | tokens |
+//! |---|---|
+//! | a word: a run of letters and ASCII digits inside the charset, folded | itself |
+//! | … with a digit, or of more than `LONGEST` letters | its overlapping trigrams; itself, if shorter than 3 |
+//! | a letter or number outside the charset (日, ع, ①) | `u65e5`, one for each |
+//! | anything else | separates tokens, and leaves no trace |
+//!
+//! Trigrams keep the dictionary small (ids and numbers are what fills it) and avoid that searchd cuts long words.
+
+use std::collections::VecDeque;
+use std::sync::LazyLock;
+
+/// The `charset_table` for prepared text. Higher ranges would cost memory in every index: outside, alco writes tokens.
+pub const CHARSET: &str = "0..9, a..z, U+80..U+24F, U+370..U+52F";
+
+/// The `min_infix_len` for prepared text: the shortest part of a token that can be asked for. A shorter one would find
+/// nothing, not everything.
+pub const INFIX: usize = 3;
+
+/// Longer words are ids and encodings; searchd itself cuts words at 42 characters.
+const LONGEST: usize = 24;
+
+/// Tokens of one phrase. A longer one finds no less: searchd reads the positions of each token for nothing.
+const PHRASE: usize = 32;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Separator,
+    /// the folded character, part of a word
+    Word(char),
+    /// the folded character, a token of its own
+    Alone(char),
+}
+
+/// All that a case-insensitive regex takes for the same character becomes the same.
+fn fold(c: char) -> char {
+    let one = |mut chars: std::char::ToUppercase| chars.next().filter(|_| chars.next().is_none());
+    let c = match c {
+        // pairs that Unicode folds though their upper case has several characters
+        '\u{fb05}' => '\u{fb06}',
+        '\u{1fd3}' => '\u{390}',
+        '\u{1fe3}' => '\u{3b0}',
+        _ => one(c.to_uppercase()).unwrap_or(c),
+    };
+    let mut lower = c.to_lowercase();
+    lower.next().filter(|_| lower.next().is_none()).unwrap_or(c)
+}
+
+fn kind_of(c: char) -> Kind {
+    let c = fold(c);
+    match c {
+        '0'..='9' | 'a'..='z' => Kind::Word(c),
+        // numbers that are no digits (²) are no part of a word for a regex's \b either
+        '\u{80}'..='\u{24f}' | '\u{370}'..='\u{52f}' if c.is_alphabetic() => Kind::Word(c),
+        '\u{80}'..='\u{24f}' | '\u{370}'..='\u{52f}' => Kind::Separator,
+        _ if c.is_alphanumeric() => Kind::Alone(c),
+        _ => Kind::Separator,
+    }
+}
+
+/// The kinds of the first characters, of which most text consists.
+const TABLE: usize = 0x530;
+static KINDS: LazyLock<Vec<Kind>> =
+    LazyLock::new(|| (0..TABLE as u32).map(|n| char::from_u32(n).map_or(Kind::Separator, kind_of)).collect());
+
+fn kind(kinds: &[Kind], c: char) -> Kind {
+    kinds.get(c as usize).copied().unwrap_or_else(|| kind_of(c))
+}
 
 /// Appends what the full-text field gets for `text`.
 pub fn prepare(text: &str, out: &mut String) {
-    out.push_str(text);
+    if !out.is_empty() && !out.ends_with(' ') {
+        out.push(' ');
+    }
+    let kinds = KINDS.as_slice();
+    let mut word = Word { start: out.len(), chars: 0, digit: false };
+    let mut scratch = String::new();
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let run = at;
+        while at < bytes.len() && bytes[at].is_ascii_alphanumeric() {
+            word.digit |= bytes[at].is_ascii_digit();
+            at += 1;
+        }
+        if at > run {
+            let from = out.len();
+            out.push_str(&text[run..at]);
+            out[from..].make_ascii_lowercase();
+            word.chars += at - run;
+        } else if bytes[at].is_ascii() {
+            word.end(out, &mut scratch);
+            at += 1;
+        } else {
+            let c = text[at..].chars().next().expect("a character begins here");
+            at += c.len_utf8();
+            match kind(kinds, c) {
+                Kind::Word(c) => {
+                    word.digit |= c.is_ascii_digit();
+                    word.chars += 1;
+                    out.push(c);
+                }
+                Kind::Alone(c) => {
+                    word.end(out, &mut scratch);
+                    push_alone(c, out);
+                    out.push(' ');
+                    word.start = out.len();
+                }
+                Kind::Separator => word.end(out, &mut scratch),
+            }
+        }
+    }
+    word.end(out, &mut scratch);
+    if out.ends_with(' ') {
+        out.pop();
+    }
+}
+
+/// The word that is being written, from `start` to the end of the output.
+struct Word {
+    start: usize,
+    chars: usize,
+    digit: bool,
+}
+
+impl Word {
+    fn end(&mut self, out: &mut String, scratch: &mut String) {
+        if self.chars == 0 {
+            return;
+        }
+        if is_cut(self.chars, self.digit) {
+            scratch.clear();
+            scratch.push_str(&out[self.start..]);
+            out.truncate(self.start);
+            trigrams(scratch, |trigram| {
+                out.push_str(trigram);
+                out.push(' ');
+            });
+        } else {
+            out.push(' ');
+        }
+        *self = Word { start: out.len(), chars: 0, digit: false };
+    }
+}
+
+/// Whether a word becomes trigrams.
+fn is_cut(chars: usize, digit: bool) -> bool {
+    chars >= 3 && (digit || chars > LONGEST)
+}
+
+fn trigrams<'a>(word: &'a str, mut take: impl FnMut(&'a str)) {
+    if word.is_ascii() {
+        (3..=word.len()).for_each(|end| take(&word[end - 3..end]));
+        return;
+    }
+    let mut ends = word.char_indices().map(|(at, c)| at + c.len_utf8());
+    // where the trigram begins, and where each of its characters ends
+    let mut window = VecDeque::from([0]);
+    window.extend(ends.by_ref().take(2));
+    for end in ends {
+        window.push_back(end);
+        take(&word[window[0]..end]);
+        window.pop_front();
+    }
+}
+
+/// `u65e5`
+fn push_alone(c: char, out: &mut String) {
+    out.push('u');
+    let digits = (1..=6).rev().skip_while(|n| (c as u32) >> (4 * (n - 1)) == 0);
+    for n in digits {
+        let digit = (c as u32) >> (4 * (n - 1)) & 15;
+        out.push(char::from_digit(digit, 16).expect("four bits are a hexadecimal digit"));
+    }
+}
+
+/// What a text must have in its full-text field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// the index cannot tell: every record is a candidate
+    All,
+    /// these tokens, one right after the other; never empty
+    Phrase(Vec<Token>),
+    And(Vec<Ask>),
+    Or(Vec<Ask>),
+}
+
+/// A token as it stands, or with anything before or after it; then it has at least `INFIX` characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub text: String,
+    pub more_before: bool,
+    pub more_after: bool,
+}
+
+impl Ask {
+    pub fn and(asks: impl IntoIterator<Item = Ask>) -> Ask {
+        let mut parts = Vec::new();
+        for ask in asks {
+            match ask {
+                Ask::All => {}
+                Ask::And(inner) => parts.extend(inner),
+                ask if parts.contains(&ask) => {}
+                ask => parts.push(ask),
+            }
+        }
+        match parts.len() {
+            0 => Ask::All,
+            1 => parts.remove(0),
+            _ => Ask::And(parts),
+        }
+    }
+
+    /// Of no alternatives at all, one could be overlooked: everything is a candidate then.
+    pub fn or(asks: impl IntoIterator<Item = Ask>) -> Ask {
+        let mut parts = Vec::new();
+        for ask in asks {
+            match ask {
+                Ask::All => return Ask::All,
+                Ask::Or(inner) => parts.extend(inner),
+                ask if parts.contains(&ask) => {}
+                ask => parts.push(ask),
+            }
+        }
+        match parts.len() {
+            0 => Ask::All,
+            1 => parts.remove(0),
+            _ => Ask::Or(parts),
+        }
+    }
+}
+
+/// A word or a lone character of a literal.
+struct Piece {
+    /// folded
+    text: String,
+    chars: usize,
+    digit: bool,
+    alone: bool,
+    /// the word may go on where the literal ends
+    open_left: bool,
+    open_right: bool,
+}
+
+/// What every text that contains the literal, in whatever case, has in its field. Before and after the literal anything
+/// may stand, letters too; where that is not so, a space at its end says it.
+pub fn asking(literal: &str) -> Ask {
+    let pieces = pieces(literal);
+    let mut phrases: Vec<Vec<Token>> = vec![Vec::new()];
+    for piece in &pieces {
+        let alternatives = alternatives(piece);
+        phrases = phrases
+            .into_iter()
+            .flat_map(|phrase| {
+                alternatives.iter().map(move |tokens| {
+                    let room = PHRASE.saturating_sub(phrase.len());
+                    phrase.iter().chain(tokens.iter().take(room)).cloned().collect()
+                })
+            })
+            .collect();
+    }
+    Ask::or(phrases.into_iter().map(|phrase| if phrase.is_empty() { Ask::All } else { Ask::Phrase(phrase) }))
+}
+
+/// The pieces of a literal, as many as a phrase can use.
+fn pieces(literal: &str) -> Vec<Piece> {
+    let kinds = KINDS.as_slice();
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut word_goes_on = false;
+    let mut chars = literal.chars().enumerate().peekable();
+    while let Some((at, c)) = chars.next() {
+        let kind = kind(kinds, c);
+        let is_last = chars.peek().is_none();
+        match kind {
+            Kind::Word(c) => {
+                if !word_goes_on {
+                    // the first may have no token of its own
+                    if pieces.len() > PHRASE {
+                        break;
+                    }
+                    let open_left = at == 0;
+                    let (text, chars, digit) = (String::new(), 0, false);
+                    pieces.push(Piece { text, chars, digit, alone: false, open_left, open_right: false });
+                }
+                let word = pieces.last_mut().expect("pushed just above, or before");
+                word.text.push(c);
+                word.chars += 1;
+                word.digit |= c.is_ascii_digit();
+                word.open_right = is_last;
+            }
+            Kind::Alone(c) => {
+                if pieces.len() > PHRASE {
+                    break;
+                }
+                let mut text = String::new();
+                push_alone(c, &mut text);
+                let (open_left, open_right) = (false, false);
+                pieces.push(Piece { text, chars: 1, digit: false, alone: true, open_left, open_right });
+            }
+            Kind::Separator => {}
+        }
+        word_goes_on = matches!(kind, Kind::Word(_));
+    }
+    pieces
+}
+
+/// The tokens that a piece of a literal may be in the field: for a word at an open edge, those it has as part of a word
+/// that is kept, and those as part of one that is cut.
+fn alternatives(piece: &Piece) -> Vec<Vec<Token>> {
+    let Piece { text, chars, digit, .. } = piece;
+    let token = |text: &str| Token { text: text.to_owned(), more_before: false, more_after: false };
+    let cut = || {
+        let mut tokens = Vec::new();
+        trigrams(text, |trigram| {
+            if tokens.len() < PHRASE {
+                tokens.push(token(trigram));
+            }
+        });
+        tokens
+    };
+    if !piece.open_left && !piece.open_right {
+        return vec![if !piece.alone && is_cut(*chars, *digit) { cut() } else { vec![token(text)] }];
+    }
+    // no token is known to hold it whole: it stands at the phrase's end, so the phrase does without
+    if *chars < INFIX {
+        return vec![Vec::new()];
+    }
+    let kept = Token { text: text.clone(), more_before: piece.open_left, more_after: piece.open_right };
+    match (digit, chars) {
+        (true, _) => vec![cut()],
+        (false, &chars) if chars > LONGEST => vec![cut()],
+        // the wildcard finds the trigram too
+        (false, 3) => vec![vec![kept]],
+        (false, _) => vec![vec![kept], cut()],
+    }
+}
+
+/// Whether a character is part of no token at all.
+pub fn separates(c: char) -> bool {
+    kind(KINDS.as_slice(), c) == Kind::Separator
+}
+
+/// The character that stands for all those it may be taken for, whatever the case.
+pub fn folded(c: char) -> char {
+    fold(c)
+}
+
+/// Whether a character is part of a word.
+pub fn is_word(c: char) -> bool {
+    matches!(kind(KINDS.as_slice(), c), Kind::Word(_))
+}
+
+#[cfg(test)]
+pub mod tests {
+    use proptest::prelude::*;
+    use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
+
+    use super::*;
+
+    /// What searchd makes of MATCH, over tokens.
+    pub fn matches(ask: &Ask, prepared: &str) -> bool {
+        let tokens: Vec<&str> = prepared.split(' ').collect();
+        let fits = |token: &Token, at: &&str| match (token.more_before, token.more_after) {
+            (false, false) => *at == token.text,
+            (true, false) => at.ends_with(&token.text),
+            (false, true) => at.starts_with(&token.text),
+            (true, true) => at.contains(&token.text),
+        };
+        match ask {
+            Ask::All => true,
+            Ask::Phrase(phrase) => {
+                tokens.windows(phrase.len()).any(|window| phrase.iter().zip(window).all(|(token, at)| fits(token, at)))
+            }
+            Ask::And(asks) => asks.iter().all(|ask| matches(ask, prepared)),
+            Ask::Or(asks) => asks.iter().any(|ask| matches(ask, prepared)),
+        }
+    }
+
+    pub fn prepared(text: &str) -> String {
+        let mut out = String::new();
+        prepare(text, &mut out);
+        out
+    }
+
+    #[track_caller]
+    fn check(text: &str, expect: &str) {
+        assert_eq!(prepared(text), expect, "{text}");
+    }
+
+    /// `"*a b*"|"c"`; `·` is everything
+    fn written(ask: &Ask) -> String {
+        let star = |yes| if yes { "*" } else { "" };
+        match ask {
+            Ask::All => "·".to_owned(),
+            Ask::Phrase(tokens) => tokens
+                .iter()
+                .map(|token| format!("{}{}{}", star(token.more_before), token.text, star(token.more_after)))
+                .collect::<Vec<_>>()
+                .join(" "),
+            Ask::And(asks) => asks.iter().map(written).collect::<Vec<_>>().join(" & "),
+            Ask::Or(asks) => asks.iter().map(written).collect::<Vec<_>>().join(" | "),
+        }
+    }
+
+    #[track_caller]
+    fn check_asking(literal: &str, expect: &str) {
+        assert_eq!(written(&asking(literal)), expect, "{literal}");
+    }
+
+    #[test]
+    fn words_are_kept_and_what_has_digits_becomes_trigrams() {
+        check("", "");
+        check(" -- ", "");
+        check("Connection to DB-host timed out!", "connection to db host timed out");
+        check("order 7f3a9 in 12ms, 5 of 42", "order 7f3 f3a 3a9 in 12m 2ms 5 of 42");
+        check("192.168.0.1:8080", "192 168 0 1 808 080");
+        check("ab_cd", "ab cd");
+        check(&"x".repeat(24), &"x".repeat(24));
+        check(&"y".repeat(25), &["yyy"; 23].join(" "));
+    }
+
+    #[test]
+    fn every_script_has_tokens() {
+        check("Straße ÉTÉ Привет, ΟΔΟΣ", "straße été привет οδοσ");
+        check("日本abc語1", "u65e5 u672c abc u8a9e 1");
+        check("x² ½ × 5µs 300K", "x 5μs 300 00k");
+        check("е1234567890щ", "е12 123 234 345 456 567 678 789 890 90щ");
+        check("🔥 fire", "fire");
+    }
+
+    #[test]
+    fn a_second_text_is_a_token_of_its_own() {
+        let mut out = String::new();
+        for text in ["one", "", "two 7"] {
+            prepare(text, &mut out);
+        }
+        assert_eq!(out.split_whitespace().collect::<Vec<_>>(), ["one", "two", "7"]);
+    }
+
+    #[test]
+    fn what_is_asked_is_the_weakest_that_helps() {
+        check_asking("", "·");
+        check_asking("%", "·");
+        check_asking("ab", "·");
+        check_asking("Abc", "*abc*");
+        check_asking("imeout=5", "*imeout | ime meo eou out");
+        check_asking("10.0.0.", "0 0");
+        check_asking("7f3a9", "7f3 f3a 3a9");
+        check_asking("connection ref", "*connection ref* | con onn nne nec ect cti tio ion ref*");
+        check_asking("a timed out b", "timed out");
+        check_asking(" timed ", "timed");
+        check_asking(" ok", "·");
+        check_asking("日本", "u65e5 u672c");
+        check_asking("本ab", "u672c");
+        check_asking("->", "·");
+        check_asking(&format!(" {} ", "q".repeat(25)), &["qqq"; 23].join(" "));
+    }
+
+    #[test]
+    fn a_literal_of_any_length_asks_for_a_bounded_phrase() {
+        for literal in ["word ".repeat(2000), "x1".repeat(5000), "日".repeat(10_000), "a b ".repeat(3000)] {
+            let Ask::Phrase(tokens) = asking(&format!(" {literal}")) else { panic!("a phrase for {literal}") };
+            assert_eq!(tokens.len(), PHRASE);
+        }
+    }
+
+    #[test]
+    fn what_a_regex_takes_for_equal_whatever_the_case_is_folded_to_the_same() {
+        for c in '\0'..=char::MAX {
+            let mut class = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
+            class.try_case_fold_simple().expect("the tables are there");
+            for range in class.ranges() {
+                for other in range.start()..=range.end() {
+                    assert_eq!(fold(other), fold(c), "{c:?} {other:?}");
+                }
+            }
+            assert_eq!(fold(fold(c)), fold(c), "{c:?}");
+        }
+    }
+
+    /// So that a word boundary of a regex is one for the tokens.
+    #[test]
+    fn what_is_part_of_a_word_is_so_for_a_regex() {
+        let word = regex::Regex::new(r"^\w$").expect("a regex");
+        let mut buffer = [0; 4];
+        for c in '\0'..=char::MAX {
+            assert!(!is_word(c) || word.is_match(c.encode_utf8(&mut buffer)), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_of_searchd_s_characters_only() {
+        let taken = |c: char| matches!(c, ' ' | '0'..='9' | 'a'..='z' | '\u{80}'..='\u{24f}' | '\u{370}'..='\u{52f}');
+        for c in '\0'..=char::MAX {
+            let token = prepared(&c.to_string());
+            assert!(token.chars().all(taken), "{c:?} {token}");
+        }
+    }
+
+    /// Text as logs have it and as nobody would.
+    pub fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "([a-zA-Z]{1,8}|[0-9a-f]{1,9}|[ .:=/_-]{1,2}){0,12}",
+            "[a-c1 .éЯя日K]{0,24}",
+            "[a-z]{20,30}[ 1]?[a-z]{0,30}",
+            any::<String>(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_matches_what_is_asked_for_any_part_of_it(text in text(), from in 0..40_usize, length in 0..40_usize, upper: bool) {
+            let literal: String = text.chars().skip(from).take(length).collect();
+            let other = if upper { literal.to_uppercase() } else { literal.to_lowercase() };
+            // some letters have no counterpart of one character
+            let literal = if other.chars().map(fold).eq(literal.chars().map(fold)) { other } else { literal };
+            prop_assert!(matches(&asking(&literal), &prepared(&text)), "{:?}", asking(&literal));
+        }
+
+        #[test]
+        fn a_text_matches_what_is_asked_for_its_whole_words(text in text(), from in 0..20_usize, words in 1..5_usize) {
+            let word = regex::Regex::new(r"\w+").expect("a regex");
+            let found: Vec<_> = word.find_iter(&text).skip(from).take(words).collect();
+            if let (Some(first), Some(last)) = (found.first(), found.last()) {
+                let literal = format!(" {} ", &text[first.start()..last.end()]);
+                prop_assert!(matches(&asking(&literal), &prepared(&text)), "{:?}", asking(&literal));
+            }
+        }
+    }
 }
