@@ -6,8 +6,14 @@
 mod api;
 mod assets;
 mod grep;
+mod indexes;
+mod lines;
 mod pages;
+mod record;
+mod refusal;
 mod reply;
+#[cfg(test)]
+mod samples;
 mod stub;
 
 use std::convert::Infallible;
@@ -17,10 +23,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 use percent_encoding::percent_decode_str;
 use tiny_http::{Header, Listener, Method, Request, Response};
 
@@ -28,7 +34,7 @@ use crate::config::{Address, Config};
 use crate::metrics::Metrics;
 use crate::time::Ts;
 use crate::values::Values;
-use grep::{Refusal, plain_error, refused};
+use refusal::{Refusal, plain_error, refused};
 use reply::Reply;
 use stub::Searcher;
 
@@ -48,7 +54,8 @@ pub struct Site {
 
 /// The running web part.
 pub struct Server {
-    threads: Vec<JoinHandle<()>>,
+    /// hears nothing, and closes when the last thread has ended
+    ended: Receiver<Infallible>,
 }
 
 impl Server {
@@ -57,41 +64,43 @@ impl Server {
         let listeners = config.http.listen.iter().map(listen).collect::<Result<Vec<_>, String>>()?;
         let values = Values::new(&config.redis, "web", "http")?;
         let site = Arc::new(Site { searcher: Searcher::new(&config), values, metrics, config });
-        let mut threads = Vec::new();
+        let (running, ended) = bounded(0);
+        let mut number = 0;
         for listener in listeners {
             let server = tiny_http::Server::from_listener(listener, None);
             let server = Arc::new(server.map_err(|error| format!("cannot serve HTTP: {error}"))?);
             for _ in 0..THREADS {
+                number += 1;
                 let (server, site, stop) = (server.clone(), site.clone(), stop.clone());
-                let name = format!("http-{}", threads.len() + 1);
-                threads.push(spawn(&name, move || serve(&server, &site, &stop))?);
+                spawn(&format!("http-{number}"), &running, move || serve(&server, &site, &stop))?;
             }
             let stop = stop.clone();
-            threads.push(spawn("http-stop", move || {
+            spawn("http-stop", &running, move || {
                 // nothing is ever sent: this returns when the channel is closed
                 let _ = stop.recv();
                 (0..THREADS).for_each(|_| server.unblock());
-            })?);
+            })?;
         }
-        Ok(Server { threads })
+        Ok(Server { ended })
     }
 
     /// Waits for the threads to end, but not beyond the deadline: a client that reads slowly may hold one.
     pub fn join(self, deadline: Instant) {
-        for thread in self.threads {
-            while !thread.is_finished() && Instant::now() < deadline {
-                thread::park_timeout(std::time::Duration::from_millis(10));
-            }
-            if thread.is_finished() && thread.join().is_err() {
-                log::error!("a thread of the web part had panicked");
-            }
-        }
+        let Err(RecvTimeoutError::Disconnected) = self.ended.recv_deadline(deadline) else {
+            log::warn!("a client is still being served");
+            return;
+        };
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
-    let started = thread::Builder::new().name(name.to_owned()).spawn(work);
-    started.map_err(|error| format!("cannot start thread {name}: {error}"))
+fn spawn(name: &str, running: &Sender<Infallible>, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    let running = running.clone();
+    let body = move || {
+        work();
+        drop(running);
+    };
+    let started = thread::Builder::new().name(name.to_owned()).spawn(body);
+    started.map(drop).map_err(|error| format!("cannot start thread {name}: {error}"))
 }
 
 fn listen(address: &Address) -> Result<Listener, String> {
@@ -120,6 +129,7 @@ fn serve(server: &tiny_http::Server, site: &Site, stop: &Receiver<Infallible>) {
     loop {
         match server.recv() {
             Ok(request) => respond(request, site),
+            // the channel is closed, and this thread was woken for it
             Err(_) if stop.try_recv() == Err(TryRecvError::Disconnected) => return,
             Err(error) => log::error!("HTTP: {error}"),
         }
@@ -190,12 +200,12 @@ fn route(site: &Site, asked: &Asked, known: Option<&str>, now: Ts) -> Reply {
     let query = asked.query;
     let answer = match parts[..] {
         [] | [""] => Ok(Reply::redirect(302, &format!("{base}grep/"))),
-        ["grep", ""] => Ok(grep::index_page(site, now)),
-        ["grep", "shortcut", name, ""] => grep::shortcut(site, name, None),
-        ["grep", "shortcut", name, value, ""] => grep::shortcut(site, name, Some(value)),
+        ["grep", ""] => Ok(indexes::index_page(site, now)),
+        ["grep", "shortcut", name, ""] => indexes::shortcut(site, name, None),
+        ["grep", "shortcut", name, value, ""] => indexes::shortcut(site, name, Some(value)),
         ["grep", list, ""] => grep::log_page(site, list, query, now),
-        ["grep", list, "at", place, ""] => grep::record_page(site, list, place, "", query, now),
-        ["grep", list, "at", place, around, ""] => grep::record_page(site, list, place, around, query, now),
+        ["grep", list, "at", place, ""] => record::record_page(site, list, place, "", query, now),
+        ["grep", list, "at", place, around, ""] => record::record_page(site, list, place, around, query, now),
         ["grep", list, "values", column, ""] => grep::values_page(site, list, column, query, now),
         ["style.css"] => {
             let (style, hash) = (assets::STYLE, assets::style_hash());
@@ -251,5 +261,133 @@ fn decodable(text: &str) -> Result<(), String> {
     match percent_decode_str(text).decode_utf8() {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("The bytes it stands for are no UTF-8: {error}.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{Index, Shortcut};
+
+    /// Two indexes below /logs/; nobody listens where searchd and Redis should be.
+    fn config(listen: Vec<Address>) -> Config {
+        let mut config = Config::default();
+        let index = config.indexes[0].clone();
+        let named = |name: &str| Index { name: name.parse().expect("a name"), ..index.clone() };
+        config.indexes = vec![named("web"), named("billing")];
+        config.http.base_path = "/logs/".to_owned();
+        config.http.listen = listen;
+        config.sphinx.address = Address::Unix("/nonexistent/searchd".into());
+        config.redis.url = crate::config::Secret::new("redis+unix:///nonexistent/redis".to_owned());
+        config.shortcuts = vec![Shortcut {
+            name: "slow".to_owned(),
+            index: vec!["web".parse().expect("a name"), "billing".parse().expect("a name")],
+            title: String::new(),
+            query: "search=slow&start_ts=-1h".to_owned(),
+            parameter: Some("request_id".to_owned()),
+        }];
+        config
+    }
+
+    fn metrics() -> Arc<Metrics> {
+        Arc::new(Metrics::new(std::iter::empty()))
+    }
+
+    fn ask(url: &str) -> Reply {
+        let config = Arc::new(config(vec![]));
+        let values = Values::new(&config.redis, "test", "test").expect("an address");
+        let site = Site { searcher: Searcher::new(&config), values, metrics: metrics(), config };
+        answer(&site, url, None, Ts::from_micros(1_795_341_600_000_000))
+    }
+
+    #[track_caller]
+    fn check(url: &str, status: u16, contains: &str) {
+        let reply = ask(url);
+        let location = reply.headers.iter().find(|(name, _)| *name == "Location").map(|(_, value)| value.as_str());
+        let text = location.unwrap_or(&reply.body);
+        assert_eq!(reply.status, status, "{url}: {text}");
+        assert!(text.contains(contains), "{url}: {text}");
+        assert!(
+            reply.headers.iter().any(|(name, value)| *name == "Content-Security-Policy" && value.contains("'none'"))
+        );
+    }
+
+    #[test]
+    fn every_address_has_its_answer() {
+        check("/logs/", 302, "/logs/grep/");
+        check("/logs", 302, "/logs/grep/");
+        check("/logs/grep/", 200, "href=\"/logs/grep/billing/\"");
+        check("/logs/grep/web?search=x", 301, "/logs/grep/web/?search=x");
+        check("/logs/grep/shortcut/slow/", 302, "/logs/grep/web,billing/?start_ts=-1h&search=slow");
+        check("/logs/grep/shortcut/slow/7f%2F3a/", 302, "request_id=7f/3a");
+        check("/logs/style.css", 200, "--bg");
+        check("/logs/collector/sphinx.conf", 200, "searchd\n{");
+        check("/logs/api/collector/indices/?format=json", 200, "{\"name\":\"web\",\"index_names\":[\"2026");
+        check("http://alco.example/logs/style.css", 200, "--bg");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_cure() {
+        check("/", 404, "below /logs/");
+        check("/logs/nothing", 404, "no such page");
+        check("/logs/grep/nginx/", 404, "href=\"/logs/grep/web/\"");
+        check("/logs/grep/web,nginx/", 404, "no index 'nginx'");
+        check("/logs/grep/shortcut/fast/", 404, "no shortcut");
+        check("/logs/grep/web/?context=x%3Cb", 400, "x&lt;b");
+        check("/logs/grep/web/?search=100%", 400, "Write % as %25");
+        check("/logs/grep/web/?search=%ff", 400, "UTF-8");
+        check("/logs/grep/%zz/", 400, "%zz");
+        check("/logs/grep/web/at/1.2/", 400, "names no record");
+        check("/logs/grep/web/at/1.2.3/x/", 400, "20-20");
+        check("/logs/grep/web/", 503, "alco check");
+        check("/logs/health", 503, "does not work");
+        check(&format!("/logs/grep/web/?search={}", "x".repeat(17_000)), 414, "too long");
+    }
+
+    #[test]
+    fn a_form_leads_to_a_short_address() {
+        let form = "/logs/grep/web/?search=timed+out&mode=literal&in=message&context=0&start_ts=&end_ts=";
+        check(form, 302, "/logs/grep/web/?search=timed+out");
+        assert!(!ask(form).headers.iter().any(|(_, value)| value.contains("mode")));
+    }
+
+    #[test]
+    fn a_known_style_sheet_is_not_sent_again() {
+        let etag = format!("\"{}\"", assets::style_hash());
+        assert_eq!(Reply::file("text/css", "a", assets::style_hash(), true, Some(&etag)).status, 304);
+        assert_eq!(Reply::file("text/css", "a", assets::style_hash(), true, Some("\"other\"")).status, 200);
+    }
+
+    fn send(path: &Path, request: &str) -> String {
+        let mut stream = UnixStream::connect(path).expect("somebody listens");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer that ends");
+        text
+    }
+
+    #[test]
+    fn it_serves_until_it_is_stopped() {
+        let path = std::env::temp_dir().join(format!("alco-http-{}", std::process::id()));
+        let listen = vec![Address::Unix(path.clone()), Address::Tcp { host: "127.0.0.1".to_owned(), port: 0 }];
+        let (stopper, stop) = crossbeam_channel::bounded::<Infallible>(0);
+        let server = Server::start(Arc::new(config(listen)), metrics(), stop).expect("started");
+
+        let page = send(&path, "GET /logs/grep/ HTTP/1.0\r\n\r\n");
+        assert!(page.starts_with("HTTP/1.0 200") && page.contains("</html>"), "{page}");
+        let head = send(&path, "HEAD /logs/grep/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"), "{head}");
+        let post = send(&path, "POST /logs/grep/ HTTP/1.0\r\n\r\n");
+        assert!(post.starts_with("HTTP/1.0 405") && post.contains("Allow: GET, HEAD"), "{post}");
+
+        drop(stopper);
+        let asked = Instant::now();
+        server.join(asked + Duration::from_secs(5));
+        assert!(asked.elapsed() < Duration::from_secs(1), "it took {:?}", asked.elapsed());
+        assert!(UnixStream::connect(&path).is_err(), "somebody still listens");
     }
 }

@@ -1,7 +1,5 @@
 //! What is sent back: a status, a kind, a body, and the headers that every reply has.
 
-use maud::Markup;
-
 /// Log text is hostile, and nobody is meant to frame, sniff or be told where a reader came from. The icon of a page is
 /// an empty `data:` address, which spares browsers from asking for one.
 const SECURITY: [(&str, &str); 3] = [
@@ -29,8 +27,8 @@ impl Reply {
         Reply { status, headers, body }
     }
 
-    pub fn page(status: u16, page: Markup) -> Reply {
-        Reply::new(status, "text/html; charset=utf-8", page.into_string()).uncached()
+    pub fn page(status: u16, page: String) -> Reply {
+        Reply::new(status, "text/html; charset=utf-8", page).uncached()
     }
 
     pub fn text(status: u16, text: String) -> Reply {

@@ -31,7 +31,7 @@ impl View<'_> {
     pub fn page(&self) -> Markup {
         let main = html! {
             main #log .error {
-                h1 { (self.title) }
+                h1 { (self.title) " " span.dim { (self.status) } }
                 p.why { (visible(self.why)) }
                 (self.todo())
             }

@@ -19,8 +19,6 @@ pub mod line;
 pub mod links;
 pub mod log;
 pub mod record;
-#[cfg(test)]
-mod samples;
 pub mod search;
 pub mod values;
 pub mod visible;

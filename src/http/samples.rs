@@ -5,15 +5,16 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
-use super::columns::Value;
-use super::level::Level;
-use super::line::{Cell, Line, Role};
-use super::log::{Row, Total};
-use super::*;
-use crate::http::assets;
+use super::assets;
+use super::pages::columns::Value;
+use super::pages::level::Level;
+use super::pages::line::{Cell, Line, Role};
+use super::pages::log::{Row, Total};
+use super::pages::{Frame, error, filters, histogram, indexes, links, log, record};
+use crate::config::IndexName;
 use crate::search::cursor::Place;
 use crate::search::query::Query;
-use crate::time::Range;
+use crate::time::{Range, Ts};
 
 const NOW: i64 = 1_795_341_600_000_000;
 const TRACEBACK: &str = "Traceback (most recent call last):\n  File \"/srv/app/shop/checkout.py\", line 400, in \
@@ -52,7 +53,7 @@ const RECORDS: [(&str, &str, &str, &str); 8] = [
     ("INFO", "web-02", "i18n", "検索: 日本語のメッセージ, עברית, العربية, emoji 👩‍👩‍👧"),
 ];
 
-pub(super) fn names(names: &[&str]) -> Vec<IndexName> {
+fn names(names: &[&str]) -> Vec<IndexName> {
     names.iter().map(|name| name.parse().expect("a name")).collect()
 }
 
