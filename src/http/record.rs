@@ -84,7 +84,7 @@ pub fn record_page(site: &Site, list: &str, place: &str, around: &str, text: &st
     Ok(Reply::page(200, view.page().into_string()))
 }
 
-fn hits_where<'a>(page: &'a Page, is: impl Fn(Place) -> bool) -> impl Iterator<Item = &'a Hit> {
+fn hits_where(page: &Page, is: impl Fn(Place) -> bool) -> impl Iterator<Item = &Hit> {
     hits(page).filter(move |hit| is(hit.place))
 }
 

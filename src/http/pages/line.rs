@@ -155,6 +155,16 @@ pub fn gap() -> Markup {
     html! { div.gap role="listitem" aria-label="lines are left out here" { "--" } }
 }
 
+/// For each line, the date, where it is not that of the line before.
+pub fn new_dates<'a>(lines: impl Iterator<Item = &'a Line<'a>>, zone: &TimeZone) -> Vec<Option<String>> {
+    let mut before = None;
+    let mut new = |line: &Line| {
+        let date = line.place.ts.date_in(zone);
+        (before.as_ref() != Some(&date)).then(|| before.insert(date).clone())
+    };
+    lines.map(&mut new).collect()
+}
+
 /// Stands where the date changes.
 pub fn day(date: &str) -> Markup {
     html! { div.day role="listitem" { (date) } }
@@ -173,7 +183,7 @@ fn class(line: &Line) -> String {
 fn gist(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
-    let gist = if first.starts_with("Traceback ") { lines.last().unwrap_or(first) } else { first };
+    let gist = if first.starts_with("Traceback ") { lines.next_back().unwrap_or(first) } else { first };
     let (shown, cut_off) = cut(gist, 2 * CELL_CHARS);
     format!("{}{}", visible_in_line(shown), if cut_off { "…" } else { "" })
 }

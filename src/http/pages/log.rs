@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::line::{Jump, Line, Role, Rows, day, gap};
+use super::line::{Jump, Line, Role, Rows, day, gap, new_dates};
 use super::visible::{cut, visible_in_line};
 use super::{Frame, age, duration, filters, histogram, links, note, search, thousands};
 use crate::search::cursor::Place;
@@ -170,17 +170,19 @@ impl View<'_> {
         let rows = Rows { zone: self.zone, record_path: "at/", record_query: &carried, wrap: self.query.wrap };
         let errors = self.errors();
         let first_match = self.first_match();
-        let mut date = String::new();
+        let lines = self.rows.iter().filter_map(|row| match row {
+            Row::Line(line) => Some(line),
+            Row::Gap => None,
+        });
+        let mut dates = new_dates(lines, self.zone).into_iter();
         html! {
             div.log .wrap[self.query.wrap] #log role="list" aria-label="Log" {
                 @for (at, row) in self.rows.iter().enumerate() {
                     @match row {
                         Row::Gap => (gap()),
                         Row::Line(line) => {
-                            @let today = line.place.ts.date_in(self.zone);
-                            @if today != date { (day(&today)) }
+                            @if let Some(date) = dates.next().flatten() { (day(&date)) }
                             (rows.line(line, &self.jump(&errors, first_match, at)))
-                            @let _ = date = today;
                         }
                     }
                 }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::columns::Value;
-use super::line::{Jump, Line, Role, Rows, day, marked};
+use super::line::{Jump, Line, Role, Rows, day, marked, new_dates};
 use super::visible::{cut, visible, visible_in_line};
 use super::{Frame, links, thousands};
 use crate::config::IndexName;
@@ -88,14 +88,11 @@ impl View<'_> {
     fn log(&self, carried: &str) -> Markup {
         let path = format!("{}at/", links::grep_path(self.frame.base, std::slice::from_ref(self.index)));
         let rows = Rows { zone: self.zone, record_path: &path, record_query: carried, wrap: self.query.wrap };
-        let lines = self.before.iter().chain([&self.record]).chain(&self.after);
-        let mut date = String::new();
+        let lines = || self.before.iter().chain([&self.record]).chain(&self.after);
         html! {
             div.log .wrap[self.query.wrap] #log role="list" aria-label="Log" {
-                @for line in lines {
-                    @let today = line.place.ts.date_in(self.zone);
-                    @if today != date { (day(&today)) }
-                    @let _ = date = today;
+                @for (line, date) in lines().zip(new_dates(lines(), self.zone)) {
+                    @if let Some(date) = date { (day(&date)) }
                     @if line.role == Role::Here { (self.here(&rows)) } @else { (rows.line(line, &Jump::default())) }
                 }
             }
