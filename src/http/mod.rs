@@ -1,11 +1,13 @@
 //! Listen, route, reply; a page's panic is a 500. The only door to tiny_http.
 //!
-//! A request goes one way: `asked` (its address, decoded), `route` (the one match), a `Reply`. Nothing below here knows
+//! A request goes one way: the gate, `asked` (its address, decoded), `route` (the one match), a `Reply`. Nothing below here knows
 //! of tiny_http, and nothing here knows of HTML.
 
 mod api;
 mod assets;
+mod gate;
 mod grep;
+mod head;
 mod indexes;
 mod lines;
 mod pages;
@@ -14,28 +16,28 @@ mod refusal;
 mod reply;
 #[cfg(test)]
 mod samples;
+mod socket;
 mod stub;
 
 use std::convert::Infallible;
-use std::net::TcpListener;
-use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 use percent_encoding::percent_decode_str;
-use tiny_http::{Header, Listener, Method, Request, Response};
+use tiny_http::{Header, Method, Request, Response};
 
-use crate::config::{Address, Config};
+use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::time::Ts;
 use crate::values::Values;
+use gate::Gate;
 use refusal::{Refusal, plain_error, refused};
 use reply::Reply;
+use socket::Private;
 use stub::Searcher;
 
 /// Requests answered at a time. They mostly wait for searchd; a slow search must not keep a page from its style sheet.
@@ -56,32 +58,36 @@ pub struct Site {
 pub struct Server {
     /// hears nothing, and closes when the last thread has ended
     ended: Receiver<Infallible>,
+    _private: Private,
 }
 
 impl Server {
     /// Listens everywhere it should, or nowhere. Ends when `stop` is closed.
     pub fn start(config: Arc<Config>, metrics: Arc<Metrics>, stop: Receiver<Infallible>) -> Result<Server, String> {
-        let listeners = config.http.listen.iter().map(listen).collect::<Result<Vec<_>, String>>()?;
+        let cannot = |error: &dyn std::fmt::Display| format!("cannot serve HTTP: {error}");
+        let private = Private::new().map_err(|error| cannot(&error))?;
+        let listener = UnixListener::bind(private.socket()).map_err(|error| cannot(&error))?;
+        let server = tiny_http::Server::from_listener(listener, None).map_err(|error| cannot(&error))?;
+        let server = Arc::new(server);
+        let (running, ended) = bounded(0);
+        // whoever holds the one end hears when the other is dropped, in the same wait as for a socket
+        let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
+        let gate = Gate::new(&config.http.listen, private.socket(), stopped, running.clone())?;
+
         let values = Values::new(&config.redis, "web", "http")?;
         let site = Arc::new(Site { searcher: Searcher::new(&config), values, metrics, config });
-        let (running, ended) = bounded(0);
-        let mut number = 0;
-        for listener in listeners {
-            let server = tiny_http::Server::from_listener(listener, None);
-            let server = Arc::new(server.map_err(|error| format!("cannot serve HTTP: {error}"))?);
-            for _ in 0..THREADS {
-                number += 1;
-                let (server, site, stop) = (server.clone(), site.clone(), stop.clone());
-                spawn(&format!("http-{number}"), &running, move || serve(&server, &site, &stop))?;
-            }
-            let stop = stop.clone();
-            spawn("http-stop", &running, move || {
-                // nothing is ever sent: this returns when the channel is closed
-                let _ = stop.recv();
-                (0..THREADS).for_each(|_| server.unblock());
-            })?;
+        for number in 1..=THREADS {
+            let (server, site, stop) = (server.clone(), site.clone(), stop.clone());
+            spawn(&format!("http-{number}"), &running, move || serve(&server, &site, &stop))?;
         }
-        Ok(Server { ended })
+        spawn("http-gate", &running, move || gate.run())?;
+        spawn("http-stop", &running, move || {
+            // nothing is ever sent: this returns when the channel is closed
+            let _ = stop.recv();
+            drop(stopper);
+            (0..THREADS).for_each(|_| server.unblock());
+        })?;
+        Ok(Server { ended, _private: private })
     }
 
     /// Waits for the threads to end, but not beyond the deadline: a client that reads slowly may hold one.
@@ -103,35 +109,18 @@ fn spawn(name: &str, running: &Sender<Infallible>, work: impl FnOnce() + Send + 
     started.map(drop).map_err(|error| format!("cannot start thread {name}: {error}"))
 }
 
-fn listen(address: &Address) -> Result<Listener, String> {
-    let listener = match address {
-        Address::Tcp { host, port } => TcpListener::bind((host.as_str(), *port)).map(Listener::from),
-        Address::Unix(path) => {
-            remove_stale(path);
-            UnixListener::bind(path).map(Listener::from)
-        }
-    };
-    listener.map_err(|error| format!("cannot listen on {address}: {error}"))
-}
-
-/// The socket of a process that was killed stays behind, and nobody answers there.
-fn remove_stale(path: &Path) {
-    let is_socket = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
-    if is_socket
-        && UnixStream::connect(path).is_err()
-        && let Err(error) = std::fs::remove_file(path)
-    {
-        log::warn!("cannot remove {}, where nobody listens: {error}", path.display());
-    }
-}
-
 fn serve(server: &tiny_http::Server, site: &Site, stop: &Receiver<Infallible>) {
     loop {
         match server.recv() {
             Ok(request) => respond(request, site),
             // the channel is closed, and this thread was woken for it
             Err(_) if stop.try_recv() == Err(TryRecvError::Disconnected) => return,
-            Err(error) => log::error!("HTTP: {error}"),
+            Err(error) => {
+                // tiny_http's listener has ended for good. Whoever watches this process starts it again, and nothing is
+                // lost: what is not acknowledged stays with the broker
+                log::error!("cannot serve HTTP any more: {error}");
+                std::process::exit(1);
+            }
         }
     }
 }
@@ -267,10 +256,11 @@ fn decodable(text: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;
-    use crate::config::{Index, Shortcut};
+    use crate::config::{Address, Index, Shortcut};
 
     /// Two indexes below /logs/; nobody listens where searchd and Redis should be.
     fn config(listen: Vec<Address>) -> Config {
@@ -384,10 +374,20 @@ mod tests {
         let post = send(&path, "POST /logs/grep/ HTTP/1.0\r\n\r\n");
         assert!(post.starts_with("HTTP/1.0 405") && post.contains("Allow: GET, HEAD"), "{post}");
 
+        let raw = send(&path, "GET /logs/grep/web/?context=\u{65e5} HTTP/1.0\r\n\r\n");
+        assert!(raw.starts_with("HTTP/1.0 400") && raw.contains("\u{65e5}"), "{raw}");
+        let endless = send(&path, &format!("GET /{} HTTP/1.1\r\n", "x".repeat(40_000)));
+        assert!(endless.starts_with("HTTP/1.1 431"), "{endless}");
+        let twice = "GET /logs/style.css HTTP/1.1\r\nHost: x\r\n\r\nGET /logs/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let twice = send(&path, twice);
+        assert!(twice.starts_with("HTTP/1.1 200") && twice.contains("HTTP/1.1 404"), "{twice}");
+        let idle = UnixStream::connect(&path).expect("somebody listens");
+
         drop(stopper);
         let asked = Instant::now();
         server.join(asked + Duration::from_secs(5));
         assert!(asked.elapsed() < Duration::from_secs(1), "it took {:?}", asked.elapsed());
+        drop(idle);
         assert!(UnixStream::connect(&path).is_err(), "somebody still listens");
     }
 }
