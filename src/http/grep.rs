@@ -168,17 +168,12 @@ fn column_values(site: &Site, query: &Query, scope: &Scope, column: &str, limit:
         if view.values.len() > limit {
             break;
         }
-        match site.values.offered(index, column) {
-            Ok(Some(offered)) => {
-                let known: HashSet<String> = view.values.iter().map(|(value, _)| value.clone()).collect();
-                let room = limit + 1 - view.values.len();
-                view.values.extend(
-                    offered.into_iter().filter(|value| !known.contains(value)).take(room).map(|value| (value, None)),
-                );
-            }
-            Ok(None) => {}
-            Err(why) => log::debug!("values of {column}: {why}"),
-        }
+        // None: more than are offered; those that are counted must do
+        let Some(Some(offered)) = site.remembered(|values| values.offered(index, column)) else { continue };
+        let known: HashSet<String> = view.values.iter().map(|(value, _)| value.clone()).collect();
+        let room = limit + 1 - view.values.len();
+        let others = offered.into_iter().filter(|value| !known.contains(value)).take(room);
+        view.values.extend(others.map(|value| (value, None)));
     }
     view.more = view.values.len() > limit;
     view.values.truncate(limit);
@@ -189,14 +184,11 @@ fn column_values(site: &Site, query: &Query, scope: &Scope, column: &str, limit:
 fn other_columns(site: &Site, settings: &[&Index], shown: &[String], page: &Page) -> Vec<String> {
     let mut others: Vec<String> = Vec::new();
     for index in settings {
-        let seen = match site.values.columns(&index.name) {
-            Ok(seen) => seen.into_iter().map(|(column, _)| column).collect(),
-            Err(why) => {
-                log::debug!("columns of {}: {why}", index.name);
-                hits(page)
-                    .flat_map(|hit| Columns::parse(&hit.record.columns).flat(1))
-                    .map(|(name, _)| name)
-                    .collect::<Vec<_>>()
+        let seen: Vec<String> = match site.remembered(|values| values.columns(&index.name)) {
+            Some(seen) => seen.into_iter().map(|(column, _)| column).collect(),
+            None => {
+                let columns = hits(page).flat_map(|hit| Columns::parse(&hit.record.columns).flat(1));
+                columns.map(|(name, _)| name).collect()
             }
         };
         let apart =

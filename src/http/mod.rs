@@ -22,9 +22,9 @@ mod stub;
 use std::convert::Infallible;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 use percent_encoding::percent_decode_str;
@@ -44,14 +44,42 @@ use stub::Searcher;
 const THREADS: usize = 8;
 /// Longer request lines are refused: our own links stay below, and servers and browsers stop at about as much.
 const MAX_URL: usize = 16 * 1024;
+/// How long pages go without Redis after it has failed.
+const REDIS_REST: Duration = Duration::from_secs(5);
 
 /// What the pages are made from.
 pub struct Site {
     pub config: Arc<Config>,
     pub searcher: Searcher,
-    pub values: Values,
+    values: Values,
+    /// when Redis last failed
+    values_failed: Mutex<Option<Instant>>,
     #[expect(dead_code, reason = "/metrics comes with its own issue")]
     pub metrics: Arc<Metrics>,
+}
+
+impl Site {
+    fn new(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<Site, String> {
+        let values = Values::new(&config.redis, "web", "http")?;
+        Ok(Site { searcher: Searcher::new(&config), values, values_failed: Mutex::new(None), metrics, config })
+    }
+
+    /// What Redis remembers. Pages do without, so while it is away they do not wait for it one after the other.
+    pub fn remembered<T>(&self, ask: impl FnOnce(&Values) -> Result<T, String>) -> Option<T> {
+        // an instant is whole whoever panicked beside it
+        let failed = || self.values_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed().is_some_and(|at| at.elapsed() < REDIS_REST) {
+            return None;
+        }
+        match ask(&self.values) {
+            Ok(answer) => Some(answer),
+            Err(why) => {
+                log::debug!("pages go without values: {why}");
+                *failed() = Some(Instant::now());
+                None
+            }
+        }
+    }
 }
 
 /// The running web part.
@@ -74,8 +102,7 @@ impl Server {
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
         let gate = Gate::new(&config.http.listen, private.socket(), stopped, running.clone())?;
 
-        let values = Values::new(&config.redis, "web", "http")?;
-        let site = Arc::new(Site { searcher: Searcher::new(&config), values, metrics, config });
+        let site = Arc::new(Site::new(config, metrics)?);
         for number in 1..=THREADS {
             let (server, site, stop) = (server.clone(), site.clone(), stop.clone());
             spawn(&format!("http-{number}"), &running, move || serve(&server, &site, &stop))?;
@@ -257,7 +284,6 @@ fn decodable(text: &str) -> Result<(), String> {
 mod tests {
     use std::io::{Read, Write};
     use std::path::Path;
-    use std::time::Duration;
 
     use super::*;
     use crate::config::{Address, Index, Shortcut};
@@ -288,8 +314,7 @@ mod tests {
 
     fn ask(url: &str) -> Reply {
         let config = Arc::new(config(vec![]));
-        let values = Values::new(&config.redis, "test", "test").expect("an address");
-        let site = Site { searcher: Searcher::new(&config), values, metrics: metrics(), config };
+        let site = Site::new(config, metrics()).expect("addresses");
         answer(&site, url, None, Ts::from_micros(1_795_341_600_000_000))
     }
 
