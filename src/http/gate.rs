@@ -1,0 +1,243 @@
+//! The gate: what listens. It bounds what a client can grow (connections, the size and the age of a head), which
+//! tiny_http does not, and hands each request on through a private Unix socket.
+//!
+//! Invariant: tiny_http sees whole heads only, one request a connection, from nobody but the gate.
+
+use std::convert::Infallible;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::head;
+use super::socket::{Client, Listener};
+use crate::config::Address;
+
+/// Each may need four file descriptors, and 1024 are the usual limit of a process.
+const CONNECTIONS: usize = 128;
+/// Request line and headers; the request line of a page of ours is at most half of it.
+const HEAD_BYTES: usize = 32 * 1024;
+/// From a head's first byte to its last.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Between two requests of a connection.
+const IDLE_TIME: Duration = Duration::from_secs(30);
+/// A client that takes nothing for so long is gone.
+const WRITE_TIME: Duration = Duration::from_secs(30);
+/// For a reply that is under way when the daemon stops.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// For a client to notice that it has its answer.
+const PARTING_TIME: Duration = Duration::from_secs(1);
+/// Until a file descriptor may be free again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub struct Gate {
+    listeners: Vec<Listener>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// where tiny_http listens
+    inner: PathBuf,
+    /// ends when all should end; every wait hears it
+    stop: UnixStream,
+    open: AtomicUsize,
+    /// held until the last thread has ended
+    _running: Sender<Infallible>,
+}
+
+/// Counts a connection as long as it lives.
+struct Open(Arc<Shared>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Gate {
+    /// Listens everywhere it should, or nowhere.
+    pub fn new(
+        listen: &[Address],
+        inner: PathBuf,
+        stop: UnixStream,
+        running: Sender<Infallible>,
+    ) -> Result<Gate, String> {
+        let listeners = listen.iter().map(Listener::new).collect::<Result<_, String>>()?;
+        Ok(Gate { listeners, shared: Arc::new(Shared { inner, stop, open: AtomicUsize::new(0), _running: running }) })
+    }
+
+    pub fn run(self) {
+        loop {
+            let fds: Vec<BorrowedFd> = self.listeners.iter().map(Listener::fd).collect();
+            match self.shared.wait(&fds, None) {
+                Wait::Stop => return,
+                Wait::Late => {}
+                Wait::Ready(at) => match self.listeners[at].accept() {
+                    Ok(client) => self.admit(client),
+                    Err(error) => {
+                        log::warn!("cannot accept a connection: {error}");
+                        if let Wait::Stop = self.shared.wait(&[], Some(PAUSE)) {
+                            return;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn admit(&self, mut client: Client) {
+        if self.shared.open.load(SeqCst) >= CONNECTIONS {
+            // it does not matter whether this arrives; it fits into the socket's buffer, so it does not block
+            let _ = client.write_all(plain(503, "Service Unavailable", "too many connections").as_bytes());
+            return;
+        }
+        self.shared.open.fetch_add(1, SeqCst);
+        let open = Open(self.shared.clone());
+        let serve = move || {
+            if let Err(error) = serve(&mut client, &open.0).and_then(|()| part(&mut client, &open.0)) {
+                log::debug!("HTTP: {error}");
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("http-client".to_owned()).spawn(serve) {
+            log::warn!("cannot start a thread for a connection: {error}");
+        }
+    }
+}
+
+enum Wait {
+    /// there is something to read from this one
+    Ready(usize),
+    Late,
+    Stop,
+}
+
+impl Shared {
+    fn wait(&self, fds: &[BorrowedFd], at_most: Option<Duration>) -> Wait {
+        let fds = [self.stop.as_fd()].into_iter().chain(fds.iter().copied());
+        let mut polled: Vec<PollFd> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // a millisecond more, since a fraction of one would be cut to none
+        let timeout = at_most.map(|time| PollTimeout::try_from(time.as_millis() + 1).unwrap_or(PollTimeout::MAX));
+        if poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)).is_err() {
+            // a signal came between
+            return Wait::Late;
+        }
+        match polled.iter().position(|fd| fd.any().unwrap_or(true)) {
+            Some(0) => Wait::Stop,
+            Some(at) => Wait::Ready(at - 1),
+            None => Wait::Late,
+        }
+    }
+}
+
+/// Requests of one connection, one after the other.
+fn serve(client: &mut Client, shared: &Shared) -> io::Result<()> {
+    client.set_write_timeout(WRITE_TIME)?;
+    let peer = client.peer();
+    let mut bytes = Vec::new();
+    loop {
+        let length = match read_head(client, shared, &mut bytes)? {
+            Next::Head(length) => length,
+            Next::End => return Ok(()),
+            Next::Refuse(reply) => return client.write_all(reply.as_bytes()),
+        };
+        let Some(head) = head::rewritten(&bytes[..length], &peer) else {
+            return client.write_all(plain(400, "Bad Request", "this is no HTTP request").as_bytes());
+        };
+        bytes.drain(..length);
+        let mut inner = UnixStream::connect(&shared.inner)?;
+        inner.write_all(head.text.as_bytes())?;
+        forward(&mut inner, client, shared)?;
+        if !head.keep {
+            return Ok(());
+        }
+    }
+}
+
+/// Closing while a client still sends would take back the reply that it has not read yet: lets it finish, for a while.
+fn part(client: &mut Client, shared: &Shared) -> io::Result<()> {
+    client.shutdown()?;
+    let until = Instant::now() + PARTING_TIME;
+    let mut chunk = [0; 4096];
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match shared.wait(&[client.fd()], Some(left)) {
+            Wait::Ready(_) if !left.is_zero() && client.read(&mut chunk)? > 0 => {}
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// What came of waiting for the next head.
+enum Next {
+    /// so many bytes
+    Head(usize),
+    /// the client is done, or the daemon is
+    End,
+    Refuse(String),
+}
+
+fn read_head(client: &mut Client, shared: &Shared, bytes: &mut Vec<u8>) -> io::Result<Next> {
+    let mut began = Instant::now();
+    loop {
+        if let Some(length) = head::length(bytes) {
+            return Ok(Next::Head(length));
+        }
+        if bytes.len() > HEAD_BYTES {
+            return Ok(Next::Refuse(plain(431, "Request Header Fields Too Large", "the request is too long")));
+        }
+        let limit = if bytes.is_empty() { IDLE_TIME } else { HEAD_TIME };
+        let left = limit.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return Ok(match bytes.is_empty() {
+                true => Next::End,
+                false => Next::Refuse(plain(408, "Request Timeout", "the request did not end")),
+            });
+        }
+        match shared.wait(&[client.fd()], Some(left)) {
+            Wait::Stop => return Ok(Next::End),
+            Wait::Late => continue,
+            Wait::Ready(_) => {}
+        }
+        let mut chunk = [0; 4096];
+        let read = client.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(Next::End);
+        }
+        if bytes.is_empty() {
+            began = Instant::now();
+        }
+        bytes.extend_from_slice(&chunk[..read]);
+    }
+}
+
+/// The reply, as it comes: a page that grows must not wait for a full buffer.
+fn forward(inner: &mut UnixStream, client: &mut Client, shared: &Shared) -> io::Result<()> {
+    let mut chunk = vec![0; 16 * 1024];
+    let mut stopping = false;
+    loop {
+        if !stopping && matches!(shared.wait(&[inner.as_fd()], None), Wait::Stop) {
+            // those who would answer may be gone already
+            stopping = true;
+            inner.set_read_timeout(Some(LAST_WORDS))?;
+        }
+        match inner.read(&mut chunk)? {
+            0 => return Ok(()),
+            read => client.write_all(&chunk[..read])?,
+        }
+    }
+}
+
+fn plain(status: u16, reason: &str, text: &str) -> String {
+    let length = text.len() + 1;
+    format!(
+        "HTTP/1.1 {status} {reason}\r\nServer: alco\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{text}\n"
+    )
+}

@@ -1,0 +1,216 @@
+//! `/grep/<index>/`: a search, and what searching and Redis answer, made into the views of its pages.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use jiff::tz::TimeZone;
+
+use super::Site;
+use super::lines::{hits, rows, shown_columns};
+use super::pages::columns::Columns;
+use super::pages::log::{Total, View as LogView};
+use super::pages::{Frame, filters, histogram, links, values};
+use super::refusal::{Answer, Refusal, why};
+use super::reply::Reply;
+use super::stub::{Bar, Scope};
+use crate::config::{Index, IndexName};
+use crate::search::query::{Format, Query};
+use crate::search::{self, Count, Page};
+use crate::time::{Ts, zone_name};
+
+/// Bars over the range: wide enough to be hit with a finger on a phone, and each costs about 150 bytes.
+const BARS: usize = 60;
+/// Values of a column beside the log, and on the page that is only about them.
+const LISTED_VALUES: usize = 8;
+const ALL_VALUES: usize = 1000;
+/// Columns offered for a line.
+const OFFERED_COLUMNS: usize = 60;
+/// The other forms of a search that exist.
+const FORMATS: &[(&str, Format)] = &[];
+
+/// The settings of the indexes that a path names.
+pub fn settings<'a>(site: &'a Site, list: &str) -> Result<Vec<&'a Index>, Refusal> {
+    let mut found: Vec<&Index> = Vec::new();
+    for name in list.split(',') {
+        let index = site.config.indexes.iter().find(|index| index.name.as_str() == name);
+        let index = index.ok_or_else(|| Refusal::NoIndex(name.to_owned()))?;
+        if !found.iter().any(|other| other.name == index.name) {
+            found.push(index);
+        }
+    }
+    Ok(found)
+}
+
+fn names(settings: &[&Index]) -> Vec<IndexName> {
+    settings.iter().map(|index| index.name.clone()).collect()
+}
+
+pub fn query(settings: &[&Index], text: &str) -> Result<Query, Refusal> {
+    Query::from_url(names(settings), text).map_err(Refusal::Bad)
+}
+
+pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
+    let zone = query.map_or(&site.config.http.timezone, |query| query.zone(&site.config.http.timezone));
+    let keep = query.map(|query| {
+        let kept = Query {
+            start: query.start.clone(),
+            end: query.end.clone(),
+            tz: query.tz.clone(),
+            ..Query::new(Vec::new())
+        };
+        kept.to_url()
+    });
+    let current = |name: &&IndexName| query.is_some_and(|query| query.indexes.contains(name));
+    Frame {
+        base: &site.config.http.base_path,
+        indexes: site.config.indexes.iter().map(|index| &index.name).collect(),
+        current: site.config.indexes.iter().map(|index| &index.name).filter(current).collect(),
+        keep: keep.unwrap_or_default(),
+        zone: zone_name(zone).to_owned(),
+        state: query.map(links::fields),
+    }
+}
+
+/// `/grep/<index>/`
+pub fn log_page(site: &Site, list: &str, text: &str, now: Ts) -> Answer {
+    let settings = settings(site, list)?;
+    let query = query(&settings, text)?;
+    if let Some(short) = canonical(text, &query) {
+        return Ok(Reply::redirect(
+            302,
+            &format!("{}{short}", links::grep_path(&site.config.http.base_path, &query.indexes)),
+        ));
+    }
+    let zone = query.zone(&site.config.http.timezone).clone();
+    let page_size = query.limit.unwrap_or(site.config.http.page_size).get();
+    let scope = scope(site, now, &zone, page_size);
+    let page = site.searcher.page(&query, &scope)?;
+    let mut warnings = page.warnings.clone();
+
+    // the rest has time of its own, so that a slow search still has its histogram
+    let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
+    let (bars, bars_partial) = match site.searcher.histogram(&query, &scope, BARS) {
+        Ok(histogram) => (histogram.bars, !histogram.complete),
+        Err(error) => {
+            warnings.push(format!("no histogram: {}", why(error)));
+            (Vec::new(), false)
+        }
+    };
+    let mut listed: Vec<&str> = Vec::new();
+    for column in settings.iter().flat_map(|index| &index.filtered) {
+        if !listed.contains(&column.as_str()) {
+            listed.push(column);
+        }
+    }
+    let filters = listed.iter().map(|column| column_values(site, &query, &scope, column, LISTED_VALUES)).collect();
+
+    let shown = shown_columns(&settings, &query);
+    let rows = rows(&settings, &shown, &page, query.indexes.len() > 1);
+    let nothing = !page.lines.iter().any(|line| !matches!(line, search::Line::Gap));
+    let last_record = || settings.iter().filter_map(|index| site.searcher.recent(&index.name, now).ok()?.1).max();
+    let view = LogView {
+        frame: frame(site, Some(&query)),
+        query: &query,
+        now,
+        zone: &zone,
+        range: query.range(now, &zone),
+        rows,
+        previous: page.previous,
+        next: page.next,
+        total: total(page.count),
+        reached: page.reached,
+        warnings,
+        bars: bars.iter().map(bar).collect(),
+        bars_partial,
+        filters,
+        other_columns: other_columns(site, &settings, &shown, &page),
+        shown_columns: shown,
+        last_record: if nothing { last_record() } else { None },
+        formats: FORMATS,
+        page_size,
+    };
+    Ok(Reply::page(200, view.page().into_string()))
+}
+
+/// A form sends every field, empty or not; the address bar is for people, so the same search gets its short address.
+fn canonical(text: &str, query: &Query) -> Option<String> {
+    let sent_by_a_form = text
+        .split('&')
+        .any(|pair| matches!(pair, "start_ts=" | "end_ts=" | "mode=literal" | "in=message" | "context=0"));
+    let short = query.to_url();
+    (sent_by_a_form && short != text).then(|| if short.is_empty() { short } else { format!("?{short}") })
+}
+
+fn scope(site: &Site, now: Ts, zone: &TimeZone, page_size: usize) -> Scope {
+    Scope { now, zone: zone.clone(), page_size, deadline: Instant::now() + site.config.http.search_budget }
+}
+
+fn total(count: Count) -> Total {
+    match count {
+        Count::Exact(number) => Total::Exactly(number),
+        Count::AtLeast(number) => Total::AtLeast(number),
+        Count::AtMost(number) => Total::AtMost(number),
+    }
+}
+
+fn bar(bar: &Bar) -> histogram::Bar {
+    histogram::Bar { range: bar.range, total: bar.total, warnings: bar.warnings, errors: bar.errors }
+}
+
+/// Counted values first; those that Redis remembers fill the list, since what is missing now may be what is looked for.
+fn column_values(site: &Site, query: &Query, scope: &Scope, column: &str, limit: usize) -> filters::Column {
+    let mut view = filters::Column { name: column.to_owned(), ..filters::Column::default() };
+    match site.searcher.values(query, scope, column, limit + 1) {
+        Ok(counted) => view.values = counted.into_iter().map(|(value, count)| (value, Some(count))).collect(),
+        Err(error) => view.note = Some(why(error)),
+    }
+    for index in &query.indexes {
+        if view.values.len() > limit {
+            break;
+        }
+        // None: more than are offered; those that are counted must do
+        let Some(Some(offered)) = site.remembered(|values| values.offered(index, column)) else { continue };
+        let known: HashSet<String> = view.values.iter().map(|(value, _)| value.clone()).collect();
+        let room = limit + 1 - view.values.len();
+        let others = offered.into_iter().filter(|value| !known.contains(value)).take(room);
+        view.values.extend(others.map(|value| (value, None)));
+    }
+    view.more = view.values.len() > limit;
+    view.values.truncate(limit);
+    view
+}
+
+/// What else could stand in a line: what Redis has seen, or at least what is in the records of this page.
+fn other_columns(site: &Site, settings: &[&Index], shown: &[String], page: &Page) -> Vec<String> {
+    let mut others: Vec<String> = Vec::new();
+    for index in settings {
+        let seen: Vec<String> = match site.remembered(|values| values.columns(&index.name)) {
+            Some(seen) => seen.into_iter().map(|(column, _)| column).collect(),
+            None => {
+                let columns = hits(page).flat_map(|hit| Columns::parse(&hit.record.columns).flat(1));
+                columns.map(|(name, _)| name).collect()
+            }
+        };
+        let apart =
+            |column: &String| index.hidden.contains(column) || index.context.contains(column) || shown.contains(column);
+        others.extend(seen.into_iter().filter(|column| !apart(column)));
+    }
+    others.sort_unstable();
+    others.dedup();
+    others.truncate(OFFERED_COLUMNS);
+    others
+}
+
+/// `/grep/<index>/values/<column>/`
+pub fn values_page(site: &Site, list: &str, column: &str, text: &str, now: Ts) -> Answer {
+    let settings = settings(site, list)?;
+    let query = query(&settings, text)?;
+    let zone = query.zone(&site.config.http.timezone).clone();
+    let scope = scope(site, now, &zone, site.config.http.page_size.get());
+    let mut column = column_values(site, &query, &scope, column, ALL_VALUES);
+    let warnings = column.note.take().into_iter().collect();
+    Ok(Reply::page(
+        200,
+        values::View { frame: frame(site, Some(&query)), query: &query, column, warnings }.page().into_string(),
+    ))
+}

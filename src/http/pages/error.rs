@@ -1,0 +1,64 @@
+//! What went wrong, and what to do about it.
+
+use maud::{Markup, html};
+
+use super::Frame;
+use super::visible::visible;
+
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    pub frame: Frame<'a>,
+    pub status: u16,
+    /// what is wrong, in a few words
+    pub title: &'a str,
+    /// why, as far as known; may hold what a client or a server said
+    pub why: &'a str,
+    pub todo: Todo<'a>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Todo<'a> {
+    Say(&'a str),
+    /// go to one of the indexes
+    PickAnIndex,
+    /// searchd is away
+    CheckSphinx {
+        address: &'a str,
+    },
+}
+
+impl View<'_> {
+    pub fn page(&self) -> Markup {
+        let main = html! {
+            main #log .error {
+                h1 { (self.title) " " span.dim { (self.status) } }
+                p.why { (visible(self.why)) }
+                (self.todo())
+            }
+        };
+        self.frame.page(self.title, main)
+    }
+
+    fn todo(&self) -> Markup {
+        let base = self.frame.base;
+        match &self.todo {
+            Todo::Say(text) => html! { p { (text) } },
+            Todo::PickAnIndex if self.frame.indexes.is_empty() => html! {
+                p { "Go to " a href={ (base) "grep/" } { "the list of indexes" } "." }
+            },
+            Todo::PickAnIndex => html! {
+                p { "These exist:" }
+                ul { @for name in &self.frame.indexes { li { a href={ (base) "grep/" (name) "/" } { (name) } } } }
+            },
+            Todo::CheckSphinx { address } => html! {
+                p { "Records are not lost: what cannot be stored waits in the queues." }
+                ul {
+                    li { "Does searchd run? On its host: " code { "service sphinxsearch status" } " or " code { "systemctl status sphinxsearch" } }
+                    li { "Does it listen for SphinxQL at " code { (address) } "? That is " code { "[sphinx] address" } " in alco.ini." }
+                    li { code { "alco check" } " says what is wrong and how to mend it." }
+                    li { "Then reload this page." }
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The values of the columns one filters by, with their counts: a click asks for only this value, − for all but this.
+
+use maud::{Markup, html};
+
+use super::visible::{cut, visible_in_line};
+use super::{links, thousands};
+use crate::search::query::Query;
+
+/// Longer values are cut where they are shown; the link and the title have more.
+const SHOWN_CHARS: usize = 60;
+const TITLE_CHARS: usize = 300;
+/// A value of this size makes a link that servers and browsers refuse; such a value is not offered.
+const LINK_BYTES: usize = 2000;
+
+/// The values of one column.
+#[derive(Clone, Debug, Default)]
+pub struct Column {
+    pub name: String,
+    /// with how often it stands in the search without this column's own filter; None: seen, but not in this range
+    pub values: Vec<(String, Option<u64>)>,
+    /// there are more than these
+    pub more: bool,
+    /// why there are no values, or not all
+    pub note: Option<String>,
+}
+
+/// The lists beside the log. `path` is that of the search, empty on its own page.
+pub fn lists(query: &Query, path: &str, columns: &[Column]) -> Markup {
+    html! {
+        @for column in columns {
+            details open {
+                summary { (visible_in_line(cut(&column.name, SHOWN_CHARS).0)) }
+                (values(query, path, column))
+                @if column.more {
+                    p { a.dim href=(links::to(&format!("{path}values/{}/", links::segment(&column.name)), &links::first(query))) { "all values…" } }
+                }
+            }
+        }
+    }
+}
+
+pub fn values(query: &Query, path: &str, column: &Column) -> Markup {
+    let several = column.values.iter().any(|(value, _)| links::chosen(query, &column.name, value) == Some(true));
+    html! {
+        ul {
+            @for (value, count) in column.values.iter().filter(|(value, _)| value.len() <= LINK_BYTES) {
+                @let chosen = links::chosen(query, &column.name, value);
+                li class=[class(chosen, *count)] {
+                    @let shown = visible_in_line(cut(value, SHOWN_CHARS).0);
+                    @let title = visible_in_line(cut(value, TITLE_CHARS).0);
+                    @let to = |query: &Query| links::to(path, query);
+                    @if chosen.is_some() {
+                        a href=(to(&links::regardless(query, &column.name, value))) title={ "again with and without " (title) } {
+                            (if chosen == Some(true) { "✓ " } else { "≠ " }) (shown)
+                        }
+                    } @else {
+                        a href=(to(&links::only(query, &column.name, value))) title={ "only " (title) } {
+                            @if shown.is_empty() { i { "(empty)" } } @else { (shown) }
+                        }
+                    }
+                    " "
+                    span.num { @if let Some(count) = count { (thousands(*count)) } @else { "–" } }
+                    @if chosen.is_none() {
+                        @if several {
+                            " "
+                            a.not href=(to(&links::also(query, &column.name, value))) title={ "also " (title) } aria-label={ "also " (title) } { "+" }
+                        }
+                        " "
+                        a.not href=(to(&links::without(query, &column.name, value))) title={ "without " (title) } aria-label={ "without " (title) } { "−" }
+                    }
+                }
+            }
+        }
+        @if column.values.is_empty() && column.note.is_none() { p.dim { "none in this range" } }
+        @if let Some(note) = &column.note { p.dim { (visible_in_line(note)) } }
+    }
+}
+
+fn class(chosen: Option<bool>, count: Option<u64>) -> Option<&'static str> {
+    match (chosen, count) {
+        (Some(true), _) => Some("on"),
+        (Some(false), _) => Some("no"),
+        (None, None) => Some("none"),
+        (None, Some(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_asked_for_or_left_out_with_one_click() {
+        let query = Query::from_url(vec!["web".parse().expect("a name")], "search=x").expect("a query");
+        let column = Column {
+            name: "host".to_owned(),
+            values: vec![("a&b".to_owned(), Some(1234)), ("\u{202e}".to_owned(), None), ("x".repeat(9000), Some(1))],
+            more: true,
+            note: None,
+        };
+        let html = lists(&query, "", &[column]).into_string();
+        assert!(html.contains("href=\"?search=x&amp;host=a%26b\" title=\"only a&amp;b\">a&amp;b</a>"), "{html}");
+        assert!(html.contains("href=\"?search=x&amp;host__not=a%26b\""), "{html}");
+        assert!(html.contains("1,234"), "{html}");
+        assert!(html.contains("&lt;U+202E&gt;") && !html.contains('\u{202e}'), "{html}");
+        assert!(!html.contains("xxx"), "a value too long for a link");
+        assert!(html.contains("values/host/?search=x"), "{html}");
+    }
+}

@@ -1,0 +1,212 @@
+//! How the records of a search are spread over its range: bars that lead into their own minute, and the same in words
+//! and block characters for browsers that draw nothing.
+
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use super::{links, records, thousands};
+use crate::search::query::Query;
+use crate::time::{Range, Ts};
+
+/// Of the drawing's own units; style.css stretches it.
+const HEIGHT: u64 = 60;
+const WIDTH: u64 = 12;
+
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    pub query: &'a Query,
+    pub zone: &'a TimeZone,
+    pub bars: &'a [Bar],
+    /// not all of the range was counted
+    pub partial: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bar {
+    pub range: Range,
+    pub total: u64,
+    /// parts of the total
+    pub warnings: u64,
+    pub errors: u64,
+}
+
+impl View<'_> {
+    pub fn markup(&self) -> Markup {
+        let (Some(first), Some(last)) = (self.bars.first(), self.bars.last()) else { return html! {} };
+        let most = self.bars.iter().map(|bar| bar.total).max().unwrap_or(0);
+        if most == 0 {
+            return html! {};
+        }
+
+        html! {
+            figure.hist aria-label="Records over time" {
+                div.plot {
+                    (drawing(self.bars, most))
+                    div.bars {
+                        @for bar in self.bars {
+                            @if bar.total > 0 {
+                                a href=(self.zoom(bar)) title=(self.title(bar)) {}
+                            } @else { i {} }
+                        }
+                    }
+                }
+                figcaption {
+                    span { (self.label(first.range.start)) }
+                    " "
+                    span.blocks aria-hidden="true" { (blocks(self.bars, most)) }
+                    " "
+                    span.peaks {
+                        @if let Some(bar) = self.bars.iter().max_by_key(|bar| bar.total) {
+                            "most " a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
+                            ": " (thousands(bar.total))
+                        }
+                        @if let Some(bar) = self.bars.iter().max_by_key(|bar| bar.errors) && bar.errors > 0 {
+                            " · most errors " a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
+                            ": " (thousands(bar.errors))
+                        }
+                        @if self.partial { " · not all of it was counted in time" }
+                    }
+                    " "
+                    span { (self.label(last.range.end)) }
+                }
+            }
+        }
+    }
+
+    /// A time of day, to what the bars tell apart: minutes, seconds or milliseconds.
+    fn clock(&self, ts: Ts) -> String {
+        let micros = self.bars.first().map_or(0, |bar| bar.range.end.micros() - bar.range.start.micros());
+        match micros {
+            n if n < 1_000_000 => ts.clock_in(self.zone, 3),
+            n if n < 60_000_000 => ts.clock_in(self.zone, 0),
+            _ => ts.clock_in(self.zone, 0)[..5].to_owned(),
+        }
+    }
+
+    fn label(&self, ts: Ts) -> String {
+        let day_of = |at: usize| self.bars.get(at).map(|bar| bar.range.start.date_in(self.zone));
+        match day_of(0) == day_of(self.bars.len() - 1) {
+            true => self.clock(ts),
+            false => format!("{} {}", ts.date_in(self.zone), &ts.clock_in(self.zone, 0)[..5]),
+        }
+    }
+
+    fn zoom(&self, bar: &Bar) -> String {
+        links::to("", &links::within(self.query, bar.range, self.zone))
+    }
+
+    fn title(&self, bar: &Bar) -> String {
+        let mut title = format!("{} · {}", self.clock(bar.range.start), records(bar.total));
+        if bar.warnings > 0 {
+            title += &format!(", {} warnings", thousands(bar.warnings));
+        }
+        if bar.errors > 0 {
+            title += &format!(", {} errors", thousands(bar.errors));
+        }
+        title
+    }
+}
+
+/// Errors at the bottom, warnings on them, the rest on top: three paths, whatever the number of bars.
+fn drawing(bars: &[Bar], most: u64) -> Markup {
+    let mut paths = [String::new(), String::new(), String::new()];
+    for (at, bar) in bars.iter().enumerate() {
+        // what is there is seen: at least one unit
+        let height = |count: u64| (count * HEIGHT / most).max(u64::from(count > 0)).min(HEIGHT);
+        let mut base = HEIGHT;
+        let rest = bar.total.saturating_sub(bar.errors).saturating_sub(bar.warnings);
+        for (path, count) in paths.iter_mut().zip([bar.errors, bar.warnings, rest]) {
+            let height = height(count).min(base);
+            if height > 0 {
+                base -= height;
+                let x = at as u64 * WIDTH + 1;
+                write!(path, "M{x} {base}h{}v{height}h-{}z", WIDTH - 2, WIDTH - 2).expect("a String takes all");
+            }
+        }
+    }
+    html! {
+        svg viewBox={ "0 0 " (bars.len() as u64 * WIDTH) " " (HEIGHT) } preserveAspectRatio="none" aria-hidden="true" {
+            @for (path, class) in paths.iter().zip(["e", "w", "i"]) {
+                @if !path.is_empty() { path class=(class) d=(path) {} }
+            }
+        }
+    }
+}
+
+/// `▁▃█`: one character a bar.
+fn blocks(bars: &[Bar], most: u64) -> String {
+    let block = |bar: &Bar| match bar.total {
+        0 => '·',
+        total => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][(total * 8).div_ceil(most.max(1)).clamp(1, 8) as usize - 1],
+    };
+    bars.iter().map(block).collect()
+}
+
+/// A day in a few pixels, for the list of indexes.
+pub fn sparkline(counts: &[u64]) -> Markup {
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let mut path = String::new();
+    for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let height = (count * 20 / most).max(1);
+        write!(path, "M{} {}h3v{height}h-3z", at * 4, 20 - height).expect("a String takes all");
+    }
+    html! {
+        svg viewBox={ "0 0 " (counts.len() * 4) " 20" } preserveAspectRatio="none" aria-hidden="true" {
+            @if !path.is_empty() { path class="i" d=(path) {} }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bars(counts: &[(u64, u64, u64)]) -> Vec<Bar> {
+        let start = Ts::from_micros(1_795_341_600_000_000);
+        let range = |at: usize| Range {
+            start: start.plus_seconds(at as i64 * 60),
+            end: start.plus_seconds(at as i64 * 60 + 60),
+        };
+        counts
+            .iter()
+            .enumerate()
+            .map(|(at, (total, warnings, errors))| Bar {
+                range: range(at),
+                total: *total,
+                warnings: *warnings,
+                errors: *errors,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_bar_leads_into_its_own_minute() {
+        let query = Query::from_url(vec!["web".parse().expect("a name")], "search=x&cursor=a1.2.3.4").expect("a query");
+        let bars = bars(&[(10, 0, 0), (0, 0, 0), (400, 3, 90)]);
+        let html = View { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false }.markup().into_string();
+        assert!(html.contains("title=\"10:02 · 400 records, 3 warnings, 90 errors\""), "{html}");
+        let (_, href) = html.split_once("<a href=\"?").expect("a bar");
+        let (href, _) = href.split_once('"').expect("its end");
+        let zoomed = Query::from_url(query.indexes.clone(), &href.replace("&amp;", "&")).expect(href);
+        assert_eq!(zoomed.start.expect("a start").to_string(), "2026-11-22 10:00");
+        assert_eq!((zoomed.search.as_str(), zoomed.cursor), ("x", None));
+        assert!(html.contains("▁·█"), "{html}");
+    }
+
+    #[test]
+    fn what_is_there_is_seen_beside_a_giant() {
+        let drawn = drawing(&bars(&[(1, 0, 1), (1_000_000, 0, 0)]), 1_000_000).into_string();
+        assert!(drawn.contains("class=\"e\" d=\"M1 59h10v1h-10z\""), "{drawn}");
+    }
+
+    #[test]
+    fn nothing_is_drawn_of_nothing() {
+        let query = Query::from_url(vec!["web".parse().expect("a name")], "").expect("a query");
+        for bars in [vec![], bars(&[(0, 0, 0)])] {
+            let html = View { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false }.markup();
+            assert_eq!(html.into_string(), "");
+        }
+    }
+}

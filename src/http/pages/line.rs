@@ -1,0 +1,288 @@
+//! A line of log, as the log page and the record page show it: time, level, columns, message, all in one line of text,
+//! so that lines that are selected and copied are lines.
+//!
+//! What is too long for a line folds: the rest of the message and each context column are `<details>` below it.
+
+use std::ops::Range;
+
+use jiff::tz::TimeZone;
+use maud::{Markup, html};
+
+use super::level::Level;
+use super::visible::{cut, visible, visible_in_line};
+use super::{links, thousands};
+use crate::search::cursor::Place;
+
+/// Longer first lines of a message are cut: no screen is so wide, and a hundred of them still make a light page.
+const MESSAGE_CHARS: usize = 1000;
+/// The rest of a message, or a context column, in place; the record's page has all of it.
+const FOLDED_CHARS: usize = 8000;
+/// A first line up to here is seen whole on most screens and needs no unfolding.
+const SHORT_CHARS: usize = 110;
+const CELL_CHARS: usize = 80;
+
+#[derive(Clone, Debug)]
+pub struct Line<'a> {
+    pub role: Role,
+    pub place: Place,
+    pub level: Level,
+    pub cells: Vec<Cell>,
+    pub message: &'a str,
+    /// byte ranges of the message
+    pub marks: &'a [Range<usize>],
+    /// long text shown on demand: column, text
+    pub context: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Match,
+    /// stands around a match
+    Near,
+    /// the record that the page is about
+    Here,
+}
+
+/// A column in a line; a record without it has no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    pub text: Option<String>,
+    pub is_level: bool,
+}
+
+/// What all lines of a page have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    pub zone: &'a TimeZone,
+    /// what stands before and behind a record's name in its address
+    pub record_path: &'a str,
+    pub record_query: &'a str,
+    /// long messages are unfolded from the start
+    pub wrap: bool,
+}
+
+/// Where a line can be jumped to, and where its own jump leads.
+#[derive(Clone, Debug, Default)]
+pub struct Jump {
+    pub id: Option<String>,
+    pub next_error: Option<String>,
+}
+
+impl Rows<'_> {
+    pub fn line(&self, line: &Line, jump: &Jump) -> Markup {
+        let class = class(line);
+        let (head, rest) = line.message.split_once('\n').unwrap_or((line.message, ""));
+        let rest = rest.trim_end_matches(['\n', '\r']);
+        let (shown, cut_off) = cut(head.trim_end_matches('\r'), MESSAGE_CHARS);
+        let folds = cut_off || !rest.is_empty() || cut(shown, SHORT_CHARS).1;
+        html! {
+            div role="listitem" class=[(!class.is_empty()).then_some(class)] id=[jump.id.as_deref()]
+                aria-current=[(line.role == Role::Here).then_some("true")] {
+                (self.text(line, shown, cut_off, jump))
+                @if folds { (self.rest(line, rest, head.len() + 1, cut_off)) }
+                @for (name, text) in &line.context { (self.context(line, name, text)) }
+            }
+        }
+    }
+
+    /// The line alone, its message cut to its first line.
+    pub fn heading(&self, line: &Line) -> Markup {
+        let first = line.message.split('\n').next().unwrap_or_default().trim_end_matches('\r');
+        let (shown, cut_off) = cut(first, MESSAGE_CHARS);
+        self.text(line, shown, cut_off, &Jump::default())
+    }
+
+    /// The line itself, without what folds.
+    fn text(&self, line: &Line, message: &str, cut_off: bool, jump: &Jump) -> Markup {
+        html! {
+            div.r {
+                a.t href=(self.href(line)) title=(line.place.ts) { (line.place.ts.clock_in(self.zone, 3)) }
+                " "
+                @for cell in &line.cells {
+                    @let text = cell.text.as_deref().unwrap_or("-");
+                    @if cell.is_level { span.l { (visible_in_line(cut(text, CELL_CHARS).0)) } }
+                    @else { span.c { (self.cell(text)) } }
+                    " "
+                }
+                span.m { (marked(message, line.marks, 0)) @if cut_off { "…" } }
+                @if let Some(next) = &jump.next_error {
+                    " "
+                    a.next href=(next) title="next error" { "↓" }
+                }
+            }
+        }
+    }
+
+    fn href(&self, line: &Line) -> String {
+        format!("{}{}/{}", self.record_path, links::place(line.place), self.record_query)
+    }
+
+    fn cell(&self, text: &str) -> Markup {
+        let (shown, cut_off) = cut(text, CELL_CHARS);
+        html! { (visible_in_line(shown)) @if cut_off { "…" } }
+    }
+
+    /// The message's other lines. Opening it also lets the first line wrap (style.css).
+    fn rest(&self, line: &Line, rest: &str, at: usize, cut_off: bool) -> Markup {
+        let (shown, more) = cut(rest, FOLDED_CHARS);
+        html! {
+            details.fold open[self.wrap] {
+                summary aria-label="the whole message" {}
+                @if !shown.is_empty() { pre { (marked(shown, line.marks, at)) } }
+                @if more || cut_off { (self.whole(line, line.message.len())) }
+            }
+        }
+    }
+
+    fn context(&self, line: &Line, name: &str, text: &str) -> Markup {
+        let (shown, more) = cut(text, FOLDED_CHARS);
+        html! {
+            details.context open[line.role == Role::Here] {
+                summary { (visible_in_line(name)) " " span { (gist(text)) } }
+                pre { (visible(shown)) }
+                @if more { (self.whole(line, text.len())) }
+            }
+        }
+    }
+
+    fn whole(&self, line: &Line, bytes: usize) -> Markup {
+        html! { p { a href=(self.href(line)) { "all of its " (thousands(bytes as u64)) " bytes" } } }
+    }
+}
+
+/// Stands where lines are left out.
+pub fn gap() -> Markup {
+    html! { div.gap role="listitem" aria-label="lines are left out here" { "--" } }
+}
+
+/// For each line, the date, where it is not that of the line before.
+pub fn new_dates<'a>(lines: impl Iterator<Item = &'a Line<'a>>, zone: &TimeZone) -> Vec<Option<String>> {
+    let mut before = None;
+    let mut new = |line: &Line| {
+        let date = line.place.ts.date_in(zone);
+        (before.as_ref() != Some(&date)).then(|| before.insert(date).clone())
+    };
+    lines.map(&mut new).collect()
+}
+
+/// Stands where the date changes.
+pub fn day(date: &str) -> Markup {
+    html! { div.day role="listitem" { (date) } }
+}
+
+fn class(line: &Line) -> String {
+    let role = match line.role {
+        Role::Match => "",
+        Role::Near => "near",
+        Role::Here => "here",
+    };
+    [line.level.class(), role].join(" ").trim().to_owned()
+}
+
+/// What a traceback or another long text comes down to, in a few words: Python says it at the end, others at the start.
+fn gist(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let gist = if first.starts_with("Traceback ") { lines.next_back().unwrap_or(first) } else { first };
+    let (shown, cut_off) = cut(gist, 2 * CELL_CHARS);
+    format!("{}{}", visible_in_line(shown), if cut_off { "…" } else { "" })
+}
+
+/// A part of a message that begins at the byte `at` of the whole, its matches marked.
+pub fn marked(part: &str, marks: &[Range<usize>], at: usize) -> Markup {
+    let mut done = 0;
+    let mut pieces = Vec::new();
+    for mark in marks {
+        let start = mark.start.saturating_sub(at).clamp(done, part.len());
+        let end = mark.end.saturating_sub(at).clamp(start, part.len());
+        // a mark that is empty, elsewhere, or (never, but this is hostile text) inside a character
+        if start == end || !part.is_char_boundary(start) || !part.is_char_boundary(end) {
+            continue;
+        }
+        pieces.push((&part[done..start], &part[start..end]));
+        done = end;
+    }
+    html! {
+        @for (before, mark) in &pieces { (visible(before)) mark { (visible(mark)) } }
+        (visible(&part[done..]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Ts;
+
+    #[track_caller]
+    fn check_marked(part: &str, marks: &[Range<usize>], at: usize, expect: &str) {
+        assert_eq!(marked(part, marks, at).into_string(), expect);
+    }
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
+    fn matches_are_marked_in_every_part_of_a_message() {
+        check_marked("timed out", &[0..5, 6..9], 0, "<mark>timed</mark> <mark>out</mark>");
+        check_marked("ut\nrest", &[0..12], 10, "<mark>ut</mark>\nrest");
+        check_marked("a<b", &[1..2], 0, "a<mark>&lt;</mark>b");
+        check_marked("日本", &[1..3, 3..6], 0, "日<mark>本</mark>");
+        check_marked("x", &[], 0, "x");
+        check_marked("short", &[3..900], 0, "sho<mark>rt</mark>");
+    }
+
+    fn line<'a>(message: &'a str, context: &[(&str, &str)]) -> Line<'a> {
+        Line {
+            role: Role::Match,
+            place: Place { ts: Ts::from_micros(1_795_341_600_123_456), seq: 7, digest: -9, id: 1 },
+            level: Level::Error,
+            cells: vec![
+                Cell { text: Some("ERROR".to_owned()), is_level: true },
+                Cell { text: Some("<b>\x1b[31mweb\n".to_owned()), is_level: false },
+                Cell { text: None, is_level: false },
+            ],
+            message,
+            marks: &[],
+            context: context.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+        }
+    }
+
+    fn written(line: &Line) -> String {
+        let rows = Rows { zone: &TimeZone::UTC, record_path: "at/", record_query: "?search=x", wrap: false };
+        rows.line(line, &Jump { id: Some("e1".to_owned()), next_error: Some("#e2".to_owned()) }).into_string()
+    }
+
+    #[test]
+    fn a_line_is_time_level_columns_message() {
+        assert_eq!(
+            written(&line("a <script> & more", &[])),
+            "<div role=\"listitem\" class=\"error\" id=\"e1\"><div class=\"r\">\
+             <a class=\"t\" href=\"at/1795341600123456.7.-9/?search=x\" title=\"2026-11-22T10:00:00.123456Z\">10:00:00.123</a> \
+             <span class=\"l\">ERROR</span> <span class=\"c\">&lt;b&gt;web↵</span> <span class=\"c\">-</span> \
+             <span class=\"m\">a &lt;script&gt; &amp; more</span> \
+             <a class=\"next\" href=\"#e2\" title=\"next error\">↓</a></div></div>"
+        );
+    }
+
+    #[test]
+    fn the_rest_of_a_message_folds() {
+        let html = written(&line("first\r\n  second\nthird\n", &[]));
+        assert!(html.contains("<span class=\"m\">first</span>"), "{html}");
+        assert!(html.contains("<pre>  second\nthird</pre>"), "{html}");
+    }
+
+    #[test]
+    fn four_megabytes_do_not_make_the_page_heavy() {
+        let html = written(&line(&"x".repeat(4 << 20), &[("exc_info", &"y\n".repeat(1 << 20))]));
+        assert!(html.len() < 20_000, "{}", html.len());
+        assert!(html.contains("all of its 4,194,304 bytes"), "no link to the whole");
+    }
+
+    #[test]
+    fn a_traceback_says_what_it_comes_down_to() {
+        assert_eq!(
+            gist("Traceback (most recent call last):\n  File \"x\"\nTimeoutError: timed out\n"),
+            "TimeoutError: timed out"
+        );
+        assert_eq!(gist("java.lang.Error: no\n\tat a.b.c"), "java.lang.Error: no");
+        assert_eq!(gist(""), "");
+    }
+}

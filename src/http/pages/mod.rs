@@ -1,0 +1,201 @@
+//! The pages: each file a page, or a part that several have. Pure: a view in, markup out, and all of maud is here.
+//!
+//! Text of a log reaches a page only through `visible`, addresses only through `links`. There is no script and no style
+//! in the markup: the Content-Security-Policy allows neither.
+
+use maud::{DOCTYPE, Markup, html};
+
+use crate::config::IndexName;
+use crate::http::assets;
+use crate::time::Ts;
+
+pub mod columns;
+pub mod error;
+pub mod filters;
+pub mod histogram;
+pub mod indexes;
+pub mod level;
+pub mod line;
+pub mod links;
+pub mod log;
+pub mod record;
+pub mod search;
+pub mod values;
+pub mod visible;
+
+/// More indexes than these are one link to their list, so that the header stays one line.
+const NAV_INDEXES: usize = 12;
+
+/// Zones that are offered; any other can be typed.
+const ZONES: [&str; 14] = [
+    "UTC",
+    "Europe/London",
+    "Europe/Berlin",
+    "Europe/Kyiv",
+    "Europe/Istanbul",
+    "Europe/Moscow",
+    "Asia/Dubai",
+    "Asia/Kolkata",
+    "Asia/Shanghai",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+    "America/Sao_Paulo",
+    "America/New_York",
+    "America/Los_Angeles",
+];
+
+/// What every page has around it.
+#[derive(Clone, Debug, Default)]
+pub struct Frame<'a> {
+    /// begins and ends with `/`
+    pub base: &'a str,
+    pub indexes: Vec<&'a IndexName>,
+    pub current: Vec<&'a IndexName>,
+    /// the query string that the other indexes are linked with: range and zone stay
+    pub keep: String,
+    /// the name of the zone in use
+    pub zone: String,
+    /// the state of the page as fields, for the form that chooses another zone; none: there is no such form
+    pub state: Option<Vec<(String, String)>>,
+}
+
+impl Frame<'_> {
+    /// The page: `main` is what it is for, and holds an element with the id `log`.
+    pub fn page(&self, title: &str, main: Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (visible::visible_in_line(title)) " · alco" }
+                    link rel="stylesheet" href={ (self.base) "style.css?" (assets::style_hash()) };
+                    link rel="icon" href="data:,";
+                }
+                body {
+                    a.skip href="#log" { "Skip to the log" }
+                    " "
+                    (self.header())
+                    (main)
+                    (self.footer())
+                }
+            }
+        }
+    }
+
+    fn header(&self) -> Markup {
+        let shown =
+            self.indexes.iter().enumerate().filter(|(at, name)| *at < NAV_INDEXES || self.current.contains(name));
+        html! {
+            header.top {
+                a.brand href={ (self.base) "grep/" } { "alco" }
+                " "
+                nav aria-label="Indexes" {
+                    @for (_, name) in shown {
+                        a href=(self.index_href(name)) aria-current=[self.current.contains(name).then_some("page")] { (name) }
+                        " "
+                    }
+                    @if self.indexes.len() > NAV_INDEXES {
+                        a href={ (self.base) "grep/" } { "all " (self.indexes.len()) }
+                    }
+                }
+                @if self.state.is_some() {
+                    " "
+                    span.end { "times in " a href="#zone" { (self.zone) } }
+                }
+            }
+        }
+    }
+
+    fn index_href(&self, name: &IndexName) -> String {
+        let path = links::grep_path(self.base, std::slice::from_ref(name));
+        if self.keep.is_empty() { path } else { format!("{path}?{}", self.keep) }
+    }
+
+    fn footer(&self) -> Markup {
+        html! {
+            footer {
+                @if let Some(state) = &self.state {
+                    form method="get" id="zone" {
+                        @for (name, value) in state {
+                            @if name != "tz" { input type="hidden" name=(name) value=(value); }
+                        }
+                        label { "Time zone " input name="tz" value=(self.zone) list="zones" size="18" autocomplete="off"; }
+                        datalist id="zones" { @for zone in ZONES { option value=(zone) {} } }
+                        " "
+                        button { "choose" }
+                    }
+                    p.keys {
+                        "Keys (with your browser's access key): "
+                        kbd { "s" } " search, " kbd { "p" } " previous page, " kbd { "n" } " next page, "
+                        kbd { "0" } " newest"
+                    }
+                }
+                p { "alco " (env!("CARGO_PKG_VERSION")) }
+            }
+        }
+    }
+}
+
+/// A heads-up about the page as a whole.
+pub fn note(text: Markup) -> Markup {
+    html! { p.note role="status" { (text) } }
+}
+
+/// `1,234,567`
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 record`, `2,000 records`
+pub fn records(number: u64) -> String {
+    format!("{} record{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
+/// How long a time is, to the unit that matters: `0.4 s`, `3 min`, `2 h`, `5 d`.
+pub fn duration(micros: i64) -> String {
+    match micros.max(0) / 100_000 {
+        tenths if tenths < 100 => format!("{}.{} s", tenths / 10, tenths % 10),
+        tenths if tenths < 1_200 => format!("{} s", tenths / 10),
+        tenths if tenths < 72_000 && tenths != 36_000 => format!("{} min", tenths / 600),
+        tenths if tenths < 1_728_000 => format!("{} h", tenths / 36_000),
+        tenths => format!("{} d", tenths / 864_000),
+    }
+}
+
+/// How long ago that was.
+pub fn age(ts: Ts, now: Ts) -> String {
+    let micros = now.micros() - ts.micros();
+    if micros < -1_000_000 { format!("in {}", duration(-micros)) } else { format!("{} ago", duration(micros)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_to_be_read() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(thousands(number), text);
+        }
+        for (micros, text) in [
+            (-5, "0.0 s"),
+            (430_000, "0.4 s"),
+            (59_900_000, "59 s"),
+            (300_000_000, "5 min"),
+            (3 * 3_600_000_000, "3 h"),
+            (3 * 86_400_000_000, "3 d"),
+        ] {
+            assert_eq!(duration(micros), text);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! One record: all of it, as it was sent, with links to its like; and the same stream around it.
+
+use maud::{Markup, html};
+
+use super::columns::Value;
+use super::line::{Jump, Line, Role, Rows, day, marked, new_dates};
+use super::visible::{cut, visible, visible_in_line};
+use super::{Frame, links, thousands};
+use crate::config::IndexName;
+use crate::search::query::Query;
+use jiff::tz::TimeZone;
+
+/// More columns than these are in the JSON form only.
+const COLUMNS: usize = 500;
+/// A value of this size makes a link that servers and browsers refuse.
+const LINK_BYTES: usize = 2000;
+/// A record of more bytes is not shown a second time as JSON.
+const JSON_BYTES: usize = 256 * 1024;
+
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    pub frame: Frame<'a>,
+    pub index: &'a IndexName,
+    /// the search that led here, to go back to; the links of the values narrow it
+    pub query: &'a Query,
+    /// the same, over a range that holds the record
+    pub around: &'a Query,
+    pub came_from_a_search: bool,
+    pub zone: &'a TimeZone,
+    pub record: Line<'a>,
+    /// name, value; without message and context columns
+    pub columns: Vec<(String, Value)>,
+    /// the whole record, `"key": value` by line
+    pub json: Vec<(String, String)>,
+    pub before: Vec<Line<'a>>,
+    pub after: Vec<Line<'a>>,
+    /// how many lines before and after the next page would show, where there are more
+    pub more_before: Option<(usize, usize)>,
+    pub more_after: Option<(usize, usize)>,
+    pub warnings: Vec<String>,
+}
+
+impl View<'_> {
+    pub fn page(&self) -> Markup {
+        let back = links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.query);
+        let carried = self.carried();
+        let own = self.path();
+        let main = html! {
+            main {
+                div.bar {
+                    @if self.came_from_a_search { a href=(back) { "← back to the search" } }
+                    @else { a href=(links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.around)) { "← search around it" } }
+                    " "
+                    span.dim { "one record, and the same stream around it" }
+                    " "
+                    span.end { a href=(own) rel="bookmark" { "permanent link" } " " a href="#json" { "json" } }
+                }
+                @for warning in &self.warnings { (super::note(html! { (visible_in_line(warning)) })) }
+                @if let Some((before, after)) = self.more_before {
+                    nav.pages aria-label="Earlier lines" {
+                        a href={ (own) (before) "-" (after) "/" (carried) "#here" } accesskey="p" { "↑ " (before - self.before.len()) " earlier" }
+                    }
+                }
+                (self.log(&carried))
+                @if let Some((before, after)) = self.more_after {
+                    nav.pages aria-label="Later lines" {
+                        a href={ (own) (before) "-" (after) "/" (carried) "#here" } accesskey="n" { "↓ " (after - self.after.len()) " later" }
+                    }
+                }
+            }
+        };
+        let date = self.record.place.ts.date_in(self.zone);
+        let clock = self.record.place.ts.clock_in(self.zone, 3);
+        self.frame.page(&format!("{} · {} {date} {clock}", cut(self.record.message, 60).0, self.index), main)
+    }
+
+    /// The record's permanent address.
+    fn path(&self) -> String {
+        let index = std::slice::from_ref(self.index);
+        format!("{}at/{}/", links::grep_path(self.frame.base, index), links::place(self.record.place))
+    }
+
+    fn carried(&self) -> String {
+        let query = self.query.to_url();
+        if query.is_empty() { query } else { format!("?{query}") }
+    }
+
+    fn log(&self, carried: &str) -> Markup {
+        let path = format!("{}at/", links::grep_path(self.frame.base, std::slice::from_ref(self.index)));
+        let rows = Rows { zone: self.zone, record_path: &path, record_query: carried, wrap: self.query.wrap };
+        let lines = || self.before.iter().chain([&self.record]).chain(&self.after);
+        html! {
+            div.log .wrap[self.query.wrap] #log role="list" aria-label="Log" {
+                @for (line, date) in lines().zip(new_dates(lines(), self.zone)) {
+                    @if let Some(date) = date { (day(&date)) }
+                    @if line.role == Role::Here { (self.here(&rows)) } @else { (rows.line(line, &Jump::default())) }
+                }
+            }
+        }
+    }
+
+    fn here(&self, rows: &Rows) -> Markup {
+        let record = &self.record;
+        let level = record.level.class();
+        html! {
+            section #here class={ "here " (level) } role="listitem" aria-label="The record" aria-current="true" {
+                (rows.heading(record))
+                @if record.message.contains('\n') || cut(record.message, 100).1 {
+                    pre.message { (marked(record.message, record.marks, 0)) }
+                }
+                @for (name, text) in &record.context {
+                    h2 { (visible_in_line(name)) }
+                    pre { (visible(text)) }
+                }
+                dl.record {
+                    (self.time())
+                    @for (name, value) in self.columns.iter().take(COLUMNS) {
+                        dt { (visible_in_line(cut(name, 200).0)) }
+                        " "
+                        (self.value(name, value))
+                    }
+                }
+                @if self.columns.len() > COLUMNS {
+                    p.dim { (thousands((self.columns.len() - COLUMNS) as u64)) " more columns are in the JSON form only" }
+                }
+                (self.json_form())
+            }
+        }
+    }
+
+    fn time(&self) -> Markup {
+        let ts = self.record.place.ts;
+        html! {
+            dt { "time" }
+            " "
+            dd { (ts) @if *self.zone != TimeZone::UTC { " · " (ts.date_in(self.zone)) " " (ts.clock_in(self.zone, 6)) " " (self.frame.zone) } }
+        }
+    }
+
+    fn value(&self, name: &str, value: &Value) -> Markup {
+        match value {
+            Value::One(text) => html! { dd { (visible(text)) (self.links(name, text)) } },
+            Value::Json(text) => html! { dd { (visible(text)) } },
+            Value::Many(texts) => {
+                html! { dd { @for text in texts { span.item { (visible(text)) (self.links(name, text)) } " " } } }
+            }
+        }
+    }
+
+    fn links(&self, name: &str, text: &str) -> Markup {
+        if text.len() + name.len() > LINK_BYTES {
+            return html! {};
+        }
+        let path = links::grep_path(self.frame.base, &self.around.indexes);
+        html! {
+            " "
+            span.act {
+                a href=(links::to(&path, &links::only(self.around, name, text))) { "only" }
+                " "
+                a href=(links::to(&path, &links::without(self.around, name, text))) { "not" }
+            }
+        }
+    }
+
+    fn json_form(&self) -> Markup {
+        let bytes: usize = self.json.iter().map(|(key, value)| key.len() + value.len()).sum();
+        html! {
+            details.json #json {
+                summary { "as JSON" }
+                @if bytes <= JSON_BYTES {
+                    pre {
+                        "{\n"
+                        @for (at, (key, value)) in self.json.iter().enumerate() {
+                            "  " (visible(key)) ": " (visible(value)) @if at + 1 < self.json.len() { "," } "\n"
+                        }
+                        "}"
+                    }
+                } @else { p { "too long for this page: " (thousands(bytes as u64)) " bytes" } }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::level::Level;
+    use super::*;
+    use crate::search::cursor::Place;
+    use crate::time::Ts;
+
+    #[test]
+    fn the_whole_record_is_shown_and_its_text_is_only_text() {
+        let web: IndexName = "web".parse().expect("a name");
+        let query = Query::from_url(vec![web.clone()], "search=x").expect("a query");
+        let place = Place { ts: Ts::from_micros(1_795_341_600_123_456), seq: 1, digest: 2, id: 3 };
+        let message = "one <b>\n  two";
+        let record = Line {
+            role: Role::Here,
+            place,
+            level: Level::Error,
+            cells: vec![],
+            message,
+            marks: &[],
+            context: vec![("exc_info".to_owned(), "Trace\n  <i>".to_owned())],
+        };
+        let html = View {
+            frame: Frame { base: "/logs/", ..Frame::default() },
+            index: &web,
+            query: &query,
+            around: &query,
+            came_from_a_search: true,
+            zone: &TimeZone::UTC,
+            record,
+            columns: vec![
+                ("<k>".to_owned(), Value::One("\u{202e}v".to_owned())),
+                ("tags".to_owned(), Value::Many(vec!["a".to_owned(), "b".to_owned()])),
+            ],
+            json: vec![("\"message\"".to_owned(), "\"<\"".to_owned())],
+            before: vec![],
+            after: vec![],
+            more_before: Some((60, 20)),
+            more_after: None,
+            warnings: vec![],
+        }
+        .page()
+        .into_string();
+        assert!(html.contains("<pre class=\"message\">one &lt;b&gt;\n  two</pre>"), "{html}");
+        assert!(html.contains("<pre>Trace\n  &lt;i&gt;</pre>"), "{html}");
+        assert!(html.contains("<dt>&lt;k&gt;</dt> <dd>&lt;U+202E&gt;v"), "{html}");
+        assert!(html.contains("href=\"/logs/grep/web/?search=x&amp;tags=b\">only</a>"), "{html}");
+        assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/60-20/?search=x#here\""), "{html}");
+    }
+}

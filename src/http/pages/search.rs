@@ -1,0 +1,254 @@
+//! The search form: what to look for, where, when; and the filters as chips. Everything that is not a field of the form
+//! itself goes along in hidden ones, so a new search loses nothing but its place.
+
+use maud::{Markup, html};
+
+use super::links;
+use super::visible::{cut, visible_in_line};
+use crate::search::query::{Comparison, Condition, Context, Filter, Mode, Query, Within};
+use crate::time::When;
+
+/// Lines around a match that are offered.
+const CONTEXTS: [u32; 5] = [0, 1, 3, 10, 50];
+const VALUE_CHARS: usize = 60;
+/// More values than these are counted, not listed, in a chip.
+const VALUES: usize = 3;
+
+pub fn form(query: &Query) -> Markup {
+    let own = own_fields(query);
+    html! {
+        form.search role="search" method="get" {
+            @for (name, value) in hidden_fields(query) { input type="hidden" name=(name) value=(value); }
+            div.row {
+                input type="search" name="search" value=(own) aria-label="Search" accesskey="s" size="40"
+                    placeholder="text as it stands in the line, or column=value" autocomplete="off" spellcheck="false";
+                " "
+                (mode(query.mode))
+                " "
+                (flag("case", "case", "upper and lower case differ", query.case))
+                " "
+                (flag("word", "word", "whole words only", query.word))
+                " "
+                (flag("invert", "invert", "lines that do not match", query.invert))
+                " "
+                (within(query.within))
+                " "
+                (context(query.context))
+                " "
+                button { "grep" }
+            }
+            div.row {
+                (quick(query))
+                " "
+                (when("start_ts", "from", query.start.as_ref(), "-5m"))
+                " "
+                (when("end_ts", "to", query.end.as_ref(), "now"))
+                " "
+                (chips(query))
+            }
+        }
+    }
+}
+
+/// What is in the search field, so that it means the same when it is sent again.
+fn own_fields(query: &Query) -> String {
+    links::fields(query).into_iter().find(|(name, _)| name == "search").map(|(_, text)| text).unwrap_or_default()
+}
+
+fn hidden_fields(query: &Query) -> Vec<(String, String)> {
+    let rest = Query {
+        search: String::new(),
+        mode: Mode::default(),
+        case: false,
+        word: false,
+        invert: false,
+        within: Within::default(),
+        context: Context::default(),
+        start: None,
+        end: None,
+        ..links::first(query)
+    };
+    links::fields(&rest)
+}
+
+fn mode(mode: Mode) -> Markup {
+    let choices = [(Mode::Literal, "literal"), (Mode::Words, "words"), (Mode::Regex, "regex")];
+    html! {
+        select name="mode" aria-label="How to read the search" {
+            @for (choice, name) in choices { option value=(name) selected[choice == mode] { (name) } }
+        }
+    }
+}
+
+fn within(within: Within) -> Markup {
+    html! {
+        select name="in" aria-label="Where to search" {
+            option value="message" selected[within == Within::Message] { "in message" }
+            option value="all" selected[within == Within::All] { "in all columns" }
+        }
+    }
+}
+
+fn context(context: Context) -> Markup {
+    let lines = match context {
+        Context::Lines(lines) => Some(lines),
+        Context::None => Some(0),
+        Context::All => None,
+    };
+    let mut offered = CONTEXTS.to_vec();
+    offered.extend(lines);
+    offered.sort_unstable();
+    offered.dedup();
+    html! {
+        label.opt {
+            "context "
+            select name="context" title="lines of the same stream around each match" {
+                @for choice in offered { option value=(choice) selected[lines == Some(choice)] { (choice) } }
+                option value="y" selected[lines.is_none()] { "all after" }
+            }
+        }
+    }
+}
+
+fn flag(name: &str, text: &str, title: &str, on: bool) -> Markup {
+    html! { label.opt title=(title) { input type="checkbox" name=(name) value="1" checked[on]; " " (text) } }
+}
+
+fn when(name: &str, text: &str, when: Option<&When>, default: &str) -> Markup {
+    html! {
+        label.opt {
+            (text) " "
+            input name=(name) value=[when.map(When::to_string)] placeholder=(default) size="16" autocomplete="off"
+                title="2026-11-22 10:00, -2h, today, yesterday, 2026-11-22T10:00:00Z";
+        }
+    }
+}
+
+/// The ranges people want most, one click each.
+fn quick(query: &Query) -> Markup {
+    let ago = |minutes: u32| (Some(When::Ago(minutes * 60)), None);
+    let choices = [
+        ("5m", (None, None)),
+        ("15m", ago(15)),
+        ("1h", ago(60)),
+        ("6h", ago(360)),
+        ("24h", ago(1440)),
+        ("7d", ago(7 * 1440)),
+        ("today", (Some(When::Midnight(0)), None)),
+        ("yesterday", (Some(When::Midnight(1)), Some(When::Midnight(0)))),
+    ];
+    html! {
+        span.quick {
+            @for (name, (start, end)) in choices {
+                @let current = query.start == start && query.end == end;
+                a href=(links::to("", &links::from_to(query, start, end))) aria-current=[current.then_some("true")] { (name) }
+                " "
+            }
+        }
+    }
+}
+
+fn chips(query: &Query) -> Markup {
+    html! {
+        @for (at, filter) in query.filters.iter().enumerate() {
+            span class={ "chip" @if filter.off { " off" } } {
+                @let text = html! { b { (visible_in_line(cut(&filter.column, VALUE_CHARS).0)) } " " (condition(filter)) };
+                @match links::turned(query, at) {
+                    Some(turned) => a href=(links::to("", &turned)) title="turn round" { (text) },
+                    None => span { (text) },
+                }
+                " "
+                @let (title, sign) = if filter.off { ("switch on", "●") } else { ("switch off, but keep", "○") };
+                a href=(links::to("", &links::switched(query, at))) title=(title) aria-label=(title) { (sign) }
+                " "
+                a href=(links::to("", &links::removed(query, at))) title="remove" aria-label="remove" { "×" }
+            }
+            " "
+        }
+    }
+}
+
+fn condition(filter: &Filter) -> Markup {
+    let list = |sign: &str, values: &[String]| {
+        let shown =
+            values.iter().take(VALUES).map(|value| visible_in_line(cut(value, VALUE_CHARS).0)).collect::<Vec<_>>();
+        let more = values.len().saturating_sub(VALUES);
+        html! { (sign) " " (shown.join(", ")) @if more > 0 { " and " (more) " more" } }
+    };
+    match &filter.is {
+        Condition::In(values) => list("=", values),
+        Condition::NotIn(values) => list("≠", values),
+        Condition::Compare(comparison, number) => {
+            let sign = match comparison {
+                Comparison::Gt => ">",
+                Comparison::Gte => "≥",
+                Comparison::Lt => "<",
+                Comparison::Lte => "≤",
+            };
+            html! { (sign) " " (number) }
+        }
+        Condition::Exists(true) => html! { "is there" },
+        Condition::Exists(false) => html! { "is not there" },
+        Condition::Like(pattern) => html! { "like " (visible_in_line(cut(pattern, VALUE_CHARS).0)) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(url: &str) -> Query {
+        Query::from_url(vec!["web".parse().expect("a name")], url).expect(url)
+    }
+
+    /// What a browser would send for the form as it is.
+    fn sent(html: &str) -> String {
+        let mut pairs = Vec::new();
+        let attribute = |tag: &str, name: &str| {
+            let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+            let text = rest.split('"').next()?;
+            Some(text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&"))
+        };
+        let mut select = String::new();
+        for tag in html.split('<').skip(1).map(|tag| tag.split('>').next().unwrap_or(tag)) {
+            let value = || attribute(tag, "value").unwrap_or_default();
+            if tag.starts_with("select") {
+                select = attribute(tag, "name").expect("a name");
+            } else if tag.starts_with("option") && tag.contains(" selected") {
+                pairs.push((select.clone(), value()));
+            } else if tag.starts_with("input") && (!tag.contains("checkbox") || tag.contains(" checked")) {
+                pairs.push((attribute(tag, "name").expect("a name"), value()));
+            }
+        }
+        pairs.iter().map(|(k, v)| format!("{}={}", links::segment(k), links::segment(v))).collect::<Vec<_>>().join("&")
+    }
+
+    #[track_caller]
+    fn check(url: &str) {
+        let query = query(url);
+        assert_eq!(query_of_form(&query), links::first(&query), "{url}");
+    }
+
+    fn query_of_form(query: &Query) -> Query {
+        Query::from_url(query.indexes.clone(), &sent(&form(query).into_string())).expect("what a form sends")
+    }
+
+    #[test]
+    fn a_form_that_is_sent_again_is_the_same_search() {
+        check("");
+        check("search=%22%3Cb%3E+%26+%27x&mode=regex&case=1&word=1&invert=1&in=all&context=7");
+        check("start_ts=-1h&end_ts=2026-11-22+10:00&host=a&host__not=b,c&off.x=1&columns=a,b&order=desc&wrap=1");
+        check("context=y&before=3&after=4&limit=50&tz=Europe/Berlin&cursor=a1.2.3.4");
+        check("js.search=x&a%3Db=c%2C&status__gte=500&x__exists=0&x__like=a*b");
+        // would be read as a filter, were it not written otherwise
+        check("search=a%5C%3Db+%5Chost=web");
+    }
+
+    #[test]
+    fn a_filter_is_a_chip() {
+        let html = form(&query("host=a&host=%3Cb%3E&off.status__gt=5")).into_string();
+        assert!(html.contains("<b>host</b> = a, &lt;b&gt;"), "{html}");
+        assert!(html.contains("chip off"), "{html}");
+        assert!(html.contains("title=\"switch on\""), "{html}");
+    }
+}

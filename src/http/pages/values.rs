@@ -1,0 +1,35 @@
+//! All values of one column in a search.
+
+use maud::{Markup, html};
+
+use super::visible::{cut, visible_in_line};
+use super::{Frame, filters, links};
+use crate::search::query::Query;
+
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    pub frame: Frame<'a>,
+    pub query: &'a Query,
+    pub column: filters::Column,
+    pub warnings: Vec<String>,
+}
+
+impl View<'_> {
+    pub fn page(&self) -> Markup {
+        let path = links::grep_path(self.frame.base, &self.query.indexes);
+        let name = visible_in_line(cut(&self.column.name, 100).0);
+        let main = html! {
+            main {
+                p.bar { a href=(links::to(&path, self.query)) { "← back to the search" } }
+                @for warning in &self.warnings { (super::note(html! { (visible_in_line(warning)) })) }
+                section #log .values {
+                    h1 { "Values of " (name) }
+                    p.dim { "Counted for this search without its own filter on the column. Click for only this value, − for all but it." }
+                    (filters::values(self.query, &path, &self.column))
+                    @if self.column.more { p.dim { "These are the commonest; there are more. Narrow the search to see the others." } }
+                }
+            }
+        };
+        self.frame.page(&format!("values of {name}"), main)
+    }
+}

@@ -1,0 +1,129 @@
+//! `/grep/<index>/at/<place>/`: one record and its surroundings, made into the page's view.
+
+use super::Site;
+use super::grep::{frame, query, settings};
+use super::lines::{hits, line_view, shown_columns};
+use super::pages::columns::Columns;
+use super::pages::line::{Line, Role};
+use super::pages::{links, record};
+use super::refusal::{Answer, Refusal};
+use super::reply::Reply;
+use crate::config::Index;
+use crate::search::cursor::Place;
+use crate::search::{Hit, Page};
+use crate::sphinx::json;
+use crate::time::{Range, Ts};
+
+/// Lines around a record, at first, and at most.
+const AROUND: usize = 20;
+const MAX_AROUND: usize = 1000;
+/// Objects in a record are opened so deep.
+const OPENED: usize = 6;
+/// A record that is not inside the range of the search it came from is looked for in this many seconds around it.
+const NEARBY: i64 = 1800;
+
+/// `/grep/<index>/at/<place>/` and `/grep/<index>/at/<place>/<before>-<after>/`
+pub fn record_page(site: &Site, list: &str, place: &str, around: &str, text: &str, now: Ts) -> Answer {
+    let settings = settings(site, list)?;
+    let query = query(&settings, text)?;
+    let (ts, seq, digest) = parse_place(place)
+        .ok_or_else(|| Refusal::Bad(format!("'{place}' names no record; take the address from a line's own link")))?;
+    let (before, after) = parse_around(around)
+        .ok_or_else(|| Refusal::Bad(format!("'{around}' is no number of lines before and after; write 20-20")))?;
+    let mut found = None;
+    for index in &settings {
+        let hits = site.searcher.at(&index.name, ts, seq, digest)?;
+        if !hits.is_empty() {
+            found = Some((*index, hits));
+            break;
+        }
+    }
+    let (index, hits) = found
+        .ok_or_else(|| Refusal::Gone(format!("There is no such record in {list} any more, or there never was.")))?;
+    let hit = &hits[0];
+    let page = site.searcher.around(hit, before, after)?;
+    let mut warnings = page.warnings.clone();
+    if hits.len() > 1 {
+        warnings.push(format!("{} equal records are stored at this place; they differ in nothing", hits.len()));
+    }
+
+    let zone = query.zone(&site.config.http.timezone).clone();
+    let inside = query.range(now, &zone).contains(ts);
+    let nearby = Range { start: ts.plus_seconds(-NEARBY), end: ts.plus_seconds(NEARBY) };
+    let around = if inside { links::first(&query) } else { links::within(&query, nearby, &zone) };
+    let shown = shown_columns(&settings, &query);
+    let near = |hit| line_view(&settings, &shown, hit, Role::Near, false);
+    let key = |place: Place| (place.ts, place.seq, place.digest, place.id);
+    let lines_before: Vec<Line> = hits_where(&page, |place| key(place) < key(hit.place)).map(near).collect();
+    let lines_after: Vec<Line> = hits_where(&page, |place| key(place) > key(hit.place)).map(near).collect();
+    let more = |more: bool, before: usize, after: usize| {
+        (more && before <= MAX_AROUND && after <= MAX_AROUND).then_some((before, after))
+    };
+    let (more_before, more_after) = (
+        more(page.previous.is_some(), before + 2 * AROUND, after),
+        more(page.next.is_some(), before, after + 2 * AROUND),
+    );
+    let columns = Columns::parse(&hit.record.columns).flat(OPENED);
+    let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
+    let view = record::View {
+        frame: frame(site, Some(&query)),
+        index: &index.name,
+        query: &query,
+        around: &around,
+        came_from_a_search: !text.is_empty(),
+        zone: &zone,
+        record: line_view(&settings, &shown, hit, Role::Here, false),
+        columns: columns.into_iter().filter(|(name, _)| !apart(name)).collect(),
+        json: whole(index, hit),
+        before: lines_before,
+        after: lines_after,
+        more_before,
+        more_after,
+        warnings,
+    };
+    Ok(Reply::page(200, view.page().into_string()))
+}
+
+fn hits_where(page: &Page, is: impl Fn(Place) -> bool) -> impl Iterator<Item = &Hit> {
+    hits(page).filter(move |hit| is(hit.place))
+}
+
+fn parse_place(text: &str) -> Option<(Ts, i64, i64)> {
+    let mut numbers = text.split('.').map(str::parse::<i64>);
+    let (Some(Ok(ts)), Some(Ok(seq)), Some(Ok(digest)), None) =
+        (numbers.next(), numbers.next(), numbers.next(), numbers.next())
+    else {
+        return None;
+    };
+    Some((Ts::from_micros(ts), seq, digest))
+}
+
+fn parse_around(text: &str) -> Option<(usize, usize)> {
+    if text.is_empty() {
+        return Some((AROUND, AROUND));
+    }
+    let (before, after) = text.split_once('-')?;
+    let number = |text: &str| text.parse::<usize>().ok().map(|number| number.min(MAX_AROUND));
+    Some((number(before)?, number(after)?))
+}
+
+/// The record as JSON, member by member: time and message are kept apart from the columns where they are as alco would
+/// write them.
+fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
+    let quoted = |text: &str| {
+        let mut out = String::with_capacity(text.len() + 2);
+        json::quoted(text, &mut out);
+        out
+    };
+    let columns = Columns::parse(&hit.record.columns).0;
+    let missing = |key: &str| !columns.iter().any(|(name, _)| name == key);
+    let mut members = Vec::with_capacity(columns.len() + 2);
+    if missing(&index.timestamp) {
+        members.push((quoted(&index.timestamp), quoted(&hit.place.ts.rfc3339())));
+    }
+    if missing(&index.message) {
+        members.push((quoted(&index.message), quoted(&hit.record.message)));
+    }
+    members.extend(columns.iter().map(|(name, value)| (quoted(name), value.get().to_owned())));
+    members
+}

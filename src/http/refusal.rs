@@ -1,0 +1,61 @@
+//! Why a request gets no answer, and the page that says so.
+
+use super::Site;
+use super::grep::frame;
+use super::pages::error::{Todo, View};
+use super::reply::Reply;
+use crate::search::SearchError;
+
+/// What became of a request that names indexes and a search.
+pub type Answer = Result<Reply, Refusal>;
+
+/// Why there is no answer; a page of its own for each.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 400
+    Bad(String),
+    /// 404
+    NoIndex(String),
+    /// 404
+    Gone(String),
+    /// 503
+    Away(String),
+}
+
+impl From<SearchError> for Refusal {
+    fn from(error: SearchError) -> Refusal {
+        match error {
+            SearchError::Bad(why) => Refusal::Bad(why),
+            SearchError::Away(why) => Refusal::Away(why),
+        }
+    }
+}
+
+/// What searching said.
+pub fn why(error: SearchError) -> String {
+    match error {
+        SearchError::Bad(why) | SearchError::Away(why) => why,
+    }
+}
+
+/// The page that says why there is no answer.
+pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
+    let address = site.config.sphinx.address.to_string();
+    let (status, title, why, todo) = match refusal {
+        Refusal::Bad(why) => {
+            (400, "That cannot be searched", why.clone(), Todo::Say("Go back, change it, and try again."))
+        }
+        Refusal::NoIndex(name) => (404, "No such index", format!("There is no index '{name}'."), Todo::PickAnIndex),
+        Refusal::Gone(why) => (404, "Not found", why.clone(), Todo::PickAnIndex),
+        Refusal::Away(why) => (503, "searchd does not answer", why.clone(), Todo::CheckSphinx { address: &address }),
+    };
+    let reply =
+        Reply::page(status, View { frame: frame(site, None), status, title, why: &why, todo }.page().into_string());
+    if status == 503 { reply.with("Retry-After", "5") } else { reply }
+}
+
+/// A page about an error of ours or of the request's form.
+pub fn plain_error(site: &Site, status: u16, title: &str, why: &str, todo: &str) -> Reply {
+    let todo = Todo::Say(todo);
+    Reply::page(status, View { frame: frame(site, None), status, title, why, todo }.page().into_string())
+}

@@ -1,0 +1,283 @@
+//! Pages from made-up views: written to target/pages/, to look at, and to hold against the checkers.
+
+use std::fs;
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use super::assets;
+use super::pages::columns::Value;
+use super::pages::level::Level;
+use super::pages::line::{Cell, Line, Role};
+use super::pages::log::{Row, Total};
+use super::pages::{Frame, error, filters, histogram, indexes, links, log, record};
+use crate::config::IndexName;
+use crate::search::cursor::Place;
+use crate::search::query::Query;
+use crate::time::{Range, Ts};
+
+const NOW: i64 = 1_795_341_600_000_000;
+const TRACEBACK: &str = "Traceback (most recent call last):\n  File \"/srv/app/shop/checkout.py\", line 400, in \
+                         create_order\n    result = gateway.authorise(order, amount)\n  File \
+                         \"/srv/app/billing/ledger.py\", line 599, in book\n    entry = \
+                         Entry.objects.select_for_update().get(pk=pk)\nTimeoutError: timed out\n";
+/// level, host, logger, message
+const RECORDS: [(&str, &str, &str, &str); 8] = [
+    (
+        "INFO",
+        "edge-03",
+        "nginx.access",
+        "20.223.41.55 \"GET /product/ceramic-mug-3892/ HTTP/2.0\" 200 640 rt=0.182 ua=\"curl/8.5.0\"",
+    ),
+    (
+        "INFO",
+        "web-06",
+        "django.server",
+        "\"GET /wishlist/ HTTP/1.1\" 200 2017 148ms ip=10.6.200.81 ua=\"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1\"",
+    ),
+    (
+        "ERROR",
+        "web-07",
+        "http.client",
+        "connection timed out to ledger.internal:7001 after 83ms, giving up on request 3d5b5f2a",
+    ),
+    (
+        "DEBUG",
+        "web-08",
+        "django.db.backends",
+        "(0.013) SELECT \"customers\".\"id\"\n  FROM \"customers\"\n WHERE \"customers\".\"id\" = 17\n LIMIT 21",
+    ),
+    ("WARNING", "job-05", "celery.beat", "Scheduler: task <b>cms.publish</b> is \u{202e}late\x07 by 3 s"),
+    ("INFO", "web-08", "search.query", "search \"kids steel\" by user liam.obrien: 24026 hits in 34ms from shard 6"),
+    ("CRITICAL", "db-01", "postgres", "\x1b[31mFATAL\x1b[0m: the database system is in recovery mode"),
+    ("INFO", "web-02", "i18n", "検索: 日本語のメッセージ, עברית, العربية, emoji 👩‍👩‍👧"),
+];
+
+fn names(names: &[&str]) -> Vec<IndexName> {
+    names.iter().map(|name| name.parse().expect("a name")).collect()
+}
+
+fn frame<'a>(indexes: &'a [IndexName], query: Option<&Query>) -> Frame<'a> {
+    Frame {
+        base: "/",
+        indexes: indexes.iter().collect(),
+        current: query
+            .map(|query| indexes.iter().filter(|name| query.indexes.contains(name)).collect())
+            .unwrap_or_default(),
+        zone: "UTC".to_owned(),
+        state: query.map(links::fields),
+        ..Frame::default()
+    }
+}
+
+fn line(at: usize, role: Role, marks: &'static [std::ops::Range<usize>]) -> Line<'static> {
+    let (level, host, logger, message) = RECORDS[at % RECORDS.len()];
+    let ts = Ts::from_micros(NOW + at as i64 * 1_234_567);
+    let cell = |text: &str, is_level| Cell { text: Some(text.to_owned()), is_level };
+    Line {
+        role,
+        place: Place { ts, seq: at as i64, digest: -7_046_029_254_386_353_131, id: 1 },
+        level: Level::of(level),
+        cells: vec![cell(level, true), cell(host, false), cell(logger, false)],
+        message,
+        marks,
+        context: if at % 16 == 2 { vec![("exc_info".to_owned(), TRACEBACK.to_owned())] } else { vec![] },
+    }
+}
+
+fn bars() -> Vec<histogram::Bar> {
+    let range = |at: i64| Range {
+        start: Ts::from_micros(NOW).plus_seconds(at * 60),
+        end: Ts::from_micros(NOW).plus_seconds(at * 60 + 60),
+    };
+    (0..60u64)
+        .map(|at| {
+            let total = 200 + (at * 7919) % 170 + if (37..41).contains(&at) { 180 } else { 0 };
+            let errors = if (37..41).contains(&at) { 150 } else { (at * 31) % 7 };
+            histogram::Bar { range: range(at as i64), total, warnings: at % 11 + 4, errors }
+        })
+        .collect()
+}
+
+fn columns() -> Vec<filters::Column> {
+    let column = |name: &str, values: &[(&str, Option<u64>)], more| filters::Column {
+        name: name.to_owned(),
+        values: values.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect(),
+        more,
+        note: None,
+    };
+    vec![
+        column(
+            "levelname",
+            &[
+                ("INFO", Some(4487)),
+                ("DEBUG", Some(1379)),
+                ("WARNING", Some(329)),
+                ("ERROR", Some(105)),
+                ("CRITICAL", None),
+            ],
+            false,
+        ),
+        column(
+            "application",
+            &[
+                ("worker", Some(3472)),
+                ("backend", Some(1526)),
+                ("", Some(3)),
+                ("a-very-long-value-that-does-not-fit-into-the-column-beside-the-log", Some(12)),
+            ],
+            false,
+        ),
+        column(
+            "host",
+            &[("web-07.example.org", Some(490)), ("web-05.example.org", Some(455)), ("edge-02.example.org", Some(448))],
+            true,
+        ),
+    ]
+}
+
+fn log_page(url: &str, rows: Vec<Row>) -> String {
+    let indexes = names(&["web", "billing", "nginx", "cron"]);
+    let query = Query::from_url(names(&["web"]), url).expect(url);
+    let range = Range { start: Ts::from_micros(NOW), end: Ts::from_micros(NOW).plus_seconds(3600) };
+    let empty = rows.is_empty();
+    let place = Place { ts: range.start, seq: 1, digest: 2, id: 3 };
+    log::View {
+        frame: frame(&indexes, Some(&query)),
+        query: &query,
+        now: range.end,
+        zone: &TimeZone::UTC,
+        range,
+        rows,
+        previous: (!empty).then_some(place),
+        next: (!empty).then_some(place),
+        total: if empty { Total::Exactly(0) } else { Total::Exactly(1284) },
+        reached: (url.contains("slow")).then_some(place),
+        warnings: if url.contains("slow") {
+            vec!["node2:9312 does not answer; its records are missing here".to_owned()]
+        } else {
+            vec![]
+        },
+        bars: if empty { vec![] } else { bars() },
+        bars_partial: false,
+        filters: columns(),
+        shown_columns: vec!["levelname".to_owned(), "host".to_owned(), "logger".to_owned()],
+        other_columns: vec!["application".to_owned(), "request_id".to_owned(), "<b>".to_owned()],
+        last_record: Some(range.start.plus_seconds(-9000)),
+        formats: &[],
+        page_size: 100,
+    }
+    .page()
+    .into_string()
+}
+
+fn record_page() -> String {
+    let indexes = names(&["web", "billing", "nginx", "cron"]);
+    let query = Query::from_url(names(&["web"]), "search=timed+out&start_ts=-1h").expect("a query");
+    let value = |name: &str, text: &str| (name.to_owned(), Value::One(text.to_owned()));
+    record::View {
+        frame: frame(&indexes, Some(&query)),
+        index: &indexes[0],
+        query: &query,
+        around: &query,
+        came_from_a_search: true,
+        zone: &TimeZone::UTC,
+        record: Line { role: Role::Here, ..line(18, Role::Here, &[]) },
+        columns: vec![
+            value("host", "web-07.example.org"),
+            value("levelname", "ERROR"),
+            value("logger", "http.client"),
+            ("tags".to_owned(), Value::Many(vec!["slow".to_owned(), "retry".to_owned()])),
+            value(
+                "request.headers.user-agent",
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            ),
+            value("<script>alert(1)</script>", "\x1b[31mred\x1b[0m and \u{202e}backwards"),
+            ("empty".to_owned(), Value::Json("[]".to_owned())),
+        ],
+        json: vec![
+            ("\"host\"".to_owned(), "\"web-07.example.org\"".to_owned()),
+            ("\"n\"".to_owned(), "12345678901234567890.10".to_owned()),
+        ],
+        before: (0..18).map(|at| line(at, Role::Near, &[])).collect(),
+        after: (19..39).map(|at| line(at, Role::Near, &[])).collect(),
+        more_before: Some((38, 20)),
+        more_after: Some((20, 60)),
+        warnings: vec![],
+    }
+    .page()
+    .into_string()
+}
+
+fn index_page() -> String {
+    let indexes = names(&["web", "billing", "nginx", "cron"]);
+    let now = Ts::from_micros(NOW);
+    let index = |at: usize, title: &'static str, recent, seconds: Option<i64>| indexes::Index {
+        name: &indexes[at],
+        title,
+        figures: Some(indexes::Figures {
+            recent,
+            last: seconds.map(|seconds| now.plus_seconds(-seconds)),
+            sparkline: (0..48).map(|n| (n * 37 + at as u64 * 11) % 50 + 10).collect(),
+        }),
+        backlog: None,
+        shortcuts: if at == 0 {
+            vec![("errors", "Errors of the last hour"), ("slow", "Slow requests")]
+        } else {
+            vec![]
+        },
+    };
+    indexes::View {
+        frame: frame(&indexes, None),
+        now,
+        indexes: vec![
+            index(0, "Web shop", 41_203, Some(0)),
+            index(1, "Billing", 1120, Some(2)),
+            index(2, "Edge", 188_940, Some(1)),
+            index(3, "Cron jobs", 0, Some(10_900)),
+        ],
+        warnings: vec![],
+    }
+    .page()
+    .into_string()
+}
+
+#[test]
+#[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
+fn the_pages_are_small_and_can_be_looked_at() {
+    let rows: Vec<Row> = (0..100)
+        .flat_map(|at| match at % 8 {
+            2 => vec![Row::Line(line(at, Role::Match, &[11..20]))],
+            7 => vec![Row::Line(line(at, Role::Near, &[])), Row::Gap],
+            _ => vec![Row::Line(line(at, Role::Near, &[]))],
+        })
+        .collect();
+    let plain: Vec<Row> = (0..100).map(|at| Row::Line(line(at, Role::Match, &[]))).collect();
+    let searched = "search=timed+out&context=3&start_ts=2026-11-22+10:00&end_ts=2026-11-22+11:00&application=worker&off.host__not=web-03";
+    let indexes = names(&["web", "billing"]);
+    let error = error::View {
+        frame: frame(&indexes, None),
+        status: 503,
+        title: "The search engine is away",
+        why: "searchd at 127.0.0.1:9306: Connection refused (os error 111)",
+        todo: error::Todo::CheckSphinx { address: "127.0.0.1:9306" },
+    };
+    let pages = [
+        ("log.html", log_page(searched, rows)),
+        ("plain.html", log_page("start_ts=-1h", plain.clone())),
+        ("wrap.html", log_page("start_ts=-1h&wrap=1&search=slow&order=desc", plain)),
+        ("empty.html", log_page("search=no+such+text&host=web-01", vec![])),
+        ("record.html", record_page()),
+        ("index.html", index_page()),
+        ("error.html", error.page().into_string()),
+    ];
+    let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/pages");
+    fs::create_dir_all(&dir).expect("a directory under target");
+    fs::write(dir.join("style.css"), assets::STYLE).expect("style.css");
+    for (name, html) in pages {
+        assert!(html.len() < 100_000, "{name} has {} bytes", html.len());
+        assert!(!html.contains(['\x1b', '\u{202e}', '\x07']) && !html.contains("<script"), "hostile text in {name}");
+        assert!(!html.contains(" style=") && !html.contains(" onclick"), "{name} breaks the Content-Security-Policy");
+        fs::write(dir.join(name), html.replace("/style.css?", "style.css?")).expect(name);
+    }
+}
