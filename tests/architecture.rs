@@ -87,7 +87,8 @@ fn sources() -> Vec<(String, String)> {
 fn row(module: &str) -> u8 {
     let inside = |prefix: &str| module == prefix || module.starts_with(&format!("{prefix}::"));
     let best = ROWS.iter().filter(|(prefix, _)| inside(prefix)).max_by_key(|(prefix, _)| prefix.len());
-    best.unwrap_or_else(|| panic!("{module} has no place in the architecture: give it a row in tests/architecture.rs")).1
+    best.unwrap_or_else(|| panic!("{module} has no place in the architecture: give it a row in tests/architecture.rs"))
+        .1
 }
 
 /// `crate::a::{b, c::D}` names a::b and a::c::D.

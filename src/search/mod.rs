@@ -4,6 +4,7 @@
 
 pub mod cursor;
 pub mod link;
+pub mod narrow;
 pub mod pattern;
 pub mod query;
 
