@@ -189,7 +189,7 @@ mod tests {
         check(r"\btimed out\b", "timed out");
         check("^GET /api", "get api*");
         check(r"user=\w+ failed$", "failed & *user | use ser");
-        check(r"connection\s+refused", "*connection refused*");
+        check(r"\bconnection\s+refused\b", "connection refused");
         check("^(GET|POST) /api/", "get | post & api");
         check("(?:foo|bar)baz", "*foo* | *bar* & *baz*");
         check("a{3} ", "*aaa");
