@@ -227,11 +227,39 @@ pub struct Stored {
 impl Stored {
     /// The columns in the order sent, each with its JSON text.
     pub fn columns(&self) -> Vec<(Cow<'_, str>, &str)> {
-        match serde_json::from_str::<Object>(&self.columns) {
-            Ok(object) => object.0.into_iter().map(|(key, value)| (key, value.get())).collect(),
-            // only a document of another program's is no object
-            Err(_) => Vec::new(),
+        members(&self.columns)
+    }
+}
+
+/// What a JSON object holds, in the order written; nothing for other values.
+pub fn members(raw: &str) -> Vec<(Cow<'_, str>, &str)> {
+    match raw.starts_with('{').then(|| serde_json::from_str::<Object>(raw)) {
+        Some(Ok(object)) => object.0.into_iter().map(|(key, value)| (key, value.get())).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a JSON array holds; any other value is its own only element.
+pub fn elements(raw: &str) -> Vec<&str> {
+    match raw.starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(raw)) {
+        Some(Ok(elements)) => elements.into_iter().map(RawValue::get).collect(),
+        _ => vec![raw],
+    }
+}
+
+/// The texts of a value that a search in all columns looks at, and that the full-text field gets: of what is nested,
+/// every key and every value by itself, however it was escaped. Null is absent.
+pub fn each_text(raw: &str, take: &mut dyn FnMut(&str)) {
+    match raw.as_bytes().first() {
+        Some(b'{') => {
+            for (key, value) in members(raw) {
+                take(&key);
+                each_text(value, take);
+            }
         }
+        Some(b'[') => elements(raw).into_iter().for_each(|element| each_text(element, take)),
+        _ if raw == "null" => {}
+        _ => take(&readable(raw)),
     }
 }
 
@@ -313,6 +341,15 @@ mod tests {
         );
         let lossy = read(b"a\xffb");
         assert_eq!((&*lossy.message, lossy.error.as_deref()), ("a\u{fffd}b", Some("not UTF-8 at byte 1")));
+    }
+
+    #[test]
+    fn a_nested_value_has_each_of_its_texts() {
+        let mut texts = Vec::new();
+        each_text(r#"{"a.b":["\u65e5",1.50,null,true,{"c":[]}],"d":"x \"y\""}"#, &mut |text| {
+            texts.push(text.to_owned())
+        });
+        assert_eq!(texts, ["a.b", "日", "1.50", "true", "c", "d", "x \"y\""]);
     }
 
     #[test]

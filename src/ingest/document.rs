@@ -89,12 +89,17 @@ impl Writer {
         text::prepare(&record.message, &mut self.line);
         for (key, value) in &record.columns {
             if self.all {
-                self.cols.push(' ');
-                text::prepare(&record::readable(value), &mut self.cols);
+                record::each_text(value, &mut |text| text::prepare(text, &mut self.cols));
             }
             if let Some(at) = self.indexed.iter().position(|indexed| indexed == key) {
-                text::prepare(&record::readable(value), &mut self.fields[at]);
+                record::each_text(value, &mut |text| text::prepare(text, &mut self.fields[at]));
             }
+        }
+        // what `columns` adds is a column for a search too
+        if self.all
+            && let Some(error) = &record.error
+        {
+            text::prepare(error, &mut self.cols);
         }
         let document = Document {
             id,

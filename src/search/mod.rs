@@ -1,17 +1,39 @@
 //! Run a search: narrow by the index, fetch candidates in the page's order, check each, make a page of them.
 //!
 //! The index narrows, alco checks: what is answered is what grep would print on the same lines.
+//!
+//!     link, query      a search <-> its URL
+//!     cursor           a place in the stream
+//!     pattern, narrow  what to check of a text, what to ask of the index for it
+//!     filter           what to check of the columns
+//!     plan             the query made ready: statements' parts, checks, day indexes
+//!     walk             through the records of a plan, in order
+//!     page, count      what is made of them
 
+pub mod count;
 pub mod cursor;
+pub mod filter;
 pub mod link;
+pub mod narrow;
+pub mod page;
 pub mod pattern;
+pub mod plan;
 pub mod query;
+pub mod walk;
 
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
-use crate::config::IndexName;
+use jiff::tz::TimeZone;
+
+use crate::config::{self, IndexName};
 use crate::record::Stored;
 use crate::search::cursor::Place;
+use crate::search::plan::Plan;
+use crate::search::query::Query;
+use crate::search::walk::{Manner, Walk};
+use crate::sphinx::engine::Pool;
+use crate::time::Ts;
 
 /// A record on a page.
 #[derive(Clone, Debug)]
@@ -63,4 +85,50 @@ pub enum SearchError {
     Bad(String),
     /// 503: searchd is away, with what it or the network said
     Away(String),
+}
+
+/// When and how far to search.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    pub now: Ts,
+    /// for what the query writes without one; its own `tz` comes first
+    pub zone: TimeZone,
+    pub page_size: usize,
+    /// pages show by then what was found; streams run to their end
+    pub deadline: Instant,
+}
+
+/// One answer of searchd may take so long before it is taken for hung.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Runs searches, for any number of threads at a time.
+#[derive(Debug)]
+pub struct Searcher {
+    pool: Pool,
+    peers: bool,
+    indexes: Vec<config::Index>,
+}
+
+impl Searcher {
+    pub fn new(sphinx: &config::Sphinx, indexes: &[config::Index]) -> Searcher {
+        Searcher {
+            pool: Pool::new(&sphinx.address, TIMEOUT),
+            peers: !sphinx.peers.is_empty(),
+            indexes: indexes.to_vec(),
+        }
+    }
+
+    fn plan(&self, query: &Query, scope: &Scope) -> Result<Plan, SearchError> {
+        let indexes = query.indexes.iter().map(|name| self.index(name)).collect::<Result<Vec<_>, _>>()?;
+        Plan::new(query, &indexes, self.peers, scope.now, &scope.zone).map_err(SearchError::Bad)
+    }
+
+    fn index(&self, name: &IndexName) -> Result<&config::Index, SearchError> {
+        let index = self.indexes.iter().find(|index| index.name == *name);
+        index.ok_or_else(|| SearchError::Bad(format!("there is no index '{name}'")))
+    }
+
+    fn walk<'a>(&'a self, plan: &'a Plan, manner: Manner, from: Option<Place>, deadline: Option<Instant>) -> Walk<'a> {
+        Walk::new(&self.pool, plan, manner, from, deadline, self.peers)
+    }
 }

@@ -19,6 +19,7 @@ pub mod conf;
 pub mod daily;
 pub mod engine;
 pub mod json;
+pub mod select;
 pub mod sphinxql;
 pub mod text;
 

@@ -395,7 +395,7 @@ pub mod tests {
     }
 
     /// `"*a b*"|"c"`; `·` is everything
-    fn written(ask: &Ask) -> String {
+    pub fn written(ask: &Ask) -> String {
         let star = |yes| if yes { "*" } else { "" };
         match ask {
             Ask::All => "·".to_owned(),

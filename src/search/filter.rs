@@ -1,0 +1,216 @@
+//! Which records a filter accepts, by their columns as sent. Pure. The index narrows, this decides.
+//!
+//! A column is a key, or a path of keys joined by dots; of keys that are there twice the first counts, as for searchd. An
+//! array is accepted for any of its elements.
+
+use std::borrow::Cow;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::record::{elements, members, readable};
+use crate::search::query::{Comparison, Condition, Filter};
+
+/// Filters of a query, made ready.
+#[derive(Debug)]
+pub struct Filters(Vec<(Filter, Option<Regex>)>);
+
+impl Filters {
+    /// Those that are switched off accept everything.
+    pub fn new<'a>(filters: impl IntoIterator<Item = &'a Filter>) -> Result<Filters, String> {
+        let filters = filters.into_iter().filter(|filter| !filter.off);
+        filters
+            .map(|filter| match &filter.is {
+                Condition::Like(text) => Ok((filter.clone(), Some(like(text)?))),
+                _ => Ok((filter.clone(), None)),
+            })
+            .collect::<Result<_, _>>()
+            .map(Filters)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `columns` is the text of a JSON object.
+    pub fn accept(&self, columns: &str) -> bool {
+        if self.0.is_empty() {
+            return true;
+        }
+        let columns = members(columns);
+        self.0.iter().all(|(filter, like)| {
+            let mut values = Vec::new();
+            find(&columns, &filter.column, &mut values);
+            values.retain(|value| *value != "null");
+            let any = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| elements(value).into_iter().any(test));
+            match &filter.is {
+                Condition::In(wanted) => any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
+                Condition::NotIn(wanted) => !any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
+                Condition::Compare(comparison, number) => any(&|value| compare(value, *comparison, *number)),
+                Condition::Exists(yes) => values.is_empty() != *yes,
+                Condition::Like(_) => {
+                    any(&|value| is_scalar(value) && like.as_ref().is_some_and(|like| like.is_match(&readable(value))))
+                }
+            }
+        })
+    }
+}
+
+/// The values of a column: of the key as it stands, and of each path that its dots may mean.
+pub fn find<'a>(columns: &[(Cow<'a, str>, &'a str)], column: &str, values: &mut Vec<&'a str>) {
+    let first = |name: &str| columns.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+    values.extend(first(column));
+    for (dot, _) in column.match_indices('.') {
+        if let Some(value) = first(&column[..dot]) {
+            find(&members(value), &column[dot + 1..], values);
+        }
+    }
+}
+
+fn is_scalar(raw: &str) -> bool {
+    raw != "null" && !raw.starts_with(['{', '['])
+}
+
+/// Strings by their text, numbers by their value, however it was written.
+fn equal(raw: &str, wanted: &str) -> bool {
+    if !is_scalar(raw) {
+        return false;
+    }
+    if raw.starts_with('"') {
+        return readable(raw) == wanted;
+    }
+    raw == wanted || is_number(raw) && is_number(wanted) && equal_numbers(raw, wanted)
+}
+
+fn equal_numbers(a: &str, b: &str) -> bool {
+    match (a.parse::<i128>(), b.parse::<i128>()) {
+        (Ok(a), Ok(b)) => a == b,
+        // integers beyond 128 bits differ where their digits do
+        (Err(_), Err(_)) if [a, b].iter().all(|n| n.bytes().all(|b| b.is_ascii_digit() || b == b'-')) => false,
+        _ => a.parse::<f64>().is_ok_and(|a| b.parse() == Ok(a)),
+    }
+}
+
+/// Whether JSON takes a text for a number.
+pub fn is_number(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+        && text.ends_with(|c: char| c.is_ascii_digit())
+        && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+}
+
+fn compare(raw: &str, comparison: Comparison, number: f64) -> bool {
+    let text = if is_scalar(raw) { readable(raw) } else { return false };
+    let Some(value) = is_number(&text).then(|| text.parse::<f64>().ok()).flatten() else { return false };
+    match comparison {
+        Comparison::Gt => value > number,
+        Comparison::Gte => value >= number,
+        Comparison::Lt => value < number,
+        Comparison::Lte => value <= number,
+    }
+}
+
+fn like(text: &str) -> Result<Regex, String> {
+    let parts: Vec<String> = text.split('*').map(regex::escape).collect();
+    RegexBuilder::new(&parts.join(".*"))
+        .case_insensitive(true)
+        .dot_matches_new_line(true)
+        .build()
+        .map_err(|_| "the value of __like is too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::query::Query;
+
+    const RECORD: &str = r#"{"level":"ERROR","status":200,"t":1.50,"big":12345678901234567890123,"tags":["a","b",7],
+        "a":{"b":"deep","c":{"d":[1]}},"a.b":"flat","n":null,"yes":true,"text":"Timed out\nafter 5s","":"e","num":"42",
+        "twice":1,"twice":2,"o":{"x":1},"empty":[],"esc":"\u65e5\"x\"","f":200.0,"list":[[1]]}"#;
+
+    #[track_caller]
+    fn check(url: &str, expect: bool) {
+        let query = Query::from_url(vec!["web".parse().expect("a name")], url).expect(url);
+        assert_eq!(Filters::new(&query.filters).expect(url).accept(RECORD), expect, "{url}");
+    }
+
+    #[test]
+    fn a_value_is_the_same_as_a_number_and_as_a_string() {
+        for (url, expect) in [
+            ("level=ERROR", true),
+            ("level=error", false),
+            ("level=DEBUG&level=ERROR", true),
+            ("level__in=DEBUG,INFO", false),
+            ("status=200", true),
+            ("status=200.0", true),
+            ("f=200", true),
+            ("status=2e2", true),
+            ("status=0200", false),
+            ("t=1.5", true),
+            ("num=42", true),
+            ("num=42.0", false),
+            ("big=12345678901234567890123", true),
+            ("big=12345678901234567890124", false),
+            ("yes=true", true),
+            ("yes=1", false),
+            ("esc=%E6%97%A5\"x\"", true),
+            ("js.=e", true),
+        ] {
+            check(url, expect);
+        }
+    }
+
+    #[test]
+    fn an_array_is_any_of_its_elements_and_a_dot_is_a_key_or_a_path() {
+        for (url, expect) in [
+            ("tags=b", true),
+            ("tags=7", true),
+            ("tags=c", false),
+            ("a.b=deep", true),
+            ("a.b=flat", true),
+            ("a.c.d=1", true),
+            ("a.c=1", false),
+            ("list=1", false),
+            ("twice=1", true),
+            ("twice=2", false),
+        ] {
+            check(url, expect);
+        }
+    }
+
+    #[test]
+    fn null_is_absent() {
+        for (url, expect) in [
+            ("n__exists=1", false),
+            ("n__exists=0", true),
+            ("n=null", false),
+            ("empty__exists=1", true),
+            ("o__exists=1", true),
+            ("missing__not=x", true),
+            ("level__not=ERROR", false),
+            ("tags__not=a", false),
+            ("tags__not=c", true),
+            ("off.level=x", true),
+        ] {
+            check(url, expect);
+        }
+    }
+
+    #[test]
+    fn numbers_compare_and_texts_are_like() {
+        for (url, expect) in [
+            ("status__gte=200", true),
+            ("status__gt=200", false),
+            ("num__lt=42.5", true),
+            ("t__gt=1.49", true),
+            ("level__gt=0", false),
+            ("yes__gt=0", false),
+            ("tags__gt=6", true),
+            ("text__like=timed*5S", true),
+            ("text__like=out*timed", false),
+            ("text__like=t.med", false),
+            ("status__like=20", true),
+            ("o__like=x", false),
+        ] {
+            check(url, expect);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Through the records of a plan in the order of their places, one way or the other: candidates are fetched in growing
+//! chunks, each is checked, and the streams of several indexes become one.
+//!
+//! Invariant: what comes out is in order, and no document comes twice.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
+
+use crate::record::Stored;
+use crate::search::cursor::Place;
+use crate::search::plan::{Plan, Slice, SourcePlan};
+use crate::search::{Hit, SearchError};
+use crate::sphinx::engine::{Engine, Fault, Pool, Row};
+use crate::sphinx::json::read_back;
+use crate::sphinx::select::{Narrowing, Select};
+use crate::time::{Range, Ts};
+
+/// Rows of one question: enough that asking costs less than answering.
+const MOST_ROWS: usize = 20_000;
+/// Text held of one answer; what comes after it is asked for again.
+const MOST_BYTES: usize = 16 << 20;
+/// The clock is looked at once in so many checks.
+const CLOCK: usize = 64;
+
+const PLACE: &str = "id, ts, seq, digest, logline";
+const WHOLE: &str = "id, ts, seq, digest, logline, js, exact";
+
+/// What to do with what is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// the order of places
+    pub backwards: bool,
+    /// the pattern is left out: the stream itself
+    pub stream: bool,
+    /// hits are only counted: their columns and marks are not read
+    pub bare: bool,
+    /// rows that will be wanted
+    pub hint: usize,
+}
+
+#[derive(Debug)]
+pub struct Walk<'a> {
+    pool: &'a Pool,
+    plan: &'a Plan,
+    manner: Manner,
+    warn: bool,
+    deadline: Option<Instant>,
+    sources: Vec<Source<'a>>,
+    pub warnings: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Source<'a> {
+    plan: &'a SourcePlan,
+    slices: VecDeque<&'a Slice>,
+    hits: VecDeque<Hit>,
+    /// everything up to here was looked at
+    at: Option<Place>,
+    rows: usize,
+    asked: bool,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Step {
+    Hit(Hit),
+    End,
+    /// the time is used up, and everything before this place has come
+    Late(Place),
+}
+
+impl<'a> Walk<'a> {
+    /// Begins beside `from`, which itself does not come. `warn` asks for warnings: only peers cause any.
+    pub fn new(
+        pool: &'a Pool,
+        plan: &'a Plan,
+        manner: Manner,
+        from: Option<Place>,
+        deadline: Option<Instant>,
+        warn: bool,
+    ) -> Walk<'a> {
+        let beside = |slice: &Slice| match (from, manner.backwards) {
+            (None, _) => true,
+            (Some(place), false) => slice.range.end > place.ts,
+            (Some(place), true) => slice.range.start <= place.ts,
+        };
+        let sources = plan.sources.iter().map(|source| {
+            let mut slices: VecDeque<&Slice> = source.slices.iter().filter(|slice| beside(slice)).collect();
+            if manner.backwards {
+                slices.make_contiguous().reverse();
+            }
+            let rows = manner.hint.clamp(1, MOST_ROWS);
+            Source { plan: source, slices, hits: VecDeque::new(), at: from, rows, asked: false }
+        });
+        Walk { pool, plan, manner, warn, deadline, sources: sources.collect(), warnings: BTreeSet::new() }
+    }
+
+    pub fn next(&mut self) -> Result<Step, SearchError> {
+        for source in 0..self.sources.len() {
+            self.fill(source)?;
+        }
+        let before = |a: &Place, b: &Place| if self.manner.backwards { a > b } else { a < b };
+        let mut first: Option<(usize, Place)> = None;
+        let mut late: Option<Place> = None;
+        for (n, source) in self.sources.iter().enumerate() {
+            match source.hits.front() {
+                Some(hit) => {
+                    if first.is_none_or(|(_, place)| before(&hit.place, &place)) {
+                        first = Some((n, hit.place));
+                    }
+                }
+                None if source.slices.is_empty() => {}
+                None => {
+                    let at = source.at.unwrap_or_else(|| start(self.plan.range, self.manner.backwards));
+                    if late.is_none_or(|late| before(&at, &late)) {
+                        late = Some(at);
+                    }
+                }
+            }
+        }
+        match (first, late) {
+            (Some((n, place)), late) if late.is_none_or(|late| !before(&late, &place)) => {
+                match self.sources[n].hits.pop_front() {
+                    Some(hit) => Ok(Step::Hit(hit)),
+                    None => Ok(Step::End),
+                }
+            }
+            (_, Some(late)) => Ok(Step::Late(late)),
+            (_, None) => Ok(Step::End),
+        }
+    }
+
+    /// Until the source has a hit, or no more slices, or no more time.
+    fn fill(&mut self, n: usize) -> Result<(), SearchError> {
+        while self.sources[n].hits.is_empty() && !self.sources[n].slices.is_empty() {
+            if self.sources[n].asked && self.is_late() {
+                return Ok(());
+            }
+            self.fetch(n)?;
+        }
+        Ok(())
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
+        let source = &self.sources[n];
+        let Some(slice) = source.slices.front().copied() else { return Ok(()) };
+        let checked = !(self.plan.pattern.is_empty() || self.manner.stream);
+        // hits are rare among what is checked: their columns are read when they are known
+        let whole = self.plan.needs_columns() || !checked && !self.manner.bare;
+        let rows = source.rows;
+        let select = Select {
+            columns: if whole { WHOLE } else { PLACE },
+            from: &slice.from,
+            narrowing: if self.manner.stream { &source.plan.stream } else { &source.plan.narrowing },
+            range: slice.range,
+            newest_first: self.manner.backwards,
+            // beside another day, its index is new from end to end
+            beyond: source.at.filter(|place| slice.range.contains(place.ts)),
+            limit: rows,
+        };
+        let statement = select.documents();
+        let (mut bytes, mut found) = (0, Vec::new());
+        let warn = self.warn;
+        let answer = self.pool.with(|engine| {
+            engine.each(&statement, |row| {
+                let row = candidate(&row, whole);
+                bytes += row.1.message.len() + row.1.columns.len();
+                found.push(row);
+                bytes < MOST_BYTES
+            })?;
+            warnings(engine, warn && bytes < MOST_BYTES)
+        });
+        match answer {
+            Ok(warnings) => self.warnings.extend(warnings),
+            Err(fault) => match not_served(&fault) {
+                Some(why) => {
+                    self.warnings.insert(why);
+                    self.sources[n].slices.pop_front();
+                    return Ok(());
+                }
+                None => return Err(away(&fault)),
+            },
+        }
+        let ends = found.len() < rows && bytes < MOST_BYTES;
+        let mean = bytes / found.len().max(1) + 1;
+        let index = self.sources[n].plan.index.clone();
+        let deadline = self.deadline;
+        let (mut hits, mut late) = (Vec::new(), false);
+        let mut at = self.sources[n].at;
+        for (seen, (place, record)) in found.into_iter().enumerate() {
+            if seen % CLOCK == CLOCK - 1 && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                late = true;
+                break;
+            }
+            at = Some(place);
+            if self.plan.filters.accept(&record.columns)
+                && (!checked || self.plan.matches(&record.message, &record.columns))
+            {
+                hits.push(Hit { index: index.clone(), place, record, marks: Vec::new() });
+            }
+        }
+        if !self.manner.bare {
+            if !whole && !hits.is_empty() {
+                self.read_columns(slice, &mut hits)?;
+            }
+            if !self.manner.stream {
+                hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
+            }
+        }
+        let source = &mut self.sources[n];
+        source.asked = true;
+        source.at = at;
+        source.hits.extend(hits);
+        source.rows = (rows * 4).min(MOST_ROWS).min(MOST_BYTES / mean).max(1);
+        if ends && !late {
+            source.at = Some(end(slice.range, self.manner.backwards));
+            source.slices.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The columns of these documents of one slice.
+    fn read_columns(&self, slice: &Slice, hits: &mut Vec<Hit>) -> Result<(), SearchError> {
+        let ids: Vec<String> = hits.iter().map(|hit| hit.place.id.to_string()).collect();
+        let places = || hits.iter().map(|hit| hit.place.ts);
+        let (Some(first), Some(last)) = (places().min(), places().max()) else { return Ok(()) };
+        let statement = format!(
+            "SELECT id, js, exact FROM {} WHERE id IN ({}) AND ts>={} AND ts<={} LIMIT {n} OPTION max_matches={n}",
+            slice.from,
+            ids.join(","),
+            first.micros(),
+            last.micros(),
+            n = ids.len()
+        );
+        let rows = self.pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
+        let mut columns: HashMap<u64, String> =
+            rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1))).collect();
+        // a document that is gone meanwhile (a retention) is no hit any more
+        hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
+            Some(columns) => {
+                hit.record.columns = columns;
+                true
+            }
+            None => false,
+        });
+        Ok(())
+    }
+}
+
+/// The place before all of a range, for one who walks it.
+fn start(range: Range, backwards: bool) -> Place {
+    match backwards {
+        false => end(Range { start: range.start, end: range.start }, false),
+        true => end(Range { start: range.end, end: range.end }, true),
+    }
+}
+
+/// The place behind all of a range, for one who walks it.
+fn end(range: Range, backwards: bool) -> Place {
+    match backwards {
+        false => Place { ts: range.end.plus_micros(-1), seq: i64::MAX, digest: i64::MAX, id: i64::MAX as u64 },
+        true => Place { ts: range.start, seq: i64::MIN, digest: i64::MIN, id: 0 },
+    }
+}
+
+pub fn candidate(row: &Row, whole: bool) -> (Place, Stored) {
+    let int = |column| row.int(column).unwrap_or(0);
+    let place = Place { ts: Ts::from_micros(int(1)), seq: int(2), digest: int(3), id: int(0) as u64 };
+    (place, Stored { message: row.text(4), columns: if whole { columns_of(row, 5) } else { String::new() } })
+}
+
+/// `js` and, beside it, `exact`.
+fn columns_of(row: &Row, js: usize) -> String {
+    match row.bytes(js + 1).is_empty() {
+        false => row.text(js + 1),
+        true => read_back(&row.text(js)),
+    }
+}
+
+pub fn warnings(engine: &mut Engine, wanted: bool) -> Result<Vec<String>, Fault> {
+    if wanted { engine.warnings() } else { Ok(Vec::new()) }
+}
+
+/// A day index that should be served and is not: its part of the answer is missing, not the answer.
+pub fn not_served(fault: &Fault) -> Option<String> {
+    let Fault::Reject(why) = fault else { return None };
+    let name = why.split_once("unknown local index '")?.1.split('\'').next()?;
+    Some(format!("searchd does not serve {name}: its records are missing here; alco check says how to mend it"))
+}
+
+pub fn away(fault: &Fault) -> SearchError {
+    SearchError::Away(format!("cannot search: {}", fault.why()))
+}
+
+/// All of a narrowing's documents, in one row or in groups.
+pub fn groups(
+    pool: &Pool,
+    slice: &Slice,
+    narrowing: &Narrowing,
+    columns: &str,
+    by: &str,
+    limit: usize,
+) -> Result<Vec<Row>, Fault> {
+    let select =
+        Select { columns, from: &slice.from, narrowing, range: slice.range, newest_first: false, beyond: None, limit };
+    pool.with(|engine| engine.select(&select.groups(by)))
+}

@@ -1,0 +1,352 @@
+//! SELECT: which documents, in which order; the full-text expression, and the conditions on columns. Pure.
+//!
+//! Invariant: a condition on a column is never narrower than what the filter accepts (`search::filter`). Where searchd's
+//! JSON cannot tell, it is wider: `js` has U+FFFD for control characters, `IN` with integers can crash 2.2.11 (it takes
+//! them for places of strings), `=` compares 32 bits, DOUBLE() has the precision of a float.
+
+use std::fmt::Write;
+
+use crate::search::cursor::Place;
+use crate::search::query::{Comparison, Condition, Filter};
+use crate::sphinx::sphinxql::string;
+use crate::sphinx::text::Ask;
+use crate::time::Range;
+
+/// Larger numbers are strings in `js`.
+const TOO_LARGE: f64 = 1e15;
+/// Ways to read a column's dots as paths double with each: beyond, the index is not asked.
+const DOTS: usize = 3;
+
+/// What a document is compared with before it is read.
+#[derive(Clone, Debug, Default)]
+pub struct Narrowing {
+    /// MATCH, where there is something to ask
+    pub matching: Option<String>,
+    /// expressions that are 1 for every document wanted
+    pub conditions: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Select<'a> {
+    pub columns: &'a str,
+    pub from: &'a str,
+    pub narrowing: &'a Narrowing,
+    pub range: Range,
+    pub newest_first: bool,
+    /// only what comes after this place in that order
+    pub beyond: Option<Place>,
+    pub limit: usize,
+}
+
+impl Select<'_> {
+    /// Documents in the order of the stream.
+    pub fn documents(&self) -> String {
+        let order = if self.newest_first { "DESC" } else { "ASC" };
+        let limit = self.limit;
+        format!(
+            "{} ORDER BY ts {order}, seq {order}, digest {order}, id {order} LIMIT {limit} \
+             OPTION max_matches={limit}, ranker=none",
+            self.head()
+        )
+    }
+
+    /// One row for each group; `by` is the names of columns, or empty for one group of all.
+    pub fn groups(&self, by: &str) -> String {
+        let limit = self.limit;
+        let by = if by.is_empty() { String::new() } else { format!(" GROUP BY {by}") };
+        format!("{}{by} LIMIT {limit} OPTION max_matches={limit}, ranker=none", self.head())
+    }
+
+    fn head(&self) -> String {
+        let mut sql = format!("SELECT {}", self.columns);
+        for (n, condition) in self.narrowing.conditions.iter().enumerate() {
+            let _ = write!(sql, ", ({condition}) AS f{n}");
+        }
+        let mut range = self.range;
+        if let Some(place) = self.beyond {
+            let _ = write!(sql, ", {} AS beyond", beyond(place, self.newest_first));
+            // the same again, in a form that lets searchd skip whole blocks
+            match self.newest_first {
+                true => range.end = range.end.min(place.ts.plus_micros(1)),
+                false => range.start = range.start.max(place.ts),
+            }
+        }
+        let _ = write!(sql, " FROM {} WHERE ", self.from);
+        if let Some(matching) = &self.narrowing.matching {
+            sql.push_str("MATCH(");
+            string(matching, &mut sql);
+            sql.push_str(") AND ");
+        }
+        let _ = write!(sql, "ts>={} AND ts<{}", range.start.micros(), range.end.micros());
+        for n in 0..self.narrowing.conditions.len() {
+            let _ = write!(sql, " AND f{n}=1");
+        }
+        if self.beyond.is_some() {
+            sql.push_str(" AND beyond=1");
+        }
+        sql
+    }
+}
+
+fn beyond(place: Place, newest_first: bool) -> String {
+    let (op, ts) = (if newest_first { '<' } else { '>' }, place.ts.micros());
+    let Place { seq, digest, id, .. } = place;
+    format!(
+        "(ts{op}{ts} OR (ts={ts} AND (seq{op}{seq} OR (seq={seq} AND \
+         (digest{op}{digest} OR (digest={digest} AND id{op}{id}))))))"
+    )
+}
+
+/// The full-text expression for one of these fields having what is asked; None for everything.
+pub fn matching(ask: &Ask, fields: &str) -> Option<String> {
+    let mut out = format!("@({fields}) (");
+    match ask {
+        Ask::All => return None,
+        ask => expression(ask, &mut out),
+    }
+    out.push(')');
+    Some(out)
+}
+
+/// Tokens are made of letters, digits and nothing else (`text`): there is nothing to escape in them.
+fn expression(ask: &Ask, out: &mut String) {
+    let joined = |asks: &[Ask], between: &str, out: &mut String| {
+        for (at, ask) in asks.iter().enumerate() {
+            if at > 0 {
+                out.push_str(between);
+            }
+            match ask {
+                Ask::Phrase(_) => expression(ask, out),
+                _ => {
+                    out.push('(');
+                    expression(ask, out);
+                    out.push(')');
+                }
+            }
+        }
+    };
+    match ask {
+        Ask::All => {}
+        Ask::And(asks) => joined(asks, " ", out),
+        Ask::Or(asks) => joined(asks, " | ", out),
+        Ask::Phrase(tokens) => {
+            out.push('"');
+            for (at, token) in tokens.iter().enumerate() {
+                let star = |yes| if yes { "*" } else { "" };
+                let space = if at > 0 { " " } else { "" };
+                let _ = write!(out, "{space}{}{}{}", star(token.more_before), token.text, star(token.more_after));
+            }
+            out.push('"');
+        }
+    }
+}
+
+/// What searchd can tell about a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// 1 for every document that the filter accepts; None if searchd cannot tell
+    pub condition: Option<String>,
+    /// and for no other
+    pub exact: bool,
+}
+
+pub fn told(filter: &Filter) -> Told {
+    let paths = paths(&filter.column);
+    if paths.is_empty() {
+        return Told { condition: None, exact: false };
+    }
+    let any = |one: &dyn Fn(&str) -> String| Some(paths.iter().map(|path| one(path)).collect::<Vec<_>>().join(" OR "));
+    let all = |one: &dyn Fn(&str) -> String| {
+        Some(paths.iter().map(|path| format!("({})", one(path))).collect::<Vec<_>>().join(" AND "))
+    };
+    let there = |path: &str| format!("{path} IS NOT NULL");
+    match &filter.is {
+        Condition::In(values) => {
+            let plain = values.iter().all(|value| is_plain(value));
+            Told { condition: any(&|path| one_of(path, values)), exact: plain }
+        }
+        Condition::NotIn(values) => {
+            // of numbers and altered strings searchd is not sure enough to leave a document out
+            let sure: Vec<&String> = values.iter().filter(|value| is_sure(value)).collect();
+            match sure.is_empty() {
+                true => Told { condition: None, exact: false },
+                false => Told {
+                    condition: all(&|path| format!("IN({path},{})=0 OR {path} IS NULL", strings(&sure))),
+                    exact: values.iter().all(|value| is_plain(value)),
+                },
+            }
+        }
+        Condition::Exists(true) => Told { condition: any(&there), exact: true },
+        Condition::Exists(false) => Told { condition: all(&|path| format!("{path} IS NULL")), exact: true },
+        Condition::Like(_) => Told { condition: any(&there), exact: false },
+        Condition::Compare(comparison, number) => Told {
+            condition: any(&|path| match number.abs() < TOO_LARGE {
+                true => compare(path, *comparison, *number),
+                false => there(path),
+            }),
+            exact: false,
+        },
+    }
+}
+
+/// `js['a.b']`, `js['a']['b']`: what a column's name may mean; empty if searchd cannot be asked for it.
+fn paths(column: &str) -> Vec<String> {
+    if column.matches('.').count() > DOTS || column.contains(|c: char| c < ' ' || c == '\u{fffd}') {
+        return Vec::new();
+    }
+    let key = |key: &str| {
+        let mut out = "[".to_owned();
+        string(key, &mut out);
+        out.push(']');
+        out
+    };
+    let mut found = vec![(String::from("js"), column)];
+    let mut paths = Vec::new();
+    while let Some((path, rest)) = found.pop() {
+        paths.push(format!("{path}{}", key(rest)));
+        for (dot, _) in rest.match_indices('.') {
+            found.push((format!("{path}{}", key(&rest[..dot])), &rest[dot + 1..]));
+        }
+    }
+    paths
+}
+
+/// The columns that a name means, in the select list of a group.
+pub fn column_paths(column: &str) -> Vec<String> {
+    paths(column)
+}
+
+/// Equal only to a string of the same characters.
+fn is_plain(value: &str) -> bool {
+    is_sure(value) && !is_number(value) && !matches!(value, "true" | "false")
+}
+
+/// What is this string in `js` was this string.
+fn is_sure(value: &str) -> bool {
+    !value.contains(|c: char| c == '\u{fffd}' || c < ' ' && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+fn is_number(value: &str) -> bool {
+    crate::search::filter::is_number(value)
+}
+
+fn strings(values: &[&String]) -> String {
+    let mut out = String::new();
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        string(&value.replace(|c: char| c < ' ' && !matches!(c, '\n' | '\r' | '\t'), "\u{fffd}"), &mut out);
+    }
+    out
+}
+
+/// An array of several elements, or of one that is not null.
+fn array(path: &str) -> String {
+    format!("LENGTH({path})>1 OR {path}[0] IS NOT NULL")
+}
+
+fn one_of(path: &str, values: &[String]) -> String {
+    let mut out = format!("IN({path},{})", strings(&values.iter().collect::<Vec<_>>()));
+    let numbers = values.iter().filter(|value| is_number(value));
+    let mut in_array = false;
+    for value in numbers {
+        in_array = true;
+        match value.parse::<i64>() {
+            Ok(number) if (number as f64).abs() < TOO_LARGE && number != 0 => {
+                let _ = write!(out, " OR {path}={number}");
+            }
+            // a missing one is 0 too; a double has its own ways
+            _ => {
+                let _ = write!(out, " OR {path} IS NOT NULL");
+            }
+        }
+    }
+    for value in values {
+        match value.as_str() {
+            "true" => out.push_str(&format!(" OR {path}=1")),
+            "false" => out.push_str(&format!(" OR ({path}=0 AND {path} IS NOT NULL)")),
+            _ => continue,
+        }
+        in_array = true;
+    }
+    if in_array {
+        let _ = write!(out, " OR {}", array(path));
+    }
+    out
+}
+
+/// Numbers as floats, so the border gives way a little; any string, since it may be a number's.
+fn compare(path: &str, comparison: Comparison, number: f64) -> String {
+    let slack = number.abs() * 1e-6 + 1e-5;
+    let test = match comparison {
+        Comparison::Gt | Comparison::Gte => format!("DOUBLE({path})>={:.6}", number - slack),
+        Comparison::Lt | Comparison::Lte => format!("DOUBLE({path})<={:.6}", number + slack),
+    };
+    format!("({path} IS NOT NULL AND ({test} OR ({path}='')=0 OR {}))", array(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::query::Query;
+    use crate::time::Ts;
+
+    #[track_caller]
+    fn check(filter: &str, condition: &str, exact: bool) {
+        let query = Query::from_url(vec!["web".parse().expect("a name")], filter).expect(filter);
+        let told = told(&query.filters[0]);
+        assert_eq!((told.condition.unwrap_or_default(), told.exact), (condition.to_owned(), exact), "{filter}");
+    }
+
+    #[test]
+    fn conditions_are_never_narrower_than_the_filter() {
+        check("level=A&level=B", "IN(js['level'],'A','B')", true);
+        check("a.b=x", "IN(js['a.b'],'x') OR IN(js['a']['b'],'x')", true);
+        check(
+            "status=200",
+            "IN(js['status'],'200') OR js['status']=200 OR LENGTH(js['status'])>1 OR js['status'][0] IS NOT NULL",
+            false,
+        );
+        check("x=a%01b", "IN(js['x'],'a\u{fffd}b')", false);
+        check("x__not=a,5", "(IN(js['x'],'a','5')=0 OR js['x'] IS NULL)", false);
+        check("x__not=%01", "", false);
+        check("x__exists=0", "(js['x'] IS NULL)", true);
+        check("x__like=a", "js['x'] IS NOT NULL", false);
+        check(
+            "x__gt=1.5",
+            "(js['x'] IS NOT NULL AND (DOUBLE(js['x'])>=1.499988 OR (js['x']='')=0 OR LENGTH(js['x'])>1 OR \
+             js['x'][0] IS NOT NULL))",
+            false,
+        );
+        check("x__lt=1e300", "js['x'] IS NOT NULL", false);
+        check("a.b.c.d.e=x", "", false);
+    }
+
+    #[test]
+    fn nothing_hostile_leaves_its_quotes() {
+        check("x'%5D)=a'b%5C", r"IN(js['x\'])'],'a\'b\\')", true);
+    }
+
+    #[test]
+    fn a_page_goes_on_beside_its_cursor() {
+        let place = Place { ts: Ts::from_micros(5), seq: 1, digest: -2, id: 3 };
+        let narrowing =
+            Narrowing { matching: Some("@(line) (\"a\")".to_owned()), conditions: vec!["js['a']=1".to_owned()] };
+        let select = Select {
+            columns: "id",
+            from: "web_20261122",
+            narrowing: &narrowing,
+            range: Range { start: Ts::from_micros(0), end: Ts::from_micros(10) },
+            newest_first: true,
+            beyond: Some(place),
+            limit: 7,
+        };
+        assert_eq!(
+            select.documents(),
+            "SELECT id, (js['a']=1) AS f0, (ts<5 OR (ts=5 AND (seq<1 OR (seq=1 AND (digest<-2 OR (digest=-2 AND id<3)))))) \
+             AS beyond FROM web_20261122 WHERE MATCH('@(line) (\"a\")') AND ts>=0 AND ts<6 AND f0=1 AND beyond=1 \
+             ORDER BY ts DESC, seq DESC, digest DESC, id DESC LIMIT 7 OPTION max_matches=7, ranker=none"
+        );
+    }
+}
