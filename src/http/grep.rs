@@ -8,12 +8,14 @@ use jiff::tz::TimeZone;
 use super::Site;
 use super::lines::{hits, rows, shown_columns};
 use super::pages::columns::Columns;
+use super::pages::level::Level;
 use super::pages::log::{Total, View as LogView};
 use super::pages::{Frame, filters, histogram, links, values};
 use super::refusal::{Answer, Refusal, why};
 use super::reply::Reply;
-use super::stub::{Bar, Scope};
 use crate::config::{Index, IndexName};
+use crate::search::Scope;
+use crate::search::count::{Bar, Severity};
 use crate::search::query::{Format, Query};
 use crate::search::{self, Count, Page};
 use crate::time::{Ts, zone_name};
@@ -89,8 +91,8 @@ pub fn log_page(site: &Site, list: &str, text: &str, now: Ts) -> Answer {
 
     // the rest has time of its own, so that a slow search still has its histogram
     let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
-    let (bars, bars_partial) = match site.searcher.histogram(&query, &scope, BARS) {
-        Ok(histogram) => (histogram.bars, !histogram.complete),
+    let (bars, bars_partial) = match site.searcher.histogram(&query, &scope, BARS, severity) {
+        Ok(histogram) => (histogram.bars, !histogram.exact),
         Err(error) => {
             warnings.push(format!("no histogram: {}", why(error)));
             (Vec::new(), false)
@@ -153,6 +155,15 @@ fn total(count: Count) -> Total {
     }
 }
 
+/// What a histogram's colours tell apart.
+fn severity(level: &str) -> Severity {
+    match Level::of(level) {
+        Level::Critical | Level::Error => Severity::Error,
+        Level::Warning => Severity::Warning,
+        Level::Info | Level::Debug | Level::Unknown => Severity::Normal,
+    }
+}
+
 fn bar(bar: &Bar) -> histogram::Bar {
     histogram::Bar { range: bar.range, total: bar.total, warnings: bar.warnings, errors: bar.errors }
 }
@@ -161,7 +172,12 @@ fn bar(bar: &Bar) -> histogram::Bar {
 fn column_values(site: &Site, query: &Query, scope: &Scope, column: &str, limit: usize) -> filters::Column {
     let mut view = filters::Column { name: column.to_owned(), ..filters::Column::default() };
     match site.searcher.values(query, scope, column, limit + 1) {
-        Ok(counted) => view.values = counted.into_iter().map(|(value, count)| (value, Some(count))).collect(),
+        Ok(counted) => {
+            view.values = counted.values.into_iter().map(|(value, count)| (value, Some(count))).collect();
+            if !counted.exact {
+                view.note = Some("counted in part".to_owned());
+            }
+        }
         Err(error) => view.note = Some(why(error)),
     }
     for index in &query.indexes {

@@ -36,7 +36,7 @@ pub fn index_page(site: &Site, now: Ts) -> Reply {
             name: &index.name,
             title: &index.title,
             figures: view(index),
-            backlog: None,
+            backlog: site.backlog(&index.name),
             shortcuts: shortcuts(site, &index.name),
         })
         .collect();

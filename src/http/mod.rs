@@ -17,11 +17,11 @@ mod reply;
 #[cfg(test)]
 mod samples;
 mod socket;
-mod stub;
 
 use std::convert::Infallible;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -30,15 +30,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use percent_encoding::percent_decode_str;
 use tiny_http::{Header, Method, Request, Response};
 
-use crate::config::Config;
+use crate::config::{Config, IndexName};
 use crate::metrics::Metrics;
+use crate::search::Searcher;
 use crate::time::Ts;
 use crate::values::Values;
 use gate::Gate;
 use refusal::{Refusal, plain_error, refused};
 use reply::Reply;
 use socket::Private;
-use stub::Searcher;
 
 /// Requests answered at a time. They mostly wait for searchd; a slow search must not keep a page from its style sheet.
 const THREADS: usize = 8;
@@ -54,14 +54,25 @@ pub struct Site {
     values: Values,
     /// when Redis last failed
     values_failed: Mutex<Option<Instant>>,
-    #[expect(dead_code, reason = "/metrics comes with its own issue")]
     pub metrics: Arc<Metrics>,
 }
 
 impl Site {
     fn new(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<Site, String> {
         let values = Values::new(&config.redis, "web", "http")?;
-        Ok(Site { searcher: Searcher::new(&config), values, values_failed: Mutex::new(None), metrics, config })
+        Ok(Site {
+            searcher: Searcher::new(&config.sphinx, &config.indexes),
+            values,
+            values_failed: Mutex::new(None),
+            metrics,
+            config,
+        })
+    }
+
+    /// Messages that wait in the index's queue, as far as collecting runs in this process.
+    pub fn backlog(&self, index: &IndexName) -> Option<u64> {
+        let collected = self.metrics.of(index)?;
+        (collected.working.load(Relaxed) > 0).then(|| collected.backlog.load(Relaxed))
     }
 
     /// What Redis remembers. Pages do without, so while it is away they do not wait for it one after the other.
@@ -286,7 +297,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Address, Index, Shortcut};
+    use crate::config::{Address, Index, IndexName, Shortcut};
 
     /// Two indexes below /logs/; nobody listens where searchd and Redis should be.
     fn config(listen: Vec<Address>) -> Config {

@@ -1,0 +1,9 @@
+//! The tests that need real servers: one module a promise, one set of servers for all of them.
+//!
+//! Invariant: tests run side by side on one stack, so each has an index of its own (tests/indexes.ini), with its own queue and
+//! routing keys; who breaks a server starts a private one.
+#![allow(clippy::unwrap_used)] // a test that finds nothing where something must be has failed, and says where
+
+mod servers;
+mod sphinx_script;
+mod support;
