@@ -34,6 +34,9 @@ pub struct Parts {
     pub web: bool,
 }
 
+/// Starts a worker's thread, for the first time and again.
+type Start = Box<dyn Fn() -> Result<(), String>>;
+
 /// A thread's end, sent by the thread itself, panicking or not.
 struct End {
     name: String,
@@ -77,7 +80,7 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
     if parts.web {
         server = Some(http::Server::start(config.clone(), metrics.clone(), stop.clone())?);
     }
-    let mut workers: Vec<(String, Box<dyn Fn() -> Result<(), String>>)> = Vec::new();
+    let mut workers: Vec<(String, Start)> = Vec::new();
     if parts.collect {
         for index in &config.indexes {
             let claims = Arc::new(Mutex::new(Claims::default()));

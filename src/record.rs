@@ -224,13 +224,6 @@ pub struct Stored {
     pub columns: String,
 }
 
-impl Stored {
-    /// The columns in the order sent, each with its JSON text.
-    pub fn columns(&self) -> Vec<(Cow<'_, str>, &str)> {
-        members(&self.columns)
-    }
-}
-
 /// What a JSON object holds, in the order written; nothing for other values.
 pub fn members(raw: &str) -> Vec<(Cow<'_, str>, &str)> {
     match raw.starts_with('{').then(|| serde_json::from_str::<Object>(raw)) {

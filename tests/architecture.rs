@@ -109,7 +109,7 @@ fn data_goes_one_way() {
         for used in uses(&code) {
             let flows = |name: &str| ["ingest", "search", "http"].into_iter().find(|flow| name.starts_with(flow));
             let meets = flows(&module) == Some("ingest") && matches!(flows(&used), Some("search" | "http"));
-            if used != "" && (row(&used) > row(&module) || meets) && !used.starts_with(&module) {
+            if !used.is_empty() && (row(&used) > row(&module) || meets) && !used.starts_with(&module) {
                 wrong.push(format!("{module} uses {used}"));
             }
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::ini::Mistake;
 use super::read::{Reading, read};
-use super::{Config, Secret};
+use super::Config;
 
 const PLACES: [&str; 2] = ["/usr/local/etc/alco.ini", "/etc/alco.ini"];
 
@@ -107,6 +107,7 @@ fn password(path: &Path) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Secret;
     use super::*;
 
     #[test]

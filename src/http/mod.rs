@@ -297,7 +297,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Address, Index, IndexName, Shortcut};
+    use crate::config::{Address, Index, Shortcut};
 
     /// Two indexes below /logs/; nobody listens where searchd and Redis should be.
     fn config(listen: Vec<Address>) -> Config {

@@ -33,12 +33,6 @@ pub struct Session {
 /// The broker's end of it: deliveries as they come, then why there will be no more.
 pub type Deliveries = Receiver<Message>;
 
-/// What the broker hands out, or why it stopped.
-pub enum Event {
-    Delivery(Delivery),
-    End(String),
-}
-
 /// A delivery without its body: enough to acknowledge it and all before it.
 #[derive(Debug)]
 pub struct Tag(Delivery);
@@ -219,9 +213,10 @@ fn connect(url: &str) -> Result<Connection, Error> {
     Connection::insecure_open_tuned(&url, ConnectionTuning::default())
 }
 
-pub fn event(message: Message) -> Event {
-    Event::End(match message {
-        Message::Delivery(delivery) => return Event::Delivery(delivery),
+/// What the broker hands out, or why there is no more.
+pub fn delivery(message: Message) -> Result<Delivery, String> {
+    Err(match message {
+        Message::Delivery(delivery) => return Ok(delivery),
         Message::ServerCancelled => "the broker cancelled the consumer (was the queue deleted?)".into(),
         Message::ServerClosedChannel(error) => format!("the broker closed the channel: {}", root(&error)),
         Message::ServerClosedConnection(error) => format!("the broker closed the connection: {}", root(&error)),

@@ -21,7 +21,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, at, never, select, tick};
 
 use crate::config::{Config, Index, QueueType, field_of_column};
 use crate::ingest::batch::Batch;
-use crate::ingest::broker::{Deliveries, Delivery, Event, Message, Session, Tag};
+use crate::ingest::broker::{Deliveries, Delivery, Message, Session, Tag};
 use crate::ingest::document::{Seen, Writer};
 use crate::ingest::outage::Outage;
 use crate::ingest::redelivery::Claims;
@@ -91,7 +91,6 @@ pub struct Worker {
 struct Entry {
     delivery: Delivery,
     digest: i64,
-    id: DocId,
     fate: Fate,
 }
 
@@ -304,10 +303,7 @@ impl Worker {
     }
 
     fn take(&mut self, message: Message, arrived: Ts, instant: Instant, session: &mut Session) -> Result<(), Halt> {
-        let mut delivery = match broker::event(message) {
-            Event::Delivery(delivery) => delivery,
-            Event::End(why) => return Err(Halt::Session(format!("rabbitmq: {why}"))),
-        };
+        let mut delivery = broker::delivery(message).map_err(|why| Halt::Session(format!("rabbitmq: {why}")))?;
         let body = std::mem::take(&mut delivery.body);
         let counters = self.counters();
         counters.received.add(1);
@@ -363,7 +359,7 @@ impl Worker {
             Fate::Store(day, _) => Fate::Store(day, self.tuples.len() - size..self.tuples.len()),
             fate => fate,
         };
-        self.batch.push(Entry { delivery, digest, id, fate }, size, instant);
+        self.batch.push(Entry { delivery, digest, fate }, size, instant);
         match self.batch.is_full() {
             true => self.flush(session),
             false => Ok(()),

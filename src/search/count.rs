@@ -62,6 +62,7 @@ pub struct Values {
 }
 
 impl Searcher {
+    #[expect(dead_code, reason = "the formats for programs say how many there are")]
     pub fn count(&self, query: &Query, scope: &Scope) -> Result<Count, SearchError> {
         self.count_of(&self.plan(query, scope)?, scope.deadline)
     }

@@ -143,6 +143,7 @@ impl Searcher {
         Ok(is_any)
     }
 
+    #[expect(dead_code, reason = "the formats for programs stream by it")]
     /// Hands over every line of the answer, however many, until `take` says false. Says what was missing.
     pub fn each(
         &self,
@@ -221,7 +222,7 @@ impl Searcher {
         let mut plan =
             Plan::new(&query, &[index], self.peers, now, &jiff::tz::TimeZone::UTC).map_err(SearchError::Bad)?;
         plan.sources[0].slices = slices(&index.name, index.days, self.peers, range, now);
-        let mut side = |backwards, lines: usize| {
+        let side = |backwards, lines: usize| {
             let manner = Manner { backwards, stream: true, bare: false, hint: lines + 1 };
             let mut walk = self.walk(&plan, manner, Some(hit.place), None);
             let (hits, more, _) = collect(&mut walk, lines)?;

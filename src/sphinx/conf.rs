@@ -12,6 +12,7 @@ use std::fmt::Write;
 
 use crate::config::{Config, Dialect, Index, Sphinx, field_of_column};
 use crate::sphinx::daily::{day_index, served_days};
+use crate::sphinx::text;
 use crate::time::Day;
 
 /// What may stand in `[sphinx.index]` for the sake of the distributed indexes: it concerns peers.
@@ -80,7 +81,7 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
         directive("dict", "keywords"),
         directive("min_infix_len", "3"),
         // what alco prepares consists of these; a table that reaches further costs memory in each of many indexes
-        directive("charset_table", "0..9, a..z, U+80..U+24F, U+370..U+52F"),
+        directive("charset_table", text::CHARSET),
         // today's index of each name gathers so much before it writes a part to the disk: many names on a small host
         directive("rt_mem_limit", "32M"),
     ]);

@@ -16,12 +16,6 @@ pub fn day_index(index: &IndexName, day: Day) -> String {
     format!("{index}_{day}")
 }
 
-/// The other way round; None for whatever is not the name of a day index.
-pub fn parse_day_index(name: &str) -> Option<(IndexName, Day)> {
-    let (index, day) = name.rsplit_once('_')?;
-    Some((index.parse().ok()?, Day::parse_compact(day)?))
-}
-
 /// The first day that is kept.
 pub fn oldest(today: Day, days: NonZeroU32) -> Day {
     // more days than an i32 has are all there are
@@ -62,11 +56,6 @@ mod tests {
     fn a_day_index_bears_its_indexs_name_and_its_day() {
         let web: IndexName = "web_2".parse().expect("a name");
         assert_eq!(day_index(&web, day("20261122")), "web_2_20261122");
-        assert_eq!(parse_day_index("web_2_20261122"), Some((web, day("20261122"))));
-        for other in ["web", "web_", "web_20261131", "Web_20261122", "_20261122", "web_local", "web_20261122_20261122"]
-        {
-            assert_eq!(parse_day_index(other), None, "{other}");
-        }
     }
 
     #[test]

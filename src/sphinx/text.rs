@@ -352,11 +352,6 @@ pub fn folded(c: char) -> char {
     fold(c)
 }
 
-/// Whether a character is part of a word.
-pub fn is_word(c: char) -> bool {
-    matches!(kind(KINDS.as_slice(), c), Kind::Word(_))
-}
-
 #[cfg(test)]
 pub mod tests {
     use proptest::prelude::*;
@@ -491,7 +486,7 @@ pub mod tests {
         let word = regex::Regex::new(r"^\w$").expect("a regex");
         let mut buffer = [0; 4];
         for c in '\0'..=char::MAX {
-            assert!(!is_word(c) || word.is_match(c.encode_utf8(&mut buffer)), "{c:?}");
+            assert!(!matches!(kind(KINDS.as_slice(), c), Kind::Word(_)) || word.is_match(c.encode_utf8(&mut buffer)), "{c:?}");
         }
     }
 
