@@ -1,1 +1,222 @@
-fn main() {}
+//! make bench: what does collecting cost? 300,000 records wait in a queue; how fast do they get through alco into searchd,
+//! against a bare loader that sends the very rows that alco stored, in batches as large, over as many connections; how much
+//! CPU and memory does alco take for it?
+//!
+//! Prints each figure beside what it has to reach, and fails if one does not. ALCO_BENCH_RECORDS names a file of JSON lines
+//! to use instead of what ../shared/bench/gen.py writes.
+
+// The loader's rows are read back from searchd, except the full-text field, which searchd does not give
+// back; alco's own function makes it
+#[path = "../src/sphinx/text.rs"]
+#[allow(dead_code)] // its other half asks
+mod text;
+
+#[allow(clippy::unwrap_used)] // as in the tests
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Row};
+
+use support::{Alco, Publisher, SOON, Stack, queue_state, wait_until};
+
+const RECORDS: usize = 300_000;
+const SPAN: Duration = Duration::from_secs(6 * 3600);
+/// alco's default batch_records
+const BATCH: usize = 1000;
+const CONNECTIONS: usize = 2;
+const INDEX: &str =
+    "[index bench]\nqueue = bench\nrouting_keys = bench.#\nthreads = 2\nfiltered = levelname, host, application\n";
+/// For all records to get through; far more than it should take.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// What has to be reached: share of the loader's rate, µs of CPU a record, MB at the peak.
+const SHARE: f64 = 0.5;
+const CPU: f64 = 20.0;
+const PEAK: f64 = 48.0;
+
+fn main() -> ExitCode {
+    let bodies = bodies();
+    let count = bodies.len();
+    let bytes = bodies.iter().map(String::len).sum::<usize>();
+    println!("{count} records of {} bytes in the mean, {CONNECTIONS} workers, batches of {BATCH}", bytes / count);
+    let stack = Stack::private("bench", INDEX);
+
+    // a first alco declares exchange, queue and bindings, and is idle
+    let idle = {
+        let alco = Alco::start(&stack, INDEX);
+        let idle = status_mb(alco.pid(), "VmRSS:");
+        assert!(alco.stop().success(), "alco ends well");
+        idle
+    };
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "bench.shop", &bodies);
+    publisher.close();
+    let all_wait = || queue_state(&stack.amqp, "bench").filter(|queue| queue.messages as usize == count);
+    wait_until("all records wait in the queue", SOON, all_wait);
+
+    let begin = Instant::now();
+    let alco = Alco::spawn(&stack, INDEX);
+    let mut searchd = stack.sphinxql();
+    wait_until("all records are stored", DEADLINE, || (stored(&mut searchd) >= count).then_some(()));
+    let through = begin.elapsed();
+    assert_eq!(stored(&mut searchd), count, "each is stored once");
+    let (cpu, peak) = (cpu_seconds(alco.pid()), status_mb(alco.pid(), "VmHWM:"));
+    alco.stop();
+
+    let loaded = load(&stack, count);
+    let rate = |took: Duration| count as f64 / took.as_secs_f64();
+    println!("bare loader    {:>8.0} records/s", rate(loaded));
+    let mut good = true;
+    let share = rate(through) / rate(loaded);
+    good &= figure(
+        "alco run",
+        format!("{:>8.0} records/s, {share:.2} of it", rate(through)),
+        share >= SHARE,
+        format!("{SHARE} of it"),
+    );
+    match (cpu, idle, peak) {
+        (Some(cpu), Some(idle), Some(peak)) => {
+            let each = cpu * 1e6 / count as f64;
+            good &= figure("its CPU", format!("{each:>8.1} µs a record"), each <= CPU, format!("{CPU} µs"));
+            good &= figure(
+                "its memory",
+                format!("{peak:>8.1} MB at its peak, {idle:.1} MB idle"),
+                peak <= PEAK,
+                format!("{PEAK} MB"),
+            );
+        }
+        _ => println!("CPU and memory are read from Linux' /proc, which is not here"),
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn figure(name: &str, value: String, good: bool, wanted: String) -> bool {
+    let verdict = if good { "reached" } else { "MISSED" };
+    println!("{name:<14} {value}   ({wanted}: {verdict})");
+    good
+}
+
+/// JSON lines, of the last hours.
+fn bodies() -> Vec<String> {
+    let file = match std::env::var_os("ALCO_BENCH_RECORDS") {
+        Some(file) => PathBuf::from(file),
+        None => generated(),
+    };
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
+    text.lines().map(str::to_owned).collect()
+}
+
+fn generated() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let generator = root.join("../shared/bench/gen.py");
+    assert!(generator.exists(), "no {}: name a file of JSON lines by ALCO_BENCH_RECORDS", generator.display());
+    let file = root.join("target/bench.jsonl");
+    let start = (jiff::Timestamp::now() - SPAN).strftime("%Y-%m-%dT%H:%M:%SZ");
+    let status = Command::new("python3")
+        .arg(generator)
+        .args(["-n", &RECORDS.to_string(), "--span", &SPAN.as_secs().to_string(), "--start", &start.to_string(), "-o"])
+        .arg(&file)
+        .status();
+    assert!(status.expect("python3 runs").success(), "gen.py writes the records");
+    file
+}
+
+fn stored(searchd: &mut Conn) -> usize {
+    let count: Option<Row> = searchd.query_first("SELECT COUNT(*) FROM bench").expect("searchd answers");
+    text_of(&count.expect("a row"), 0).parse().expect("a number")
+}
+
+fn text_of(row: &Row, column: usize) -> String {
+    row.get_opt::<String, usize>(column).and_then(Result::ok).unwrap_or_default()
+}
+
+/// Empties the day indexes and fills them again with what was in them, as fast as searchd takes it.
+fn load(stack: &Stack, count: usize) -> Duration {
+    let mut searchd = stack.sphinxql();
+    let tables: Vec<Row> = searchd.query("SHOW TABLES").expect("searchd answers");
+    let days = tables.iter().filter(|row| text_of(row, 1) == "rt").map(|row| text_of(row, 0));
+    let mut statements = Vec::new();
+    for day in days.collect::<Vec<_>>() {
+        statements.extend(replaces(&mut searchd, &day));
+        searchd.query_drop(format!("TRUNCATE RTINDEX {day}")).expect("searchd empties an index");
+    }
+    assert_eq!(stored(&mut searchd), 0);
+    let begin = Instant::now();
+    thread::scope(|scope| {
+        for own in 0..CONNECTIONS {
+            let statements = &statements;
+            scope.spawn(move || {
+                let mut searchd = stack.sphinxql();
+                for statement in statements.iter().skip(own).step_by(CONNECTIONS) {
+                    searchd.query_drop(statement).expect("searchd stores a batch");
+                }
+            });
+        }
+    });
+    let took = begin.elapsed();
+    assert_eq!(stored(&mut searchd), count);
+    took
+}
+
+/// The batches that fill one day index.
+fn replaces(searchd: &mut Conn, day: &str) -> Vec<String> {
+    let mut statements = Vec::new();
+    let mut last = String::from("0");
+    loop {
+        let rows: Vec<Row> = searchd
+            .query(format!(
+                "SELECT id, ts, seq, digest, logline, js, exact FROM {day} WHERE id > {last} ORDER BY id ASC \
+                 LIMIT {BATCH} OPTION max_matches = {BATCH}"
+            ))
+            .expect("searchd answers");
+        let Some(end) = rows.last() else { return statements };
+        last = text_of(end, 0);
+        let mut statement = format!("REPLACE INTO {day} (id, ts, seq, digest, logline, js, exact, line) VALUES ");
+        for (at, row) in rows.iter().enumerate() {
+            statement.push_str(if at == 0 { "(" } else { ",(" });
+            for column in 0..4 {
+                statement.push_str(&text_of(row, column));
+                statement.push(',');
+            }
+            for column in 4..7 {
+                quoted(&text_of(row, column), &mut statement);
+                statement.push(',');
+            }
+            let mut line = String::new();
+            text::prepare(&text_of(row, 4), &mut line);
+            quoted(&line, &mut statement);
+            statement.push(')');
+        }
+        statements.push(statement);
+    }
+}
+
+fn quoted(text: &str, out: &mut String) {
+    out.push('\'');
+    out.push_str(&text.replace('\\', "\\\\").replace('\'', "\\'"));
+    out.push('\'');
+}
+
+/// A line of /proc/PID/status that is given in kB.
+fn status_mb(pid: u32, key: &str) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+    let kb: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kb / 1024.0)
+}
+
+/// User and system time of a process.
+fn cpu_seconds(pid: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // behind the name, which may hold anything: state is field 3, utime 14, stime 15
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
+    let a_second = Command::new("getconf").arg("CLK_TCK").output().ok()?;
+    Some(ticks / String::from_utf8(a_second.stdout).ok()?.trim().parse::<f64>().ok()?)
+}
