@@ -12,13 +12,15 @@ use crate::search::walk::{Manner, Step, away, groups, not_served};
 use crate::search::{Count, Scope, SearchError, Searcher};
 use crate::sphinx::engine::Row;
 use crate::sphinx::json::read_back;
-use crate::sphinx::select::{Narrowing, column_paths};
+use crate::sphinx::select::{Narrowing, column_paths, first_is};
 use crate::time::{Range, Ts};
 
 /// Checking candidates only to count them takes at most so much of a page's time.
 const COUNTING: Duration = Duration::from_millis(500);
 /// Groups of one answer: bars times levels, or the values of a column; a column with more is none to choose from.
 const GROUPS: usize = 10_000;
+/// Values of a level column: a column with more is none.
+const LEVELS: usize = 1000;
 /// Rows of the first question of a count.
 const ROWS: usize = 2000;
 /// What the list of indexes shows.
@@ -144,17 +146,6 @@ impl Searcher {
             return Ok(histogram);
         };
         let start = plan.range.start;
-        let mut add = |bar: i64, level: Option<&str>, n: u64| {
-            let bar = usize::try_from(bar).ok().and_then(|bar| histogram.bars.get_mut(bar));
-            if let Some(bar) = bar {
-                bar.total += n;
-                match level.map_or(Severity::Normal, &severity) {
-                    Severity::Normal => {}
-                    Severity::Warning => bar.warnings += n,
-                    Severity::Error => bar.errors += n,
-                }
-            }
-        };
         let levels = |source: usize| -> &[String] { &self.indexes_of(query)[source].level };
         if !plan.is_decided() {
             let mut checked: Vec<(i64, Option<String>)> = Vec::new();
@@ -163,35 +154,85 @@ impl Searcher {
                 checked.push(((ts.micros() - start.micros()).div_euclid(width), level_of(columns, &names)));
             })?;
             if exact {
-                checked.iter().for_each(|(bar, level)| add(*bar, level.as_deref(), 1));
+                for (bar, level) in checked {
+                    let bar = usize::try_from(bar).ok().and_then(|bar| histogram.bars.get_mut(bar));
+                    let Some(bar) = bar else { continue };
+                    bar.total += 1;
+                    match level.as_deref().map_or(Severity::Normal, &severity) {
+                        Severity::Normal => {}
+                        Severity::Warning => bar.warnings += 1,
+                        Severity::Error => bar.errors += 1,
+                    }
+                }
                 return Ok(histogram);
             }
         }
         let mut exact = plan.is_decided();
         'all: for (n, source) in plan.sources.iter().enumerate() {
-            let columns: Vec<String> = levels(n).iter().flat_map(|level| column_paths(level)).collect();
-            let mut select = format!("((ts-({}))  DIV {width}) AS bar, COUNT(*) AS n", start.micros());
-            let mut by = "bar".to_owned();
-            for (n, path) in columns.iter().enumerate() {
-                select.push_str(&format!(", {path} AS level{n}"));
-                by.push_str(&format!(", level{n}"));
-            }
+            let paths: Vec<String> = levels(n).iter().flat_map(|level| column_paths(level)).collect();
             for slice in &source.slices {
                 if Instant::now() >= scope.deadline {
                     exact = false;
                     break 'all;
                 }
-                let rows = self.rows(slice, &source.narrowing, &select, &by, GROUPS)?;
-                exact &= rows.len() < GROUPS;
-                for row in rows {
-                    let texts: Vec<String> = (2..2 + columns.len()).map(|column| row.text(column)).collect();
-                    let level = texts.iter().map(String::as_str).find(|text| !text.is_empty() && *text != "NULL");
-                    add(row.int(0).unwrap_or(-1), level, row.int(1).unwrap_or(0) as u64);
+                let (values, all) = self.levels(slice, &source.narrowing, &paths)?;
+                exact &= all;
+                let sum = |of: Severity, name: &str| match first_is(&paths, &values, |text| severity(text) == of) {
+                    Some(condition) => (format!(", ({condition}) AS {name}"), format!("SUM({name})")),
+                    None => (String::new(), "0".to_owned()),
+                };
+                let ((warning, warnings), (error, errors)) = (sum(Severity::Warning, "w"), sum(Severity::Error, "e"));
+                let bar = format!("((ts-({})) DIV {width}) AS bar", start.micros());
+                let mut select = format!("{bar}, COUNT(*) AS n{warning}{error}");
+                for sum in [&warnings, &errors] {
+                    if sum != "0" {
+                        select.push_str(&format!(", {sum} AS of_{}", &sum[4..5]));
+                    }
+                }
+                for row in self.rows(slice, &source.narrowing, &select, "bar", GROUPS)? {
+                    let bar = usize::try_from(row.int(0).unwrap_or(-1)).ok();
+                    let Some(bar) = bar.and_then(|bar| histogram.bars.get_mut(bar)) else { continue };
+                    // the conditions' own columns, of some row of the group, stand between
+                    let sums = 2 + usize::from(warnings != "0") + usize::from(errors != "0");
+                    let int = |column| row.int(column).unwrap_or(0) as u64;
+                    bar.total += int(1);
+                    if warnings != "0" {
+                        bar.warnings += int(sums);
+                    }
+                    if errors != "0" {
+                        bar.errors += int(sums + usize::from(warnings != "0"));
+                    }
                 }
             }
         }
         histogram.exact = exact;
         Ok(histogram)
+    }
+
+    /// The values of each level column, as far as records lack the ones before it; whether these are all. (To group by a
+    /// bar and a value at a time would make each row a group of its own: searchd compares places of JSON, not values.)
+    fn levels(
+        &self,
+        slice: &Slice,
+        narrowing: &Narrowing,
+        paths: &[String],
+    ) -> Result<(Vec<Vec<String>>, bool), SearchError> {
+        let (mut values, mut all) = (Vec::new(), true);
+        for path in paths {
+            let rows = self.rows(slice, narrowing, &format!("{path} AS v, COUNT(*) AS n"), "v", LEVELS)?;
+            all &= rows.len() < LEVELS;
+            let mut texts: Vec<String> = rows.iter().map(|row| row.text(0)).collect();
+            texts.sort();
+            texts.dedup();
+            let before = texts.len();
+            texts.retain(|text| text != "NULL" && !text.is_empty());
+            let some_lack_it = texts.len() < before;
+            values.push(texts);
+            if !some_lack_it {
+                break;
+            }
+        }
+        Ok((values, all))
     }
 
     fn indexes_of(&self, query: &Query) -> Vec<&crate::config::Index> {

@@ -132,3 +132,5 @@ impl Searcher {
         Walk::new(&self.pool, plan, manner, from, deadline, self.peers)
     }
 }
+#[cfg(test)]
+mod trial;

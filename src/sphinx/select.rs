@@ -216,6 +216,27 @@ pub fn column_paths(column: &str) -> Vec<String> {
     paths(column)
 }
 
+/// 1 where the first of these columns that a document has holds a value that is wanted; None if none is.
+pub fn first_is(paths: &[String], values: &[Vec<String>], wanted: impl Fn(&str) -> bool) -> Option<String> {
+    let mut parts = Vec::new();
+    for (n, (path, values)) in paths.iter().zip(values).enumerate() {
+        let wanted: Vec<&String> = values.iter().filter(|value| wanted(value)).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let mut part = format!("{path} IS NOT NULL AND (IN({path},{})", strings(&wanted));
+        for number in wanted.iter().filter_map(|value| value.parse::<i32>().ok()) {
+            let _ = write!(part, " OR {path}={number}");
+        }
+        part.push(')');
+        for earlier in &paths[..n] {
+            let _ = write!(part, " AND {earlier} IS NULL");
+        }
+        parts.push(format!("({part})"));
+    }
+    (!parts.is_empty()).then(|| parts.join(" OR "))
+}
+
 /// Equal only to a string of the same characters.
 fn is_plain(value: &str) -> bool {
     is_sure(value) && !is_number(value) && !matches!(value, "true" | "false")
