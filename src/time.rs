@@ -6,9 +6,9 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Unit};
 
 const MICROS: i64 = 1_000_000;
 const DAY_MICROS: i64 = 86_400 * MICROS;
@@ -111,7 +111,7 @@ impl Day {
             return None;
         }
         let date = Date::new(text[..4].parse().ok()?, text[4..6].parse().ok()?, text[6..].parse().ok()?).ok()?;
-        let since = date.since((Unit::Day, Date::constant(1970, 1, 1))).ok()?;
+        let since = date.since((jiff::Unit::Day, Date::constant(1970, 1, 1))).ok()?;
         Some(Day(since.get_days()))
     }
 }

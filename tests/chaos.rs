@@ -467,7 +467,8 @@ fn publish(url: &str, book: &Book, stop: &AtomicBool, rate: u64, random: &mut fa
 fn body(number: u64, random: &mut fastrand::Rng) -> Vec<u8> {
     let filler = if random.u8(0..200) == 0 { random.usize(0..60_000) } else { random.usize(0..300) };
     // words as logs have them: of random letters searchd would make a dictionary, and be the only thing that is tested
-    let words = ["request", "finished", "user", "timed", "out", "queue", "10.0.7.12", "GET", "/cart/", "status=200", "7f3a9c"];
+    let words =
+        ["request", "finished", "user", "timed", "out", "queue", "10.0.7.12", "GET", "/cart/", "status=200", "7f3a9c"];
     let mut filler_text = String::new();
     while filler_text.len() < filler {
         filler_text.push_str(words[random.usize(0..words.len())]);

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::Config;
 use super::ini::Mistake;
 use super::read::{Reading, read};
-use super::Config;
 
 const PLACES: [&str; 2] = ["/usr/local/etc/alco.ini", "/etc/alco.ini"];
 

@@ -132,5 +132,3 @@ impl Searcher {
         Walk::new(&self.pool, plan, manner, from, deadline, self.peers)
     }
 }
-#[cfg(test)]
-mod trial;

@@ -355,7 +355,6 @@ pub fn folded(c: char) -> char {
 #[cfg(test)]
 pub mod tests {
     use proptest::prelude::*;
-    use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
     use super::*;
 
@@ -469,7 +468,7 @@ pub mod tests {
     #[test]
     fn what_a_regex_takes_for_equal_whatever_the_case_is_folded_to_the_same() {
         for c in '\0'..=char::MAX {
-            let mut class = ClassUnicode::new([ClassUnicodeRange::new(c, c)]);
+            let mut class = regex_syntax::hir::ClassUnicode::new([regex_syntax::hir::ClassUnicodeRange::new(c, c)]);
             class.try_case_fold_simple().expect("the tables are there");
             for range in class.ranges() {
                 for other in range.start()..=range.end() {
@@ -486,7 +485,10 @@ pub mod tests {
         let word = regex::Regex::new(r"^\w$").expect("a regex");
         let mut buffer = [0; 4];
         for c in '\0'..=char::MAX {
-            assert!(!matches!(kind(KINDS.as_slice(), c), Kind::Word(_)) || word.is_match(c.encode_utf8(&mut buffer)), "{c:?}");
+            assert!(
+                !matches!(kind(KINDS.as_slice(), c), Kind::Word(_)) || word.is_match(c.encode_utf8(&mut buffer)),
+                "{c:?}"
+            );
         }
     }
 
