@@ -4,7 +4,8 @@
 //! are killed, stopped and restarted by a seeded schedule. At the end every number that the broker confirmed must be stored
 //! exactly once. A number whose confirm was lost with a connection may be there or not, but not twice.
 //!
-//! Environment: CHAOS_SEED, CHAOS_SECONDS (of faults), CHAOS_RATE (records a second).
+//! Environment: CHAOS_SEED, CHAOS_SECONDS and CHAOS_FAULTS (it goes on for so long, and until there were so many), CHAOS_RATE
+//! (records a second), CHAOS_DIR (where the servers live).
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -33,10 +34,10 @@ fn main() -> ExitCode {
         Err(_) => default,
     };
     let seed = number("CHAOS_SEED", 1);
-    let (seconds, rate) = (number("CHAOS_SECONDS", 45), number("CHAOS_RATE", 3000));
-    println!("chaos: seed {seed}, {seconds} s of faults, {rate} records a second");
+    let (seconds, faults, rate) = (number("CHAOS_SECONDS", 40), number("CHAOS_FAULTS", 5), number("CHAOS_RATE", 3000));
+    println!("chaos: seed {seed}, {seconds} s and {faults} faults at least, {rate} records a second");
     let mut run = Run::start(seed);
-    let report = run.all(Duration::from_secs(seconds), rate);
+    let report = run.all(Duration::from_secs(seconds), faults, rate);
     drop(run);
     match report {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,7 +64,7 @@ struct Run {
 impl Run {
     fn start(seed: u64) -> Run {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
-        let dir = root.join("target/chaos");
+        let dir = root.join(std::env::var("CHAOS_DIR").unwrap_or("target/chaos".into()));
         let mut run = Run {
             root,
             dir,
@@ -260,7 +261,7 @@ impl Run {
         self.faults.push(name);
     }
 
-    fn all(&mut self, time: Duration, rate: u64) -> Result<(), String> {
+    fn all(&mut self, time: Duration, faults: u64, rate: u64) -> Result<(), String> {
         let stop = Arc::new(AtomicBool::new(false));
         let book = Arc::new(Book::default());
         let mut publishers = Vec::new();
@@ -274,7 +275,7 @@ impl Run {
             thread::spawn(move || watch(&address, &stop, &stall))
         };
         let end = Instant::now() + time;
-        while Instant::now() < end {
+        while Instant::now() < end || (self.faults.len() as u64) < faults {
             let quiet = self.random.u64(500..4000);
             thread::sleep(Duration::from_millis(quiet));
             self.note_memory();

@@ -79,6 +79,8 @@ pub struct Worker {
     /// this worker among all of this process, and its sessions so far
     number: u32,
     mean_size: f64,
+    /// what both clocks said when it began
+    born: (Ts, Instant),
     sessions: u32,
     last_redelivered: Instant,
     settled: bool,
@@ -149,6 +151,7 @@ impl Worker {
             statement: String::new(),
             unacked: VecDeque::new(),
             mean_size: 0.0,
+            born: (now(), Instant::now()),
             number,
             sessions: 0,
             last_redelivered: Instant::now(),
@@ -266,7 +269,8 @@ impl Worker {
                     // the clock is asked once for all that has arrived
                     let (arrived, instant) = (now(), Instant::now());
                     self.take(message, arrived, instant, session)?;
-                    while let Ok(message) = deliveries.try_recv() {
+                    // not without end: under full load there is always one more, and the stop must be heard
+                    for message in deliveries.try_iter().take(self.config.rabbitmq.batch.records.get()) {
                         self.take(message, arrived, instant, session)?;
                     }
                 }
@@ -275,7 +279,8 @@ impl Worker {
                 recv(ticks) -> _ => self.quiet(session)?,
                 recv(stop) -> _ => {
                     self.flush(session)?;
-                    return self.ack(session, Instant::now() + self.config.rabbitmq.ack_delay);
+                    // what is not due yet stays with the broker, and will be found stored
+                    return self.ack(session, Instant::now());
                 }
             }
             let wanted = self.prefetch();
@@ -376,7 +381,11 @@ impl Worker {
                 true => 0,
                 false => self.highest_stored()?,
             };
-            self.lease = Some(self.ask_redis(|worker| worker.values.lease(&worker.index.name, stored, now()))?);
+            self.lease = Some(self.ask_redis(|worker| {
+                // a clock that is set back while this process runs does not lead back to docids given out before
+                let clock = worker.born.0.plus_micros(i64::try_from(worker.born.1.elapsed().as_micros()).unwrap_or(0));
+                worker.values.lease(&worker.index.name, stored, clock.max(now()))
+            })?);
         }
     }
 
