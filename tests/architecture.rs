@@ -17,6 +17,7 @@ const ROWS: &[(&str, u8)] = &[
     ("sphinx", 1),
     ("search::query", 1),
     ("search::link", 1),
+    ("search::typed", 1),
     ("search::cursor", 1),
     // rules: pure
     ("sphinx::text", 2),
@@ -26,7 +27,11 @@ const ROWS: &[(&str, u8)] = &[
     ("ingest::document", 2),
     ("ingest::outage", 2),
     ("ingest::redelivery", 2),
+    ("sphinx::select", 2),
     ("search::pattern", 2),
+    ("search::narrow", 2),
+    ("search::filter", 2),
+    ("search::plan", 2),
     ("http::pages", 2),
     ("http::assets", 2),
     // edges: one outside crate each

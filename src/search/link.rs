@@ -10,6 +10,7 @@ use crate::search::query::{
     Comparison, Condition, Context, Filter, Follow, Format, MAX_CONTEXT, MAX_LIMIT, MAX_REFRESH, Mode, Order, Query,
     Within,
 };
+use crate::search::typed::{read_typed, write_typed};
 use crate::time::{self, When};
 
 /// Parameters that are no columns; a column of such a name is `js.<column>`.
@@ -380,89 +381,6 @@ fn join_list(parts: &[String]) -> String {
         }
     }
     text
-}
-
-/// `@column=value` or `@column="a value"` at the start of a word of the search field; `\` before it makes it plain text.
-struct Typed<'a> {
-    backslashes: usize,
-    name: &'a str,
-    value: &'a str,
-    length: usize,
-}
-
-fn typed(text: &str) -> Option<Typed<'_>> {
-    let unescaped = text.trim_start_matches('\\');
-    let backslashes = text.len() - unescaped.len();
-    let (name, rest) = unescaped.strip_prefix('@')?.split_once('=')?;
-    let starts = name.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '@'));
-    if !starts || name.contains(|c: char| c.is_whitespace() || c == '"') {
-        return None;
-    }
-    let bare = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
-    let quoted = rest.strip_prefix('"').and_then(|rest| {
-        let ends = |at: usize| rest[at + 1..].chars().next().is_none_or(char::is_whitespace);
-        rest.match_indices('"').map(|(at, _)| at).find(|&at| ends(at)).map(|at| &rest[..at])
-    });
-    let (value, quotes) = quoted.map_or((bare, 0), |value| (value, 2));
-    let length = backslashes + 1 + name.len() + 1 + value.len() + quotes;
-    (!value.is_empty()).then_some(Typed { backslashes, name, value, length })
-}
-
-/// Goes through the search field: calls `found` for each typed filter, which says what stays of it as text.
-fn each_typed<'a>(text: &'a str, out: &mut String, mut found: impl FnMut(Typed<'a>) -> Option<String>) {
-    let mut rest = text;
-    let mut word_starts = true;
-    while let Some(c) = rest.chars().next() {
-        let filter = if word_starts && matches!(c, '@' | '\\') { typed(rest) } else { None };
-        match filter {
-            Some(filter) => {
-                let length = filter.length;
-                match found(filter) {
-                    Some(text) => out.push_str(&text),
-                    // the white space on one side goes too
-                    None => out.truncate(out.trim_end().len()),
-                }
-                rest = &rest[length..];
-                if out.is_empty() {
-                    rest = rest.trim_start();
-                    word_starts = true;
-                } else {
-                    word_starts = false;
-                }
-            }
-            None => {
-                out.push(c);
-                rest = &rest[c.len_utf8()..];
-                word_starts = c.is_whitespace();
-            }
-        }
-    }
-}
-
-/// Takes the typed filters out of the search field; what is left goes to `out`.
-fn read_typed<'a>(text: &'a str, out: &mut String) -> Vec<(&'a str, &'a str)> {
-    let mut filters = Vec::new();
-    each_typed(text, out, |filter| match filter.backslashes {
-        0 => {
-            filters.push((filter.name, filter.value));
-            None
-        }
-        _ => Some(text_of(&filter, filter.backslashes - 1)),
-    });
-    filters
-}
-
-/// The search field that is read back as this text.
-fn write_typed(text: &str) -> String {
-    let mut out = String::new();
-    each_typed(text, &mut out, |filter| Some(text_of(&filter, filter.backslashes + 1)));
-    out
-}
-
-fn text_of(filter: &Typed<'_>, backslashes: usize) -> String {
-    let quote =
-        if filter.length == filter.backslashes + 2 + filter.name.len() + filter.value.len() { "" } else { "\"" };
-    format!("{}@{}={quote}{}{quote}", "\\".repeat(backslashes), filter.name, filter.value)
 }
 
 fn one_of<T: Copy>(key: &str, text: &str, choices: &[(&str, T)]) -> Result<T, String> {

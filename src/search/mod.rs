@@ -2,23 +2,29 @@
 //!
 //! The index narrows, alco checks: what is answered is what grep would print on the same lines.
 //!
-//!     link, query      a search <-> its URL
+//!     query            a search
+//!     link, typed      a search <-> its URL, and the filters typed into its field
 //!     cursor           a place in the stream
 //!     pattern, narrow  what to check of a text, what to ask of the index for it
 //!     filter           what to check of the columns
 //!     plan             the query made ready: statements' parts, checks, day indexes
 //!     walk             through the records of a plan, in order
-//!     page, count      what is made of them
+//!     page, context    a page of them, a stream, a record's surroundings; the lines around each
+//!     count, histogram, column   how many, when, of which values
 
+pub mod column;
+mod context;
 pub mod count;
 pub mod cursor;
 pub mod filter;
+pub mod histogram;
 pub mod link;
 pub mod narrow;
 pub mod page;
 pub mod pattern;
 pub mod plan;
 pub mod query;
+mod typed;
 pub mod walk;
 
 use std::ops::Range;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Instant, SystemTime};
 
 use crate::config::IndexName;
+use crate::search::context::Around;
 use crate::search::cursor::{Cursor, Place};
 use crate::search::plan::{Plan, slices};
 use crate::search::query::{Context, Order, Query};
@@ -31,6 +32,9 @@ impl Searcher {
             true => Count::Exact(page.lines.iter().filter(|line| matches!(line, Line::Match(_))).count() as u64),
             false => self.count_of(&plan, scope.deadline)?,
         };
+        if let (Count::Exact(count), false) = (page.count, page.warnings.is_empty()) {
+            page.count = Count::AtLeast(count);
+        }
         Ok(page)
     }
 
@@ -242,7 +246,7 @@ impl Searcher {
 }
 
 /// Up to `limit` hits, whether there is one more, and where the time was used up.
-fn collect(walk: &mut Walk, limit: usize) -> Result<(Vec<Hit>, bool, Option<Place>), SearchError> {
+pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<(Vec<Hit>, bool, Option<Place>), SearchError> {
     let mut hits = Vec::new();
     loop {
         match walk.next()? {
@@ -271,71 +275,4 @@ fn marked(plan: &Plan, mut hit: Hit) -> Line {
         }
         false => Line::Near(hit),
     }
-}
-
-/// The lines around matches, each once, with gaps between groups.
-struct Around<'a> {
-    plan: &'a Plan,
-    before: usize,
-    after: usize,
-    /// the last line that was given
-    last: Option<Place>,
-}
-
-impl<'a> Around<'a> {
-    fn new(query: &Query, plan: &'a Plan) -> Around<'a> {
-        let (before, after) = match (plan.pattern.is_empty(), query.around()) {
-            (true, _) => (0, 0),
-            (false, (before, after)) => (before as usize, after.unwrap_or(0) as usize),
-        };
-        Around { plan, before, after, last: None }
-    }
-
-    /// Gives a match and its lines. `following` is the next match, where it is known: the lines after this one end there,
-    /// else at whatever matches.
-    fn add(
-        &mut self,
-        searcher: &Searcher,
-        hit: Hit,
-        following: Option<Place>,
-        take: &mut impl FnMut(Line) -> bool,
-    ) -> Result<bool, SearchError> {
-        if self.before == 0 && self.after == 0 {
-            return Ok(take(Line::Match(hit)));
-        }
-        let backwards = self.plan.newest_first;
-        let side = |backwards, lines| {
-            let manner = Manner { backwards, stream: true, bare: false, hint: lines };
-            searcher.walk(self.plan, manner, Some(hit.place), None)
-        };
-        // one line more tells whether the group touches the one before
-        let (earlier, ..) = collect(&mut side(!backwards, self.before + 1), self.before + 1)?;
-        let given = |place: Place| self.last.is_some_and(|last| if backwards { place >= last } else { place <= last });
-        let touches = earlier.iter().any(|hit| given(hit.place));
-        if self.last.is_some() && !touches && !take(Line::Gap) {
-            return Ok(false);
-        }
-        let mut earlier: Vec<Hit> = earlier.into_iter().take(self.before).take_while(|hit| !given(hit.place)).collect();
-        earlier.reverse();
-        let (later, ..) =
-            if self.after == 0 { Default::default() } else { collect(&mut side(backwards, self.after), self.after)? };
-        self.last = Some(later_end(self.plan, &hit, &later, following));
-        let later = later.into_iter().take_while(|line| !ends(self.plan, line, following));
-        let lines = earlier.into_iter().map(Line::Near).chain([Line::Match(hit)]).chain(later.map(Line::Near));
-        for line in lines {
-            if !take(line) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// Whether the lines after a match end before this one.
-fn ends(plan: &Plan, line: &Hit, following: Option<Place>) -> bool {
-    following == Some(line.place) || plan.matches(&line.record.message, &line.record.columns)
-}
-
-fn later_end(plan: &Plan, hit: &Hit, later: &[Hit], following: Option<Place>) -> Place {
-    later.iter().take_while(|line| !ends(plan, line, following)).last().map_or(hit.place, |line| line.place)
 }

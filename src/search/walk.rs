@@ -13,7 +13,7 @@ use crate::search::{Hit, SearchError};
 use crate::sphinx::engine::{Engine, Fault, Pool, Row};
 use crate::sphinx::json::read_back;
 use crate::sphinx::select::{Narrowing, Select};
-use crate::time::{Range, Ts};
+use crate::time::Ts;
 
 /// Rows of one question: enough that asking costs less than answering.
 const MOST_ROWS: usize = 20_000;
@@ -81,8 +81,8 @@ impl<'a> Walk<'a> {
     ) -> Walk<'a> {
         let beside = |slice: &Slice| match (from, manner.backwards) {
             (None, _) => true,
-            (Some(place), false) => slice.range.end > place.ts,
-            (Some(place), true) => slice.range.start <= place.ts,
+            (Some(place), false) => floor(slice.range.end) > place,
+            (Some(place), true) => floor(slice.range.start) < place,
         };
         let sources = plan.sources.iter().map(|source| {
             let mut slices: VecDeque<&Slice> = source.slices.iter().filter(|slice| beside(slice)).collect();
@@ -111,7 +111,9 @@ impl<'a> Walk<'a> {
                 }
                 None if source.slices.is_empty() => {}
                 None => {
-                    let at = source.at.unwrap_or_else(|| start(self.plan.range, self.manner.backwards));
+                    let at = source.at.unwrap_or_else(|| {
+                        floor(if self.manner.backwards { self.plan.range.end } else { self.plan.range.start })
+                    });
                     if late.is_none_or(|late| before(&at, &late)) {
                         late = Some(at);
                     }
@@ -159,7 +161,7 @@ impl<'a> Walk<'a> {
             range: slice.range,
             newest_first: self.manner.backwards,
             // beside another day, its index is new from end to end
-            beyond: source.at.filter(|place| slice.range.contains(place.ts)),
+            beyond: source.at.filter(|place| slice.range.contains(place.ts) && *place > floor(slice.range.start)),
             limit: rows,
         };
         let statement = select.documents();
@@ -217,7 +219,7 @@ impl<'a> Walk<'a> {
         source.hits.extend(hits);
         source.rows = (rows * 4).min(MOST_ROWS).min(MOST_BYTES / mean).max(1);
         if ends && !late {
-            source.at = Some(end(slice.range, self.manner.backwards));
+            source.at = Some(floor(if self.manner.backwards { slice.range.start } else { slice.range.end }));
             source.slices.pop_front();
         }
         Ok(())
@@ -251,20 +253,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The place before all of a range, for one who walks it.
-fn start(range: Range, backwards: bool) -> Place {
-    match backwards {
-        false => end(Range { start: range.start, end: range.start }, false),
-        true => end(Range { start: range.end, end: range.end }, true),
-    }
-}
-
-/// The place behind all of a range, for one who walks it.
-fn end(range: Range, backwards: bool) -> Place {
-    match backwards {
-        false => Place { ts: range.end.plus_micros(-1), seq: i64::MAX, digest: i64::MAX, id: i64::MAX as u64 },
-        true => Place { ts: range.start, seq: i64::MIN, digest: i64::MIN, id: 0 },
-    }
+/// The place before all records of an instant; no record has it, since no docid is 0.
+fn floor(ts: Ts) -> Place {
+    Place { ts, seq: i64::MIN, digest: i64::MIN, id: 0 }
 }
 
 pub fn candidate(row: &Row, whole: bool) -> (Place, Stored) {

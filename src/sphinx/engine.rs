@@ -3,8 +3,9 @@
 //! Invariant: a connection that failed in any way but an error packet is dropped, never asked again, since after a
 //! timeout it would give the next question the former one's answer. The next call connects anew.
 
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, Value};
@@ -15,6 +16,8 @@ use crate::config::Address;
 /// searchd section has max_packet_size = 64M for the same reason.
 const MAX_PACKET: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A closed connection is noticed at once; what takes longer is no stale one.
+const STALE: Duration = Duration::from_millis(500);
 
 /// What to do about it, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,20 +96,33 @@ impl Engine {
     }
 
     pub fn select(&mut self, statement: &str) -> Result<Vec<Row>, Fault> {
-        self.ask(|conn| conn.query_map(statement, |row: mysql::Row| Row(row.unwrap())))
+        let mut rows = Vec::new();
+        self.each(statement, |row| {
+            rows.push(row);
+            true
+        })?;
+        Ok(rows)
     }
 
     /// Hands over each row as it comes; ends early when `take` says false (and then drops the connection, since the
-    /// rest of the answer is still on its way).
+    /// rest of the answer is still on its way). A connection that has been idle may be closed at the other end, by a
+    /// restart or a timeout of searchd's: then the question is put again.
     pub fn each(&mut self, statement: &str, mut take: impl FnMut(Row) -> bool) -> Result<(), Fault> {
-        let ended_early = self.ask(|conn| {
+        let (was_open, asked, took) = (self.conn.is_some(), Instant::now(), Cell::new(false));
+        let mut question = |conn: &mut Conn| {
             for row in conn.query_iter(statement)? {
+                took.set(true);
                 if !take(Row(row?.unwrap())) {
                     return Ok(true);
                 }
             }
             Ok(false)
-        })?;
+        };
+        let mut answer = self.ask(&mut question);
+        if matches!(answer, Err(Fault::Retry(_))) && was_open && !took.get() && asked.elapsed() < STALE {
+            answer = self.ask(&mut question);
+        }
+        let ended_early = answer?;
         if ended_early {
             self.conn = None;
         }

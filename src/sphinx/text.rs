@@ -27,8 +27,8 @@ pub const INFIX: usize = 3;
 /// Longer words are ids and encodings; searchd itself cuts words at 42 characters.
 const LONGEST: usize = 24;
 
-/// Tokens of one phrase. A longer one finds no less: searchd reads the positions of each token for nothing.
-const PHRASE: usize = 32;
+/// Tokens of one phrase: of a longer one hardly any candidates less, and searchd reads the positions of each token.
+const PHRASE: usize = 16;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -454,7 +454,7 @@ pub mod tests {
         check_asking("日本", "u65e5 u672c");
         check_asking("本ab", "u672c");
         check_asking("->", "·");
-        check_asking(&format!(" {} ", "q".repeat(25)), &["qqq"; 23].join(" "));
+        check_asking(&format!(" {} ", "q".repeat(25)), &["qqq"; 16].join(" "));
     }
 
     #[test]
