@@ -7,25 +7,20 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, after, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, after, bounded, select, unbounded};
 
 use crate::config::Config;
+use crate::housekeeping::Housekeeping;
 use crate::http;
 use crate::ingest::Worker;
 use crate::ingest::redelivery::Claims;
 use crate::metrics::Metrics;
-use crate::time::Ts;
-use crate::values::Values;
 
 /// Promised are 5 s; what has not ended by then is left: its records stay with the broker.
 const STOP: Duration = Duration::from_millis(4500);
 const RESTART: Duration = Duration::from_secs(1);
-/// How often collecting says on stderr what it did.
-const REPORT: Duration = Duration::from_secs(10);
-/// How often values past retention leave.
-const FORGET_REPORTS: u32 = 360;
 
 /// What runs here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +98,9 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
             running += 1;
         }
         let (config, metrics, stop, process) = (config.clone(), metrics.clone(), stop.clone(), process.clone());
-        spawn("housekeeping", &ends, move || housekeeping(&config, &metrics, &stop, &process))?;
+        spawn("housekeeping", &ends, move || {
+            Housekeeping::new(&config, &metrics, &process).run(&stop);
+        })?;
         running += 1;
     }
 
@@ -158,37 +155,4 @@ fn signals() -> Result<Receiver<()>, String> {
     };
     ctrlc::set_handler(handler).map_err(|error| format!("cannot listen for signals: {error}"))?;
     Ok(receiver)
-}
-
-/// Says what was collected, and lets values go that are past retention.
-fn housekeeping(config: &Config, metrics: &Metrics, stop: &Receiver<Infallible>, process: &str) {
-    let mut before: Vec<u64> = metrics.indexes.iter().map(|_| 0).collect();
-    let values = Values::new(&config.redis, process, "housekeeping");
-    for round in 0_u32.. {
-        match stop.recv_timeout(REPORT) {
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
-        }
-        let now = Ts::of(SystemTime::now());
-        for ((name, collected), before) in metrics.indexes.iter().zip(&mut before) {
-            let stored = collected.stored.get();
-            let count = stored - *before;
-            *before = stored;
-            if count > 0 {
-                let lag =
-                    collected.newest.get().map_or(0, |newest| (now.micros() - newest.micros()).max(0) / 1_000_000);
-                log::info!("{name}: {count} records in 10 s, {}/s, {lag} s behind", count / REPORT.as_secs());
-            }
-        }
-        if round % FORGET_REPORTS == 0
-            && let Ok(values) = &values
-        {
-            for index in &config.indexes {
-                let oldest = now.day().plus(1 - i32::try_from(index.days.get()).unwrap_or(i32::MAX)).start();
-                if let Err(why) = values.forget(&index.name, oldest) {
-                    log::debug!("{}: {why}", index.name);
-                }
-            }
-        }
-    }
 }

@@ -12,6 +12,7 @@
 mod cli;
 mod config;
 mod daemon;
+mod housekeeping;
 mod http;
 mod ingest;
 mod metrics;

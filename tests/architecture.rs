@@ -48,6 +48,7 @@ const ROWS: &[(&str, u8)] = &[
     ("term", 5),
     // the whole
     ("daemon", 6),
+    ("housekeeping", 6),
     ("cli", 6),
     ("main", 7),
 ];

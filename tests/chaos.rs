@@ -57,6 +57,7 @@ struct Run {
     alco_starts: usize,
     peak_kib: u64,
     faults: Vec<&'static str>,
+    begun: Instant,
     /// faults at which alco did not do what it promises
     complaints: Vec<String>,
 }
@@ -74,6 +75,7 @@ impl Run {
             alco_starts: 0,
             peak_kib: 0,
             faults: Vec::new(),
+            begun: Instant::now(),
             complaints: Vec::new(),
         };
         if run.dir.exists() {
@@ -133,6 +135,7 @@ impl Run {
         let log = File::options().create(true).append(true).open(self.dir.join("alco.log")).expect("a log for alco");
         let child = Command::new(env!("CARGO_BIN_EXE_alco"))
             .args(["run", "--collect-only", "--config"])
+            .env("ALCO_LOG", "warn,alco=debug")
             .arg(&self.env["ALCO_INI"])
             .stderr(log)
             .spawn()
@@ -257,7 +260,7 @@ impl Run {
                 "alco SIGTERM while searchd is stopped"
             }
         };
-        println!("chaos: {name}");
+        println!("chaos: {} {:5.1} s {name}", clock(), self.begun.elapsed().as_secs_f64());
         self.faults.push(name);
     }
 
@@ -291,13 +294,13 @@ impl Run {
         self.note_memory();
 
         let lost: Vec<&u64> = confirmed.iter().filter(|n| !stored.contains_key(n)).collect();
-        let twice: Vec<&u64> = stored.iter().filter(|(_, count)| **count > 1).map(|(n, _)| n).collect();
+        let twice: Vec<&u64> = stored.iter().filter(|(_, found)| found.count > 1).map(|(n, _)| n).collect();
         println!(
             "chaos: published {} (confirmed {}), stored {}, lost {}, duplicates {}, faults {}, alco starts {}, longest stall \
              {:.1} s, peak memory {} MiB",
             book.next.load(Relaxed),
             confirmed.len(),
-            stored.values().sum::<u64>(),
+            stored.values().map(|found| found.count).sum::<u64>(),
             lost.len(),
             twice.len(),
             self.faults.len(),
@@ -305,6 +308,17 @@ impl Run {
             stall.lock().expect("the watcher did not panic").as_secs_f64(),
             self.peak_kib / 1024
         );
+        // what stands around a loss tells when it was published, and its neighbours' docids when they were stored
+        for number in lost.iter().take(3) {
+            let near = (**number..).chain((0..**number).rev()).find_map(|n| stored.get(&n).map(|s| (n, s)));
+            if let Some((n, found)) = near {
+                println!(
+                    "chaos: lost {number}; {n} was published at {}, docid of {}",
+                    time(found.ts),
+                    time(found.leased)
+                );
+            }
+        }
         let sample = |numbers: &[&u64]| numbers.iter().take(10).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
         let mut wrong = self.complaints.clone();
         if !lost.is_empty() {
@@ -323,7 +337,7 @@ impl Run {
     }
 
     /// Waits until everything confirmed is there, or nothing has come for long; then how often each number is stored.
-    fn settled(&self, confirmed: usize) -> Result<HashMap<u64, u64>, String> {
+    fn settled(&self, confirmed: usize) -> Result<HashMap<u64, Found>, String> {
         let address = &self.env["ALCO_SPHINX"];
         let (mut best, mut since) = (0, Instant::now());
         loop {
@@ -339,19 +353,21 @@ impl Run {
             thread::sleep(Duration::from_millis(200));
         }
         let mut conn = connect(address).ok_or("searchd does not answer at the end")?;
-        let mut stored: HashMap<u64, u64> = HashMap::new();
+        let mut stored: HashMap<u64, Found> = HashMap::new();
         let mut last = 0_u64;
         loop {
             let sql = format!(
-                "SELECT id, logline FROM {INDEX} WHERE id > {last} ORDER BY id ASC LIMIT 10000 OPTION max_matches=10000"
+                "SELECT id, ts, logline FROM {INDEX} WHERE id > {last} ORDER BY id ASC LIMIT 10000 OPTION max_matches=10000"
             );
-            let rows: Vec<(u64, String)> = conn.query(sql).map_err(|error| error.to_string())?;
-            let Some((highest, _)) = rows.last() else { return Ok(stored) };
+            let rows: Vec<(u64, u64, String)> = conn.query(sql).map_err(|error| error.to_string())?;
+            let Some((highest, ..)) = rows.last() else { return Ok(stored) };
             last = *highest;
-            for (_, line) in &rows {
+            for (id, ts, line) in &rows {
                 let number =
                     line.split(' ').nth(1).and_then(|n| n.parse().ok()).ok_or(format!("a strange line: {line}"))?;
-                *stored.entry(number).or_default() += 1;
+                // docids begin at milliseconds since 1970 times 2048
+                let found = stored.entry(number).or_insert(Found { count: 0, ts: *ts, leased: id / 2048 * 1000 });
+                found.count += 1;
             }
         }
     }
@@ -396,6 +412,25 @@ fn watch(address: &str, stop: &AtomicBool, stall: &Mutex<Duration>) {
         }
         thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// A number, as it is stored.
+struct Found {
+    count: u64,
+    /// both in microseconds since 1970
+    ts: u64,
+    leased: u64,
+}
+
+fn time(micros: u64) -> String {
+    let seconds = micros / 1_000_000 % 86_400;
+    format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, micros / 1000 % 1000)
+}
+
+fn clock() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    // until the year 584542
+    time(now.as_micros() as u64)
 }
 
 /// What the producers know: the next number, and which the broker has confirmed.

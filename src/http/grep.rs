@@ -15,7 +15,7 @@ use super::refusal::{Answer, Refusal, why};
 use super::reply::Reply;
 use crate::config::{Index, IndexName};
 use crate::search::Scope;
-use crate::search::count::{Bar, Severity};
+use crate::search::histogram::{Bar, Severity};
 use crate::search::query::{Format, Query};
 use crate::search::{self, Count, Page};
 use crate::time::{Ts, zone_name};

@@ -122,6 +122,17 @@ fn now() -> Ts {
     Ts::of(SystemTime::now())
 }
 
+fn summary(entries: &[Entry]) -> String {
+    let count = |fate: fn(&Fate) -> bool| entries.iter().filter(|entry| fate(&entry.fate)).count();
+    format!(
+        "{} redelivered, {} stored, {} stored before, {} buried",
+        entries.iter().filter(|entry| entry.delivery.redelivered).count(),
+        count(|fate| matches!(fate, Fate::Store(..))),
+        count(|fate| matches!(fate, Fate::Stored)),
+        count(|fate| matches!(fate, Fate::Bury(_))),
+    )
+}
+
 impl Worker {
     /// `process` is the same for all workers of this process, `number` differs; `claims` is shared by an index's workers.
     pub fn new(
@@ -429,6 +440,7 @@ impl Worker {
         self.counters().last_insert.set(now());
         self.bury(session, &entries)?;
         self.count(&entries);
+        log::debug!("{}: {}", self.index.name, summary(&entries));
         self.tuples.clear();
         self.tuples.shrink_to(KEEP);
         self.statement.clear();
