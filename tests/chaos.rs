@@ -314,8 +314,8 @@ impl Run {
             if let Some((n, found)) = near {
                 println!(
                     "chaos: lost {number}; {n} was published at {}, docid of {}",
-                    time(found.ts),
-                    time(found.leased)
+                    time_of_day(found.ts),
+                    time_of_day(found.leased)
                 );
             }
         }
@@ -422,7 +422,7 @@ struct Found {
     leased: u64,
 }
 
-fn time(micros: u64) -> String {
+fn time_of_day(micros: u64) -> String {
     let seconds = micros / 1_000_000 % 86_400;
     format!("{:02}:{:02}:{:02}.{:03}", seconds / 3600, seconds / 60 % 60, seconds % 60, micros / 1000 % 1000)
 }
@@ -430,7 +430,7 @@ fn time(micros: u64) -> String {
 fn clock() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     // until the year 584542
-    time(now.as_micros() as u64)
+    time_of_day(now.as_micros() as u64)
 }
 
 /// What the producers know: the next number, and which the broker has confirmed.
