@@ -63,6 +63,8 @@ pub type Span = (u64, u64);
 
 pub struct Values {
     client: Client,
+    /// for people: without its password
+    address: String,
     /// `<process>/<thread>`: whose leases these are
     owner: String,
     connection: Mutex<Option<Connection>>,
@@ -71,10 +73,11 @@ pub struct Values {
 impl Values {
     /// Does not connect yet. `process` is unlike that of any other process, `thread` unlike that of any other thread.
     pub fn new(redis: &config::Redis, process: &str, thread: &str) -> Result<Values, String> {
-        let cannot = |error| format!("cannot use [redis] url {}: {error}", redis.url.without_password());
+        let address = redis.url.without_password().to_string();
+        let cannot = |error| format!("cannot use [redis] url {address}: {error}");
         let info = redis.url.expose().into_connection_info().map_err(cannot)?;
         let client = Client::open(info).map_err(cannot)?;
-        Ok(Values { client, owner: format!("{process}/{thread}"), connection: Mutex::new(None) })
+        Ok(Values { client, address, owner: format!("{process}/{thread}"), connection: Mutex::new(None) })
     }
 
     /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
@@ -278,7 +281,7 @@ impl Values {
             if error.code().is_none() {
                 *held = None;
             }
-            format!("redis: {error}")
+            format!("redis at {}: {error}", self.address)
         })
     }
 

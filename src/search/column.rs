@@ -57,7 +57,7 @@ impl Searcher {
                         exact &= rows.len() < GROUPS;
                         for row in rows {
                             let n = row.int(1).unwrap_or(0) as u64;
-                            let text = read_back(&row.text(0));
+                            let text = grouped(row.text(0));
                             match text.starts_with('[') {
                                 true => add_values(&[text.as_str()], n, &mut counts),
                                 false if matches!(text.as_str(), "" | "NULL") || text.starts_with('{') => {}
@@ -76,9 +76,36 @@ impl Searcher {
     }
 }
 
+/// What searchd prints for the value of a group: JSON where it is an array or an object, a string without its quotes, a number.
+fn grouped(printed: String) -> String {
+    match printed.parse::<f64>().is_ok() || printed.starts_with(['[', '{']) {
+        true => read_back(&printed),
+        false => printed,
+    }
+}
+
 fn add_values(values: &[&str], n: u64, counts: &mut HashMap<String, u64>) {
     let elements = values.iter().flat_map(|value| elements(value));
     for value in elements.filter(|value| *value != "null" && !value.starts_with(['{', '['])) {
         *counts.entry(readable(value).into_owned()).or_default() += n;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_digits_and_dots_is_not_taken_for_a_number() {
+        for (printed, value) in [
+            ("web-00.example.org", "web-00.example.org"),
+            ("10.0.0.10", "10.0.0.10"),
+            ("1.500000", "1.5"),
+            ("[2.500000,\"x\"]", "[2.5,\"x\"]"),
+            ("5.", "5."),
+            ("it's \"9.50\"", "it's \"9.50\""),
+        ] {
+            assert_eq!(grouped(printed.to_owned()), value);
+        }
     }
 }

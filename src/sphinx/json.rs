@@ -252,7 +252,7 @@ impl Writer<'_, '_> {
 fn trimmed(decimals: &str) -> &str {
     let short = decimals.trim_end_matches('0');
     match short.ends_with('.') {
-        true => &decimals[..short.len() + 1],
+        true => decimals.get(..short.len() + 1).unwrap_or(decimals),
         false => short,
     }
 }

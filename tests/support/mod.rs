@@ -4,6 +4,8 @@
 //! (`ALCO_STACK_OWNER`), and an alco is in their care besides its `Drop`.
 #![allow(dead_code)] // the benchmark uses a part, each test another
 
+pub mod page;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};

@@ -21,7 +21,7 @@ pub fn form(query: &Query) -> Markup {
             @for (name, value) in hidden_fields(query) { input type="hidden" name=(name) value=(value); }
             div.row {
                 input type="search" name="search" value=(own) aria-label="Search" accesskey="s" size="40"
-                    placeholder="text as it stands in the line, or column=value" autocomplete="off" spellcheck="false";
+                    placeholder="text as it stands in the line, or @column=value" autocomplete="off" spellcheck="false";
                 " "
                 (mode(query.mode))
                 " "

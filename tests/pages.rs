@@ -1,0 +1,342 @@
+//! The pages over HTTP: every address answers, says what is wrong and what to do, and shows hostile text harmlessly.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::support::page::{Page, text};
+use crate::support::{ALCO, Alco, Publisher, Reply, SOON, Stack, directory, try_get, wait_until};
+
+const HOSTILE: &str = "<script>alert('message')</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m\x07 \u{202e}txet\u{0}.";
+
+/// An alco with a handful of records: plain ones, one with a traceback, one that means harm.
+fn site() -> Alco {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("pages"));
+    // tests share the index: whoever comes first fills it
+    static FILL: std::sync::Once = std::sync::Once::new();
+    FILL.call_once(|| {
+        let mut publisher = Publisher::open(&stack.amqp);
+        let record = |message: &str, seq: usize| {
+            json!({"@timestamp": Timestamp::now().to_string(), "message": message, "seq": seq, "levelname": "INFO",
+                "host": "web-01", "logger": "shop.basket", "application": "shop"})
+        };
+        let mut bodies: Vec<_> = (0..8).map(|n| record(&format!("basket {n} is full, said anna@example.org"), n)).collect();
+        let mut error = record("payment failed\nsecond line of it", 8);
+        error["levelname"] = "ERROR".into();
+        error["exc_info"] = "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: gone".into();
+        let mut hostile = record(HOSTILE, 9);
+        hostile["host"] = HOSTILE.into();
+        hostile["exc_info"] = HOSTILE.into();
+        hostile[HOSTILE] = HOSTILE.into();
+        hostile["nested"] = json!({"</dd>": [HOSTILE, {"\u{202e}": "\x1b]0;title\x07"}]});
+        bodies.extend([error, hostile]);
+        publisher.publish("logstash", "pages.x", bodies.iter().map(ToString::to_string));
+        publisher.close();
+    });
+    wait_until("the records are there", SOON, || (log(&alco).lines().len() >= 10).then_some(()));
+    alco
+}
+
+const LOG: &str = "/grep/pages/?start_ts=-1h";
+
+fn log(alco: &Alco) -> Page {
+    alco.page(LOG)
+}
+
+/// A line's own page.
+fn place(alco: &Alco, message: &str) -> String {
+    let lines = log(alco).lines();
+    let line = lines.iter().find(|line| line.message.contains(message)).unwrap_or_else(|| panic!("no {message}: {lines:?}"));
+    format!("/grep/pages/at/{}/", line.place)
+}
+
+#[track_caller]
+fn check_headers(path: &str, reply: &Reply) {
+    let policy = reply.header("content-security-policy");
+    for rule in ["default-src 'none'", "style-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(rule), "{path}: {policy:?} lacks {rule}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{path}: {policy:?}");
+    assert_eq!(reply.header("x-content-type-options"), "nosniff", "{path}");
+    assert_eq!(reply.header("referrer-policy"), "no-referrer", "{path}");
+    assert!(reply.header("content-type").contains('/'), "{path}: {:?}", reply.headers);
+}
+
+#[track_caller]
+fn check(alco: &Alco, path: &str, status: u16, says: &[&str]) -> Reply {
+    let reply = alco.get(path);
+    let shown = text(&reply.body);
+    assert_eq!(reply.status, status, "{path}: {shown}");
+    check_headers(path, &reply);
+    for what in says {
+        assert!(shown.contains(what), "{path} does not say {what:?}: {shown}");
+    }
+    reply
+}
+
+#[test]
+fn every_address_answers_with_strict_headers() {
+    let alco = site();
+    assert_eq!(check(&alco, "/", 302, &[]).header("location"), "/grep/");
+    assert_eq!(check(&alco, "/grep", 301, &[]).header("location"), "/grep/");
+    assert_eq!(check(&alco, "/grep/pages?search=a%20b", 301, &[]).header("location"), "/grep/pages/?search=a%20b");
+    let index = check(&alco, "/grep/", 200, &["pages", "last 5 min", "10"]);
+    assert!(index.body.contains("href=\"/grep/pages/\""), "{}", index.body);
+    check(&alco, LOG, 200, &["exactly 10 records", "payment failed", "OSError: gone"]);
+    check(&alco, "/grep/pages/?search=PAYMENT&start_ts=-1h", 200, &["exactly 1 record matches"]);
+    check(&alco, "/grep/pages/?search=no+such+thing", 200, &["No record matches", "all columns"]);
+    check(&alco, "/grep/pages/values/levelname/?start_ts=-1h", 200, &["ERROR", "INFO"]);
+    check(&alco, "/health", 200, &["works"]);
+    check(&alco, "/style.css", 200, &[]);
+    check(&alco, "/nothing", 404, &["no such page"]);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_to_do() {
+    let alco = site();
+    check(&alco, "/grep/pages/?search=(a&mode=regex", 400, &["cannot be searched", "unclosed group"]);
+    check(&alco, "/grep/pages/?start_ts=teatime", 400, &["teatime", "2026-11-22"]);
+    check(&alco, "/grep/pages/?limit=none", 400, &["limit", "none", "such as 100"]);
+    check(&alco, "/grep/pages/?tz=Atlantis", 400, &["Atlantis"]);
+    check(&alco, "/grep/pages/?cursor=x", 400, &["cursor"]);
+    check(&alco, "/grep/pages/?status__gt=much", 400, &["much"]);
+    check(&alco, "/grep/pages/?search=100%", 400, &["Write % as %25"]);
+    check(&alco, "/grep/pages/at/1.2/", 400, &["names no record"]);
+    check(&alco, "/grep/pages/at/1.2.3/", 404, &["no such record"]);
+    let unknown = check(&alco, "/grep/pagse/", 404, &["There is no index 'pagse'", "These exist:", "pages"]);
+    assert!(unknown.body.contains("href=\"/grep/pages/\""), "{}", unknown.body);
+}
+
+#[test]
+fn a_time_leads_to_the_whole_record_and_its_surroundings() {
+    let alco = site();
+    let path = place(&alco, "payment failed");
+    let record = alco.page(&path);
+    let shown = text(&record.html);
+    for what in ["payment failed\nsecond line of it", "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: gone",
+        "basket 7 is full", "anna@example.org", "permanent link", "\"levelname\": \"ERROR\""] {
+        assert!(shown.contains(what), "{what:?} is not in {shown}");
+    }
+    // the surroundings, and among them the record itself
+    assert_eq!(record.lines().len(), 10);
+    // a value's link leads to its like
+    let only = record.link("levelname=ERROR").expect("a link to only this level");
+    assert!(alco.page(&only).lines().iter().any(|line| line.message == "payment failed"), "{only}");
+    // the link of a line keeps the search, and leads back to it
+    let found = alco.page("/grep/pages/?search=basket+3&start_ts=-1h");
+    let line = found.link("class=\"t\"").unwrap();
+    let back = alco.page(&line).link("search=basket+3&amp;start_ts=-1h").unwrap();
+    assert_eq!(alco.page(&back).total(), 1);
+}
+
+#[test]
+fn hostile_records_come_out_harmless() {
+    let alco = site();
+    let record = place(&alco, "<script>");
+    for path in [LOG, &record, "/grep/pages/values/host/?start_ts=-1h", "/grep/", "/grep/pages/?start_ts=-1h&search=%3Cscript%3E",
+        "/grep/pages/?start_ts=-1h&search=%1b%5b31m&mode=regex", "/grep/pages/?host=%3Cscript%3E%22%27&start_ts=-1h",
+        "/grep/pages/?columns=%3Cscript%3E&start_ts=-1h", "/grep/%3Cscript%3E/", "/%3Cscript%3E"]
+    {
+        let reply = alco.get(path);
+        check_headers(path, &reply);
+        let html = &reply.body;
+        for bad in ["<script", "<img", "onerror=alert(1)>", "\x1b", "\x07", "\0", "\u{202e}", " style=", "javascript:"] {
+            assert!(!html.contains(bad), "{path} contains {bad:?}: {html}");
+        }
+        check_html(path, html);
+    }
+    let line = log(&alco).lines().into_iter().find(|line| line.message.contains("<script>")).unwrap();
+    let shown = "<script>alert('message')</script><img src=x onerror=alert(1)> & red^G <U+202E>txet^@.";
+    assert_eq!(line.message, shown);
+    // and it can be found by what it is
+    assert_eq!(alco.page("/grep/pages/?start_ts=-1h&search=%3C/script%3E%3Cimg").total(), 1);
+    let only = log(&alco).values("host").into_iter().find(|(host, ..)| host.contains("script")).unwrap();
+    assert_eq!(alco.page(&only.2).total(), 1);
+}
+
+/// No browser has to guess: tidy finds no error.
+#[track_caller]
+fn check_html(path: &str, html: &str) {
+    let file = directory("tidy").join(format!("{:x}.html", xxhash_rust::xxh3::xxh3_64(path.as_bytes())));
+    fs::write(&file, html).unwrap();
+    let output = Command::new("tidy").args(["-quiet", "-errors", "-utf8", "--drop-empty-elements", "no"]).arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    // 2: errors; 1: warnings, such as about what HTML 5 allows and tidy does not know yet
+    assert!(output.status.code() < Some(2), "{path}: {said}");
+    let known = ["proprietary attribute", "not approved by W3C", "trimming empty", "is not recognized"];
+    let warnings: Vec<_> = said.lines().filter(|line| line.contains(" - ") && !known.iter().any(|w| line.contains(w))).collect();
+    assert!(warnings.is_empty(), "{path}: {warnings:#?}");
+}
+
+#[test]
+fn only_get_and_head_do_anything() {
+    let alco = site();
+    let agent = ureq::Agent::from(ureq::Agent::config_builder().http_status_as_error(false).build());
+    let url = format!("{}{LOG}", alco.url);
+    let mut head = agent.head(&url).call().unwrap();
+    assert_eq!(head.status(), 200);
+    assert_eq!(head.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(head.body_mut().read_to_string().unwrap().is_empty());
+    for refused in [agent.post(&url).send("x=1"), agent.put(&url).send("x"), agent.delete(&url).call()] {
+        let refused = refused.unwrap();
+        assert_eq!(refused.status(), 405);
+        assert_eq!(refused.headers()["allow"], "GET, HEAD");
+    }
+}
+
+#[test]
+fn a_style_sheet_that_is_known_is_not_sent_again() {
+    let alco = site();
+    let named = alco.page("/grep/").html.split("href=\"/style.css?").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let style = alco.get(&format!("/style.css?{named}"));
+    assert!(style.header("cache-control").contains("immutable"), "{:?}", style.headers);
+    let agent = ureq::Agent::new_with_defaults();
+    let again = agent.get(format!("{}/style.css?{named}", alco.url)).header("If-None-Match", style.header("etag")).call().unwrap();
+    assert_eq!(again.status(), 304);
+    let other = agent.get(format!("{}/style.css", alco.url)).header("If-None-Match", "\"other\"").call().unwrap();
+    assert_eq!(other.status(), 200);
+}
+
+#[test]
+fn searchd_s_configuration_is_the_same_from_everywhere() {
+    let alco = site();
+    let printed = Command::new(ALCO).args(["sphinx-conf", "--config"]).arg(&alco.ini).output().unwrap();
+    assert!(printed.status.success());
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    assert_eq!(alco.get("/collector/sphinx.conf").body, printed);
+
+    let indices = alco.get("/api/collector/indices/?format=json");
+    assert_eq!(indices.header("content-type"), "application/json");
+    let indices: serde_json::Value = serde_json::from_str(&indices.body).unwrap();
+    let mut days = 0;
+    for index in indices.as_array().unwrap() {
+        let name = index["name"].as_str().unwrap();
+        for day in index["index_names"].as_array().unwrap() {
+            days += 1;
+            assert!(printed.contains(&format!("index {name}_{}", day.as_str().unwrap())), "{name} {day}");
+        }
+    }
+    // every day index has its own files, and nothing else has
+    assert_eq!(printed.lines().filter(|line| line.trim_start().starts_with("path =")).count(), days);
+}
+
+fn dump(browser: &[&str], url: &str) -> String {
+    let output = Command::new(browser[0]).args(&browser[1..]).arg(url).env("LC_ALL", "C.UTF-8").env("HOME", directory("home")).output().unwrap();
+    assert!(output.status.success(), "{browser:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn text_browsers_show_the_log_as_lines() {
+    let alco = site();
+    let url = format!("{}{LOG}", alco.url);
+    for browser in [&["w3m", "-dump", "-cols", "140"][..], &["lynx", "-dump", "-nolist", "-width=140", "-display_charset=utf-8"]] {
+        let shown = dump(browser, &url);
+        let lines: Vec<&str> = shown.lines().map(str::trim).collect();
+        let at = |what: &str| lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what} in {shown}"));
+        for n in 0..8 {
+            // time, level, host, logger and message stand in one line
+            let line = lines[at(&format!("basket {n} is full"))];
+            assert!(line.contains("INFO web-01 shop.basket basket"), "{line}");
+            assert_eq!(line.matches(':').count(), 2, "{line}");
+        }
+        assert!(at("basket 0") < at("basket 7") && at("basket 7") < at("payment failed"), "{shown}");
+        assert!(at("OSError: gone") > at("payment failed"), "{shown}");
+        // the log comes before the filters
+        assert!(at("payment failed") < at("columns of a line"), "{shown}");
+        assert!(shown.contains("exactly 10 records"), "{shown}");
+    }
+}
+
+/// An alco with an ini of its own and no servers.
+struct Lonely {
+    child: Child,
+    url: String,
+    log: PathBuf,
+}
+
+impl Drop for Lonely {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port where nobody listens.
+fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Lonely {
+    fn start(ini: &str) -> Lonely {
+        let dir = directory("lonely");
+        let port = closed_port();
+        let (path, log) = (dir.join("alco.ini"), dir.join("alco.log"));
+        fs::write(&path, format!("{ini}\n[http]\nlisten = 127.0.0.1:{port}\n")).unwrap();
+        let mut command = Command::new(ALCO);
+        command.args(["run", "--config"]).arg(&path).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        wait_until("alco listens", SOON, || try_get(&format!("{url}/style.css")).ok());
+        Lonely { child, url, log }
+    }
+}
+
+#[test]
+fn without_its_servers_alco_says_so_once_and_the_pages_say_what_to_check() {
+    let (broker, redis, sphinx) = (closed_port(), closed_port(), closed_port());
+    let alco = Lonely::start(&format!(
+        "[rabbitmq]\nurl = amqp://guest:guest@127.0.0.1:{broker}/%2f\n[redis]\nurl = redis://127.0.0.1:{redis}/0\n\
+         [sphinx]\naddress = 127.0.0.1:{sphinx}\n[index web]\nthreads = 3\n[index billing]\n"
+    ));
+    let page = try_get(&format!("{}/grep/web/", alco.url)).unwrap();
+    assert_eq!(page.status, 503);
+    check_headers("/grep/web/", &page);
+    let shown = text(&page.body);
+    for what in ["searchd does not answer", &format!("127.0.0.1:{sphinx}"), "alco check", "not lost"] {
+        assert!(shown.contains(what), "no {what:?} in {shown}");
+    }
+    let page = try_get(&format!("{}/grep/", alco.url)).unwrap();
+    assert_eq!(page.status, 200);
+    assert!(text(&page.body).contains(&format!("127.0.0.1:{sphinx}")), "{}", text(&page.body));
+    assert_eq!(try_get(&format!("{}/health", alco.url)).unwrap().status, 503);
+
+    let said = || fs::read_to_string(&alco.log).unwrap();
+    let address = format!("127.0.0.1:{broker}");
+    wait_until("the broker's address is said", SOON, || said().contains(&address).then_some(()));
+    // asked for again and again, by four workers in two indexes; the second try comes after 0.2 s
+    wait_until("the next tries are over", SOON, || (!said().is_empty() && tries(&said(), &address) > 0).then_some(()));
+    assert!(tries(&said(), &address) <= 4, "{}", said());
+}
+
+fn tries(log: &str, address: &str) -> usize {
+    log.lines().filter(|line| line.contains(address)).count()
+}
+
+fn run(ini: &str) -> (Output, PathBuf) {
+    let path = directory("mistakes").join("alco.ini");
+    fs::write(&path, ini).unwrap();
+    (Command::new(ALCO).args(["run", "--config"]).arg(&path).stdin(Stdio::null()).output().unwrap(), path)
+}
+
+#[test]
+fn every_mistake_in_the_ini_is_printed_and_nothing_is_started() {
+    let port = closed_port();
+    let (output, path) = run(&format!(
+        "[redis]\nadress = x\n[http]\nlisten = 127.0.0.1:{port}\npage_size = 0\nno equals sign\n[index Web]\n[rabbitmq]\nbatch_age = 10\n"
+    ));
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    for (line, what) in [(2, "adress"), (5, "page_size"), (6, "key = value"), (7, "Web"), (9, "batch_age")] {
+        let place = format!("{}:{line}: ", path.display());
+        assert!(lines.iter().any(|said| said.starts_with(&place) && said.contains(what)), "no {place}{what} in {said}");
+    }
+    // nothing else is said: no thread was started, nobody listens
+    assert!(lines.iter().all(|line| line.starts_with(&*path.to_string_lossy())), "{said}");
+}

@@ -1,0 +1,128 @@
+//! A page as a reader sees it: its lines, its counts, where its links lead. A scan for alco's own markup, no HTML parser.
+//!
+//! Invariant: text comes out as it was before it was escaped.
+
+use super::{Alco, Reply};
+
+#[derive(Debug)]
+pub struct Page {
+    /// the path it was asked by, without the query
+    path: String,
+    pub html: String,
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// `<ts>.<seq>.<digest>`
+    pub place: String,
+    /// the level, and the columns
+    pub cells: Vec<String>,
+    pub message: String,
+    /// what is marked in the message
+    pub marks: Vec<String>,
+    /// what folds under the line, as it stands
+    pub folded: String,
+}
+
+impl Alco {
+    /// A page that must be there.
+    #[track_caller]
+    pub fn page(&self, path: &str) -> Page {
+        let reply = self.get(path);
+        assert_eq!(reply.status, 200, "{path}: {}", text(&reply.body));
+        Page::new(path, reply)
+    }
+}
+
+impl Page {
+    pub fn new(path: &str, reply: Reply) -> Page {
+        Page { path: path.split('?').next().unwrap_or_default().to_owned(), html: reply.body }
+    }
+
+    pub fn lines(&self) -> Vec<Line> {
+        let end = self.html.find("<nav class=\"pages\" id=\"pages\"").unwrap_or(self.html.len());
+        self.html[..end].split("<div class=\"r\">").skip(1).map(line).collect()
+    }
+
+    /// How many match, where the page is sure of it.
+    #[track_caller]
+    pub fn total(&self) -> u64 {
+        let (_, bar) = self.html.split_once("<div class=\"bar\">").expect("a page of a log");
+        let bar = text(bar.split_once(" in ").unwrap().0);
+        let words: Vec<&str> = bar.split_whitespace().collect();
+        assert_eq!(words[0], "exactly", "{bar}");
+        words[1].replace(',', "").parse().unwrap()
+    }
+
+    /// The address behind a link, found by a piece of its tag, such as `rel="next"`.
+    pub fn link(&self, piece: &str) -> Option<String> {
+        let tag = self.html.match_indices("<a ").map(|(at, _)| &self.html[at..]).find_map(|tag| {
+            let tag = &tag[..=tag.find('>')?];
+            tag.contains(piece).then_some(tag)
+        })?;
+        Some(self.resolve(&attribute(tag, "href")))
+    }
+
+    /// The values beside the log, with their counts and the links to only them.
+    pub fn values(&self, column: &str) -> Vec<(String, u64, String)> {
+        let summary = format!("<summary>{column}</summary><ul>");
+        let Some((_, list)) = self.html.split_once(&summary) else { return Vec::new() };
+        let list = list.split("</ul>").next().unwrap_or_default();
+        let value = |item: &str| {
+            let (link, rest) = item.split_once("</a>")?;
+            let count = between(rest, "<span class=\"num\">", "</span>").replace(',', "").parse().ok()?;
+            Some((text(link), count, self.resolve(&attribute(link, "href"))))
+        };
+        list.split("<li").skip(1).map(|item| item.split_once('>').unwrap_or_default().1).filter_map(value).collect()
+    }
+
+    fn resolve(&self, href: &str) -> String {
+        match href {
+            absolute if absolute.starts_with('/') => absolute.to_owned(),
+            "./" => self.path.clone(),
+            relative => format!("{}{relative}", self.path),
+        }
+    }
+}
+
+fn line(html: &str) -> Line {
+    let (row, folded) = html.split_once("</div>").unwrap_or((html, ""));
+    let (head, message) = row.split_once("<span class=\"m\">").unwrap_or((row, ""));
+    let message = message.split("</span>").next().unwrap_or_default();
+    let href = attribute(head, "href");
+    let cells = head.split("<span class=\"").skip(1).map(|cell| text(between(cell, ">", "</span>"))).collect();
+    let marks = message.split("<mark>").skip(1).map(|mark| text(mark.split("</mark>").next().unwrap_or_default()));
+    Line {
+        place: between(&href, "at/", "/").to_owned(),
+        cells,
+        marks: marks.collect(),
+        message: text(message),
+        folded: folded.to_owned(),
+    }
+}
+
+fn attribute(tag: &str, name: &str) -> String {
+    unescaped(between(tag, &format!("{name}=\""), "\""))
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let Some((_, rest)) = text.split_once(start) else { return "" };
+    rest.split(end).next().unwrap_or_default()
+}
+
+/// Without its tags.
+pub fn text(html: &str) -> String {
+    let mut out = String::new();
+    for piece in html.split('<').enumerate().map(|(at, piece)| match at {
+        0 => piece,
+        _ => piece.split_once('>').map_or("", |(_, text)| text),
+    }) {
+        out.push_str(piece);
+    }
+    unescaped(&out)
+}
+
+fn unescaped(html: &str) -> String {
+    html.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+}
