@@ -4,8 +4,8 @@
 //! back-off; what cannot be done without (the listeners) ends the process.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, select, unbounded};
 use crate::config::Config;
 use crate::housekeeping::Housekeeping;
 use crate::http;
-use crate::ingest::Worker;
-use crate::ingest::redelivery::Claims;
+use crate::ingest::{Shared, Worker};
 use crate::metrics::Metrics;
 
 /// Promised are 5 s; what has not ended by then is left: its records stay with the broker.
@@ -78,16 +77,16 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
     let mut workers: Vec<(String, Start)> = Vec::new();
     if parts.collect {
         for index in &config.indexes {
-            let claims = Arc::new(Mutex::new(Claims::default()));
+            let shared = Arc::new(Shared::default());
             for n in 1..=index.threads.get() {
                 let name = format!("ingest-{}-{n}", index.name);
                 // a number for each worker of the process: threads are far fewer than 2^32
                 let number = workers.len() as u32;
                 let (config, index, metrics, stop) = (config.clone(), index.clone(), metrics.clone(), stop.clone());
-                let (claims, ends, process, thread) = (claims.clone(), ends.clone(), process.clone(), name.clone());
+                let (shared, ends, process, thread) = (shared.clone(), ends.clone(), process.clone(), name.clone());
                 let start = move || {
                     let (config, metrics, stop) = (config.clone(), metrics.clone(), stop.clone());
-                    let worker = Worker::new(config, &index, &process, number, claims.clone(), metrics, stop)?;
+                    let worker = Worker::new(config, &index, &process, number, shared.clone(), metrics, stop)?;
                     spawn(&thread, &ends, move || worker.run())
                 };
                 workers.push((name, Box::new(start)));

@@ -39,6 +39,7 @@ const ROWS: &[(&str, u8)] = &[
     ("http::assets", 2),
     // edges: one outside crate each
     ("ingest::broker", 3),
+    ("ingest::chunk", 3),
     ("sphinx::engine", 3),
     ("values", 3),
     // flows

@@ -319,6 +319,15 @@ impl Run {
                 );
             }
         }
+        for number in twice.iter().take(3) {
+            let found = &stored[*number];
+            let leased: Vec<String> = found.ids.iter().map(|id| time_of_day(id / 2048 * 1000)).collect();
+            println!(
+                "chaos: twice {number}, published at {}, docids {:?} of {leased:?}",
+                time_of_day(found.ts),
+                found.ids
+            );
+        }
         let sample = |numbers: &[&u64]| numbers.iter().take(10).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
         let mut wrong = self.complaints.clone();
         if !lost.is_empty() {
@@ -366,8 +375,14 @@ impl Run {
                 let number =
                     line.split(' ').nth(1).and_then(|n| n.parse().ok()).ok_or(format!("a strange line: {line}"))?;
                 // docids begin at milliseconds since 1970 times 2048
-                let found = stored.entry(number).or_insert(Found { count: 0, ts: *ts, leased: id / 2048 * 1000 });
+                let found = stored.entry(number).or_insert(Found {
+                    count: 0,
+                    ts: *ts,
+                    leased: id / 2048 * 1000,
+                    ids: Vec::new(),
+                });
                 found.count += 1;
+                found.ids.push(*id);
             }
         }
     }
@@ -420,6 +435,7 @@ struct Found {
     /// both in microseconds since 1970
     ts: u64,
     leased: u64,
+    ids: Vec<u64>,
 }
 
 fn time_of_day(micros: u64) -> String {

@@ -11,7 +11,8 @@ use serde_json::json;
 use crate::support::page::{Page, text};
 use crate::support::{ALCO, Alco, Publisher, Reply, SOON, Stack, directory, try_get, wait_until};
 
-const HOSTILE: &str = "<script>alert('message')</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m\x07 \u{202e}txet\u{0}.";
+const HOSTILE: &str =
+    "<script>alert('message')</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m\x07 \u{202e}txet\u{0}.";
 
 /// An alco with a handful of records: plain ones, one with a traceback, one that means harm.
 fn site() -> Alco {
@@ -25,7 +26,8 @@ fn site() -> Alco {
             json!({"@timestamp": Timestamp::now().to_string(), "message": message, "seq": seq, "levelname": "INFO",
                 "host": "web-01", "logger": "shop.basket", "application": "shop"})
         };
-        let mut bodies: Vec<_> = (0..8).map(|n| record(&format!("basket {n} is full, said anna@example.org"), n)).collect();
+        let mut bodies: Vec<_> =
+            (0..8).map(|n| record(&format!("basket {n} is full, said anna@example.org"), n)).collect();
         let mut error = record("payment failed\nsecond line of it", 8);
         error["levelname"] = "ERROR".into();
         error["exc_info"] = "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: gone".into();
@@ -51,14 +53,17 @@ fn log(alco: &Alco) -> Page {
 /// A line's own page.
 fn place(alco: &Alco, message: &str) -> String {
     let lines = log(alco).lines();
-    let line = lines.iter().find(|line| line.message.contains(message)).unwrap_or_else(|| panic!("no {message}: {lines:?}"));
+    let line =
+        lines.iter().find(|line| line.message.contains(message)).unwrap_or_else(|| panic!("no {message}: {lines:?}"));
     format!("/grep/pages/at/{}/", line.place)
 }
 
 #[track_caller]
 fn check_headers(path: &str, reply: &Reply) {
     let policy = reply.header("content-security-policy");
-    for rule in ["default-src 'none'", "style-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"] {
+    for rule in
+        ["default-src 'none'", "style-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"]
+    {
         assert!(policy.contains(rule), "{path}: {policy:?} lacks {rule}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{path}: {policy:?}");
@@ -118,8 +123,14 @@ fn a_time_leads_to_the_whole_record_and_its_surroundings() {
     let path = place(&alco, "payment failed");
     let record = alco.page(&path);
     let shown = text(&record.html);
-    for what in ["payment failed\nsecond line of it", "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: gone",
-        "basket 7 is full", "anna@example.org", "permanent link", "\"levelname\": \"ERROR\""] {
+    for what in [
+        "payment failed\nsecond line of it",
+        "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: gone",
+        "basket 7 is full",
+        "anna@example.org",
+        "permanent link",
+        "\"levelname\": \"ERROR\"",
+    ] {
         assert!(shown.contains(what), "{what:?} is not in {shown}");
     }
     // the surroundings, and among them the record itself
@@ -138,14 +149,23 @@ fn a_time_leads_to_the_whole_record_and_its_surroundings() {
 fn hostile_records_come_out_harmless() {
     let alco = site();
     let record = place(&alco, "<script>");
-    for path in [LOG, &record, "/grep/pages/values/host/?start_ts=-1h", "/grep/", "/grep/pages/?start_ts=-1h&search=%3Cscript%3E",
-        "/grep/pages/?start_ts=-1h&search=%1b%5b31m&mode=regex", "/grep/pages/?host=%3Cscript%3E%22%27&start_ts=-1h",
-        "/grep/pages/?columns=%3Cscript%3E&start_ts=-1h", "/grep/%3Cscript%3E/", "/%3Cscript%3E"]
-    {
+    for path in [
+        LOG,
+        &record,
+        "/grep/pages/values/host/?start_ts=-1h",
+        "/grep/",
+        "/grep/pages/?start_ts=-1h&search=%3Cscript%3E",
+        "/grep/pages/?start_ts=-1h&search=%1b%5b31m&mode=regex",
+        "/grep/pages/?host=%3Cscript%3E%22%27&start_ts=-1h",
+        "/grep/pages/?columns=%3Cscript%3E&start_ts=-1h",
+        "/grep/%3Cscript%3E/",
+        "/%3Cscript%3E",
+    ] {
         let reply = alco.get(path);
         check_headers(path, &reply);
         let html = &reply.body;
-        for bad in ["<script", "<img", "onerror=alert(1)>", "\x1b", "\x07", "\0", "\u{202e}", " style=", "javascript:"] {
+        for bad in ["<script", "<img", "onerror=alert(1)>", "\x1b", "\x07", "\0", "\u{202e}", " style=", "javascript:"]
+        {
             assert!(!html.contains(bad), "{path} contains {bad:?}: {html}");
         }
         check_html(path, html);
@@ -164,12 +184,17 @@ fn hostile_records_come_out_harmless() {
 fn check_html(path: &str, html: &str) {
     let file = directory("tidy").join(format!("{:x}.html", xxhash_rust::xxh3::xxh3_64(path.as_bytes())));
     fs::write(&file, html).unwrap();
-    let output = Command::new("tidy").args(["-quiet", "-errors", "-utf8", "--drop-empty-elements", "no"]).arg(&file).output().unwrap();
+    let output = Command::new("tidy")
+        .args(["-quiet", "-errors", "-utf8", "--drop-empty-elements", "no"])
+        .arg(&file)
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     // 2: errors; 1: warnings, such as about what HTML 5 allows and tidy does not know yet
     assert!(output.status.code() < Some(2), "{path}: {said}");
     let known = ["proprietary attribute", "not approved by W3C", "trimming empty", "is not recognized"];
-    let warnings: Vec<_> = said.lines().filter(|line| line.contains(" - ") && !known.iter().any(|w| line.contains(w))).collect();
+    let warnings: Vec<_> =
+        said.lines().filter(|line| line.contains(" - ") && !known.iter().any(|w| line.contains(w))).collect();
     assert!(warnings.is_empty(), "{path}: {warnings:#?}");
 }
 
@@ -192,11 +217,16 @@ fn only_get_and_head_do_anything() {
 #[test]
 fn a_style_sheet_that_is_known_is_not_sent_again() {
     let alco = site();
-    let named = alco.page("/grep/").html.split("href=\"/style.css?").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let named =
+        alco.page("/grep/").html.split("href=\"/style.css?").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let style = alco.get(&format!("/style.css?{named}"));
     assert!(style.header("cache-control").contains("immutable"), "{:?}", style.headers);
     let agent = ureq::Agent::new_with_defaults();
-    let again = agent.get(format!("{}/style.css?{named}", alco.url)).header("If-None-Match", style.header("etag")).call().unwrap();
+    let again = agent
+        .get(format!("{}/style.css?{named}", alco.url))
+        .header("If-None-Match", style.header("etag"))
+        .call()
+        .unwrap();
     assert_eq!(again.status(), 304);
     let other = agent.get(format!("{}/style.css", alco.url)).header("If-None-Match", "\"other\"").call().unwrap();
     assert_eq!(other.status(), 200);
@@ -226,7 +256,13 @@ fn searchd_s_configuration_is_the_same_from_everywhere() {
 }
 
 fn dump(browser: &[&str], url: &str) -> String {
-    let output = Command::new(browser[0]).args(&browser[1..]).arg(url).env("LC_ALL", "C.UTF-8").env("HOME", directory("home")).output().unwrap();
+    let output = Command::new(browser[0])
+        .args(&browser[1..])
+        .arg(url)
+        .env("LC_ALL", "C.UTF-8")
+        .env("HOME", directory("home"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{browser:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -235,10 +271,14 @@ fn dump(browser: &[&str], url: &str) -> String {
 fn text_browsers_show_the_log_as_lines() {
     let alco = site();
     let url = format!("{}{LOG}", alco.url);
-    for browser in [&["w3m", "-dump", "-cols", "140"][..], &["lynx", "-dump", "-nolist", "-width=140", "-display_charset=utf-8"]] {
+    for browser in
+        [&["w3m", "-dump", "-cols", "140"][..], &["lynx", "-dump", "-nolist", "-width=140", "-display_charset=utf-8"]]
+    {
         let shown = dump(browser, &url);
         let lines: Vec<&str> = shown.lines().map(str::trim).collect();
-        let at = |what: &str| lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what} in {shown}"));
+        let at = |what: &str| {
+            lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what} in {shown}"))
+        };
         for n in 0..8 {
             // time, level, host, logger and message stand in one line
             let line = lines[at(&format!("basket {n} is full"))];

@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod broker;
+pub mod chunk;
 pub mod document;
 pub mod outage;
 pub mod redelivery;
@@ -22,6 +23,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, at, never, select, tick};
 use crate::config::{Config, Index, QueueType, field_of_column};
 use crate::ingest::batch::Batch;
 use crate::ingest::broker::{Deliveries, Delivery, Message, Session, Tag};
+use crate::ingest::chunk::{Gathered, Turn};
 use crate::ingest::document::{Seen, Writer};
 use crate::ingest::outage::Outage;
 use crate::ingest::redelivery::Claims;
@@ -44,7 +46,7 @@ const PREFETCH_BATCHES: usize = 2;
 const TICK: Duration = Duration::from_secs(5);
 /// searchd may be stopped or swapped out for long; a statement is only sent again, with the same docids.
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
-/// Before the first look-up of a session: statements of workers that died may still lie in searchd's sockets.
+/// Before the first look-up of a session: for searchd to read the statements of workers that died from its sockets.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
 const FOUND: usize = 2000;
@@ -57,11 +59,18 @@ const SMALL_STATEMENT: usize = 1 << 20;
 /// The buffer of tuples is not kept larger than that between batches.
 const KEEP: usize = 8 << 20;
 
+/// What the workers of an index share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    claims: Mutex<Claims>,
+    turn: Turn,
+}
+
 pub struct Worker {
     config: Arc<Config>,
     index: Index,
     metrics: Arc<Metrics>,
-    claims: Arc<Mutex<Claims>>,
+    shared: Arc<Shared>,
     stop: Receiver<Infallible>,
     values: Values,
     engine: Engine,
@@ -74,6 +83,7 @@ pub struct Worker {
     /// the tuples of the batch's entries, one after the other
     tuples: String,
     statement: String,
+    gathered: Gathered,
     /// with `ack_delay`: stored, and to be acknowledged when
     unacked: VecDeque<(Instant, Tag, usize)>,
     /// this worker among all of this process, and its sessions so far
@@ -134,13 +144,13 @@ fn summary(entries: &[Entry]) -> String {
 }
 
 impl Worker {
-    /// `process` is the same for all workers of this process, `number` differs; `claims` is shared by an index's workers.
+    /// `process` is the same for all workers of this process, `number` differs; `shared` is that of the index.
     pub fn new(
         config: Arc<Config>,
         index: &Index,
         process: &str,
         number: u32,
-        claims: Arc<Mutex<Claims>>,
+        shared: Arc<Shared>,
         metrics: Arc<Metrics>,
         stop: Receiver<Infallible>,
     ) -> Result<Worker, String> {
@@ -160,6 +170,7 @@ impl Worker {
             batch: Batch::new(config.rabbitmq.batch),
             tuples: String::new(),
             statement: String::new(),
+            gathered: Gathered::default(),
             unacked: VecDeque::new(),
             mean_size: 0.0,
             born: (now(), Instant::now()),
@@ -171,7 +182,7 @@ impl Worker {
             searchd: Outage::default(),
             redis: Outage::default(),
             index: index.clone(),
-            claims,
+            shared,
             metrics,
             stop,
             config,
@@ -497,8 +508,7 @@ impl Worker {
         };
         let mut found = find(self)?;
         if !self.settled {
-            self.wait(SETTLE)?;
-            self.settled = true;
+            self.settle()?;
             found = find(self)?;
         }
         let claimer = self.claimer();
@@ -507,6 +517,30 @@ impl Worker {
             entries[at].fate = Fate::Stored;
         }
         Ok(())
+    }
+
+    /// Waits until the statements of workers that died have been stored or are lost: searchd first reads what lies in its
+    /// sockets, then finishes what it has begun.
+    fn settle(&mut self) -> Result<(), Halt> {
+        self.wait(SETTLE)?;
+        let inserting = |engine: &mut Engine| -> Result<Vec<(i64, f64)>, Fault> {
+            let threads = engine.select("SHOW THREADS")?;
+            let busy = threads.iter().filter(|row| row.bytes(4).starts_with(b"REPLACE") || row.bytes(2) == b"net_read");
+            Ok(busy.filter_map(|row| Some((row.int(0)?, row.text(3).parse().ok()?))).collect())
+        };
+        let begun = Instant::now();
+        let at_first = self.ask_searchd(inserting)?;
+        loop {
+            let waited = begun.elapsed().as_secs_f64();
+            let now = self.ask_searchd(inserting)?;
+            // one that has run for less time is another statement
+            let same = |(thread, time): &(i64, f64)| *time >= waited && at_first.iter().any(|(old, _)| old == thread);
+            if !now.iter().any(same) {
+                self.settled = true;
+                return Ok(());
+            }
+            self.wait(SETTLE / 10)?;
+        }
     }
 
     /// Stores the chosen entries in the day's index, whatever it takes. Returns those that searchd will not take, and why.
@@ -525,9 +559,17 @@ impl Worker {
         let mut broke = 0;
         let why = loop {
             let sent = Instant::now();
-            match self.engine.replace(&self.statement, chosen.len()) {
+            let outcome = {
+                let _turn = self.shared.turn.insert();
+                self.engine.replace(&self.statement, chosen.len())
+            };
+            match outcome {
                 Ok(()) => {
                     self.searchd_works();
+                    let (size, turn) = (self.statement.len(), &self.shared.turn);
+                    if let Err(fault) = self.gathered.add(&day_index, size, turn, &mut self.engine) {
+                        log::debug!("{}: cannot have the RAM chunk written: {}", self.index.name, fault.why());
+                    }
                     return Ok(Vec::new());
                 }
                 // an index that is not served, or was declared otherwise, refuses everything: no record's fault
@@ -688,7 +730,7 @@ impl Worker {
 
     fn lock_claims(&self) -> std::sync::MutexGuard<'_, Claims> {
         // a panic of another worker leaves the map whole
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// This session among all of this process.

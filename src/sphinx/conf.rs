@@ -83,7 +83,7 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
         // what alco prepares consists of these; a table that reaches further costs memory in each of many indexes
         directive("charset_table", text::CHARSET),
         // today's index of each name gathers so much before it writes a part to the disk: many names on a small host
-        directive("rt_mem_limit", "32M"),
+        directive("rt_mem_limit", "128M"),
     ]);
     directives.push(match sphinx.dialect {
         // strings and JSON stay in a mapped file, for the system to page out
@@ -172,7 +172,7 @@ mod tests {
                 "dict = keywords",
                 "min_infix_len = 3",
                 "charset_table = 0..9, a..z, U+80..U+24F, U+370..U+52F",
-                "rt_mem_limit = 32M",
+                "rt_mem_limit = 128M",
                 "ondisk_attrs = pool",
             ],
         );

@@ -1,0 +1,68 @@
+//! When searchd writes its RAM chunk to the disk: at alco's word, and never while an insert is on its way.
+//!
+//! searchd 2.2.11 loses what is committed while it saves a RAM chunk, if it is killed before the next save: it notes the
+//! transactions of that time as saved, and leaves them out when it replays its binlog. Seen with kill -9 under load: with a
+//! small rt_mem_limit every kill lost some batches, with no save none, with a save that no insert met none either. So the
+//! generated `rt_mem_limit` is far above what alco lets gather.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use crate::sphinx::engine::{Engine, Fault};
+
+/// RAM chunks are written from this size on. A quarter of the generated rt_mem_limit, so that what comes while a save waits
+/// for its turn stays below.
+const RAM_CHUNK: i64 = 32 << 20;
+/// How many bytes of SphinxQL are inserted before it is asked again how large the RAM chunk is.
+const LOOK: usize = 8 << 20;
+
+/// For all workers of an index: inserts go side by side, a save goes alone.
+#[derive(Debug, Default)]
+pub struct Turn(RwLock<()>);
+
+impl Turn {
+    /// To be held while inserting.
+    pub fn insert(&self) -> RwLockReadGuard<'_, ()> {
+        // nothing lies in the lock that a panic could break
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a worker has inserted into a day index since it last looked.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    day_index: String,
+    bytes: usize,
+}
+
+impl Gathered {
+    /// Notes an insert; has the RAM chunk written if it has grown enough. A searchd that is away or refuses is no matter:
+    /// the next insert asks again, and says what is wrong.
+    pub fn add(&mut self, day_index: &str, bytes: usize, turn: &Turn, engine: &mut Engine) -> Result<(), Fault> {
+        if self.day_index != day_index {
+            // days change seldom; the chunk of the one before is smaller than what would be written
+            self.day_index = day_index.to_owned();
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        if self.bytes < LOOK {
+            return Ok(());
+        }
+        self.bytes = 0;
+        if ram_bytes(engine, day_index)? < RAM_CHUNK {
+            return Ok(());
+        }
+        let _alone = turn.0.write().unwrap_or_else(PoisonError::into_inner);
+        // another worker may have been first
+        if ram_bytes(engine, day_index)? >= RAM_CHUNK {
+            engine.select(&format!("FLUSH RAMCHUNK {day_index}"))?;
+            // other processes may insert at any time: this writes what they committed meanwhile
+            engine.select(&format!("FLUSH RTINDEX {day_index}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn ram_bytes(engine: &mut Engine, day_index: &str) -> Result<i64, Fault> {
+    let rows = engine.select(&format!("SHOW INDEX {day_index} STATUS"))?;
+    Ok(rows.iter().find(|row| row.bytes(0) == b"ram_bytes").and_then(|row| row.int(1)).unwrap_or(0))
+}
