@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use serde::de::IgnoredAny;
+
 use crate::record::{elements, members, readable};
-use crate::search::filter::find;
+use crate::search::filter::{find, is_number};
 use crate::search::query::Query;
 use crate::search::{Scope, SearchError, Searcher};
 use crate::sphinx::json::read_back;
@@ -57,12 +59,7 @@ impl Searcher {
                         exact &= rows.len() < GROUPS;
                         for row in rows {
                             let n = row.int(1).unwrap_or(0) as u64;
-                            let text = read_back(&row.text(0));
-                            match text.starts_with('[') {
-                                true => add_values(&[text.as_str()], n, &mut counts),
-                                false if matches!(text.as_str(), "" | "NULL") || text.starts_with('{') => {}
-                                false => *counts.entry(text).or_default() += n,
-                            }
+                            add_printed(&row.text(0), n, &mut counts);
                         }
                     }
                 }
@@ -74,6 +71,20 @@ impl Searcher {
         values.truncate(limit);
         Ok(Values { values, more, exact })
     }
+}
+
+/// What searchd prints for a group: strings bare, arrays and objects as JSON. A string that is itself such JSON cannot be
+/// told from it.
+fn add_printed(text: &str, n: u64, counts: &mut HashMap<String, u64>) {
+    let is_json = |opens: char| text.starts_with(opens) && serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if matches!(text, "" | "NULL") || is_json('{') {
+        return;
+    }
+    if is_json('[') {
+        return add_values(&[&read_back(text)], n, counts);
+    }
+    let text = if is_number(text) { read_back(text) } else { text.to_owned() };
+    *counts.entry(text).or_default() += n;
 }
 
 fn add_values(values: &[&str], n: u64, counts: &mut HashMap<String, u64>) {

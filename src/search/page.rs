@@ -28,13 +28,16 @@ impl Searcher {
         };
         let complete = page.previous.is_none() && page.next.is_none() && page.reached.is_none();
         let from_start = query.cursor.is_none() && !matches!(query.context, Context::All);
+        let shown = page.lines.iter().filter(|line| matches!(line, Line::Match(_))).count() as u64;
         page.count = match complete && from_start {
-            true => Count::Exact(page.lines.iter().filter(|line| matches!(line, Line::Match(_))).count() as u64),
+            true => Count::Exact(shown),
             false => self.count_of(&plan, scope.deadline)?,
         };
-        if let (Count::Exact(count), false) = (page.count, page.warnings.is_empty()) {
-            page.count = Count::AtLeast(count);
-        }
+        page.count = match page.count {
+            Count::Exact(count) if !page.warnings.is_empty() => Count::AtLeast(count),
+            Count::AtLeast(count) => Count::AtLeast(count.max(shown)),
+            count => count,
+        };
         Ok(page)
     }
 
