@@ -13,9 +13,9 @@ use crate::sphinx::select::Narrowing;
 use crate::time::{Range, Ts};
 
 /// Checking candidates only to count them takes at most so much of a page's time.
-const COUNTING: Duration = Duration::from_millis(300);
-/// More candidates than can be checked in that time: not tried.
-const CHECKABLE: u64 = 50_000;
+pub(super) const COUNTING: Duration = Duration::from_millis(300);
+/// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
+const CHECKABLE: u64 = 200;
 /// Rows of the first question of a count.
 const ROWS: usize = 2000;
 /// What the list of indexes shows.
@@ -69,7 +69,6 @@ impl Searcher {
         deadline: Instant,
         mut take: impl FnMut(Ts, &str),
     ) -> Result<bool, SearchError> {
-        let deadline = deadline.min(Instant::now() + COUNTING);
         let manner = Manner { backwards: plan.newest_first, stream: false, bare, hint: ROWS };
         let mut walk = self.walk(plan, manner, None, Some(deadline));
         loop {

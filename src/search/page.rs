@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::config::IndexName;
 use crate::search::context::Around;
+use crate::search::count::COUNTING;
 use crate::search::cursor::{Cursor, Place};
 use crate::search::plan::{Plan, slices};
 use crate::search::query::{Context, Order, Query};
@@ -31,7 +32,7 @@ impl Searcher {
         let shown = page.lines.iter().filter(|line| matches!(line, Line::Match(_))).count() as u64;
         page.count = match complete && from_start {
             true => Count::Exact(shown),
-            false => self.count_of(&plan, scope.deadline)?,
+            false => self.count_of(&plan, scope.deadline.min(Instant::now() + COUNTING))?,
         };
         page.count = match page.count {
             Count::Exact(count) if !page.warnings.is_empty() => Count::AtLeast(count),
