@@ -13,11 +13,14 @@ use crate::sphinx::select::Narrowing;
 use crate::time::{Range, Ts};
 
 /// Checking candidates only to count them takes at most so much of a page's time.
-const COUNTING: Duration = Duration::from_millis(500);
+pub(super) const COUNTING: Duration = Duration::from_millis(300);
+/// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
+const CHECKABLE: u64 = 200;
 /// Rows of the first question of a count.
 const ROWS: usize = 2000;
 /// What the list of indexes shows.
 const RECENT_SECONDS: i64 = 300;
+const RECENT: [i64; 3] = [RECENT_SECONDS, 3600, 86_400];
 const HALF_HOURS: usize = 48;
 
 impl Searcher {
@@ -44,6 +47,12 @@ impl Searcher {
         if plan.is_decided() {
             return Ok(if counted_all { Count::Exact(candidates) } else { Count::AtLeast(candidates) });
         }
+        if counted_all
+            && plan.sources.iter().all(|source| source.narrowing.matching.is_some())
+            && candidates > CHECKABLE
+        {
+            return Ok(Count::AtMost(candidates));
+        }
         let mut count = 0;
         let exact = self.each_checked(plan, true, deadline, |_, _| count += 1)?;
         Ok(match (exact, counted_all) {
@@ -61,7 +70,6 @@ impl Searcher {
         deadline: Instant,
         mut take: impl FnMut(Ts, &str),
     ) -> Result<bool, SearchError> {
-        let deadline = deadline.min(Instant::now() + COUNTING);
         let manner = Manner { backwards: plan.newest_first, stream: false, bare, hint: ROWS };
         let mut walk = self.walk(plan, manner, None, Some(deadline));
         loop {
@@ -99,10 +107,14 @@ impl Searcher {
             let rows = self.rows(&slice, &none, "COUNT(*) AS n", "", 1)?;
             count += rows.first().and_then(|row| row.int(0)).unwrap_or(0) as u64;
         }
-        for slice in of(Range { start: Ts::MIN, end: Ts::MAX }).iter().rev() {
-            let rows = self.rows(slice, &none, "MAX(ts) AS last, COUNT(*) AS n", "", 1)?;
-            if let Some(row) = rows.first().filter(|row| row.int(1).unwrap_or(0) > 0) {
-                return Ok((count, row.int(0).map(Ts::from_micros)));
+        // searchd skips what is far from a range, so the latest is looked for near the present first
+        let reaches = RECENT.iter().map(|seconds| now.plus_seconds(-seconds)).chain([Ts::MIN]);
+        for start in reaches {
+            for slice in of(Range { start, end: Ts::MAX }).iter().rev() {
+                let rows = self.rows(slice, &none, "MAX(ts) AS last, COUNT(*) AS n", "", 1)?;
+                if let Some(row) = rows.first().filter(|row| row.int(1).unwrap_or(0) > 0) {
+                    return Ok((count, row.int(0).map(Ts::from_micros)));
+                }
             }
         }
         Ok((count, None))

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::config::IndexName;
 use crate::search::context::Around;
+use crate::search::count::COUNTING;
 use crate::search::cursor::{Cursor, Place};
 use crate::search::plan::{Plan, slices};
 use crate::search::query::{Context, Order, Query};
@@ -28,13 +29,16 @@ impl Searcher {
         };
         let complete = page.previous.is_none() && page.next.is_none() && page.reached.is_none();
         let from_start = query.cursor.is_none() && !matches!(query.context, Context::All);
+        let shown = page.lines.iter().filter(|line| matches!(line, Line::Match(_))).count() as u64;
         page.count = match complete && from_start {
-            true => Count::Exact(page.lines.iter().filter(|line| matches!(line, Line::Match(_))).count() as u64),
-            false => self.count_of(&plan, scope.deadline)?,
+            true => Count::Exact(shown),
+            false => self.count_of(&plan, scope.deadline.min(Instant::now() + COUNTING))?,
         };
-        if let (Count::Exact(count), false) = (page.count, page.warnings.is_empty()) {
-            page.count = Count::AtLeast(count);
-        }
+        page.count = match page.count {
+            Count::Exact(count) if !page.warnings.is_empty() => Count::AtLeast(count),
+            Count::AtLeast(count) => Count::AtLeast(count.max(shown)),
+            count => count,
+        };
         Ok(page)
     }
 

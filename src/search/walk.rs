@@ -13,12 +13,14 @@ use crate::search::{Hit, SearchError};
 use crate::sphinx::engine::{Engine, Fault, Pool, Row};
 use crate::sphinx::json::read_back;
 use crate::sphinx::select::{Narrowing, Select};
-use crate::time::Ts;
+use crate::time::{Range, Ts};
 
 /// Rows of one question: enough that asking costs less than answering.
 const MOST_ROWS: usize = 20_000;
 /// Text held of one answer; what comes after it is asked for again.
 const MOST_BYTES: usize = 16 << 20;
+/// The least time to ask for at once: half a second's records are no long answer.
+const SHORTEST: i64 = 500_000;
 /// The clock is looked at once in so many checks.
 const CLOCK: usize = 64;
 
@@ -57,7 +59,32 @@ struct Source<'a> {
     /// everything up to here was looked at
     at: Option<Place>,
     rows: usize,
+    /// microseconds of a slice to ask for at a time; None: all of it
+    window: Option<i64>,
+    /// most of what was checked last were hits
+    dense: bool,
     asked: bool,
+}
+
+type Found = (Vec<(Place, Stored)>, usize);
+
+impl Source<'_> {
+    /// The next part of a slice, as long as the window.
+    fn part(&self, slice: Range, backwards: bool) -> Range {
+        let at = self.at.map(|place| place.ts).filter(|ts| slice.start <= *ts && *ts <= slice.end);
+        match (backwards, self.window) {
+            (_, None) => slice,
+            (false, Some(window)) => {
+                let start = at.unwrap_or(slice.start);
+                Range { start, end: start.plus_micros(window).min(slice.end) }
+            }
+            (true, Some(window)) => {
+                // the place itself is still to be told from its equals
+                let end = at.map_or(slice.end, |at| at.plus_micros(1).min(slice.end));
+                Range { start: end.plus_micros(-window).max(slice.start), end }
+            }
+        }
+    }
 }
 
 /// What comes next.
@@ -90,7 +117,16 @@ impl<'a> Walk<'a> {
                 slices.make_contiguous().reverse();
             }
             let rows = manner.hint.clamp(1, MOST_ROWS);
-            Source { plan: source, slices, hits: VecDeque::new(), at: from, rows, asked: false }
+            Source {
+                plan: source,
+                slices,
+                hits: VecDeque::new(),
+                at: from,
+                rows,
+                window: None,
+                dense: false,
+                asked: false,
+            }
         });
         Walk { pool, plan, manner, warn, deadline, sources: sources.collect(), warnings: BTreeSet::new() }
     }
@@ -147,22 +183,79 @@ impl<'a> Walk<'a> {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
+    /// Asks once, and checks what came.
     fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
         let source = &self.sources[n];
         let Some(slice) = source.slices.front().copied() else { return Ok(()) };
+        let (part, rows) = (source.part(slice.range, self.manner.backwards), source.rows);
         let checked = !(self.plan.pattern.is_empty() || self.manner.stream);
-        // hits are rare among what is checked: their columns are read when they are known
-        let whole = self.plan.needs_columns() || !checked && !self.manner.bare;
-        let rows = source.rows;
+        // where hits are rare among what is checked, their columns are read when they are known
+        let whole = self.plan.needs_columns() || !self.manner.bare && (!checked || source.dense);
+        let Some((found, bytes)) = self.ask(n, slice, part, whole)? else {
+            self.sources[n].slices.pop_front();
+            return Ok(());
+        };
+        let (first, seen) = (found.first().map(|(place, _)| place.ts), found.len());
+        let ends = found.len() < rows && bytes < MOST_BYTES;
+        let mean = bytes / found.len().max(1) + 1;
+        let (mut hits, mut late) = (Vec::new(), false);
+        let mut at = None;
+        for (n_seen, (place, record)) in found.into_iter().enumerate() {
+            if n_seen % CLOCK == CLOCK - 1 && self.is_late() {
+                late = true;
+                break;
+            }
+            at = Some(place);
+            if self.plan.filters.accept(&record.columns)
+                && (!checked || self.plan.matches(&record.message, &record.columns))
+            {
+                hits.push(Hit { index: self.sources[n].plan.index.clone(), place, record, marks: Vec::new() });
+            }
+        }
+        if !self.manner.bare {
+            if !whole && !hits.is_empty() {
+                self.read_columns(slice, &mut hits)?;
+            }
+            if !self.manner.stream {
+                hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
+            }
+        }
+        let source = &mut self.sources[n];
+        source.asked = true;
+        source.at = at.or(source.at);
+        source.dense = hits.len() * 4 > seen;
+        source.hits.extend(hits);
+        source.rows = (rows * 4).min(MOST_ROWS).min(MOST_BYTES / mean).max(1);
+        if ends && !late {
+            source.at = Some(floor(if self.manner.backwards { part.start } else { part.end }));
+            source.window = source.window.map(|window| window.saturating_mul(4));
+            let is_whole = match self.manner.backwards {
+                true => part.start <= slice.range.start,
+                false => part.end >= slice.range.end,
+            };
+            if is_whole {
+                source.slices.pop_front();
+            }
+        } else if let (Some(first), Some(last)) = (first, at) {
+            // searchd sorts all of a range for each question: the next one is as long as its rows will be
+            let span = (last.ts.micros() - first.micros()).abs().max(SHORTEST);
+            source.window = Some(span.saturating_mul((source.rows / rows.max(1)).max(1) as i64));
+        }
+        Ok(())
+    }
+
+    /// What searchd has of a part of a slice, and how many bytes it is; None if it does not serve it.
+    fn ask(&mut self, n: usize, slice: &Slice, part: Range, whole: bool) -> Result<Option<Found>, SearchError> {
+        let source = &self.sources[n];
         let select = Select {
             columns: if whole { WHOLE } else { PLACE },
             from: &slice.from,
             narrowing: if self.manner.stream { &source.plan.stream } else { &source.plan.narrowing },
-            range: slice.range,
+            range: part,
             newest_first: self.manner.backwards,
-            // beside another day, its index is new from end to end
-            beyond: source.at.filter(|place| slice.range.contains(place.ts) && *place > floor(slice.range.start)),
-            limit: rows,
+            // beside another part, this one is new from end to end
+            beyond: source.at.filter(|place| part.contains(place.ts) && *place > floor(part.start)),
+            limit: source.rows,
         };
         let statement = select.documents();
         let (mut bytes, mut found) = (0, Vec::new());
@@ -181,48 +274,12 @@ impl<'a> Walk<'a> {
             Err(fault) => match not_served(&fault) {
                 Some(why) => {
                     self.warnings.insert(why);
-                    self.sources[n].slices.pop_front();
-                    return Ok(());
+                    return Ok(None);
                 }
                 None => return Err(away(&fault)),
             },
         }
-        let ends = found.len() < rows && bytes < MOST_BYTES;
-        let mean = bytes / found.len().max(1) + 1;
-        let index = self.sources[n].plan.index.clone();
-        let deadline = self.deadline;
-        let (mut hits, mut late) = (Vec::new(), false);
-        let mut at = self.sources[n].at;
-        for (seen, (place, record)) in found.into_iter().enumerate() {
-            if seen % CLOCK == CLOCK - 1 && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                late = true;
-                break;
-            }
-            at = Some(place);
-            if self.plan.filters.accept(&record.columns)
-                && (!checked || self.plan.matches(&record.message, &record.columns))
-            {
-                hits.push(Hit { index: index.clone(), place, record, marks: Vec::new() });
-            }
-        }
-        if !self.manner.bare {
-            if !whole && !hits.is_empty() {
-                self.read_columns(slice, &mut hits)?;
-            }
-            if !self.manner.stream {
-                hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
-            }
-        }
-        let source = &mut self.sources[n];
-        source.asked = true;
-        source.at = at;
-        source.hits.extend(hits);
-        source.rows = (rows * 4).min(MOST_ROWS).min(MOST_BYTES / mean).max(1);
-        if ends && !late {
-            source.at = Some(floor(if self.manner.backwards { slice.range.start } else { slice.range.end }));
-            source.slices.pop_front();
-        }
-        Ok(())
+        Ok(Some((found, bytes)))
     }
 
     /// The columns of these documents of one slice.
