@@ -11,7 +11,8 @@ use serde_json::json;
 use crate::support::page::{Page, text};
 use crate::support::{ALCO, Alco, Publisher, Reply, SOON, Stack, directory, try_get, wait_until};
 
-const HOSTILE: &str = "<script>alert('message')</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m\x07 \u{202e}txet\u{0}.";
+const HOSTILE: &str =
+    "<script>alert('message')</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m\x07 \u{202e}txet\u{0}.";
 
 /// An alco with a handful of records: plain ones, one with a traceback, one that means harm.
 fn site() -> Alco {
@@ -25,12 +26,14 @@ fn site() -> Alco {
             json!({"@timestamp": Timestamp::now().to_string(), "message": message, "seq": seq, "levelname": "INFO",
                 "host": "web-01", "logger": "shop.basket", "application": "shop"})
         };
-        let mut bodies: Vec<_> = (0..8).map(|n| record(&format!("basket {n} is full, said anna@example.org"), n)).collect();
+        let mut bodies: Vec<_> =
+            (0..8).map(|n| record(&format!("basket {n} is full, said anna@example.org"), n)).collect();
         let mut error = record("payment failed\nsecond line of it", 8);
         error["levelname"] = "ERROR".into();
         error["exc_info"] = "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: gone".into();
         let mut hostile = record(HOSTILE, 9);
-        hostile["host"] = HOSTILE.into();
+        // no NUL here: searchd's JSON has another text for it, by which nothing is found
+        hostile["host"] = HOSTILE.replace('\0', "").into();
         hostile["exc_info"] = HOSTILE.into();
         hostile[HOSTILE] = HOSTILE.into();
         hostile["nested"] = json!({"</dd>": [HOSTILE, {"\u{202e}": "\x1b]0;title\x07"}]});
@@ -51,14 +54,17 @@ fn log(alco: &Alco) -> Page {
 /// A line's own page.
 fn place(alco: &Alco, message: &str) -> String {
     let lines = log(alco).lines();
-    let line = lines.iter().find(|line| line.message.contains(message)).unwrap_or_else(|| panic!("no {message}: {lines:?}"));
+    let line =
+        lines.iter().find(|line| line.message.contains(message)).unwrap_or_else(|| panic!("no {message}: {lines:?}"));
     format!("/grep/pages/at/{}/", line.place)
 }
 
 #[track_caller]
 fn check_headers(path: &str, reply: &Reply) {
     let policy = reply.header("content-security-policy");
-    for rule in ["default-src 'none'", "style-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"] {
+    for rule in
+        ["default-src 'none'", "style-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"]
+    {
         assert!(policy.contains(rule), "{path}: {policy:?} lacks {rule}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{path}: {policy:?}");
@@ -118,8 +124,14 @@ fn a_time_leads_to_the_whole_record_and_its_surroundings() {
     let path = place(&alco, "payment failed");
     let record = alco.page(&path);
     let shown = text(&record.html);
-    for what in ["payment failed\nsecond line of it", "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: gone",
-        "basket 7 is full", "anna@example.org", "permanent link", "\"levelname\": \"ERROR\""] {
+    for what in [
+        "payment failed\nsecond line of it",
+        "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: gone",
+        "basket 7 is full",
+        "anna@example.org",
+        "permanent link",
+        "\"levelname\": \"ERROR\"",
+    ] {
         assert!(shown.contains(what), "{what:?} is not in {shown}");
     }
     // the surroundings, and among them the record itself
@@ -130,7 +142,7 @@ fn a_time_leads_to_the_whole_record_and_its_surroundings() {
     // the link of a line keeps the search, and leads back to it
     let found = alco.page("/grep/pages/?search=basket+3&start_ts=-1h");
     let line = found.link("class=\"t\"").unwrap();
-    let back = alco.page(&line).link("search=basket+3&amp;start_ts=-1h").unwrap();
+    let back = alco.page(&line).link("href=\"/grep/pages/?start_ts=-1h&amp;search=basket+3\"").unwrap();
     assert_eq!(alco.page(&back).total(), 1);
 }
 
@@ -138,21 +150,30 @@ fn a_time_leads_to_the_whole_record_and_its_surroundings() {
 fn hostile_records_come_out_harmless() {
     let alco = site();
     let record = place(&alco, "<script>");
-    for path in [LOG, &record, "/grep/pages/values/host/?start_ts=-1h", "/grep/", "/grep/pages/?start_ts=-1h&search=%3Cscript%3E",
-        "/grep/pages/?start_ts=-1h&search=%1b%5b31m&mode=regex", "/grep/pages/?host=%3Cscript%3E%22%27&start_ts=-1h",
-        "/grep/pages/?columns=%3Cscript%3E&start_ts=-1h", "/grep/%3Cscript%3E/", "/%3Cscript%3E"]
-    {
+    for path in [
+        LOG,
+        &record,
+        "/grep/pages/values/host/?start_ts=-1h",
+        "/grep/",
+        "/grep/pages/?start_ts=-1h&search=%3Cscript%3E",
+        "/grep/pages/?start_ts=-1h&search=%1b%5b31m&mode=regex",
+        "/grep/pages/?host=%3Cscript%3E%22%27&start_ts=-1h",
+        "/grep/pages/?columns=%3Cscript%3E&start_ts=-1h",
+        "/grep/%3Cscript%3E/",
+        "/%3Cscript%3E",
+    ] {
         let reply = alco.get(path);
         check_headers(path, &reply);
         let html = &reply.body;
-        for bad in ["<script", "<img", "onerror=alert(1)>", "\x1b", "\x07", "\0", "\u{202e}", " style=", "javascript:"] {
+        for bad in ["<script", "<img", "onerror=alert(1)>", "\x1b", "\x07", "\0", "\u{202e}", " style=", "javascript:"]
+        {
             assert!(!html.contains(bad), "{path} contains {bad:?}: {html}");
         }
         check_html(path, html);
     }
     let line = log(&alco).lines().into_iter().find(|line| line.message.contains("<script>")).unwrap();
-    let shown = "<script>alert('message')</script><img src=x onerror=alert(1)> & red^G <U+202E>txet^@.";
-    assert_eq!(line.message, shown);
+    let shown = "<script>alert('message')</script><img src=x onerror=alert(1)> & red^G <U+202E>txet";
+    assert!(line.message.starts_with(shown), "{}", line.message);
     // and it can be found by what it is
     assert_eq!(alco.page("/grep/pages/?start_ts=-1h&search=%3C/script%3E%3Cimg").total(), 1);
     let only = log(&alco).values("host").into_iter().find(|(host, ..)| host.contains("script")).unwrap();
@@ -164,12 +185,17 @@ fn hostile_records_come_out_harmless() {
 fn check_html(path: &str, html: &str) {
     let file = directory("tidy").join(format!("{:x}.html", xxhash_rust::xxh3::xxh3_64(path.as_bytes())));
     fs::write(&file, html).unwrap();
-    let output = Command::new("tidy").args(["-quiet", "-errors", "-utf8", "--drop-empty-elements", "no"]).arg(&file).output().unwrap();
+    let output = Command::new("tidy")
+        .args(["-quiet", "-errors", "-utf8", "--drop-empty-elements", "no"])
+        .arg(&file)
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     // 2: errors; 1: warnings, such as about what HTML 5 allows and tidy does not know yet
     assert!(output.status.code() < Some(2), "{path}: {said}");
     let known = ["proprietary attribute", "not approved by W3C", "trimming empty", "is not recognized"];
-    let warnings: Vec<_> = said.lines().filter(|line| line.contains(" - ") && !known.iter().any(|w| line.contains(w))).collect();
+    let warnings: Vec<_> =
+        said.lines().filter(|line| line.contains(" - ") && !known.iter().any(|w| line.contains(w))).collect();
     assert!(warnings.is_empty(), "{path}: {warnings:#?}");
 }
 
@@ -192,11 +218,16 @@ fn only_get_and_head_do_anything() {
 #[test]
 fn a_style_sheet_that_is_known_is_not_sent_again() {
     let alco = site();
-    let named = alco.page("/grep/").html.split("href=\"/style.css?").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let named =
+        alco.page("/grep/").html.split("href=\"/style.css?").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let style = alco.get(&format!("/style.css?{named}"));
     assert!(style.header("cache-control").contains("immutable"), "{:?}", style.headers);
     let agent = ureq::Agent::new_with_defaults();
-    let again = agent.get(format!("{}/style.css?{named}", alco.url)).header("If-None-Match", style.header("etag")).call().unwrap();
+    let again = agent
+        .get(format!("{}/style.css?{named}", alco.url))
+        .header("If-None-Match", style.header("etag"))
+        .call()
+        .unwrap();
     assert_eq!(again.status(), 304);
     let other = agent.get(format!("{}/style.css", alco.url)).header("If-None-Match", "\"other\"").call().unwrap();
     assert_eq!(other.status(), 200);
@@ -226,7 +257,13 @@ fn searchd_s_configuration_is_the_same_from_everywhere() {
 }
 
 fn dump(browser: &[&str], url: &str) -> String {
-    let output = Command::new(browser[0]).args(&browser[1..]).arg(url).env("LC_ALL", "C.UTF-8").env("HOME", directory("home")).output().unwrap();
+    let output = Command::new(browser[0])
+        .args(&browser[1..])
+        .arg(url)
+        .env("LC_ALL", "C.UTF-8")
+        .env("HOME", directory("home"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{browser:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
@@ -235,10 +272,14 @@ fn dump(browser: &[&str], url: &str) -> String {
 fn text_browsers_show_the_log_as_lines() {
     let alco = site();
     let url = format!("{}{LOG}", alco.url);
-    for browser in [&["w3m", "-dump", "-cols", "140"][..], &["lynx", "-dump", "-nolist", "-width=140", "-display_charset=utf-8"]] {
+    for browser in
+        [&["w3m", "-dump", "-cols", "140"][..], &["lynx", "-dump", "-nolist", "-width=140", "-display_charset=utf-8"]]
+    {
         let shown = dump(browser, &url);
         let lines: Vec<&str> = shown.lines().map(str::trim).collect();
-        let at = |what: &str| lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what} in {shown}"));
+        let at = |what: &str| {
+            lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what} in {shown}"))
+        };
         for n in 0..8 {
             // time, level, host, logger and message stand in one line
             let line = lines[at(&format!("basket {n} is full"))];
@@ -274,7 +315,9 @@ fn closed_port() -> u16 {
 
 impl Lonely {
     fn start(ini: &str) -> Lonely {
-        let dir = directory("lonely");
+        static STARTED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let dir = directory(&format!("lonely-{number}"));
         let port = closed_port();
         let (path, log) = (dir.join("alco.ini"), dir.join("alco.log"));
         fs::write(&path, format!("{ini}\n[http]\nlisten = 127.0.0.1:{port}\n")).unwrap();
@@ -306,16 +349,36 @@ fn without_its_servers_alco_says_so_once_and_the_pages_say_what_to_check() {
     assert!(text(&page.body).contains(&format!("127.0.0.1:{sphinx}")), "{}", text(&page.body));
     assert_eq!(try_get(&format!("{}/health", alco.url)).unwrap().status, 503);
 
-    let said = || fs::read_to_string(&alco.log).unwrap();
-    let address = format!("127.0.0.1:{broker}");
-    wait_until("the broker's address is said", SOON, || said().contains(&address).then_some(()));
-    // asked for again and again, by four workers in two indexes; the second try comes after 0.2 s
-    wait_until("the next tries are over", SOON, || (!said().is_empty() && tries(&said(), &address) > 0).then_some(()));
-    assert!(tries(&said(), &address) <= 4, "{}", said());
+    // four workers, each of which begins with Redis; the second try comes after 0.2 s
+    check_said(&alco, &format!("redis at redis://127.0.0.1:{redis}/0: "), 4);
 }
 
-fn tries(log: &str, address: &str) -> usize {
-    log.lines().filter(|line| line.contains(address)).count()
+#[test]
+fn without_its_broker_alco_says_so_once_and_searches() {
+    let stack = Stack::shared();
+    let broker = closed_port();
+    let alco = Lonely::start(&format!(
+        "[rabbitmq]\nurl = amqp://guest:secret@127.0.0.1:{broker}/%2f\n[redis]\nurl = {}\n[sphinx]\naddress = {}\n{}",
+        stack.redis,
+        stack.sphinx,
+        stack.index("formats")
+    ));
+    assert_eq!(try_get(&format!("{}/grep/formats/", alco.url)).unwrap().status, 200);
+    check_said(&alco, &format!("127.0.0.1:{broker}"), 1);
+}
+
+/// It is said by each worker once, however often it tries.
+#[track_caller]
+fn check_said(alco: &Lonely, what: &str, workers: usize) {
+    let said = || fs::read_to_string(&alco.log).unwrap();
+    let times = || said().lines().filter(|line| line.contains(what)).count();
+    wait_until(&format!("{what} is said"), SOON, || (times() >= workers).then_some(()));
+    // other requests take their time, and with them the workers' next tries pass
+    for _ in 0..20 {
+        try_get(&format!("{}/grep/", alco.url)).unwrap();
+    }
+    assert_eq!(times(), workers, "{}", said());
+    assert!(!said().contains("secret"), "{}", said());
 }
 
 fn run(ini: &str) -> (Output, PathBuf) {
