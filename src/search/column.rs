@@ -12,6 +12,8 @@ use crate::sphinx::select::column_paths;
 
 /// Values of one answer: a column with more is none to choose from.
 const GROUPS: usize = 10_000;
+/// Stands in searchd's JSON for a control character.
+const ALTERED: char = '\u{fffd}';
 
 /// The values of a column, the commonest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +35,21 @@ impl Searcher {
         let mut exact = true;
         let paths = column_paths(column);
         let mut decided = plan.is_decided() && !paths.is_empty();
-        if !decided {
-            exact = self.each_checked(&plan, false, scope.deadline, |_, columns| {
+        let checked = |counts: &mut HashMap<String, u64>| {
+            self.each_checked(&plan, false, scope.deadline, |_, columns| {
                 let mut values = Vec::new();
                 find(&members(columns), column, &mut values);
-                add_values(&values, 1, &mut counts);
-            })?;
+                add_values(&values, 1, counts);
+            })
+        };
+        if !decided {
+            exact = checked(&mut counts)?;
             if !exact && !paths.is_empty() {
                 counts.clear();
                 decided = true;
             }
         }
+        let mut altered = false;
         if decided {
             'all: for source in &plan.sources {
                 for slice in &source.slices {
@@ -58,6 +64,7 @@ impl Searcher {
                         for row in rows {
                             let n = row.int(1).unwrap_or(0) as u64;
                             let text = grouped(row.text(0));
+                            altered |= text.contains(ALTERED);
                             match text.starts_with('[') {
                                 true => add_values(&[text.as_str()], n, &mut counts),
                                 false if matches!(text.as_str(), "" | "NULL") || text.starts_with('{') => {}
@@ -66,6 +73,15 @@ impl Searcher {
                         }
                     }
                 }
+            }
+        }
+        // such a value is another one in truth, and nothing would be found by it: only the records tell
+        if altered && plan.is_decided() {
+            let mut true_counts = HashMap::new();
+            exact = checked(&mut true_counts)?;
+            counts.retain(|value, _| !exact && !value.contains(ALTERED));
+            for (value, n) in true_counts {
+                counts.entry(value).or_insert(n);
             }
         }
         let mut values: Vec<(String, u64)> = counts.into_iter().collect();
