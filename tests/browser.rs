@@ -267,7 +267,7 @@ fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
 /// For people to look at; README.md shows some of them.
 fn screenshots(browser: &Browser, alco: &Alco) {
     let at = |path: &str| format!("{}{path}", alco.url);
-    let log = at("/grep/billing/?start_ts=-6h&search=gateway&context=2&off.application=worker");
+    let log = at("/grep/web,billing/?start_ts=-132m&search=order&off.application=worker");
     for scheme in ["light", "dark"] {
         browser.colours(scheme);
         browser.screen(1280, 800, false);

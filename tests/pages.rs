@@ -32,8 +32,7 @@ fn site() -> Alco {
         error["levelname"] = "ERROR".into();
         error["exc_info"] = "Traceback (most recent call last):\n  File \"x.py\", line 1\nOSError: gone".into();
         let mut hostile = record(HOSTILE, 9);
-        // no NUL here: searchd's JSON has another text for it, by which nothing is found
-        hostile["host"] = HOSTILE.replace('\0', "").into();
+        hostile["host"] = HOSTILE.into();
         hostile["exc_info"] = HOSTILE.into();
         hostile[HOSTILE] = HOSTILE.into();
         hostile["nested"] = json!({"</dd>": [HOSTILE, {"\u{202e}": "\x1b]0;title\x07"}]});
