@@ -151,7 +151,9 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
         assert_eq!(lines.len(), expected.len().min(1000), "search={needle}");
         for line in lines {
             assert!(expected.contains_key(&line.message), "search={needle}: {line:?}");
-            assert!(line.marks.iter().all(|mark| mark.to_lowercase() == folded) && !line.marks.is_empty(), "{line:?}");
+            // matches that touch are one mark
+            let marked = |mark: &String| mark.to_lowercase().replace(&folded, "").is_empty();
+            assert!(line.marks.iter().all(marked) && !line.marks.is_empty(), "search={needle}: {line:?}");
         }
     }
     let (seen, ..) = along(&alco, &(search("hello") + "&limit=1000"), "rel=\"next\"");

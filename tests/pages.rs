@@ -141,7 +141,7 @@ fn a_time_leads_to_the_whole_record_and_its_surroundings() {
     // the link of a line keeps the search, and leads back to it
     let found = alco.page("/grep/pages/?search=basket+3&start_ts=-1h");
     let line = found.link("class=\"t\"").unwrap();
-    let back = alco.page(&line).link("search=basket+3&amp;start_ts=-1h").unwrap();
+    let back = alco.page(&line).link("href=\"/grep/pages/?start_ts=-1h&amp;search=basket+3\"").unwrap();
     assert_eq!(alco.page(&back).total(), 1);
 }
 
@@ -171,8 +171,8 @@ fn hostile_records_come_out_harmless() {
         check_html(path, html);
     }
     let line = log(&alco).lines().into_iter().find(|line| line.message.contains("<script>")).unwrap();
-    let shown = "<script>alert('message')</script><img src=x onerror=alert(1)> & red^G <U+202E>txet^@.";
-    assert_eq!(line.message, shown);
+    let shown = "<script>alert('message')</script><img src=x onerror=alert(1)> & red^G <U+202E>txet";
+    assert!(line.message.starts_with(shown), "{}", line.message);
     // and it can be found by what it is
     assert_eq!(alco.page("/grep/pages/?start_ts=-1h&search=%3C/script%3E%3Cimg").total(), 1);
     let only = log(&alco).values("host").into_iter().find(|(host, ..)| host.contains("script")).unwrap();
@@ -314,7 +314,9 @@ fn closed_port() -> u16 {
 
 impl Lonely {
     fn start(ini: &str) -> Lonely {
-        let dir = directory("lonely");
+        static STARTED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let dir = directory(&format!("lonely-{number}"));
         let port = closed_port();
         let (path, log) = (dir.join("alco.ini"), dir.join("alco.log"));
         fs::write(&path, format!("{ini}\n[http]\nlisten = 127.0.0.1:{port}\n")).unwrap();
@@ -346,16 +348,36 @@ fn without_its_servers_alco_says_so_once_and_the_pages_say_what_to_check() {
     assert!(text(&page.body).contains(&format!("127.0.0.1:{sphinx}")), "{}", text(&page.body));
     assert_eq!(try_get(&format!("{}/health", alco.url)).unwrap().status, 503);
 
-    let said = || fs::read_to_string(&alco.log).unwrap();
-    let address = format!("127.0.0.1:{broker}");
-    wait_until("the broker's address is said", SOON, || said().contains(&address).then_some(()));
-    // asked for again and again, by four workers in two indexes; the second try comes after 0.2 s
-    wait_until("the next tries are over", SOON, || (!said().is_empty() && tries(&said(), &address) > 0).then_some(()));
-    assert!(tries(&said(), &address) <= 4, "{}", said());
+    // four workers, each of which begins with Redis; the second try comes after 0.2 s
+    check_said(&alco, &format!("redis at redis://127.0.0.1:{redis}/0: "), 4);
 }
 
-fn tries(log: &str, address: &str) -> usize {
-    log.lines().filter(|line| line.contains(address)).count()
+#[test]
+fn without_its_broker_alco_says_so_once_and_searches() {
+    let stack = Stack::shared();
+    let broker = closed_port();
+    let alco = Lonely::start(&format!(
+        "[rabbitmq]\nurl = amqp://guest:secret@127.0.0.1:{broker}/%2f\n[redis]\nurl = {}\n[sphinx]\naddress = {}\n{}",
+        stack.redis,
+        stack.sphinx,
+        stack.index("formats")
+    ));
+    assert_eq!(try_get(&format!("{}/grep/formats/", alco.url)).unwrap().status, 200);
+    check_said(&alco, &format!("127.0.0.1:{broker}"), 1);
+}
+
+/// It is said by each worker once, however often it tries.
+#[track_caller]
+fn check_said(alco: &Lonely, what: &str, workers: usize) {
+    let said = || fs::read_to_string(&alco.log).unwrap();
+    let times = || said().lines().filter(|line| line.contains(what)).count();
+    wait_until(&format!("{what} is said"), SOON, || (times() >= workers).then_some(()));
+    // other requests take their time, and with them the workers' next tries pass
+    for _ in 0..20 {
+        try_get(&format!("{}/grep/", alco.url)).unwrap();
+    }
+    assert_eq!(times(), workers, "{}", said());
+    assert!(!said().contains("secret"), "{}", said());
 }
 
 fn run(ini: &str) -> (Output, PathBuf) {

@@ -43,9 +43,6 @@ pub fn line_view<'a>(settings: &[&Index], shown: &[String], hit: &'a Hit, role: 
     let level_columns = index.map_or(&[] as &[String], |index| &index.level);
     let level = level_columns.iter().find_map(|name| Some((name, columns.get(name)?.text())));
     let mut cells = Vec::with_capacity(shown.len() + 1);
-    if several {
-        cells.push(Cell { text: Some(hit.index.to_string()), is_level: false });
-    }
     for name in shown {
         let is_level = level_columns.contains(name);
         let mut text = columns.get(name).map(Value::text);
@@ -54,6 +51,11 @@ pub fn line_view<'a>(settings: &[&Index], shown: &[String], hit: &'a Hit, role: 
             text = level.as_ref().map(|(_, text)| text.clone());
         }
         cells.push(Cell { text, is_level });
+    }
+    if several {
+        // behind the level, so that the levels stand below each other
+        let at = usize::from(cells.first().is_some_and(|cell| cell.is_level));
+        cells.insert(at, Cell { text: Some(hit.index.to_string()), is_level: false });
     }
     let context = index.map_or(&[] as &[String], |index| &index.context);
     let context = context.iter().filter_map(|name| Some((name.clone(), columns.get(name)?.text())));

@@ -117,6 +117,12 @@ impl Stack {
         run(stack("resume", &self.dir, &[server]));
     }
 
+    /// A process that ends with the servers, should this one die before it ends it.
+    #[track_caller]
+    pub fn adopt(&self, pid: u32) {
+        run(stack("adopt", &self.dir, &[&pid.to_string()]));
+    }
+
     /// Has searchd read its configuration again.
     pub fn reread(&self) {
         let pid = fs::read_to_string(self.dir.join("searchd.pid")).unwrap();
@@ -248,7 +254,7 @@ impl Alco {
             .stderr(output)
             .spawn()
             .unwrap();
-        run(stack_adopts(stack, child.id()));
+        stack.adopt(child.id());
         Alco { child, url: format!("http://127.0.0.1:{port}"), ini: path, log }
     }
 
@@ -313,12 +319,6 @@ impl Drop for Alco {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn stack_adopts(stack: &Stack, pid: u32) -> Command {
-    let mut command = Command::new(format!("{ROOT}/tests/stack"));
-    command.arg("adopt").arg(&stack.dir).arg(pid.to_string());
-    command
 }
 
 #[derive(Debug)]

@@ -59,7 +59,7 @@ pub fn values(query: &Query, path: &str, column: &Column) -> Markup {
                         }
                     }
                     " "
-                    span.num { @if let Some(count) = count { (thousands(*count)) } @else { "–" } }
+                    span.num { @if let Some(count) = count { (thousands(*count)) } }
                     @if chosen.is_none() {
                         @if several {
                             " "

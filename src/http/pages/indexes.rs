@@ -76,10 +76,10 @@ impl View<'_> {
                     @if !index.title.is_empty() && index.title != index.name.as_str() { " " span { (index.title) } }
                 }
                 @if let Some(figures) = &index.figures {
-                    td.n { (thousands(figures.recent)) }
+                    td.n .recent { (thousands(figures.recent)) }
                     td { (histogram::sparkline(&figures.sparkline)) }
                 } @else { td.n { "?" } td {} }
-                @if backlogs { td.n { @if let Some(backlog) = index.backlog { (thousands(backlog)) } @else { "?" } } }
+                @if backlogs { td.n .waiting { @if let Some(backlog) = index.backlog { (thousands(backlog)) } @else { "?" } } }
                 td { (self.last(index)) }
                 @if shortcuts {
                     td {
