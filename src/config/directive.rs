@@ -98,7 +98,7 @@ fn check_index(key: &str, value: &str) -> Result<(), String> {
         "min_infix_len" if !matches!(value, "2" | "3") => {
             Err(format!("{key}: '{value}' is neither 2 nor 3: alco asks for parts of words of 3 letters and more"))
         }
-        "rt_mem_limit" if !bytes(value).is_some_and(|bytes| bytes >= 64 << 20) => Err(format!(
+        "rt_mem_limit" if bytes(value).is_none_or(|bytes| bytes < 64 << 20) => Err(format!(
             "{key}: '{value}' is less than 64M: alco has searchd write the RAM chunk at 32M, since 2.2 loses what is stored \
              while it does so by itself; write 64M or more, or leave the line out"
         )),
