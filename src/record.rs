@@ -68,9 +68,18 @@ impl<'a> Record<'a> {
         let mut record = Record { ts: arrived, seq: 0, message: Cow::Borrowed(body), columns: Vec::new(), error: None };
         let mut problems = Vec::new();
         let (mut has_time, mut has_message) = (false, false);
+        // what was left out of the columns, and where it belongs if its key comes a second time
+        let mut left_out: [Option<(usize, &str)>; 2] = [None, None];
         record.columns.reserve(object.0.len());
         for (key, value) in object.0 {
             let raw = value.get();
+            for (known, left_out) in [&shape.timestamp, &shape.message].into_iter().zip(&mut left_out) {
+                if key == *known
+                    && let Some((at, first)) = left_out.take()
+                {
+                    record.columns.insert(at, (key.clone(), Cow::Borrowed(first)));
+                }
+            }
             if key == shape.message && !has_message {
                 has_message = true;
                 // what would not be written again as it was sent stays a column too
@@ -78,6 +87,7 @@ impl<'a> Record<'a> {
                     let whole = !message.contains('\0');
                     record.message = message;
                     if whole {
+                        left_out[1] = Some((record.columns.len(), raw));
                         continue;
                     }
                 } else {
@@ -96,6 +106,7 @@ impl<'a> Record<'a> {
                     Some(ts) => {
                         record.ts = ts;
                         if raw.strip_prefix('"').and_then(|r| r.strip_suffix('"')) == Some(ts.rfc3339().as_str()) {
+                            left_out[0] = Some((record.columns.len(), raw));
                             continue;
                         }
                     }
@@ -305,6 +316,24 @@ mod tests {
             None,
         );
         check(r#"{"@timestamp":1795341600,"message":""}"#, 0, "", &[("@timestamp", "1795341600")], None);
+    }
+
+    #[test]
+    fn of_a_key_that_comes_twice_nothing_is_left_out() {
+        check(
+            r#"{"message":"a","x":1,"@timestamp":"2026-11-22T10:00:00.000000Z","message":"b","@timestamp":5,"message":"c"}"#,
+            0,
+            "a",
+            &[
+                ("message", r#""a""#),
+                ("x", "1"),
+                ("@timestamp", r#""2026-11-22T10:00:00.000000Z""#),
+                ("message", r#""b""#),
+                ("@timestamp", "5"),
+                ("message", r#""c""#),
+            ],
+            None,
+        );
     }
 
     #[test]

@@ -30,6 +30,10 @@ impl<T> Batch<T> {
         self.size += size;
     }
 
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
     pub fn is_full(&self) -> bool {
         self.items.len() >= self.limits.records.get() || self.size >= self.limits.size.get()
     }

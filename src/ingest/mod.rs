@@ -96,6 +96,8 @@ pub struct Worker {
     settled: bool,
     broker: Outage,
     searchd: Outage,
+    /// searchd answers, but takes no record of that day
+    refused: Outage,
     redis: Outage,
 }
 
@@ -180,6 +182,7 @@ impl Worker {
             settled: false,
             broker: Outage::default(),
             searchd: Outage::default(),
+            refused: Outage::default(),
             redis: Outage::default(),
             index: index.clone(),
             shared,
@@ -305,9 +308,13 @@ impl Worker {
                     return self.ack(session, Instant::now());
                 }
             }
+            if self.batch.len() + self.waiting() >= usize::from(prefetch) {
+                // the broker sends no more until something is acknowledged: to wait for a full batch were in vain
+                self.flush(session)?;
+            }
             let wanted = self.prefetch();
-            // a change by a fifth is worth a word to the broker
-            if wanted.abs_diff(prefetch) > prefetch / 5 {
+            // a change by a fifth of what may lie in memory is worth a word to the broker
+            if usize::from(wanted.abs_diff(prefetch)) > usize::from(wanted).saturating_sub(self.waiting()) / 5 {
                 session.prefetch(wanted, self.index.queue_type)?;
                 prefetch = wanted;
             }
@@ -325,8 +332,12 @@ impl Worker {
             0.0 => usize::from(FIRST_PREFETCH),
             mean => (IN_FLIGHT_BYTES as f64 / mean) as usize,
         };
-        let waiting: usize = self.unacked.iter().map(|(_, _, count)| count).sum();
-        u16::try_from(by_size.clamp(1, batches) + waiting).unwrap_or(u16::MAX)
+        u16::try_from(by_size.clamp(1, batches) + self.waiting()).unwrap_or(u16::MAX)
+    }
+
+    /// Records stored and not yet acknowledged.
+    fn waiting(&self) -> usize {
+        self.unacked.iter().map(|(_, _, count)| count).sum()
     }
 
     fn take(&mut self, message: Message, arrived: Ts, instant: Instant, session: &mut Session) -> Result<(), Halt> {
@@ -566,6 +577,9 @@ impl Worker {
             match outcome {
                 Ok(()) => {
                     self.searchd_works();
+                    if let Some(line) = self.refused.over(&day_index, Instant::now()) {
+                        log::info!("{}: {line}", self.index.name);
+                    }
                     let (size, turn) = (self.statement.len(), &self.shared.turn);
                     if let Err(fault) = self.gathered.add(&day_index, size, turn, &mut self.engine) {
                         log::debug!("{}: cannot have the RAM chunk written: {}", self.index.name, fault.why());
@@ -574,21 +588,32 @@ impl Worker {
                 }
                 // an index that is not served, or was declared otherwise, refuses everything: no record's fault
                 Err(Fault::Reject(why)) => match self.unfit(&day_index) {
-                    None => break why,
-                    Some(why) => self.searchd_failed(&why)?,
+                    Ok(None) => break why,
+                    Ok(Some(why)) => {
+                        // two things to say, if it was away before: that it is back, and what is wrong now
+                        self.searchd_works();
+                        let (line, wait) = self.refused.failed(&why, Instant::now());
+                        self.say_and_wait(line, wait)?;
+                    }
+                    Err(why) => self.searchd_failed(&why)?,
                 },
                 // a statement above max_packet_size drops the connection without a word
                 Err(Fault::Retry(why)) => {
                     let dropped = self.statement.len() > SMALL_STATEMENT && sent.elapsed() < SEARCHD_TIMEOUT / 2;
                     let alive = dropped && self.engine.select(&format!("DESCRIBE {day_index}")).is_ok();
-                    broke = if alive { broke + 1 } else { 0 };
+                    if !alive {
+                        broke = 0;
+                        self.searchd_failed(&why)?;
+                        continue;
+                    }
+                    // once may have been a restart. No wait: the others of the batch must not be held up by each half of it
+                    broke += 1;
                     if broke >= 2 {
                         break format!(
                             "searchd drops the connection at a statement of {} bytes (is max_packet_size = 64M?): {why}",
                             self.statement.len()
                         );
                     }
-                    self.searchd_failed(&why)?;
                 }
             }
         };
@@ -602,22 +627,21 @@ impl Worker {
         Ok(refused)
     }
 
-    /// Why that day index takes no record at all, if so.
-    fn unfit(&mut self, day_index: &str) -> Option<String> {
+    /// Why that day index takes no record at all, if so; an error while searchd is away.
+    fn unfit(&mut self, day_index: &str) -> Result<Option<String>, String> {
         let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
         match self.engine.select(&format!("DESCRIBE {day_index}")) {
             Ok(rows) => {
                 let has = |column: &str| rows.iter().any(|row| row.bytes(0) == column.as_bytes());
-                let lacking =
-                    sphinxql::COLUMNS.into_iter().chain(self.fields.iter().map(String::as_str)).find(|c| !has(c))?;
-                Some(format!(
-                    "{day_index} has no '{lacking}': it was declared by another configuration; restart searchd"
-                ))
+                let mut needed = sphinxql::COLUMNS.into_iter().chain(self.fields.iter().map(String::as_str));
+                Ok(needed.find(|column| !has(column)).map(|lacking| {
+                    format!("{day_index} has no '{lacking}': it was declared by another configuration; restart searchd")
+                }))
             }
-            Err(Fault::Reject(why)) => Some(format!(
+            Err(Fault::Reject(why)) => Ok(Some(format!(
                 "searchd does not serve {day_index}: records of that day wait in the queue; {cure} ({why})"
-            )),
-            Err(Fault::Retry(why)) => Some(why),
+            ))),
+            Err(Fault::Retry(why)) => Err(why),
         }
     }
 
