@@ -47,9 +47,10 @@ impl Searcher {
         if plan.is_decided() {
             return Ok(if counted_all { Count::Exact(candidates) } else { Count::AtLeast(candidates) });
         }
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
         if counted_all
             && plan.sources.iter().all(|source| source.narrowing.matching.is_some())
-            && candidates > CHECKABLE
+            && candidates > CHECKABLE * left
         {
             return Ok(Count::AtMost(candidates));
         }
