@@ -4,6 +4,12 @@
 //! routing keys; who breaks a server starts a private one.
 #![allow(clippy::unwrap_used)] // a test that finds nothing where something must be has failed, and says where
 
+mod days;
+mod fidelity;
+mod leases;
+mod poison;
 mod servers;
+mod servers_away;
 mod sphinx_script;
+mod stop;
 mod support;
