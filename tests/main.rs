@@ -8,6 +8,7 @@ mod days;
 mod fidelity;
 mod leases;
 mod poison;
+mod redelivery;
 mod servers;
 mod servers_away;
 mod sphinx_script;
