@@ -68,7 +68,7 @@ impl<'a> Record<'a> {
         let mut record = Record { ts: arrived, seq: 0, message: Cow::Borrowed(body), columns: Vec::new(), error: None };
         let mut problems = Vec::new();
         let (mut has_time, mut has_message) = (false, false);
-        // what was left out of the columns, and where it belongs if its key comes a second time
+        // what was left out of the columns, and a place before all that follows, for if its key comes a second time
         let mut left_out: [Option<(usize, &str)>; 2] = [None, None];
         record.columns.reserve(object.0.len());
         for (key, value) in object.0 {
@@ -326,8 +326,8 @@ mod tests {
             "a",
             &[
                 ("message", r#""a""#),
-                ("x", "1"),
                 ("@timestamp", r#""2026-11-22T10:00:00.000000Z""#),
+                ("x", "1"),
                 ("message", r#""b""#),
                 ("@timestamp", "5"),
                 ("message", r#""c""#),

@@ -6,7 +6,14 @@
 
 mod browser;
 mod collect;
+mod days;
+mod fidelity;
+mod leases;
 mod pages;
+mod poison;
+mod redelivery;
 mod servers;
+mod servers_away;
 mod sphinx_script;
+mod stop;
 mod support;

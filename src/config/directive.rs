@@ -98,9 +98,9 @@ fn check_index(key: &str, value: &str) -> Result<(), String> {
         "min_infix_len" if !matches!(value, "2" | "3") => {
             Err(format!("{key}: '{value}' is neither 2 nor 3: alco asks for parts of words of 3 letters and more"))
         }
-        "rt_mem_limit" if bytes(value).is_none_or(|bytes| bytes < 64 << 20) => Err(format!(
-            "{key}: '{value}' is less than 64M: alco has searchd write the RAM chunk at 32M, since 2.2 loses what is stored \
-             while it does so by itself; write 64M or more, or leave the line out"
+        "rt_mem_limit" if bytes(value).is_none_or(|bytes| bytes < 128 << 20) => Err(format!(
+            "{key}: '{value}' is less than 128M: alco has searchd write the RAM chunk at 64M, since 2.2 loses what is stored \
+             while it does so by itself; write 128M or more, or leave the line out"
         )),
         _ => Ok(()),
     }
@@ -165,7 +165,7 @@ mod tests {
         refused(Of::Index, "type", "plain", "one shape");
         refused(Of::Index, "agent", "h:1:x", "`peers`");
         refused(Of::Index, "min_infix_len", "4", "neither 2 nor 3");
-        refused(Of::Index, "rt_mem_limit", "32M", "less than 64M");
+        refused(Of::Index, "rt_mem_limit", "64M", "less than 128M");
         refused(Of::Index, "a}", "4", "no directive");
         refused(Of::Searchd, "binlog_flush", "1", "has just confirmed");
         refused(Of::Searchd, "binlog_flush", "0", "not written");
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_rest_is_the_administrators() {
-        for (key, value) in [("rt_mem_limit", "64M"), ("min_infix_len", "2"), ("agent_query_timeout", "500")] {
+        for (key, value) in [("rt_mem_limit", "128M"), ("min_infix_len", "2"), ("agent_query_timeout", "500")] {
             assert_eq!(check(Of::Index, key, value), Ok(()));
         }
         for (key, value) in [("max_packet_size", "128M"), ("max_packet_size", "65536K"), ("binlog_flush", "2")] {

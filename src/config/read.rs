@@ -462,11 +462,11 @@ mod tests {
 
     #[test]
     fn directives_are_searchds_but_for_those_that_are_alcos() {
-        let text = "[sphinx.index]\nrt_mem_limit = 64M\n[sphinx.index logs]\nmin_infix_len = 2\n\
+        let text = "[sphinx.index]\nrt_mem_limit = 256M\n[sphinx.index logs]\nmin_infix_len = 2\n\
                     [sphinx.searchd]\nlisten = 127.0.0.1:1:mysql41, 9312\nlisten = /s:mysql41\nlog = /var/log/s";
         let sphinx = Config::parse(text, "alco.ini").expect("no mistakes").sphinx;
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        assert_eq!(sphinx.index, [pair("rt_mem_limit", "64M")]);
+        assert_eq!(sphinx.index, [pair("rt_mem_limit", "256M")]);
         assert_eq!(sphinx.index_of.into_values().collect::<Vec<_>>(), [[pair("min_infix_len", "2")]]);
         let listen = ["127.0.0.1:1:mysql41", "9312", "/s:mysql41"].map(|value| pair("listen", value));
         assert_eq!(sphinx.searchd, [&listen[..], &[pair("log", "/var/log/s")]].concat());

@@ -6,12 +6,14 @@
 //! generated `rt_mem_limit` is far above what alco lets gather.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 
 use crate::sphinx::engine::{Engine, Fault};
 
 /// RAM chunks are written from this size on. A quarter of the generated rt_mem_limit, so that what comes while a save waits
-/// for its turn stays below.
-const RAM_CHUNK: i64 = 32 << 20;
+/// for its turn stays below. Smaller ones cost more of collecting's time, since nothing is stored meanwhile; larger ones
+/// memory.
+const RAM_CHUNK: i64 = 64 << 20;
 /// How many bytes of SphinxQL are inserted before it is asked again how large the RAM chunk is.
 const LOOK: usize = 8 << 20;
 
@@ -54,7 +56,9 @@ impl Gathered {
         let _alone = turn.0.write().unwrap_or_else(PoisonError::into_inner);
         // another worker may have been first
         if ram_bytes(engine, day_index)? >= RAM_CHUNK {
+            let begun = Instant::now();
             engine.select(&format!("FLUSH RAMCHUNK {day_index}"))?;
+            log::debug!("{day_index}: RAM chunk written in {:.1} s", begun.elapsed().as_secs_f64());
             // other processes may insert at any time: this writes what they committed meanwhile
             engine.select(&format!("FLUSH RTINDEX {day_index}"))?;
         }

@@ -83,7 +83,7 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
         // what alco prepares consists of these; a table that reaches further costs memory in each of many indexes
         directive("charset_table", text::CHARSET),
         // today's index of each name gathers so much before it writes a part to the disk: many names on a small host
-        directive("rt_mem_limit", "128M"),
+        directive("rt_mem_limit", "256M"),
     ]);
     directives.push(match sphinx.dialect {
         // strings and JSON stay in a mapped file, for the system to page out
@@ -172,7 +172,7 @@ mod tests {
                 "dict = keywords",
                 "min_infix_len = 3",
                 "charset_table = 0..9, a..z, U+80..U+24F, U+370..U+52F",
-                "rt_mem_limit = 128M",
+                "rt_mem_limit = 256M",
                 "ondisk_attrs = pool",
             ],
         );
@@ -217,10 +217,10 @@ mod tests {
 
     #[test]
     fn the_ini_overrides_key_by_key_and_the_index_before_all_indexes() {
-        let ini = "[index a]\n[index b]\n[sphinx.index]\nrt_mem_limit = 64M\npreopen = 1\n\
+        let ini = "[index a]\n[index b]\n[sphinx.index]\nrt_mem_limit = 512M\npreopen = 1\n\
                    [sphinx.index b]\nrt_mem_limit = 128M\n[sphinx.searchd]\nlisten = 127.0.0.1:1:mysql41, 9312\nlog = /l";
         let conf = conf(ini);
-        assert_eq!(conf.matches("    rt_mem_limit = 64M\n").count(), 32);
+        assert_eq!(conf.matches("    rt_mem_limit = 512M\n").count(), 32);
         assert_eq!(conf.matches("    rt_mem_limit = 128M\n").count(), 32);
         assert_eq!(conf.matches("    rt_mem_limit = ").count(), 64);
         assert_eq!(conf.matches("    preopen = 1\n").count(), 64);
@@ -235,7 +235,7 @@ mod tests {
         let (_, directives) = example.split_once("\n[sphinx.index]\n").expect("that section");
         let (directives, _) = directives.split_once("\n[http]\n").expect("the section below it");
         let told = directives.lines().filter_map(|line| line.strip_prefix(';').filter(|rest| rest.contains(" = ")));
-        let told: Vec<&str> = told.filter(|directive| *directive != "rt_mem_limit = 128M").collect();
+        let told: Vec<&str> = told.filter(|directive| *directive != "rt_mem_limit = 256M").collect();
         assert!(told.len() > 6);
         for directive in told {
             assert!(generated.contains(&format!("    {directive}\n")), "{directive}");

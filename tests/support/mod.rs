@@ -434,3 +434,112 @@ impl Publisher {
         let _ = self.connection.close();
     }
 }
+
+/// What the fault tests ask of the servers.
+impl Stack {
+    pub fn ask_redis<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let mut redis = redis::Client::open(self.redis.as_str()).unwrap().get_connection().unwrap();
+        redis::cmd(command[0]).arg(&command[1..]).query(&mut redis).unwrap()
+    }
+
+    #[track_caller]
+    pub fn rabbitmqctl(&self, arguments: &[&str]) {
+        let settings = fs::read_to_string(self.dir.join("settings")).unwrap();
+        let port = settings.lines().find_map(|line| line.strip_prefix("port_epmd=")).unwrap();
+        let home = self.dir.join("rabbitmq");
+        let mut command = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
+        command.args(["-n", "alco@localhost"]).args(arguments);
+        command.env("HOME", &home).env("ERL_EPMD_PORT", port).env("RABBITMQ_CONF_ENV_FILE", home.join("env.conf"));
+        run(command);
+    }
+
+    /// Documents of an index; None while searchd does not answer.
+    pub fn count(&self, index: &str) -> Option<u64> {
+        let (host, port) = self.sphinx.split_once(':').unwrap();
+        let opts = OptsBuilder::new().prefer_socket(false).ip_or_hostname(Some(host)).tcp_port(port.parse().unwrap());
+        let opts = opts.tcp_connect_timeout(Some(POLL * 50)).read_timeout(Some(POLL * 50));
+        Conn::new(opts).ok()?.query_first(format!("SELECT COUNT(*) FROM {index}")).ok()?
+    }
+
+    /// Id and message of every document, by id.
+    pub fn documents(&self, index: &str) -> Vec<(u64, String)> {
+        let mut conn = self.sphinxql();
+        let mut all: Vec<(u64, String)> = Vec::new();
+        loop {
+            let last = all.last().map_or(0, |(id, _)| *id);
+            let statement = format!(
+                "SELECT id, logline FROM {index} WHERE id > {last} ORDER BY id ASC LIMIT 10000 OPTION max_matches=10000"
+            );
+            let some: Vec<(u64, String)> = conn.query(statement).unwrap();
+            if some.is_empty() {
+                return all;
+            }
+            all.extend(some);
+        }
+    }
+
+    /// Waits for so many documents, and says which messages are stored how often.
+    #[track_caller]
+    pub fn settled(&self, index: &str, count: u64, at_most: Duration) -> BTreeMap<String, usize> {
+        let (deadline, mut stored) = (Instant::now() + at_most, 0);
+        while stored < count {
+            assert!(Instant::now() < deadline, "{index} holds {stored} of {count} documents after {at_most:?}");
+            thread::sleep(POLL);
+            stored = self.count(index).unwrap_or(stored);
+        }
+        let mut messages = BTreeMap::new();
+        for (_, message) in self.documents(index) {
+            *messages.entry(message).or_default() += 1;
+        }
+        messages
+    }
+}
+
+impl Alco {
+    /// How many lines of its log hold that text.
+    pub fn said(&self, text: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// SIGTERM or whatever it ends by; waits for the end.
+    #[track_caller]
+    pub fn ended(&mut self, at_most: Duration) -> ExitStatus {
+        let child = &mut self.child;
+        wait_until("alco ends", at_most, || child.try_wait().unwrap())
+    }
+}
+
+/// A record that alco put aside.
+#[derive(Debug)]
+pub struct Dead {
+    pub body: Vec<u8>,
+    pub reason: String,
+    pub exchange: String,
+    pub routing_key: String,
+}
+
+/// Takes all that lies in `<queue>.dead`.
+#[track_caller]
+pub fn take_dead(amqp: &str, queue: &str) -> Vec<Dead> {
+    let mut connection = Connection::insecure_open(amqp).unwrap();
+    let channel = connection.open_channel(None).unwrap();
+    let mut dead = Vec::new();
+    while let Some(got) = channel.basic_get(format!("{queue}.dead"), true).unwrap() {
+        let headers = got.delivery.properties.headers().clone().unwrap();
+        let text = |key: &str| match headers.get(key) {
+            Some(amiquip::AmqpValue::LongString(text)) => text.clone(),
+            other => panic!("{key} is {other:?}"),
+        };
+        let (reason, exchange) = (text("x-alco-reason"), text("x-alco-exchange"));
+        let routing_key = text("x-alco-routing-key");
+        dead.push(Dead { body: got.delivery.body, reason, exchange, routing_key });
+    }
+    let _ = channel.close();
+    let _ = connection.close();
+    dead
+}
+
+/// A record as producers write it, at this moment.
+pub fn body(message: &str) -> String {
+    format!(r#"{{"@timestamp":"{}","message":"{message}","levelname":"INFO","host":"h1"}}"#, jiff::Timestamp::now())
+}

@@ -1,0 +1,54 @@
+//! Days: each record is in the index of its own UTC day, or of the day it arrived, and then says why.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::support::{Alco, Publisher, SOON, Stack, wait_until};
+
+#[test]
+fn each_record_is_in_the_index_of_its_day_or_of_its_arrival_and_says_so() {
+    let stack = Stack::shared();
+    let _alco = Alco::start(stack, &stack.index("days"));
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let midnight = today.to_zoned(TimeZone::UTC).unwrap().timestamp();
+    let day = |n: i64| today.checked_add(jiff::Span::new().days(n)).unwrap();
+    let after = |from: Timestamp, seconds: i64| from.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+    let days = 86_400;
+    // name, its time, the day it is stored in, what alco_error says
+    let table: Vec<(&str, Timestamp, Date, &str)> = vec![
+        ("the last microsecond of yesterday", midnight - SignedDuration::from_micros(1), day(-1), ""),
+        ("midnight", midnight, today, ""),
+        ("before midnight, but later sent", after(midnight, -1), day(-1), ""),
+        ("last month", after(midnight, -29 * days), day(-29), ""),
+        ("the first day that is kept no more", after(midnight, -29 * days - 1), today, "before the oldest"),
+        ("a year ago", after(midnight, -365 * days), today, "before the oldest"),
+        ("almost a day ahead", after(now, days - 600), after(now, days - 600).to_zoned(TimeZone::UTC).date(), ""),
+        ("next week", after(now, 7 * days), today, "more than a day ahead"),
+        ("now", now, today, ""),
+    ];
+    let bodies = table.iter().map(|(name, time, ..)| format!(r#"{{"@timestamp":"{time}","message":"{name}"}}"#));
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "days.key", bodies);
+    wait_until("all are stored", SOON, || stack.count("days").filter(|n| *n >= table.len() as u64));
+    for (name, _, day, why) in table {
+        let of = |day: Date| {
+            let day_index = format!("days_{}", day.strftime("%Y%m%d"));
+            stack.select(&format!("SELECT js, logline FROM {day_index} LIMIT 100")).unwrap();
+            let mut conn = stack.sphinxql();
+            let rows: Vec<(String, String)> = mysql::prelude::Queryable::query(
+                &mut conn,
+                format!("SELECT logline, js FROM {day_index} ORDER BY id ASC LIMIT 100"),
+            )
+            .unwrap();
+            rows.into_iter().find(|(message, _)| message == name)
+        };
+        // midnight may have passed since: what is stored by its arrival is then in the next day's
+        let found = of(day).or_else(|| (!why.is_empty()).then(|| of(day.tomorrow().unwrap())).flatten());
+        let (_, js) = found.unwrap_or_else(|| panic!("'{name}' is not in the index of {day}"));
+        assert_eq!(js.contains("alco_error"), !why.is_empty(), "{name}: {js}");
+        assert!(js.contains(why), "{name}: {js}");
+    }
+    assert_eq!(stack.count("days"), Some(9), "each once");
+}

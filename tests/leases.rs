@@ -1,0 +1,92 @@
+//! Docids: none is given twice, none is 0, none passes 2^53, whatever Redis forgets and the clock says.
+
+use std::collections::HashSet;
+
+use mysql::prelude::Queryable;
+use nix::sys::signal::Signal;
+
+use crate::support::{Alco, Publisher, SOON, Stack, body, wait_until};
+
+const INI: &str = "[index leases]\ndays = 2\nrouting_keys = leases.#\n";
+
+struct Run {
+    stack: Stack,
+    published: usize,
+}
+
+impl Run {
+    /// Publishes so many numbered records.
+    fn publish(&mut self, count: usize) {
+        let mut publisher = Publisher::open(&self.stack.amqp);
+        publisher.declare_exchange("logstash");
+        publisher.declare_queue("leases", "logstash", "leases.#");
+        let numbers = self.published..self.published + count;
+        publisher.publish("logstash", "leases.key", numbers.map(|n| body(&format!("record {n}"))));
+        publisher.close();
+        self.published += count;
+    }
+
+    /// Waits for all, checks that each is there once, and returns the highest id.
+    #[track_caller]
+    fn check(&self, strangers: usize) -> u64 {
+        let all = self.published + strangers;
+        wait_until("all are stored", SOON * 2, || self.stack.count("leases").filter(|n| *n >= all as u64));
+        let documents = self.stack.documents("leases");
+        assert_eq!(documents.len(), all, "each record once");
+        let messages: HashSet<_> = documents.iter().map(|(_, message)| message).collect();
+        assert_eq!(messages.len(), all);
+        let ids: HashSet<_> = documents.iter().map(|(id, _)| id).collect();
+        assert_eq!(ids.len(), all, "each id once");
+        assert!(documents.iter().all(|(id, _)| *id > 0 && *id < 1 << 53));
+        documents.last().map_or(0, |(id, _)| *id)
+    }
+}
+
+#[test]
+fn no_id_is_given_twice_though_daemons_are_two_and_redis_forgets_and_the_clock_jumps() {
+    let mut run = Run { stack: Stack::private("leases", INI), published: 0 };
+    // two daemons on one queue and one Redis, for more records than one block has
+    run.publish(40_000);
+    let (one, two) = (Alco::start(&run.stack, INI), Alco::start(&run.stack, INI));
+    let mut highest = run.check(0);
+    assert!(one.stop().success() && two.stop().success());
+
+    // a restart in the middle of a block, in good order and not
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let mut alco = Alco::start(&run.stack, INI);
+        run.publish(100);
+        highest = run.check(0).max(highest);
+        alco.signal(signal);
+        alco.ended(SOON);
+    }
+
+    // Redis has forgotten everything
+    run.stack.ask_redis::<()>(&["FLUSHALL"]);
+    let alco = Alco::start(&run.stack, INI);
+    run.publish(100);
+    run.check(0);
+    let of_run: u64 = run.stack.documents("leases").iter().filter(|(id, _)| *id > highest).count() as u64;
+    assert_eq!(of_run, 100, "all ids of this run lie behind all before");
+
+    // Redis is emptied while alco runs
+    run.stack.ask_redis::<()>(&["FLUSHALL"]);
+    run.publish(20_000);
+    run.check(0);
+    assert!(alco.stop().success());
+
+    // The clock is one hour back: what is stored is an hour ahead of it. Redis has forgotten that, too.
+    let ahead = (jiff::Timestamp::now().as_millisecond() as u64 + 3_600_000) * 2048;
+    let today = jiff::Timestamp::now().strftime("%Y%m%d");
+    let statement = format!(
+        "REPLACE INTO leases_{today} (id,ts,seq,digest,logline,js,exact,line,cols) VALUES ({ahead},{},0,1,'ahead','{{}}','','ahead','')",
+        jiff::Timestamp::now().as_microsecond()
+    );
+    run.stack.sphinxql().query_drop(statement).unwrap();
+    run.stack.ask_redis::<()>(&["FLUSHALL"]);
+    let alco = Alco::start(&run.stack, INI);
+    run.publish(100);
+    run.check(1);
+    let behind = run.stack.documents("leases").iter().filter(|(id, _)| *id > ahead).count();
+    assert_eq!(behind, 100, "all ids of this run lie behind the highest stored");
+    assert!(alco.stop().success());
+}

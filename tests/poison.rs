@@ -1,0 +1,159 @@
+//! Poison: whatever a body holds, it is stored, or put aside with the reason; and the good records around it are stored.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use mysql::prelude::Queryable;
+
+use crate::support::{ALCO, Alco, Publisher, SOON, Stack, body, directory, take_dead, wait_until};
+
+/// What becomes of a body.
+enum Fate {
+    /// the message that is stored, and what `alco_error` says, if anything
+    Stored(String, Option<&'static str>),
+    /// what the header of the dead record says
+    Dead(&'static str),
+}
+use Fate::{Dead, Stored};
+
+/// Name, body, fate.
+fn poison() -> Vec<(&'static str, Vec<u8>, Fate)> {
+    let now = jiff::Timestamp::now();
+    let stamped = |rest: &str| format!(r#"{{"@timestamp":"{now}",{rest}}}"#).into_bytes();
+    let stored = |message: &str, why| Stored(message.to_owned(), why);
+    let same = |text: &str, why| (text.as_bytes().to_vec(), Stored(text.to_owned(), why));
+    let deep = |depth: usize| format!(r#"{{"message":"deep","n":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+    let at = |hours: i64| now.checked_add(jiff::SignedDuration::from_hours(hours)).unwrap();
+    let mut all = Vec::new();
+    let mut add = |name, (body, fate): (Vec<u8>, Fate)| all.push((name, body, fate));
+    add("no JSON", same("it's no JSON \\' at all", Some("not a JSON object")));
+    add("JSON, but no object", same("[1,2,3]", Some("not a JSON object")));
+    add("half an object", same(r#"{"message":"half"#, Some("not a JSON object")));
+    add("something behind the object", same(r#"{"message":"x"} y"#, Some("not a JSON object")));
+    add("invalid UTF-8", (b"bad \xff\xfe bytes".to_vec(), stored("bad \u{fffd}\u{fffd} bytes", Some("not UTF-8"))));
+    add("300 levels", same(&deep(300), Some("too deep")));
+    add("100,000 levels", same(&deep(100_000), Some("not a JSON object")));
+    add("nothing", same("", Some("not a JSON object")));
+    add("an empty object", same("{}", Some("no message")));
+    add("no time", (br#"{"message":"timeless"}"#.to_vec(), stored("timeless", Some("no @timestamp"))));
+    add("no message", {
+        let body = stamped(r#""x":1"#);
+        let text = String::from_utf8(body.clone()).unwrap();
+        (body, Stored(text, Some("no message")))
+    });
+    let timed = |time: jiff::Timestamp, message| format!(r#"{{"@timestamp":"{time}","message":"{message}"}}"#);
+    add("far ahead", (timed(at(24 * 9), "ahead").into_bytes(), stored("ahead", Some("more than a day ahead"))));
+    add("too old", (timed(at(-24 * 90), "old").into_bytes(), stored("old", Some("before the oldest day"))));
+    add("a NUL in the message", (stamped(r#""message":"a\u0000b""#), stored("a b", None)));
+    add("a NUL in a column and its name", (stamped(r#""message":"c","n\u0000":"\u0000""#), stored("c", None)));
+    add("a NUL in a text", (b"raw\0text".to_vec(), stored("raw text", Some("not a JSON object"))));
+    let numbers = r#""message":"numbers","n":[1e30,1e300,1e999,-1e400,1e-400,9223372036854775808,1234567890123456789012345678901234567890]"#;
+    add("numbers", (stamped(numbers), stored("numbers", None)));
+    let key = "k".repeat(1 << 20);
+    add("a key of 1 MiB", (stamped(&format!(r#""message":"long key","{key}":1"#)), stored("long key", None)));
+    let long = "0123456789 words of it ".repeat((39 << 20) / 10 / 23);
+    add("3.9 MiB", (stamped(&format!(r#""message":"{long}""#)), Stored(long, None)));
+    let quotes = "'\\\"".repeat(300_000);
+    let escaped = quotes.replace('\\', "\\\\").replace('"', "\\\"");
+    add("all escapes", (stamped(&format!(r#""message":"{escaped}""#)), Stored(quotes, None)));
+    let huge = format!(r#""message":"{}""#, "x".repeat(5 << 20));
+    add("5 MiB", (stamped(&huge), Dead("a body of 52")));
+    all
+}
+
+#[test]
+fn whatever_a_body_holds_is_stored_or_put_aside_and_the_others_are_stored() {
+    let stack = Stack::shared();
+    let _alco = Alco::start(stack, &stack.index("poison"));
+    let mut publisher = Publisher::open(&stack.amqp);
+    let mut bodies: Vec<Vec<u8>> = Vec::new();
+    let mut expected: Vec<(String, String, Option<&str>)> = Vec::new();
+    let mut dead = Vec::new();
+    for (name, bytes, fate) in poison() {
+        for n in 0..50 {
+            let message = format!("good {n} before {name}");
+            bodies.push(body(&message).into_bytes());
+            expected.push((name.to_owned(), message, None));
+        }
+        bodies.push(bytes);
+        match fate {
+            Stored(message, why) => expected.push((name.to_owned(), message, why)),
+            Dead(why) => dead.push((name, why, bodies.last().unwrap().clone())),
+        }
+    }
+    publisher.publish("logstash", "poison.key", &bodies);
+    wait_until("all are stored", SOON * 2, || stack.count("poison").filter(|n| *n >= expected.len() as u64));
+
+    // one worker gives out ids in the order of delivery
+    let rows: Vec<(String, String, String)> = stack
+        .sphinxql()
+        .query("SELECT id, logline, js, exact FROM poison ORDER BY id ASC LIMIT 10000 OPTION max_matches=10000")
+        .map(|rows: Vec<(u64, String, String, String)>| rows.into_iter().map(|(_, a, b, c)| (a, b, c)).collect())
+        .unwrap();
+    assert_eq!(rows.len(), expected.len());
+    for ((message, js, exact), (name, sent, why)) in rows.iter().zip(&expected) {
+        assert!(message == sent, "{name}: sent {sent:.60}, stored {message:.60}");
+        let columns = if exact.is_empty() { js } else { exact };
+        match why {
+            Some(why) => assert!(
+                columns.split_once("alco_error").is_some_and(|(_, error)| error.contains(why)),
+                "{name}: no '{why}' in {columns:.200}"
+            ),
+            None => assert!(!columns.contains("alco_error"), "{name}: {columns:.200}"),
+        }
+    }
+    let taken = wait_until("the dead are there", SOON, || {
+        let taken = take_dead(&stack.amqp, "poison");
+        (!taken.is_empty()).then_some(taken)
+    });
+    assert_eq!(taken.len(), dead.len());
+    for (record, (name, why, sent)) in taken.iter().zip(&dead) {
+        assert!(record.reason.contains(why), "{name}: {}", record.reason);
+        assert!(record.body == *sent, "{name}: the body is as it was");
+        assert_eq!((record.exchange.as_str(), record.routing_key.as_str()), ("logstash", "poison.key"));
+    }
+}
+
+#[test]
+fn a_record_that_only_searchd_refuses_is_found_by_bisection_and_can_be_put_back() {
+    // searchd drops the connection at a statement above 1 MiB, while that file is there
+    let dir = directory("small-packets");
+    let (standin, small) = (dir.join("alco"), dir.join("small"));
+    let script = format!(
+        "#!/bin/sh\n[ -e {small} ] || exec {ALCO} \"$@\"\n{ALCO} \"$@\" | sed 's/max_packet_size = .*/max_packet_size = 1M/'\n",
+        small = small.display()
+    );
+    fs::write(&standin, script).unwrap();
+    fs::set_permissions(&standin, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&small, "").unwrap();
+    let index = "[index small]\ndays = 2\nrouting_keys = small.#\n";
+    let stack = Stack::of("small", &["rabbitmq", "redis", "searchd"], &standin, index);
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.declare_exchange("logstash");
+    publisher.declare_queue("small", "logstash", "small.#");
+    // the worst place is the first of a batch: it is at fault in each half
+    let large = body(&"0123456789 ".repeat(110_000));
+    let good: Vec<String> = (0..999).map(|n| body(&format!("good {n}"))).collect();
+    publisher.publish("logstash", "small.key", std::iter::once(&large).chain(&good));
+
+    let alco = Alco::start(&stack, index);
+    let messages = stack.settled("small", 999, SOON);
+    assert_eq!(messages.len(), 999, "each of the others is stored once");
+    let dead = wait_until("it is put aside", SOON, || {
+        let dead = take_dead(&stack.amqp, "small");
+        (!dead.is_empty()).then_some(dead)
+    });
+    assert_eq!(dead.len(), 1);
+    assert!(dead[0].reason.contains("max_packet_size"), "{}", dead[0].reason);
+    assert!(dead[0].body == large.as_bytes());
+    assert_eq!(alco.said("trying again"), 0, "searchd was never away:\n{}", alco.log());
+
+    // the cause is mended; the record goes back to where it came from
+    fs::remove_file(&small).unwrap();
+    stack.stop("searchd");
+    stack.restart("searchd");
+    publisher.publish(&dead[0].exchange, &dead[0].routing_key, [&dead[0].body]);
+    wait_until("it is stored", Duration::from_secs(40), || stack.count("small").filter(|n| *n == 1000));
+    drop(alco);
+}

@@ -1,0 +1,94 @@
+//! Redelivered records: what is stored already is only acknowledged, and what is not is stored, whoever dies when.
+//!
+//! After its death the broker marks all it recovers as redelivered, so the flag says nothing, and equal bodies less.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::support::{Alco, Publisher, Stack, queue_state, wait_until};
+
+const RECORDS: usize = 100_000;
+const EQUAL: usize = 1000;
+/// For all of them, on two busy cores.
+const LONG: Duration = Duration::from_secs(120);
+
+fn index(name: &str) -> String {
+    format!("[index {name}]\ndays = 2\nthreads = 2\nrouting_keys = {name}.#\n")
+}
+
+/// Puts numbered records into a durable queue; those for which `is_equal` holds are equal instead.
+fn fill(stack: &Stack, queue: &str, records: usize, is_equal: impl Fn(usize) -> bool) {
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.declare_exchange("logstash");
+    publisher.declare_queue(queue, "logstash", &format!("{queue}.#"));
+    let now = jiff::Timestamp::now();
+    let record = |message: &str| format!(r#"{{"@timestamp":"{now}","message":"{message}","host":"h1"}}"#);
+    let message = |n: usize| if is_equal(n) { "the same again".to_owned() } else { format!("record {n}") };
+    let all: Vec<String> = (0..records).map(|n| record(&message(n))).collect();
+    for some in all.chunks(10_000) {
+        publisher.publish("logstash", &format!("{queue}.key"), some);
+    }
+    publisher.close();
+}
+
+/// Ends alco, when all is stored, and counts. What waits for its `ack_delay` then stays with the broker.
+#[track_caller]
+fn check(stack: &Stack, alco: Alco, index: &str, records: usize, equal: usize, acknowledged: bool) {
+    let stored = stack.settled(index, records as u64, LONG);
+    // what were stored twice would be on its way now
+    wait_until("the queue is empty", LONG, || queue_state(&stack.amqp, index).filter(|queue| queue.messages == 0));
+    assert!(alco.stop().success());
+    let queue = wait_until("its consumers are gone", LONG, || {
+        queue_state(&stack.amqp, index).filter(|queue| queue.consumers == 0)
+    });
+    if acknowledged {
+        assert_eq!(queue.messages, 0, "all are acknowledged");
+    }
+    assert_eq!(stack.count(index), Some(records as u64));
+    let same = stored.get("the same again").copied().unwrap_or(0);
+    assert_eq!(same, equal, "equal records");
+    let wrong: BTreeMap<_, _> =
+        stored.iter().filter(|(message, count)| **count != 1 && *message != "the same again").collect();
+    assert!(wrong.is_empty(), "stored more than once: {wrong:?}");
+}
+
+#[test]
+fn a_broker_that_is_killed_costs_no_record_and_doubles_none_though_many_are_equal() {
+    let stack = Stack::private("redelivery", &[index("killed"), index("died"), index("delayed")].concat());
+    // the equal ones wait while the broker dies: it marks them redelivered, and none of them is stored
+    fill(&stack, "killed", RECORDS, |n| n >= RECORDS - EQUAL);
+    let alco = Alco::start(&stack, &index("killed"));
+    wait_until("a part is stored", LONG, || stack.count("killed").filter(|n| *n > 20_000));
+    stack.kill("rabbitmq");
+    stack.restart("rabbitmq");
+    check(&stack, alco, "killed", RECORDS, EQUAL, true);
+
+    // alco itself dies in the middle
+    fill(&stack, "died", RECORDS / 4, |_| false);
+    let alco = Alco::start(&stack, &index("died"));
+    wait_until("a part is stored", LONG, || stack.count("died").filter(|n| *n > 3000));
+    drop(alco);
+    check(&stack, Alco::start(&stack, &index("died")), "died", RECORDS / 4, 0, true);
+
+    // many are stored and not acknowledged when it dies
+    let ini = format!("{}[rabbitmq]\nack_delay = 1s\n", index("delayed"));
+    fill(&stack, "delayed", RECORDS / 4, |n| n >= RECORDS / 4 - EQUAL);
+    let alco = Alco::start(&stack, &ini);
+    wait_until("a part is stored", LONG, || stack.count("delayed").filter(|n| *n > 3000));
+    drop(alco);
+    check(&stack, Alco::start(&stack, &ini), "delayed", RECORDS / 4, EQUAL, false);
+}
+
+/// Known to fail: of equal records that were stored and acknowledged before the broker died, and such as come again, the
+/// rule of the multiset takes the one for the other, as long as both lie within the leases of one session.
+#[test]
+#[ignore = "equal records on both sides of the broker's death cannot be told apart yet"]
+fn equal_records_evenly_among_the_others_are_all_stored_when_the_broker_dies_in_the_middle() {
+    let stack = Stack::private("evenly", &index("evenly"));
+    fill(&stack, "evenly", RECORDS, |n| n.is_multiple_of(RECORDS / EQUAL));
+    let alco = Alco::start(&stack, &index("evenly"));
+    wait_until("half is stored", LONG, || stack.count("evenly").filter(|n| *n > RECORDS as u64 / 2));
+    stack.kill("rabbitmq");
+    stack.restart("rabbitmq");
+    check(&stack, alco, "evenly", RECORDS, EQUAL, true);
+}

@@ -1,0 +1,247 @@
+//! Servers that go away or misbehave: said once when it begins and once when it ends, and collecting goes on by itself.
+//! Whatever was published meanwhile is stored exactly once.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use amiquip::{Connection, ExchangeDeclareOptions, ExchangeType, QueueDeleteOptions};
+
+use crate::support::{ALCO, Alco, Publisher, Stack, body, directory, queue_state, wait_until};
+
+/// The longest back-off, and a busy machine.
+const LONG: Duration = Duration::from_secs(60);
+const SERVERS: [&str; 3] = ["rabbitmq", "redis", "searchd"];
+
+/// The servers, and what was published for the index `away`.
+struct Run {
+    stack: Stack,
+    published: u64,
+}
+
+impl Run {
+    fn start(stack: Stack) -> Run {
+        let publisher = Publisher::open(&stack.amqp);
+        publisher.declare_exchange("logstash");
+        publisher.declare_queue("away", "logstash", "away.#");
+        publisher.close();
+        Run { stack, published: 0 }
+    }
+
+    fn publish_to(&mut self, exchange: &str, key: &str) {
+        let mut publisher = Publisher::open(&self.stack.amqp);
+        let numbers = self.published..self.published + 100;
+        publisher.publish(exchange, key, numbers.map(|n| body(&format!("record {n}"))));
+        publisher.close();
+        self.published += 100;
+    }
+
+    fn publish(&mut self) {
+        self.publish_to("logstash", "away.key");
+    }
+
+    #[track_caller]
+    fn all_are_stored_once(&self) {
+        let stored = self.stack.settled("away", self.published, LONG);
+        let twice: Vec<_> = stored.iter().filter(|(_, count)| **count > 1).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+        assert_eq!(stored.len() as u64, self.published);
+    }
+
+    /// Between `begins` and `ends` something is away: alco says so once each, and stores what is published meanwhile.
+    #[track_caller]
+    fn outage(&mut self, alco: &Alco, what: &str, begins: impl FnOnce(&Stack), ends: impl FnOnce(&Stack)) {
+        let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+        begins(&self.stack);
+        self.publish();
+        wait_until("it is said", LONG, || (alco.said(BEGINS) > began).then_some(()));
+        ends(&self.stack);
+        wait_until("its end is said", LONG, || (alco.said(ENDS) > ended).then_some(()));
+        self.all_are_stored_once();
+        let lines = (alco.said(BEGINS) - began, alco.said(ENDS) - ended);
+        assert_eq!(lines, (1, 1), "lines when '{what}' began and ended:\n{}", alco.log());
+    }
+}
+
+const BEGINS: &str = "trying again until it works";
+const ENDS: &str = "is back after";
+
+fn ini(more: &str) -> String {
+    format!("[index away]\ndays = 2\nrouting_keys = away.#\n{more}")
+}
+
+#[test]
+fn whatever_searchd_and_redis_do_it_is_said_once_and_collecting_goes_on() {
+    // searchd serves the index of yesterday only, while that file is there
+    let dir = directory("without-today");
+    let (standin, without) = (dir.join("alco"), dir.join("without"));
+    let script = format!(
+        "#!/bin/sh\n[ -e {without} ] || exec {ALCO} \"$@\"\n\
+         {ALCO} \"$@\" | awk '/^index away_[0-9]/ {{ skip = n++ }} !skip {{ print }} /^}}/ {{ skip = 0 }}'\n",
+        without = without.display()
+    );
+    fs::write(&standin, script).unwrap();
+    fs::set_permissions(&standin, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut run = Run::start(Stack::of("away", &SERVERS, &standin, &ini("")));
+
+    run.stack.stop("searchd");
+    let alco = Alco::spawn(&run.stack, &ini(""));
+    run.outage(&alco, "searchd is down at the start", |_| (), |stack| stack.restart("searchd"));
+    run.outage(&alco, "searchd is killed", |stack| stack.kill("searchd"), |stack| stack.restart("searchd"));
+
+    // two things to be said: that searchd ended and is back, and what is wrong since
+    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+    fs::write(&without, "").unwrap();
+    run.stack.stop("searchd");
+    run.stack.restart("searchd");
+    run.publish();
+    wait_until("it is said", LONG, || (alco.said("searchd does not serve away_") == 1).then_some(()));
+    assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (2, 1), "{}", alco.log());
+    fs::remove_file(&without).unwrap();
+    run.stack.reread();
+    wait_until("its end is said", LONG, || (alco.said(ENDS) - ended == 2).then_some(()));
+    run.all_are_stored_once();
+    assert_eq!(alco.said(BEGINS) - began, 2, "{}", alco.log());
+
+    // silent for a while is not away: the statement's answer is waited for
+    let before = alco.said(BEGINS);
+    run.stack.pause("searchd");
+    run.publish();
+    wait_until("they are delivered", LONG, || queue_state(&run.stack.amqp, "away").filter(|queue| queue.messages == 0));
+    run.stack.resume("searchd");
+    run.all_are_stored_once();
+    assert_eq!(alco.said(BEGINS), before, "{}", alco.log());
+
+    run.outage(&alco, "redis is killed", |stack| stack.kill("redis"), |stack| stack.restart("redis"));
+    let lose = |stack: &Stack| {
+        stack.kill("redis");
+        fs::remove_dir_all(stack.dir().join("redis/appendonlydir")).unwrap();
+    };
+    run.outage(&alco, "redis comes back empty", lose, |stack| stack.restart("redis"));
+    let set = |key: &'static str, value: &'static str| {
+        move |stack: &Stack| stack.ask_redis::<()>(&["CONFIG", "SET", key, value])
+    };
+    run.outage(&alco, "redis is read-only", set("min-replicas-to-write", "1"), set("min-replicas-to-write", "0"));
+    run.outage(&alco, "redis is out of memory", set("maxmemory", "1000"), set("maxmemory", "0"));
+    assert!(alco.stop().success());
+    run.stack.stop("redis");
+    let alco = Alco::spawn(&run.stack, &ini(""));
+    run.publish();
+    wait_until("it is said", LONG, || (alco.said(BEGINS) > 0).then_some(()));
+    run.stack.restart("redis");
+    wait_until("its end is said", LONG, || (alco.said(ENDS) > 0).then_some(()));
+    run.all_are_stored_once();
+    assert_eq!((alco.said(BEGINS), alco.said(ENDS)), (1, 1), "{}", alco.log());
+    assert!(alco.stop().success());
+}
+
+#[test]
+fn whatever_the_broker_does_it_is_said_once_and_collecting_goes_on() {
+    let mut run = Run::start(Stack::private("broker", &ini("")));
+    let open = |stack: &Stack| Connection::insecure_open(&stack.amqp).unwrap();
+
+    // bindings that are configured no more
+    let alco = Alco::start(&run.stack, &ini("").replace("away.#", "away.#, former.#"));
+    run.publish_to("logstash", "former.key");
+    run.all_are_stored_once();
+    assert!(alco.stop().success());
+    let alco = Alco::start(&run.stack, &ini(""));
+    assert_eq!(alco.said("with 'former.#' no more"), 1, "{}", alco.log());
+    let mut publisher = Publisher::open(&run.stack.amqp);
+    publisher.publish("logstash", "former.key", [body("nobody wants this")]);
+    publisher.close();
+    run.publish();
+    run.all_are_stored_once();
+
+    // what the broker cannot store it does not take; what it holds it still delivers
+    run.publish();
+    run.stack.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]);
+    run.all_are_stored_once();
+    run.stack.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "512MB"]);
+
+    // the queue is deleted, and with it the consumer cancelled
+    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+    let mut connection = open(&run.stack);
+    let channel = connection.open_channel(None).unwrap();
+    channel.queue_delete("away", QueueDeleteOptions::default()).unwrap();
+    wait_until("it is back", LONG, || (alco.said(ENDS) > ended).then_some(()));
+    assert_eq!((alco.said(BEGINS) - began, alco.said("cancelled the consumer")), (1, 1), "{}", alco.log());
+    run.publish();
+    run.all_are_stored_once();
+
+    // killed, and there again
+    run.publish();
+    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+    run.stack.kill("rabbitmq");
+    run.stack.restart("rabbitmq");
+    wait_until("it is back", LONG, || (alco.said(ENDS) > ended).then_some(()));
+    run.publish();
+    run.all_are_stored_once();
+    assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 1), "{}", alco.log());
+
+    // half-open: neither an answer nor an end; two heartbeats tell
+    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+    run.stack.pause("rabbitmq");
+    wait_until("it is said", LONG, || (alco.said(BEGINS) > began).then_some(()));
+    run.stack.resume("rabbitmq");
+    wait_until("it is back", LONG, || (alco.said(ENDS) > ended).then_some(()));
+    run.publish();
+    run.all_are_stored_once();
+    assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 1), "{}", alco.log());
+    assert!(alco.stop().success());
+
+    // a late acknowledgement: the broker closes the channel
+    let timeouts = |consumer: u32, tick: u32| {
+        format!(
+            "application:set_env(rabbit, consumer_timeout, {consumer}), application:set_env(rabbit, channel_tick_interval, {tick})."
+        )
+    };
+    run.stack.rabbitmqctl(&["eval", &timeouts(1000, 500)]);
+    let alco = Alco::start(&run.stack, &ini("[rabbitmq]\nack_delay = 8s\n"));
+    run.publish();
+    wait_until("the channel is closed", LONG, || (alco.said("closed the channel") > 0).then_some(()));
+    run.stack.rabbitmqctl(&["eval", &timeouts(1_800_000, 60_000)]);
+    let closed = alco.said("closed the channel");
+    wait_until("all are acknowledged", LONG, || {
+        // the last session that had the short timeout ends by it
+        (alco.said(ENDS) >= closed && queue_state(&run.stack.amqp, "away")?.consumers == 1).then_some(())
+    });
+    run.publish();
+    run.all_are_stored_once();
+    assert!(alco.stop().success());
+
+    // nobody listens when alco starts, nor for some time
+    run.stack.stop("rabbitmq");
+    let alco = Alco::spawn(&run.stack, &ini(""));
+    wait_until("it is said", LONG, || (alco.said(BEGINS) > 0).then_some(()));
+    run.stack.restart("rabbitmq");
+    wait_until("it is back", LONG, || (alco.said(ENDS) > 0).then_some(()));
+    run.publish();
+    run.all_are_stored_once();
+    assert_eq!((alco.said(BEGINS), alco.said(ENDS)), (1, 1), "{}", alco.log());
+    assert!(alco.stop().success());
+
+    // an exchange that others declared otherwise
+    let mut connection = open(&run.stack);
+    let channel = connection.open_channel(None).unwrap();
+    channel.exchange_declare(ExchangeType::Topic, "odd", ExchangeDeclareOptions::default()).unwrap();
+    let odd = |durable: &str| ini(&format!("[rabbitmq]\nexchange = odd\nexchange_durable = {durable}\n"));
+    let alco = Alco::start(&run.stack, &odd("auto"));
+    assert_eq!(alco.said("exists with other properties and is taken as it is"), 1, "{}", alco.log());
+    run.publish_to("odd", "away.key");
+    run.all_are_stored_once();
+    assert!(alco.stop().success());
+    let alco = Alco::spawn(&run.stack, &odd("yes"));
+    wait_until("it is said", LONG, || (alco.said(BEGINS) > 0).then_some(()));
+    let log = alco.log();
+    let line = log.lines().find(|line| line.contains(BEGINS)).unwrap();
+    for part in ["'odd'", "durable = true", "'durable'", "'true'", "'false'", "exchange_durable"] {
+        assert!(line.contains(part), "no {part} in: {line}");
+    }
+    channel.exchange_delete("odd", false).unwrap();
+    wait_until("it is back", LONG, || (alco.said(ENDS) > 0).then_some(()));
+    assert_eq!((alco.said(BEGINS), alco.said(ENDS)), (1, 1), "{}", alco.log());
+    run.publish_to("odd", "away.key");
+    run.all_are_stored_once();
+    assert!(alco.stop().success());
+}

@@ -1,0 +1,76 @@
+//! SIGTERM: exit 0 within 5 s, whatever is under way and whoever is silent; nothing lost, nothing twice.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Alco, Publisher, SOON, Stack, body, queue_state, wait_until};
+
+/// Promised are 5 s; the rest is a busy machine's.
+const PROMISED: Duration = Duration::from_millis(6000);
+const RECORDS: usize = 60_000;
+/// With those that come while searchd is silent; fewer than may be delivered at a time.
+const ALL: usize = RECORDS + 100;
+
+#[track_caller]
+fn ends_in_time(alco: Alco, when: &str) {
+    let asked = Instant::now();
+    let log = alco.log();
+    let status = alco.stop();
+    let took = asked.elapsed();
+    assert!(status.success() && took < PROMISED, "{when}: {status} after {took:?}\n{log}");
+}
+
+#[test]
+fn it_ends_within_five_seconds_and_nothing_is_lost_or_twice() {
+    let ini = "[index stop]\ndays = 2\nthreads = 2\nrouting_keys = stop.#\n";
+    let stack = Stack::private("stop", ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.declare_exchange("logstash");
+    publisher.declare_queue("stop", "logstash", "stop.#");
+    let all: Vec<String> = (0..RECORDS).map(|n| body(&format!("record {n}"))).collect();
+    publisher.publish("logstash", "stop.key", &all);
+    publisher.close();
+    let stored_more = |than: u64| {
+        wait_until("some are stored", SOON * 2, || stack.count("stop").filter(|n| *n > than));
+    };
+
+    let alco = Alco::start(&stack, ini);
+    stored_more(1000);
+    ends_in_time(alco, "under full load");
+    let before = stack.count("stop").unwrap();
+    assert!(before < RECORDS as u64, "the load was still there");
+
+    let alco = Alco::start(&stack, ini);
+    stored_more(before);
+    stack.pause("searchd");
+    ends_in_time(alco, "while searchd is silent");
+    stack.resume("searchd");
+
+    let alco = Alco::start(&stack, ini);
+    stack.pause("rabbitmq");
+    ends_in_time(alco, "while the broker is silent");
+    stack.resume("rabbitmq");
+
+    let mut alco = Alco::start(&stack, ini);
+    stored_more(RECORDS as u64 - 1);
+    stack.pause("searchd");
+    // something that it waits for, whatever was stored before
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "stop.key", (RECORDS..ALL).map(|n| body(&format!("record {n}"))));
+    publisher.close();
+    wait_until("they are delivered", SOON, || queue_state(&stack.amqp, "stop").filter(|queue| queue.messages == 0));
+    alco.signal(Signal::SIGTERM);
+    wait_until("it heard the first", SOON, || (alco.said("stopping") == 1).then_some(()));
+    let asked = Instant::now();
+    alco.signal(Signal::SIGTERM);
+    assert_eq!(alco.ended(PROMISED).code(), Some(130), "{}", alco.log());
+    assert!(asked.elapsed() < Duration::from_secs(2));
+    stack.resume("searchd");
+
+    let alco = Alco::start(&stack, ini);
+    let stored = stack.settled("stop", ALL as u64, SOON * 4);
+    assert!(alco.stop().success());
+    assert_eq!(stored.len(), ALL);
+    assert_eq!(stack.count("stop"), Some(ALL as u64), "nothing twice");
+}
