@@ -498,7 +498,13 @@ impl Worker {
         }
         let digests: Vec<i64> = again.iter().map(|at| entries[*at].digest).collect();
         let find = |worker: &mut Worker| -> Result<Vec<(u64, i64)>, Halt> {
-            let spans = worker.ask_redis(|worker| worker.values.ended_leases(&worker.index.name, now()))?;
+            let spans = worker.ask_redis(|worker| {
+                // a Redis that has lost its data says so here, and not that there is nothing to look for
+                if let Some(lease) = &worker.lease {
+                    worker.values.renew(&worker.index.name, lease, now())?;
+                }
+                worker.values.ended_leases(&worker.index.name, now())
+            })?;
             let (Some(first), Some(last)) = (spans.iter().map(|s| s.0).min(), spans.iter().map(|s| s.1).max()) else {
                 return Ok(Vec::new());
             };
