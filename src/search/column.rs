@@ -12,6 +12,9 @@ use crate::search::{Scope, SearchError, Searcher};
 use crate::sphinx::json::read_back;
 use crate::sphinx::select::column_paths;
 
+/// Stands in searchd's JSON for a control character.
+const ALTERED: char = '\u{fffd}';
+
 /// Values of one answer: a column with more is none to choose from.
 const GROUPS: usize = 10_000;
 
@@ -35,12 +38,15 @@ impl Searcher {
         let mut exact = true;
         let paths = column_paths(column);
         let mut decided = plan.is_decided() && !paths.is_empty();
-        if !decided {
-            exact = self.each_checked(&plan, false, scope.deadline, |_, columns| {
+        let checked = |counts: &mut HashMap<String, u64>| {
+            self.each_checked(&plan, false, scope.deadline, |_, columns| {
                 let mut values = Vec::new();
                 find(&members(columns), column, &mut values);
-                add_values(&values, 1, &mut counts);
-            })?;
+                add_values(&values, 1, counts);
+            })
+        };
+        if !decided {
+            exact = checked(&mut counts)?;
             if !exact && !paths.is_empty() {
                 counts.clear();
                 decided = true;
@@ -63,6 +69,15 @@ impl Searcher {
                         }
                     }
                 }
+            }
+        }
+        // such a value is another one in truth, and nothing would be found by it: only the records tell
+        if plan.is_decided() && counts.keys().any(|value| value.contains(ALTERED)) {
+            let mut true_counts = HashMap::new();
+            exact = checked(&mut true_counts)?;
+            counts.retain(|value, _| !exact && !value.contains(ALTERED));
+            for (value, n) in true_counts {
+                counts.entry(value).or_insert(n);
             }
         }
         let mut values: Vec<(String, u64)> = counts.into_iter().collect();
@@ -91,5 +106,26 @@ fn add_values(values: &[&str], n: u64, counts: &mut HashMap<String, u64>) {
     let elements = values.iter().flat_map(|value| elements(value));
     for value in elements.filter(|value| *value != "null" && !value.starts_with(['{', '['])) {
         *counts.entry(readable(value).into_owned()).or_default() += n;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_digits_and_dots_is_not_taken_for_a_number() {
+        for (printed, value) in [
+            ("web-00.example.org", "web-00.example.org"),
+            ("10.0.0.10", "10.0.0.10"),
+            ("1.500000", "1.5"),
+            ("[2.500000]", "2.5"),
+            ("5.", "5."),
+            ("it's \"9.50\"", "it's \"9.50\""),
+        ] {
+            let mut counts = HashMap::new();
+            add_printed(printed, 1, &mut counts);
+            assert_eq!(counts.into_keys().collect::<Vec<_>>(), [value], "{printed}");
+        }
     }
 }
