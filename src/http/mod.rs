@@ -188,8 +188,7 @@ fn respond(request: Request, site: &Site) {
 }
 
 fn now() -> Ts {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Ts::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    Ts::of(SystemTime::now())
 }
 
 /// The address of a request: the parts of its path, decoded, and its query string, of which it is known that it can be.
