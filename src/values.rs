@@ -4,7 +4,7 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `ALCO:PK:<index>` | string | the highest docid ever leased |
-//! | `ALCO:LEASES:<index>` | hash | first docid -> `last owner ended renewed`, epoch seconds; `since` -> when this Redis first heard of the index |
+//! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged`, epoch seconds and 0 or 1; `since` -> when this Redis first heard of the index |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
@@ -15,9 +15,11 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::{Client, Connection, IntoConnectionInfo, RedisResult};
+use redis::{Client, Connection, IntoConnectionInfo, Pipeline, RedisResult};
 
 use crate::config::{self, IndexName};
+use crate::ingest::redelivery::Span;
+use crate::sphinx::DocId;
 use crate::time::Ts;
 
 /// Redis answers in microseconds; one that needs seconds is as good as away.
@@ -48,18 +50,29 @@ pub struct Lease {
     first: u64,
     next: u64,
     last: u64,
+    /// when it was given out
+    since: Ts,
 }
 
 impl Lease {
-    pub fn next(&mut self) -> Option<crate::sphinx::DocId> {
-        let id = (self.next <= self.last).then(|| crate::sphinx::DocId::new(self.next)).flatten();
+    pub fn next(&mut self) -> Option<DocId> {
+        if self.next > self.last {
+            return None;
+        }
         self.next += 1;
-        id
+        DocId::new(self.next - 1)
+    }
+
+    /// Has given out docids, the first of them before that time.
+    pub fn is_older_than(&self, time: Ts) -> bool {
+        self.next > self.first && self.since < time
+    }
+
+    /// All docids that it has given out are at most that one.
+    pub fn ends_by(&self, id: DocId) -> bool {
+        self.next <= id.get() + 1
     }
 }
-
-/// First and last docid.
-pub type Span = (u64, u64);
 
 pub struct Values {
     client: Client,
@@ -67,6 +80,8 @@ pub struct Values {
     address: String,
     /// `<process>/<thread>`: whose leases these are
     owner: String,
+    /// of that owner, counted
+    session: u32,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -77,7 +92,20 @@ impl Values {
         let cannot = |error| format!("cannot use [redis] url {address}: {error}");
         let info = redis.url.expose().into_connection_info().map_err(cannot)?;
         let client = Client::open(info).map_err(cannot)?;
-        Ok(Values { client, address, owner: format!("{process}/{thread}"), connection: Mutex::new(None) })
+        Ok(Values { client, address, owner: format!("{process}/{thread}"), session: 0, connection: Mutex::new(None) })
+    }
+
+    /// Another connection to the broker: leases from now on are its own.
+    pub fn begin_session(&mut self) {
+        self.session += 1;
+    }
+
+    fn session(&self) -> String {
+        format!("{}/{}", self.owner, self.session)
+    }
+
+    fn is_mine(&self, entry: &Entry) -> bool {
+        entry.session.rsplit_once('/').is_some_and(|(owner, _)| owner == self.owner)
     }
 
     /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
@@ -91,9 +119,9 @@ impl Values {
             local last = first + tonumber(ARGV[2]) - 1
             local text = function(n) return string.format('%.0f', n) end
             redis.call('SET', KEYS[1], text(last))
-            redis.call('HSET', KEYS[2], text(first), text(last) .. ' ' .. ARGV[3] .. ' 0 ' .. ARGV[4])
+            redis.call('HSET', KEYS[2], text(first), text(last) .. ' ' .. ARGV[3] .. ' 0 ' .. ARGV[4] .. ' 0')
             if redis.call('HSETNX', KEYS[2], 'since', ARGV[4]) == 1 then
-                redis.call('HSET', KEYS[2], ARGV[5], text(first - 1) .. ' lost ' .. ARGV[4] .. ' 0')
+                redis.call('HSET', KEYS[2], ARGV[5], text(first - 1) .. ' lost ' .. ARGV[4] .. ' 0 0')
             end
             return text(first)";
         let first: u64 = self.ask(|connection| {
@@ -104,70 +132,99 @@ impl Values {
                 .arg(leases(index))
                 .arg(least)
                 .arg(LEASE)
-                .arg(&self.owner)
+                .arg(self.session())
                 .arg(now.seconds())
                 .arg(lost)
                 .query(connection)
         })?;
-        Ok(Lease { first, next: first, last: first + LEASE - 1 })
+        Ok(Lease { first, next: first, last: first + LEASE - 1, since: now })
     }
 
-    /// Says again that the lease is live, before documents are stored under it: a Redis that lost its data knows it again.
-    pub fn renew(&self, index: &IndexName, lease: &Lease, now: Ts) -> Result<(), String> {
-        let lost = u64::try_from(now.micros() / 1000).unwrap_or(0).saturating_sub(LOST_MILLISECONDS) * PER_MILLISECOND;
-        let entry = format!("{} {} 0 {}", lease.last, self.owner, now.seconds());
-        let since: bool = self.ask(|connection| {
-            let mut pipe = redis::pipe();
-            pipe.hset(leases(index), lease.first, &entry).ignore();
-            pipe.hset_nx(leases(index), "since", now.seconds());
-            pipe.query(connection).map(|(new,): (bool,)| new)
-        })?;
+    /// Says again that the leases are live, before documents are stored under the last of them: a Redis that lost its data
+    /// knows them again. They are in the order in which they were given out.
+    pub fn renew<'a>(
+        &self,
+        index: &IndexName,
+        live: impl Iterator<Item = &'a Lease> + Clone,
+        now: Ts,
+    ) -> Result<(), String> {
+        let Some(first) = live.clone().map(|lease| lease.first).next() else { return Ok(()) };
+        let mut pipe = redis::pipe();
+        for lease in live {
+            let entry = format!("{} {} 0 {} 0", lease.last, self.session(), now.seconds());
+            pipe.hset(leases(index), lease.first, entry).ignore();
+        }
+        pipe.hset_nx(leases(index), "since", now.seconds());
+        let since: bool = self.ask(|connection| pipe.query(connection).map(|(new,): (bool,)| new))?;
         if since {
-            let entry = format!("{} lost {} 0", lease.first - 1, now.seconds());
+            let lost =
+                u64::try_from(now.micros() / 1000).unwrap_or(0).saturating_sub(LOST_MILLISECONDS) * PER_MILLISECOND;
+            let entry = format!("{} lost {} 0 0", first - 1, now.seconds());
             self.ask(|connection| redis::cmd("HSET").arg(leases(index)).arg(lost).arg(&entry).query::<()>(connection))?;
         }
         Ok(())
     }
 
-    /// Ends every lease of this worker: its connection to the broker has ended.
-    pub fn end_leases(&self, index: &IndexName, now: Ts) -> Result<(), String> {
-        let mine = |entry: &Entry| entry.ended == 0 && entry.owner == self.owner;
-        self.end_where(index, now, mine)
+    /// All documents of a lease of this session are acknowledged.
+    pub fn close(&self, index: &IndexName, lease: &Lease, now: Ts) -> Result<(), String> {
+        let entry = format!("{} {} 0 {} 1", lease.next - 1, self.session(), now.seconds());
+        self.ask(|connection| {
+            redis::cmd("HSET").arg(leases(index)).arg(lease.first).arg(&entry).query::<()>(connection)
+        })
     }
 
-    /// The docids whose documents may stand for redelivered records: of leases that have ended, or whose process has died
-    /// (these begin their time as ended ones now), or of another worker that has not renewed them for longer than the
-    /// broker waits for a silent consumer.
+    /// Ends every lease of this worker: its connection to the broker has ended.
+    pub fn end_leases(&self, index: &IndexName, now: Ts) -> Result<(), String> {
+        self.end_where(index, now, |entry| entry.ended == 0 && self.is_mine(entry))
+    }
+
+    /// The docids whose documents may stand for redelivered records: of sessions that have ended, or whose process has died
+    /// (these begin their time as ended ones now), or of another worker that has not renewed its leases for longer than
+    /// the broker waits for a silent consumer.
     pub fn ended_leases(&self, index: &IndexName, now: Ts) -> Result<Vec<Span>, String> {
         let alive = self.processes()?;
-        let process = |owner: &str| owner.split('/').next().unwrap_or_default().to_owned();
-        let dead = |entry: &Entry| !alive.contains(&process(&entry.owner));
+        let dead = |entry: &Entry| !alive.contains(entry.session.split('/').next().unwrap_or_default());
         // a redelivered record starts the time of all of them anew: more of them may be on their way
         self.end_where(index, now, |entry| entry.ended != 0 || dead(entry))?;
         let entries = self.entries(index)?;
-        let silent = |entry: &Entry| entry.owner != self.owner && entry.renewed < now.seconds() - SILENT;
-        let ended = entries.into_iter().filter(|entry| entry.ended != 0 || silent(entry));
-        Ok(ended.map(|entry| (entry.first, entry.last)).collect())
+        let lively: HashSet<&str> = entries
+            .iter()
+            .filter(|entry| self.is_mine(entry) || entry.renewed >= now.seconds() - SILENT)
+            .map(|entry| entry.session.as_str())
+            .collect();
+        let ended = entries.iter().filter(|entry| entry.ended != 0 || !lively.contains(entry.session.as_str()));
+        let span = |entry: &Entry| Span { first: entry.first, last: entry.last, session: entry.session.clone() };
+        Ok(ended.map(span).collect())
     }
 
-    /// Forgets the leases that ended before `before`.
+    /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before.
     pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), String> {
-        for entry in self.entries(index)? {
-            if entry.ended != 0 && entry.ended < before.seconds() {
-                self.ask(|connection| redis::cmd("HDEL").arg(leases(index)).arg(entry.first).query::<()>(connection))?;
-            }
+        let mut pipe = redis::pipe();
+        let done = |entry: &&Entry| match entry.ended {
+            0 => entry.acknowledged && entry.renewed < before.seconds(),
+            ended => ended < before.seconds(),
+        };
+        for entry in self.entries(index)?.iter().filter(done) {
+            pipe.hdel(leases(index), entry.first).ignore();
         }
-        Ok(())
+        self.send(&pipe)
     }
 
     fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&Entry) -> bool) -> Result<(), String> {
-        for entry in self.entries(index)?.into_iter().filter(which) {
-            let text = format!("{} {} {} {}", entry.last, entry.owner, now.seconds(), entry.renewed);
-            self.ask(|connection| {
-                redis::cmd("HSET").arg(leases(index)).arg(entry.first).arg(&text).query::<()>(connection)
-            })?;
+        let mut pipe = redis::pipe();
+        for Entry { first, last, session, renewed, acknowledged, .. } in self.entries(index)?.into_iter().filter(which)
+        {
+            let entry = format!("{last} {session} {} {renewed} {}", now.seconds(), u8::from(acknowledged));
+            pipe.hset(leases(index), first, entry).ignore();
         }
-        Ok(())
+        self.send(&pipe)
+    }
+
+    fn send(&self, pipe: &Pipeline) -> Result<(), String> {
+        match pipe.is_empty() {
+            true => Ok(()),
+            false => self.ask(|connection| pipe.query(connection)),
+        }
     }
 
     fn entries(&self, index: &IndexName) -> Result<Vec<Entry>, String> {
@@ -198,10 +255,7 @@ impl Values {
         for (column, value) in values {
             pipe.zadd(format!("ALCO:VALUES:{index}:{column}"), value, now.seconds()).ignore();
         }
-        match pipe.is_empty() {
-            true => Ok(()),
-            false => self.ask(|connection| pipe.query(connection)),
-        }
+        self.send(&pipe)
     }
 
     /// A column's values for a list to choose from, sorted; None where there are too many.
@@ -237,7 +291,7 @@ impl Values {
             pipe.cmd("ZREMRANGEBYSCORE").arg(&key).arg("-inf").arg(format!("({}", before.seconds())).ignore();
             pipe.cmd("ZREMRANGEBYRANK").arg(&key).arg(0).arg(-(OFFERED_VALUES as i64) - 2).ignore();
         }
-        self.ask(|connection| pipe.query(connection))
+        self.send(&pipe)
     }
 
     /// The bindings `(exchange, routing key)` that were made for the queue.
@@ -298,13 +352,14 @@ fn leases(index: &IndexName) -> String {
     format!("ALCO:LEASES:{index}")
 }
 
-/// A line of `ALCO:LEASES:<index>`; `ended` is 0 while it is live.
+/// A line of `ALCO:LEASES:<index>`; `ended` is 0 while its session is live, `renewed` when it was last known to be.
 struct Entry {
     first: u64,
     last: u64,
-    owner: String,
+    session: String,
     ended: i64,
     renewed: i64,
+    acknowledged: bool,
 }
 
 impl Entry {
@@ -313,9 +368,10 @@ impl Entry {
         Some(Entry {
             first: first.parse().ok()?,
             last: words.next()?.parse().ok()?,
-            owner: words.next()?.to_owned(),
+            session: words.next()?.to_owned(),
             ended: words.next()?.parse().ok()?,
             renewed: words.next()?.parse().ok()?,
+            acknowledged: words.next() == Some("1"),
         })
     }
 }

@@ -8,31 +8,37 @@ pub mod batch;
 pub mod broker;
 pub mod chunk;
 pub mod document;
+mod leasing;
+mod lookup;
 pub mod outage;
 pub mod redelivery;
+mod servers;
+mod storing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, at, never, select, tick};
+use crossbeam_channel::{Receiver, at, never, select, tick};
 
 use crate::config::{Config, Index, QueueType, field_of_column};
 use crate::ingest::batch::Batch;
 use crate::ingest::broker::{Deliveries, Delivery, Message, Session, Tag};
 use crate::ingest::chunk::{Gathered, Turn};
 use crate::ingest::document::{Seen, Writer};
-use crate::ingest::outage::Outage;
+use crate::ingest::leasing::Leases;
 use crate::ingest::redelivery::Claims;
+use crate::ingest::servers::{Backoffs, Outages};
+use crate::ingest::storing::SEARCHD_TIMEOUT;
 use crate::metrics::{Collected, Metrics};
 use crate::record::{self, MAX_BODY, Record, Shape};
-use crate::sphinx::engine::{Engine, Fault};
-use crate::sphinx::{DocId, daily, sphinxql};
+use crate::sphinx::engine::Engine;
+use crate::sphinx::{DocId, daily};
 use crate::time::{Day, Ts};
-use crate::values::{Lease, Values};
+use crate::values::Values;
 
 /// Bodies that may lie in a worker's memory, delivered and not yet stored.
 const IN_FLIGHT_BYTES: usize = 8 << 20;
@@ -44,18 +50,11 @@ const QUORUM_PREFETCH: u16 = 128;
 const PREFETCH_BATCHES: usize = 2;
 /// How often the backlog is asked for, the prefetch limit set anew, old leases looked through.
 const TICK: Duration = Duration::from_secs(5);
-/// searchd may be stopped or swapped out for long; a statement is only sent again, with the same docids.
-const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
-/// Before the first look-up of a session: for searchd to read the statements of workers that died from its sockets.
-const SETTLE: Duration = Duration::from_secs(1);
-/// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
-const FOUND: usize = 2000;
 /// A batch that has waited longer may belong to a session that the broker has given up; asked before it is stored.
 const STALE: Duration = Duration::from_secs(15);
-/// An ended lease is kept until no redelivered record has come for so long.
-const FRESH: i64 = 60;
-/// A refused statement smaller than this is not refused for its size.
-const SMALL_STATEMENT: usize = 1 << 20;
+/// An ended lease is kept until no redelivered record has come for so long: the broker writes down acknowledgements when it
+/// has nothing else to do, or after some ten thousand of them.
+const FRESH: Duration = Duration::from_secs(60);
 /// The buffer of tuples is not kept larger than that between batches.
 const KEEP: usize = 8 << 20;
 
@@ -64,6 +63,7 @@ const KEEP: usize = 8 << 20;
 pub struct Shared {
     claims: Mutex<Claims>,
     turn: Turn,
+    outages: Outages,
 }
 
 pub struct Worker {
@@ -78,14 +78,14 @@ pub struct Worker {
     seen: Seen,
     shape: Shape,
     fields: Vec<String>,
-    lease: Option<Lease>,
+    leases: Leases,
     batch: Batch<Entry>,
     /// the tuples of the batch's entries, one after the other
     tuples: String,
     statement: String,
     gathered: Gathered,
-    /// with `ack_delay`: stored, and to be acknowledged when
-    unacked: VecDeque<(Instant, Tag, usize)>,
+    unacked: VecDeque<Unacked>,
+    last_acknowledged: Option<DocId>,
     /// this worker among all of this process, and its sessions so far
     number: u32,
     mean_size: f64,
@@ -94,16 +94,22 @@ pub struct Worker {
     sessions: u32,
     last_redelivered: Instant,
     settled: bool,
-    broker: Outage,
-    searchd: Outage,
-    /// searchd answers, but takes no record of that day
-    refused: Outage,
-    redis: Outage,
+    backoffs: Backoffs,
+}
+
+/// A batch that is stored, and waits for its `ack_delay`.
+struct Unacked {
+    due: Instant,
+    /// of its last delivery, and that one's docid
+    tag: Tag,
+    id: DocId,
+    count: usize,
 }
 
 /// A delivery in the batch.
 struct Entry {
     delivery: Delivery,
+    id: DocId,
     digest: i64,
     fate: Fate,
 }
@@ -168,22 +174,20 @@ impl Worker {
                 excluded: index.excluded.clone(),
             },
             fields: index.indexed.iter().map(|column| field_of_column(column)).collect(),
-            lease: None,
+            leases: Leases::default(),
             batch: Batch::new(config.rabbitmq.batch),
             tuples: String::new(),
             statement: String::new(),
             gathered: Gathered::default(),
             unacked: VecDeque::new(),
+            last_acknowledged: None,
             mean_size: 0.0,
             born: (now(), Instant::now()),
             number,
             sessions: 0,
             last_redelivered: Instant::now(),
             settled: false,
-            broker: Outage::default(),
-            searchd: Outage::default(),
-            refused: Outage::default(),
-            redis: Outage::default(),
+            backoffs: Backoffs::default(),
             index: index.clone(),
             shared,
             metrics,
@@ -200,11 +204,7 @@ impl Worker {
             self.after_session();
             let Err(Halt::Session(why)) = outcome else { return };
             self.counters().reconnects.add(1);
-            let (line, wait) = self.broker.failed(&why, Instant::now());
-            if let Some(line) = line {
-                log::warn!("{}: {line}", self.index.name);
-            }
-            if self.wait(wait).is_err() {
+            if self.broker_failed(&why).is_err() {
                 return;
             }
         }
@@ -214,8 +214,10 @@ impl Worker {
     fn session(&mut self) -> Result<(), Halt> {
         // a lease that is still live is of a session before this one, which may have ended while Redis was away
         self.ask_redis(|worker| worker.values.end_leases(&worker.index.name, now()))?;
+        self.values.begin_session();
         let mut session = Session::open(&self.config.rabbitmq, &self.index)?;
         let outcome = self.collect(&mut session);
+        self.lock_claims().end(self.claimer());
         match outcome {
             Ok(()) => session.close().map_err(Halt::Session),
             Err(halt) => {
@@ -230,9 +232,9 @@ impl Worker {
         self.batch.take();
         self.tuples.clear();
         self.unacked.clear();
-        self.lease = None;
+        self.leases = Leases::default();
+        self.last_acknowledged = None;
         self.settled = false;
-        self.lock_claims().end(self.claimer());
         if let Err(why) = self.values.end_leases(&self.index.name, now()) {
             log::debug!("{}: {why}", self.index.name);
         }
@@ -248,9 +250,7 @@ impl Worker {
         let prefetch = self.prefetch();
         session.prefetch(prefetch, self.index.queue_type)?;
         let deliveries = session.consume(&self.index.queue)?;
-        if let Some(line) = self.broker.over("rabbitmq", Instant::now()) {
-            log::info!("{}: {line}", self.index.name);
-        }
+        self.broker_works();
         log::debug!("{}: collecting from queue '{}'", self.index.name, self.index.queue);
         self.counters().working.fetch_add(1, Relaxed);
         let outcome = self.events(session, &deliveries);
@@ -287,7 +287,7 @@ impl Worker {
         let mut prefetch = self.prefetch();
         loop {
             let due = self.batch.due().map_or_else(never, at);
-            let ack_due = self.unacked.front().map_or_else(never, |(when, ..)| at(*when));
+            let ack_due = self.unacked.front().map_or_else(never, |unacked| at(unacked.due));
             select! {
                 recv(deliveries) -> message => {
                     let Ok(message) = message else { return Err(Halt::Session("rabbitmq: the connection broke".into())) };
@@ -308,15 +308,15 @@ impl Worker {
                     return self.ack(session, Instant::now());
                 }
             }
-            if self.batch.len() + self.waiting() >= usize::from(prefetch) {
-                // the broker sends no more until something is acknowledged: to wait for a full batch were in vain
-                self.flush(session)?;
-            }
             let wanted = self.prefetch();
             // a change by a fifth of what may lie in memory is worth a word to the broker
             if usize::from(wanted.abs_diff(prefetch)) > usize::from(wanted).saturating_sub(self.waiting()) / 5 {
                 session.prefetch(wanted, self.index.queue_type)?;
                 prefetch = wanted;
+            }
+            if self.batch.len() + self.waiting() >= usize::from(prefetch) {
+                // the broker sends no more until something is acknowledged: to wait for a full batch were in vain
+                self.flush(session)?;
             }
         }
     }
@@ -337,7 +337,7 @@ impl Worker {
 
     /// Records stored and not yet acknowledged.
     fn waiting(&self) -> usize {
-        self.unacked.iter().map(|(_, _, count)| count).sum()
+        self.unacked.iter().map(|unacked| unacked.count).sum()
     }
 
     fn take(&mut self, message: Message, arrived: Ts, instant: Instant, session: &mut Session) -> Result<(), Halt> {
@@ -397,35 +397,11 @@ impl Worker {
             Fate::Store(day, _) => Fate::Store(day, self.tuples.len() - size..self.tuples.len()),
             fate => fate,
         };
-        self.batch.push(Entry { delivery, digest, fate }, size, instant);
+        self.batch.push(Entry { delivery, id, digest, fate }, size, instant);
         match self.batch.is_full() {
             true => self.flush(session),
             false => Ok(()),
         }
-    }
-
-    fn next_id(&mut self) -> Result<DocId, Halt> {
-        loop {
-            if let Some(id) = self.lease.as_mut().and_then(Lease::next) {
-                return Ok(id);
-            }
-            let stored = match self.lease.is_some() {
-                // the one before was behind all that is stored, and so is this
-                true => 0,
-                false => self.highest_stored()?,
-            };
-            self.lease = Some(self.ask_redis(|worker| {
-                // a clock that is set back while this process runs does not lead back to docids given out before
-                let clock = worker.born.0.plus_micros(i64::try_from(worker.born.1.elapsed().as_micros()).unwrap_or(0));
-                worker.values.lease(&worker.index.name, stored, clock.max(now()))
-            })?);
-        }
-    }
-
-    fn highest_stored(&mut self) -> Result<u64, Halt> {
-        let question = sphinxql::highest_id(&self.index.name);
-        let rows = self.ask_searchd(|engine| engine.select(&question))?;
-        Ok(rows.first().and_then(|row| row.int(0)).and_then(|id| u64::try_from(id).ok()).unwrap_or(0))
     }
 
     /// Stores, buries and acknowledges what is in the batch.
@@ -438,16 +414,7 @@ impl Worker {
             self.note_backlog(session)?;
         }
         self.drop_stored(&mut entries)?;
-        if let Some(lease) = &self.lease {
-            let (values, index) = (&self.values, &self.index.name);
-            if let Err(why) = values.renew(index, lease, now()) {
-                self.redis_failed(&why)?;
-                self.ask_redis(|worker| match &worker.lease {
-                    Some(lease) => worker.values.renew(&worker.index.name, lease, now()),
-                    None => Ok(()),
-                })?;
-            }
-        }
+        self.renew_leases()?;
         let mut days: BTreeMap<Day, Vec<usize>> = BTreeMap::new();
         for (at, entry) in entries.iter().enumerate() {
             if let Fate::Store(day, _) = &entry.fate {
@@ -469,7 +436,8 @@ impl Worker {
         self.statement.shrink_to(KEEP);
         let count = entries.len();
         if let Some(last) = entries.pop() {
-            self.unacked.push_back((Instant::now() + self.config.rabbitmq.ack_delay, Tag::from(last.delivery), count));
+            let due = Instant::now() + self.config.rabbitmq.ack_delay;
+            self.unacked.push_back(Unacked { due, tag: Tag::from(last.delivery), id: last.id, count });
         }
         drop(entries);
         self.ack(session, Instant::now())?;
@@ -480,183 +448,14 @@ impl Worker {
     /// Acknowledges what is due by then.
     fn ack(&mut self, session: &Session, by: Instant) -> Result<(), Halt> {
         let mut last = None;
-        while self.unacked.front().is_some_and(|(due, ..)| *due <= by) {
+        while self.unacked.front().is_some_and(|unacked| unacked.due <= by) {
             last = self.unacked.pop_front();
         }
-        if let Some((_, tag, _)) = last {
+        if let Some(Unacked { tag, id, .. }) = last {
             session.ack_up_to(tag)?;
             self.counters().last_ack.set(now());
-        }
-        Ok(())
-    }
-
-    /// Marks the redelivered records that are stored already: one look-up for the whole batch, none in normal running.
-    fn drop_stored(&mut self, entries: &mut [Entry]) -> Result<(), Halt> {
-        let again: Vec<usize> = (0..entries.len()).filter(|at| entries[*at].delivery.redelivered).collect();
-        if again.is_empty() {
-            return Ok(());
-        }
-        let digests: Vec<i64> = again.iter().map(|at| entries[*at].digest).collect();
-        let find = |worker: &mut Worker| -> Result<Vec<(u64, i64)>, Halt> {
-            let spans = worker.ask_redis(|worker| {
-                // a Redis that has lost its data says so here, and not that there is nothing to look for
-                if let Some(lease) = &worker.lease {
-                    worker.values.renew(&worker.index.name, lease, now())?;
-                }
-                worker.values.ended_leases(&worker.index.name, now())
-            })?;
-            let (Some(first), Some(last)) = (spans.iter().map(|s| s.0).min(), spans.iter().map(|s| s.1).max()) else {
-                return Ok(Vec::new());
-            };
-            let mut found: Vec<(u64, i64)> = Vec::new();
-            let mut from = first;
-            loop {
-                let question = sphinxql::by_digest(&worker.index.name, &digests, from, last, FOUND);
-                let rows = worker.ask_searchd(|engine| engine.select(&question))?;
-                found.extend(rows.iter().filter_map(|row| Some((u64::try_from(row.int(0)?).ok()?, row.int(1)?))));
-                match found.last() {
-                    Some((id, _)) if rows.len() == FOUND => from = id + 1,
-                    _ => break,
-                }
-            }
-            let within = |id: u64| spans.iter().any(|(first, last)| *first <= id && id <= *last);
-            found.retain(|(id, _)| within(*id));
-            Ok(found)
-        };
-        let mut found = find(self)?;
-        if !self.settled {
-            self.settle()?;
-            found = find(self)?;
-        }
-        let claimer = self.claimer();
-        let stored = self.lock_claims().stored(claimer, &digests, found);
-        for at in again.into_iter().zip(stored).filter_map(|(at, stored)| stored.then_some(at)) {
-            entries[at].fate = Fate::Stored;
-        }
-        Ok(())
-    }
-
-    /// Waits until the statements of workers that died have been stored or are lost: searchd first reads what lies in its
-    /// sockets, then finishes what it has begun.
-    fn settle(&mut self) -> Result<(), Halt> {
-        self.wait(SETTLE)?;
-        let inserting = |engine: &mut Engine| -> Result<Vec<(i64, f64)>, Fault> {
-            let threads = engine.select("SHOW THREADS")?;
-            let busy = threads.iter().filter(|row| row.bytes(4).starts_with(b"REPLACE") || row.bytes(2) == b"net_read");
-            Ok(busy.filter_map(|row| Some((row.int(0)?, row.text(3).parse().ok()?))).collect())
-        };
-        let begun = Instant::now();
-        let at_first = self.ask_searchd(inserting)?;
-        loop {
-            let waited = begun.elapsed().as_secs_f64();
-            let now = self.ask_searchd(inserting)?;
-            // one that has run for less time is another statement
-            let same = |(thread, time): &(i64, f64)| *time >= waited && at_first.iter().any(|(old, _)| old == thread);
-            if !now.iter().any(same) {
-                self.settled = true;
-                return Ok(());
-            }
-            self.wait(SETTLE / 10)?;
-        }
-    }
-
-    /// Stores the chosen entries in the day's index, whatever it takes. Returns those that searchd will not take, and why.
-    fn insert(&mut self, day: Day, entries: &[Entry], chosen: &[usize]) -> Result<Vec<(usize, String)>, Halt> {
-        let day_index = daily::day_index(&self.index.name, day);
-        self.statement.clear();
-        sphinxql::replace_into(&day_index, &self.fields, &mut self.statement);
-        for (n, at) in chosen.iter().enumerate() {
-            if let Fate::Store(_, tuple) = &entries[*at].fate {
-                if n > 0 {
-                    self.statement.push(',');
-                }
-                self.statement.push_str(&self.tuples[tuple.clone()]);
-            }
-        }
-        let mut broke = 0;
-        let why = loop {
-            let sent = Instant::now();
-            let outcome = {
-                let _turn = self.shared.turn.insert();
-                self.engine.replace(&self.statement, chosen.len())
-            };
-            match outcome {
-                Ok(()) => {
-                    self.searchd_works();
-                    if let Some(line) = self.refused.over(&day_index, Instant::now()) {
-                        log::info!("{}: {line}", self.index.name);
-                    }
-                    let (size, turn) = (self.statement.len(), &self.shared.turn);
-                    if let Err(fault) = self.gathered.add(&day_index, size, turn, &mut self.engine) {
-                        log::debug!("{}: cannot have the RAM chunk written: {}", self.index.name, fault.why());
-                    }
-                    return Ok(Vec::new());
-                }
-                // an index that is not served, or was declared otherwise, refuses everything: no record's fault
-                Err(Fault::Reject(why)) => match self.unfit(&day_index) {
-                    Ok(None) => break why,
-                    Ok(Some(why)) => {
-                        // two things to say, if it was away before: that it is back, and what is wrong now
-                        self.searchd_works();
-                        let (line, wait) = self.refused.failed(&why, Instant::now());
-                        self.say_and_wait(line, wait)?;
-                    }
-                    Err(why) => self.searchd_failed(&why)?,
-                },
-                // a statement above max_packet_size drops the connection without a word
-                Err(Fault::Retry(why)) => {
-                    let dropped = self.statement.len() > SMALL_STATEMENT && sent.elapsed() < SEARCHD_TIMEOUT / 2;
-                    let alive = dropped && self.engine.select(&format!("DESCRIBE {day_index}")).is_ok();
-                    if !alive {
-                        broke = 0;
-                        self.searchd_failed(&why)?;
-                        continue;
-                    }
-                    // once may have been a restart. No wait: the others of the batch must not be held up by each half of it
-                    broke += 1;
-                    if broke >= 2 {
-                        break format!(
-                            "searchd drops the connection at a statement of {} bytes (is max_packet_size = 64M?): {why}",
-                            self.statement.len()
-                        );
-                    }
-                }
-            }
-        };
-        if let [at] = chosen {
-            return Ok(vec![(*at, why)]);
-        }
-        log::debug!("{}: {} records, one at fault: {why}", self.index.name, chosen.len());
-        let (left, right) = chosen.split_at(chosen.len() / 2);
-        let mut refused = self.insert(day, entries, left)?;
-        refused.extend(self.insert(day, entries, right)?);
-        Ok(refused)
-    }
-
-    /// Why that day index takes no record at all, if so; an error while searchd is away.
-    fn unfit(&mut self, day_index: &str) -> Result<Option<String>, String> {
-        let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
-        match self.engine.select(&format!("DESCRIBE {day_index}")) {
-            Ok(rows) => {
-                let has = |column: &str| rows.iter().any(|row| row.bytes(0) == column.as_bytes());
-                let mut needed = sphinxql::COLUMNS.into_iter().chain(self.fields.iter().map(String::as_str));
-                Ok(needed.find(|column| !has(column)).map(|lacking| {
-                    format!("{day_index} has no '{lacking}': it was declared by another configuration; restart searchd")
-                }))
-            }
-            Err(Fault::Reject(why)) => Ok(Some(format!(
-                "searchd does not serve {day_index}: records of that day wait in the queue; {cure} ({why})"
-            ))),
-            Err(Fault::Retry(why)) => Err(why),
-        }
-    }
-
-    fn bury(&mut self, session: &mut Session, entries: &[Entry]) -> Result<(), Halt> {
-        for entry in entries {
-            if let Fate::Bury(why) = &entry.fate {
-                session.bury(&self.index.queue, &entry.delivery, why)?;
-                log::warn!("{}: a record went to queue '{}.dead': {why}", self.index.name, self.index.queue);
-            }
+            self.last_acknowledged = Some(id);
+            self.close_leases(id);
         }
         Ok(())
     }
@@ -685,11 +484,7 @@ impl Worker {
     fn quiet(&mut self, session: &Session) -> Result<(), Halt> {
         self.note_backlog(session)?;
         self.tell_seen();
-        let fresh = Duration::from_secs(FRESH.unsigned_abs());
-        if self.last_redelivered.elapsed() > fresh {
-            // not worth an outage: the next tick will do
-            let _ = self.values.retire_leases(&self.index.name, now().plus_seconds(-FRESH));
-        }
+        self.age_leases();
         Ok(())
     }
 
@@ -698,67 +493,11 @@ impl Worker {
         Ok(())
     }
 
-    fn ask_searchd<T>(&mut self, mut question: impl FnMut(&mut Engine) -> Result<T, Fault>) -> Result<T, Halt> {
-        loop {
-            match question(&mut self.engine) {
-                Ok(answer) => {
-                    self.searchd_works();
-                    return Ok(answer);
-                }
-                Err(fault) => self.searchd_failed(fault.why())?,
-            }
-        }
-    }
-
-    fn ask_redis<T>(&mut self, mut question: impl FnMut(&mut Worker) -> Result<T, String>) -> Result<T, Halt> {
-        loop {
-            match question(self) {
-                Ok(answer) => {
-                    if let Some(line) = self.redis.over("redis", Instant::now()) {
-                        log::info!("{}: {line}", self.index.name);
-                    }
-                    return Ok(answer);
-                }
-                Err(why) => self.redis_failed(&why)?,
-            }
-        }
-    }
-
-    fn searchd_works(&mut self) {
-        if let Some(line) = self.searchd.over("searchd", Instant::now()) {
-            log::info!("{}: {line}", self.index.name);
-        }
-    }
-
-    fn searchd_failed(&mut self, why: &str) -> Result<(), Halt> {
-        let (line, wait) = self.searchd.failed(why, Instant::now());
-        self.say_and_wait(line, wait)
-    }
-
-    fn redis_failed(&mut self, why: &str) -> Result<(), Halt> {
-        let (line, wait) = self.redis.failed(why, Instant::now());
-        self.say_and_wait(line, wait)
-    }
-
-    fn say_and_wait(&self, line: Option<String>, wait: Duration) -> Result<(), Halt> {
-        if let Some(line) = line {
-            log::warn!("{}: {line}", self.index.name);
-        }
-        self.wait(wait)
-    }
-
-    fn wait(&self, time: Duration) -> Result<(), Halt> {
-        match self.stop.recv_timeout(time) {
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => Err(Halt::Stopped),
-        }
-    }
-
     fn counters(&self) -> &Collected {
         self.metrics.of(&self.index.name).expect("metrics are made of the same indexes")
     }
 
-    fn lock_claims(&self) -> std::sync::MutexGuard<'_, Claims> {
+    fn lock_claims(&self) -> MutexGuard<'_, Claims> {
         // a panic of another worker leaves the map whole
         self.shared.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }

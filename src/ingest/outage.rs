@@ -1,5 +1,6 @@
-//! A server that is away: said once when it begins, once when it ends, and how long to wait meanwhile. Told the time.
+//! A server that is away: said once when it begins, once when it ends, and how long to wait meanwhile. Pure: told the time.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Waits double from the first to the last, each shortened at random by up to a half, so that many workers do not come
@@ -7,27 +8,46 @@ use std::time::{Duration, Instant};
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
+/// What the workers of an index know of a server together, so that it is said once and not by each of them.
 #[derive(Debug, Default)]
 pub struct Outage {
     since: Option<Instant>,
-    wait: Duration,
+    /// workers that have failed and did not succeed since
+    failing: BTreeSet<u32>,
 }
 
 impl Outage {
-    /// The line to say, if this failure is the first in a row, and how long to wait before the next try.
-    pub fn failed(&mut self, why: &str, now: Instant) -> (Option<String>, Duration) {
+    /// The line to say, if no worker was failing before.
+    pub fn failed(&mut self, worker: u32, why: &str, now: Instant) -> Option<String> {
+        self.failing.insert(worker);
         let first = self.since.is_none();
         self.since.get_or_insert(now);
-        self.wait = (self.wait * 2).clamp(FIRST_WAIT, LAST_WAIT);
-        let wait = self.wait.mul_f64(1.0 - fastrand::f64() / 2.0);
-        (first.then(|| format!("{why}; trying again until it works")), wait)
+        first.then(|| format!("{why}; trying again until it works"))
     }
 
-    /// The line to say, if there was an outage.
-    pub fn over(&mut self, what: &str, now: Instant) -> Option<String> {
-        self.wait = Duration::ZERO;
+    /// The line to say, if this worker was the last that was failing.
+    pub fn over(&mut self, worker: u32, what: &str, now: Instant) -> Option<String> {
+        if !self.failing.remove(&worker) || !self.failing.is_empty() {
+            return None;
+        }
         let since = self.since.take()?;
         Some(format!("{what} is back after {:.1} s", now.duration_since(since).as_secs_f64()))
+    }
+}
+
+/// A worker's waits between its tries.
+#[derive(Debug, Default)]
+pub struct Backoff(Duration);
+
+impl Backoff {
+    /// How long to wait before the next try.
+    pub fn next(&mut self) -> Duration {
+        self.0 = (self.0 * 2).clamp(FIRST_WAIT, LAST_WAIT);
+        self.0.mul_f64(1.0 - fastrand::f64() / 2.0)
+    }
+
+    pub fn reset(&mut self) {
+        self.0 = Duration::ZERO;
     }
 }
 
@@ -36,19 +56,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_said_once_and_the_waits_grow_to_a_bound() {
+    fn the_first_that_fails_says_so_and_the_last_that_succeeds() {
         let start = Instant::now();
         let mut outage = Outage::default();
-        assert_eq!(outage.over("redis", start), None);
-        assert_eq!(outage.failed("redis: gone", start).0.as_deref(), Some("redis: gone; trying again until it works"));
+        assert_eq!(outage.over(1, "redis", start), None);
+        let line = outage.failed(1, "redis: gone", start);
+        assert_eq!(line.as_deref(), Some("redis: gone; trying again until it works"));
+        assert_eq!(outage.failed(2, "redis: gone", start), None);
+        assert_eq!(outage.failed(1, "redis: gone", start), None);
+        let end = start + Duration::from_millis(12_300);
+        assert_eq!(outage.over(1, "redis", end), None, "another worker is still failing");
+        assert_eq!(outage.over(3, "redis", end), None);
+        assert_eq!(outage.over(2, "redis", end).as_deref(), Some("redis is back after 12.3 s"));
+        assert_eq!(outage.over(2, "redis", end), None);
+    }
+
+    #[test]
+    fn the_waits_grow_to_a_bound() {
+        let mut backoff = Backoff::default();
         for _ in 0..20 {
-            let (line, wait) = outage.failed("redis: gone", start);
-            assert_eq!(line, None);
+            let wait = backoff.next();
             assert!(wait >= FIRST_WAIT / 2 && wait <= LAST_WAIT, "{wait:?}");
         }
-        let end = start + Duration::from_millis(12_300);
-        assert_eq!(outage.over("redis", end).as_deref(), Some("redis is back after 12.3 s"));
-        assert_eq!(outage.over("redis", end), None);
-        assert!(outage.failed("x", end).1 <= FIRST_WAIT);
+        assert!(backoff.next() >= LAST_WAIT / 2);
+        backoff.reset();
+        assert!(backoff.next() <= FIRST_WAIT);
     }
 }

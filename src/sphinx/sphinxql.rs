@@ -86,6 +86,11 @@ pub fn by_digest(index: &IndexName, digests: &[i64], first: u64, last: u64, limi
     )
 }
 
+/// The last document with an id in that span.
+pub fn last_between(index: &IndexName, first: u64, last: u64) -> String {
+    format!("SELECT id FROM {index} WHERE id >= {first} AND id <= {last} ORDER BY id DESC LIMIT 1")
+}
+
 pub fn highest_id(index: &IndexName) -> String {
     format!("SELECT id FROM {index} ORDER BY id DESC LIMIT 1")
 }

@@ -1,0 +1,85 @@
+//! Docids for a worker's records. A lease stays in Redis as long as its documents may come again: until all of them are
+//! acknowledged, and for some time after.
+
+use std::time::Duration;
+
+use super::{FRESH, Halt, Worker, now};
+use crate::sphinx::{DocId, sphinxql};
+use crate::values::Lease;
+
+/// A lease gives out docids for no longer: what is stored under it may be taken for what comes again after the broker's
+/// death.
+const GIVES: Duration = Duration::from_secs(60);
+
+/// The leases of one session, in the order in which they were given out.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    /// these give out nothing any more, and not all of their documents are acknowledged
+    used: Vec<Lease>,
+    current: Option<Lease>,
+    /// one of this session was behind all that is stored, and so are those that follow
+    behind: bool,
+}
+
+impl Leases {
+    pub(super) fn live(&self) -> impl Iterator<Item = &Lease> + Clone {
+        self.used.iter().chain(&self.current)
+    }
+}
+
+impl Worker {
+    pub(super) fn next_id(&mut self) -> Result<DocId, Halt> {
+        loop {
+            if let Some(id) = self.leases.current.as_mut().and_then(Lease::next) {
+                return Ok(id);
+            }
+            let stored = match self.leases.behind {
+                true => 0,
+                false => self.highest_stored()?,
+            };
+            let lease = self.ask_redis(|worker| {
+                // a clock that is set back while this process runs does not lead back to docids given out before
+                let clock = worker.born.0.plus_micros(i64::try_from(worker.born.1.elapsed().as_micros()).unwrap_or(0));
+                worker.values.lease(&worker.index.name, stored, clock.max(now()))
+            })?;
+            self.leases.used.extend(self.leases.current.replace(lease));
+            self.leases.behind = true;
+        }
+    }
+
+    fn highest_stored(&mut self) -> Result<u64, Halt> {
+        let question = sphinxql::highest_id(&self.index.name);
+        let rows = self.ask_searchd(|engine| engine.select(&question))?;
+        Ok(rows.first().and_then(|row| row.int(0)).and_then(|id| u64::try_from(id).ok()).unwrap_or(0))
+    }
+
+    /// Says that this worker lives, and under which leases it stores.
+    pub(super) fn renew_leases(&mut self) -> Result<(), Halt> {
+        self.ask_redis(|worker| worker.values.renew(&worker.index.name, worker.leases.live(), now()))
+    }
+
+    /// All documents up to that docid are acknowledged.
+    pub(super) fn close_leases(&mut self, acknowledged: DocId) {
+        let (values, index) = (&self.values, &self.index.name);
+        // if Redis is away, a lease is closed with a later acknowledgement, or ends with the session
+        self.leases.used.retain(|lease| !lease.ends_by(acknowledged) || values.close(index, lease, now()).is_err());
+    }
+
+    /// Done now and then: no lease gives out docids for long, and what ended long ago is forgotten.
+    pub(super) fn age_leases(&mut self) {
+        let ago = |time: Duration| now().plus_seconds(-i64::try_from(time.as_secs()).unwrap_or(0));
+        let old = |lease: &mut Lease| lease.is_older_than(ago(GIVES));
+        self.leases.used.extend(self.leases.current.take_if(old));
+        if self.unacked.is_empty()
+            && self.batch.len() == 0
+            && let Some(last) = self.last_acknowledged
+        {
+            self.close_leases(last);
+        }
+        // not worth an outage: the next tick will do
+        let _ = self.values.renew(&self.index.name, self.leases.live(), now());
+        if self.last_redelivered.elapsed() > FRESH {
+            let _ = self.values.retire_leases(&self.index.name, ago(FRESH));
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A batch into a day index, whatever it takes; and into the dead queue what searchd will not take, found by bisection.
+
+use std::time::{Duration, Instant};
+
+use super::broker::Session;
+use super::{Entry, Fate, Halt, Worker};
+use crate::sphinx::engine::Fault;
+use crate::sphinx::{daily, sphinxql};
+use crate::time::Day;
+
+/// searchd may be stopped or swapped out for long; a statement is only sent again, with the same docids.
+pub(super) const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
+/// A refused statement smaller than this is not refused for its size.
+const SMALL_STATEMENT: usize = 1 << 20;
+
+impl Worker {
+    /// Stores the chosen entries in the day's index, whatever it takes. Returns those that searchd will not take, and why.
+    pub(super) fn insert(
+        &mut self,
+        day: Day,
+        entries: &[Entry],
+        chosen: &[usize],
+    ) -> Result<Vec<(usize, String)>, Halt> {
+        let day_index = daily::day_index(&self.index.name, day);
+        self.statement.clear();
+        sphinxql::replace_into(&day_index, &self.fields, &mut self.statement);
+        for (n, at) in chosen.iter().enumerate() {
+            if let Fate::Store(_, tuple) = &entries[*at].fate {
+                if n > 0 {
+                    self.statement.push(',');
+                }
+                self.statement.push_str(&self.tuples[tuple.clone()]);
+            }
+        }
+        let mut broke = 0;
+        let why = loop {
+            let sent = Instant::now();
+            let outcome = {
+                let _turn = self.shared.turn.insert();
+                self.engine.replace(&self.statement, chosen.len())
+            };
+            match outcome {
+                Ok(()) => {
+                    self.searchd_works();
+                    self.day_works(&day_index);
+                    let (size, turn) = (self.statement.len(), &self.shared.turn);
+                    if let Err(fault) = self.gathered.add(&day_index, size, turn, &mut self.engine) {
+                        log::debug!("{}: cannot have the RAM chunk written: {}", self.index.name, fault.why());
+                    }
+                    return Ok(Vec::new());
+                }
+                // an index that is not served, or was declared otherwise, refuses everything: no record's fault
+                Err(Fault::Reject(why)) => match self.unfit(&day_index) {
+                    Ok(None) => break why,
+                    Ok(Some(why)) => {
+                        // two things to say, if it was away before: that it is back, and what is wrong now
+                        self.searchd_works();
+                        self.day_refused(&why)?;
+                    }
+                    Err(why) => self.searchd_failed(&why)?,
+                },
+                // a statement above max_packet_size drops the connection without a word
+                Err(Fault::Retry(why)) => {
+                    let dropped = self.statement.len() > SMALL_STATEMENT && sent.elapsed() < SEARCHD_TIMEOUT / 2;
+                    let alive = dropped && self.engine.select(&format!("DESCRIBE {day_index}")).is_ok();
+                    if !alive {
+                        broke = 0;
+                        self.searchd_failed(&why)?;
+                        continue;
+                    }
+                    // once may have been a restart. No wait: the others of the batch must not be held up by each half of it
+                    broke += 1;
+                    if broke >= 2 {
+                        break format!(
+                            "searchd drops the connection at a statement of {} bytes (is max_packet_size = 64M?): {why}",
+                            self.statement.len()
+                        );
+                    }
+                }
+            }
+        };
+        if let [at] = chosen {
+            return Ok(vec![(*at, why)]);
+        }
+        log::debug!("{}: {} records, one at fault: {why}", self.index.name, chosen.len());
+        let (left, right) = chosen.split_at(chosen.len() / 2);
+        let mut refused = self.insert(day, entries, left)?;
+        refused.extend(self.insert(day, entries, right)?);
+        Ok(refused)
+    }
+
+    /// Why that day index takes no record at all, if so; an error while searchd is away.
+    fn unfit(&mut self, day_index: &str) -> Result<Option<String>, String> {
+        let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
+        match self.engine.select(&format!("DESCRIBE {day_index}")) {
+            Ok(rows) => {
+                let has = |column: &str| rows.iter().any(|row| row.bytes(0) == column.as_bytes());
+                let mut needed = sphinxql::COLUMNS.into_iter().chain(self.fields.iter().map(String::as_str));
+                Ok(needed.find(|column| !has(column)).map(|lacking| {
+                    format!("{day_index} has no '{lacking}': it was declared by another configuration; restart searchd")
+                }))
+            }
+            Err(Fault::Reject(why)) => Ok(Some(format!(
+                "searchd does not serve {day_index}: records of that day wait in the queue; {cure} ({why})"
+            ))),
+            Err(Fault::Retry(why)) => Err(why),
+        }
+    }
+
+    pub(super) fn bury(&mut self, session: &mut Session, entries: &[Entry]) -> Result<(), Halt> {
+        for entry in entries {
+            if let Fate::Bury(why) = &entry.fate {
+                session.bury(&self.index.queue, &entry.delivery, why)?;
+                log::warn!("{}: a record went to queue '{}.dead': {why}", self.index.name, self.index.queue);
+            }
+        }
+        Ok(())
+    }
+}
