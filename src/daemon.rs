@@ -72,7 +72,7 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
 
     let mut server = None;
     if parts.web {
-        server = Some(http::Server::start(config.clone(), metrics.clone(), stop.clone())?);
+        server = Some(http::Server::start(config.clone(), metrics.clone(), parts.collect, stop.clone())?);
     }
     let mut workers: Vec<(String, Start)> = Vec::new();
     if parts.collect {

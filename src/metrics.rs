@@ -1,5 +1,7 @@
-//! Counters: plain atomics, one struct an index. Whoever does a thing counts it; whoever is asked reads.
+//! Counters: plain atomics, one struct an index, and their text form for Prometheus. Whoever does a thing counts it;
+//! whoever is asked reads.
 
+use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::config::IndexName;
@@ -8,10 +10,20 @@ use crate::time::Ts;
 #[derive(Debug)]
 pub struct Metrics {
     pub indexes: Vec<(IndexName, Collected)>,
+    pub searched: Searched,
+}
+
+/// What pages and programs have asked for since the start.
+#[derive(Debug)]
+pub struct Searched {
+    /// how long each search took, its histogram and values included
+    pub seconds: Histogram,
+    /// pages and streams that stay open at this moment
+    pub followers: AtomicI64,
 }
 
 /// What collecting has done for an index since the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Collected {
     /// deliveries
     pub received: Counter,
@@ -24,9 +36,15 @@ pub struct Collected {
     pub dead: Counter,
     /// stored with an alco_error
     pub malformed: Counter,
-    pub batches: Counter,
+    /// records in a batch
+    pub batches: Histogram,
+    /// how long searchd took for a batch
+    pub inserts: Histogram,
     /// connections to the broker that ended unasked
     pub reconnects: Counter,
+    /// questions that searchd and Redis did not answer
+    pub searchd_failures: Counter,
+    pub redis_failures: Counter,
     pub last_delivery: Moment,
     pub last_insert: Moment,
     pub last_ack: Moment,
@@ -51,6 +69,28 @@ impl Counter {
     }
 }
 
+/// How many observations are at most each of the bounds, as Prometheus counts them.
+#[derive(Debug)]
+pub struct Histogram {
+    bounds: &'static [f64],
+    /// one for each bound, and one for what is above all of them
+    counts: Vec<AtomicU64>,
+    /// in millionths
+    sum: AtomicU64,
+}
+
+impl Histogram {
+    fn new(bounds: &'static [f64]) -> Histogram {
+        Histogram { bounds, counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
+    }
+
+    pub fn observe(&self, value: f64) {
+        let at = self.bounds.partition_point(|bound| *bound < value);
+        self.counts[at].fetch_add(1, Relaxed);
+        self.sum.fetch_add((value * 1e6) as u64, Relaxed);
+    }
+}
+
 /// When something was last seen; 0 stands for never.
 #[derive(Debug, Default)]
 pub struct Moment(AtomicI64);
@@ -65,12 +105,221 @@ impl Moment {
     }
 }
 
+/// A worker that has had a delivery in hand for so long without storing it waits for a server.
+const STALLED_MICROS: i64 = 60_000_000;
+
+/// Records: from a single one to more than the default batch.
+const RECORDS: &[f64] = &[1.0, 10.0, 100.0, 500.0, 1000.0, 2000.0, 5000.0];
+/// Seconds: from what nobody notices to what is a fault.
+const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+impl Collected {
+    fn new() -> Collected {
+        Collected {
+            received: Counter::default(),
+            redelivered: Counter::default(),
+            already_stored: Counter::default(),
+            stored: Counter::default(),
+            dead: Counter::default(),
+            malformed: Counter::default(),
+            batches: Histogram::new(RECORDS),
+            inserts: Histogram::new(SECONDS),
+            reconnects: Counter::default(),
+            searchd_failures: Counter::default(),
+            redis_failures: Counter::default(),
+            last_delivery: Moment::default(),
+            last_insert: Moment::default(),
+            last_ack: Moment::default(),
+            newest: Moment::default(),
+            backlog: AtomicU64::new(0),
+            working: AtomicI64::new(0),
+        }
+    }
+
+    /// Something was delivered a while ago, and nothing has been stored since.
+    pub fn is_stalled(&self, now: Ts) -> bool {
+        let delivered = self.last_delivery.get().filter(|delivered| self.last_insert.get() < Some(*delivered));
+        delivered.is_some_and(|delivered| {
+            let since = self.last_insert.get().map_or(delivered, |stored| stored.max(delivered));
+            now.micros() - since.micros() > STALLED_MICROS
+        })
+    }
+}
+
+/// What the process knows of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Process {
+    pub started: Ts,
+    /// in bytes, where the system says it
+    pub resident: Option<u64>,
+}
+
 impl Metrics {
     pub fn new(indexes: impl Iterator<Item = IndexName>) -> Metrics {
-        Metrics { indexes: indexes.map(|name| (name, Collected::default())).collect() }
+        Metrics {
+            indexes: indexes.map(|name| (name, Collected::new())).collect(),
+            searched: Searched { seconds: Histogram::new(SECONDS), followers: AtomicI64::new(0) },
+        }
     }
 
     pub fn of(&self, index: &IndexName) -> Option<&Collected> {
         self.indexes.iter().find(|(name, _)| name == index).map(|(_, collected)| collected)
+    }
+
+    /// In Prometheus' text format, version 0.0.4.
+    pub fn text(&self, now: Ts, process: Process) -> String {
+        let mut out = Text(String::with_capacity(16 * 1024));
+        type Count = fn(&Collected) -> u64;
+        let counters: [(&str, &str, Count); 6] = [
+            ("received", "Deliveries", |c| c.received.get()),
+            ("redelivered", "Deliveries that the broker had handed out before", |c| c.redelivered.get()),
+            ("stored", "Records committed by searchd", |c| c.stored.get()),
+            ("already_stored", "Redelivered records that were found stored", |c| c.already_stored.get()),
+            ("dead", "Records put into the dead queue", |c| c.dead.get()),
+            ("malformed", "Records stored with an alco_error", |c| c.malformed.get()),
+        ];
+        for (name, help, count) in counters {
+            out.each(&format!("alco_records_{name}_total"), "counter", help, &self.indexes, |c| Some(count(c) as f64));
+        }
+        let servers: [(&str, Count); 3] = [
+            ("rabbitmq", |c| c.reconnects.get()),
+            ("searchd", |c| c.searchd_failures.get()),
+            ("redis", |c| c.redis_failures.get()),
+        ];
+        out.about(
+            "alco_server_failures_total",
+            "counter",
+            "Connections that broke and questions that were not answered",
+        );
+        for (index, collected) in &self.indexes {
+            for (server, count) in servers {
+                out.sample(
+                    "alco_server_failures_total",
+                    &[("index", index.as_str()), ("server", server)],
+                    count(collected) as f64,
+                );
+            }
+        }
+        out.about("alco_batch_records", "histogram", "Records in a batch");
+        for (index, collected) in &self.indexes {
+            out.histogram("alco_batch_records", &[("index", index.as_str())], &collected.batches);
+        }
+        out.about("alco_insert_seconds", "histogram", "How long searchd took to commit a batch");
+        for (index, collected) in &self.indexes {
+            out.histogram("alco_insert_seconds", &[("index", index.as_str())], &collected.inserts);
+        }
+        type When = fn(&Collected) -> &Moment;
+        let ages: [(&str, &str, When); 4] = [
+            ("delivery", "Since the last delivery", |c| &c.last_delivery),
+            ("insert", "Since searchd committed the last batch", |c| &c.last_insert),
+            ("ack", "Since the last acknowledgement", |c| &c.last_ack),
+            ("record", "Since the newest record was written, by its own time", |c| &c.newest),
+        ];
+        for (name, help, moment) in ages {
+            let age = |c: &Collected| moment(c).get().map(|ts| (now.micros() - ts.micros()).max(0) as f64 / 1e6);
+            out.each(&format!("alco_last_{name}_age_seconds"), "gauge", help, &self.indexes, age);
+        }
+        let backlog = |c: &Collected| (c.working.load(Relaxed) > 0).then(|| c.backlog.load(Relaxed) as f64);
+        out.each("alco_backlog_messages", "gauge", "Messages that wait in the queue", &self.indexes, backlog);
+        let working = |c: &Collected| Some(c.working.load(Relaxed).max(0) as f64);
+        out.each("alco_workers", "gauge", "Workers that collect at this moment", &self.indexes, working);
+        out.about("alco_search_seconds", "histogram", "How long a search took");
+        out.histogram("alco_search_seconds", &[], &self.searched.seconds);
+        out.about("alco_followers", "gauge", "Pages and streams that stay open at this moment");
+        out.sample("alco_followers", &[], self.searched.followers.load(Relaxed).max(0) as f64);
+        out.about("alco_build_info", "gauge", "The version that runs");
+        out.sample("alco_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+        out.about("process_start_time_seconds", "gauge", "When the process began, since 1970");
+        out.sample("process_start_time_seconds", &[], process.started.micros() as f64 / 1e6);
+        if let Some(resident) = process.resident {
+            out.about("process_resident_memory_bytes", "gauge", "Resident memory");
+            out.sample("process_resident_memory_bytes", &[], resident as f64);
+        }
+        out.0
+    }
+}
+
+/// Lines of Prometheus' text format.
+struct Text(String);
+
+impl Text {
+    fn about(&mut self, name: &str, kind: &str, help: &str) {
+        // writing to a string cannot fail, here and below
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// Label values are names of ours: nothing in them needs an escape.
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.0.push_str(name);
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let _ = write!(self.0, "{}{label}=\"{text}\"", if at == 0 { '{' } else { ',' });
+        }
+        let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    }
+
+    fn each(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        indexes: &[(IndexName, Collected)],
+        value: impl Fn(&Collected) -> Option<f64>,
+    ) {
+        self.about(name, kind, help);
+        for (index, collected) in indexes {
+            if let Some(value) = value(collected) {
+                self.sample(name, &[("index", index.as_str())], value);
+            }
+        }
+    }
+
+    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
+        let mut below = 0;
+        let bounds = histogram.bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+        for (bound, count) in bounds.zip(&histogram.counts) {
+            below += count.load(Relaxed);
+            let labels: Vec<_> = labels.iter().copied().chain([("le", bound.as_str())]).collect();
+            self.sample(&format!("{name}_bucket"), &labels, below as f64);
+        }
+        self.sample(&format!("{name}_sum"), labels, histogram.sum.load(Relaxed) as f64 / 1e6);
+        self.sample(&format!("{name}_count"), labels, below as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_has_what_was_counted() {
+        let metrics = Metrics::new(["web", "mail"].into_iter().map(|name| name.parse().expect("a name")));
+        let web = &metrics.indexes[0].1;
+        web.received.add(3);
+        web.last_ack.set(Ts::from_micros(1_000_000));
+        web.inserts.observe(0.01);
+        web.inserts.observe(0.2);
+        web.inserts.observe(100.0);
+        let process = Process { started: Ts::from_micros(500_000), resident: Some(9 << 20) };
+        let text = metrics.text(Ts::from_micros(3_500_000), process);
+        for line in [
+            "# TYPE alco_records_received_total counter",
+            "alco_records_received_total{index=\"web\"} 3",
+            "alco_records_received_total{index=\"mail\"} 0",
+            "alco_last_ack_age_seconds{index=\"web\"} 2.5",
+            "alco_insert_seconds_bucket{index=\"web\",le=\"0.005\"} 0",
+            "alco_insert_seconds_bucket{index=\"web\",le=\"0.01\"} 1",
+            "alco_insert_seconds_bucket{index=\"web\",le=\"0.25\"} 2",
+            "alco_insert_seconds_bucket{index=\"web\",le=\"+Inf\"} 3",
+            "alco_insert_seconds_sum{index=\"web\"} 100.21",
+            "alco_insert_seconds_count{index=\"web\"} 3",
+            "alco_server_failures_total{index=\"web\",server=\"redis\"} 0",
+            "alco_search_seconds_count 0",
+            "process_start_time_seconds 0.5",
+            "process_resident_memory_bytes 9437184",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no '{line}' in\n{text}");
+        }
+        assert!(!text.contains("alco_last_ack_age_seconds{index=\"mail\"}"), "never is no age");
+        assert!(!text.contains("alco_backlog_messages{"), "nobody has asked for it");
     }
 }

@@ -260,16 +260,21 @@ impl Values {
 
     /// A column's values for a list to choose from, sorted; None where there are too many.
     pub fn offered(&self, index: &IndexName, column: &str) -> Result<Option<Vec<String>>, String> {
-        let key = format!("ALCO:VALUES:{index}:{column}");
-        let count: usize = self.ask(|connection| redis::cmd("ZCARD").arg(&key).query(connection))?;
-        if count > OFFERED_VALUES {
+        if self.count(index, column)? > OFFERED_VALUES {
             return Ok(None);
         }
+        let key = format!("ALCO:VALUES:{index}:{column}");
         let raw: Vec<Vec<u8>> =
             self.ask(|connection| redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).query(connection))?;
         let mut values: Vec<String> = raw.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
         values.sort_unstable();
         Ok(Some(values))
+    }
+
+    /// How many values of a column are remembered.
+    pub fn count(&self, index: &IndexName, column: &str) -> Result<usize, String> {
+        let key = format!("ALCO:VALUES:{index}:{column}");
+        self.ask(|connection| redis::cmd("ZCARD").arg(&key).query(connection))
     }
 
     /// Every column seen, with the epoch second when it was last, sorted by name.

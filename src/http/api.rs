@@ -1,9 +1,12 @@
-//! For programs: which day indexes there are, searchd's configuration, and whether this works.
+//! For programs: which day indexes there are, searchd's configuration, what was counted, and whether this works.
+
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 
 use super::Site;
 use super::reply::Reply;
+use crate::metrics::Process;
 use crate::search::SearchError;
 use crate::sphinx::conf::sphinx_conf;
 use crate::sphinx::daily::served_days;
@@ -35,13 +38,41 @@ pub fn conf(site: &Site, now: Ts) -> Reply {
     Reply::text(200, sphinx_conf(&site.config, now.day()))
 }
 
-/// `/health`
+/// `/metrics`
+pub fn metrics(site: &Site, now: Ts) -> Reply {
+    let process = Process { started: site.started, resident: resident() };
+    Reply::metrics(site.metrics.text(now, process))
+}
+
+/// In bytes. Linux says it in a file; elsewhere it is left out.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+/// `/health`: a line for each part that runs here; 200 only when all of them work.
 pub fn health(site: &Site, now: Ts) -> Reply {
-    let asked = site.config.indexes.first().map(|index| site.searcher.recent(&index.name, now));
-    match asked {
-        None | Some(Ok(_)) => Reply::text(200, "searching works\n".to_owned()),
-        Some(Err(SearchError::Bad(why) | SearchError::Away(why))) => {
-            Reply::text(503, format!("searching does not work: {why}\n"))
+    let searching = match site.config.indexes.first().map(|index| site.searcher.recent(&index.name, now)) {
+        None | Some(Ok(_)) => Ok("searching works".to_owned()),
+        Some(Err(SearchError::Bad(why) | SearchError::Away(why))) => Err(format!("searching does not work: {why}")),
+    };
+    let collecting = site.metrics.indexes.iter().map(|(name, collected)| {
+        let threads =
+            site.config.indexes.iter().find(|index| index.name == *name).map_or(0, |index| index.threads.get());
+        match collected.working.load(Relaxed).max(0) {
+            0 => Err(format!("collecting {name} does not work: no connection to RabbitMQ (the log says why)")),
+            working if collected.is_stalled(now) => Err(format!(
+                "collecting {name} does not work: {working} of {threads} workers wait for searchd or Redis"
+            )),
+            working => Ok(format!("collecting {name} works: {working} of {threads} workers")),
         }
-    }
+    });
+    let parts: Vec<Result<String, String>> =
+        [searching].into_iter().chain(collecting.filter(|_| site.collects)).collect();
+    let status = if parts.iter().all(Result::is_ok) { 200 } else { 503 };
+    let line = |part: &Result<String, String>| match part {
+        Ok(line) | Err(line) => format!("{line}\n"),
+    };
+    Reply::text(status, parts.iter().map(line).collect())
 }

@@ -5,6 +5,7 @@
 
 mod api;
 mod assets;
+mod columns;
 mod gate;
 mod grep;
 mod head;
@@ -55,16 +56,21 @@ pub struct Site {
     /// when Redis last failed
     values_failed: Mutex<Option<Instant>>,
     pub metrics: Arc<Metrics>,
+    /// records are collected in this process too
+    pub collects: bool,
+    pub started: Ts,
 }
 
 impl Site {
-    fn new(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<Site, String> {
+    fn new(config: Arc<Config>, metrics: Arc<Metrics>, collects: bool) -> Result<Site, String> {
         let values = Values::new(&config.redis, "web", "http")?;
         Ok(Site {
             searcher: Searcher::new(&config.sphinx, &config.indexes),
             values,
             values_failed: Mutex::new(None),
             metrics,
+            collects,
+            started: now(),
             config,
         })
     }
@@ -102,7 +108,12 @@ pub struct Server {
 
 impl Server {
     /// Listens everywhere it should, or nowhere. Ends when `stop` is closed.
-    pub fn start(config: Arc<Config>, metrics: Arc<Metrics>, stop: Receiver<Infallible>) -> Result<Server, String> {
+    pub fn start(
+        config: Arc<Config>,
+        metrics: Arc<Metrics>,
+        collects: bool,
+        stop: Receiver<Infallible>,
+    ) -> Result<Server, String> {
         let cannot = |error: &dyn std::fmt::Display| format!("cannot serve HTTP: {error}");
         let private = Private::new().map_err(|error| cannot(&error))?;
         let listener = UnixListener::bind(private.socket()).map_err(|error| cannot(&error))?;
@@ -113,7 +124,7 @@ impl Server {
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
         let gate = Gate::new(&config.http.listen, private.socket(), stopped, running.clone())?;
 
-        let site = Arc::new(Site::new(config, metrics)?);
+        let site = Arc::new(Site::new(config, metrics, collects)?);
         for number in 1..=THREADS {
             let (server, site, stop) = (server.clone(), site.clone(), stop.clone());
             spawn(&format!("http-{number}"), &running, move || serve(&server, &site, &stop))?;
@@ -232,6 +243,7 @@ fn route(site: &Site, asked: &Asked, known: Option<&str>, now: Ts) -> Reply {
         ["grep", list, ""] => grep::log_page(site, list, query, now),
         ["grep", list, "at", place, ""] => record::record_page(site, list, place, "", query, now),
         ["grep", list, "at", place, around, ""] => record::record_page(site, list, place, around, query, now),
+        ["grep", list, "columns", ""] => columns::columns_page(site, list, query, now),
         ["grep", list, "values", column, ""] => grep::values_page(site, list, column, query, now),
         ["style.css"] => {
             let (style, hash) = (assets::STYLE, assets::style_hash());
@@ -239,6 +251,7 @@ fn route(site: &Site, asked: &Asked, known: Option<&str>, now: Ts) -> Reply {
         }
         ["collector", "sphinx.conf"] => Ok(api::conf(site, now)),
         ["api", "collector", "indices", ""] => Ok(api::indices(site, now)),
+        ["metrics"] => Ok(api::metrics(site, now)),
         ["health"] => Ok(api::health(site, now)),
         // a page's address ends with a slash, since its links begin there
         ["grep", .., last] | ["api", .., last] if !last.is_empty() => Ok(with_slash(base, &parts, query)),
@@ -324,7 +337,7 @@ mod tests {
 
     fn ask(url: &str) -> Reply {
         let config = Arc::new(config(vec![]));
-        let site = Site::new(config, metrics()).expect("addresses");
+        let site = Site::new(config, metrics(), false).expect("addresses");
         answer(&site, url, None, Ts::from_micros(1_795_341_600_000_000))
     }
 
@@ -349,6 +362,7 @@ mod tests {
         check("/logs/grep/shortcut/slow/", 302, "/logs/grep/web,billing/?start_ts=-1h&search=slow");
         check("/logs/grep/shortcut/slow/7f%2F3a/", 302, "request_id=7f/3a");
         check("/logs/style.css", 200, "--bg");
+        check("/logs/metrics", 200, "alco_build_info{version=");
         check("/logs/collector/sphinx.conf", 200, "searchd\n{");
         check("/logs/api/collector/indices/?format=json", 200, "{\"name\":\"web\",\"index_names\":[\"2026");
         check("http://alco.example/logs/style.css", 200, "--bg");
@@ -369,6 +383,7 @@ mod tests {
         check("/logs/grep/web/at/1.2.3/x/", 400, "20-20");
         check("/logs/grep/web/", 503, "alco check");
         check("/logs/health", 503, "does not work");
+        check("/logs/grep/web/columns/?start_ts=x", 400, "is no time");
         check(&format!("/logs/grep/web/?search={}", "x".repeat(17_000)), 414, "too long");
     }
 
@@ -400,7 +415,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("alco-http-{}", std::process::id()));
         let listen = vec![Address::Unix(path.clone()), Address::Tcp { host: "127.0.0.1".to_owned(), port: 0 }];
         let (stopper, stop) = crossbeam_channel::bounded::<Infallible>(0);
-        let server = Server::start(Arc::new(config(listen)), metrics(), stop).expect("started");
+        let server = Server::start(Arc::new(config(listen)), metrics(), false, stop).expect("started");
 
         let page = send(&path, "GET /logs/grep/ HTTP/1.0\r\n\r\n");
         assert!(page.starts_with("HTTP/1.0 200") && page.contains("</html>"), "{page}");

@@ -35,6 +35,11 @@ impl Reply {
         Reply::new(status, "text/plain; charset=utf-8", text).uncached()
     }
 
+    /// Prometheus' text format.
+    pub fn metrics(text: String) -> Reply {
+        Reply::new(200, "text/plain; version=0.0.4; charset=utf-8", text).uncached()
+    }
+
     pub fn json(text: String) -> Reply {
         Reply::new(200, "application/json", text).uncached()
     }

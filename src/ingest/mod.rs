@@ -203,7 +203,6 @@ impl Worker {
             let outcome = self.session();
             self.after_session();
             let Err(Halt::Session(why)) = outcome else { return };
-            self.counters().reconnects.add(1);
             if self.broker_failed(&why).is_err() {
                 return;
             }
@@ -466,7 +465,7 @@ impl Worker {
         counters.stored.add(count(|fate| matches!(fate, Fate::Store(..))));
         counters.dead.add(count(|fate| matches!(fate, Fate::Bury(_))));
         counters.already_stored.add(count(|fate| matches!(fate, Fate::Stored)));
-        counters.batches.add(1);
+        counters.batches.observe(entries.len() as f64);
     }
 
     /// Values and columns are a help to the user: if Redis is away they are told with a later batch.

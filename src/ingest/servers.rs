@@ -60,6 +60,7 @@ impl Worker {
                     return Ok(answer);
                 }
                 Err(why) => {
+                    self.counters().redis_failures.add(1);
                     self.say_failed(lock(&self.shared.outages.redis).failed(self.number, &why, Instant::now()));
                     let wait = self.backoffs.redis.next();
                     self.wait(wait)?;
@@ -74,6 +75,7 @@ impl Worker {
     }
 
     pub(super) fn searchd_failed(&mut self, why: &str) -> Result<(), Halt> {
+        self.counters().searchd_failures.add(1);
         self.say_failed(lock(&self.shared.outages.searchd).failed(self.number, why, Instant::now()));
         let wait = self.backoffs.searchd.next();
         self.wait(wait)
@@ -96,6 +98,7 @@ impl Worker {
     }
 
     pub(super) fn broker_failed(&mut self, why: &str) -> Result<(), Halt> {
+        self.counters().reconnects.add(1);
         self.say_failed(lock(&self.shared.outages.broker).failed(self.number, why, Instant::now()));
         let wait = self.backoffs.broker.next();
         self.wait(wait)

@@ -41,6 +41,7 @@ impl Worker {
             };
             match outcome {
                 Ok(()) => {
+                    self.counters().inserts.observe(sent.elapsed().as_secs_f64());
                     self.searchd_works();
                     self.day_works(&day_index);
                     let (size, turn) = (self.statement.len(), &self.shared.turn);

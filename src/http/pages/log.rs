@@ -266,6 +266,7 @@ impl View<'_> {
                         li { a href=(with(column)) title="show it" { (name(column)) } }
                     }
                 }
+                p { a.dim href=(links::to("columns/", &links::first(self.query))) { "all columns…" } }
                 @if self.query.columns.is_some() {
                     p { a.dim href=(self.link(&Query { columns: None, ..self.query.clone() })) { "as configured" } }
                 }

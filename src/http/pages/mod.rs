@@ -20,6 +20,7 @@ pub mod links;
 pub mod log;
 pub mod record;
 pub mod search;
+pub mod seen;
 pub mod values;
 pub mod visible;
 
