@@ -46,6 +46,7 @@ struct Alco {
 #[argh(subcommand)]
 pub enum Command {
     Run(Run),
+    Send(Send),
     SphinxConf(SphinxConf),
     Check(Check),
 }
@@ -61,6 +62,58 @@ pub struct Run {
     /// collect nothing
     #[argh(switch)]
     pub web_only: bool,
+}
+
+/// Send the lines of stdin to the exchange as records. Exit status 0: the broker has confirmed every one.
+///
+/// make 2>&1 | alco send --tee -k build.web
+/// zcat old.json.gz | alco send --json
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "send", help_triggers("-h", "--help"))]
+pub struct Send {
+    /// the routing key; 'logstash' unless given
+    #[argh(option, short = 'k', default = "\"logstash\".to_owned()", arg_name = "key")]
+    pub routing_key: String,
+
+    /// the lines are JSON records, and are sent as they are
+    #[argh(switch)]
+    pub json: bool,
+
+    /// level of plain lines; 'INFO' unless given
+    #[argh(option, short = 'l', arg_name = "level")]
+    pub levelname: Option<String>,
+
+    /// logger of plain lines
+    #[argh(option, arg_name = "name")]
+    pub logger: Option<String>,
+
+    /// write the lines to stdout as well
+    #[argh(switch)]
+    pub tee: bool,
+
+    /// column=value: more columns of plain lines
+    #[argh(positional, arg_name = "column=value")]
+    pub columns: Vec<String>,
+}
+
+impl Send {
+    /// What every plain line has beside its text.
+    pub fn columns(&self) -> Result<Vec<(String, String)>, Exit> {
+        let wrong = |what: String| wrong("alco send", &what);
+        let named = [("levelname", &self.levelname), ("logger", &self.logger)];
+        let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        let mut columns: Vec<(String, String)> = named.collect();
+        for word in &self.columns {
+            match word.split_once('=') {
+                Some((column, value)) if !column.is_empty() => columns.push((column.to_owned(), value.to_owned())),
+                _ => return Err(wrong(format!("'{word}' is no column; write column=value"))),
+            }
+        }
+        match self.json && !columns.is_empty() {
+            true => Err(wrong("--json sends records as they are: columns cannot be added".to_owned())),
+            false => Ok(columns),
+        }
+    }
 }
 
 /// Print the configuration for searchd.
@@ -256,8 +309,8 @@ mod tests {
 
     #[test]
     fn wrong_usage_exits_2() {
-        check_exit("", 2, "alco: a command is missing: run, sphinx-conf, check\nTry 'alco --help'.");
-        check_exit("rum", 2, "alco: no command 'rum'; there are run, sphinx-conf, check");
+        check_exit("", 2, "alco: a command is missing: run, send, sphinx-conf, check\nTry 'alco --help'.");
+        check_exit("rum", 2, "alco: no command 'rum'; there are run, send, sphinx-conf, check");
         check_exit("help", 2, "alco: no command 'help'");
         check_exit("run --collect-only --web-only", 2, "alco: --collect-only and --web-only exclude each other");
         check_exit("run --foo", 2, "alco: no option --foo");
@@ -267,6 +320,19 @@ mod tests {
         check_exit("--config a run --config b", 2, "alco: Error parsing option '--config'");
         check_exit("run operand", 2, "alco: Unrecognized argument: operand\nTry 'alco run --help'.");
         check_exit("--collect-only run", 2, "alco: no option --collect-only");
+    }
+
+    #[test]
+    fn what_is_sent_with_plain_lines_is_written_as_columns() {
+        let columns = |line: &str| match args(split(line)).expect(line).command {
+            Command::Send(send) => send.columns().map_err(|exit| exit.text),
+            _ => panic!("{line}"),
+        };
+        let pair = |column: &str, value: &str| (column.to_owned(), value.to_owned());
+        assert_eq!(columns("send -k build.web a=b=c -l DEBUG"), Ok(vec![pair("levelname", "DEBUG"), pair("a", "b=c")]));
+        assert_eq!(columns("send --json"), Ok(vec![]));
+        assert!(columns("send --json a=b").is_err_and(|text| text.contains("as they are")));
+        assert!(columns("send plain").is_err_and(|text| text.contains("column=value")));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Two flows, which never call each other:
 //!
 //!     In:   delivery -> record -> batch -> documents -> searchd -> ack      ingest/, a thread per worker
-//!     Out:  request  -> search -> SphinxQL -> candidates -> hits -> page    http/ over search/
+//!     Out:  request  -> search -> SphinxQL -> candidates -> hits -> page    http/ and term/ over search/
 //!
 //! Both stand on `sphinx/` (what searchd calls things, and the only door to it), `values` (Redis) and the plain words
 //! (`record`, `time`, `config`, `metrics`). `daemon` starts, watches and stops the threads. There is no async runtime, no
@@ -19,6 +19,7 @@ mod metrics;
 mod record;
 mod search;
 mod sphinx;
+mod term;
 mod time;
 mod values;
 
@@ -61,6 +62,18 @@ fn run(args: Args) -> Result<(), Exit> {
             let parts = daemon::Parts { collect: !flags.web_only, web: !flags.collect_only };
             let config = load(args.config.as_deref(), Config::load)?;
             daemon::run(config, parts).map_err(|why| Exit { text: format!("alco: {why}\n"), code: FAILURE })
+        }
+        Command::Send(send) => {
+            let options = term::send::Options {
+                columns: send.columns()?,
+                routing_key: send.routing_key,
+                json: send.json,
+                tee: send.tee,
+            };
+            let config = load(args.config.as_deref(), Config::load)?;
+            let clock = || Ts::of(SystemTime::now());
+            term::send::send(&config, &options, clock)
+                .map_err(|why| Exit { text: format!("alco send: {why}\n"), code: FAILURE })
         }
         Command::SphinxConf(_) => {
             let config = load(args.config.as_deref(), Config::load_without_secrets)?;

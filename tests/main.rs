@@ -6,12 +6,14 @@
 
 mod browser;
 mod collect;
+mod counted;
 mod days;
 mod fidelity;
 mod leases;
 mod pages;
 mod poison;
 mod redelivery;
+mod send;
 mod servers;
 mod servers_away;
 mod sphinx_script;

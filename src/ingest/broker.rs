@@ -4,6 +4,8 @@
 //! `Tag`, which holds the delivery of its own session. When anything on it fails the session is over; there is no way back
 //! but a new one.
 
+pub mod publisher;
+
 use std::time::Duration;
 
 use amiquip::{
@@ -47,52 +49,13 @@ impl From<Delivery> for Tag {
 impl Session {
     /// Tries the addresses in turn; connects, declares exchange and queue. Bindings come next.
     pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, String> {
-        let mut failures = Vec::new();
-        for url in &rabbitmq.urls {
-            let opened = connect(url.expose()).and_then(|mut connection| {
-                let channel = connection.open_channel(None)?;
-                Ok(Session { connection, channel, dead: None, notice: None })
-            });
-            match opened {
-                Ok(mut session) => {
-                    session.declare(rabbitmq, index)?;
-                    return Ok(session);
-                }
-                Err(error) => failures.push(format!("rabbitmq at {}: {}", url.without_password(), root(&error))),
-            }
-        }
-        Err(failures.join("; "))
+        let (connection, channel, notice) = open(rabbitmq)?;
+        let session = Session { connection, channel, dead: None, notice };
+        session.declare(index)?;
+        Ok(session)
     }
 
-    fn declare(&mut self, rabbitmq: &Rabbitmq, index: &Index) -> Result<(), String> {
-        let name = &rabbitmq.exchange;
-        let durable = rabbitmq.exchange_durable != ExchangeDurable::No;
-        let kind = match rabbitmq.exchange_type.as_str() {
-            "topic" => ExchangeType::Topic,
-            "fanout" => ExchangeType::Fanout,
-            "direct" => ExchangeType::Direct,
-            "headers" => ExchangeType::Headers,
-            other => ExchangeType::Custom(other.to_owned()),
-        };
-        let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
-        if let Err(error) = self.channel.exchange_declare(kind, name.as_str(), options) {
-            let why = root(&error);
-            if rabbitmq.exchange_durable != ExchangeDurable::Auto
-                || !why.contains("406") && !why.contains("PRECONDITION")
-            {
-                return Err(format!(
-                    "cannot declare exchange '{name}' ({}, durable = {durable}): {why}; set [rabbitmq] exchange_type and \
-                     exchange_durable as the producers declare it",
-                    rabbitmq.exchange_type
-                ));
-            }
-            // the channel is closed by that; a new one takes the exchange as it is
-            self.channel = self.connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
-            self.channel
-                .exchange_declare_passive(name.as_str())
-                .map_err(|error| cannot(&format!("use exchange '{name}'"), &error))?;
-            self.notice = Some(format!("exchange '{name}' exists with other properties and is taken as it is: {why}"));
-        }
+    fn declare(&self, index: &Index) -> Result<(), String> {
         let mut arguments = FieldTable::new();
         if index.queue_type == QueueType::Quorum {
             arguments.insert("x-queue-type".into(), AmqpValue::LongString("quorum".into()));
@@ -197,6 +160,59 @@ impl Session {
             log::warn!("cannot start a thread to close a connection: {error}");
         }
     }
+}
+
+/// Tries the addresses in turn; a channel on which the exchange is declared, and what should be said once of how it was
+/// found.
+fn open(rabbitmq: &Rabbitmq) -> Result<(Connection, Channel, Option<String>), String> {
+    let mut failures = Vec::new();
+    for url in &rabbitmq.urls {
+        let opened = connect(url.expose()).and_then(|mut connection| {
+            let channel = connection.open_channel(None)?;
+            Ok((connection, channel))
+        });
+        match opened {
+            Ok((mut connection, channel)) => {
+                let (channel, notice) = declare_exchange(&mut connection, channel, rabbitmq)?;
+                return Ok((connection, channel, notice));
+            }
+            Err(error) => failures.push(format!("rabbitmq at {}: {}", url.without_password(), root(&error))),
+        }
+    }
+    Err(failures.join("; "))
+}
+
+fn declare_exchange(
+    connection: &mut Connection,
+    channel: Channel,
+    rabbitmq: &Rabbitmq,
+) -> Result<(Channel, Option<String>), String> {
+    let name = &rabbitmq.exchange;
+    let durable = rabbitmq.exchange_durable != ExchangeDurable::No;
+    let kind = match rabbitmq.exchange_type.as_str() {
+        "topic" => ExchangeType::Topic,
+        "fanout" => ExchangeType::Fanout,
+        "direct" => ExchangeType::Direct,
+        "headers" => ExchangeType::Headers,
+        other => ExchangeType::Custom(other.to_owned()),
+    };
+    let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
+    let Err(error) = channel.exchange_declare(kind, name.as_str(), options) else { return Ok((channel, None)) };
+    let why = root(&error);
+    if rabbitmq.exchange_durable != ExchangeDurable::Auto || !why.contains("406") && !why.contains("PRECONDITION") {
+        return Err(format!(
+            "cannot declare exchange '{name}' ({}, durable = {durable}): {why}; set [rabbitmq] exchange_type and \
+             exchange_durable as the producers declare it",
+            rabbitmq.exchange_type
+        ));
+    }
+    // the channel is closed by that; a new one takes the exchange as it is
+    let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
+    channel
+        .exchange_declare_passive(name.as_str())
+        .map_err(|error| cannot(&format!("use exchange '{name}'"), &error))?;
+    let notice = format!("exchange '{name}' exists with other properties and is taken as it is: {why}");
+    Ok((channel, Some(notice)))
 }
 
 fn connect(url: &str) -> Result<Connection, Error> {

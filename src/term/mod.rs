@@ -1,0 +1,3 @@
+//! What is done from a shell.
+
+pub mod send;

@@ -1,0 +1,85 @@
+//! /metrics and /health: what was counted is what happened, in a form that Prometheus reads.
+
+use std::collections::HashMap;
+
+use prometheus_parse::{Scrape, Value};
+
+use crate::support::{Alco, Publisher, SOON, Stack, body, wait_until};
+
+/// Every sample by its name and labels, sorted: `name{a=b,c=d}`.
+fn samples(alco: &Alco) -> HashMap<String, f64> {
+    let reply = alco.get("/metrics");
+    assert_eq!((reply.status, reply.header("content-type")), (200, "text/plain; version=0.0.4; charset=utf-8"));
+    let lines = reply.body.lines().map(|line| Ok(line.to_owned()));
+    let scrape = Scrape::parse(lines).unwrap();
+    let mut all = HashMap::new();
+    for sample in scrape.samples {
+        let mut labels: Vec<String> = sample.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        labels.sort_unstable();
+        let key = format!("{}{{{}}}", sample.metric, labels.join(","));
+        let value = match sample.value {
+            Value::Counter(n) | Value::Gauge(n) | Value::Untyped(n) => n,
+            Value::Histogram(buckets) => {
+                assert!(buckets.windows(2).all(|two| two[0].count <= two[1].count), "{key}: buckets add up");
+                buckets.last().expect("+Inf").count
+            }
+            Value::Summary(_) => panic!("{key} is a summary"),
+        };
+        assert!(all.insert(key.clone(), value).is_none(), "{key} stands twice");
+    }
+    all
+}
+
+#[test]
+fn what_was_counted_is_what_happened() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("counted"));
+    let mut publisher = Publisher::open(&stack.amqp);
+    let good: Vec<String> = (0..200).map(|n| body(&format!("record {n}"))).collect();
+    publisher.publish("logstash", "counted.key", &good);
+    publisher.publish("logstash", "counted.key", ["no JSON".to_owned(), body(&"x".repeat(5 << 20))]);
+    publisher.close();
+    stack.settled("counted", 201, SOON);
+    let of = |name: &str| format!("{name}{{index=counted}}");
+    let samples = wait_until("the last is acknowledged", SOON, || {
+        let samples = samples(&alco);
+        (samples[&of("alco_records_dead_total")] == 1.0).then_some(samples)
+    });
+    for (name, value) in [
+        ("alco_records_received_total", 202.0),
+        ("alco_records_stored_total", 201.0),
+        ("alco_records_malformed_total", 1.0),
+        ("alco_records_already_stored_total", 0.0),
+        ("alco_workers", 1.0),
+    ] {
+        assert_eq!(samples[&of(name)], value, "{name}");
+    }
+    for age in ["delivery", "insert", "ack", "record"] {
+        let age = samples[&of(&format!("alco_last_{age}_age_seconds"))];
+        assert!((0.0..SOON.as_secs_f64() * 2.0).contains(&age), "{age}");
+    }
+    let batches = samples[&of("alco_batch_records")];
+    assert!((1.0..=202.0).contains(&batches), "{batches}");
+    assert!(samples[&of("alco_insert_seconds")] >= 1.0);
+    assert!(samples["process_resident_memory_bytes{}"] > 1e6);
+    assert_eq!(samples[&format!("alco_build_info{{version={}}}", env!("CARGO_PKG_VERSION"))], 1.0);
+    assert_eq!(samples["alco_server_failures_total{index=counted,server=searchd}"], 0.0);
+}
+
+#[test]
+fn health_names_the_part_that_does_not_work() {
+    let ini = "[index healthy]\ndays = 2\nthreads = 2\nrouting_keys = healthy.#\n";
+    let stack = Stack::private("health", ini);
+    let alco = Alco::start(&stack, ini);
+    let reply = alco.get("/health");
+    assert_eq!(
+        (reply.status, reply.body.as_str()),
+        (200, "searching works\ncollecting healthy works: 2 of 2 workers\n")
+    );
+    stack.stop("rabbitmq");
+    let reply = wait_until("it is noticed", SOON, || Some(alco.get("/health")).filter(|reply| reply.status == 503));
+    assert!(reply.body.starts_with("searching works\ncollecting healthy does not work: no connection to RabbitMQ"));
+    stack.stop("searchd");
+    let reply = alco.get("/health");
+    assert!(reply.status == 503 && reply.body.starts_with("searching does not work: "), "{}", reply.body);
+}

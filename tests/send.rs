@@ -1,0 +1,102 @@
+//! `alco send`: every line that it says is confirmed is stored, as it was sent; and what is not confirmed is said.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::{ALCO, Alco, SOON, Stack, wait_until};
+
+/// Runs `alco send` with that on its stdin.
+#[track_caller]
+fn send(stack: &Stack, arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(ALCO)
+        .arg("send")
+        .args(arguments)
+        .arg("--config")
+        .arg(stack.dir().join("alco.ini"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    // one that ends early reads no more
+    let _ = writer.join().unwrap();
+    output
+}
+
+#[track_caller]
+fn check(output: &Output, code: i32, says: &str) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.contains(says), "no '{says}' in {text}");
+    assert!(text.lines().count() <= 1, "more than a line: {text}");
+}
+
+#[test]
+fn lines_become_records_and_the_exit_status_tells_whether_the_broker_has_them() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("send"));
+
+    // more than may be on their way at a time
+    let plain: String = (0..3000).map(|n| format!("line {n} <&> \"q\"\r\n")).collect();
+    let output =
+        send(stack, &["--tee", "-k", "send.build", "-l", "DEBUG", "--logger=make", "job=nightly"], plain.as_bytes());
+    check(&output, 0, "");
+    assert!(output.stdout == plain.as_bytes(), "--tee passes on what came, byte for byte");
+    // no line end at the end, an empty line between, bytes that are no UTF-8, no JSON
+    let json = b"{\"message\":\"as it is\",\"n\":1e-7}\n\nno JSON caf\xe9\n{\"message\":\"the last\"}";
+    check(&send(stack, &["--json", "-k", "send.json"], json), 0, "");
+    check(&send(stack, &["-k", "send.none"], b""), 0, "");
+
+    let stored = stack.settled("send", 3003, SOON);
+    assert_eq!(stored.get("line 2999 <&> \"q\""), Some(&1));
+    assert_eq!(stored.get("as it is"), Some(&1));
+    assert_eq!(stored.get("no JSON caf\u{fffd}"), Some(&1));
+    assert_eq!(stored.get("the last"), Some(&1));
+    let all = "levelname=DEBUG&logger=make&job=nightly&seq=3000";
+    assert_eq!(alco.page(&format!("/grep/send/?{all}")).lines().len(), 1, "columns of the command line");
+
+    let nowhere = send(stack, &["-k", "nobody.listens"], b"a\nb\n");
+    check(
+        &nowhere,
+        1,
+        "2 of 2 lines were lost: no queue of exchange 'logstash' takes the routing key 'nobody.listens'",
+    );
+    let mut long = vec![b'x'; 5 << 20];
+    long.extend(b"\nafter it\n");
+    check(&send(stack, &["-k", "send.long"], &long), 1, "a line was not sent: it is longer than 4194304 bytes");
+    wait_until("the others are stored", SOON, || {
+        stack.settled("send", 3004, SOON).contains_key("after it").then_some(())
+    });
+}
+
+#[test]
+fn a_broker_that_goes_away_is_said_with_what_was_confirmed() {
+    let stack = Stack::of("send-broken", &["rabbitmq"], ALCO.as_ref(), "[index send]\nrouting_keys = send.#\n");
+    let publisher = crate::support::Publisher::open(&stack.amqp);
+    publisher.declare_exchange("logstash");
+    publisher.declare_queue("send", "logstash", "send.#");
+    publisher.close();
+    let mut child = Command::new(ALCO)
+        .args(["send", "-k", "send.x", "--config"])
+        .arg(stack.dir().join("alco.ini"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"one\ntwo\n").unwrap();
+    wait_until("they are there", SOON, || {
+        crate::support::queue_state(&stack.amqp, "send").filter(|queue| queue.messages == 2)
+    });
+    stack.kill("rabbitmq");
+    // whether a line meets the end of the connection at once is up to the system
+    let writer = std::thread::spawn(move || while stdin.write_all(b"three\n").is_ok() {});
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    check(&output, 1, "were confirmed: the rest may or may not be with the broker");
+    check(&send(&stack, &[], b"x\n"), 1, "alco send: rabbitmq at amqp://");
+}
