@@ -13,6 +13,7 @@ mod leases;
 mod pages;
 mod poison;
 mod redelivery;
+mod refused;
 mod send;
 mod servers;
 mod servers_away;

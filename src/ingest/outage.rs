@@ -40,6 +40,11 @@ impl Outage {
 pub struct Backoff(Duration);
 
 impl Backoff {
+    /// Nothing has failed since it last worked. A connection that broke while nobody used it fails once and is no outage.
+    pub fn is_reset(&self) -> bool {
+        self.0.is_zero()
+    }
+
     /// How long to wait before the next try.
     pub fn next(&mut self) -> Duration {
         self.0 = (self.0 * 2).clamp(FIRST_WAIT, LAST_WAIT);
@@ -79,7 +84,9 @@ mod tests {
             assert!(wait >= FIRST_WAIT / 2 && wait <= LAST_WAIT, "{wait:?}");
         }
         assert!(backoff.next() >= LAST_WAIT / 2);
+        assert!(!backoff.is_reset());
         backoff.reset();
+        assert!(backoff.is_reset());
         assert!(backoff.next() <= FIRST_WAIT);
     }
 }

@@ -61,7 +61,9 @@ impl Worker {
                 }
                 Err(why) => {
                     self.counters().redis_failures.add(1);
-                    self.say_failed(lock(&self.shared.outages.redis).failed(self.number, &why, Instant::now()));
+                    if !self.backoffs.redis.is_reset() {
+                        self.say_failed(lock(&self.shared.outages.redis).failed(self.number, &why, Instant::now()));
+                    }
                     let wait = self.backoffs.redis.next();
                     self.wait(wait)?;
                 }
@@ -76,7 +78,9 @@ impl Worker {
 
     pub(super) fn searchd_failed(&mut self, why: &str) -> Result<(), Halt> {
         self.counters().searchd_failures.add(1);
-        self.say_failed(lock(&self.shared.outages.searchd).failed(self.number, why, Instant::now()));
+        if !self.backoffs.searchd.is_reset() {
+            self.say_failed(lock(&self.shared.outages.searchd).failed(self.number, why, Instant::now()));
+        }
         let wait = self.backoffs.searchd.next();
         self.wait(wait)
     }

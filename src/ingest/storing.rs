@@ -50,8 +50,8 @@ impl Worker {
                     }
                     return Ok(Vec::new());
                 }
-                // an index that is not served, or was declared otherwise, refuses everything: no record's fault
-                Err(Fault::Reject(why)) => match self.unfit(&day_index) {
+                // an index that is not served, was declared otherwise, or is out of order refuses everything: no record's fault
+                Err(Fault::Reject(why)) => match self.unfit(&day_index, entries, chosen) {
                     Ok(None) => break why,
                     Ok(Some(why)) => {
                         // two things to say, if it was away before: that it is back, and what is wrong now
@@ -90,16 +90,29 @@ impl Worker {
         Ok(refused)
     }
 
-    /// Why that day index takes no record at all, if so; an error while searchd is away.
-    fn unfit(&mut self, day_index: &str) -> Result<Option<String>, String> {
+    /// Why that day index takes no record at all, if so; an error while searchd is away. When a single record is left that is
+    /// refused, a bare document in its place tells whether any would be taken; it is in 1970, where nobody sees it, and goes.
+    fn unfit(&mut self, day_index: &str, entries: &[Entry], chosen: &[usize]) -> Result<Option<String>, String> {
         let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
         match self.engine.select(&format!("DESCRIBE {day_index}")) {
             Ok(rows) => {
                 let has = |column: &str| rows.iter().any(|row| row.bytes(0) == column.as_bytes());
                 let mut needed = sphinxql::COLUMNS.into_iter().chain(self.fields.iter().map(String::as_str));
-                Ok(needed.find(|column| !has(column)).map(|lacking| {
-                    format!("{day_index} has no '{lacking}': it was declared by another configuration; restart searchd")
-                }))
+                if let Some(lacking) = needed.find(|column| !has(column)) {
+                    return Ok(Some(format!(
+                        "{day_index} has no '{lacking}': it was declared by another configuration; restart searchd"
+                    )));
+                }
+                let [at] = chosen else { return Ok(None) };
+                let id = entries[*at].id;
+                match self.engine.replace(&sphinxql::bare(day_index, id), 1) {
+                    Ok(()) => match self.engine.select(&sphinxql::delete(day_index, id)) {
+                        Ok(_) => Ok(None),
+                        Err(fault) => Err(fault.why().to_owned()),
+                    },
+                    Err(Fault::Reject(why)) => Ok(Some(format!("searchd takes no record into {day_index}: {why}"))),
+                    Err(Fault::Retry(why)) => Err(why),
+                }
             }
             Err(Fault::Reject(why)) => Ok(Some(format!(
                 "searchd does not serve {day_index}: records of that day wait in the queue; {cure} ({why})"

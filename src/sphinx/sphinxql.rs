@@ -76,6 +76,15 @@ impl Document<'_> {
     }
 }
 
+/// A document that is nothing but its id.
+pub fn bare(day_index: &str, id: DocId) -> String {
+    format!("REPLACE INTO {day_index} (id) VALUES ({})", id.get())
+}
+
+pub fn delete(day_index: &str, id: DocId) -> String {
+    format!("DELETE FROM {day_index} WHERE id={}", id.get())
+}
+
 /// Documents of these digests with ids in that span: (id, digest). Equal records may be many, so the bound is high.
 pub fn by_digest(index: &IndexName, digests: &[i64], first: u64, last: u64, limit: usize) -> String {
     let digests: Vec<String> = digests.iter().map(i64::to_string).collect();

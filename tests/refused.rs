@@ -1,0 +1,131 @@
+//! searchd answers, and refuses: one record of a batch, or every one for a while. Between alco and the real searchd stands a
+//! line that answers an error in its place, since nothing that alco sends makes it do so.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Alco, Publisher, SOON, Stack, body, take_dead, wait_until};
+
+const INI: &str = "[index refused]\ndays = 2\nrouting_keys = refused.#\n";
+const MARK: &str = "this one is refused";
+/// COM_QUERY of MySQL's protocol.
+const QUERY: u8 = 3;
+
+/// A line to searchd, and what on it is answered with an error.
+struct Line {
+    address: String,
+    /// REPLACE of any record
+    refuses_all: Arc<AtomicBool>,
+}
+
+/// A packet with its header, None at the end of the connection.
+fn packet(from: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut packet = vec![0; 4];
+    from.read_exact(&mut packet).ok()?;
+    let length = usize::from(packet[0]) | usize::from(packet[1]) << 8 | usize::from(packet[2]) << 16;
+    packet.resize(4 + length, 0);
+    from.read_exact(&mut packet[4..]).ok()?;
+    Some(packet)
+}
+
+fn error(sequence: u8, why: &str) -> Vec<u8> {
+    let mut payload = vec![0xff, 0x28, 0x04];
+    payload.extend(b"#42000");
+    payload.extend(why.as_bytes());
+    let mut packet = vec![payload.len() as u8, 0, 0, sequence];
+    packet.extend(payload);
+    packet
+}
+
+impl Line {
+    fn to(searchd: &str) -> Line {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let refuses_all = Arc::new(AtomicBool::new(false));
+        let (searchd, all) = (searchd.to_owned(), refuses_all.clone());
+        // it ends with the test process
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(&searchd) else { continue };
+                let all = all.clone();
+                let (mut down, mut up) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                thread::spawn(move || {
+                    std::io::copy(&mut down, &mut up).and_then(|_| up.shutdown(std::net::Shutdown::Both))
+                });
+                thread::spawn(move || Line::statements(client, server, &all));
+            }
+        });
+        Line { address, refuses_all }
+    }
+
+    /// alco asks one thing at a time, so an answer from here never falls into another of searchd's.
+    fn statements(mut client: TcpStream, mut server: TcpStream, all: &AtomicBool) {
+        let answers = Mutex::new(client.try_clone().unwrap());
+        while let Some(packet) = packet(&mut client) {
+            let text = String::from_utf8_lossy(&packet[5.min(packet.len())..]).into_owned();
+            let stores = packet.get(4) == Some(&QUERY) && text.starts_with("REPLACE");
+            let passed = match stores && (all.load(Relaxed) || text.contains(MARK)) {
+                true => answers.lock().unwrap().write_all(&error(packet[3] + 1, "no room for it")),
+                false => server.write_all(&packet),
+            };
+            if passed.is_err() {
+                break;
+            }
+        }
+        let _ = server.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+/// How long it takes from the publishing of these until so many are stored.
+fn stored_after(stack: &Stack, publisher: &mut Publisher, bodies: &[String], stored: u64) -> Duration {
+    let begun = Instant::now();
+    publisher.publish("logstash", "refused.key", bodies);
+    wait_until("the good ones are stored", SOON, || stack.count("refused").filter(|n| *n >= stored));
+    begun.elapsed()
+}
+
+#[test]
+fn one_refused_record_goes_to_the_dead_queue_and_delays_no_other_and_if_all_are_refused_they_wait() {
+    let stack = Stack::private("refused", INI);
+    let line = Line::to(&stack.sphinx);
+    let ini = stack.dir().join("alco.ini");
+    let text = std::fs::read_to_string(&ini).unwrap();
+    let through = text.replace(&format!("address = {}", stack.sphinx), &format!("address = {}", line.address));
+    assert!(through != text, "alco goes through the line:\n{text}");
+    std::fs::write(&ini, through).unwrap();
+    let alco = Alco::start(&stack, INI);
+    let mut publisher = Publisher::open(&stack.amqp);
+
+    let good = |n: usize| body(&format!("record {n}"));
+    let all_good: Vec<String> = (0..1000).map(good).collect();
+    let alone = stored_after(&stack, &mut publisher, &all_good, 1000);
+    let mut one_bad: Vec<String> = (1000..1999).map(good).collect();
+    one_bad.insert(500, body(&format!("{MARK}: 'quoted\\'")));
+    let beside_a_bad_one = stored_after(&stack, &mut publisher, &one_bad, 1999);
+    assert!(
+        beside_a_bad_one < alone + Duration::from_secs(1),
+        "{beside_a_bad_one:?} with a bad record among them, {alone:?} without"
+    );
+    let dead =
+        wait_until("it is put aside", SOON, || Some(take_dead(&stack.amqp, "refused")).filter(|dead| !dead.is_empty()));
+    assert_eq!(dead.len(), 1);
+    assert!(dead[0].reason.contains("no room for it"), "{}", dead[0].reason);
+    assert!(dead[0].body == one_bad[500].as_bytes());
+    assert_eq!(stack.count("refused"), Some(1999), "nothing is left of the record that was tried in its place");
+
+    // every record is refused: no fault of theirs
+    line.refuses_all.store(true, Relaxed);
+    publisher.publish("logstash", "refused.key", (1999..2999).map(good));
+    wait_until("it is said", SOON, || (alco.said("searchd takes no record into refused_") == 1).then_some(()));
+    line.refuses_all.store(false, Relaxed);
+    wait_until("its end is said", SOON, || (alco.said("is back after") == 1).then_some(()));
+    let stored = stack.settled("refused", 2999, SOON);
+    assert_eq!(stored.len(), 2999, "each once");
+    assert!(take_dead(&stack.amqp, "refused").is_empty(), "none is put aside:\n{}", alco.log());
+    assert_eq!(alco.said("trying again"), 1, "{}", alco.log());
+    assert!(alco.stop().success());
+}
