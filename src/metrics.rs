@@ -106,7 +106,7 @@ impl Moment {
 }
 
 /// A worker that has had a delivery in hand for so long without storing it waits for a server.
-const STALLED_MICROS: i64 = 60_000_000;
+const STALLED_MICROS: i64 = 10_000_000;
 
 /// Records: from a single one to more than the default batch.
 const RECORDS: &[f64] = &[1.0, 10.0, 100.0, 500.0, 1000.0, 2000.0, 5000.0];

@@ -76,10 +76,25 @@ fn health_names_the_part_that_does_not_work() {
         (reply.status, reply.body.as_str()),
         (200, "searching works\ncollecting healthy works: 2 of 2 workers\n")
     );
-    stack.stop("rabbitmq");
-    let reply = wait_until("it is noticed", SOON, || Some(alco.get("/health")).filter(|reply| reply.status == 503));
-    assert!(reply.body.starts_with("searching works\ncollecting healthy does not work: no connection to RabbitMQ"));
     stack.stop("searchd");
     let reply = alco.get("/health");
     assert!(reply.status == 503 && reply.body.starts_with("searching does not work: "), "{}", reply.body);
+    assert!(!alco.get("/grep/").body.contains("stalled"), "nothing waits");
+
+    // a stall is told from silence
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "healthy.key", [body("it waits")]);
+    publisher.close();
+    let page =
+        wait_until("it is told", SOON, || Some(alco.get("/grep/").body).filter(|page| page.contains("stalled: ")));
+    let ages = page.split("stalled: ").nth(1).unwrap().split('<').next().unwrap();
+    assert!(ages.starts_with("delivered 1") && ages.ends_with("stored not yet, acknowledged not yet"), "{ages}");
+    let reply = alco.get("/health");
+    assert!(reply.body.contains("collecting healthy does not work: 2 of 2 workers wait"), "{}", reply.body);
+
+    stack.stop("rabbitmq");
+    stack.restart("searchd");
+    let of_broker = "searching works\ncollecting healthy does not work: no connection to RabbitMQ";
+    let says = || Some(alco.get("/health")).filter(|reply| reply.status == 503 && reply.body.starts_with(of_broker));
+    wait_until("it is noticed", SOON, says);
 }

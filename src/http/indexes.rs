@@ -1,5 +1,7 @@
 //! `/grep/` and the shortcuts: where to begin.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::Site;
 use super::grep::frame;
 use super::pages::{indexes, links};
@@ -36,11 +38,23 @@ pub fn index_page(site: &Site, now: Ts) -> Reply {
             name: &index.name,
             title: &index.title,
             figures: view(index),
-            backlog: site.backlog(&index.name),
+            collecting: collecting(site, index, now),
             shortcuts: shortcuts(site, &index.name),
         })
         .collect();
     Reply::page(200, indexes::View { frame: frame(site, None), now, indexes, warnings }.page().into_string())
+}
+
+/// As far as collecting runs in this process.
+fn collecting(site: &Site, index: &Index, now: Ts) -> Option<indexes::Collecting> {
+    let collected = site.metrics.of(&index.name).filter(|_| site.collects)?;
+    Some(indexes::Collecting {
+        backlog: collected.backlog.load(Relaxed),
+        delivered: collected.last_delivery.get(),
+        stored: collected.last_insert.get(),
+        acknowledged: collected.last_ack.get(),
+        stalled: collected.is_stalled(now),
+    })
 }
 
 fn shortcuts<'a>(site: &'a Site, index: &IndexName) -> Vec<(&'a str, &'a str)> {

@@ -22,7 +22,6 @@ mod socket;
 use std::convert::Infallible;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -31,7 +30,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use percent_encoding::percent_decode_str;
 use tiny_http::{Header, Method, Request, Response};
 
-use crate::config::{Config, IndexName};
+use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::search::Searcher;
 use crate::time::Ts;
@@ -73,12 +72,6 @@ impl Site {
             started: now(),
             config,
         })
-    }
-
-    /// Messages that wait in the index's queue, as far as collecting runs in this process.
-    pub fn backlog(&self, index: &IndexName) -> Option<u64> {
-        let collected = self.metrics.of(index)?;
-        (collected.working.load(Relaxed) > 0).then(|| collected.backlog.load(Relaxed))
     }
 
     /// What Redis remembers. Pages do without, so while it is away they do not wait for it one after the other.

@@ -220,7 +220,7 @@ fn index_page() -> String {
             last: seconds.map(|seconds| now.plus_seconds(-seconds)),
             sparkline: (0..48).map(|n| (n * 37 + at as u64 * 11) % 50 + 10).collect(),
         }),
-        backlog: None,
+        collecting: None,
         shortcuts: if at == 0 {
             vec![("errors", "Errors of the last hour"), ("slow", "Slow requests")]
         } else {

@@ -25,10 +25,22 @@ pub struct Index<'a> {
     pub title: &'a str,
     /// None: cannot be told now
     pub figures: Option<Figures>,
-    /// records that wait in the queue; None: not known
-    pub backlog: Option<u64>,
+    /// None: not known
+    pub collecting: Option<Collecting>,
     /// name, title
     pub shortcuts: Vec<(&'a str, &'a str)>,
+}
+
+/// What tells a stall from silence.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Collecting {
+    /// records that wait in the queue
+    pub backlog: u64,
+    pub delivered: Option<Ts>,
+    pub stored: Option<Ts>,
+    pub acknowledged: Option<Ts>,
+    /// records wait, and none has been stored for some time
+    pub stalled: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -43,7 +55,7 @@ pub struct Figures {
 
 impl View<'_> {
     pub fn page(&self) -> Markup {
-        let backlogs = self.indexes.iter().any(|index| index.backlog.is_some());
+        let backlogs = self.indexes.iter().any(|index| index.collecting.is_some());
         let shortcuts = self.indexes.iter().any(|index| !index.shortcuts.is_empty());
         let main = html! {
             main {
@@ -79,8 +91,13 @@ impl View<'_> {
                     td.n .recent { (thousands(figures.recent)) }
                     td { (histogram::sparkline(&figures.sparkline)) }
                 } @else { td.n { "?" } td {} }
-                @if backlogs { td.n .waiting { @if let Some(backlog) = index.backlog { (thousands(backlog)) } @else { "?" } } }
-                td { (self.last(index)) }
+                @if backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }
+                td {
+                    (self.last(index))
+                    @if let Some(collecting) = index.collecting.filter(|collecting| collecting.stalled) {
+                        " " span.stale { "stalled: " (self.ages(&collecting)) }
+                    }
+                }
                 @if shortcuts {
                     td {
                         @for (at, (name, title)) in index.shortcuts.iter().enumerate() {
@@ -91,6 +108,21 @@ impl View<'_> {
                 }
             }
         }
+    }
+
+    fn waiting(&self, collecting: &Collecting) -> Markup {
+        html! { span title=(self.ages(collecting)) { (thousands(collecting.backlog)) } }
+    }
+
+    /// `delivered 3 s ago, stored 3 s ago, acknowledged 3 s ago`
+    fn ages(&self, collecting: &Collecting) -> String {
+        let since = |ts: Option<Ts>| ts.map_or("not yet".to_owned(), |ts| age(ts, self.now));
+        format!(
+            "delivered {}, stored {}, acknowledged {}",
+            since(collecting.delivered),
+            since(collecting.stored),
+            since(collecting.acknowledged)
+        )
     }
 
     fn last(&self, index: &Index) -> Markup {
@@ -113,7 +145,7 @@ mod tests {
             name,
             title: "T<",
             figures: Some(Figures { recent: 41_203, last: Some(now.plus_seconds(-seconds)), sparkline: vec![0, 5, 9] }),
-            backlog: None,
+            collecting: None,
             shortcuts: vec![("slow", "Slow requests")],
         };
         let view = View {
@@ -127,5 +159,23 @@ mod tests {
         assert_eq!(html.matches("class=\"stale\"").count(), 1, "{html}");
         assert!(html.contains("3 h ago"), "{html}");
         assert!(html.contains("href=\"/grep/shortcut/slow/\""), "{html}");
+    }
+
+    #[test]
+    fn a_stall_is_told_from_silence() {
+        let now = Ts::from_micros(1_795_341_600_000_000);
+        let web: IndexName = "web".parse().expect("a name");
+        let html = |stalled| {
+            let ago = |seconds: i64| Some(now.plus_seconds(-seconds));
+            let collecting =
+                Collecting { backlog: 1234, delivered: ago(90), stored: ago(180), acknowledged: None, stalled };
+            let index = Index { name: &web, title: "", figures: None, collecting: Some(collecting), shortcuts: vec![] };
+            let frame = Frame { base: "/", ..Frame::default() };
+            View { frame, now, indexes: vec![index], warnings: vec![] }.page().into_string()
+        };
+        let ages = "delivered 90 s ago, stored 3 min ago, acknowledged not yet";
+        assert!(html(false).contains(&format!("title=\"{ages}\">1,234</span>")), "{}", html(false));
+        assert!(!html(false).contains("stalled"));
+        assert!(html(true).contains(&format!("stalled: {ages}")), "{}", html(true));
     }
 }
