@@ -12,6 +12,7 @@ mod fidelity;
 mod leases;
 mod pages;
 mod poison;
+mod queues;
 mod redelivery;
 mod refused;
 mod send;

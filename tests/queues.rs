@@ -1,0 +1,91 @@
+//! Exchanges and queues of other kinds than the usual, and a broker that takes nothing while a record is to be put aside.
+
+use std::time::Duration;
+
+use amiquip::{Connection, ExchangeDeclareOptions, ExchangeType};
+
+use crate::support::{Alco, Publisher, SOON, Stack, body, queue_state, take_dead, wait_until};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn index(name: &str, more: &str) -> String {
+    format!("[index {name}]\ndays = 2\nrouting_keys = {name}.#\n{more}")
+}
+
+#[test]
+fn a_quorum_queue_is_collected_exactly_once_though_alco_is_killed() {
+    const RECORDS: usize = 6000;
+    let ini = index("quorum", "queue_type = quorum\nthreads = 2\n");
+    let stack = Stack::private("quorum", &ini);
+    let alco = Alco::start(&stack, &ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "quorum.key", (0..RECORDS).map(|n| body(&format!("record {n}"))));
+    wait_until("a part is stored", LONG, || stack.count("quorum").filter(|n| *n > 500));
+    // kill -9
+    drop(alco);
+    assert!(stack.count("quorum").unwrap() < RECORDS as u64, "some are still to come");
+    let alco = Alco::start(&stack, &ini);
+    let stored = stack.settled("quorum", RECORDS as u64, LONG);
+    wait_until("all are acknowledged", LONG, || queue_state(&stack.amqp, "quorum").filter(|queue| queue.messages == 0));
+    assert!(alco.stop().success());
+    assert_eq!((stored.len(), stack.count("quorum")), (RECORDS, Some(RECORDS as u64)), "each once");
+    assert_eq!(queue_state(&stack.amqp, "quorum").map(|queue| queue.messages), Some(0));
+}
+
+#[test]
+fn an_exchange_is_declared_as_configured_or_taken_as_it_is() {
+    let ini = [index("loose", ""), index("fan", "")].concat();
+    let stack = Stack::private("exchanges", &ini);
+    let mut connection = Connection::insecure_open(&stack.amqp).unwrap();
+    let channel = connection.open_channel(None).unwrap();
+    let publish = |exchange: &str, key: &str| {
+        let mut publisher = Publisher::open(&stack.amqp);
+        publisher.publish(exchange, key, [body(&format!("by {exchange}"))]);
+        publisher.close();
+    };
+
+    // not durable
+    let alco = Alco::start(&stack, &(index("loose", "") + "[rabbitmq]\nexchange = loose\nexchange_durable = no\n"));
+    let loose = ExchangeDeclareOptions { durable: false, ..Default::default() };
+    channel.exchange_declare(ExchangeType::Topic, "loose", loose).unwrap();
+    publish("loose", "loose.key");
+    assert_eq!(stack.settled("loose", 1, SOON).get("by loose"), Some(&1));
+    assert!(alco.stop().success());
+
+    // of another type: what it does with routing keys is its own
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    channel.exchange_declare(ExchangeType::Fanout, "fan", durable).unwrap();
+    let alco = Alco::start(&stack, &(index("fan", "") + "[rabbitmq]\nexchange = fan\n"));
+    assert_eq!(alco.said("exchange 'fan' exists with other properties and is taken as it is"), 1, "{}", alco.log());
+    publish("fan", "whatever");
+    assert_eq!(stack.settled("fan", 1, SOON).get("by fan"), Some(&1));
+    assert!(alco.stop().success());
+}
+
+#[test]
+fn a_record_that_cannot_be_put_aside_yet_waits_and_the_good_ones_are_stored() {
+    let ini = index("blocked", "");
+    let stack = Stack::private("blocked", &ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.declare_exchange("logstash");
+    publisher.declare_queue("blocked", "logstash", "blocked.#");
+    let mut all: Vec<String> = (0..100).map(|n| body(&format!("record {n}"))).collect();
+    all.insert(50, body(&"x".repeat(5 << 20)));
+    publisher.publish("logstash", "blocked.key", &all);
+    publisher.close();
+    // the broker takes nothing from publishers: connection.blocked
+    stack.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]);
+    let alco = Alco::start(&stack, &ini);
+    assert_eq!(stack.settled("blocked", 100, SOON).len(), 100);
+    assert!(queue_state(&stack.amqp, "blocked.dead").is_none_or(|dead| dead.messages == 0), "nothing can be put aside");
+    stack.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "512MB"]);
+    let dead =
+        wait_until("it is put aside", LONG, || Some(take_dead(&stack.amqp, "blocked")).filter(|dead| !dead.is_empty()));
+    assert!(dead.len() == 1 && dead[0].body == all[50].as_bytes());
+    wait_until("all are acknowledged", LONG, || {
+        queue_state(&stack.amqp, "blocked").filter(|queue| queue.messages == 0)
+    });
+    assert!(alco.stop().success());
+    assert_eq!(stack.count("blocked"), Some(100), "each once");
+    assert_eq!(queue_state(&stack.amqp, "blocked").map(|queue| queue.messages), Some(0));
+}
