@@ -10,6 +10,7 @@ mod counted;
 mod days;
 mod fidelity;
 mod leases;
+mod memory;
 mod pages;
 mod poison;
 mod queues;

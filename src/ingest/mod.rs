@@ -13,6 +13,7 @@ mod lookup;
 pub mod outage;
 pub mod redelivery;
 mod servers;
+pub mod statements;
 mod storing;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -32,6 +33,7 @@ use crate::ingest::document::{Seen, Writer};
 use crate::ingest::leasing::Leases;
 use crate::ingest::redelivery::Claims;
 use crate::ingest::servers::{Backoffs, Outages};
+use crate::ingest::statements::Statements;
 use crate::ingest::storing::SEARCHD_TIMEOUT;
 use crate::metrics::{Collected, Metrics};
 use crate::record::{self, MAX_BODY, Record, Shape};
@@ -40,8 +42,10 @@ use crate::sphinx::{DocId, daily};
 use crate::time::{Day, Ts};
 use crate::values::Values;
 
-/// Bodies that may lie in a worker's memory, delivered and not yet stored.
-const IN_FLIGHT_BYTES: usize = 8 << 20;
+/// Bodies that may lie in a worker's memory, delivered and not yet stored. Each of them is in memory about four times more
+/// while its batch is stored: twice as large in the statement, since the full-text field has a text of its own, and that
+/// once more on its way to searchd. So this keeps two workers below 48 MiB.
+const IN_FLIGHT_BYTES: usize = 3 << 19;
 /// The prefetch limit of a new session, until the size of records is known: the largest of them fit.
 const FIRST_PREFETCH: u16 = 4;
 /// The limit of a quorum queue's consumer, which cannot be changed: records of 64 KiB fit.
@@ -55,8 +59,6 @@ const STALE: Duration = Duration::from_secs(15);
 /// An ended lease is kept until no redelivered record has come for so long: the broker writes down acknowledgements when it
 /// has nothing else to do, or after some ten thousand of them.
 const FRESH: Duration = Duration::from_secs(60);
-/// The buffer of tuples is not kept larger than that between batches.
-const KEEP: usize = 8 << 20;
 
 /// What the workers of an index share.
 #[derive(Debug, Default)]
@@ -77,12 +79,10 @@ pub struct Worker {
     writer: Writer,
     seen: Seen,
     shape: Shape,
-    fields: Vec<String>,
     leases: Leases,
     batch: Batch<Entry>,
-    /// the tuples of the batch's entries, one after the other
-    tuples: String,
-    statement: String,
+    /// the batch's records, as they are sent to searchd
+    statements: Statements,
     gathered: Gathered,
     unacked: VecDeque<Unacked>,
     last_acknowledged: Option<DocId>,
@@ -115,7 +115,7 @@ struct Entry {
 }
 
 enum Fate {
-    /// to be stored in that day's index; where in `tuples` its tuple stands
+    /// to be stored in that day's index; where in the day's statement its tuple stands
     Store(Day, Range<usize>),
     /// for the dead queue, and why
     Bury(String),
@@ -173,11 +173,12 @@ impl Worker {
                 zone: index.timestamp_zone.clone(),
                 excluded: index.excluded.clone(),
             },
-            fields: index.indexed.iter().map(|column| field_of_column(column)).collect(),
             leases: Leases::default(),
             batch: Batch::new(config.rabbitmq.batch),
-            tuples: String::new(),
-            statement: String::new(),
+            statements: Statements::new(
+                index.name.clone(),
+                index.indexed.iter().map(|column| field_of_column(column)).collect(),
+            ),
             gathered: Gathered::default(),
             unacked: VecDeque::new(),
             last_acknowledged: None,
@@ -229,7 +230,7 @@ impl Worker {
     /// Whatever happened to the session: its unacknowledged records will come again, and are found by their leases.
     fn after_session(&mut self) {
         self.batch.take();
-        self.tuples.clear();
+        self.statements.clear();
         self.unacked.clear();
         self.leases = Leases::default();
         self.last_acknowledged = None;
@@ -313,8 +314,9 @@ impl Worker {
                 session.prefetch(wanted, self.index.queue_type)?;
                 prefetch = wanted;
             }
-            if self.batch.len() + self.waiting() >= usize::from(prefetch) {
-                // the broker sends no more until something is acknowledged: to wait for a full batch were in vain
+            // the broker sends no more until something is acknowledged: to wait for a full batch were in vain
+            let room = usize::from(prefetch).saturating_sub(self.waiting());
+            if self.batch.len() >= (room / PREFETCH_BATCHES).max(1) {
                 self.flush(session)?;
             }
         }
@@ -358,7 +360,6 @@ impl Worker {
         let digest = record::digest(&body, &delivery.routing_key, message_id, *properties.timestamp());
         let id = self.next_id()?;
         let today = arrived.day();
-        let from = self.tuples.len();
         let fate = if body.len() > MAX_BODY {
             Fate::Bury(format!("a body of {} bytes; Sphinx's strings end at {MAX_BODY}", body.len()))
         } else {
@@ -369,32 +370,33 @@ impl Worker {
                 _ => arrived,
             };
             let record = Record::read(&body, &self.shape, arrived, oldest);
-            match self.writer.write(&record, &body, id, digest, &mut self.tuples) {
-                Ok(()) => {
+            let day = record.ts.day();
+            match self.statements.add(day, |sql| self.writer.write(&record, &body, id, digest, sql)) {
+                Ok(tuple) => {
                     self.seen.note(&record, arrived);
                     if record.error.is_some() {
                         self.counters().malformed.add(1);
                     }
                     self.counters().newest.set(record.ts);
-                    Fate::Store(record.ts.day(), from..self.tuples.len())
+                    Fate::Store(day, tuple)
                 }
-                Err(why) => {
-                    self.tuples.truncate(from);
-                    Fate::Bury(why)
-                }
+                Err(why) => Fate::Bury(why),
             }
         };
         delivery.body = body;
-        let size = self.tuples.len() - from;
-        if !self.batch.fits(size) {
-            // the tuple is written already: it moves to the front of the next batch
-            let tuple = self.tuples.split_off(from);
-            self.flush(session)?;
-            self.tuples.push_str(&tuple);
-        }
-        let fate = match fate {
-            Fate::Store(day, _) => Fate::Store(day, self.tuples.len() - size..self.tuples.len()),
-            fate => fate,
+        let (fate, size) = match fate {
+            Fate::Store(day, tuple) if !self.batch.fits(tuple.len()) => {
+                // it is written already: it moves to the front of the next batch
+                let text = self.statements.remove_last(day, &tuple);
+                self.flush(session)?;
+                let written = self.statements.add(day, |sql| {
+                    sql.push_str(&text);
+                    Ok(())
+                });
+                (Fate::Store(day, written.map_err(Halt::Session)?), text.len())
+            }
+            Fate::Store(day, tuple) => (Fate::Store(day, tuple.clone()), tuple.len()),
+            fate => (fate, 0),
         };
         self.batch.push(Entry { delivery, id, digest, fate }, size, instant);
         match self.batch.is_full() {
@@ -429,10 +431,7 @@ impl Worker {
         self.bury(session, &entries)?;
         self.count(&entries);
         log::debug!("{}: {}", self.index.name, summary(&entries));
-        self.tuples.clear();
-        self.tuples.shrink_to(KEEP);
-        self.statement.clear();
-        self.statement.shrink_to(KEEP);
+        self.statements.clear();
         let count = entries.len();
         if let Some(last) = entries.pop() {
             let due = Instant::now() + self.config.rabbitmq.ack_delay;

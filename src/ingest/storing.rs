@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::broker::Session;
+use super::statements::Statement;
 use super::{Entry, Fate, Halt, Worker};
 use crate::sphinx::engine::Fault;
 use crate::sphinx::{daily, sphinxql};
@@ -22,37 +23,84 @@ impl Worker {
         chosen: &[usize],
     ) -> Result<Vec<(usize, String)>, Halt> {
         let day_index = daily::day_index(&self.index.name, day);
-        self.statement.clear();
-        sphinxql::replace_into(&day_index, &self.fields, &mut self.statement);
-        for (n, at) in chosen.iter().enumerate() {
-            if let Fate::Store(_, tuple) = &entries[*at].fate {
-                if n > 0 {
-                    self.statement.push(',');
-                }
-                self.statement.push_str(&self.tuples[tuple.clone()]);
-            }
+        let statement = self.statements.take(day);
+        let refused = match statement.documents == chosen.len() {
+            true => match self.commit(&day_index, &statement.sql, entries, chosen)? {
+                None => Vec::new(),
+                Some(why) => self.bisect(&day_index, &statement, entries, chosen, why)?,
+            },
+            // some were stored before
+            false => self.insert_some(&day_index, &statement, entries, chosen)?,
+        };
+        self.statements.give_back(statement);
+        Ok(refused)
+    }
+
+    fn insert_some(
+        &mut self,
+        day_index: &str,
+        statement: &Statement,
+        entries: &[Entry],
+        chosen: &[usize],
+    ) -> Result<Vec<(usize, String)>, Halt> {
+        let tuples = chosen.iter().filter_map(|at| match &entries[*at].fate {
+            Fate::Store(_, tuple) => Some(tuple),
+            Fate::Bury(_) | Fate::Stored => None,
+        });
+        match self.commit(day_index, &statement.of(tuples), entries, chosen)? {
+            None => Ok(Vec::new()),
+            Some(why) => self.bisect(day_index, statement, entries, chosen, why),
         }
+    }
+
+    /// One of the chosen is at fault: each half by itself.
+    fn bisect(
+        &mut self,
+        day_index: &str,
+        statement: &Statement,
+        entries: &[Entry],
+        chosen: &[usize],
+        why: String,
+    ) -> Result<Vec<(usize, String)>, Halt> {
+        if let [at] = chosen {
+            return Ok(vec![(*at, why)]);
+        }
+        log::debug!("{}: {} records, one at fault: {why}", self.index.name, chosen.len());
+        let (left, right) = chosen.split_at(chosen.len() / 2);
+        let mut refused = self.insert_some(day_index, statement, entries, left)?;
+        refused.extend(self.insert_some(day_index, statement, entries, right)?);
+        Ok(refused)
+    }
+
+    /// Sends a statement until searchd has committed it, or refuses it: then why.
+    fn commit(
+        &mut self,
+        day_index: &str,
+        sql: &str,
+        entries: &[Entry],
+        chosen: &[usize],
+    ) -> Result<Option<String>, Halt> {
         let mut broke = 0;
-        let why = loop {
+        loop {
             let sent = Instant::now();
             let outcome = {
                 let _turn = self.shared.turn.insert();
-                self.engine.replace(&self.statement, chosen.len())
+                self.engine.replace(sql, chosen.len())
             };
             match outcome {
                 Ok(()) => {
                     self.counters().inserts.observe(sent.elapsed().as_secs_f64());
                     self.searchd_works();
-                    self.day_works(&day_index);
-                    let (size, turn) = (self.statement.len(), &self.shared.turn);
-                    if let Err(fault) = self.gathered.add(&day_index, size, turn, &mut self.engine) {
+                    self.day_works(day_index);
+                    let turn = &self.shared.turn;
+                    if let Err(fault) = self.gathered.add(day_index, sql.len(), turn, &mut self.engine) {
                         log::debug!("{}: cannot have the RAM chunk written: {}", self.index.name, fault.why());
                     }
-                    return Ok(Vec::new());
+                    return Ok(None);
                 }
                 // an index that is not served, was declared otherwise, or is out of order refuses everything: no record's fault
-                Err(Fault::Reject(why)) => match self.unfit(&day_index, entries, chosen) {
-                    Ok(None) => break why,
+                Err(Fault::Reject(why)) => match self.unfit(day_index, entries, chosen) {
+                    Ok(None) => return Ok(Some(why)),
                     Ok(Some(why)) => {
                         // two things to say, if it was away before: that it is back, and what is wrong now
                         self.searchd_works();
@@ -62,7 +110,7 @@ impl Worker {
                 },
                 // a statement above max_packet_size drops the connection without a word
                 Err(Fault::Retry(why)) => {
-                    let dropped = self.statement.len() > SMALL_STATEMENT && sent.elapsed() < SEARCHD_TIMEOUT / 2;
+                    let dropped = sql.len() > SMALL_STATEMENT && sent.elapsed() < SEARCHD_TIMEOUT / 2;
                     let alive = dropped && self.engine.select(&format!("DESCRIBE {day_index}")).is_ok();
                     if !alive {
                         broke = 0;
@@ -72,22 +120,14 @@ impl Worker {
                     // once may have been a restart. No wait: the others of the batch must not be held up by each half of it
                     broke += 1;
                     if broke >= 2 {
-                        break format!(
+                        return Ok(Some(format!(
                             "searchd drops the connection at a statement of {} bytes (is max_packet_size = 64M?): {why}",
-                            self.statement.len()
-                        );
+                            sql.len()
+                        )));
                     }
                 }
             }
-        };
-        if let [at] = chosen {
-            return Ok(vec![(*at, why)]);
         }
-        log::debug!("{}: {} records, one at fault: {why}", self.index.name, chosen.len());
-        let (left, right) = chosen.split_at(chosen.len() / 2);
-        let mut refused = self.insert(day, entries, left)?;
-        refused.extend(self.insert(day, entries, right)?);
-        Ok(refused)
     }
 
     /// Why that day index takes no record at all, if so; an error while searchd is away. When a single record is left that is
@@ -97,7 +137,8 @@ impl Worker {
         match self.engine.select(&format!("DESCRIBE {day_index}")) {
             Ok(rows) => {
                 let has = |column: &str| rows.iter().any(|row| row.bytes(0) == column.as_bytes());
-                let mut needed = sphinxql::COLUMNS.into_iter().chain(self.fields.iter().map(String::as_str));
+                let mut needed =
+                    sphinxql::COLUMNS.into_iter().chain(self.statements.fields().iter().map(String::as_str));
                 if let Some(lacking) = needed.find(|column| !has(column)) {
                     return Ok(Some(format!(
                         "{day_index} has no '{lacking}': it was declared by another configuration; restart searchd"

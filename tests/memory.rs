@@ -1,0 +1,48 @@
+//! The daemon's memory is bounded, however large the records and however many wait.
+
+use std::fs;
+
+use crate::support::{Alco, Publisher, SOON, Stack, body, wait_until};
+
+/// What README promises, in MiB: for records up to 64 KiB, and for the largest that are stored.
+const USUAL: u64 = 48;
+const LARGEST: u64 = 160;
+
+/// The most that was ever resident.
+fn peak(alco: &Alco) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", alco.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() / 1024
+}
+
+/// A message of that size, of words as logs have them, and some quotes to escape.
+fn message(size: usize, n: usize) -> String {
+    let words =
+        ["request", "finished", "user='7'", "timed out", "queue", "10.0.7.12", "GET", "/cart/", "status=\"200\""];
+    let mut text = format!("record {n}");
+    while text.len() < size {
+        text.push(' ');
+        text.push_str(words[(text.len() + n) % words.len()]);
+    }
+    text
+}
+
+#[test]
+fn memory_stays_under_its_bound_however_large_the_records_are() {
+    let ini = "[index memory]\ndays = 2\nthreads = 2\nrouting_keys = memory.#\n";
+    let stack = Stack::private("memory", ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.declare_exchange("logstash");
+    publisher.declare_queue("memory", "logstash", "memory.#");
+    let mut published = 0;
+    for (size, count, bound) in [(64 << 10, 1500, USUAL), ((39 << 20) / 10, 30, LARGEST)] {
+        publisher.publish("logstash", "memory.key", (0..count).map(|n| body(&message(size - 100, n))));
+        published += count as u64;
+        let alco = Alco::start(&stack, ini);
+        wait_until("all are stored", SOON * 3, || stack.count("memory").filter(|n| *n >= published));
+        let peak = peak(&alco);
+        assert!(alco.stop().success());
+        println!("{count} records of {size} bytes: {peak} MiB");
+        assert!(peak < bound, "{peak} MiB for records of {size} bytes");
+    }
+}
