@@ -24,5 +24,7 @@ chaos:
 	@tests/packages check
 	CHAOS_SECONDS=$${CHAOS_SECONDS:-420} CHAOS_FAULTS=$${CHAOS_FAULTS:-40} cargo test --test chaos
 
+# every test in its full form, where make check runs a short one
 soak:
-	@echo 'make soak: to come; it will run for hours, and watch memory'
+	@tests/packages check
+	ALCO_SOAK=1 cargo test --test stack

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use nix::errno::Errno;
@@ -17,8 +17,10 @@ use crate::sphinx::engine::Engine;
 use crate::time::{Day, Ts};
 use crate::values::Values;
 
+/// How often the clock is looked at: a new day's indexes are wanted at once.
+const LOOK: Duration = Duration::from_secs(1);
 const ROUND: Duration = Duration::from_secs(10);
-/// Values past retention leave once an hour.
+/// Values past retention leave once an hour, and when the day turns.
 const FORGET_ROUNDS: u32 = 360;
 /// searchd answers at once what it serves.
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,9 +57,19 @@ impl<'a> Housekeeping<'a> {
             if round % FORGET_ROUNDS == 0 {
                 self.forget(now.day());
             }
-            match stop.recv_timeout(ROUND) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+            let next = Instant::now() + ROUND;
+            let mut today = now.day();
+            while Instant::now() < next {
+                match stop.recv_timeout(LOOK) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                let day = Ts::of(SystemTime::now()).day();
+                if day != today {
+                    today = day;
+                    self.days(day);
+                    self.forget(day);
+                }
             }
         }
     }

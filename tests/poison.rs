@@ -1,12 +1,11 @@
 //! Poison: whatever a body holds, it is stored, or put aside with the reason; and the good records around it are stored.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
 
-use crate::support::{ALCO, Alco, Publisher, SOON, Stack, body, directory, take_dead, wait_until};
+use crate::support::{ALCO, Alco, Publisher, SOON, Stack, body, directory, executable, take_dead, wait_until};
 
 /// What becomes of a body.
 enum Fate {
@@ -121,11 +120,10 @@ fn a_record_that_only_searchd_refuses_is_found_by_bisection_and_can_be_put_back(
     let dir = directory("small-packets");
     let (standin, small) = (dir.join("alco"), dir.join("small"));
     let script = format!(
-        "#!/bin/sh\n[ -e {small} ] || exec {ALCO} \"$@\"\n{ALCO} \"$@\" | sed 's/max_packet_size = .*/max_packet_size = 1M/'\n",
+        "[ -e {small} ] || exec {ALCO} \"$@\"\n{ALCO} \"$@\" | sed 's/max_packet_size = .*/max_packet_size = 1M/'\n",
         small = small.display()
     );
-    fs::write(&standin, script).unwrap();
-    fs::set_permissions(&standin, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&standin, &script);
     fs::write(&small, "").unwrap();
     let index = "[index small]\ndays = 2\nrouting_keys = small.#\n";
     let stack = Stack::of("small", &["rabbitmq", "redis", "searchd"], &standin, index);

@@ -6,8 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::{Alco, Publisher, SOON, Stack, body, queue_state, wait_until};
 
-/// Promised are 5 s; the rest is a busy machine's.
-const PROMISED: Duration = Duration::from_millis(6000);
+const PROMISED: Duration = Duration::from_secs(5);
 const RECORDS: usize = 60_000;
 /// With those that come while searchd is silent; fewer than may be delivered at a time.
 const ALL: usize = RECORDS + 100;

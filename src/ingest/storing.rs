@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::broker::Session;
 use super::statements::Statement;
-use super::{Entry, Fate, Halt, Worker};
+use super::{Entry, Fate, Halt, Worker, now};
 use crate::sphinx::engine::Fault;
 use crate::sphinx::{daily, sphinxql};
 use crate::time::Day;
@@ -22,15 +22,14 @@ impl Worker {
         entries: &[Entry],
         chosen: &[usize],
     ) -> Result<Vec<(usize, String)>, Halt> {
-        let day_index = daily::day_index(&self.index.name, day);
         let statement = self.statements.take(day);
         let refused = match statement.documents == chosen.len() {
-            true => match self.commit(&day_index, &statement.sql, entries, chosen)? {
+            true => match self.commit(day, &statement.sql, entries, chosen)? {
                 None => Vec::new(),
-                Some(why) => self.bisect(&day_index, &statement, entries, chosen, why)?,
+                Some(why) => self.bisect(day, &statement, entries, chosen, why)?,
             },
             // some were stored before
-            false => self.insert_some(&day_index, &statement, entries, chosen)?,
+            false => self.insert_some(day, &statement, entries, chosen)?,
         };
         self.statements.give_back(statement);
         Ok(refused)
@@ -38,7 +37,7 @@ impl Worker {
 
     fn insert_some(
         &mut self,
-        day_index: &str,
+        day: Day,
         statement: &Statement,
         entries: &[Entry],
         chosen: &[usize],
@@ -47,16 +46,16 @@ impl Worker {
             Fate::Store(_, tuple) => Some(tuple),
             Fate::Bury(_) | Fate::Stored => None,
         });
-        match self.commit(day_index, &statement.of(tuples), entries, chosen)? {
+        match self.commit(day, &statement.of(tuples), entries, chosen)? {
             None => Ok(Vec::new()),
-            Some(why) => self.bisect(day_index, statement, entries, chosen, why),
+            Some(why) => self.bisect(day, statement, entries, chosen, why),
         }
     }
 
     /// One of the chosen is at fault: each half by itself.
     fn bisect(
         &mut self,
-        day_index: &str,
+        day: Day,
         statement: &Statement,
         entries: &[Entry],
         chosen: &[usize],
@@ -67,19 +66,14 @@ impl Worker {
         }
         log::debug!("{}: {} records, one at fault: {why}", self.index.name, chosen.len());
         let (left, right) = chosen.split_at(chosen.len() / 2);
-        let mut refused = self.insert_some(day_index, statement, entries, left)?;
-        refused.extend(self.insert_some(day_index, statement, entries, right)?);
+        let mut refused = self.insert_some(day, statement, entries, left)?;
+        refused.extend(self.insert_some(day, statement, entries, right)?);
         Ok(refused)
     }
 
     /// Sends a statement until searchd has committed it, or refuses it: then why.
-    fn commit(
-        &mut self,
-        day_index: &str,
-        sql: &str,
-        entries: &[Entry],
-        chosen: &[usize],
-    ) -> Result<Option<String>, Halt> {
+    fn commit(&mut self, day: Day, sql: &str, entries: &[Entry], chosen: &[usize]) -> Result<Option<String>, Halt> {
+        let day_index = &daily::day_index(&self.index.name, day);
         let mut broke = 0;
         loop {
             let sent = Instant::now();
@@ -105,6 +99,12 @@ impl Worker {
                         // two things to say, if it was away before: that it is back, and what is wrong now
                         self.searchd_works();
                         self.day_refused(&why)?;
+                        // the clock was set, or the retention has passed meanwhile: another day may be theirs now
+                        if !daily::served_days(now().day(), self.index.days).any(|served| served == day) {
+                            return Err(Halt::Session(format!(
+                                "{day_index} is not kept any more: its records are read anew"
+                            )));
+                        }
                     }
                     Err(why) => self.searchd_failed(&why)?,
                 },

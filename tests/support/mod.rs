@@ -4,12 +4,14 @@
 //! (`ALCO_STACK_OWNER`), and an alco is in their care besides its `Drop`.
 #![allow(dead_code)] // the benchmark uses a part, each test another
 
+pub mod clock;
 pub mod page;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -34,6 +36,11 @@ const INDEXES: &str = include_str!("../indexes.ini");
 
 /// For what takes milliseconds on an idle machine; a busy one with few cores is what CI has.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// Whether this is `make soak`: what takes over a minute is done in full.
+pub fn soak() -> bool {
+    std::env::var_os("ALCO_SOAK").is_some()
+}
 
 /// Private servers, started by tests/stack.
 #[derive(Debug)]
@@ -185,6 +192,12 @@ pub fn directory(name: &str) -> PathBuf {
     dir
 }
 
+/// A program of the test's own, in sh.
+pub fn executable(path: &Path, script: &str) {
+    fs::write(path, format!("#!/bin/sh\n{script}")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 /// `[header]` and what stands below it, in order.
 fn sections(ini: &str) -> Vec<(String, String)> {
     let mut sections: Vec<(String, String)> = Vec::new();
@@ -233,6 +246,12 @@ impl Alco {
     /// As `start`, without waiting: for an alco that cannot get ready.
     #[track_caller]
     pub fn spawn(stack: &Stack, ini: &str) -> Alco {
+        Alco::spawn_as(Path::new(ALCO), stack, ini)
+    }
+
+    /// As `spawn`, by a program that becomes alco.
+    #[track_caller]
+    pub fn spawn_as(program: &Path, stack: &Stack, ini: &str) -> Alco {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let name = format!("alco-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -245,7 +264,7 @@ impl Alco {
         let (path, log) = (stack.dir.join(format!("{name}.ini")), stack.dir.join(format!("{name}.log")));
         fs::write(&path, merged(&[&servers, &listen, ini])).unwrap();
         let output = File::create(&log).unwrap();
-        let child = Command::new(ALCO)
+        let child = Command::new(program)
             .args(["run", "--config"])
             .arg(&path)
             .env_remove("ALCO_INI")
@@ -259,7 +278,7 @@ impl Alco {
     }
 
     #[track_caller]
-    fn wait_ready(&mut self, stack: &Stack) {
+    pub fn wait_ready(&mut self, stack: &Stack) {
         let indexes: Vec<_> = sections(&fs::read_to_string(&self.ini).unwrap())
             .into_iter()
             .filter_map(|(header, lines)| {

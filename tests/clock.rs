@@ -1,0 +1,172 @@
+//! The clock goes on, jumps ahead and jumps back: each record is in the index of the day it arrived, once, no docid is given
+//! twice, and days turn by themselves: searchd serves those that are kept, and the others leave the disk.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::support::clock::Clock;
+use crate::support::{Alco, Publisher, Stack, executable, soak, try_get, wait_until};
+
+const SERVERS: [&str; 3] = ["rabbitmq", "redis", "searchd"];
+/// searchd is told at most every 10 s, and a worker that waits asks again after at most 30 s.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Servers, an alco and its clock, and how many records without a time of their own were published.
+struct Run {
+    clock: Clock,
+    stack: Stack,
+    alco: Alco,
+    index: &'static str,
+    publisher: Publisher,
+    published: usize,
+    /// while this file is there, alco gives searchd no configuration
+    no_configuration: PathBuf,
+}
+
+impl Run {
+    /// `offset`: of alco's clock at its start.
+    fn start(index: &'static str, more: &str, offset: SignedDuration) -> Run {
+        let ini = format!("[index {index}]\nrouting_keys = {index}.#\n{more}");
+        let clock = Clock::new(&format!("{index}-clock"));
+        clock.set(offset);
+        let (source, no_configuration) = (clock.dir().join("source"), clock.dir().join("no-configuration"));
+        let script =
+            format!("[ ! -e {} ] || exit 1\nexec {} \"$@\"\n", no_configuration.display(), clock.alco.display());
+        executable(&source, &script);
+        let stack = Stack::of(index, &SERVERS, &source, &ini);
+        let publisher = Publisher::open(&stack.amqp);
+        publisher.declare_exchange("logstash");
+        publisher.declare_queue(index, "logstash", &format!("{index}.#"));
+        let mut alco = Alco::spawn_as(&clock.alco, &stack, &ini);
+        alco.wait_ready(&stack);
+        Run { clock, stack, alco, index, publisher, published: 0, no_configuration }
+    }
+
+    fn publish(&mut self, count: usize) {
+        let numbers = self.published..self.published + count;
+        let bodies = numbers.map(|n| format!(r#"{{"message":"record {n}"}}"#));
+        self.publisher.publish("logstash", &format!("{}.key", self.index), bodies);
+        self.published += count;
+    }
+
+    /// The day it is by alco's clock.
+    fn today(&self) -> Date {
+        day_of(self.clock.now())
+    }
+
+    /// The numbers of a day's records.
+    fn numbers(&self, day: Date) -> Vec<usize> {
+        let documents = self.stack.documents(&format!("{}_{}", self.index, day.strftime("%Y%m%d")));
+        documents.iter().map(|(_, message)| message.trim_start_matches("record ").parse().unwrap()).collect()
+    }
+
+    #[track_caller]
+    fn all_are_stored_once(&self) {
+        let stored = self.stack.settled(self.index, self.published as u64, LONG);
+        assert!(stored.len() == self.published && stored.values().all(|count| *count == 1), "{}", self.alco.log());
+    }
+}
+
+fn day_of(time: Timestamp) -> Date {
+    time.to_zoned(TimeZone::UTC).date()
+}
+
+fn midnight_after(time: Timestamp) -> Timestamp {
+    day_of(time).tomorrow().unwrap().to_zoned(TimeZone::UTC).unwrap().timestamp()
+}
+
+#[test]
+fn a_record_belongs_to_the_day_of_its_arrival_over_midnight_and_whatever_the_clock_does() {
+    let real = Timestamp::now();
+    let mut run = Run::start("clock", "days = 3\n", midnight_after(real).duration_since(real));
+    // two seconds before the midnight that ends the day which the machine's clock has
+    let midnight = midnight_after(real);
+    let before = day_of(real);
+    run.clock.set(midnight.duration_since(Timestamp::now()) - SignedDuration::from_secs(2));
+    while run.clock.now() < midnight + SignedDuration::from_secs(1) {
+        run.publish(20);
+    }
+    run.all_are_stored_once();
+    let (old, new) = (run.numbers(before), run.numbers(before.tomorrow().unwrap()));
+    assert!(!old.is_empty() && !new.is_empty() && old.len() + new.len() == run.published);
+    assert!(old.iter().max() < new.iter().min(), "in the order of their arrival");
+
+    // an hour back, and two ahead: no id is given twice, and nothing waits
+    for hours in [-1, 1] {
+        let offset = run.clock.now().duration_since(Timestamp::now());
+        run.clock.set(offset + SignedDuration::from_hours(hours));
+        run.publish(100);
+        run.all_are_stored_once();
+    }
+
+    // a month ahead, and searchd's configuration cannot be had: what arrives then waits, and is read anew when the clock is right
+    let right = run.clock.now().duration_since(Timestamp::now());
+    fs::write(&run.no_configuration, "").unwrap();
+    run.clock.set(right + SignedDuration::from_hours(24 * 30));
+    run.publish(100);
+    wait_until("it is said", LONG, || (run.alco.said("clock: searchd does not serve clock_") == 1).then_some(()));
+    run.clock.set(right);
+    run.all_are_stored_once();
+    assert_eq!(run.alco.said("is not kept any more"), 1, "{}", run.alco.log());
+    assert_eq!(run.numbers(run.today()).len(), new.len() + 200, "{}", run.alco.log());
+    assert!(run.alco.stop().success());
+}
+
+#[test]
+fn days_turn_by_themselves_and_what_is_past_its_retention_leaves() {
+    const RETENTION: i64 = 7;
+    // in full a month of them
+    let turns = if soak() { 31 } else { RETENTION + 2 };
+    const A_DAY: usize = 50;
+    let mut run = Run::start("turning", &format!("days = {RETENTION}\n"), SignedDuration::ZERO);
+    let first = run.today();
+    let (url, over) = (run.alco.url.clone(), AtomicBool::new(false));
+    let searches = thread::scope(|scope| {
+        let searching = scope.spawn(|| {
+            let mut searches = 0;
+            while !over.load(Relaxed) {
+                let reply = try_get(&format!("{url}/grep/turning/?search=record")).unwrap();
+                assert_eq!(reply.status, 200, "{}", reply.body);
+                searches += 1;
+            }
+            searches
+        });
+        for n in 0..turns {
+            run.clock.set(SignedDuration::from_hours(24 * n));
+            let day = run.today();
+            run.publish(A_DAY);
+            wait_until(&format!("day {n} has its records"), LONG, || {
+                (run.stack.count(&format!("turning_{}", day.strftime("%Y%m%d"))) == Some(A_DAY as u64)).then_some(())
+            });
+            // those kept, and nothing else
+            let kept = (n + 1).min(RETENTION) as u64 * A_DAY as u64;
+            wait_until("what is past its retention is gone", LONG, || {
+                (run.stack.count("turning") == Some(kept)).then_some(())
+            });
+        }
+        over.store(true, Relaxed);
+        searching.join().unwrap()
+    });
+    assert!(searches > 0);
+    // on the disk: what is kept, two days ahead, and the newest that has expired
+    let folder = run.stack.dir().join("searchd/data/turning");
+    let mut days: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    days.sort();
+    let from = first.checked_add(jiff::Span::new().days(turns - RETENTION - 1)).unwrap();
+    let expected: Vec<String> = from
+        .series(jiff::Span::new().days(1))
+        .map(|day| day.strftime("%Y%m%d").to_string())
+        .take(RETENTION as usize + 3)
+        .collect();
+    assert_eq!(days, expected);
+    assert_eq!(run.numbers(run.today()).len(), A_DAY);
+    assert!(run.alco.stop().success());
+}
