@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Alco, Publisher, SOON, Stack, body, wait_until};
+use crate::support::{Alco, Publisher, SOON, Stack, body, queue_state, wait_until};
 
 /// What README promises, in MiB: for records up to 64 KiB, and for the largest that are stored.
 const USUAL: u64 = 48;
@@ -45,4 +45,32 @@ fn memory_stays_under_its_bound_however_large_the_records_are() {
         println!("{count} records of {size} bytes: {peak} MiB");
         assert!(peak < bound, "{peak} MiB for records of {size} bytes");
     }
+}
+
+#[test]
+fn a_delayed_acknowledgement_neither_caps_the_rate_nor_keeps_bodies_in_memory() {
+    const RECORDS: usize = 12_000;
+    let ini = "[index delayed]\ndays = 2\nrouting_keys = delayed.#\n";
+    let stack = Stack::private("delayed", ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.declare_exchange("logstash");
+    publisher.declare_queue("delayed", "logstash", "delayed.#");
+    publisher.publish("logstash", "delayed.key", (0..RECORDS).map(|n| body(&message(1000, n))));
+    publisher.close();
+    // many times what may be delivered at a time, and none of it is acknowledged
+    let alco = Alco::start(&stack, &format!("{ini}[rabbitmq]\nack_delay = 600s\n"));
+    stack.settled("delayed", RECORDS as u64, SOON * 3);
+    let peak = peak(&alco);
+    assert!(peak < USUAL, "{peak} MiB");
+    assert!(alco.stop().success());
+    assert_eq!(queue_state(&stack.amqp, "delayed").unwrap().messages, RECORDS as u32, "all of it comes again");
+
+    let alco = Alco::start(&stack, ini);
+    wait_until("all are acknowledged", SOON * 3, || {
+        let listed = stack.rabbitmqctl(&["-q", "list_queues", "--no-table-headers", "messages"]);
+        (listed.trim() == "0").then_some(())
+    });
+    assert!(alco.stop().success());
+    assert_eq!(stack.settled("delayed", RECORDS as u64, SOON).len(), RECORDS);
+    assert_eq!(stack.count("delayed"), Some(RECORDS as u64), "nothing twice");
 }

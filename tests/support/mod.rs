@@ -170,9 +170,10 @@ fn stack(command: &str, dir: &Path, servers: &[&str]) -> Command {
 }
 
 #[track_caller]
-fn run(mut command: impl std::borrow::BorrowMut<Command>) {
+fn run(mut command: impl std::borrow::BorrowMut<Command>) -> String {
     let output = command.borrow_mut().output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// An empty directory for what this process starts. Those of processes that are no more are removed: what they logged was of
@@ -462,14 +463,14 @@ impl Stack {
     }
 
     #[track_caller]
-    pub fn rabbitmqctl(&self, arguments: &[&str]) {
+    pub fn rabbitmqctl(&self, arguments: &[&str]) -> String {
         let settings = fs::read_to_string(self.dir.join("settings")).unwrap();
         let port = settings.lines().find_map(|line| line.strip_prefix("port_epmd=")).unwrap();
         let home = self.dir.join("rabbitmq");
         let mut command = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
         command.args(["-n", "alco@localhost"]).args(arguments);
         command.env("HOME", &home).env("ERL_EPMD_PORT", port).env("RABBITMQ_CONF_ENV_FILE", home.join("env.conf"));
-        run(command);
+        run(command)
     }
 
     /// Documents of an index; None while searchd does not answer.
