@@ -130,12 +130,17 @@ impl<'a> Housekeeping<'a> {
 
 /// SIGHUP to the process that searchd's pid file names.
 fn reread(sphinx: &Sphinx) -> Result<(), String> {
+    signal(sphinx, Some(Signal::SIGHUP))
+}
+
+/// Sends a signal to the process that searchd's pid file names; None: says whether one could.
+pub fn signal(sphinx: &Sphinx, signal: Option<Signal>) -> Result<(), String> {
     let by_hand = "have it read its configuration anew (kill -HUP)";
     let Some(path) = &sphinx.pid_file else {
         return Err(format!("{by_hand}, or set [sphinx] pid_file in alco.ini"));
     };
     let pid = pid_in(path).map_err(|why| format!("cannot read {}: {why}; {by_hand}", path.display()))?;
-    kill(pid, Signal::SIGHUP).map_err(|error| match error {
+    kill(pid, signal).map_err(|error| match error {
         Errno::EPERM => format!("process {pid} is another user's; run alco as searchd's user, or {by_hand} once a day"),
         Errno::ESRCH => format!("{} names process {pid}, which is gone; start searchd", path.display()),
         error => format!("cannot signal process {pid}: {error}; {by_hand}"),

@@ -38,8 +38,8 @@ const USAGE: u8 = 2;
 const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
-    // chatter of the libraries below is of no use to an administrator
-    let filter = env_logger::Env::new().filter_or("ALCO_LOG", "warn,alco=info");
+    // chatter of the libraries below is of no use to an administrator; what amiquip warns of, ingest says
+    let filter = env_logger::Env::new().filter_or("ALCO_LOG", "warn,amiquip=off,alco=info");
     env_logger::Builder::from_env(filter).format(line).init();
     let outcome = cli::words(std::env::args_os()).and_then(cli::args).and_then(run);
     match outcome {
@@ -79,9 +79,11 @@ fn run(args: Args) -> Result<(), Exit> {
             let config = load(args.config.as_deref(), Config::load_without_secrets)?;
             Err(Exit { text: sphinx::conf::sphinx_conf(&config, Ts::of(SystemTime::now()).day()), code: 0 })
         }
-        Command::Check(_) => {
-            load(args.config.as_deref(), Config::load)?;
-            Err(Exit { text: "alco.ini: ok\n".to_owned(), code: 0 })
+        Command::Check(check) => {
+            let ini = args.config.or_else(|| config::find().ok());
+            let config = load(ini.as_deref(), Config::load)?;
+            let code = term::check::check(&config, ini.as_deref(), check.json, || Ts::of(SystemTime::now()));
+            Err(Exit { text: String::new(), code })
         }
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! Invariant: no docid is leased twice, though Redis lose its data or a clock jump: see `Lease`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -313,6 +313,16 @@ impl Values {
 
     pub fn unbound(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
         self.note_binding("SREM", queue, exchange, routing_key)
+    }
+
+    /// What this Redis says of itself, and what time it is by its clock.
+    pub fn about(&self) -> Result<(HashMap<String, String>, Ts), String> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("INFO").cmd("TIME");
+        let (info, (seconds, micros)): (String, (i64, i64)) = self.ask(|connection| pipe.query(connection))?;
+        let pairs = info.lines().filter_map(|line| line.trim_end().split_once(':'));
+        let info = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Ok((info, Ts::from_micros(seconds.saturating_mul(1_000_000).saturating_add(micros))))
     }
 
     fn note_binding(&self, command: &str, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {

@@ -44,6 +44,7 @@ const ROWS: &[(&str, u8)] = &[
     ("search", 4),
     ("http", 5),
     ("term", 5),
+    ("term::check", 6),
     // the whole
     ("daemon", 6),
     ("housekeeping", 6),

@@ -4,6 +4,7 @@
 //! `Tag`, which holds the delivery of its own session. When anything on it fails the session is over; there is no way back
 //! but a new one.
 
+pub mod probe;
 pub mod publisher;
 
 use std::time::Duration;
@@ -51,28 +52,8 @@ impl Session {
     pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, String> {
         let (connection, channel, notice) = open(rabbitmq)?;
         let session = Session { connection, channel, dead: None, notice };
-        session.declare(index)?;
+        declare_queue(&session.channel, index)?;
         Ok(session)
-    }
-
-    fn declare(&self, index: &Index) -> Result<(), String> {
-        let mut arguments = FieldTable::new();
-        if index.queue_type == QueueType::Quorum {
-            arguments.insert("x-queue-type".into(), AmqpValue::LongString("quorum".into()));
-        }
-        let options = QueueDeclareOptions { durable: index.durable, arguments, ..QueueDeclareOptions::default() };
-        self.channel.queue_declare(index.queue.as_str(), options).map_err(|error| {
-            format!(
-                "cannot declare queue '{}' (durable = {}, {:?}): {}; set durable and queue_type of [index {}] as the queue \
-                 is, or delete the queue",
-                index.queue,
-                index.durable,
-                index.queue_type,
-                root(&error),
-                index.name
-            )
-        })?;
-        Ok(())
     }
 
     pub fn bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
@@ -213,6 +194,26 @@ fn declare_exchange(
         .map_err(|error| cannot(&format!("use exchange '{name}'"), &error))?;
     let notice = format!("exchange '{name}' exists with other properties and is taken as it is: {why}");
     Ok((channel, Some(notice)))
+}
+
+fn declare_queue(channel: &Channel, index: &Index) -> Result<(), String> {
+    let mut arguments = FieldTable::new();
+    if index.queue_type == QueueType::Quorum {
+        arguments.insert("x-queue-type".into(), AmqpValue::LongString("quorum".into()));
+    }
+    let options = QueueDeclareOptions { durable: index.durable, arguments, ..QueueDeclareOptions::default() };
+    channel.queue_declare(index.queue.as_str(), options).map_err(|error| {
+        format!(
+            "cannot declare queue '{}' (durable = {}, {:?}): {}; set durable and queue_type of [index {}] as the queue is, or \
+             delete the queue",
+            index.queue,
+            index.durable,
+            index.queue_type,
+            root(&error),
+            index.name
+        )
+    })?;
+    Ok(())
 }
 
 fn connect(url: &str) -> Result<Connection, Error> {

@@ -134,6 +134,11 @@ impl Engine {
         Ok(self.select("SHOW WARNINGS")?.iter().map(|row| row.text(2)).collect())
     }
 
+    /// Of searchd, as it introduces itself: 2.2.11.
+    pub fn version(&mut self) -> Result<(u16, u16, u16), Fault> {
+        self.ask(|conn| Ok(conn.server_version()))
+    }
+
     fn ask<T>(&mut self, question: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> Result<T, Fault> {
         if self.conn.is_none() {
             self.conn = Some(self.connect()?);

@@ -1,3 +1,4 @@
 //! What is done from a shell.
 
+pub mod check;
 pub mod send;

@@ -1,0 +1,396 @@
+//! `alco check`: alco.ini, the three servers, the day indexes and the disk, a line each, with the cure for what is not well.
+//! Asks and changes nothing.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::statvfs::statvfs;
+use serde::Serialize;
+
+use crate::config::{Config, Index};
+use crate::housekeeping;
+use crate::ingest::broker::probe::Probe;
+use crate::sphinx::daily::{day_index, served_days};
+use crate::sphinx::engine::{Engine, Fault};
+use crate::sphinx::sphinxql;
+use crate::time::Ts;
+use crate::values::Values;
+
+/// Whoever waits at a terminal wants to know.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// What alco was tested with, and what else has all it needs.
+const OLDEST_RABBITMQ: &[u64] = &[3, 8];
+const OLDEST_REDIS: &[u64] = &[5];
+const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
+/// Records are in the order of their time: hosts should agree on it.
+const SKEW_SECONDS: i64 = 2;
+/// Room that the disk should have: searchd stops taking records when there is none.
+const ENOUGH_BYTES: u64 = 2 << 30;
+const TOO_FEW_BYTES: u64 = 100 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Warning,
+    Error,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    part: String,
+    state: State,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cure: Option<String>,
+}
+
+/// Writes the findings to stdout; the exit status.
+pub fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8 {
+    let mut report = Report { json, worst: State::Ok };
+    let names: Vec<&str> = config.indexes.iter().map(|index| index.name.as_str()).collect();
+    match ini {
+        Some(path) => report.ok("alco.ini", format!("{}: indexes {}", path.display(), names.join(", "))),
+        None => report.warning(
+            "alco.ini",
+            "there is none: every setting is at its default",
+            "write one, as alco.ini(5) says",
+        ),
+    }
+    rabbitmq(config, &mut report);
+    redis(config, &mut report, now);
+    searchd(config, &mut report, now);
+    disk(config, &mut report);
+    report.worst as u8
+}
+
+struct Report {
+    json: bool,
+    worst: State,
+}
+
+impl Report {
+    fn say(&mut self, part: &str, state: State, text: String, cure: Option<String>) {
+        self.worst = self.worst.max(state);
+        let finding = Finding { part: part.to_owned(), state, text, cure };
+        let line = match self.json {
+            true => serde_json::to_string(&finding).expect("texts are JSON"),
+            false => finding.line(),
+        };
+        // whoever reads may have seen enough; the exit status still counts
+        let _ = writeln!(io::stdout(), "{line}");
+    }
+
+    fn ok(&mut self, part: &str, text: impl Into<String>) {
+        self.say(part, State::Ok, text.into(), None);
+    }
+
+    fn warning(&mut self, part: &str, text: impl Into<String>, cure: impl Into<String>) {
+        self.say(part, State::Warning, text.into(), Some(cure.into()));
+    }
+
+    fn error(&mut self, part: &str, text: impl Into<String>, cure: impl Into<String>) {
+        self.say(part, State::Error, text.into(), Some(cure.into()));
+    }
+
+    /// A server that is there, and its version.
+    fn server(&mut self, part: &str, address: &str, product: &str, version: &str, oldest: &[u64]) {
+        let text = format!("{product} {version} at {address}");
+        match numbers(version).as_slice() < oldest {
+            true => {
+                let oldest: Vec<String> = oldest.iter().map(u64::to_string).collect();
+                self.error(part, text, format!("install {} or newer", oldest.join(".")));
+            }
+            false => self.ok(part, text),
+        }
+    }
+
+    fn skew(&mut self, part: &str, theirs: Ts, ours: Ts) {
+        let seconds = theirs.seconds() - ours.seconds();
+        if seconds.abs() > SKEW_SECONDS {
+            let direction = if seconds > 0 { "ahead of" } else { "behind" };
+            let text = format!("its clock is {} s {direction} this host's", seconds.abs());
+            self.warning(part, text, "have both hosts' clocks set by NTP");
+        }
+    }
+}
+
+impl Finding {
+    fn line(&self) -> String {
+        let state = match self.state {
+            State::Ok => "ok",
+            State::Warning => "warning",
+            State::Error => "error",
+        };
+        let cure = self.cure.as_ref().map_or(String::new(), |cure| format!("; {cure}"));
+        format!("{state:<8} {}: {}{cure}", self.part, self.text)
+    }
+}
+
+/// `3.10.8` as numbers; what stands behind them does not count.
+fn numbers(version: &str) -> Vec<u64> {
+    let digits = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>();
+    version.split('.').map_while(|part| digits(part).parse().ok()).collect()
+}
+
+fn rabbitmq(config: &Config, report: &mut Report) {
+    const PART: &str = "rabbitmq";
+    let mut probe = match Probe::open(&config.rabbitmq) {
+        Ok(probe) => probe,
+        Err(why) => {
+            return report.error(
+                PART,
+                why,
+                "start it, or set [rabbitmq] url; its user needs the rights of the virtual host",
+            );
+        }
+    };
+    let (product, version) = probe.product();
+    let address = probe.address.clone();
+    match product.as_str() {
+        "RabbitMQ" => report.server(PART, &address, &product, &version, OLDEST_RABBITMQ),
+        _ => report.warning(PART, format!("{product} {version} at {address}"), "alco is tested with RabbitMQ"),
+    }
+    let exchange = &config.rabbitmq.exchange;
+    match probe.exchange(&config.rabbitmq) {
+        Ok(Some(None)) => report.ok(PART, format!("exchange '{exchange}' is as configured")),
+        Ok(Some(Some(notice))) => {
+            report.warning(
+                PART,
+                notice,
+                "set [rabbitmq] exchange_type and exchange_durable as it is, and nothing is said of it",
+            );
+        }
+        Ok(None) => {
+            report.warning(
+                PART,
+                format!("there is no exchange '{exchange}'"),
+                "alco run declares it, or a producer does",
+            );
+        }
+        Err(why) => report.error(PART, why, "nothing can be collected until then"),
+    }
+    for index in &config.indexes {
+        queue(&mut probe, index, report);
+    }
+}
+
+fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
+    let (part, queue) = (format!("index {}", index.name), &index.queue);
+    match probe.queue(index) {
+        Ok(None) => report.warning(&part, format!("there is no queue '{queue}'"), "alco run declares and binds it"),
+        Ok(Some(found)) if found.consumers == 0 => {
+            let text = format!("nobody collects from queue '{queue}'; {} records wait", found.messages);
+            report.warning(&part, text, "start alco run");
+        }
+        Ok(Some(found)) => {
+            let text = format!("queue '{queue}': {} records wait, {} consumers", found.messages, found.consumers);
+            report.ok(&part, text);
+        }
+        Err(why) => report.error(&part, why, "its records wait until then"),
+    }
+}
+
+fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
+    const PART: &str = "redis";
+    let address = config.redis.url.without_password();
+    let cure = "start it, or set [redis] url";
+    let values = match Values::new(&config.redis, "check", "check") {
+        Ok(values) => values,
+        Err(why) => return report.error(PART, why, cure),
+    };
+    let (info, time) = match values.about() {
+        Ok(about) => about,
+        Err(why) => return report.error(PART, why, cure),
+    };
+    let of = |key: &str| info.get(key).map_or("", String::as_str);
+    report.server(PART, &address, "Redis", of("redis_version"), OLDEST_REDIS);
+    report.skew(PART, time, now());
+    if of("role") == "slave" {
+        report.error(PART, "it is a replica, and takes no writes", "set [redis] url to the primary");
+    }
+    let policy = of("maxmemory_policy");
+    if of("maxmemory") != "0" && policy != "noeviction" {
+        let text = format!("maxmemory-policy is {policy}: docid leases may be thrown away");
+        report.warning(PART, text, "set maxmemory-policy to noeviction");
+    }
+    for index in &config.indexes {
+        let part = format!("index {}", index.name);
+        let bindings = match values.bindings(&index.queue) {
+            Ok(bindings) => bindings,
+            Err(why) => return report.error(PART, why, cure),
+        };
+        let made = |key: &String| bindings.contains(&(config.rabbitmq.exchange.clone(), key.clone()));
+        let missing: Vec<&str> = index.routing_keys.iter().filter(|key| !made(key)).map(String::as_str).collect();
+        match missing.is_empty() {
+            true => report.ok(&part, format!("alco bound its queue with {}", index.routing_keys.join(", "))),
+            false => {
+                let text = format!("alco has not bound its queue with {} yet", missing.join(", "));
+                report.warning(&part, text, "alco run does, at its start");
+            }
+        }
+    }
+}
+
+fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
+    const PART: &str = "searchd";
+    let sphinx = &config.sphinx;
+    if sphinx.pid_file.is_some() {
+        match housekeeping::signal(sphinx, None) {
+            Ok(()) => report.ok(PART, "alco may have it read its configuration anew"),
+            Err(why) => report.warning(PART, "alco cannot have it read its configuration anew", why),
+        }
+    } else {
+        let cure = "set [sphinx] pid_file, or have cron send searchd SIGHUP once a day";
+        report.warning(PART, "alco does not know its process: a new day's indexes are not served by themselves", cure);
+    }
+
+    let mut engine = Engine::new(&sphinx.address, TIMEOUT);
+    let cure = "start it, or set [sphinx] address";
+    let ours = now();
+    let asked = engine.version().and_then(|version| {
+        let time = engine.select("SELECT NOW()")?.first().and_then(|row| row.int(0));
+        Ok((version, time, engine.select("SHOW TABLES")?))
+    });
+    let (version, time, tables) = match asked {
+        Ok(answers) => answers,
+        Err(fault) => return report.error(PART, fault.why(), cure),
+    };
+    let version = format!("{}.{}.{}", version.0, version.1, version.2);
+    report.server(PART, &sphinx.address.to_string(), "searchd", &version, OLDEST_SPHINX);
+    if let Some(seconds) = time {
+        report.skew(PART, Ts::from_micros(seconds.saturating_mul(1_000_000)), ours);
+    }
+    let served: BTreeSet<String> = tables.iter().map(|row| row.text(0)).collect();
+    for index in &config.indexes {
+        day_indexes(index, &served, &mut engine, report, ours);
+    }
+    let configured = |name: &str| {
+        config.indexes.iter().any(|index| {
+            let own = name.strip_prefix(index.name.as_str());
+            own.is_some_and(|rest| rest.is_empty() || rest == "_local" || is_day(rest.trim_start_matches('_')))
+        })
+    };
+    let strangers: Vec<&str> = served.iter().map(String::as_str).filter(|name| !configured(name)).collect();
+    if !strangers.is_empty() {
+        let text = format!("it serves {}, which are of no index of alco.ini", listed(&strangers));
+        report.warning(PART, text, "if they are not yours, have searchd read its configuration anew (kill -HUP)");
+    }
+}
+
+fn day_indexes(index: &Index, served: &BTreeSet<String>, engine: &mut Engine, report: &mut Report, now: Ts) {
+    let part = format!("index {}", index.name);
+    let expected: Vec<String> = served_days(now.day(), index.days).map(|day| day_index(&index.name, day)).collect();
+    let missing: Vec<&str> = expected.iter().map(String::as_str).filter(|name| !served.contains(*name)).collect();
+    if !served.contains(index.name.as_str()) || missing.len() == expected.len() {
+        let cure = "have searchd read its configuration anew (kill -HUP); is it run by sphinx/sphinx.conf?";
+        return report.error(&part, format!("searchd does not serve {}", index.name), cure);
+    }
+    match missing.is_empty() {
+        true => report.ok(&part, format!("searchd serves all {} day indexes", expected.len())),
+        false => {
+            let cure = "have searchd read its configuration anew (kill -HUP); their records wait until then";
+            report.error(&part, format!("searchd does not serve {}", listed(&missing)), cure);
+        }
+    }
+    let today = day_index(&index.name, now.day());
+    let columns = match engine.select(&format!("DESCRIBE {today}")) {
+        Ok(columns) => columns,
+        // said above
+        Err(Fault::Reject(_)) => return,
+        Err(Fault::Retry(why)) => return report.error(&part, why, "start searchd"),
+    };
+    let has = |column: &str| columns.iter().any(|row| row.bytes(0) == column.as_bytes());
+    if columns.iter().any(|row| row.bytes(0) == b"id" && row.bytes(1) == b"uint") {
+        report.error(&part, "searchd was built with docids of 32 bits", "install one built with --enable-id64");
+    }
+    if let Some(lacking) = sphinxql::COLUMNS.into_iter().find(|column| !has(column)) {
+        let cure = "stop searchd, remove that index's directory, which alco cannot use, and start it";
+        report.error(&part, format!("{today} has no '{lacking}': it was declared by another configuration"), cure);
+    }
+}
+
+fn is_day(name: &str) -> bool {
+    name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Some names, and how many more.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [first, second, third, rest @ ..] if rest.len() > 1 => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        names => names.join(", "),
+    }
+}
+
+fn disk(config: &Config, report: &mut Report) {
+    const PART: &str = "data_dir";
+    let dir = &config.sphinx.data_dir;
+    let shown = dir.display();
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let cure = "right if searchd has a host of its own; else make it, for searchd's user";
+            return report.warning(PART, format!("cannot read {shown}: {error}"), cure);
+        }
+    };
+    match statvfs(dir) {
+        Ok(found) => {
+            let free = found.blocks_available() * found.fragment_size();
+            let text = format!("{shown}: {:.1} GiB free", free as f64 / f64::from(1 << 30));
+            let cure = "shorten days of some index, or make room: searchd takes no records when the disk is full";
+            match free {
+                0..TOO_FEW_BYTES => report.error(PART, text, cure),
+                TOO_FEW_BYTES..ENOUGH_BYTES => report.warning(PART, text, cure),
+                _ => report.ok(PART, text),
+            }
+        }
+        Err(error) => report.warning(PART, format!("cannot tell how much room {shown} has: {error}"), "look with df"),
+    }
+    let mut left: Vec<String> = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_ours = config.indexes.iter().any(|index| index.name.as_str() == name);
+        let holds_days = || {
+            let mut inside = fs::read_dir(entry.path()).into_iter().flatten().flatten();
+            inside.any(|day| is_day(&day.file_name().to_string_lossy()))
+        };
+        if !is_ours && holds_days() {
+            left.push(name);
+        }
+    }
+    left.sort_unstable();
+    for name in left {
+        let text = format!("{shown}/{name} holds days of an index that alco.ini has no more");
+        report.warning(PART, text, "remove the directory if nobody needs them");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_their_numbers() {
+        for (version, oldest, old) in [
+            ("3.10.8", &[3, 8][..], false),
+            ("3.7.28", &[3, 8], true),
+            ("7.0.15", &[5], false),
+            ("2.2.9-id64", &[2, 2, 11], true),
+            ("29.2.2 abc", &[2, 2, 11], false),
+            ("", &[5], true),
+        ] {
+            assert_eq!(numbers(version).as_slice() < oldest, old, "{version}");
+        }
+    }
+
+    #[test]
+    fn many_names_are_some_and_a_number() {
+        assert_eq!(listed(&["a", "b", "c", "d"]), "a, b, c, d");
+        assert_eq!(listed(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+    }
+}

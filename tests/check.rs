@@ -1,0 +1,102 @@
+//! alco check: a line for each thing that it looked at, with the cure where one is needed, and an exit status to go by.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::{ALCO, Alco, Stack};
+
+fn check(ini: &Path, json: bool) -> (Option<i32>, Vec<String>) {
+    let mut command = Command::new(ALCO);
+    command.args(["check", "--config"]).arg(ini).args(json.then_some("--json")).stdin(Stdio::null());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&stderr), "");
+    (status.code(), String::from_utf8(stdout).unwrap().lines().map(str::to_owned).collect())
+}
+
+/// A line of that state about that part says all of that.
+#[track_caller]
+fn says(lines: &[String], state: &str, part: &str, texts: &[&str]) {
+    let start = format!("{state:<8} {part}: ");
+    let found = lines.iter().any(|line| line.starts_with(&start) && texts.iter().all(|text| line.contains(text)));
+    assert!(found, "no '{start}' with {texts:?} in\n{}", lines.join("\n"));
+}
+
+#[test]
+fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
+    const INI: &str = "[index checked]\ndays = 2\nrouting_keys = checked.#\n";
+    let stack = Stack::private("checked", INI);
+    let alone = stack.dir().join("alco.ini");
+
+    // before alco has ever run
+    let (code, lines) = check(&alone, false);
+    assert_eq!(code, Some(1), "{lines:#?}");
+    says(&lines, "warning", "rabbitmq", &["no exchange 'logstash'", "alco run declares it"]);
+    says(&lines, "warning", "index checked", &["no queue 'checked'", "alco run"]);
+    says(&lines, "warning", "index checked", &["has not bound its queue with checked.#"]);
+    says(&lines, "ok", "index checked", &["serves all 4 day indexes"]);
+    let (_, again) = check(&alone, false);
+    assert_eq!(lines, again, "nothing was changed by it");
+
+    // all is well
+    let alco = Alco::start(&stack, INI);
+    let (code, lines) = check(&alco.ini, false);
+    assert_eq!(code, Some(0), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.starts_with("ok ")), "{lines:#?}");
+    for (part, text) in [
+        ("alco.ini", "indexes checked"),
+        ("rabbitmq", "RabbitMQ 3."),
+        ("rabbitmq", "exchange 'logstash' is as configured"),
+        ("index checked", "0 records wait, 1 consumers"),
+        ("redis", "Redis "),
+        ("searchd", "searchd 2.2.11 at 127.0.0.1:"),
+        ("searchd", "may have it read its configuration anew"),
+        ("data_dir", "GiB free"),
+    ] {
+        says(&lines, "ok", part, &[text]);
+    }
+    // as JSON, too
+    let (code, objects) = check(&alco.ini, true);
+    assert_eq!((code, objects.len()), (Some(0), lines.len()));
+    for (object, line) in objects.iter().zip(&lines) {
+        let object: serde_json::Value = serde_json::from_str(object).unwrap();
+        assert_eq!(object["state"], "ok");
+        assert!(line.contains(object["part"].as_str().unwrap()), "{object}");
+    }
+
+    // an index that nobody told searchd of, another exchange, other properties, what is left of an old index, Redis' memory
+    fs::create_dir_all(stack.dir().join("searchd/data/gone/20260101")).unwrap();
+    stack.ask_redis::<()>(&["CONFIG", "SET", "maxmemory", "100mb"]);
+    stack.ask_redis::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let more = stack.dir().join("more.ini");
+    let ini = fs::read_to_string(&alco.ini).unwrap();
+    let text = ini
+        .replace("[index checked]\n", "[index checked]\ndurable = no\n")
+        .replace("days = 2", "days = 3")
+        .replace("[rabbitmq]\n", "[rabbitmq]\nexchange_durable = no\n");
+    fs::write(&more, text + "[index new]\n").unwrap();
+    let (code, lines) = check(&more, false);
+    assert_eq!(code, Some(2), "{lines:#?}");
+    says(&lines, "error", "rabbitmq", &["exchange 'logstash'", "exchange_durable"]);
+    says(&lines, "error", "index checked", &["queue 'checked'", "durable"]);
+    says(&lines, "error", "index checked", &["does not serve checked_", "kill -HUP"]);
+    says(&lines, "error", "index new", &["does not serve new", "kill -HUP"]);
+    says(&lines, "warning", "redis", &["allkeys-lru", "noeviction"]);
+    says(&lines, "warning", "data_dir", &["/gone holds days of an index"]);
+    fs::write(&more, "[index checked]\ncolums = x\n").unwrap();
+    let output = Command::new(ALCO).args(["check", "--config"]).arg(&more).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("more.ini:2: "), "{output:?}");
+
+    // nobody is there
+    assert!(alco.stop().success());
+    for server in ["rabbitmq", "redis", "searchd"] {
+        stack.stop(server);
+    }
+    let (code, lines) = check(&alone, false);
+    assert_eq!(code, Some(2), "{lines:#?}");
+    for (part, key) in [("rabbitmq", "[rabbitmq] url"), ("redis", "[redis] url"), ("searchd", "[sphinx] address")] {
+        says(&lines, "error", part, &["refused", key]);
+    }
+    assert!(lines.iter().all(|line| !line.contains("guest:guest")), "no password is shown");
+}
