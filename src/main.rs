@@ -10,8 +10,10 @@
 //! global state, and nothing that forks, writes a pid file or speaks to syslog.
 
 mod cli;
+mod columns;
 mod config;
 mod daemon;
+mod format;
 mod housekeeping;
 mod http;
 mod ingest;
@@ -22,6 +24,7 @@ mod sphinx;
 mod term;
 mod time;
 mod values;
+mod visible;
 
 use std::io::{self, Write};
 use std::path::Path;

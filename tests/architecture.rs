@@ -10,6 +10,8 @@ use regex::Regex;
 const ROWS: &[(&str, u8)] = &[
     // words
     ("record", 0),
+    ("columns", 0),
+    ("visible", 0),
     ("time", 0),
     ("metrics", 0),
     ("config", 0),
@@ -39,9 +41,10 @@ const ROWS: &[(&str, u8)] = &[
     ("ingest::chunk", 3),
     ("sphinx::engine", 3),
     ("values", 3),
-    // flows
+    // flows; what they write
     ("ingest", 4),
     ("search", 4),
+    ("format", 4),
     ("http", 5),
     ("term", 5),
     ("term::check", 6),

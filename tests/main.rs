@@ -11,6 +11,7 @@ mod collect;
 mod counted;
 mod days;
 mod fidelity;
+mod formats;
 mod leases;
 mod memory;
 mod pages;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::callers::{Caller, Callers};
 use super::head;
 use super::socket::{Client, Listener};
 use crate::config::Address;
@@ -48,6 +49,7 @@ struct Shared {
     /// ends when all should end; every wait hears it
     stop: UnixStream,
     open: AtomicUsize,
+    callers: Arc<Callers>,
     /// held until the last thread has ended
     _running: Sender<Infallible>,
 }
@@ -67,10 +69,14 @@ impl Gate {
         listen: &[Address],
         inner: PathBuf,
         stop: UnixStream,
+        callers: Arc<Callers>,
         running: Sender<Infallible>,
     ) -> Result<Gate, String> {
         let listeners = listen.iter().map(Listener::new).collect::<Result<_, String>>()?;
-        Ok(Gate { listeners, shared: Arc::new(Shared { inner, stop, open: AtomicUsize::new(0), _running: running }) })
+        Ok(Gate {
+            listeners,
+            shared: Arc::new(Shared { inner, stop, open: AtomicUsize::new(0), callers, _running: running }),
+        })
     }
 
     pub fn run(self) {
@@ -101,7 +107,10 @@ impl Gate {
         self.shared.open.fetch_add(1, SeqCst);
         let open = Open(self.shared.clone());
         let serve = move || {
-            if let Err(error) = serve(&mut client, &open.0).and_then(|()| part(&mut client, &open.0)) {
+            let (number, caller) = open.0.callers.enter();
+            let served = serve(&mut client, &open.0, number, &caller);
+            open.0.callers.leave(number);
+            if let Err(error) = served.and_then(|()| part(&mut client, &open.0)) {
                 log::debug!("HTTP: {error}");
             }
         };
@@ -137,9 +146,9 @@ impl Shared {
 }
 
 /// Requests of one connection, one after the other.
-fn serve(client: &mut Client, shared: &Shared) -> io::Result<()> {
+fn serve(client: &mut Client, shared: &Shared, number: u64, caller: &Caller) -> io::Result<()> {
     client.set_write_timeout(WRITE_TIME)?;
-    let peer = client.peer();
+    let peer = format!("{} {number}", client.peer());
     let mut bytes = Vec::new();
     loop {
         let length = match read_head(client, shared, &mut bytes)? {
@@ -153,8 +162,8 @@ fn serve(client: &mut Client, shared: &Shared) -> io::Result<()> {
         bytes.drain(..length);
         let mut inner = UnixStream::connect(&shared.inner)?;
         inner.write_all(head.text.as_bytes())?;
-        forward(&mut inner, client, shared)?;
-        if !head.keep {
+        forward(&mut inner, client, shared, &mut bytes)?;
+        if !head.keep || caller.is_broken_off() {
             return Ok(());
         }
     }
@@ -217,15 +226,31 @@ fn read_head(client: &mut Client, shared: &Shared, bytes: &mut Vec<u8>) -> io::R
     }
 }
 
-/// The reply, as it comes: a page that grows must not wait for a full buffer.
-fn forward(inner: &mut UnixStream, client: &mut Client, shared: &Shared) -> io::Result<()> {
+/// The reply, as it comes: a page that grows must not wait for a full buffer. What the client sends meanwhile is its next
+/// request; its end is taken for its leave, as proxies do.
+fn forward(inner: &mut UnixStream, client: &mut Client, shared: &Shared, next: &mut Vec<u8>) -> io::Result<()> {
     let mut chunk = vec![0; 16 * 1024];
     let mut stopping = false;
     loop {
-        if !stopping && matches!(shared.wait(&[inner.as_fd()], None), Wait::Stop) {
-            // those who would answer may be gone already
-            stopping = true;
-            inner.set_read_timeout(Some(LAST_WORDS))?;
+        if !stopping {
+            let listens = next.len() <= HEAD_BYTES;
+            let both = [inner.as_fd(), client.fd()];
+            match shared.wait(if listens { &both } else { &both[..1] }, None) {
+                Wait::Stop => {
+                    // those who would answer may be gone already
+                    stopping = true;
+                    inner.set_read_timeout(Some(LAST_WORDS))?;
+                }
+                Wait::Late => continue,
+                Wait::Ready(0) => {}
+                Wait::Ready(_) => match client.read(&mut chunk)? {
+                    0 => return Err(io::ErrorKind::ConnectionAborted.into()),
+                    read => {
+                        next.extend_from_slice(&chunk[..read]);
+                        continue;
+                    }
+                },
+            }
         }
         match inner.read(&mut chunk)? {
             0 => return Ok(()),

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-/// The private header that says who asks; one that a client sent is dropped.
+/// The private header that says who asks, and by which connection; one that a client sent is dropped.
 pub const PEER: &str = "X-Alco-Peer";
 
 #[derive(Debug, PartialEq, Eq)]

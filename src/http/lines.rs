@@ -1,9 +1,9 @@
 //! Hits as lines of a page: which columns they show, and what of a record folds.
 
-use super::pages::columns::{Columns, Value};
 use super::pages::level::Level;
 use super::pages::line::{Cell, Line, Role};
 use super::pages::log::Row;
+use crate::columns::{Columns, Value};
 use crate::config::Index;
 use crate::search::query::Query;
 use crate::search::{self, Hit, Page};

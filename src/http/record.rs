@@ -3,15 +3,14 @@
 use super::Site;
 use super::grep::{frame, query, settings};
 use super::lines::{hits, line_view, shown_columns};
-use super::pages::columns::Columns;
 use super::pages::line::{Line, Role};
 use super::pages::{links, record};
 use super::refusal::{Answer, Refusal};
 use super::reply::Reply;
-use crate::config::Index;
+use crate::columns::Columns;
+use crate::format::members;
 use crate::search::cursor::Place;
 use crate::search::{Hit, Page};
-use crate::sphinx::json;
 use crate::time::{Range, Ts};
 
 /// Lines around a record, at first, and at most.
@@ -74,7 +73,7 @@ pub fn record_page(site: &Site, list: &str, place: &str, around: &str, text: &st
         zone: &zone,
         record: line_view(&settings, &shown, hit, Role::Here, false),
         columns: columns.into_iter().filter(|(name, _)| !apart(name)).collect(),
-        json: whole(index, hit),
+        json: members(index, hit),
         before: lines_before,
         after: lines_after,
         more_before,
@@ -105,25 +104,4 @@ fn parse_around(text: &str) -> Option<(usize, usize)> {
     let (before, after) = text.split_once('-')?;
     let number = |text: &str| text.parse::<usize>().ok().map(|number| number.min(MAX_AROUND));
     Some((number(before)?, number(after)?))
-}
-
-/// The record as JSON, member by member: time and message are kept apart from the columns where they are as alco would
-/// write them.
-fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
-    let quoted = |text: &str| {
-        let mut out = String::with_capacity(text.len() + 2);
-        json::quoted(text, &mut out);
-        out
-    };
-    let columns = Columns::parse(&hit.record.columns).0;
-    let missing = |key: &str| !columns.iter().any(|(name, _)| name == key);
-    let mut members = Vec::with_capacity(columns.len() + 2);
-    if missing(&index.timestamp) {
-        members.push((quoted(&index.timestamp), quoted(&hit.place.ts.rfc3339())));
-    }
-    if missing(&index.message) {
-        members.push((quoted(&index.message), quoted(&hit.record.message)));
-    }
-    members.extend(columns.iter().map(|(name, value)| (quoted(name), value.get().to_owned())));
-    members
 }

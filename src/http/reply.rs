@@ -1,5 +1,10 @@
 //! What is sent back: a status, a kind, a body, and the headers that every reply has.
 
+use std::fmt;
+use std::io;
+
+use super::stream::Out;
+
 /// Log text is hostile, and nobody is meant to frame, sniff or be told where a reader came from. The icon of a page is
 /// an empty `data:` address, which spares browsers from asking for one.
 const SECURITY: [(&str, &str); 3] = [
@@ -12,11 +17,28 @@ const SECURITY: [(&str, &str); 3] = [
     ("Referrer-Policy", "no-referrer"),
 ];
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Writes a body piece by piece, in a thread of its own. An error breaks the reply off.
+pub type Writer = Box<dyn FnOnce(&mut Out) -> io::Result<()> + Send>;
+
+pub enum Body {
+    Whole(String),
+    Stream(Writer),
+}
+
+#[derive(Debug)]
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
-    pub body: String,
+    pub body: Body,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Whole(text) => text.fmt(f),
+            Body::Stream(_) => f.write_str("a stream"),
+        }
+    }
 }
 
 impl Reply {
@@ -24,7 +46,11 @@ impl Reply {
         let mut headers: Vec<_> = SECURITY.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         headers.push(("Content-Type", kind.to_owned()));
         headers.push(("Server", "alco".to_owned()));
-        Reply { status, headers, body }
+        Reply { status, headers, body: Body::Whole(body) }
+    }
+
+    pub fn stream(kind: &str, write: impl FnOnce(&mut Out) -> io::Result<()> + Send + 'static) -> Reply {
+        Reply { body: Body::Stream(Box::new(write)), ..Reply::new(200, kind, String::new()).uncached() }
     }
 
     pub fn page(status: u16, page: String) -> Reply {

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::assets;
-use super::pages::columns::Value;
 use super::pages::level::Level;
 use super::pages::line::{Cell, Line, Role};
 use super::pages::log::{Row, Total};
 use super::pages::{Frame, error, filters, histogram, indexes, links, log, record};
+use crate::columns::Value;
 use crate::config::IndexName;
 use crate::search::cursor::Place;
 use crate::search::query::Query;

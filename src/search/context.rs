@@ -6,7 +6,7 @@ use crate::search::page::collect;
 use crate::search::plan::Plan;
 use crate::search::query::Query;
 use crate::search::walk::Manner;
-use crate::search::{Hit, Line, SearchError, Searcher};
+use crate::search::{Hit, Line, SearchError, Searcher, Until};
 
 /// The lines around matches, each once, with gaps between groups.
 pub(super) struct Around<'a> {
@@ -41,7 +41,7 @@ impl<'a> Around<'a> {
         let backwards = self.plan.newest_first;
         let side = |backwards, lines| {
             let manner = Manner { backwards, stream: true, bare: false, hint: lines };
-            searcher.walk(self.plan, manner, Some(hit.place), None)
+            searcher.walk(self.plan, manner, Some(hit.place), Until::default())
         };
         // one line more tells whether the group touches the one before
         let (earlier, ..) = collect(&mut side(!backwards, self.before + 1), self.before + 1)?;

@@ -10,7 +10,7 @@ use crate::search::cursor::{Cursor, Place};
 use crate::search::plan::{Plan, slices};
 use crate::search::query::{Context, Order, Query};
 use crate::search::walk::{Manner, Step, Walk, away, candidate, not_served};
-use crate::search::{Count, Hit, Line, Page, Scope, SearchError, Searcher};
+use crate::search::{Count, Hit, Line, Page, Scope, SearchError, Searcher, Until};
 use crate::sphinx::daily::day_index;
 use crate::time::{Range, Ts, When};
 
@@ -55,7 +55,7 @@ impl Searcher {
             bare: false,
             hint: if plan.pattern.is_empty() { limit + 1 } else { limit * CHECKED },
         };
-        let mut walk = self.walk(plan, manner, from, Some(scope.deadline));
+        let mut walk = self.walk(plan, manner, from, scope.until());
         let (mut hits, more, reached) = collect(&mut walk, limit)?;
         let mut warnings = walk.warnings;
         let far = hits.last().map(|hit| hit.place).filter(|_| more);
@@ -99,7 +99,7 @@ impl Searcher {
             warnings: warnings.into_iter().collect(),
         };
         let find = Manner { backwards, stream: false, bare: false, hint: limit };
-        let mut walk = self.walk(plan, find, None, Some(scope.deadline));
+        let mut walk = self.walk(plan, find, None, scope.until());
         let first = match walk.next()? {
             Step::Hit(hit) => hit,
             Step::End => return Ok(empty(None, walk.warnings)),
@@ -113,7 +113,7 @@ impl Searcher {
             _ => (false, None),
         };
         let manner = Manner { backwards: backwards != back, stream: true, bare: false, hint: limit + 1 };
-        let mut walk = self.walk(plan, manner, from.or(Some(start)), Some(scope.deadline));
+        let mut walk = self.walk(plan, manner, from.or(Some(start)), scope.until());
         let mut hits = if from.is_none() { vec![first] } else { Vec::new() };
         let (rest, mut more, reached) = collect(&mut walk, limit - hits.len())?;
         hits.extend(rest);
@@ -144,14 +144,18 @@ impl Searcher {
         warnings: &mut BTreeSet<String>,
     ) -> Result<bool, SearchError> {
         let manner = Manner { backwards, stream: false, bare: true, hint: CHECKED };
-        let mut walk = self.walk(plan, manner, Some(place), Some(deadline));
+        let mut walk = self.walk(plan, manner, Some(place), Until::by(deadline));
         // not known in time: the link is better there in vain than missing
         let is_any = !matches!(walk.next()?, Step::End);
         warnings.append(&mut walk.warnings);
         Ok(is_any)
     }
 
-    #[expect(dead_code, reason = "the formats for programs stream by it")]
+    /// Whether the query can be run.
+    pub fn check(&self, query: &Query, scope: &Scope) -> Result<(), SearchError> {
+        self.plan(query, scope).map(drop)
+    }
+
     /// Hands over every line of the answer, however many, until `take` says false. Says what was missing.
     pub fn each(
         &self,
@@ -167,11 +171,11 @@ impl Searcher {
             _ => None,
         };
         let manner = Manner { backwards, stream: false, bare: false, hint: scope.page_size };
-        let mut walk = self.walk(&plan, manner, from, None);
+        let mut walk = self.walk(&plan, manner, from, scope.endless());
         let mut following = hit_of(walk.next()?);
         if query.context == Context::All && !plan.pattern.is_empty() {
             let Some(first) = following else { return Ok(walk.warnings.into_iter().collect()) };
-            let mut stream = self.walk(&plan, Manner { stream: true, ..manner }, Some(first.place), None);
+            let mut stream = self.walk(&plan, Manner { stream: true, ..manner }, Some(first.place), scope.endless());
             let mut hit = Some(first);
             while let Some(this) = hit.filter(|_| left > 0) {
                 left -= 1;
@@ -232,7 +236,7 @@ impl Searcher {
         plan.sources[0].slices = slices(&index.name, index.days, self.peers, range, now);
         let side = |backwards, lines: usize| {
             let manner = Manner { backwards, stream: true, bare: false, hint: lines + 1 };
-            let mut walk = self.walk(&plan, manner, Some(hit.place), None);
+            let mut walk = self.walk(&plan, manner, Some(hit.place), Until::default());
             let (hits, more, _) = collect(&mut walk, lines)?;
             let last = hits.last().map_or(hit.place, |hit| hit.place);
             Ok::<_, SearchError>((hits, more.then_some(last), walk.warnings))

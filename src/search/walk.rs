@@ -4,12 +4,11 @@
 //! Invariant: what comes out is in order, and no document comes twice.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::time::Instant;
 
 use crate::record::Stored;
 use crate::search::cursor::Place;
 use crate::search::plan::{Plan, Slice, SourcePlan};
-use crate::search::{Hit, SearchError};
+use crate::search::{Hit, SearchError, Until};
 use crate::sphinx::engine::{Engine, Fault, Pool, Row};
 use crate::sphinx::json::read_back;
 use crate::sphinx::select::{Narrowing, Select};
@@ -17,6 +16,9 @@ use crate::time::{Range, Ts};
 
 /// Rows of one question: enough that asking costs less than answering.
 const MOST_ROWS: usize = 20_000;
+/// The same without a deadline: a stream lives long and beside others, and what it holds of an answer is memory.
+const STREAM_ROWS: usize = 2000;
+const STREAM_BYTES: usize = 2 << 20;
 /// Text held of one answer; what comes after it is asked for again.
 const MOST_BYTES: usize = 16 << 20;
 /// The least time to ask for at once: half a second's records are no long answer.
@@ -46,7 +48,7 @@ pub struct Walk<'a> {
     plan: &'a Plan,
     manner: Manner,
     warn: bool,
-    deadline: Option<Instant>,
+    until: Until,
     sources: Vec<Source<'a>>,
     pub warnings: BTreeSet<String>,
 }
@@ -103,7 +105,7 @@ impl<'a> Walk<'a> {
         plan: &'a Plan,
         manner: Manner,
         from: Option<Place>,
-        deadline: Option<Instant>,
+        until: Until,
         warn: bool,
     ) -> Walk<'a> {
         let beside = |slice: &Slice| match (from, manner.backwards) {
@@ -111,12 +113,13 @@ impl<'a> Walk<'a> {
             (Some(place), false) => floor(slice.range.end) > place,
             (Some(place), true) => floor(slice.range.start) < place,
         };
+        let most_rows = most_rows(&until);
         let sources = plan.sources.iter().map(|source| {
             let mut slices: VecDeque<&Slice> = source.slices.iter().filter(|slice| beside(slice)).collect();
             if manner.backwards {
                 slices.make_contiguous().reverse();
             }
-            let rows = manner.hint.clamp(1, MOST_ROWS);
+            let rows = manner.hint.clamp(1, most_rows);
             Source {
                 plan: source,
                 slices,
@@ -128,7 +131,7 @@ impl<'a> Walk<'a> {
                 asked: false,
             }
         });
-        Walk { pool, plan, manner, warn, deadline, sources: sources.collect(), warnings: BTreeSet::new() }
+        Walk { pool, plan, manner, warn, until, sources: sources.collect(), warnings: BTreeSet::new() }
     }
 
     pub fn next(&mut self) -> Result<Step, SearchError> {
@@ -179,8 +182,12 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    fn most_bytes(&self) -> usize {
+        if self.until.deadline.is_some() { MOST_BYTES } else { STREAM_BYTES }
+    }
+
     fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.until.is_over()
     }
 
     /// Asks once, and checks what came.
@@ -196,7 +203,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         let (first, seen) = (found.first().map(|(place, _)| place.ts), found.len());
-        let ends = found.len() < rows && bytes < MOST_BYTES;
+        let ends = found.len() < rows && bytes < self.most_bytes();
         let mean = bytes / found.len().max(1) + 1;
         let (mut hits, mut late) = (Vec::new(), false);
         let mut at = None;
@@ -220,12 +227,13 @@ impl<'a> Walk<'a> {
                 hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
             }
         }
+        let (most_rows, most_bytes) = (most_rows(&self.until), self.most_bytes());
         let source = &mut self.sources[n];
         source.asked = true;
         source.at = at.or(source.at);
         source.dense = hits.len() * 4 > seen;
         source.hits.extend(hits);
-        source.rows = (rows * 4).min(MOST_ROWS).min(MOST_BYTES / mean).max(1);
+        source.rows = (rows * 4).min(most_rows).min(most_bytes / mean).max(1);
         if ends && !late {
             source.at = Some(floor(if self.manner.backwards { part.start } else { part.end }));
             source.window = source.window.map(|window| window.saturating_mul(4));
@@ -259,15 +267,15 @@ impl<'a> Walk<'a> {
         };
         let statement = select.documents();
         let (mut bytes, mut found) = (0, Vec::new());
-        let warn = self.warn;
+        let (warn, most_bytes) = (self.warn, self.most_bytes());
         let answer = self.pool.with(|engine| {
             engine.each(&statement, |row| {
                 let row = candidate(&row, whole);
                 bytes += row.1.message.len() + row.1.columns.len();
                 found.push(row);
-                bytes < MOST_BYTES
+                bytes < most_bytes
             })?;
-            warnings(engine, warn && bytes < MOST_BYTES)
+            warnings(engine, warn && bytes < most_bytes)
         });
         match answer {
             Ok(warnings) => self.warnings.extend(warnings),
@@ -308,6 +316,10 @@ impl<'a> Walk<'a> {
         });
         Ok(())
     }
+}
+
+fn most_rows(until: &Until) -> usize {
+    if until.deadline.is_some() { MOST_ROWS } else { STREAM_ROWS }
 }
 
 /// The place before all records of an instant; no record has it, since no docid is 0.

@@ -501,17 +501,22 @@ impl Stack {
     /// Waits for so many documents, and says which messages are stored how often.
     #[track_caller]
     pub fn settled(&self, index: &str, count: u64, at_most: Duration) -> BTreeMap<String, usize> {
+        self.settled_count(index, count, at_most);
+        let mut messages = BTreeMap::new();
+        for (_, message) in self.documents(index) {
+            *messages.entry(message).or_default() += 1;
+        }
+        messages
+    }
+
+    #[track_caller]
+    pub fn settled_count(&self, index: &str, count: u64, at_most: Duration) {
         let (deadline, mut stored) = (Instant::now() + at_most, 0);
         while stored < count {
             assert!(Instant::now() < deadline, "{index} holds {stored} of {count} documents after {at_most:?}");
             thread::sleep(POLL);
             stored = self.count(index).unwrap_or(stored);
         }
-        let mut messages = BTreeMap::new();
-        for (_, message) in self.documents(index) {
-            *messages.entry(message).or_default() += 1;
-        }
-        messages
     }
 }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::Frame;
-use super::visible::visible;
+use crate::visible::visible;
 
 #[derive(Clone, Debug)]
 pub struct View<'a> {

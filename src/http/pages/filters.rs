@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::visible::{cut, visible_in_line};
 use super::{links, thousands};
 use crate::search::query::Query;
+use crate::visible::{cut, visible_in_line};
 
 /// Longer values are cut where they are shown; the link and the title have more.
 const SHOWN_CHARS: usize = 60;

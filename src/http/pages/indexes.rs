@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::visible::visible_in_line;
 use super::{Frame, age, histogram, links, note, thousands};
 use crate::config::IndexName;
 use crate::time::Ts;
+use crate::visible::visible_in_line;
 
 /// A stream without records for so long may be one whose collecting has stopped.
 const STALE_MICROS: i64 = 3_600_000_000;

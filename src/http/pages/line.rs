@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::level::Level;
-use super::visible::{cut, visible, visible_in_line};
 use super::{links, thousands};
 use crate::search::cursor::Place;
+use crate::visible::{cut, visible, visible_in_line};
 
 /// Longer first lines of a message are cut: no screen is so wide, and a hundred of them still make a light page.
 const MESSAGE_CHARS: usize = 1000;

@@ -5,11 +5,11 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::line::{Jump, Line, Role, Rows, day, gap, new_dates};
-use super::visible::{cut, visible_in_line};
 use super::{Frame, age, duration, filters, histogram, links, note, search, thousands};
 use crate::search::cursor::Place;
 use crate::search::query::{Context, Filter, Format, Mode, Order, Query, Within};
 use crate::time::{Range, Ts, When};
+use crate::visible::{cut, visible_in_line};
 
 /// A longer query string would make each line's link heavier than the line.
 const CARRIED_BYTES: usize = 300;

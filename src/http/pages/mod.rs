@@ -8,8 +8,8 @@ use maud::{DOCTYPE, Markup, html};
 use crate::config::IndexName;
 use crate::http::assets;
 use crate::time::Ts;
+use crate::visible;
 
-pub mod columns;
 pub mod error;
 pub mod filters;
 pub mod histogram;
@@ -22,7 +22,6 @@ pub mod record;
 pub mod search;
 pub mod seen;
 pub mod values;
-pub mod visible;
 
 /// More indexes than these are one link to their list, so that the header stays one line.
 const NAV_INDEXES: usize = 12;

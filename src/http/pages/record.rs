@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::columns::Value;
 use super::line::{Jump, Line, Role, Rows, day, marked, new_dates};
-use super::visible::{cut, visible, visible_in_line};
 use super::{Frame, links, thousands};
+use crate::columns::Value;
 use crate::config::IndexName;
 use crate::search::query::Query;
+use crate::visible::{cut, visible, visible_in_line};
 use jiff::tz::TimeZone;
 
 /// More columns than these are in the JSON form only.

@@ -4,9 +4,9 @@
 use maud::{Markup, html};
 
 use super::links;
-use super::visible::{cut, visible_in_line};
 use crate::search::query::{Comparison, Condition, Context, Filter, Mode, Query, Within};
 use crate::time::When;
+use crate::visible::{cut, visible_in_line};
 
 /// Lines around a match that are offered.
 const CONTEXTS: [u32; 5] = [0, 1, 3, 10, 50];

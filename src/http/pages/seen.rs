@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::visible::{cut, visible_in_line};
 use super::{Frame, age, links, note, thousands};
 use crate::search::query::{Condition, Filter, Query};
 use crate::time::Ts;
+use crate::visible::{cut, visible_in_line};
 
 const NAME_CHARS: usize = 100;
 const EXAMPLE_CHARS: usize = 120;

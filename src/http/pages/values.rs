@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::visible::{cut, visible_in_line};
 use super::{Frame, filters, links};
 use crate::search::query::Query;
+use crate::visible::{cut, visible_in_line};
 
 #[derive(Clone, Debug)]
 pub struct View<'a> {
