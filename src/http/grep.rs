@@ -13,6 +13,7 @@ use super::pages::log::{Total, View as LogView};
 use super::pages::{Frame, filters, histogram, links, values};
 use super::refusal::{Answer, Refusal, why};
 use super::reply::Reply;
+use super::text;
 use crate::config::{Index, IndexName};
 use crate::search::Scope;
 use crate::search::histogram::{Bar, Severity};
@@ -28,7 +29,7 @@ const ALL_VALUES: usize = 1000;
 /// Columns offered for a line.
 const OFFERED_COLUMNS: usize = 60;
 /// The other forms of a search that exist.
-const FORMATS: &[(&str, Format)] = &[];
+const FORMATS: &[(&str, Format)] = &[("text", Format::Text), ("NDJSON", Format::Ndjson), ("CSV", Format::Csv)];
 
 /// The settings of the indexes that a path names.
 pub fn settings<'a>(site: &'a Site, list: &str) -> Result<Vec<&'a Index>, Refusal> {
@@ -74,10 +75,13 @@ pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
 }
 
 /// `/grep/<index>/`
-pub fn log_page(site: &Site, list: &str, text: &str, now: Ts) -> Answer {
+pub fn log_page(site: &Site, list: &str, asked: &str, now: Ts) -> Answer {
     let settings = settings(site, list)?;
-    let query = query(&settings, text)?;
-    if let Some(short) = canonical(text, &query) {
+    let query = query(&settings, asked)?;
+    if matches!(query.format, Format::Text | Format::Ndjson | Format::Csv) {
+        return Ok(text::stream(site, list, query, now));
+    }
+    if let Some(short) = canonical(asked, &query) {
         return Ok(Reply::redirect(
             302,
             &format!("{}{short}", links::grep_path(&site.config.http.base_path, &query.indexes)),

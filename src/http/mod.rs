@@ -11,6 +11,7 @@ mod grep;
 mod head;
 mod indexes;
 mod lines;
+mod live;
 mod pages;
 mod record;
 mod refusal;
@@ -18,10 +19,13 @@ mod reply;
 #[cfg(test)]
 mod samples;
 mod socket;
+mod stream;
+mod text;
 
 use std::convert::Infallible;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -36,6 +40,7 @@ use crate::search::Searcher;
 use crate::time::Ts;
 use crate::values::Values;
 use gate::Gate;
+use live::Live;
 use refusal::{Refusal, plain_error, refused};
 use reply::Reply;
 use socket::Private;
@@ -58,6 +63,9 @@ pub struct Site {
     /// records are collected in this process too
     pub collects: bool,
     pub started: Ts,
+    /// how many are under way
+    streams: Arc<AtomicUsize>,
+    live: Arc<Live>,
 }
 
 impl Site {
@@ -70,6 +78,8 @@ impl Site {
             metrics,
             collects,
             started: now(),
+            streams: Arc::default(),
+            live: Arc::default(),
             config,
         })
     }
@@ -115,9 +125,10 @@ impl Server {
         let (running, ended) = bounded(0);
         // whoever holds the one end hears when the other is dropped, in the same wait as for a socket
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
-        let gate = Gate::new(&config.http.listen, private.socket(), stopped, running.clone())?;
-
         let site = Arc::new(Site::new(config, metrics, collects)?);
+        let listen = &site.config.http.listen;
+        let gate = Gate::new(listen, private.socket(), site.live.clone(), stopped, running.clone())?;
+
         for number in 1..=THREADS {
             let (server, site, stop) = (server.clone(), site.clone(), stop.clone());
             spawn(&format!("http-{number}"), &running, move || serve(&server, &site, &stop))?;
@@ -151,7 +162,7 @@ fn spawn(name: &str, running: &Sender<Infallible>, work: impl FnOnce() + Send + 
     started.map(drop).map_err(|error| format!("cannot start thread {name}: {error}"))
 }
 
-fn serve(server: &tiny_http::Server, site: &Site, stop: &Receiver<Infallible>) {
+fn serve(server: &tiny_http::Server, site: &Arc<Site>, stop: &Receiver<Infallible>) {
     loop {
         match server.recv() {
             Ok(request) => respond(request, site),
@@ -167,10 +178,10 @@ fn serve(server: &tiny_http::Server, site: &Site, stop: &Receiver<Infallible>) {
     }
 }
 
-fn respond(request: Request, site: &Site) {
+fn respond(request: Request, site: &Arc<Site>) {
     let known = request.headers().iter().find(|header| header.field.equiv("If-None-Match"));
     let known = known.map(|header| header.value.to_string());
-    let reply = match request.method() {
+    let mut reply = match request.method() {
         Method::Get | Method::Head => answer(site, request.url(), known.as_deref(), now()),
         method => {
             let why = format!("{method} does nothing here");
@@ -178,6 +189,13 @@ fn respond(request: Request, site: &Site) {
                 .with("Allow", "GET, HEAD")
         }
     };
+    match reply.stream.take() {
+        Some(work) => stream::respond(request, site, reply, work),
+        None => send(request, reply),
+    }
+}
+
+fn send(request: Request, reply: Reply) {
     let mut response = Response::from_data(reply.body.into_bytes()).with_status_code(reply.status);
     for (name, value) in reply.headers {
         match Header::from_bytes(name, value) {

@@ -90,8 +90,9 @@ fn hits_where(page: &Page, is: impl Fn(Place) -> bool) -> impl Iterator<Item = &
 
 fn parse_place(text: &str) -> Option<(Ts, i64, i64)> {
     let mut numbers = text.split('.').map(str::parse::<i64>);
-    let (Some(Ok(ts)), Some(Ok(seq)), Some(Ok(digest)), None) =
-        (numbers.next(), numbers.next(), numbers.next(), numbers.next())
+    // a fourth number is the document's, as in the `@id` of NDJSON
+    let (Some(Ok(ts)), Some(Ok(seq)), Some(Ok(digest)), None | Some(Ok(_)), None) =
+        (numbers.next(), numbers.next(), numbers.next(), numbers.next(), numbers.next())
     else {
         return None;
     };
@@ -109,7 +110,7 @@ fn parse_around(text: &str) -> Option<(usize, usize)> {
 
 /// The record as JSON, member by member: time and message are kept apart from the columns where they are as alco would
 /// write them.
-fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
+pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
     let quoted = |text: &str| {
         let mut out = String::with_capacity(text.len() + 2);
         json::quoted(text, &mut out);

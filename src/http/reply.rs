@@ -1,5 +1,7 @@
 //! What is sent back: a status, a kind, a body, and the headers that every reply has.
 
+use super::stream::Work;
+
 /// Log text is hostile, and nobody is meant to frame, sniff or be told where a reader came from. The icon of a page is
 /// an empty `data:` address, which spares browsers from asking for one.
 const SECURITY: [(&str, &str); 3] = [
@@ -12,11 +14,12 @@ const SECURITY: [(&str, &str); 3] = [
     ("Referrer-Policy", "no-referrer"),
 ];
 
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
+    /// writes the body instead, as it is found
+    pub stream: Option<Work>,
 }
 
 impl Reply {
@@ -24,7 +27,7 @@ impl Reply {
         let mut headers: Vec<_> = SECURITY.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         headers.push(("Content-Type", kind.to_owned()));
         headers.push(("Server", "alco".to_owned()));
-        Reply { status, headers, body }
+        Reply { status, headers, body, stream: None }
     }
 
     pub fn page(status: u16, page: String) -> Reply {
@@ -42,6 +45,10 @@ impl Reply {
 
     pub fn json(text: String) -> Reply {
         Reply::new(200, "application/json", text).uncached()
+    }
+
+    pub fn stream(kind: &str, work: Work) -> Reply {
+        Reply { stream: Some(work), ..Reply::new(200, kind, String::new()).uncached() }
     }
 
     /// `location` is made of our own links: ASCII, and without line ends.

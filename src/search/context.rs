@@ -26,6 +26,11 @@ impl<'a> Around<'a> {
         Around { plan, before, after, last: None }
     }
 
+    /// Whether there are any lines around a match.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.before > 0 || self.after > 0
+    }
+
     /// Gives a match and its lines. `following` is the next match, where it is known: the lines after this one end there,
     /// else at whatever matches.
     pub(super) fn add(
@@ -35,7 +40,7 @@ impl<'a> Around<'a> {
         following: Option<Place>,
         take: &mut impl FnMut(Line) -> bool,
     ) -> Result<bool, SearchError> {
-        if self.before == 0 && self.after == 0 {
+        if !self.is_wanted() {
             return Ok(take(Line::Match(hit)));
         }
         let backwards = self.plan.newest_first;

@@ -14,9 +14,28 @@ use crate::search::typed::{read_typed, write_typed};
 use crate::time::{self, When};
 
 /// Parameters that are no columns; a column of such a name is `js.<column>`.
-const RESERVED: [&str; 20] = [
-    "start_ts", "end_ts", "search", "mode", "case", "word", "invert", "context", "before", "after", "in", "columns",
-    "order", "limit", "format", "follow", "wrap", "tz", "cursor", "download",
+const RESERVED: [&str; 21] = [
+    "start_ts",
+    "end_ts",
+    "search",
+    "mode",
+    "case",
+    "word",
+    "invert",
+    "context",
+    "before",
+    "after",
+    "in",
+    "columns",
+    "order",
+    "limit",
+    "format",
+    "follow",
+    "wrap",
+    "tz",
+    "cursor",
+    "download",
+    "tracebacks",
 ];
 
 const JS: &str = "js.";
@@ -96,6 +115,7 @@ impl Query {
             "invert" => self.invert = yes_or_no(key, text)?,
             "wrap" => self.wrap = yes_or_no(key, text)?,
             "download" => self.download = yes_or_no(key, text)?,
+            "tracebacks" => self.tracebacks = yes_or_no(key, text)?,
             "in" => self.within = one_of(key, text, &[("message", Within::Message), ("all", Within::All)])?,
             "order" => self.order = one_of(key, text, &[("asc", Order::OldestFirst), ("desc", Order::NewestFirst)])?,
             "context" => {
@@ -251,6 +271,7 @@ impl Query {
             Follow::Every(seconds) => url.put("follow", &format!("{seconds}s")),
         }
         url.flag("download", self.download);
+        url.flag("tracebacks", self.tracebacks);
         url.some("cursor", self.cursor.as_ref());
         url.0
     }
@@ -457,7 +478,7 @@ mod tests {
             "context=y",
             "columns=host,a%5C,b",
             "columns=",
-            "order=desc&limit=50&wrap=1&tz=Europe/Berlin&format=csv&follow=1&download=1&cursor=a1.2.-3.4",
+            "order=desc&limit=50&wrap=1&tz=Europe/Berlin&format=csv&follow=1&download=1&tracebacks=1&cursor=a1.2.-3.4",
             "format=text&follow=10s",
         ] {
             // `=` in a value needs no encoding

@@ -151,12 +151,13 @@ impl Searcher {
         Ok(is_any)
     }
 
-    #[expect(dead_code, reason = "the formats for programs stream by it")]
-    /// Hands over every line of the answer, however many, until `take` says false. Says what was missing.
+    /// Hands over every line of the answer, however many, until `take` says false. `pulse` is called before each question
+    /// to searchd, and gives up where it says false. Says what was missing.
     pub fn each(
         &self,
         query: &Query,
         scope: &Scope,
+        pulse: &dyn Fn() -> bool,
         mut take: impl FnMut(Line) -> bool,
     ) -> Result<Vec<String>, SearchError> {
         let plan = self.plan(query, scope)?;
@@ -164,32 +165,40 @@ impl Searcher {
         let backwards = plan.newest_first;
         let from = match query.cursor {
             Some(Cursor::After(place)) => Some(place),
-            _ => None,
+            Some(Cursor::Before(_)) => {
+                return Err(SearchError::Bad("a stream goes one way; write a cursor that begins with a".to_owned()));
+            }
+            None => None,
         };
-        let manner = Manner { backwards, stream: false, bare: false, hint: scope.page_size };
-        let mut walk = self.walk(&plan, manner, from, None);
-        let mut following = hit_of(walk.next()?);
+        let hint = scope.page_size.min(left);
+        let manner = Manner { backwards, stream: false, bare: false, hint };
+        let mut walk = self.walk(&plan, manner, from, None).with_pulse(pulse);
         if query.context == Context::All && !plan.pattern.is_empty() {
-            let Some(first) = following else { return Ok(walk.warnings.into_iter().collect()) };
-            let mut stream = self.walk(&plan, Manner { stream: true, ..manner }, Some(first.place), None);
+            let Some(first) = hit_of(walk.next()?) else { return Ok(walk.warnings.into_iter().collect()) };
+            let manner = Manner { stream: true, ..manner };
+            let mut stream = self.walk(&plan, manner, Some(first.place), None).with_pulse(pulse);
             let mut hit = Some(first);
-            while let Some(this) = hit.filter(|_| left > 0) {
+            while let Some(this) = hit {
                 left -= 1;
-                if !take(marked(&plan, this)) {
+                if !take(marked(&plan, this)) || left == 0 {
                     break;
                 }
                 hit = hit_of(stream.next()?);
             }
             walk.warnings.append(&mut stream.warnings);
-        } else {
-            let mut around = Around::new(query, &plan);
-            while let Some(hit) = following.take().filter(|_| left > 0) {
-                left -= 1;
-                following = hit_of(walk.next()?);
-                if !around.add(self, hit, following.as_ref().map(|hit| hit.place), &mut take)? {
-                    break;
-                }
+            return Ok(walk.warnings.into_iter().collect());
+        }
+        let mut around = Around::new(query, &plan);
+        let mut next = hit_of(walk.next()?);
+        while let Some(hit) = next {
+            left -= 1;
+            // the match after this one, where lines around it have to end there; else it is not waited for
+            let following = if around.is_wanted() && left > 0 { hit_of(walk.next()?) } else { None };
+            let goes_on = around.add(self, hit, following.as_ref().map(|hit| hit.place), &mut take)?;
+            if !goes_on || left == 0 {
+                break;
             }
+            next = if around.is_wanted() { following } else { hit_of(walk.next()?) };
         }
         Ok(walk.warnings.into_iter().collect())
     }
@@ -262,7 +271,7 @@ pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<(Vec<Hit>, bool, 
     }
 }
 
-/// A walk without a deadline is never late.
+/// A walk without a deadline is late only when it is given up.
 fn hit_of(step: Step) -> Option<Hit> {
     match step {
         Step::Hit(hit) => Some(hit),

@@ -54,6 +54,8 @@ pub struct Query {
     pub follow: Follow,
     /// `download=1`
     pub download: bool,
+    /// `tracebacks=1`: text and CSV have the context columns too
+    pub tracebacks: bool,
 }
 
 impl Query {
@@ -82,6 +84,7 @@ impl Query {
             format: Format::default(),
             follow: Follow::default(),
             download: false,
+            tracebacks: false,
         }
     }
 
