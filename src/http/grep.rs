@@ -1,7 +1,6 @@
 //! `/grep/<index>/`: a search, and what searching and Redis answer, made into the views of its pages.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
@@ -16,10 +15,10 @@ use super::reply::Reply;
 use super::text;
 use crate::columns::Columns;
 use crate::config::{Index, IndexName};
+use crate::search::Scope;
 use crate::search::histogram::{Bar, Severity};
 use crate::search::query::{Format, Query};
 use crate::search::{self, Count, Page};
-use crate::search::{Abandoned, Scope};
 use crate::time::{Ts, zone_name};
 
 /// Bars over the range: wide enough to be hit with a finger on a phone, and each costs about 150 bytes.
@@ -75,18 +74,14 @@ pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
     }
 }
 
-/// `/grep/<index>/`, in the form asked for.
-pub fn log(site: &Arc<Site>, list: &str, text: &str, now: Ts, gone: &Abandoned) -> Answer {
+/// `/grep/<index>/`
+pub fn log_page(site: &Site, list: &str, asked: &str, now: Ts) -> Answer {
     let settings = settings(site, list)?;
-    let query = query(&settings, text)?;
-    match query.format {
-        Format::Page | Format::Json => log_page(site, &settings, query, text, now, gone),
-        Format::Text | Format::Ndjson | Format::Csv => text::stream(site, list, query, now),
+    let query = query(&settings, asked)?;
+    if matches!(query.format, Format::Text | Format::Ndjson | Format::Csv) {
+        return Ok(text::stream(site, list, query, now));
     }
-}
-
-fn log_page(site: &Site, settings: &[&Index], query: Query, text: &str, now: Ts, gone: &Abandoned) -> Answer {
-    if let Some(short) = canonical(text, &query) {
+    if let Some(short) = canonical(asked, &query) {
         return Ok(Reply::redirect(
             302,
             &format!("{}{short}", links::grep_path(&site.config.http.base_path, &query.indexes)),
@@ -94,7 +89,7 @@ fn log_page(site: &Site, settings: &[&Index], query: Query, text: &str, now: Ts,
     }
     let zone = query.zone(&site.config.http.timezone).clone();
     let page_size = query.limit.unwrap_or(site.config.http.page_size).get();
-    let scope = Scope { abandoned: gone.clone(), ..scope(site, now, &zone, page_size) };
+    let scope = scope(site, now, &zone, page_size);
     let page = site.searcher.page(&query, &scope)?;
     let mut warnings = page.warnings.clone();
 
@@ -115,8 +110,8 @@ fn log_page(site: &Site, settings: &[&Index], query: Query, text: &str, now: Ts,
     }
     let filters = listed.iter().map(|column| column_values(site, &query, &scope, column, LISTED_VALUES)).collect();
 
-    let shown = shown_columns(settings, &query);
-    let rows = rows(settings, &shown, &page, query.indexes.len() > 1);
+    let shown = shown_columns(&settings, &query);
+    let rows = rows(&settings, &shown, &page, query.indexes.len() > 1);
     let nothing = !page.lines.iter().any(|line| !matches!(line, search::Line::Gap));
     let last_record = || settings.iter().filter_map(|index| site.searcher.recent(&index.name, now).ok()?.1).max();
     let view = LogView {
@@ -134,7 +129,7 @@ fn log_page(site: &Site, settings: &[&Index], query: Query, text: &str, now: Ts,
         bars: bars.iter().map(bar).collect(),
         bars_partial,
         filters,
-        other_columns: other_columns(site, settings, &shown, &page),
+        other_columns: other_columns(site, &settings, &shown, &page),
         shown_columns: shown,
         last_record: if nothing { last_record() } else { None },
         formats: FORMATS,
@@ -152,9 +147,8 @@ fn canonical(text: &str, query: &Query) -> Option<String> {
     (sent_by_a_form && short != text).then(|| if short.is_empty() { short } else { format!("?{short}") })
 }
 
-pub fn scope(site: &Site, now: Ts, zone: &TimeZone, page_size: usize) -> Scope {
-    let deadline = Instant::now() + site.config.http.search_budget;
-    Scope { now, zone: zone.clone(), page_size, deadline, abandoned: Abandoned::default() }
+fn scope(site: &Site, now: Ts, zone: &TimeZone, page_size: usize) -> Scope {
+    Scope { now, zone: zone.clone(), page_size, deadline: Instant::now() + site.config.http.search_budget }
 }
 
 fn total(count: Count) -> Total {

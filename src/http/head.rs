@@ -5,8 +5,10 @@
 
 use std::fmt::Write;
 
-/// The private header that says who asks, and by which connection; one that a client sent is dropped.
+/// The private header that says who asks; one that a client sent is dropped.
 pub const PEER: &str = "X-Alco-Peer";
+/// And the one that says which request it is.
+pub const NUMBER: &str = "X-Alco-Request";
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
@@ -24,8 +26,15 @@ pub fn length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// Whether the head of a reply says that its connection ends with it, as that of a stream does: it may be broken off.
+pub fn closes(reply: &[u8]) -> bool {
+    let head = &reply[..length(reply).unwrap_or(reply.len())];
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.any(|line| line.eq_ignore_ascii_case(b"connection: close"))
+}
+
 /// None: not HTTP as it is spoken here.
-pub fn rewritten(head: &[u8], peer: &str) -> Option<Head> {
+pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let first = lines.next()?;
     let method = &first[..first.iter().position(|byte| *byte == b' ')?];
@@ -61,7 +70,7 @@ pub fn rewritten(head: &[u8], peer: &str) -> Option<Head> {
             "content-length" => keep &= value == b"0",
             "transfer-encoding" => keep = false,
             "expect" | "upgrade" | "te" | "keep-alive" | "proxy-connection" => {}
-            _ if name.eq_ignore_ascii_case(PEER) => {}
+            _ if name.eq_ignore_ascii_case(PEER) || name.eq_ignore_ascii_case(NUMBER) => {}
             _ => {
                 if let Ok(value) = std::str::from_utf8(value)
                     && value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
@@ -71,7 +80,7 @@ pub fn rewritten(head: &[u8], peer: &str) -> Option<Head> {
             }
         }
     }
-    write!(text, "Connection: close\r\n{PEER}: {peer}\r\n\r\n").expect("a String takes all");
+    write!(text, "Connection: close\r\n{PEER}: {peer}\r\n{NUMBER}: {number}\r\n\r\n").expect("a String takes all");
     Some(Head { text, keep })
 }
 
@@ -81,9 +90,9 @@ mod tests {
 
     #[track_caller]
     fn check(head: &str, expect: Option<(&str, bool)>) {
-        let got = rewritten(head.as_bytes(), "10.0.0.1");
+        let got = rewritten(head.as_bytes(), "10.0.0.1", 7);
         let expect = expect.map(|(text, keep)| Head {
-            text: format!("{text}Connection: close\r\nX-Alco-Peer: 10.0.0.1\r\n\r\n"),
+            text: format!("{text}Connection: close\r\nX-Alco-Peer: 10.0.0.1\r\nX-Alco-Request: 7\r\n\r\n"),
             keep,
         });
         assert_eq!(got, expect, "{head:?}");
@@ -97,7 +106,7 @@ mod tests {
         check("GET / HTTP/1.1\r\nConnection: keep-alive, Close\r\n\r\n", Some(("GET / HTTP/1.1\r\n", false)));
         check("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", Some(("POST / HTTP/1.1\r\n", false)));
         check(
-            "GET / HTTP/1.1\r\nx-alco-peer: 127.0.0.1\r\nX: \u{e9}\r\nY: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nx-alco-peer: 127.0.0.1\r\nx-alco-request: 1\r\nX: \u{e9}\r\nY: b\r\n\r\n",
             Some(("GET / HTTP/1.1\r\nY: b\r\n", true)),
         );
     }

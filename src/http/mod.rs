@@ -5,13 +5,13 @@
 
 mod api;
 mod assets;
-mod callers;
 mod columns;
 mod gate;
 mod grep;
 mod head;
 mod indexes;
 mod lines;
+mod live;
 mod pages;
 mod record;
 mod refusal;
@@ -23,9 +23,9 @@ mod stream;
 mod text;
 
 use std::convert::Infallible;
-use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -36,20 +36,17 @@ use tiny_http::{Header, Method, Request, Response};
 
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::search::{Abandoned, Searcher};
+use crate::search::Searcher;
 use crate::time::Ts;
 use crate::values::Values;
-use callers::Callers;
 use gate::Gate;
+use live::Live;
 use refusal::{Refusal, plain_error, refused};
-use reply::{Body, Reply};
+use reply::Reply;
 use socket::Private;
-use stream::Streams;
 
 /// Requests answered at a time. They mostly wait for searchd; a slow search must not keep a page from its style sheet.
 const THREADS: usize = 8;
-/// Streams at a time: each holds some megabytes, and keeps searchd busy.
-const STREAMS: usize = 8;
 /// Longer request lines are refused: our own links stay below, and servers and browsers stop at about as much.
 const MAX_URL: usize = 16 * 1024;
 /// How long pages go without Redis after it has failed.
@@ -63,10 +60,12 @@ pub struct Site {
     /// when Redis last failed
     values_failed: Mutex<Option<Instant>>,
     pub metrics: Arc<Metrics>,
-    streams: Streams,
     /// records are collected in this process too
     pub collects: bool,
     pub started: Ts,
+    /// how many are under way
+    streams: Arc<AtomicUsize>,
+    live: Arc<Live>,
 }
 
 impl Site {
@@ -77,9 +76,10 @@ impl Site {
             values,
             values_failed: Mutex::new(None),
             metrics,
-            streams: Streams::default(),
             collects,
             started: now(),
+            streams: Arc::default(),
+            live: Arc::default(),
             config,
         })
     }
@@ -125,13 +125,13 @@ impl Server {
         let (running, ended) = bounded(0);
         // whoever holds the one end hears when the other is dropped, in the same wait as for a socket
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
-        let callers = Arc::new(Callers::default());
-        let gate = Gate::new(&config.http.listen, private.socket(), stopped, callers.clone(), running.clone())?;
-
         let site = Arc::new(Site::new(config, metrics, collects)?);
+        let listen = &site.config.http.listen;
+        let gate = Gate::new(listen, private.socket(), site.live.clone(), stopped, running.clone())?;
+
         for number in 1..=THREADS {
-            let (server, site, stop, callers) = (server.clone(), site.clone(), stop.clone(), callers.clone());
-            spawn(&format!("http-{number}"), &running, move || serve(&server, &site, &callers, &stop))?;
+            let (server, site, stop) = (server.clone(), site.clone(), stop.clone());
+            spawn(&format!("http-{number}"), &running, move || serve(&server, &site, &stop))?;
         }
         spawn("http-gate", &running, move || gate.run())?;
         spawn("http-stop", &running, move || {
@@ -162,10 +162,10 @@ fn spawn(name: &str, running: &Sender<Infallible>, work: impl FnOnce() + Send + 
     started.map(drop).map_err(|error| format!("cannot start thread {name}: {error}"))
 }
 
-fn serve(server: &tiny_http::Server, site: &Arc<Site>, callers: &Callers, stop: &Receiver<Infallible>) {
+fn serve(server: &tiny_http::Server, site: &Arc<Site>, stop: &Receiver<Infallible>) {
     loop {
         match server.recv() {
-            Ok(request) => respond(request, site, callers),
+            Ok(request) => respond(request, site),
             // the channel is closed, and this thread was woken for it
             Err(_) if stop.try_recv() == Err(TryRecvError::Disconnected) => return,
             Err(error) => {
@@ -178,61 +178,35 @@ fn serve(server: &tiny_http::Server, site: &Arc<Site>, callers: &Callers, stop: 
     }
 }
 
-fn respond(request: Request, site: &Arc<Site>, callers: &Callers) {
-    let header = |name: &'static str| {
-        let found = request.headers().iter().find(|header| header.field.equiv(name));
-        found.map(|header| header.value.to_string())
-    };
-    let known = header("If-None-Match");
-    let number = header(head::PEER).and_then(|peer| peer.rsplit_once(' ')?.1.parse().ok());
-    let caller = number.map(|number| callers.get(number)).unwrap_or_default();
+fn respond(request: Request, site: &Arc<Site>) {
+    let known = request.headers().iter().find(|header| header.field.equiv("If-None-Match"));
+    let known = known.map(|header| header.value.to_string());
     let mut reply = match request.method() {
-        Method::Get | Method::Head => answer(site, request.url(), known.as_deref(), &caller.gone, now()),
+        Method::Get | Method::Head => answer(site, request.url(), known.as_deref(), now()),
         method => {
             let why = format!("{method} does nothing here");
             plain_error(site, 405, "Only GET", &why, "Everything here is a link or a form that asks.")
                 .with("Allow", "GET, HEAD")
         }
     };
-    let sent = match std::mem::replace(&mut reply.body, Body::Whole(String::new())) {
-        Body::Whole(body) => send(request, reply, body),
-        Body::Stream(write) => match site.streams.take(STREAMS) {
-            Some(seat) => {
-                let work = move || {
-                    let _seat = seat;
-                    if let Err(error) = stream::respond(request, &reply, write, caller) {
-                        log::debug!("HTTP: a stream was broken off: {error}");
-                    }
-                };
-                thread::Builder::new().name("http-stream".to_owned()).spawn(work).map(drop)
-            }
-            None => {
-                let why = format!("{STREAMS} are under way already.");
-                let busy = plain_error(site, 503, "Too many streams", &why, "Come back in a minute.");
-                let mut busy = busy.with("Retry-After", "60");
-                let body = std::mem::replace(&mut busy.body, Body::Whole(String::new()));
-                match body {
-                    Body::Whole(body) => send(request, busy, body),
-                    Body::Stream(_) => Ok(()),
-                }
-            }
-        },
-    };
-    // a client that has gone away needs no answer
-    if let Err(error) = sent {
-        log::debug!("HTTP: {error}");
+    match reply.stream.take() {
+        Some(work) => stream::respond(request, site, reply, work),
+        None => send(request, reply),
     }
 }
 
-fn send(request: Request, reply: Reply, body: String) -> io::Result<()> {
-    let mut response = Response::from_data(body.into_bytes()).with_status_code(reply.status);
+fn send(request: Request, reply: Reply) {
+    let mut response = Response::from_data(reply.body.into_bytes()).with_status_code(reply.status);
     for (name, value) in reply.headers {
         match Header::from_bytes(name, value) {
             Ok(header) => response.add_header(header),
             Err(()) => log::error!("the header {name} is not ASCII"),
         }
     }
-    request.respond(response)
+    // a client that has gone away needs no answer
+    if let Err(error) = request.respond(response) {
+        log::debug!("HTTP: {error}");
+    }
 }
 
 fn now() -> Ts {
@@ -246,7 +220,7 @@ struct Asked<'a> {
 }
 
 /// The reply to a GET, whatever happens.
-fn answer(site: &Arc<Site>, url: &str, known: Option<&str>, gone: &Abandoned, now: Ts) -> Reply {
+fn answer(site: &Site, url: &str, known: Option<&str>, now: Ts) -> Reply {
     if url.len() > MAX_URL {
         let why = format!("It has {} bytes; {MAX_URL} are taken.", url.len());
         return plain_error(site, 414, "The address is too long", &why, "Take some filters away.");
@@ -260,12 +234,12 @@ fn answer(site: &Arc<Site>, url: &str, known: Option<&str>, gone: &Abandoned, no
         plain_error(site, 500, "This is alco's fault", "The page could not be made.", "What happened is in alco's log.")
     };
     // the site is not changed by a page; what a page locks is as whole after a panic as before
-    let reply = catch_unwind(AssertUnwindSafe(|| route(site, &asked, known, gone, now))).unwrap_or_else(panicked);
+    let reply = catch_unwind(AssertUnwindSafe(|| route(site, &asked, known, now))).unwrap_or_else(panicked);
     log::debug!("{} {url}", reply.status);
     reply
 }
 
-fn route(site: &Arc<Site>, asked: &Asked, known: Option<&str>, gone: &Abandoned, now: Ts) -> Reply {
+fn route(site: &Site, asked: &Asked, known: Option<&str>, now: Ts) -> Reply {
     let base = &site.config.http.base_path;
     let Some(parts) = below(base, &asked.parts) else {
         return refused(site, &Refusal::Gone(format!("Everything here is below {base}.")));
@@ -277,7 +251,7 @@ fn route(site: &Arc<Site>, asked: &Asked, known: Option<&str>, gone: &Abandoned,
         ["grep", ""] => Ok(indexes::index_page(site, now)),
         ["grep", "shortcut", name, ""] => indexes::shortcut(site, name, None),
         ["grep", "shortcut", name, value, ""] => indexes::shortcut(site, name, Some(value)),
-        ["grep", list, ""] => grep::log(site, list, query, now, gone),
+        ["grep", list, ""] => grep::log_page(site, list, query, now),
         ["grep", list, "at", place, ""] => record::record_page(site, list, place, "", query, now),
         ["grep", list, "at", place, around, ""] => record::record_page(site, list, place, around, query, now),
         ["grep", list, "columns", ""] => columns::columns_page(site, list, query, now),
@@ -374,16 +348,15 @@ mod tests {
 
     fn ask(url: &str) -> Reply {
         let config = Arc::new(config(vec![]));
-        let site = Arc::new(Site::new(config, metrics(), false).expect("addresses"));
-        answer(&site, url, None, &Abandoned::default(), Ts::from_micros(1_795_341_600_000_000))
+        let site = Site::new(config, metrics(), false).expect("addresses");
+        answer(&site, url, None, Ts::from_micros(1_795_341_600_000_000))
     }
 
     #[track_caller]
     fn check(url: &str, status: u16, contains: &str) {
         let reply = ask(url);
         let location = reply.headers.iter().find(|(name, _)| *name == "Location").map(|(_, value)| value.as_str());
-        let Body::Whole(body) = &reply.body else { panic!("{url}: a stream") };
-        let text = location.unwrap_or(body);
+        let text = location.unwrap_or(&reply.body);
         assert_eq!(reply.status, status, "{url}: {text}");
         assert!(text.contains(contains), "{url}: {text}");
         assert!(

@@ -8,9 +8,10 @@ use super::pages::{links, record};
 use super::refusal::{Answer, Refusal};
 use super::reply::Reply;
 use crate::columns::Columns;
-use crate::format::members;
+use crate::config::Index;
 use crate::search::cursor::Place;
 use crate::search::{Hit, Page};
+use crate::sphinx::json;
 use crate::time::{Range, Ts};
 
 /// Lines around a record, at first, and at most.
@@ -73,7 +74,7 @@ pub fn record_page(site: &Site, list: &str, place: &str, around: &str, text: &st
         zone: &zone,
         record: line_view(&settings, &shown, hit, Role::Here, false),
         columns: columns.into_iter().filter(|(name, _)| !apart(name)).collect(),
-        json: members(index, hit),
+        json: whole(index, hit),
         before: lines_before,
         after: lines_after,
         more_before,
@@ -89,8 +90,9 @@ fn hits_where(page: &Page, is: impl Fn(Place) -> bool) -> impl Iterator<Item = &
 
 fn parse_place(text: &str) -> Option<(Ts, i64, i64)> {
     let mut numbers = text.split('.').map(str::parse::<i64>);
-    let (Some(Ok(ts)), Some(Ok(seq)), Some(Ok(digest)), None) =
-        (numbers.next(), numbers.next(), numbers.next(), numbers.next())
+    // a fourth number is the document's, as in the `@id` of NDJSON
+    let (Some(Ok(ts)), Some(Ok(seq)), Some(Ok(digest)), None | Some(Ok(_)), None) =
+        (numbers.next(), numbers.next(), numbers.next(), numbers.next(), numbers.next())
     else {
         return None;
     };
@@ -104,4 +106,25 @@ fn parse_around(text: &str) -> Option<(usize, usize)> {
     let (before, after) = text.split_once('-')?;
     let number = |text: &str| text.parse::<usize>().ok().map(|number| number.min(MAX_AROUND));
     Some((number(before)?, number(after)?))
+}
+
+/// The record as JSON, member by member: time and message are kept apart from the columns where they are as alco would
+/// write them.
+pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
+    let quoted = |text: &str| {
+        let mut out = String::with_capacity(text.len() + 2);
+        json::quoted(text, &mut out);
+        out
+    };
+    let columns = Columns::parse(&hit.record.columns).0;
+    let missing = |key: &str| !columns.iter().any(|(name, _)| name == key);
+    let mut members = Vec::with_capacity(columns.len() + 2);
+    if missing(&index.timestamp) {
+        members.push((quoted(&index.timestamp), quoted(&hit.place.ts.rfc3339())));
+    }
+    if missing(&index.message) {
+        members.push((quoted(&index.message), quoted(&hit.record.message)));
+    }
+    members.extend(columns.iter().map(|(name, value)| (quoted(name), value.get().to_owned())));
+    members
 }

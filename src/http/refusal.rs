@@ -31,6 +31,16 @@ impl From<SearchError> for Refusal {
     }
 }
 
+/// What a program is told: the status, and one line.
+pub fn why_refused(refusal: Refusal) -> (u16, String) {
+    match refusal {
+        Refusal::Bad(why) => (400, why),
+        Refusal::NoIndex(name) => (404, format!("there is no index '{name}'")),
+        Refusal::Gone(why) => (404, why),
+        Refusal::Away(why) => (503, why),
+    }
+}
+
 /// What searching said.
 pub fn why(error: SearchError) -> String {
     match error {

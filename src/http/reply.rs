@@ -1,9 +1,6 @@
 //! What is sent back: a status, a kind, a body, and the headers that every reply has.
 
-use std::fmt;
-use std::io;
-
-use super::stream::Out;
+use super::stream::Work;
 
 /// Log text is hostile, and nobody is meant to frame, sniff or be told where a reader came from. The icon of a page is
 /// an empty `data:` address, which spares browsers from asking for one.
@@ -17,28 +14,12 @@ const SECURITY: [(&str, &str); 3] = [
     ("Referrer-Policy", "no-referrer"),
 ];
 
-/// Writes a body piece by piece, in a thread of its own. An error breaks the reply off.
-pub type Writer = Box<dyn FnOnce(&mut Out) -> io::Result<()> + Send>;
-
-pub enum Body {
-    Whole(String),
-    Stream(Writer),
-}
-
-#[derive(Debug)]
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
-    pub body: Body,
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Body::Whole(text) => text.fmt(f),
-            Body::Stream(_) => f.write_str("a stream"),
-        }
-    }
+    pub body: String,
+    /// writes the body instead, as it is found
+    pub stream: Option<Work>,
 }
 
 impl Reply {
@@ -46,11 +27,7 @@ impl Reply {
         let mut headers: Vec<_> = SECURITY.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         headers.push(("Content-Type", kind.to_owned()));
         headers.push(("Server", "alco".to_owned()));
-        Reply { status, headers, body: Body::Whole(body) }
-    }
-
-    pub fn stream(kind: &str, write: impl FnOnce(&mut Out) -> io::Result<()> + Send + 'static) -> Reply {
-        Reply { body: Body::Stream(Box::new(write)), ..Reply::new(200, kind, String::new()).uncached() }
+        Reply { status, headers, body, stream: None }
     }
 
     pub fn page(status: u16, page: String) -> Reply {
@@ -68,6 +45,10 @@ impl Reply {
 
     pub fn json(text: String) -> Reply {
         Reply::new(200, "application/json", text).uncached()
+    }
+
+    pub fn stream(kind: &str, work: Work) -> Reply {
+        Reply { stream: Some(work), ..Reply::new(200, kind, String::new()).uncached() }
     }
 
     /// `location` is made of our own links: ASCII, and without line ends.

@@ -6,7 +6,7 @@ use crate::search::page::collect;
 use crate::search::plan::Plan;
 use crate::search::query::Query;
 use crate::search::walk::Manner;
-use crate::search::{Hit, Line, SearchError, Searcher, Until};
+use crate::search::{Hit, Line, SearchError, Searcher};
 
 /// The lines around matches, each once, with gaps between groups.
 pub(super) struct Around<'a> {
@@ -26,6 +26,11 @@ impl<'a> Around<'a> {
         Around { plan, before, after, last: None }
     }
 
+    /// Whether there are any lines around a match.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.before > 0 || self.after > 0
+    }
+
     /// Gives a match and its lines. `following` is the next match, where it is known: the lines after this one end there,
     /// else at whatever matches.
     pub(super) fn add(
@@ -35,13 +40,13 @@ impl<'a> Around<'a> {
         following: Option<Place>,
         take: &mut impl FnMut(Line) -> bool,
     ) -> Result<bool, SearchError> {
-        if self.before == 0 && self.after == 0 {
+        if !self.is_wanted() {
             return Ok(take(Line::Match(hit)));
         }
         let backwards = self.plan.newest_first;
         let side = |backwards, lines| {
             let manner = Manner { backwards, stream: true, bare: false, hint: lines };
-            searcher.walk(self.plan, manner, Some(hit.place), Until::default())
+            searcher.walk(self.plan, manner, Some(hit.place), None)
         };
         // one line more tells whether the group touches the one before
         let (earlier, ..) = collect(&mut side(!backwards, self.before + 1), self.before + 1)?;

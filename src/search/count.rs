@@ -7,7 +7,7 @@ use crate::config::IndexName;
 use crate::search::plan::{Plan, Slice, slices};
 use crate::search::query::Query;
 use crate::search::walk::{Manner, Step, away, groups, not_served};
-use crate::search::{Count, Scope, SearchError, Searcher, Until};
+use crate::search::{Count, Scope, SearchError, Searcher};
 use crate::sphinx::engine::Row;
 use crate::sphinx::select::Narrowing;
 use crate::time::{Range, Ts};
@@ -72,7 +72,7 @@ impl Searcher {
         mut take: impl FnMut(Ts, &str),
     ) -> Result<bool, SearchError> {
         let manner = Manner { backwards: plan.newest_first, stream: false, bare, hint: ROWS };
-        let mut walk = self.walk(plan, manner, None, Until::by(deadline));
+        let mut walk = self.walk(plan, manner, None, Some(deadline));
         loop {
             match walk.next()? {
                 Step::Hit(hit) => take(hit.place.ts, &hit.record.columns),

@@ -28,8 +28,6 @@ mod typed;
 pub mod walk;
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -104,50 +102,6 @@ pub struct Scope {
     pub page_size: usize,
     /// pages show by then what was found; streams run to their end
     pub deadline: Instant,
-    pub abandoned: Abandoned,
-}
-
-impl Scope {
-    /// For a page.
-    fn until(&self) -> Until {
-        Until { deadline: Some(self.deadline), abandoned: self.abandoned.clone() }
-    }
-
-    /// For a stream.
-    fn endless(&self) -> Until {
-        Until { deadline: None, abandoned: self.abandoned.clone() }
-    }
-}
-
-/// Said by whoever asked: nobody waits for the answer any more.
-#[derive(Clone, Debug, Default)]
-pub struct Abandoned(Arc<AtomicBool>);
-
-impl Abandoned {
-    pub fn abandon(&self) {
-        self.0.store(true, Relaxed);
-    }
-
-    pub fn is(&self) -> bool {
-        self.0.load(Relaxed)
-    }
-}
-
-/// When a walk ends though there is more; by itself, never.
-#[derive(Clone, Debug, Default)]
-pub struct Until {
-    pub deadline: Option<Instant>,
-    pub abandoned: Abandoned,
-}
-
-impl Until {
-    pub fn by(deadline: Instant) -> Until {
-        Until { deadline: Some(deadline), ..Until::default() }
-    }
-
-    fn is_over(&self) -> bool {
-        self.abandoned.is() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
-    }
 }
 
 /// One answer of searchd may take so long before it is taken for hung.
@@ -180,7 +134,7 @@ impl Searcher {
         index.ok_or_else(|| SearchError::Bad(format!("there is no index '{name}'")))
     }
 
-    fn walk<'a>(&'a self, plan: &'a Plan, manner: Manner, from: Option<Place>, until: Until) -> Walk<'a> {
-        Walk::new(&self.pool, plan, manner, from, until, self.peers)
+    fn walk<'a>(&'a self, plan: &'a Plan, manner: Manner, from: Option<Place>, deadline: Option<Instant>) -> Walk<'a> {
+        Walk::new(&self.pool, plan, manner, from, deadline, self.peers)
     }
 }

@@ -10,7 +10,7 @@ use crate::search::cursor::{Cursor, Place};
 use crate::search::plan::{Plan, slices};
 use crate::search::query::{Context, Order, Query};
 use crate::search::walk::{Manner, Step, Walk, away, candidate, not_served};
-use crate::search::{Count, Hit, Line, Page, Scope, SearchError, Searcher, Until};
+use crate::search::{Count, Hit, Line, Page, Scope, SearchError, Searcher};
 use crate::sphinx::daily::day_index;
 use crate::time::{Range, Ts, When};
 
@@ -55,7 +55,7 @@ impl Searcher {
             bare: false,
             hint: if plan.pattern.is_empty() { limit + 1 } else { limit * CHECKED },
         };
-        let mut walk = self.walk(plan, manner, from, scope.until());
+        let mut walk = self.walk(plan, manner, from, Some(scope.deadline));
         let (mut hits, more, reached) = collect(&mut walk, limit)?;
         let mut warnings = walk.warnings;
         let far = hits.last().map(|hit| hit.place).filter(|_| more);
@@ -99,7 +99,7 @@ impl Searcher {
             warnings: warnings.into_iter().collect(),
         };
         let find = Manner { backwards, stream: false, bare: false, hint: limit };
-        let mut walk = self.walk(plan, find, None, scope.until());
+        let mut walk = self.walk(plan, find, None, Some(scope.deadline));
         let first = match walk.next()? {
             Step::Hit(hit) => hit,
             Step::End => return Ok(empty(None, walk.warnings)),
@@ -113,7 +113,7 @@ impl Searcher {
             _ => (false, None),
         };
         let manner = Manner { backwards: backwards != back, stream: true, bare: false, hint: limit + 1 };
-        let mut walk = self.walk(plan, manner, from.or(Some(start)), scope.until());
+        let mut walk = self.walk(plan, manner, from.or(Some(start)), Some(scope.deadline));
         let mut hits = if from.is_none() { vec![first] } else { Vec::new() };
         let (rest, mut more, reached) = collect(&mut walk, limit - hits.len())?;
         hits.extend(rest);
@@ -144,23 +144,20 @@ impl Searcher {
         warnings: &mut BTreeSet<String>,
     ) -> Result<bool, SearchError> {
         let manner = Manner { backwards, stream: false, bare: true, hint: CHECKED };
-        let mut walk = self.walk(plan, manner, Some(place), Until::by(deadline));
+        let mut walk = self.walk(plan, manner, Some(place), Some(deadline));
         // not known in time: the link is better there in vain than missing
         let is_any = !matches!(walk.next()?, Step::End);
         warnings.append(&mut walk.warnings);
         Ok(is_any)
     }
 
-    /// Whether the query can be run.
-    pub fn check(&self, query: &Query, scope: &Scope) -> Result<(), SearchError> {
-        self.plan(query, scope).map(drop)
-    }
-
-    /// Hands over every line of the answer, however many, until `take` says false. Says what was missing.
+    /// Hands over every line of the answer, however many, until `take` says false. `pulse` is called before each question
+    /// to searchd, and gives up where it says false. Says what was missing.
     pub fn each(
         &self,
         query: &Query,
         scope: &Scope,
+        pulse: &dyn Fn() -> bool,
         mut take: impl FnMut(Line) -> bool,
     ) -> Result<Vec<String>, SearchError> {
         let plan = self.plan(query, scope)?;
@@ -168,32 +165,40 @@ impl Searcher {
         let backwards = plan.newest_first;
         let from = match query.cursor {
             Some(Cursor::After(place)) => Some(place),
-            _ => None,
+            Some(Cursor::Before(_)) => {
+                return Err(SearchError::Bad("a stream goes one way; write a cursor that begins with a".to_owned()));
+            }
+            None => None,
         };
-        let manner = Manner { backwards, stream: false, bare: false, hint: scope.page_size };
-        let mut walk = self.walk(&plan, manner, from, scope.endless());
-        let mut following = hit_of(walk.next()?);
+        let hint = scope.page_size.min(left);
+        let manner = Manner { backwards, stream: false, bare: false, hint };
+        let mut walk = self.walk(&plan, manner, from, None).with_pulse(pulse);
         if query.context == Context::All && !plan.pattern.is_empty() {
-            let Some(first) = following else { return Ok(walk.warnings.into_iter().collect()) };
-            let mut stream = self.walk(&plan, Manner { stream: true, ..manner }, Some(first.place), scope.endless());
+            let Some(first) = hit_of(walk.next()?) else { return Ok(walk.warnings.into_iter().collect()) };
+            let manner = Manner { stream: true, ..manner };
+            let mut stream = self.walk(&plan, manner, Some(first.place), None).with_pulse(pulse);
             let mut hit = Some(first);
-            while let Some(this) = hit.filter(|_| left > 0) {
+            while let Some(this) = hit {
                 left -= 1;
-                if !take(marked(&plan, this)) {
+                if !take(marked(&plan, this)) || left == 0 {
                     break;
                 }
                 hit = hit_of(stream.next()?);
             }
             walk.warnings.append(&mut stream.warnings);
-        } else {
-            let mut around = Around::new(query, &plan);
-            while let Some(hit) = following.take().filter(|_| left > 0) {
-                left -= 1;
-                following = hit_of(walk.next()?);
-                if !around.add(self, hit, following.as_ref().map(|hit| hit.place), &mut take)? {
-                    break;
-                }
+            return Ok(walk.warnings.into_iter().collect());
+        }
+        let mut around = Around::new(query, &plan);
+        let mut next = hit_of(walk.next()?);
+        while let Some(hit) = next {
+            left -= 1;
+            // the match after this one, where lines around it have to end there; else it is not waited for
+            let following = if around.is_wanted() && left > 0 { hit_of(walk.next()?) } else { None };
+            let goes_on = around.add(self, hit, following.as_ref().map(|hit| hit.place), &mut take)?;
+            if !goes_on || left == 0 {
+                break;
             }
+            next = if around.is_wanted() { following } else { hit_of(walk.next()?) };
         }
         Ok(walk.warnings.into_iter().collect())
     }
@@ -236,7 +241,7 @@ impl Searcher {
         plan.sources[0].slices = slices(&index.name, index.days, self.peers, range, now);
         let side = |backwards, lines: usize| {
             let manner = Manner { backwards, stream: true, bare: false, hint: lines + 1 };
-            let mut walk = self.walk(&plan, manner, Some(hit.place), Until::default());
+            let mut walk = self.walk(&plan, manner, Some(hit.place), None);
             let (hits, more, _) = collect(&mut walk, lines)?;
             let last = hits.last().map_or(hit.place, |hit| hit.place);
             Ok::<_, SearchError>((hits, more.then_some(last), walk.warnings))
@@ -266,7 +271,7 @@ pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<(Vec<Hit>, bool, 
     }
 }
 
-/// A walk without a deadline is never late.
+/// A walk without a deadline is late only when it is given up.
 fn hit_of(step: Step) -> Option<Hit> {
     match step {
         Step::Hit(hit) => Some(hit),

@@ -54,7 +54,7 @@ pub struct Query {
     pub follow: Follow,
     /// `download=1`
     pub download: bool,
-    /// `tracebacks=1`: text has the context columns below each line
+    /// `tracebacks=1`: text and CSV have the context columns too
     pub tracebacks: bool,
 }
 

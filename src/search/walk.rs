@@ -4,11 +4,12 @@
 //! Invariant: what comes out is in order, and no document comes twice.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Instant;
 
 use crate::record::Stored;
 use crate::search::cursor::Place;
 use crate::search::plan::{Plan, Slice, SourcePlan};
-use crate::search::{Hit, SearchError, Until};
+use crate::search::{Hit, SearchError};
 use crate::sphinx::engine::{Engine, Fault, Pool, Row};
 use crate::sphinx::json::read_back;
 use crate::sphinx::select::{Narrowing, Select};
@@ -16,15 +17,15 @@ use crate::time::{Range, Ts};
 
 /// Rows of one question: enough that asking costs less than answering.
 const MOST_ROWS: usize = 20_000;
-/// The same without a deadline: a stream lives long and beside others, and what it holds of an answer is memory.
-const STREAM_ROWS: usize = 2000;
-const STREAM_BYTES: usize = 2 << 20;
-/// Text held of one answer; what comes after it is asked for again.
+/// Text of one answer, which searchd has in memory at once; what comes after it is asked for again.
 const MOST_BYTES: usize = 16 << 20;
+/// Text of hits to hold at a time: a stream of any length may take 8 MB (product), of which this is the larger part.
+const HELD_BYTES: usize = 1 << 19;
 /// The least time to ask for at once: half a second's records are no long answer.
 const SHORTEST: i64 = 500_000;
-/// The clock is looked at once in so many checks.
+/// The clock is looked at once in so many checks, or in so many bytes.
 const CLOCK: usize = 64;
+const CLOCK_BYTES: usize = 1 << 20;
 
 const PLACE: &str = "id, ts, seq, digest, logline";
 const WHOLE: &str = "id, ts, seq, digest, logline, js, exact";
@@ -42,13 +43,14 @@ pub struct Manner {
     pub hint: usize,
 }
 
-#[derive(Debug)]
 pub struct Walk<'a> {
     pool: &'a Pool,
     plan: &'a Plan,
     manner: Manner,
     warn: bool,
-    until: Until,
+    deadline: Option<Instant>,
+    /// called before each question; false gives the walk up
+    pulse: Option<&'a dyn Fn() -> bool>,
     sources: Vec<Source<'a>>,
     pub warnings: BTreeSet<String>,
 }
@@ -68,7 +70,19 @@ struct Source<'a> {
     asked: bool,
 }
 
-type Found = (Vec<(Place, Stored)>, usize);
+/// What came of one question.
+#[derive(Debug, Default)]
+struct Answer {
+    hits: Vec<Hit>,
+    /// the first and the last of what was looked at, how many, of how many bytes in all and in the hits
+    first: Option<Ts>,
+    last: Option<Place>,
+    seen: usize,
+    bytes: usize,
+    held: usize,
+    /// there is more of it
+    cut: bool,
+}
 
 impl Source<'_> {
     /// The next part of a slice, as long as the window.
@@ -94,7 +108,7 @@ impl Source<'_> {
 pub enum Step {
     Hit(Hit),
     End,
-    /// the time is used up, and everything before this place has come
+    /// the time is used up, or the walk given up, and everything before this place has come
     Late(Place),
 }
 
@@ -105,7 +119,7 @@ impl<'a> Walk<'a> {
         plan: &'a Plan,
         manner: Manner,
         from: Option<Place>,
-        until: Until,
+        deadline: Option<Instant>,
         warn: bool,
     ) -> Walk<'a> {
         let beside = |slice: &Slice| match (from, manner.backwards) {
@@ -113,13 +127,12 @@ impl<'a> Walk<'a> {
             (Some(place), false) => floor(slice.range.end) > place,
             (Some(place), true) => floor(slice.range.start) < place,
         };
-        let most_rows = most_rows(&until);
         let sources = plan.sources.iter().map(|source| {
             let mut slices: VecDeque<&Slice> = source.slices.iter().filter(|slice| beside(slice)).collect();
             if manner.backwards {
                 slices.make_contiguous().reverse();
             }
-            let rows = manner.hint.clamp(1, most_rows);
+            let rows = manner.hint.clamp(1, MOST_ROWS);
             Source {
                 plan: source,
                 slices,
@@ -131,7 +144,12 @@ impl<'a> Walk<'a> {
                 asked: false,
             }
         });
-        Walk { pool, plan, manner, warn, until, sources: sources.collect(), warnings: BTreeSet::new() }
+        Walk { pool, plan, manner, warn, deadline, pulse: None, sources: sources.collect(), warnings: BTreeSet::new() }
+    }
+
+    /// Has somebody look up before each question: who it is for may be gone, or wait for what was found so far.
+    pub fn with_pulse(self, pulse: &'a dyn Fn() -> bool) -> Walk<'a> {
+        Walk { pulse: Some(pulse), ..self }
     }
 
     pub fn next(&mut self) -> Result<Step, SearchError> {
@@ -174,7 +192,7 @@ impl<'a> Walk<'a> {
     /// Until the source has a hit, or no more slices, or no more time.
     fn fill(&mut self, n: usize) -> Result<(), SearchError> {
         while self.sources[n].hits.is_empty() && !self.sources[n].slices.is_empty() {
-            if self.sources[n].asked && self.is_late() {
+            if self.sources[n].asked && self.is_late() || self.pulse.is_some_and(|pulse| !pulse()) {
                 return Ok(());
             }
             self.fetch(n)?;
@@ -182,15 +200,11 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn most_bytes(&self) -> usize {
-        if self.until.deadline.is_some() { MOST_BYTES } else { STREAM_BYTES }
-    }
-
     fn is_late(&self) -> bool {
-        self.until.is_over()
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// Asks once, and checks what came.
+    /// Asks once, and checks what comes.
     fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
         let source = &self.sources[n];
         let Some(slice) = source.slices.front().copied() else { return Ok(()) };
@@ -198,27 +212,11 @@ impl<'a> Walk<'a> {
         let checked = !(self.plan.pattern.is_empty() || self.manner.stream);
         // where hits are rare among what is checked, their columns are read when they are known
         let whole = self.plan.needs_columns() || !self.manner.bare && (!checked || source.dense);
-        let Some((found, bytes)) = self.ask(n, slice, part, whole)? else {
+        let Some(answer) = self.ask(n, slice, part, whole)? else {
             self.sources[n].slices.pop_front();
             return Ok(());
         };
-        let (first, seen) = (found.first().map(|(place, _)| place.ts), found.len());
-        let ends = found.len() < rows && bytes < self.most_bytes();
-        let mean = bytes / found.len().max(1) + 1;
-        let (mut hits, mut late) = (Vec::new(), false);
-        let mut at = None;
-        for (n_seen, (place, record)) in found.into_iter().enumerate() {
-            if n_seen % CLOCK == CLOCK - 1 && self.is_late() {
-                late = true;
-                break;
-            }
-            at = Some(place);
-            if self.plan.filters.accept(&record.columns)
-                && (!checked || self.plan.matches(&record.message, &record.columns))
-            {
-                hits.push(Hit { index: self.sources[n].plan.index.clone(), place, record, marks: Vec::new() });
-            }
-        }
+        let Answer { mut hits, first, last, seen, bytes, held, cut } = answer;
         if !self.manner.bare {
             if !whole && !hits.is_empty() {
                 self.read_columns(slice, &mut hits)?;
@@ -227,14 +225,14 @@ impl<'a> Walk<'a> {
                 hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
             }
         }
-        let (most_rows, most_bytes) = (most_rows(&self.until), self.most_bytes());
         let source = &mut self.sources[n];
         source.asked = true;
-        source.at = at.or(source.at);
+        source.at = last.or(source.at);
         source.dense = hits.len() * 4 > seen;
         source.hits.extend(hits);
-        source.rows = (rows * 4).min(most_rows).min(most_bytes / mean).max(1);
-        if ends && !late {
+        let fits = |most: usize, bytes: usize| most / (bytes / seen.max(1) + 1);
+        source.rows = (rows * 4).min(MOST_ROWS).min(fits(MOST_BYTES, bytes)).min(fits(HELD_BYTES, held)).max(1);
+        if seen < rows && !cut {
             source.at = Some(floor(if self.manner.backwards { part.start } else { part.end }));
             source.window = source.window.map(|window| window.saturating_mul(4));
             let is_whole = match self.manner.backwards {
@@ -244,7 +242,7 @@ impl<'a> Walk<'a> {
             if is_whole {
                 source.slices.pop_front();
             }
-        } else if let (Some(first), Some(last)) = (first, at) {
+        } else if let (Some(first), Some(last)) = (first, last) {
             // searchd sorts all of a range for each question: the next one is as long as its rows will be
             let span = (last.ts.micros() - first.micros()).abs().max(SHORTEST);
             source.window = Some(span.saturating_mul((source.rows / rows.max(1)).max(1) as i64));
@@ -252,9 +250,10 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What searchd has of a part of a slice, and how many bytes it is; None if it does not serve it.
-    fn ask(&mut self, n: usize, slice: &Slice, part: Range, whole: bool) -> Result<Option<Found>, SearchError> {
-        let source = &self.sources[n];
+    /// The hits among what searchd has of a part of a slice; None if it does not serve it.
+    fn ask(&mut self, n: usize, slice: &Slice, part: Range, whole: bool) -> Result<Option<Answer>, SearchError> {
+        let (plan, source) = (self.plan, &self.sources[n]);
+        let checked = !(plan.pattern.is_empty() || self.manner.stream);
         let select = Select {
             columns: if whole { WHOLE } else { PLACE },
             from: &slice.from,
@@ -266,18 +265,37 @@ impl<'a> Walk<'a> {
             limit: source.rows,
         };
         let statement = select.documents();
-        let (mut bytes, mut found) = (0, Vec::new());
-        let (warn, most_bytes) = (self.warn, self.most_bytes());
-        let answer = self.pool.with(|engine| {
+        let mut answer = Answer::default();
+        let mut looked = 0;
+        let deadline = self.deadline;
+        let result = self.pool.with(|engine| {
             engine.each(&statement, |row| {
-                let row = candidate(&row, whole);
-                bytes += row.1.message.len() + row.1.columns.len();
-                found.push(row);
-                bytes < most_bytes
+                let (place, record) = candidate(&row, whole);
+                let size = record.message.len() + record.columns.len();
+                // late, but never without having got on
+                looked += CLOCK_BYTES / CLOCK + size;
+                if looked >= CLOCK_BYTES && answer.seen > 0 {
+                    looked = 0;
+                    answer.cut = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+                }
+                if answer.cut {
+                    return false;
+                }
+                answer.first.get_or_insert(place.ts);
+                answer.last = Some(place);
+                answer.seen += 1;
+                answer.bytes += size;
+                if plan.filters.accept(&record.columns) && (!checked || plan.matches(&record.message, &record.columns))
+                {
+                    answer.held += size + std::mem::size_of::<Hit>();
+                    answer.hits.push(Hit { index: source.plan.index.clone(), place, record, marks: Vec::new() });
+                }
+                answer.cut = answer.bytes >= MOST_BYTES || answer.held >= 2 * HELD_BYTES;
+                !answer.cut
             })?;
-            warnings(engine, warn && bytes < most_bytes)
+            warnings(engine, self.warn && !answer.cut)
         });
-        match answer {
+        match result {
             Ok(warnings) => self.warnings.extend(warnings),
             Err(fault) => match not_served(&fault) {
                 Some(why) => {
@@ -287,7 +305,7 @@ impl<'a> Walk<'a> {
                 None => return Err(away(&fault)),
             },
         }
-        Ok(Some((found, bytes)))
+        Ok(Some(answer))
     }
 
     /// The columns of these documents of one slice.
@@ -316,10 +334,6 @@ impl<'a> Walk<'a> {
         });
         Ok(())
     }
-}
-
-fn most_rows(until: &Until) -> usize {
-    if until.deadline.is_some() { MOST_ROWS } else { STREAM_ROWS }
 }
 
 /// The place before all records of an instant; no record has it, since no docid is 0.
