@@ -60,6 +60,7 @@ const DOORS: &[(&str, &str)] = &[
     ("mysql", "sphinx::engine"),
     ("redis", "values"),
     ("tiny_http", "http"),
+    ("flate2", "http::reply"),
     ("maud", "http::pages"),
     ("argh", "cli"),
     ("ctrlc", "daemon"),

@@ -4,6 +4,7 @@
 //! routing keys; who breaks a server starts a private one.
 #![allow(clippy::unwrap_used)] // a test that finds nothing where something must be has failed, and says where
 
+mod api;
 mod browser;
 mod check;
 mod clock;

@@ -294,9 +294,9 @@ fn text_browsers_show_the_log_as_lines() {
 }
 
 /// An alco with an ini of its own and no servers.
-struct Lonely {
+pub struct Lonely {
     child: Child,
-    url: String,
+    pub url: String,
     log: PathBuf,
 }
 
@@ -313,7 +313,7 @@ fn closed_port() -> u16 {
 }
 
 impl Lonely {
-    fn start(ini: &str) -> Lonely {
+    pub fn start(ini: &str) -> Lonely {
         static STARTED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let dir = directory(&format!("lonely-{number}"));

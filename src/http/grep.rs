@@ -81,6 +81,10 @@ pub fn log_page(site: &Site, list: &str, asked: &str, now: Ts) -> Answer {
     if matches!(query.format, Format::Text | Format::Ndjson | Format::Csv) {
         return Ok(text::stream(site, list, query, now));
     }
+    if query.format == Format::Json {
+        let path = format!("{}api/grep/{}/", site.config.http.base_path, links::index_list(&query.indexes));
+        return Ok(Reply::redirect(302, &links::to(&path, &Query { format: Format::Page, ..query })));
+    }
     if let Some(short) = canonical(asked, &query) {
         return Ok(Reply::redirect(
             302,
@@ -147,7 +151,7 @@ fn canonical(text: &str, query: &Query) -> Option<String> {
     (sent_by_a_form && short != text).then(|| if short.is_empty() { short } else { format!("?{short}") })
 }
 
-fn scope(site: &Site, now: Ts, zone: &TimeZone, page_size: usize) -> Scope {
+pub fn scope(site: &Site, now: Ts, zone: &TimeZone, page_size: usize) -> Scope {
     Scope { now, zone: zone.clone(), page_size, deadline: Instant::now() + site.config.http.search_budget }
 }
 
@@ -160,7 +164,7 @@ fn total(count: Count) -> Total {
 }
 
 /// What a histogram's colours tell apart.
-fn severity(level: &str) -> Severity {
+pub fn severity(level: &str) -> Severity {
     match Level::of(level) {
         Level::Critical | Level::Error => Severity::Error,
         Level::Warning => Severity::Warning,

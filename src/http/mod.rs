@@ -12,6 +12,7 @@ mod head;
 mod indexes;
 mod lines;
 mod live;
+mod logs;
 mod pages;
 mod record;
 mod refusal;
@@ -179,10 +180,9 @@ fn serve(server: &tiny_http::Server, site: &Arc<Site>, stop: &Receiver<Infallibl
 }
 
 fn respond(request: Request, site: &Arc<Site>) {
-    let known = request.headers().iter().find(|header| header.field.equiv("If-None-Match"));
-    let known = known.map(|header| header.value.to_string());
+    let asker = Asker::of(&request);
     let mut reply = match request.method() {
-        Method::Get | Method::Head => answer(site, request.url(), known.as_deref(), now()),
+        Method::Get | Method::Head => answer(site, request.url(), &asker, now()),
         method => {
             let why = format!("{method} does nothing here");
             plain_error(site, 405, "Only GET", &why, "Everything here is a link or a form that asks.")
@@ -191,13 +191,48 @@ fn respond(request: Request, site: &Arc<Site>) {
     };
     match reply.stream.take() {
         Some(work) => stream::respond(request, site, reply, work),
-        None => send(request, reply),
+        None => send(request, reply, asker.takes_gzip),
     }
 }
 
-fn send(request: Request, reply: Reply) {
-    let mut response = Response::from_data(reply.body.into_bytes()).with_status_code(reply.status);
-    for (name, value) in reply.headers {
+/// What the headers say of who asks.
+#[derive(Debug, Default)]
+struct Asker {
+    /// `If-None-Match`
+    known: Option<String>,
+    /// the scheme and the host by which we are known there: links that programs follow begin with it
+    origin: String,
+    takes_gzip: bool,
+}
+
+impl Asker {
+    fn of(request: &Request) -> Asker {
+        let header = |name: &'static str| {
+            let found = request.headers().iter().find(|header| header.field.equiv(name));
+            found.map(|header| header.value.to_string())
+        };
+        let scheme = header("X-Forwarded-Proto").filter(|scheme| scheme == "https").unwrap_or("http".to_owned());
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
+        let host = header("Host").filter(|host| host.chars().all(plain)).unwrap_or_default();
+        let gzip = |accepted: String| {
+            accepted.split(',').any(|coding| {
+                let mut parts = coding.split(';').map(str::trim);
+                parts.next() == Some("gzip") && !parts.any(|part| matches!(part, "q=0" | "q=0.0"))
+            })
+        };
+        Asker {
+            known: header("If-None-Match"),
+            origin: if host.is_empty() { String::new() } else { format!("{scheme}://{host}") },
+            takes_gzip: header("Accept-Encoding").is_some_and(gzip),
+        }
+    }
+}
+
+fn send(request: Request, reply: Reply, takes_gzip: bool) {
+    let status = reply.status;
+    let (body, headers) = reply.into_bytes(takes_gzip);
+    let mut response = Response::from_data(body).with_status_code(status);
+    for (name, value) in headers {
         match Header::from_bytes(name, value) {
             Ok(header) => response.add_header(header),
             Err(()) => log::error!("the header {name} is not ASCII"),
@@ -220,7 +255,7 @@ struct Asked<'a> {
 }
 
 /// The reply to a GET, whatever happens.
-fn answer(site: &Site, url: &str, known: Option<&str>, now: Ts) -> Reply {
+fn answer(site: &Site, url: &str, asker: &Asker, now: Ts) -> Reply {
     if url.len() > MAX_URL {
         let why = format!("It has {} bytes; {MAX_URL} are taken.", url.len());
         return plain_error(site, 414, "The address is too long", &why, "Take some filters away.");
@@ -234,12 +269,12 @@ fn answer(site: &Site, url: &str, known: Option<&str>, now: Ts) -> Reply {
         plain_error(site, 500, "This is alco's fault", "The page could not be made.", "What happened is in alco's log.")
     };
     // the site is not changed by a page; what a page locks is as whole after a panic as before
-    let reply = catch_unwind(AssertUnwindSafe(|| route(site, &asked, known, now))).unwrap_or_else(panicked);
+    let reply = catch_unwind(AssertUnwindSafe(|| route(site, &asked, asker, now))).unwrap_or_else(panicked);
     log::debug!("{} {url}", reply.status);
     reply
 }
 
-fn route(site: &Site, asked: &Asked, known: Option<&str>, now: Ts) -> Reply {
+fn route(site: &Site, asked: &Asked, asker: &Asker, now: Ts) -> Reply {
     let base = &site.config.http.base_path;
     let Some(parts) = below(base, &asked.parts) else {
         return refused(site, &Refusal::Gone(format!("Everything here is below {base}.")));
@@ -258,10 +293,14 @@ fn route(site: &Site, asked: &Asked, known: Option<&str>, now: Ts) -> Reply {
         ["grep", list, "values", column, ""] => grep::values_page(site, list, column, query, now),
         ["style.css"] => {
             let (style, hash) = (assets::STYLE, assets::style_hash());
-            Ok(Reply::file("text/css; charset=utf-8", style, hash, query == hash, known))
+            Ok(Reply::file("text/css; charset=utf-8", style, hash, query == hash, asker.known.as_deref()))
         }
-        ["collector", "sphinx.conf"] => Ok(api::conf(site, now)),
-        ["api", "collector", "indices", ""] => Ok(api::indices(site, now)),
+        ["collector", "sphinx.conf"] => Ok(api::conf(site, now).unless_known(asker.known.as_deref())),
+        ["api", "collector", "indices", ""] => Ok(api::indices(site, now).unless_known(asker.known.as_deref())),
+        ["api", "grep", list, ""] => logs::logs(site, list, query, &asker.origin, now),
+        ["api", "grep", list, "histogram", ""] => logs::histogram(site, list, query, now),
+        ["api", "grep", list, "values", column, ""] => logs::values(site, list, column, query, now),
+        ["api", "grep", list, "columns", ""] => logs::columns(site, list),
         ["metrics"] => Ok(api::metrics(site, now)),
         ["health"] => Ok(api::health(site, now)),
         // a page's address ends with a slash, since its links begin there
@@ -269,7 +308,10 @@ fn route(site: &Site, asked: &Asked, known: Option<&str>, now: Ts) -> Reply {
         ["grep"] => Ok(with_slash(base, &parts, query)),
         _ => Err(Refusal::Gone("There is no such page.".to_owned())),
     };
-    answer.unwrap_or_else(|refusal| refused(site, &refusal))
+    answer.unwrap_or_else(|refusal| match parts[..] {
+        ["api", ..] => logs::refused(refusal),
+        _ => refused(site, &refusal),
+    })
 }
 
 /// What follows `base` in a path; None where the path is elsewhere.
@@ -349,7 +391,7 @@ mod tests {
     fn ask(url: &str) -> Reply {
         let config = Arc::new(config(vec![]));
         let site = Site::new(config, metrics(), false).expect("addresses");
-        answer(&site, url, None, Ts::from_micros(1_795_341_600_000_000))
+        answer(&site, url, &Asker::default(), Ts::from_micros(1_795_341_600_000_000))
     }
 
     #[track_caller]
@@ -395,6 +437,10 @@ mod tests {
         check("/logs/grep/web/", 503, "alco check");
         check("/logs/health", 503, "does not work");
         check("/logs/grep/web/columns/?start_ts=x", 400, "is no time");
+        check("/logs/api/grep/nginx/", 404, "{\"error\":\"there is no index 'nginx'\",\"hint\":");
+        check("/logs/api/grep/web/?start_ts=x", 400, "{\"error\":\"'x' is no time");
+        check("/logs/api/grep/web/", 503, "alco check");
+        check("/logs/api/grep/web/nothing/", 404, "\"hint\":\"paths are");
         check(&format!("/logs/grep/web/?search={}", "x".repeat(17_000)), 414, "too long");
     }
 

@@ -1,6 +1,14 @@
 //! What is sent back: a status, a kind, a body, and the headers that every reply has.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::stream::Work;
+
+/// A packet takes about so much anyway.
+const WORTH_COMPRESSING: usize = 1400;
 
 /// Log text is hostile, and nobody is meant to frame, sniff or be told where a reader came from. The icon of a page is
 /// an empty `data:` address, which spares browsers from asking for one.
@@ -63,6 +71,30 @@ impl Reply {
         let (status, body) = if known { (304, String::new()) } else { (200, content.to_owned()) };
         let keep = if named { "public, max-age=31536000, immutable" } else { "public, max-age=300" };
         Reply::new(status, kind, body).with("ETag", &etag).with("Cache-Control", keep)
+    }
+
+    /// For what rarely changes: nothing, where the client has the same already.
+    pub fn unless_known(mut self, known: Option<&str>) -> Reply {
+        let etag = format!("\"{:016x}\"", xxhash_rust::xxh3::xxh3_64(self.body.as_bytes()));
+        if known.is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)) {
+            self.status = 304;
+            self.body = String::new();
+        }
+        self.headers.retain(|(name, _)| *name != "Cache-Control");
+        self.with("ETag", &etag).with("Cache-Control", "no-cache")
+    }
+
+    /// Smaller on the wire, where that pays: the body, and what is to be said of it.
+    pub fn into_bytes(self, takes_gzip: bool) -> (Vec<u8>, Vec<(&'static str, String)>) {
+        let (body, mut headers) = (self.body.into_bytes(), self.headers);
+        if !takes_gzip || body.len() < WORTH_COMPRESSING {
+            return (body, headers);
+        }
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let written = encoder.write_all(&body).and_then(|()| encoder.finish()).expect("a Vec takes everything");
+        headers.push(("Content-Encoding", "gzip".to_owned()));
+        headers.push(("Vary", "Accept-Encoding".to_owned()));
+        (written, headers)
     }
 
     pub fn with(mut self, name: &'static str, value: &str) -> Reply {

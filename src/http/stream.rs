@@ -64,7 +64,7 @@ pub fn respond(request: Request, site: &Arc<Site>, reply: Reply, work: Work) {
     let running = Running(site.streams.clone());
     if site.streams.fetch_add(1, SeqCst) >= STREAMS {
         let why = format!("{STREAMS} downloads are under way, and no more are served at a time; try again later\n");
-        return send(request, Reply::text(503, why).with("Retry-After", "5"));
+        return send(request, Reply::text(503, why).with("Retry-After", "5"), false);
     }
     let site = site.clone();
     let body = move || {

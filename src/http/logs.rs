@@ -1,0 +1,246 @@
+//! `/api/grep/<index>/` and below: a search and its figures as JSON, in the shape of the Python alco.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/api/grep/<index>/` | `{"next": url or null, "previous": …, "results": [{"id", "datetime", "logline", "logline_snippet", "js"}]}` |
+//! | `…/histogram/` | `{"bars": [{"start", "end", "total", "warnings", "errors"}], "exact": bool}` |
+//! | `…/values/<column>/` | `{"column", "values": [{"value", "count"}], "more": bool, "exact": bool}` |
+//! | `…/columns/` | `[{"name", "last_seen": seconds}]` |
+//!
+//! A docid is below 2^53, so that every JSON client can hold it. What is wrong is `{"error", "hint"}` with its status.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::Site;
+use super::grep::{query, scope, settings, severity};
+use super::pages::links;
+use super::refusal::{Answer, Refusal, why_refused};
+use super::reply::Reply;
+use crate::search::cursor::{Cursor, Place};
+use crate::search::query::{Format, Query};
+use crate::search::{Hit, Line};
+use crate::time::{Ts, When};
+
+const BARS: usize = 60;
+const VALUES: usize = 1000;
+
+#[derive(Serialize)]
+struct Found<'a> {
+    next: Option<String>,
+    previous: Option<String>,
+    results: Vec<Log<'a>>,
+    /// the time was used up before the page was full: `next` goes on from here
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched_up_to: Option<String>,
+    /// what is missing
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Log<'a> {
+    id: u64,
+    /// of several indexes: which
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<&'a str>,
+    datetime: String,
+    logline: &'a str,
+    logline_snippet: String,
+    js: &'a RawValue,
+}
+
+/// As the Python program has it, a search without a start begins with the first record that is kept.
+fn asked(site: &Site, list: &str, text: &str) -> Result<Query, Refusal> {
+    let query = query(&settings(site, list)?, text)?;
+    let start = query.start.clone().unwrap_or(When::At(Ts::MIN));
+    // `format=json` says nothing here
+    Ok(Query { start: Some(start), format: Format::Page, ..query })
+}
+
+/// `origin`: the scheme and the host by which this was asked, for links that can be followed.
+pub fn logs(site: &Site, list: &str, text: &str, origin: &str, now: Ts) -> Answer {
+    let query = asked(site, list, text)?;
+    let zone = query.zone(&site.config.http.timezone).clone();
+    let page_size = query.limit.unwrap_or(site.config.http.page_size).get();
+    let page = site.searcher.page(&query, &scope(site, now, &zone, page_size))?;
+    let link = |cursor: Cursor| {
+        let shown = Query { cursor: Some(cursor), ..query.clone() };
+        let path = format!("{}api/grep/{}/", site.config.http.base_path, links::index_list(&query.indexes));
+        format!("{origin}{}", links::to(&path, &shown))
+    };
+    let hits = page.lines.iter().filter_map(|line| match line {
+        Line::Match(hit) | Line::Near(hit) => Some(hit),
+        Line::Gap => None,
+    });
+    let several = query.indexes.len() > 1;
+    let results: Vec<Log> = hits.map(|hit| log(hit, several)).collect();
+    let back = matches!(query.cursor, Some(Cursor::Before(_)));
+    let (next, previous) = (page.next.map(Cursor::After), page.previous.map(Cursor::Before));
+    // with the time used up, the way goes on in the direction in which it went
+    let on =
+        |place: Place, there: bool| (there).then_some(if back { Cursor::Before(place) } else { Cursor::After(place) });
+    let (on_next, on_previous) = (page.reached.and_then(|at| on(at, !back)), page.reached.and_then(|at| on(at, back)));
+    let found = Found {
+        next: on_next.or(next).map(link),
+        previous: on_previous.or(previous).map(link),
+        results,
+        searched_up_to: page.reached.map(|place| place.ts.rfc3339()),
+        warnings: page.warnings.clone(),
+    };
+    Ok(json(&found))
+}
+
+fn log(hit: &Hit, several: bool) -> Log<'_> {
+    Log {
+        id: hit.place.id,
+        index: several.then(|| hit.index.as_str()),
+        datetime: hit.place.ts.rfc3339(),
+        logline: &hit.record.message,
+        logline_snippet: snippet(hit),
+        js: serde_json::from_str(&hit.record.columns).unwrap_or(RawValue::NULL),
+    }
+}
+
+/// The message as HTML, what matches within `<b>`. Whoever shows it needs to escape nothing.
+fn snippet(hit: &Hit) -> String {
+    let (message, mut out, mut from) = (hit.record.message.as_str(), String::new(), 0);
+    for mark in hit.marks.iter().filter(|mark| !mark.is_empty()) {
+        escape(&message[from..mark.start], &mut out);
+        out.push_str("<b>");
+        escape(&message[mark.clone()], &mut out);
+        out.push_str("</b>");
+        from = mark.end;
+    }
+    escape(&message[from..], &mut out);
+    out
+}
+
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Bars {
+    bars: Vec<Bar>,
+    exact: bool,
+}
+
+#[derive(Serialize)]
+struct Bar {
+    start: String,
+    end: String,
+    total: u64,
+    warnings: u64,
+    errors: u64,
+}
+
+/// Over the range of the search, which here is the page's where none is named.
+pub fn histogram(site: &Site, list: &str, text: &str, now: Ts) -> Answer {
+    let query = query(&settings(site, list)?, text)?;
+    let zone = query.zone(&site.config.http.timezone).clone();
+    let found = site.searcher.histogram(&query, &scope(site, now, &zone, 1), BARS, severity)?;
+    let bar = |bar: &crate::search::histogram::Bar| Bar {
+        start: bar.range.start.rfc3339(),
+        end: bar.range.end.rfc3339(),
+        total: bar.total,
+        warnings: bar.warnings,
+        errors: bar.errors,
+    };
+    Ok(json(&Bars { bars: found.bars.iter().map(bar).collect(), exact: found.exact }))
+}
+
+#[derive(Serialize)]
+struct Values<'a> {
+    column: &'a str,
+    values: Vec<Value>,
+    more: bool,
+    exact: bool,
+}
+
+#[derive(Serialize)]
+struct Value {
+    value: String,
+    count: u64,
+}
+
+pub fn values(site: &Site, list: &str, column: &str, text: &str, now: Ts) -> Answer {
+    let query = query(&settings(site, list)?, text)?;
+    let zone = query.zone(&site.config.http.timezone).clone();
+    let found = site.searcher.values(&query, &scope(site, now, &zone, 1), column, VALUES)?;
+    let values = found.values.into_iter().map(|(value, count)| Value { value, count }).collect();
+    Ok(json(&Values { column, values, more: found.more, exact: found.exact }))
+}
+
+#[derive(Serialize)]
+struct Column {
+    name: String,
+    /// seconds since 1970
+    last_seen: i64,
+}
+
+pub fn columns(site: &Site, list: &str) -> Answer {
+    let mut seen: BTreeMap<String, i64> = BTreeMap::new();
+    for index in settings(site, list)? {
+        let columns = site.remembered(|values| values.columns(&index.name));
+        let columns = columns.ok_or_else(|| Refusal::Away("Redis, which knows the columns, is away".to_owned()))?;
+        for (name, when) in columns {
+            let last = seen.entry(name).or_default();
+            *last = (*last).max(when);
+        }
+    }
+    let columns: Vec<Column> = seen.into_iter().map(|(name, last_seen)| Column { name, last_seen }).collect();
+    Ok(json(&columns))
+}
+
+fn json(value: &impl Serialize) -> Reply {
+    Reply::json(serde_json::to_string(value).expect("text, numbers and lists of them always have a JSON form"))
+}
+
+#[derive(Serialize)]
+struct Wrong<'a> {
+    error: &'a str,
+    hint: &'a str,
+}
+
+/// What is wrong, for a program.
+pub fn refused(refusal: Refusal) -> Reply {
+    let hint = match &refusal {
+        Refusal::Bad(_) => "change the request; the same one will not do",
+        Refusal::NoIndex(_) => "/api/collector/indices/ lists the indexes",
+        Refusal::Gone(_) => "paths are /api/grep/<index>/, and below it histogram/, values/<column>/ and columns/",
+        Refusal::Away(_) => "try again in some seconds; alco check says what is wrong",
+    };
+    let away = matches!(refusal, Refusal::Away(_));
+    let (status, error) = why_refused(refusal);
+    let reply = Reply { status, ..json(&Wrong { error: &error, hint }) };
+    if away { reply.with("Retry-After", "5") } else { reply }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Stored;
+
+    #[test]
+    fn a_snippet_marks_what_matches_and_is_no_markup_of_the_log() {
+        let hit = Hit {
+            index: "web".parse().expect("a name"),
+            place: Place { ts: Ts::from_micros(0), seq: 0, digest: 0, id: 1 },
+            record: Stored { message: "<b>\"x\" & é</b>".to_owned(), columns: "{}".to_owned() },
+            marks: [3..6, 9..11].into(),
+        };
+        assert_eq!(snippet(&hit), "&lt;b&gt;<b>&quot;x&quot;</b> &amp; <b>é</b>&lt;/b&gt;");
+    }
+}
