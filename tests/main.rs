@@ -11,6 +11,7 @@ mod days;
 mod fidelity;
 mod leases;
 mod memory;
+mod oracle;
 mod pages;
 mod poison;
 mod queues;
