@@ -15,6 +15,7 @@ mod fidelity;
 mod formats;
 mod leases;
 mod memory;
+mod oracle;
 mod pages;
 mod poison;
 mod queues;

@@ -33,6 +33,8 @@ pub struct Pattern {
 #[derive(Debug)]
 struct Term {
     regex: Regex,
+    /// the same as group 1, with no word's character beside it where there must be none
+    bounded: Option<Regex>,
     negated: bool,
     /// no match reaches over a newline, whatever the text: no need to cut it into lines
     within_line: bool,
@@ -83,10 +85,10 @@ impl Pattern {
         match self.clauses.as_slice() {
             [] => true,
             [clause] if clause.iter().all(|term| term.within_line && !term.negated) => {
-                clause.iter().any(|term| term.regex.is_match(text))
+                clause.iter().any(|term| term.is_match(text))
             }
             clauses => lines(text).any(|line| {
-                let holds = |term: &Term| term.regex.is_match(line) != term.negated;
+                let holds = |term: &Term| term.is_match(line) != term.negated;
                 clauses.iter().all(|clause| clause.iter().any(holds))
             }),
         }
@@ -101,7 +103,7 @@ impl Pattern {
         for term in self.clauses.iter().flatten().filter(|term| !term.negated) {
             for line in lines(text) {
                 let from = line.as_ptr() as usize - text.as_ptr() as usize;
-                let found = term.regex.find_iter(line).map(|found| from + found.start()..from + found.end());
+                let found = term.found(line).map(|found| from + found.start..from + found.end);
                 marks.extend(found.filter(|mark| !mark.is_empty()).take(MARKS));
                 if marks.len() >= MARKS {
                     break;
@@ -123,9 +125,31 @@ impl Pattern {
 impl Term {
     fn is_in(&self, text: &str) -> bool {
         match self.within_line {
-            true => self.regex.is_match(text),
-            false => lines(text).any(|line| self.regex.is_match(line)),
+            true => self.is_match(text),
+            false => lines(text).any(|line| self.is_match(line)),
         }
+    }
+
+    /// The plain regex is the quicker one, and says no to most.
+    fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text) && self.bounded.as_ref().is_none_or(|bounded| bounded.is_match(text))
+    }
+
+    /// Where it matches, one after the other. What stands between two matches may bound both.
+    fn found(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
+        let mut at = Some(0);
+        std::iter::from_fn(move || {
+            let from = at.filter(|at| *at <= text.len())?;
+            let found = match &self.bounded {
+                None => self.regex.find_at(text, from)?.range(),
+                Some(bounded) => bounded.captures_at(text, from)?.get(1)?.range(),
+            };
+            at = match found.is_empty() {
+                false => Some(found.end),
+                true => text[found.end..].chars().next().map(|c| found.end + c.len_utf8()),
+            };
+            Some(found)
+        })
     }
 }
 
@@ -137,19 +161,34 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// What grep takes a newline in a pattern for: alternatives.
 fn literal(text: &str, query: &Query) -> Result<(Term, Ask), String> {
     let lines = text.split('\n').map(|line| parse(&regex::escape(line), query)).collect::<Result<Vec<_>, _>>()?;
-    term(whole_word(Hir::alternation(lines), query.word), LITERAL_SIZE, false, !text.contains('\n'))
+    let bounds = Bounds { left: query.word, right: query.word };
+    term(Hir::alternation(lines), bounds, LITERAL_SIZE, false, !text.contains('\n'))
 }
 
 fn regex(text: &str, query: &Query) -> Result<(Term, Ask), String> {
     let lines = text.split('\n').map(|line| parse(line, query)).collect::<Result<Vec<_>, _>>()?;
-    term(whole_word(Hir::alternation(lines), query.word), REGEX_SIZE, false, false)
+    let bounds = Bounds { left: query.word, right: query.word };
+    term(Hir::alternation(lines), bounds, REGEX_SIZE, false, false)
 }
 
-/// grep's -w: no letter, digit or underscore beside the match; of all matches that there are, one has to be so.
-fn whole_word(hir: Hir, word: bool) -> Hir {
-    match word {
-        true => Hir::concat(vec![Hir::look(Look::WordStartHalfUnicode), hir, Hir::look(Look::WordEndHalfUnicode)]),
-        false => hir,
+/// grep's -w: no letter, digit or underscore beside the match; of all matches that there are, one has to be so. A regex's
+/// own `\b` is another thing: it takes an accent that is a character of its own for a part of the word.
+#[derive(Clone, Copy)]
+struct Bounds {
+    left: bool,
+    right: bool,
+}
+
+impl Bounds {
+    /// The same for the index, whose words have no other characters than those of grep's.
+    fn closed(self, hir: Hir) -> Hir {
+        let look = |yes: bool, look| if yes { Hir::look(look) } else { Hir::empty() };
+        Hir::concat(vec![look(self.left, Look::WordStartHalfUnicode), hir, look(self.right, Look::WordEndHalfUnicode)])
+    }
+
+    fn regex(self, inner: &str) -> String {
+        let (left, right) = (r"(?:(?m:^)|[^\p{Alphabetic}\p{Nd}_])", r"(?:(?m:$)|[^\p{Alphabetic}\p{Nd}_])");
+        format!("{}({inner}){}", if self.left { left } else { "" }, if self.right { right } else { "" })
     }
 }
 
@@ -168,17 +207,21 @@ fn parse(pattern: &str, query: &Query) -> Result<Hir, String> {
 
 /// The regex is made from the parsed form's own text, which has nothing in it that could reach beyond its part (`(?x)`
 /// with a comment at its end).
-fn term(hir: Hir, size: usize, negated: bool, within_line: bool) -> Result<(Term, Ask), String> {
-    let regex = RegexBuilder::new(&hir.to_string()).size_limit(size).build().map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => {
-            "the regex is too large; write it with fewer or smaller repetitions".to_owned()
-        }
-        _ => {
-            "cannot read the regex: its parts cannot be joined; mode=literal takes every character as it is".to_owned()
-        }
-    })?;
-    let ask = if negated { Ask::All } else { narrow::asking(&hir) };
-    Ok((Term { regex, negated, within_line }, ask))
+fn term(hir: Hir, bounds: Bounds, size: usize, negated: bool, within_line: bool) -> Result<(Term, Ask), String> {
+    let compiled = |text: &str| {
+        RegexBuilder::new(text).size_limit(size).build().map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => {
+                "the regex is too large; write it with fewer or smaller repetitions".to_owned()
+            }
+            _ => "cannot read the regex: its parts cannot be joined; mode=literal takes every character as it is"
+                .to_owned(),
+        })
+    };
+    let text = hir.to_string();
+    let regex = compiled(&text)?;
+    let bounded = if bounds.left || bounds.right { Some(compiled(&bounds.regex(&text))?) } else { None };
+    let ask = if negated { Ask::All } else { narrow::asking(&bounds.closed(hir)) };
+    Ok((Term { regex, bounded, negated, within_line }, ask))
 }
 
 /// All words, in any order: `"a phrase"`, `-not` (before a letter, digit, `_` or quote; `->` is itself), `a | b` (which binds tighter than the space), `prefix*`.
@@ -206,8 +249,8 @@ fn words(text: &str, query: &Query) -> Result<Vec<Vec<(Term, Ask)>>, String> {
         if word.trim().is_empty() {
             continue;
         }
-        let hir = phrase(word, is_prefix, query)?;
-        let term = term(hir, LITERAL_SIZE, negated, true)?;
+        let (hir, bounds) = phrase(word, is_prefix, query)?;
+        let term = term(hir, bounds, LITERAL_SIZE, negated, true)?;
         match clauses.last_mut() {
             Some(clause) if joins => clause.push(term),
             _ => clauses.push(vec![term]),
@@ -219,17 +262,12 @@ fn words(text: &str, query: &Query) -> Result<Vec<Vec<(Term, Ask)>>, String> {
 
 /// The words of a phrase with any white space between them. Where it begins or ends with a word's character, the word
 /// begins or ends there.
-fn phrase(text: &str, is_prefix: bool, query: &Query) -> Result<Hir, String> {
+fn phrase(text: &str, is_prefix: bool, query: &Query) -> Result<(Hir, Bounds), String> {
     let is_word = |c: Option<char>| c.is_some_and(|c| c == '_' || c.is_alphanumeric());
     let words: Vec<String> = text.split_whitespace().map(regex::escape).collect();
     let text = text.trim();
-    let pattern = format!(
-        "{}{}{}",
-        if is_word(text.chars().next()) { r"\b{start-half}" } else { "" },
-        words.join(r"[^\S\n]+"),
-        if !is_prefix && is_word(text.chars().next_back()) { r"\b{end-half}" } else { "" },
-    );
-    parse(&pattern, query)
+    let bounds = Bounds { left: is_word(text.chars().next()), right: !is_prefix && is_word(text.chars().next_back()) };
+    Ok((parse(&words.join(r"[^\S\n]+"), query)?, bounds))
 }
 
 #[cfg(test)]
@@ -289,6 +327,12 @@ mod tests {
         check("foo|food", "word=1&mode=regex", "food¦foods", "food");
         check("fo*", "word=1&mode=regex", "foox¦foo x", "foo x");
         check("(?x)foo # it is", "word=1&mode=regex", "a foo b¦afoo", "a foo b");
+        // an accent of its own is no letter for grep; a vowel sign is
+        check("e", "word=1", "e\u{301}t¦et¦\u{301}e", "e\u{301}t¦\u{301}e");
+        check("क", "word=1", "क\u{94d}¦क\u{93f}", "क\u{94d}");
+        check("e", "mode=words", "11 e\u{301}¦ee", "11 e\u{301}");
+        check("x*", "word=1&mode=regex", "abc¦a  b¦ a¦¦xx", "a  b¦ a¦¦xx");
+        check("b\nc", "word=1", "a\nb\nd¦ab\nc¦ab", "a\nb\nd¦ab\nc");
     }
 
     #[test]
@@ -338,6 +382,8 @@ mod tests {
         check_marks("timed out", "mode=words", "out was timed", &["out", "timed"]);
         check_marks("a -b", "mode=words", "a b", &["a"]);
         check_marks("a*", "mode=regex", "baab", &["aa"]);
+        check_marks("foo", "word=1", "foo foo,foo_ foo\nfoo", &["foo", "foo", "foo", "foo"]);
+        check_marks("foo|food", "word=1&mode=regex", "food foo", &["food", "foo"]);
         check_marks("a", "invert=1", "bab", &[]);
         check_marks("a", "", &"a ".repeat(20_000), &["a"; 10_000]);
     }
