@@ -36,7 +36,9 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
     says(&lines, "warning", "index checked", &["has not bound its queue with checked.#"]);
     says(&lines, "ok", "index checked", &["serves all 4 day indexes"]);
     let (_, again) = check(&alone, false);
-    assert_eq!(lines, again, "nothing was changed by it");
+    // how much is free on the disk is the whole machine's doing
+    let lasting = |lines: &[String]| lines.iter().filter(|line| !line.contains(" free")).cloned().collect::<Vec<_>>();
+    assert_eq!(lasting(&lines), lasting(&again), "nothing was changed by it");
 
     // all is well
     let alco = Alco::start(&stack, INI);
