@@ -221,7 +221,7 @@ fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
     assert!(browser.address().contains("levelname=WARNING"), "{}", browser.address());
     assert_eq!(browser.texts(".log .l").into_iter().collect::<HashSet<_>>(), HashSet::from(["WARNING".to_owned()]));
     let total = |text: String| text.split_whitespace().nth(1).unwrap().replace(',', "").parse::<u64>().unwrap();
-    let all = total(browser.texts(".bar span").remove(0));
+    let all = total(browser.texts(".total").remove(0));
 
     // a bar leads into its own time
     browser.click(".hist .bars a:nth-last-of-type(5)");
@@ -230,7 +230,7 @@ fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
         "{}",
         browser.address()
     );
-    let part = total(browser.texts(".bar span").remove(0));
+    let part = total(browser.texts(".total").remove(0));
     assert!(0 < part && part < all, "{part} of {all}");
 
     // on to the next page, and back to the same lines

@@ -325,14 +325,9 @@ fn asked(alco: &Alco, path: &str) -> Vec<usize> {
 /// What the page says of how many there are: the word, and the number.
 fn count(alco: &Alco, path: &str) -> (String, usize) {
     let reply = alco.get(&format!("{path}&limit=1"));
-    let bar = reply
-        .body
-        .split_once("<div class=\"bar\"><span><span title=\"")
-        .unwrap_or_else(|| panic!("{path}: {}", reply.body))
-        .1;
-    let bar = bar.split_once('>').unwrap().1.split_once("</span>").unwrap().0;
-    let bar = crate::support::page::text(bar);
-    let words: Vec<&str> = bar.split_whitespace().collect();
+    let total = reply.body.split_once("<p class=\"total\">").unwrap_or_else(|| panic!("{path}: {}", reply.body)).1;
+    let total = crate::support::page::text(total.split_once("</p>").unwrap().0);
+    let words: Vec<&str> = total.split_whitespace().collect();
     // `exactly 5`, `at least 5`, `at most 5`
     let at = usize::from(words[0] == "at");
     (words[at].to_owned(), words[at + 1].replace(',', "").parse().unwrap())

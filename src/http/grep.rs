@@ -1,24 +1,27 @@
 //! `/grep/<index>/`: a search, and what searching and Redis answer, made into the views of its pages.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::io::Write;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
 
 use super::Site;
-use super::lines::{hits, rows, shown_columns};
+use super::lines::{row, shown_columns};
+use super::pages::found::{Found, Total};
 use super::pages::level::Level;
-use super::pages::log::{Total, View as LogView};
+use super::pages::log::{Log, View as LogView};
 use super::pages::{Frame, filters, histogram, links, values};
 use super::refusal::{Answer, Refusal, why};
 use super::reply::Reply;
+use super::stream::{Body, Cut};
 use super::text;
-use crate::columns::Columns;
 use crate::config::{Index, IndexName};
+use crate::search::Count;
 use crate::search::Scope;
 use crate::search::histogram::{Bar, Severity};
 use crate::search::query::{Format, Query};
-use crate::search::{self, Count, Page};
 use crate::time::{Ts, zone_name};
 
 /// Bars over the range: wide enough to be hit with a finger on a phone, and each costs about 150 bytes.
@@ -91,55 +94,100 @@ pub fn log_page(site: &Site, list: &str, asked: &str, now: Ts) -> Answer {
             &format!("{}{short}", links::grep_path(&site.config.http.base_path, &query.indexes)),
         ));
     }
+    let list = list.to_owned();
+    Ok(Reply::growing_page(Box::new(move |site, body| write(site, &list, &query, now, body))))
+}
+
+/// The page, part by part: nothing before searchd has answered once, since until then there may be a refusal to tell instead;
+/// then the lines as they are found, and behind them what takes its own time to count.
+fn write(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) -> Result<(), Cut> {
+    let settings = settings(site, list).map_err(Cut::Refused)?;
     let zone = query.zone(&site.config.http.timezone).clone();
     let page_size = query.limit.unwrap_or(site.config.http.page_size).get();
+    let view = LogView {
+        frame: frame(site, Some(query)),
+        query,
+        now,
+        zone: &zone,
+        range: query.range(now, &zone),
+        shown_columns: shown_columns(&settings, query),
+        formats: FORMATS,
+        page_size,
+    };
     let scope = scope(site, now, &zone, page_size);
-    let page = site.searcher.page(&query, &scope)?;
-    let mut warnings = page.warnings.clone();
+    let mut log = Log::new(&view);
+    let found = write_lines(site, &settings, &view, &scope, &mut log, body)?;
+    body.part(log.end(&found))?;
+    body.flush()?;
 
     // the rest has time of its own, so that a slow search still has its histogram
     let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
-    let (bars, bars_partial) = match site.searcher.histogram(&query, &scope, BARS, severity) {
-        Ok(histogram) => (histogram.bars, !histogram.exact),
-        Err(error) => {
-            warnings.push(format!("no histogram: {}", why(error)));
-            (Vec::new(), false)
+    match site.searcher.histogram(query, &scope, BARS, severity) {
+        Ok(histogram) => {
+            let bars: Vec<histogram::Bar> = histogram.bars.iter().map(bar).collect();
+            body.part(view.histogram(&bars, !histogram.exact))?;
         }
-    };
+        Err(error) => body.part(view.no_histogram(&why(error)))?,
+    }
+    body.part(view.filters_opening())?;
+    body.flush()?;
     let mut listed: Vec<&str> = Vec::new();
     for column in settings.iter().flat_map(|index| &index.filtered) {
         if !listed.contains(&column.as_str()) {
             listed.push(column);
+            body.part(view.filter(&column_values(site, query, &scope, column, LISTED_VALUES)))?;
         }
     }
-    let filters = listed.iter().map(|column| column_values(site, &query, &scope, column, LISTED_VALUES)).collect();
+    body.part(view.closing(&other_columns(site, &settings, &view.shown_columns)))?;
+    Ok(())
+}
 
-    let shown = shown_columns(&settings, &query);
-    let rows = rows(&settings, &shown, &page, query.indexes.len() > 1);
-    let nothing = !page.lines.iter().any(|line| !matches!(line, search::Line::Gap));
-    let last_record = || settings.iter().filter_map(|index| site.searcher.recent(&index.name, now).ok()?.1).max();
-    let view = LogView {
-        frame: frame(site, Some(&query)),
-        query: &query,
-        now,
-        zone: &zone,
-        range: query.range(now, &zone),
-        rows,
+/// The opening of the page and its lines.
+fn write_lines(
+    site: &Site,
+    settings: &[&Index],
+    view: &LogView,
+    scope: &Scope,
+    log: &mut Log,
+    body: &mut Body,
+) -> Result<Found, Cut> {
+    let several = view.query.indexes.len() > 1;
+    let (opening, asked, failed) = (Cell::new(Some(view.opening())), Cell::new(false), Cell::new(false));
+    let body = RefCell::new(body);
+    let write = |part: String| {
+        let opening = opening.take().map_or(String::new(), String::from);
+        let written = body.borrow_mut().write_all((opening + &part).as_bytes());
+        failed.set(failed.get() || written.is_err());
+    };
+    // what there is goes out before searchd is asked for more
+    let pulse = || {
+        if asked.replace(true) {
+            write(String::new());
+        }
+        let mut body = body.borrow_mut();
+        !failed.get() && body.flush().is_ok() && body.is_read()
+    };
+    let page = site.searcher.page_as_found(view.query, scope, &pulse, &mut |line| {
+        write(log.row(&row(settings, &view.shown_columns, &line, several)).into());
+    });
+    let page = match page {
+        Ok(page) => page,
+        Err(error) if opening.take().is_some() => return Err(Cut::Refused(error.into())),
+        Err(error) => return Ok(Found::broken_off(why(error))),
+    };
+    write(String::new());
+    if failed.get() || !body.borrow().is_read() {
+        return Err(Cut::Left);
+    }
+    let last_record = || settings.iter().filter_map(|index| site.searcher.recent(&index.name, scope.now).ok()?.1).max();
+    Ok(Found {
         previous: page.previous,
         next: page.next,
         total: total(page.count),
         reached: page.reached,
-        warnings,
-        bars: bars.iter().map(bar).collect(),
-        bars_partial,
-        filters,
-        other_columns: other_columns(site, &settings, &shown, &page),
-        shown_columns: shown,
-        last_record: if nothing { last_record() } else { None },
-        formats: FORMATS,
-        page_size,
-    };
-    Ok(Reply::page(200, view.page().into_string()))
+        warnings: page.warnings,
+        last_record: if log.is_empty() { last_record() } else { None },
+    })
 }
 
 /// A form sends every field, empty or not; the address bar is for people, so the same search gets its short address.
@@ -204,20 +252,14 @@ fn column_values(site: &Site, query: &Query, scope: &Scope, column: &str, limit:
     view
 }
 
-/// What else could stand in a line: what Redis has seen, or at least what is in the records of this page.
-fn other_columns(site: &Site, settings: &[&Index], shown: &[String], page: &Page) -> Vec<String> {
+/// What else could stand in a line. Without Redis there is still the page of all columns.
+fn other_columns(site: &Site, settings: &[&Index], shown: &[String]) -> Vec<String> {
     let mut others: Vec<String> = Vec::new();
     for index in settings {
-        let seen: Vec<String> = match site.remembered(|values| values.columns(&index.name)) {
-            Some(seen) => seen.into_iter().map(|(column, _)| column).collect(),
-            None => {
-                let columns = hits(page).flat_map(|hit| Columns::parse(&hit.record.columns).flat(1));
-                columns.map(|(name, _)| name).collect()
-            }
-        };
+        let seen = site.remembered(|values| values.columns(&index.name)).unwrap_or_default();
         let apart =
             |column: &String| index.hidden.contains(column) || index.context.contains(column) || shown.contains(column);
-        others.extend(seen.into_iter().filter(|column| !apart(column)));
+        others.extend(seen.into_iter().map(|(column, _)| column).filter(|column| !apart(column)));
     }
     others.sort_unstable();
     others.dedup();

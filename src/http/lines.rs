@@ -28,13 +28,12 @@ pub fn hits(page: &Page) -> impl Iterator<Item = &Hit> {
     })
 }
 
-pub fn rows<'a>(settings: &[&Index], shown: &[String], page: &'a Page, several: bool) -> Vec<Row<'a>> {
-    let row = |line: &'a search::Line| match line {
+pub fn row<'a>(settings: &[&Index], shown: &[String], line: &'a search::Line, several: bool) -> Row<'a> {
+    match line {
         search::Line::Match(hit) => Row::Line(line_view(settings, shown, hit, Role::Match, several)),
         search::Line::Near(hit) => Row::Line(line_view(settings, shown, hit, Role::Near, several)),
         search::Line::Gap => Row::Gap,
-    };
-    page.lines.iter().map(row).collect()
+    }
 }
 
 pub fn line_view<'a>(settings: &[&Index], shown: &[String], hit: &'a Hit, role: Role, several: bool) -> Line<'a> {

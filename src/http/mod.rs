@@ -42,7 +42,7 @@ use crate::time::Ts;
 use crate::values::Values;
 use gate::Gate;
 use live::Live;
-use refusal::{Refusal, plain_error, refused};
+use refusal::{Refusal, our_fault, plain_error, refused};
 use reply::Reply;
 use socket::Private;
 
@@ -190,7 +190,7 @@ fn respond(request: Request, site: &Arc<Site>) {
         }
     };
     match reply.stream.take() {
-        Some(work) => stream::respond(request, site, reply, work),
+        Some(stream) => stream::respond(request, site, reply, stream, asker.takes_gzip),
         None => send(request, reply, asker.takes_gzip),
     }
 }
@@ -266,7 +266,7 @@ fn answer(site: &Site, url: &str, asker: &Asker, now: Ts) -> Reply {
     };
     let panicked = |_| {
         log::error!("a page panicked: {url}");
-        plain_error(site, 500, "This is alco's fault", "The page could not be made.", "What happened is in alco's log.")
+        our_fault(site)
     };
     // the site is not changed by a page; what a page locks is as whole after a panic as before
     let reply = catch_unwind(AssertUnwindSafe(|| route(site, &asked, asker, now))).unwrap_or_else(panicked);
@@ -434,7 +434,6 @@ mod tests {
         check("/logs/grep/%zz/", 400, "%zz");
         check("/logs/grep/web/at/1.2/", 400, "names no record");
         check("/logs/grep/web/at/1.2.3/x/", 400, "20-20");
-        check("/logs/grep/web/", 503, "alco check");
         check("/logs/health", 503, "does not work");
         check("/logs/grep/web/columns/?start_ts=x", 400, "is no time");
         check("/logs/api/grep/nginx/", 404, "{\"error\":\"there is no index 'nginx'\",\"hint\":");

@@ -69,3 +69,8 @@ pub fn plain_error(site: &Site, status: u16, title: &str, why: &str, todo: &str)
     let todo = Todo::Say(todo);
     Reply::page(status, View { frame: frame(site, None), status, title, why, todo }.page().into_string())
 }
+
+/// A page or a stream panicked.
+pub fn our_fault(site: &Site) -> Reply {
+    plain_error(site, 500, "This is alco's fault", "The page could not be made.", "What happened is in alco's log.")
+}

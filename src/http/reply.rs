@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::stream::Work;
+use super::stream::{Stream, Work};
 
 /// A packet takes about so much anyway.
 const WORTH_COMPRESSING: usize = 1400;
@@ -22,12 +22,36 @@ const SECURITY: [(&str, &str); 3] = [
     ("Referrer-Policy", "no-referrer"),
 ];
 
+/// What is to be said of a body that is compressed.
+pub const GZIPPED: [(&str, &str); 2] = [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")];
+
+/// Compresses a body part by part.
+pub struct Gzip(GzEncoder<Vec<u8>>);
+
+impl Gzip {
+    pub fn new() -> Gzip {
+        Gzip(GzEncoder::new(Vec::new(), Compression::fast()))
+    }
+
+    /// What a client can unpack at once.
+    pub fn part(&mut self, bytes: &[u8]) -> Vec<u8> {
+        self.0.write_all(bytes).and_then(|()| self.0.flush()).expect(NEVER);
+        std::mem::take(self.0.get_mut())
+    }
+
+    pub fn end(mut self, bytes: &[u8]) -> Vec<u8> {
+        self.0.write_all(bytes).and_then(|()| self.0.finish()).expect(NEVER)
+    }
+}
+
+const NEVER: &str = "a Vec takes everything";
+
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: String,
     /// writes the body instead, as it is found
-    pub stream: Option<Work>,
+    pub stream: Option<Stream>,
 }
 
 impl Reply {
@@ -55,8 +79,13 @@ impl Reply {
         Reply::new(200, "application/json", text).uncached()
     }
 
-    pub fn stream(kind: &str, work: Work) -> Reply {
-        Reply { stream: Some(work), ..Reply::new(200, kind, String::new()).uncached() }
+    /// A page that is written while its search runs.
+    pub fn growing_page(work: Work) -> Reply {
+        Reply { stream: Some(Stream::Page(work)), ..Reply::page(200, String::new()) }
+    }
+
+    pub fn download(kind: &str, work: Work) -> Reply {
+        Reply { stream: Some(Stream::Download(work)), ..Reply::new(200, kind, String::new()).uncached() }
     }
 
     /// `location` is made of our own links: ASCII, and without line ends.
@@ -90,11 +119,8 @@ impl Reply {
         if !takes_gzip || body.len() < WORTH_COMPRESSING {
             return (body, headers);
         }
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        let written = encoder.write_all(&body).and_then(|()| encoder.finish()).expect("a Vec takes everything");
-        headers.push(("Content-Encoding", "gzip".to_owned()));
-        headers.push(("Vary", "Accept-Encoding".to_owned()));
-        (written, headers)
+        headers.extend(GZIPPED.map(|(name, value)| (name, value.to_owned())));
+        (Gzip::new().end(&body), headers)
     }
 
     pub fn with(mut self, name: &'static str, value: &str) -> Reply {

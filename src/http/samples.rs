@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::assets;
+use super::pages::found::{Found, Total};
 use super::pages::level::Level;
 use super::pages::line::{Cell, Line, Role};
-use super::pages::log::{Row, Total};
+use super::pages::log::Row;
 use super::pages::{Frame, error, filters, histogram, indexes, links, log, record};
 use crate::columns::Value;
 use crate::config::IndexName;
@@ -142,13 +143,17 @@ fn log_page(url: &str, rows: Vec<Row>) -> String {
     let range = Range { start: Ts::from_micros(NOW), end: Ts::from_micros(NOW).plus_seconds(3600) };
     let empty = rows.is_empty();
     let place = Place { ts: range.start, seq: 1, digest: 2, id: 3 };
-    log::View {
+    let view = log::View {
         frame: frame(&indexes, Some(&query)),
         query: &query,
         now: range.end,
         zone: &TimeZone::UTC,
         range,
-        rows,
+        shown_columns: vec!["levelname".to_owned(), "host".to_owned(), "logger".to_owned()],
+        formats: &[],
+        page_size: 100,
+    };
+    let found = Found {
         previous: (!empty).then_some(place),
         next: (!empty).then_some(place),
         total: if empty { Total::Exactly(0) } else { Total::Exactly(1284) },
@@ -158,17 +163,16 @@ fn log_page(url: &str, rows: Vec<Row>) -> String {
         } else {
             vec![]
         },
-        bars: if empty { vec![] } else { bars() },
-        bars_partial: false,
-        filters: columns(),
-        shown_columns: vec!["levelname".to_owned(), "host".to_owned(), "logger".to_owned()],
-        other_columns: vec!["application".to_owned(), "request_id".to_owned(), "<b>".to_owned()],
         last_record: Some(range.start.plus_seconds(-9000)),
-        formats: &[],
-        page_size: 100,
-    }
-    .page()
-    .into_string()
+    };
+    let mut log = log::Log::new(&view);
+    let mut page = view.opening().into_string();
+    page.extend(rows.iter().map(|row| log.row(row).into_string()));
+    page += &log.end(&found).into_string();
+    page += &view.histogram(&if empty { vec![] } else { bars() }, false).into_string();
+    page += &view.filters_opening().into_string();
+    page.extend(columns().iter().map(|column| view.filter(column).into_string()));
+    page + &view.closing(&["application".to_owned(), "request_id".to_owned(), "<b>".to_owned()]).into_string()
 }
 
 fn record_page() -> String {

@@ -4,6 +4,7 @@
 //! tell. Until the first bytes go out, it can still become another reply.
 
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -11,11 +12,11 @@ use std::thread;
 use jiff::Timestamp;
 use tiny_http::{HTTPVersion, Method, Request};
 
-use super::refusal::{Refusal, why_refused};
-use super::reply::Reply;
+use super::refusal::{Refusal, our_fault, refused, why_refused};
+use super::reply::{GZIPPED, Gzip, Reply};
 use super::{Site, head, send};
 
-/// Streams at a time: each holds a thread, a connection to searchd and at most 8 MB.
+/// Downloads at a time: each holds a thread, a connection to searchd and at most 8 MB.
 const STREAMS: usize = 16;
 /// What is written to the client at once, where it need not wait.
 const CHUNK: usize = 32 * 1024;
@@ -23,12 +24,20 @@ const CHUNK: usize = 32 * 1024;
 /// Writes a body. What it returns in the end, besides success, breaks the stream off.
 pub type Work = Box<dyn FnOnce(&Site, &mut Body) -> Result<(), Cut> + Send>;
 
+pub enum Stream {
+    /// written by the thread that took the request, within the time of a search
+    Page(Work),
+    /// of any length, by a thread of its own
+    Download(Work),
+}
+
 /// Why a stream ends before its end.
 #[derive(Debug)]
 pub enum Cut {
     /// nobody reads it any more
     Left,
     Refused(Refusal),
+    Panicked,
 }
 
 impl From<io::Error> for Cut {
@@ -52,6 +61,7 @@ pub struct Body {
     /// not sent yet
     head: Option<String>,
     chunked: bool,
+    gzip: Option<Gzip>,
     buffer: Vec<u8>,
     trailer: String,
     site: Arc<Site>,
@@ -59,8 +69,12 @@ pub struct Body {
     number: u64,
 }
 
-/// Answers the request in a thread of its own.
-pub fn respond(request: Request, site: &Arc<Site>, reply: Reply, work: Work) {
+/// Answers the request.
+pub fn respond(request: Request, site: &Arc<Site>, reply: Reply, stream: Stream, takes_gzip: bool) {
+    let work = match stream {
+        Stream::Page(work) => return page(request, site, reply, work, takes_gzip),
+        Stream::Download(work) => work,
+    };
     let running = Running(site.streams.clone());
     if site.streams.fetch_add(1, SeqCst) >= STREAMS {
         let why = format!("{STREAMS} downloads are under way, and no more are served at a time; try again later\n");
@@ -69,7 +83,7 @@ pub fn respond(request: Request, site: &Arc<Site>, reply: Reply, work: Work) {
     let site = site.clone();
     let body = move || {
         let _running = running;
-        run(request, &site, &reply, work);
+        download(request, &site, &reply, work);
     };
     if let Err(error) = thread::Builder::new().name("http-stream".to_owned()).spawn(body) {
         // the request went with the thread, and was answered with 500
@@ -77,49 +91,70 @@ pub fn respond(request: Request, site: &Arc<Site>, reply: Reply, work: Work) {
     }
 }
 
-fn run(request: Request, site: &Arc<Site>, reply: &Reply, work: Work) {
+fn download(request: Request, site: &Arc<Site>, reply: &Reply, work: Work) {
+    let refuse = |refusal| {
+        let (status, why) = why_refused(refusal);
+        Reply::text(status, format!("{why}\n"))
+    };
+    // what is missing is told behind the last chunk
+    run(request, site, reply, work, "Trailer: Alco-Missing\r\n", None, refuse);
+}
+
+fn page(request: Request, site: &Arc<Site>, reply: Reply, work: Work, takes_gzip: bool) {
+    let gzip = takes_gzip.then(Gzip::new);
+    let reply =
+        if takes_gzip { GZIPPED.iter().fold(reply, |reply, (name, value)| reply.with(name, value)) } else { reply };
+    run(request, site, &reply, work, "", gzip, |refusal| refused(site, &refusal));
+}
+
+fn run(
+    request: Request,
+    site: &Arc<Site>,
+    reply: &Reply,
+    work: Work,
+    trailer: &str,
+    gzip: Option<Gzip>,
+    refuse: impl FnOnce(Refusal) -> Reply,
+) {
     let number = request.headers().iter().find(|header| header.field.equiv(head::NUMBER));
     let number = number.and_then(|header| header.value.as_str().parse().ok()).unwrap_or_default();
     let chunked = *request.http_version() >= HTTPVersion(1, 1);
-    let head = written(reply, chunked);
+    let framing = if chunked { format!("Transfer-Encoding: chunked\r\n{trailer}") } else { String::new() };
+    let head = written(reply, &framing);
     if *request.method() == Method::Head {
         let _ = request.into_writer().write_all(head.as_bytes());
         return;
     }
     let url = request.url().to_owned();
-    let mut body = Body {
-        out: request.into_writer(),
-        head: Some(head),
-        chunked,
-        buffer: Vec::with_capacity(CHUNK),
-        trailer: String::new(),
-        site: site.clone(),
-        number,
-    };
-    let ended = work(site, &mut body).and_then(|()| body.end().map_err(Cut::from));
-    match ended {
-        Ok(()) => log::debug!("{} {url}", reply.status),
-        Err(Cut::Left) => log::debug!("left {url}"),
-        Err(Cut::Refused(refusal)) => match body.head.take() {
-            Some(_) => {
-                let (status, why) = why_refused(refusal);
-                let reply = Reply::text(status, format!("{why}\n"));
-                let text = format!("{}{}", written(&reply, false), reply.body);
-                let _ = body.out.write_all(text.as_bytes());
-            }
-            None => log::warn!("a stream is broken off: {}: {url}", why_refused(refusal).1),
-        },
+    let out = request.into_writer();
+    let buffer = Vec::with_capacity(CHUNK);
+    let mut body =
+        Body { out, head: Some(head), chunked, gzip, buffer, trailer: String::new(), site: site.clone(), number };
+    // the site is not changed by what is written of it; what it locks is as whole after a panic as before
+    let written_out = AssertUnwindSafe(|| work(site, &mut body).and_then(|()| body.end().map_err(Cut::from)));
+    let ended = catch_unwind(written_out).unwrap_or(Err(Cut::Panicked));
+    if matches!(ended, Err(Cut::Panicked)) {
+        log::error!("what is written panicked: {url}");
     }
+    let reply = match (ended, body.head.take()) {
+        (Ok(()), _) => return log::debug!("{} {url}", reply.status),
+        (Err(Cut::Left), _) => return log::debug!("left {url}"),
+        (Err(Cut::Panicked), None) => return,
+        (Err(Cut::Refused(refusal)), None) => {
+            return log::warn!("a stream is broken off: {}: {url}", why_refused(refusal).1);
+        }
+        (Err(Cut::Refused(refusal)), Some(_)) => refuse(refusal),
+        (Err(Cut::Panicked), Some(_)) => our_fault(site),
+    };
+    log::debug!("{} {url}", reply.status);
+    let _ = body.out.write_all(format!("{}{}", written(&reply, ""), reply.body).as_bytes());
 }
 
-/// `chunked` also promises the trailer in which `missing` is told.
-fn written(reply: &Reply, chunked: bool) -> String {
+/// `framing`: the headers that say where the body ends; with none it ends with the connection.
+fn written(reply: &Reply, framing: &str) -> String {
     let reason = tiny_http::StatusCode(reply.status).default_reason_phrase();
     let date = Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT");
-    let mut head = format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\nConnection: close\r\n", reply.status);
-    if chunked {
-        head.push_str("Transfer-Encoding: chunked\r\nTrailer: Alco-Missing\r\n");
-    }
+    let mut head = format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\nConnection: close\r\n{framing}", reply.status);
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -133,30 +168,44 @@ impl Body {
         self.trailer.push_str(&format!("Alco-Missing: {what}\r\n"));
     }
 
+    pub fn part(&mut self, part: impl Into<String>) -> io::Result<()> {
+        self.write_all(part.into().as_bytes())
+    }
+
     /// Whether there is still somebody who reads.
     pub fn is_read(&self) -> bool {
         self.site.live.waits(self.number)
     }
 
     fn send(&mut self) -> io::Result<()> {
-        if let Some(head) = self.head.take() {
-            self.out.write_all(head.as_bytes())?;
-        }
         if self.buffer.is_empty() {
             return Ok(());
         }
-        if self.chunked {
-            write!(self.out, "{:x}\r\n", self.buffer.len())?;
-            self.buffer.extend_from_slice(b"\r\n");
-        }
-        self.out.write_all(&self.buffer)?;
+        let packed = self.gzip.as_mut().map(|gzip| gzip.part(&self.buffer));
+        self.put(packed)?;
         self.buffer.clear();
         self.buffer.shrink_to(CHUNK);
         Ok(())
     }
 
+    /// A chunk: this, or what is in the buffer. In one piece, since it may become a packet of its own.
+    fn put(&mut self, packed: Option<Vec<u8>>) -> io::Result<()> {
+        let bytes = packed.as_ref().unwrap_or(&self.buffer);
+        let mut piece = self.head.take().unwrap_or_default().into_bytes();
+        match self.chunked && !bytes.is_empty() {
+            true => {
+                piece.extend(format!("{:x}\r\n", bytes.len()).bytes());
+                piece.extend(bytes);
+                piece.extend(b"\r\n");
+            }
+            false => piece.extend(bytes),
+        }
+        self.out.write_all(&piece)
+    }
+
     fn end(&mut self) -> io::Result<()> {
-        self.send()?;
+        let packed = self.gzip.take().map(|gzip| gzip.end(&self.buffer));
+        self.put(packed)?;
         if self.chunked {
             write!(self.out, "0\r\n{}\r\n", self.trailer)?;
         }

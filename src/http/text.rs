@@ -39,7 +39,7 @@ pub fn stream(site: &Site, list: &str, query: Query, now: Ts) -> Reply {
     let name = query.download.then(|| file_name(&query, now, &zone, extension));
     let list = list.to_owned();
     let work: Work = Box::new(move |site, body| write(site, &list, &query, &zone, now, body));
-    let reply = Reply::stream(kind, work);
+    let reply = Reply::download(kind, work);
     match name {
         Some(name) => reply.with("Content-Disposition", &format!("attachment; filename=\"{name}\"")),
         None => reply,

@@ -21,15 +21,37 @@ const EQUAL: usize = 100;
 
 impl Searcher {
     pub fn page(&self, query: &Query, scope: &Scope) -> Result<Page, SearchError> {
+        let mut lines = Vec::new();
+        let page = self.page_as_found(query, scope, &|| true, &mut |line| lines.push(line))?;
+        Ok(Page { lines, ..page })
+    }
+
+    /// A page whose lines are handed over in their order, as soon as they are known, and are not in what is returned.
+    /// `pulse` is called before each question to searchd, and gives up where it says false.
+    pub fn page_as_found(
+        &self,
+        query: &Query,
+        scope: &Scope,
+        pulse: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(Line),
+    ) -> Result<Page, SearchError> {
         let plan = self.plan(query, scope)?;
         let limit = query.limit.map_or(scope.page_size, usize::from);
+        let mut shown = 0;
+        let mut take = |line: Line| {
+            shown += u64::from(matches!(line, Line::Match(_)));
+            take(line);
+        };
         let mut page = match query.context {
-            Context::All if !plan.pattern.is_empty() => self.whole_log(query, &plan, limit, scope)?,
-            _ => self.hits(query, &plan, limit, scope)?,
+            Context::All if !plan.pattern.is_empty() => {
+                let page = self.whole_log(query, &plan, limit, scope)?;
+                page.lines.into_iter().for_each(&mut take);
+                Page { lines: Vec::new(), ..page }
+            }
+            _ => self.hits(query, &plan, limit, scope, pulse, &mut take)?,
         };
         let complete = page.previous.is_none() && page.next.is_none() && page.reached.is_none();
         let from_start = query.cursor.is_none() && !matches!(query.context, Context::All);
-        let shown = page.lines.iter().filter(|line| matches!(line, Line::Match(_))).count() as u64;
         page.count = match complete && from_start {
             true => Count::Exact(shown),
             false => self.count_of(&plan, scope.deadline.min(Instant::now() + COUNTING))?,
@@ -43,7 +65,15 @@ impl Searcher {
     }
 
     /// A page of matches, with the lines around them where these are asked for.
-    fn hits(&self, query: &Query, plan: &Plan, limit: usize, scope: &Scope) -> Result<Page, SearchError> {
+    fn hits(
+        &self,
+        query: &Query,
+        plan: &Plan,
+        limit: usize,
+        scope: &Scope,
+        pulse: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(Line),
+    ) -> Result<Page, SearchError> {
         let (back, from) = match query.cursor {
             None => (false, None),
             Some(Cursor::After(place)) => (false, Some(place)),
@@ -55,36 +85,57 @@ impl Searcher {
             bare: false,
             hint: if plan.pattern.is_empty() { limit + 1 } else { limit * CHECKED },
         };
-        let mut walk = self.walk(plan, manner, from, Some(scope.deadline));
-        let (mut hits, more, reached) = collect(&mut walk, limit)?;
-        let mut warnings = walk.warnings;
-        let far = hits.last().map(|hit| hit.place).filter(|_| more);
-        // what is on the other side: nothing before a first page
-        let beside = match (from, hits.first()) {
-            (None, _) => None,
-            (Some(_), Some(first)) => Some(first.place),
-            (Some(from), None) => Some(from),
+        let mut walk = self.walk(plan, manner, from, Some(scope.deadline)).with_pulse(pulse);
+        let mut around = Around::new(query, plan);
+        let alone = !around.is_wanted();
+        let mut give = |hit: Hit, following: Option<Place>| {
+            around.add(self, hit, following, &mut |line| {
+                take(line);
+                true
+            })
         };
+        // the first and the last that were found, and what cannot be given yet: on the way back all of it, else one whose
+        // lines end where the next one stands
+        let (mut ends, mut held, mut found): (_, Option<Hit>, _) = (None, None, Vec::new());
+        let (mut more, mut reached, mut count) = (false, None, 0);
+        loop {
+            match walk.next()? {
+                Step::Hit(_) if count == limit => more = true,
+                Step::Hit(hit) => {
+                    count += 1;
+                    let (first, _) = ends.unwrap_or((hit.place, hit.place));
+                    ends = Some((first, hit.place));
+                    let place = hit.place;
+                    if back {
+                        found.push(hit);
+                    } else if alone {
+                        give(hit, None)?;
+                    } else if let Some(before) = held.replace(hit) {
+                        give(before, Some(place))?;
+                    }
+                    continue;
+                }
+                Step::Late(place) => reached = Some(place),
+                Step::End => {}
+            }
+            break;
+        }
+        found.extend(held);
+        let mut found = found.into_iter().rev().peekable();
+        while let Some(hit) = found.next() {
+            give(hit, found.peek().map(|hit| hit.place))?;
+        }
+        let mut warnings = walk.warnings;
+        let far = ends.map(|(_, last)| last).filter(|_| more);
+        // what is on the other side: nothing before a first page
+        let beside = from.map(|from| ends.map_or(from, |(first, _)| first));
         let near = match beside {
             Some(place) if self.is_any(plan, !manner.backwards, place, scope.deadline, &mut warnings)? => Some(place),
             _ => None,
         };
-        if back {
-            hits.reverse();
-        }
         let (previous, next) = if back { (far, near) } else { (near, far) };
-        let mut lines = Vec::new();
-        let mut around = Around::new(query, plan);
-        let mut hits = hits.into_iter().peekable();
-        while let Some(hit) = hits.next() {
-            let following = hits.peek().map(|hit| hit.place);
-            around.add(self, hit, following, &mut |line| {
-                lines.push(line);
-                true
-            })?;
-        }
         let warnings = warnings.into_iter().collect();
-        Ok(Page { lines, previous, next, count: Count::AtLeast(0), reached, warnings })
+        Ok(Page { lines: Vec::new(), previous, next, count: Count::AtLeast(0), reached, warnings })
     }
 
     /// `context=y`: everything from the first match on.

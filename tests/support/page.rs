@@ -41,17 +41,17 @@ impl Page {
     }
 
     pub fn lines(&self) -> Vec<Line> {
-        let end = self.html.find("<nav class=\"pages\" id=\"pages\"").unwrap_or(self.html.len());
-        self.html[..end].split("<div class=\"r\">").skip(1).map(line).collect()
+        let end = self.html.find("<nav class=\"pages\" id=\"e").unwrap_or(self.html.len());
+        self.html[..end].split("<div class=\"r\"").skip(1).map(line).collect()
     }
 
     /// How many match, where the page is sure of it.
     #[track_caller]
     pub fn total(&self) -> u64 {
-        let (_, bar) = self.html.split_once("<div class=\"bar\">").expect("a page of a log");
-        let bar = text(bar.split_once(" in ").unwrap().0);
-        let words: Vec<&str> = bar.split_whitespace().collect();
-        assert_eq!(words[0], "exactly", "{bar}");
+        let (_, total) = self.html.split_once("<p class=\"total\">").expect("a page of a log");
+        let total = text(total.split_once(" in ").unwrap().0);
+        let words: Vec<&str> = total.split_whitespace().collect();
+        assert_eq!(words[0], "exactly", "{total}");
         words[1].replace(',', "").parse().unwrap()
     }
 

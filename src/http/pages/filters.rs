@@ -24,16 +24,14 @@ pub struct Column {
     pub note: Option<String>,
 }
 
-/// The lists beside the log. `path` is that of the search, empty on its own page.
-pub fn lists(query: &Query, path: &str, columns: &[Column]) -> Markup {
+/// A list beside the log. `path` is that of the search, empty on its own page.
+pub fn list(query: &Query, path: &str, column: &Column) -> Markup {
     html! {
-        @for column in columns {
-            details open {
-                summary { (visible_in_line(cut(&column.name, SHOWN_CHARS).0)) }
-                (values(query, path, column))
-                @if column.more {
-                    p { a.dim href=(links::to(&format!("{path}values/{}/", links::segment(&column.name)), &links::first(query))) { "all values…" } }
-                }
+        details open {
+            summary { (visible_in_line(cut(&column.name, SHOWN_CHARS).0)) }
+            (values(query, path, column))
+            @if column.more {
+                p { a.dim href=(links::to(&format!("{path}values/{}/", links::segment(&column.name)), &links::first(query))) { "all values…" } }
             }
         }
     }
@@ -98,7 +96,7 @@ mod tests {
             more: true,
             note: None,
         };
-        let html = lists(&query, "", &[column]).into_string();
+        let html = list(&query, "", &column).into_string();
         assert!(html.contains("href=\"?search=x&amp;host=a%26b\" title=\"only a&amp;b\">a&amp;b</a>"), "{html}");
         assert!(html.contains("href=\"?search=x&amp;host__not=a%26b\""), "{html}");
         assert!(html.contains("1,234"), "{html}");

@@ -66,6 +66,7 @@ pub struct Rows<'a> {
 pub struct Jump {
     pub id: Option<String>,
     pub next_error: Option<String>,
+    pub is_first_match: bool,
 }
 
 impl Rows<'_> {
@@ -95,7 +96,7 @@ impl Rows<'_> {
     /// The line itself, without what folds.
     fn text(&self, line: &Line, message: &str, cut_off: bool, jump: &Jump) -> Markup {
         html! {
-            div.r {
+            div.r id=[jump.is_first_match.then_some("match")] {
                 a.t href=(self.href(line)) title=(line.place.ts) { (line.place.ts.clock_in(self.zone, 3)) }
                 " "
                 @for cell in &line.cells {
@@ -155,18 +156,26 @@ pub fn gap() -> Markup {
     html! { div.gap role="listitem" aria-label="lines are left out here" { "--" } }
 }
 
-/// For each line, the date, where it is not that of the line before.
-pub fn new_dates<'a>(lines: impl Iterator<Item = &'a Line<'a>>, zone: &TimeZone) -> Vec<Option<String>> {
-    let mut before = None;
-    let mut new = |line: &Line| {
-        let date = line.place.ts.date_in(zone);
-        (before.as_ref() != Some(&date)).then(|| before.insert(date).clone())
-    };
-    lines.map(&mut new).collect()
+/// The dates of lines that follow each other: told where they change.
+#[derive(Clone, Debug)]
+pub struct Dates<'a> {
+    zone: &'a TimeZone,
+    last: Option<String>,
 }
 
-/// Stands where the date changes.
-pub fn day(date: &str) -> Markup {
+impl<'a> Dates<'a> {
+    pub fn new(zone: &'a TimeZone) -> Dates<'a> {
+        Dates { zone, last: None }
+    }
+
+    /// What stands before this line.
+    pub fn before(&mut self, line: &Line) -> Option<Markup> {
+        let date = line.place.ts.date_in(self.zone);
+        (self.last.as_ref() != Some(&date)).then(|| day(self.last.insert(date)))
+    }
+}
+
+fn day(date: &str) -> Markup {
     html! { div.day role="listitem" { (date) } }
 }
 
@@ -247,7 +256,8 @@ mod tests {
 
     fn written(line: &Line) -> String {
         let rows = Rows { zone: &TimeZone::UTC, record_path: "at/", record_query: "?search=x", wrap: false };
-        rows.line(line, &Jump { id: Some("e1".to_owned()), next_error: Some("#e2".to_owned()) }).into_string()
+        let jump = Jump { id: Some("e1".to_owned()), next_error: Some("#e2".to_owned()), ..Jump::default() };
+        rows.line(line, &jump).into_string()
     }
 
     #[test]

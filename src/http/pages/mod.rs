@@ -3,7 +3,7 @@
 //! Text of a log reaches a page only through `visible`, addresses only through `links`. There is no script and no style
 //! in the markup: the Content-Security-Policy allows neither.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::config::IndexName;
 use crate::http::assets;
@@ -12,6 +12,7 @@ use crate::visible;
 
 pub mod error;
 pub mod filters;
+pub mod found;
 pub mod histogram;
 pub mod indexes;
 pub mod level;
@@ -62,26 +63,32 @@ pub struct Frame<'a> {
 impl Frame<'_> {
     /// The page: `main` is what it is for, and holds an element with the id `log`.
     pub fn page(&self, title: &str, main: Markup) -> Markup {
+        html! { (self.opening(title, &[("#log", "Skip to the log")])) (main) (self.closing()) }
+    }
+
+    /// What stands before the main part, for a page that is written while its search runs. The first links of a page lead
+    /// past what is the same on all of them.
+    pub fn opening(&self, title: &str, skips: &[(&str, &str)]) -> Markup {
         html! {
             (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (visible::visible_in_line(title)) " · alco" }
-                    link rel="stylesheet" href={ (self.base) "style.css?" (assets::style_hash()) };
-                    link rel="icon" href="data:,";
-                }
-                body {
-                    a.skip href="#log" { "Skip to the log" }
-                    " "
-                    (self.header())
-                    (main)
-                    (self.footer())
-                }
+            (PreEscaped("<html lang=\"en\">"))
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (visible::visible_in_line(title)) " · alco" }
+                link rel="stylesheet" href={ (self.base) "style.css?" (assets::style_hash()) };
+                link rel="icon" href="data:,";
             }
+            (PreEscaped("<body>"))
+            @for (href, text) in skips { a.skip href=(href) { (text) } " " }
+            (self.header())
         }
+    }
+
+    /// What stands behind it.
+    pub fn closing(&self) -> Markup {
+        html! { (self.footer()) (PreEscaped("</body></html>")) }
     }
 
     fn header(&self) -> Markup {

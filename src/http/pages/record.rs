@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::line::{Jump, Line, Role, Rows, day, marked, new_dates};
+use super::line::{Dates, Jump, Line, Role, Rows, marked};
 use super::{Frame, links, thousands};
 use crate::columns::Value;
 use crate::config::IndexName;
@@ -88,11 +88,11 @@ impl View<'_> {
     fn log(&self, carried: &str) -> Markup {
         let path = format!("{}at/", links::grep_path(self.frame.base, std::slice::from_ref(self.index)));
         let rows = Rows { zone: self.zone, record_path: &path, record_query: carried, wrap: self.query.wrap };
-        let lines = || self.before.iter().chain([&self.record]).chain(&self.after);
+        let mut dates = Dates::new(self.zone);
         html! {
             div.log .wrap[self.query.wrap] #log role="list" aria-label="Log" {
-                @for (line, date) in lines().zip(new_dates(lines(), self.zone)) {
-                    @if let Some(date) = date { (day(&date)) }
+                @for line in self.before.iter().chain([&self.record]).chain(&self.after) {
+                    @if let Some(date) = dates.before(line) { (date) }
                     @if line.role == Role::Here { (self.here(&rows)) } @else { (rows.line(line, &Jump::default())) }
                 }
             }
