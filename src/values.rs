@@ -31,10 +31,6 @@ pub const OFFERED_VALUES: usize = 10_000;
 /// Docids a lease gives out: some seconds of collecting at full speed, so that leasing costs nothing.
 const LEASE: u64 = 16_384;
 
-/// Docids for each millisecond since 1970: a lease begins at least there, so that it lies behind all that were given
-/// out before, whatever Redis remembers, unless more than two million a second were used. 2^53 is reached in 2109.
-const PER_MILLISECOND: u64 = 2048;
-
 /// A lease not renewed for so many seconds may belong to a consumer that the broker has given up: two missed heartbeats
 /// take twice as long.
 const SILENT: i64 = 10;
@@ -112,8 +108,8 @@ impl Values {
     /// the clock says.
     pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, String> {
         let milliseconds = u64::try_from(now.micros() / 1000).unwrap_or(0);
-        let least = (stored + 1).max(milliseconds * PER_MILLISECOND);
-        let lost = milliseconds.saturating_sub(LOST_MILLISECONDS) * PER_MILLISECOND;
+        let least = (stored + 1).max(milliseconds * DocId::PER_MILLISECOND);
+        let lost = milliseconds.saturating_sub(LOST_MILLISECONDS) * DocId::PER_MILLISECOND;
         // numbers of Lua are doubles: exact up to 2^53, where docids end
         let script = "local first = math.max((tonumber(redis.call('GET', KEYS[1])) or 0) + 1, tonumber(ARGV[1]))
             local last = first + tonumber(ARGV[2]) - 1
@@ -157,8 +153,8 @@ impl Values {
         pipe.hset_nx(leases(index), "since", now.seconds());
         let since: bool = self.ask(|connection| pipe.query(connection).map(|(new,): (bool,)| new))?;
         if since {
-            let lost =
-                u64::try_from(now.micros() / 1000).unwrap_or(0).saturating_sub(LOST_MILLISECONDS) * PER_MILLISECOND;
+            let lost = u64::try_from(now.micros() / 1000).unwrap_or(0).saturating_sub(LOST_MILLISECONDS)
+                * DocId::PER_MILLISECOND;
             let entry = format!("{} lost {} 0 0", first - 1, now.seconds());
             self.ask(|connection| redis::cmd("HSET").arg(leases(index)).arg(lost).arg(&entry).query::<()>(connection))?;
         }

@@ -34,6 +34,7 @@ const ROWS: &[(&str, u8)] = &[
     ("search::narrow", 2),
     ("search::filter", 2),
     ("search::plan", 2),
+    ("search::arrivals", 2),
     ("http::pages", 2),
     ("http::assets", 2),
     // edges: one outside crate each

@@ -10,17 +10,24 @@
 //!     plan             the query made ready: statements' parts, checks, day indexes
 //!     walk             through the records of a plan, in order
 //!     page, context    a page of them, a stream, a record's surroundings; the lines around each
+//!     follow           a stream that goes on with what arrives (arrivals), the lines around a match as they pass (passing)
 //!     count, histogram, column   how many, when, of which values
 
+#[allow(dead_code)] // until pages and the terminal follow
+mod arrivals;
 pub mod column;
 mod context;
 pub mod count;
 pub mod cursor;
 pub mod filter;
+#[allow(dead_code)] // until pages and the terminal follow
+pub mod follow;
 pub mod histogram;
 pub mod link;
 pub mod narrow;
 pub mod page;
+#[allow(dead_code)] // until pages and the terminal follow
+mod passing;
 pub mod pattern;
 pub mod plan;
 pub mod query;
@@ -106,11 +113,16 @@ pub struct Scope {
 
 /// One answer of searchd may take so long before it is taken for hung.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// And so long when it is asked what has arrived: whoever follows must not be without a word for longer.
+const NEWS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs searches, for any number of threads at a time.
 #[derive(Debug)]
 pub struct Searcher {
     pool: Pool,
+    /// for those who follow
+    #[allow(dead_code)] // until pages and the terminal follow
+    news: Pool,
     peers: bool,
     indexes: Vec<config::Index>,
 }
@@ -119,6 +131,7 @@ impl Searcher {
     pub fn new(sphinx: &config::Sphinx, indexes: &[config::Index]) -> Searcher {
         Searcher {
             pool: Pool::new(&sphinx.address, TIMEOUT),
+            news: Pool::new(&sphinx.address, NEWS_TIMEOUT),
             peers: !sphinx.peers.is_empty(),
             indexes: indexes.to_vec(),
         }

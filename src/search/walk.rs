@@ -18,9 +18,9 @@ use crate::time::{Range, Ts};
 /// Rows of one question: enough that asking costs less than answering.
 const MOST_ROWS: usize = 20_000;
 /// Text of one answer, which searchd has in memory at once; what comes after it is asked for again.
-const MOST_BYTES: usize = 16 << 20;
+pub const MOST_BYTES: usize = 16 << 20;
 /// Text of hits to hold at a time: a stream of any length may take 8 MB (product), of which this is the larger part.
-const HELD_BYTES: usize = 1 << 19;
+pub const HELD_BYTES: usize = 1 << 19;
 /// The least time to ask for at once: half a second's records are no long answer.
 const SHORTEST: i64 = 500_000;
 /// The clock is looked at once in so many checks, or in so many bytes.
@@ -28,7 +28,7 @@ const CLOCK: usize = 64;
 const CLOCK_BYTES: usize = 1 << 20;
 
 const PLACE: &str = "id, ts, seq, digest, logline";
-const WHOLE: &str = "id, ts, seq, digest, logline, js, exact";
+pub const WHOLE: &str = "id, ts, seq, digest, logline, js, exact";
 
 /// What to do with what is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

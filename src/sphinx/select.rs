@@ -14,6 +14,9 @@ use crate::time::Range;
 
 /// Larger numbers are strings in `js`.
 const TOO_LARGE: f64 = 1e15;
+/// Buckets that may hold something: those of an hour at full speed are half as many.
+#[allow(dead_code)] // until pages and the terminal follow
+const MOST: usize = 20_000;
 /// Ways to read a column's dots as paths double with each: beyond, the index is not asked.
 const DOTS: usize = 3;
 
@@ -84,6 +87,46 @@ impl Select<'_> {
         if self.beyond.is_some() {
             sql.push_str(" AND beyond=1");
         }
+        sql
+    }
+}
+
+/// Documents by their docids, whatever times their records bear.
+#[allow(dead_code)] // until pages and the terminal follow
+#[derive(Clone, Debug)]
+pub struct Arrived<'a> {
+    pub from: &'a str,
+    /// expressions that are 1 for every document wanted
+    pub conditions: &'a [String],
+    pub ids: std::ops::Range<u64>,
+}
+
+#[allow(dead_code)] // until pages and the terminal follow
+impl Arrived<'_> {
+    /// For each bucket of so many docids: which it is, how many documents it holds, the highest of them.
+    pub fn counted(&self, bucket: u64) -> String {
+        self.select(
+            &format!("id DIV {bucket} AS bucket, COUNT(*) AS documents, MAX(id) AS high"),
+            "GROUP BY bucket",
+            MOST,
+        )
+    }
+
+    pub fn documents(&self, columns: &str, limit: usize) -> String {
+        self.select(columns, "ORDER BY id ASC", limit)
+    }
+
+    fn select(&self, columns: &str, order: &str, limit: usize) -> String {
+        let mut sql = format!("SELECT {columns}");
+        for (n, condition) in self.conditions.iter().enumerate() {
+            let _ = write!(sql, ", ({condition}) AS f{n}");
+        }
+        // a document without a time is one that only tries whether searchd takes any
+        let _ = write!(sql, " FROM {} WHERE id>={} AND id<{} AND ts>0", self.from, self.ids.start, self.ids.end);
+        for n in 0..self.conditions.len() {
+            let _ = write!(sql, " AND f{n}=1");
+        }
+        let _ = write!(sql, " {order} LIMIT {limit} OPTION max_matches={limit}, ranker=none");
         sql
     }
 }
@@ -342,6 +385,21 @@ mod tests {
         );
         check("x__lt=1e300", "js['x'] IS NOT NULL", false);
         check("a.b.c.d.e=x", "", false);
+    }
+
+    #[test]
+    fn arrivals_are_counted_and_read_by_docid() {
+        let arrived = Arrived { from: "web", conditions: &["js['a']=1".to_owned()], ids: 32..64 };
+        assert_eq!(
+            arrived.counted(16),
+            "SELECT id DIV 16 AS bucket, COUNT(*) AS documents, MAX(id) AS high, (js['a']=1) AS f0 FROM web \
+             WHERE id>=32 AND id<64 AND ts>0 AND f0=1 GROUP BY bucket LIMIT 20000 OPTION max_matches=20000, ranker=none"
+        );
+        assert_eq!(
+            arrived.documents("id, ts", 5),
+            "SELECT id, ts, (js['a']=1) AS f0 FROM web WHERE id>=32 AND id<64 AND ts>0 AND f0=1 ORDER BY id ASC LIMIT 5 \
+             OPTION max_matches=5, ranker=none"
+        );
     }
 
     #[test]
