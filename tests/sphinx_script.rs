@@ -1,25 +1,88 @@
-//! sphinx/sphinx.conf: searchd always gets a whole configuration, or none and a failure; what it names exists; what is past
-//! its retention, and nothing else, is removed.
+//! sphinx/sphinx.conf and sphinx/sphinx_conf.py: searchd always gets a whole configuration, or none and a failure; what it names
+//! exists; what is past its retention, and nothing else, is removed. Both do the same, under every shell and Python there is.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::support::{SOON, Stack, directory, wait_until};
+use crate::support::{Stack, directory, executable, soak, wait_until};
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sphinx/sphinx.conf");
+/// What both scripts allow alco to take, and then some.
+const LIMIT: Duration = Duration::from_secs(10 + 10);
 
-/// Stands in for alco: prints a configuration over the ini's settings, with the days that the file `days` beside it lists;
-/// where there is no such file, fails; where it holds something else, prints that.
-const ALCO: &str = r#"#!/bin/sh
+/// A script, and what runs it.
+#[derive(Debug)]
+struct Script {
+    name: &'static str,
+    interpreter: String,
+    path: PathBuf,
+}
+
+/// FreeBSD's sh is of dash's family. Python 2.7 is run where it is installed; tests/check looks at what it would say where it is
+/// not.
+fn scripts() -> &'static [Script] {
+    static SCRIPTS: OnceLock<Vec<Script>> = OnceLock::new();
+    SCRIPTS.get_or_init(|| {
+        let sphinx = Path::new(env!("CARGO_MANIFEST_DIR")).join("sphinx");
+        let all = [
+            ("dash", "dash", "sphinx.conf"),
+            ("busybox", "busybox sh", "sphinx.conf"),
+            ("mksh", "mksh", "sphinx.conf"),
+            ("yash", "yash", "sphinx.conf"),
+            ("python3", "python3", "sphinx_conf.py"),
+            ("python2", "python2.7", "sphinx_conf.py"),
+        ];
+        let found = |(name, interpreter, file): (&'static str, &str, &str)| match interpreter_of(interpreter) {
+            Some(interpreter) => Some(Script { name, interpreter, path: sphinx.join(file) }),
+            None if name == "python2" => None,
+            None => panic!("{interpreter} is not installed: tests/packages check installs it"),
+        };
+        all.into_iter().filter_map(found).collect()
+    })
+}
+
+/// In full all of them; else one of each language.
+fn some_scripts() -> impl Iterator<Item = &'static Script> {
+    scripts().iter().filter(|script| soak() || ["dash", "python3"].contains(&script.name))
+}
+
+/// The whole path of a program that can be run, and its argument, as they stand behind #!.
+fn interpreter_of(words: &str) -> Option<String> {
+    let (program, argument) = words.split_once(' ').unwrap_or((words, ""));
+    let mut places: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect();
+    // pyenv keeps versions apart
+    let pyenv = PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".pyenv/versions");
+    places.extend(fs::read_dir(pyenv).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")));
+    let words = |place: PathBuf| format!("{} {argument}", place.join(program).display()).trim().to_owned();
+    places
+        .into_iter()
+        .map(words)
+        .find(|words| command(words).args(["-c", "exit"]).output().is_ok_and(|o| o.status.success()))
+}
+
+fn command(words: &str) -> Command {
+    let mut words = words.split(' ');
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words);
+    command
+}
+
+/// Stands in for alco: prints a configuration over the ini's settings, with the days that the file `says` beside it lists; where
+/// there is no such file, fails; `slow` is a long time without a word; where it holds something else, prints that.
+const ALCO: &str = r#"
 here=$(dirname "$0")
 setting() { sed -n "s/^$1 = //p" "$ALCO_INI" | head -n 1; }
-[ "$1" = sphinx-conf ] && days=$(cat "$here/days" 2>/dev/null) || exit 1
-case $days in *[!0-9\ ]*|'') printf '%s' "$days"; exit ;; esac
+[ "$1" = sphinx-conf ] && days=$(cat "$here/says" 2>/dev/null) || exit 1
+case $days in
+    slow) exec sleep 100 ;;
+    *[!0-9\ ]*|'') printf '%s' "$days"; exit ;;
+esac
 data=$(setting data_dir)
 for day in $days; do
     printf 'index web_%s\n{\n\ttype = rt\n\tpath = %s/web/%s/web\n\trt_field = line\n\trt_attr_bigint = ts\n}\n' "$day" "$data" "$day"
@@ -30,23 +93,23 @@ printf '}\nsearchd\n{\n\tlisten = %s\n\tlog = %s\n\tpid_file = %s\n\tbinlog_path
     "$(sed -n 's/^listen = \(.*:mysql41\)/\1/p' "$ALCO_INI")" "$(setting log)" "$(setting pid_file)" "$data"
 "#;
 
+/// A stand-in for alco, an ini, and a script that asks the one and reads the other.
 struct Source {
+    script: &'static Script,
     dir: PathBuf,
 }
 
 impl Source {
-    fn new(name: &str) -> Source {
-        let dir = directory(name);
-        let alco = dir.join("alco");
-        fs::write(&alco, ALCO).unwrap();
-        fs::set_permissions(&alco, fs::Permissions::from_mode(0o755)).unwrap();
+    fn new(name: &str, script: &'static Script) -> Source {
+        let dir = directory(&format!("{name}-{}", script.name));
+        executable(&dir.join("alco"), ALCO);
         let ini = format!(
             "[sphinx]\ndata_dir = {0}/data\n[sphinx.searchd]\nlisten = 127.0.0.1:9306:mysql41\nlog = {0}/log/searchd.log\n\
              pid_file = {0}/run/searchd.pid\n",
             dir.display()
         );
         fs::write(dir.join("alco.ini"), ini).unwrap();
-        Source { dir }
+        Source { script, dir }
     }
 
     fn alco(&self) -> PathBuf {
@@ -55,21 +118,31 @@ impl Source {
 
     /// What the stand-in gives from now on; None: it fails.
     fn says(&self, text: Option<&str>) {
-        match text {
-            Some(text) => fs::write(self.dir.join("days"), text).unwrap(),
-            None => fs::remove_file(self.dir.join("days")).unwrap(),
+        let _ = fs::remove_file(self.dir.join("says"));
+        if let Some(text) = text {
+            fs::write(self.dir.join("says"), text).unwrap();
         }
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("sh");
-        command.arg(SCRIPT).env("ALCO", self.alco()).env("ALCO_INI", self.dir.join("alco.ini"));
-        command.env_remove("ALCO_URL").env_remove("ALCO_CACHE");
+        let mut command = command(&self.script.interpreter);
+        command.arg(&self.script.path);
+        command.env("ALCO", self.alco()).env("ALCO_INI", self.dir.join("alco.ini"));
+        for name in ["ALCO_URL", "ALCO_CACHE", "ALCO_DATA_DIR"] {
+            command.env_remove(name);
+        }
         command
     }
 
-    fn run(&self) -> (bool, String) {
-        result(&self.command().output().unwrap())
+    fn run(&self) -> Outcome {
+        outcome(&self.command().output().unwrap())
+    }
+
+    #[track_caller]
+    fn printed(&self) -> String {
+        let outcome = self.run();
+        assert!(outcome.ok, "{}: {}", self.script.name, outcome.complaints);
+        outcome.printed
     }
 
     fn days_on_disk(&self, index: &str) -> Vec<String> {
@@ -80,149 +153,398 @@ impl Source {
     }
 }
 
-fn result(output: &Output) -> (bool, String) {
-    (output.status.success(), String::from_utf8(output.stdout.clone()).unwrap())
+#[derive(Debug)]
+struct Outcome {
+    ok: bool,
+    printed: String,
+    complaints: String,
+}
+
+fn outcome(output: &Output) -> Outcome {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    Outcome { ok: output.status.success(), printed: text(&output.stdout), complaints: text(&output.stderr) }
+}
+
+/// What a source may give that is no configuration, made of a good one.
+fn lies(good: &str) -> Vec<(&'static str, String)> {
+    let first = good.find("index web\n").unwrap();
+    vec![
+        ("nothing", String::new()),
+        ("white space", "\n \n".into()),
+        (
+            "a page of an error",
+            "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\nindex }\n</body>\n</html>\n".into(),
+        ),
+        ("usage", "usage: alco".into()),
+        ("no index", "searchd\n{\n}\n".into()),
+        ("no day", "index web\n{\n type = distributed\n}\nsearchd\n{\n}\n".into()),
+        ("no searchd", good[..good.find("searchd\n{").unwrap()].into()),
+        ("cut between two indexes", good[..first].into()),
+        ("cut in a line", good[..good.len() - 20].into()),
+        ("only a comment", "# index searchd }".into()),
+        ("a path elsewhere", good.replacen("/data/web/", "/elsewhere/web/", 1)),
+        ("a path above", good.replacen("/data/web/", "/data/../elsewhere/web/", 1)),
+        ("a path of no day", good.replacen("/20261121/", "/documents/", 1)),
+        ("a path of another day", good.replacen("/20261121/", "/20261120/", 1)),
+        ("a path that is a day's", good.replacen("/20261121/web", "/20261121", 1)),
+    ]
 }
 
 fn tables(stack: &Stack) -> Vec<String> {
     stack.select("SHOW TABLES").unwrap()
 }
 
-#[test]
-fn searchd_starts_from_it_and_learns_of_a_new_day_at_a_signal() {
-    let source = Source::new("script-signal");
+/// Has searchd read its configuration, and waits until it has.
+fn reread(stack: &Stack) {
+    let log = stack.dir().join("searchd/log");
+    let ends = || {
+        let text = fs::read_to_string(&log).unwrap();
+        text.lines().filter(|line| line.contains("after SIGHUP") || line.contains("rotating finished")).count()
+    };
+    let before = ends();
+    stack.reread();
+    wait_until("searchd has read its configuration anew", LIMIT * 2, || (ends() > before).then_some(()));
+}
+
+fn serves_from(script: &'static Script) {
+    let name = script.name;
+    let source = Source::new("script-signal", script);
     source.says(Some("20261121 20261122"));
-    let stack = Stack::of("script-searchd", &["searchd"], &source.alco(), "");
-    assert_eq!(tables(&stack), ["web", "web_20261121", "web_20261122"]);
+    // as an administrator would name the interpreter
+    let copy = source.dir.join("searchd.conf");
+    let text = fs::read_to_string(&script.path).unwrap();
+    let (_, rest) = text.split_once('\n').unwrap();
+    fs::write(&copy, format!("#!{}\n{rest}", script.interpreter)).unwrap();
+    let stack = Stack::by_script(&format!("script-searchd-{name}"), &source.alco(), &copy);
+    assert_eq!(tables(&stack), ["web", "web_20261121", "web_20261122"], "{name}");
 
     source.says(Some("20261121 20261122 20261123"));
-    stack.reread();
-    let added = || tables(&stack).contains(&"web_20261123".to_owned()).then_some(());
-    wait_until("the new day is served", SOON, added);
+    reread(&stack);
+    let all = ["web", "web_20261121", "web_20261122", "web_20261123"];
+    assert_eq!(tables(&stack), all, "{name}");
 
-    // alco is away, or talks nonsense: nothing is lost, and searchd even starts
-    for silence in [None, Some(""), Some("alco: cannot read the ini")] {
-        source.says(Some("20261121"));
+    // alco is away, or talks nonsense: nothing is lost
+    let data = stack.dir().join("searchd/data");
+    for day in ["20261121", "20261122", "20261123"] {
+        fs::write(data.join("web").join(day).join("kept"), "").unwrap();
+    }
+    let good = fs::read_to_string(data.join("sphinx.conf.last")).unwrap();
+    let some = ["nothing", "cut between two indexes", "a path elsewhere"];
+    for (what, text) in lies(&good).into_iter().filter(|(what, _)| soak() || some.contains(what)) {
+        source.says(Some(&text));
+        reread(&stack);
+        assert_eq!(tables(&stack), all, "{name}: {what}");
+    }
+    source.says(None);
+    reread(&stack);
+    assert_eq!(tables(&stack), all, "{name}");
+    // and searchd even starts, though not at once where alco says nothing at all
+    for silence in [None, Some(""), Some("slow")] {
         source.says(silence);
         stack.stop("searchd");
         stack.restart("searchd");
-        assert_eq!(tables(&stack), ["web", "web_20261121", "web_20261122", "web_20261123"], "{silence:?}");
+        assert_eq!(tables(&stack), all, "{name}: {silence:?}");
     }
+    // a list that is short, or of another time, unserves days, and removes none of them
+    for short in ["20261123", "20270101 20270102 20270103"] {
+        source.says(Some(short));
+        reread(&stack);
+        reread(&stack);
+        assert_eq!(tables(&stack).len(), 1 + short.split(' ').count(), "{name}");
+        source.says(Some("20261121 20261122 20261123"));
+        reread(&stack);
+        assert_eq!(tables(&stack), all, "{name}");
+        for day in ["20261121", "20261122", "20261123"] {
+            assert!(data.join("web").join(day).join("kept").exists(), "{name}: {day} after {short}");
+        }
+    }
+}
+
+#[test]
+fn searchd_serves_by_each_of_them_whatever_alco_says() {
+    thread::scope(|scope| {
+        for script in some_scripts() {
+            scope.spawn(move || serves_from(script));
+        }
+    });
 }
 
 #[test]
 fn without_alco_and_without_a_copy_it_prints_nothing_and_fails() {
-    let source = Source::new("script-nothing");
-    assert_eq!(source.run(), (false, String::new()));
+    for script in scripts() {
+        let source = Source::new("script-nothing", script);
+        let Outcome { ok, printed, complaints } = source.run();
+        assert_eq!((ok, printed.as_str()), (false, ""), "{}", script.name);
+        assert!(complaints.contains("there is no good one in"), "{complaints}");
+    }
 }
 
 #[test]
 fn only_a_whole_configuration_replaces_the_last_good_one() {
-    let source = Source::new("script-whole");
-    source.says(Some("20261122"));
-    let (ok, good) = source.run();
-    assert!(ok && good.ends_with("}\n"), "{good}");
-    for text in [
-        "usage: alco",
-        "searchd\n{\n}\n",
-        "index web\n{\n type = distributed\n}\n",
-        "index web\n{\n}\nsearchd\n{\n listen = 127.0",
-        "# index searchd }",
-    ] {
-        source.says(Some(text));
-        assert_eq!(source.run(), (true, good.clone()), "{text}");
+    for script in some_scripts() {
+        let source = Source::new("script-whole", script);
+        source.says(Some("20261121 20261122"));
+        let good = source.printed();
+        assert!(good.ends_with("}\n"), "{good}");
+        for (what, text) in lies(&good) {
+            source.says(Some(&text));
+            let outcome = source.run();
+            assert!(outcome.ok && outcome.printed == good, "{}: {what}: {outcome:?}", script.name);
+            assert!(outcome.complaints.contains("this is the last good one"), "{outcome:?}");
+        }
+        source.says(None);
+        assert_eq!(source.printed(), good);
+        assert!(!source.dir.join("elsewhere").exists(), "nothing was made for a path elsewhere");
+        // a copy that something has cut off is no better than what alco says
+        fs::write(source.dir.join("data/sphinx.conf.last"), &good[..good.len() - 20]).unwrap();
+        let Outcome { ok, printed, complaints } = source.run();
+        assert_eq!((ok, printed.as_str()), (false, ""), "{}", script.name);
+        assert!(complaints.contains("the copy in") && complaints.contains("not whole"), "{complaints}");
     }
-    source.says(None);
-    assert_eq!(source.run(), (true, good));
+}
+
+#[test]
+fn who_fails_after_a_whole_configuration_has_given_none() {
+    for script in scripts() {
+        let source = Source::new("script-failing", script);
+        source.says(Some("20261121 20261122"));
+        let good = source.printed();
+        source.says(Some("20261122 20261123"));
+        let failing = source.dir.join("failing");
+        executable(&failing, &format!("{} \"$@\"\nexit 3\n", source.alco().display()));
+        let outcome = outcome(&source.command().env("ALCO", &failing).output().unwrap());
+        assert!(outcome.ok && outcome.printed == good, "{}: {outcome:?}", script.name);
+    }
 }
 
 #[test]
 fn every_directory_that_is_named_exists_afterwards() {
-    let source = Source::new("script-directories");
-    source.says(Some("20261122 20261123"));
-    assert!(source.run().0);
-    for directory in ["data/web/20261122", "data/web/20261123", "data/binlog", "log", "run"] {
-        assert!(source.dir.join(directory).is_dir(), "{directory}");
+    for script in scripts() {
+        let source = Source::new("script-directories", script);
+        source.says(Some("20261122 20261123"));
+        source.printed();
+        for directory in ["data/web/20261122", "data/web/20261123", "data/binlog", "log", "run"] {
+            assert!(source.dir.join(directory).is_dir(), "{}: {directory}", script.name);
+        }
     }
 }
 
 #[test]
-fn days_before_the_oldest_served_are_removed_but_the_newest_of_them() {
-    let source = Source::new("script-retention");
-    let data = source.dir.join("data");
-    let before = [
-        "web/20261031",
-        "web/20261118",
-        "web/20261119",
-        "web/20261120",
-        "web/20261122",
-        "web/20270101",
-        "web/2026111",
-        "web/202611180",
-        "web/20261118.old",
-        "web/notes",
-        "other/20200101",
-        "20200101",
-    ];
-    for directory in before {
-        fs::create_dir_all(data.join(directory)).unwrap();
+fn a_day_is_removed_when_two_lists_of_different_days_agree_that_it_is_past() {
+    for script in scripts() {
+        let source = Source::new("script-retention", script);
+        let data = source.dir.join("data");
+        for directory in [
+            "web/20261031",
+            "web/20261117",
+            "web/20261118",
+            "web/20261119",
+            "web/20261120",
+            "web/20261122",
+            "web/20270101",
+            "web/2026111",
+            "web/202611180",
+            "web/20261118.old",
+            "web/20261399",
+            "web/20260230x",
+            "web/notes",
+            "other/20200101",
+            "20200101",
+        ] {
+            fs::create_dir_all(data.join(directory)).unwrap();
+            fs::write(data.join(directory).join("web.0.spd"), "a file").unwrap();
+        }
+        fs::write(data.join("web/20200101"), "a file").unwrap();
+        let elsewhere = source.dir.join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        symlink(&elsewhere, data.join("web/20200102")).unwrap();
+        let all = source.days_on_disk("web");
+        let name = script.name;
+
+        // no list, and a first list, remove nothing, however often they are given
+        source.says(Some("searchd\n{\n}\n"));
+        assert!(!source.run().ok);
+        source.says(Some("20261118 20261119 20261120"));
+        source.printed();
+        source.printed();
+        assert_eq!(source.days_on_disk("web"), all, "{name}");
+
+        // the next day; and again, as searchd asks
+        source.says(Some("20261119 20261120 20261121"));
+        source.printed();
+        source.printed();
+        let stay = |days: &[&str]| {
+            let past = |name: &String| ["20261031", "20261117"].contains(&name.as_str());
+            let mut stay: Vec<String> = all.iter().filter(|name| !past(name)).cloned().collect();
+            stay.extend(days.iter().map(|day| (*day).to_owned()));
+            stay.sort();
+            stay.dedup();
+            stay
+        };
+        assert_eq!(source.days_on_disk("web"), stay(&["20261121"]), "{name}: the newest expired one is still served");
+        assert!(elsewhere.is_dir() && data.join("other/20200101").is_dir() && data.join("20200101").is_dir());
+
+        // a clock that is a month ahead, or back, and a copy when alco is away
+        for list in ["20261219 20261220 20261221", "20261119 20261120 20261121", "20201119 20201120 20201121"] {
+            source.says(Some(list));
+            source.printed();
+            source.printed();
+            source.says(None);
+            source.printed();
+            for day in ["20261119", "20261120", "20261121"] {
+                assert!(data.join("web").join(day).is_dir(), "{name}: {day} after {list}");
+            }
+        }
+        // an index that is in no list any more
+        let other = source.printed().replace("web", "shop");
+        source.says(Some(&other));
+        source.printed();
+        assert!(data.join("web/20261121").is_dir());
     }
-    fs::write(data.join("web/20200101"), "a file").unwrap();
-    let elsewhere = source.dir.join("elsewhere");
-    fs::create_dir(&elsewhere).unwrap();
-    std::os::unix::fs::symlink(&elsewhere, data.join("web/20200102")).unwrap();
-
-    // an empty list of days removes nothing
-    source.says(Some("searchd\n{\n}\n"));
-    assert!(!source.run().0);
-    assert_eq!(source.days_on_disk("web").len(), 12);
-
-    source.says(Some("20261120 20261121"));
-    assert!(source.run().0);
-    let kept = [
-        "20200101",
-        "20200102",
-        "2026111",
-        "20261118.old",
-        "202611180",
-        "20261119",
-        "20261120",
-        "20261121",
-        "20261122",
-        "20270101",
-        "notes",
-    ];
-    assert_eq!(source.days_on_disk("web"), kept);
-    assert!(elsewhere.is_dir() && data.join("other/20200101").is_dir() && data.join("20200101").is_dir());
-
-    // a copy may be old: it decides about nothing
-    fs::create_dir_all(data.join("web/20261031")).unwrap();
-    source.says(None);
-    assert!(source.run().0);
-    assert!(data.join("web/20261031").is_dir());
 }
 
-#[test]
-fn on_a_host_of_its_own_it_asks_over_http() {
-    let source = Source::new("script-http");
-    source.says(Some("20261122"));
-    let (_, good) = source.run();
+/// What curl, fetch and wget have in common here: a server that answers once.
+fn answer(body: &str, more: &str) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/logs/", listener.local_addr().unwrap());
-    let body = good.replace("20261122", "20261123");
-    let expected = body.clone();
+    let response = format!("HTTP/1.1 200 OK\r\n{more}Connection: close\r\n\r\n{body}");
     let server = thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
         let mut request = [0; 4096];
         let length = client.read(&mut request).unwrap();
-        write!(client, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).unwrap();
+        client.write_all(response.as_bytes()).unwrap();
         String::from_utf8_lossy(&request[..length]).into_owned()
     });
-    let cache = source.dir.join("copy/of/it");
-    let ask = || result(&source.command().env("ALCO_URL", &url).env("ALCO_CACHE", &cache).output().unwrap());
-    assert_eq!(ask(), (true, expected.clone()));
-    assert!(server.join().unwrap().starts_with("GET /logs/collector/sphinx.conf HTTP/1.1\r\n"));
-    // nobody listens any more
-    assert_eq!(ask(), (true, expected));
-    assert!(Path::new(&cache).is_file());
+    (url, server)
+}
+
+#[test]
+fn on_a_host_of_its_own_it_asks_over_http() {
+    for script in scripts() {
+        let name = script.name;
+        let source = Source::new("script-http", script);
+        source.says(Some("20261121 20261122"));
+        let good = source.printed();
+        // no ini there, no alco
+        fs::rename(source.dir.join("alco.ini"), source.dir.join("other.ini")).unwrap();
+        let cache = source.dir.join("copy/of/it");
+        let ask = |url: &str| {
+            let mut command = source.command();
+            command.env("ALCO", "/nonexistent").env("ALCO_INI", "").env("ALCO_URL", url).env("ALCO_CACHE", &cache);
+            outcome(&command.env("ALCO_DATA_DIR", source.dir.join("data")).output().unwrap())
+        };
+        let body = good.replace("20261122", "20261123");
+        let length = format!("Content-Length: {}\r\n", body.len());
+        let (url, server) = answer(&body, &length);
+        let got = ask(&url.replace("//", "//searchd:a%20b@"));
+        assert!(got.ok && got.printed == body, "{name}: {got:?}");
+        let request = server.join().unwrap();
+        assert!(request.starts_with("GET /logs/collector/sphinx.conf HTTP/1.1\r\n"), "{name}: {request}");
+        assert!(request.contains("Authorization: Basic c2VhcmNoZDphIGI="), "{name}: {request}");
+        assert!(source.dir.join("data/web/20261123").is_dir());
+        assert!(Path::new(&cache).is_file());
+        // nobody listens any more
+        let got = ask(&url);
+        assert!(got.ok && got.printed == body, "{name}: {got:?}");
+
+        // cut off
+        let (url, server) = answer(&good[..200], &length);
+        let got = ask(&url);
+        server.join().unwrap();
+        assert!(got.ok && got.printed == body, "{name}: {got:?}");
+
+        // a redirection to an error, which is a page
+        let (url, server) = answer("<html>\n<body>not here</body>\n</html>", "");
+        let got = ask(&url);
+        server.join().unwrap();
+        assert!(got.ok && got.printed == body && !got.complaints.is_empty(), "{name}: {got:?}");
+    }
+}
+
+#[test]
+fn it_waits_for_nobody_however_slowly_the_answer_comes() {
+    thread::scope(|scope| {
+        for script in scripts() {
+            scope.spawn(move || {
+                let name = script.name;
+                let source = Source::new("script-slow", script);
+                source.says(Some("20261121 20261122"));
+                let good = source.printed();
+                // a byte now and then: no single wait is long
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let url = format!("http://{}/", listener.local_addr().unwrap());
+                let drip = thread::spawn(move || {
+                    let (mut client, _) = listener.accept().unwrap();
+                    let _ = client.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+                    let begun = Instant::now();
+                    while client.write_all(b"#").is_ok() && begun.elapsed() < LIMIT * 2 {
+                        thread::sleep(Duration::from_millis(200));
+                    }
+                });
+                let begun = Instant::now();
+                let got = outcome(&source.command().env("ALCO_URL", &url).output().unwrap());
+                assert!(got.ok && got.printed == good, "{name}: {got:?}");
+                assert!(begun.elapsed() < LIMIT, "{name}: {:?}", begun.elapsed());
+                drip.join().unwrap();
+
+                source.says(Some("slow"));
+                let begun = Instant::now();
+                let got = source.run();
+                assert!(got.ok && got.printed == good, "{name}: {got:?}");
+                assert!(begun.elapsed() < LIMIT, "{name}: {:?}", begun.elapsed());
+            });
+        }
+    });
+}
+
+#[test]
+fn curl_fetch_or_wget_will_do() {
+    let script = &scripts()[0];
+    let source = Source::new("script-tools", script);
+    source.says(Some("20261121 20261122"));
+    let good = source.printed();
+    // FreeBSD's fetch, as far as it is asked
+    let (tools, curl) = (source.dir.join("tools"), wanted("curl"));
+    fs::create_dir(&tools).unwrap();
+    fs::copy(&curl, tools.join("in-disguise")).unwrap();
+    let fetch = "[ \"$1 $2 $3\" = '-q -o -' ] && exec \"${0%/*}/in-disguise\" -fsS \"$4\"\n";
+    executable(&tools.join("fetch"), fetch);
+    let applets = source.dir.join("applets");
+    fs::create_dir(&applets).unwrap();
+    let busybox = wanted("busybox");
+    for applet in ["awk", "cat", "mkdir", "mv", "rm", "sed", "timeout", "wget"] {
+        symlink(&busybox, applets.join(applet)).unwrap();
+    }
+    for (tool, interpreter, first) in [
+        ("curl", "dash", None),
+        ("fetch", "dash", Some(&tools)),
+        ("wget", "dash", None),
+        ("busybox", "busybox sh", Some(&applets)),
+    ] {
+        let body = good.replace("20261122", "20261124");
+        let (url, server) = answer(&body, &format!("Content-Length: {}\r\n", body.len()));
+        let mut command = Command::new("proot");
+        if tool != "curl" {
+            // as if it were not installed
+            command.args(["-b", &format!("/dev/null:{curl}")]);
+        }
+        command.args(interpreter.split(' ')).arg(&script.path);
+        command
+            .env("ALCO_INI", source.dir.join("alco.ini"))
+            .env("ALCO_URL", &url)
+            .env("ALCO_CACHE", source.dir.join(tool));
+        command.env_remove("ALCO_DATA_DIR");
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", first.map_or(path.clone(), |first| format!("{}:{path}", first.display())));
+        let got = outcome(&command.output().unwrap());
+        assert!(got.ok && got.printed == body, "{tool}: {got:?}");
+        assert!(server.join().unwrap().starts_with("GET /logs/collector/sphinx.conf"), "{tool}");
+    }
+}
+
+/// Where a program is, its links followed.
+fn wanted(program: &str) -> String {
+    let places = std::env::var_os("PATH").unwrap();
+    let found = std::env::split_paths(&places).map(|place| place.join(program)).find(|path| path.exists());
+    fs::canonicalize(found.expect(program)).unwrap().display().to_string()
 }

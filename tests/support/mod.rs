@@ -61,26 +61,34 @@ impl Stack {
     /// The one that all tests share, with every index of tests/indexes.ini.
     pub fn shared() -> &'static Stack {
         static SHARED: OnceLock<Stack> = OnceLock::new();
-        SHARED.get_or_init(|| Stack::start("shared", Path::new(ALCO), INDEXES, &[], false))
+        SHARED.get_or_init(|| Stack::start("shared", Path::new(ALCO), INDEXES, &[], None, false))
     }
 
     /// All three servers for one test, which may break them. They end with the value.
     pub fn private(name: &str, indexes: &str) -> Stack {
-        Stack::start(name, Path::new(ALCO), indexes, &[], true)
+        Stack::start(name, Path::new(ALCO), indexes, &[], None, true)
     }
 
     /// Some servers only, and a stand-in for alco that writes searchd's configuration.
     pub fn of(name: &str, servers: &[&str], alco: &Path, indexes: &str) -> Stack {
-        Stack::start(name, alco, indexes, servers, true)
+        Stack::start(name, alco, indexes, servers, None, true)
     }
 
-    fn start(name: &str, alco: &Path, indexes: &str, servers: &[&str], private: bool) -> Stack {
+    /// searchd only, by a script other than sphinx/sphinx.conf, which asks that alco.
+    pub fn by_script(name: &str, alco: &Path, script: &Path) -> Stack {
+        Stack::start(name, alco, "", &["searchd"], Some(script), true)
+    }
+
+    fn start(name: &str, alco: &Path, indexes: &str, servers: &[&str], script: Option<&Path>, private: bool) -> Stack {
         let dir = directory(name);
         let extra = dir.join("indexes.ini");
         fs::write(&extra, indexes).unwrap();
         let mut command = stack("start", &dir, servers);
         command.env("ALCO", alco).env("ALCO_INI_EXTRA", &extra).env("ALCO_STACK_OWNER", std::process::id().to_string());
-        command.env_remove("ALCO_INI");
+        command.env_remove("ALCO_INI").env_remove("ALCO_SPHINX_CONF");
+        if let Some(script) = script {
+            command.env("ALCO_SPHINX_CONF", script);
+        }
         let output = command.output().unwrap();
         assert!(output.status.success(), "tests/stack start: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
