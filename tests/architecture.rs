@@ -11,6 +11,7 @@ const ROWS: &[(&str, u8)] = &[
     // words
     ("record", 0),
     ("columns", 0),
+    ("level", 0),
     ("visible", 0),
     ("time", 0),
     ("metrics", 0),
@@ -35,6 +36,7 @@ const ROWS: &[(&str, u8)] = &[
     ("search::filter", 2),
     ("search::plan", 2),
     ("search::arrivals", 2),
+    ("shown", 2),
     ("http::pages", 2),
     ("http::assets", 2),
     // edges: one outside crate each
@@ -45,6 +47,7 @@ const ROWS: &[(&str, u8)] = &[
     // flows
     ("ingest", 4),
     ("search", 4),
+    ("rows", 5),
     ("http", 5),
     ("term", 5),
     ("term::check", 6),

@@ -8,9 +8,8 @@ use std::time::Instant;
 use jiff::tz::TimeZone;
 
 use super::Site;
-use super::lines::{row, shown_columns};
+use super::lines::row;
 use super::pages::found::{Found, Total};
-use super::pages::level::Level;
 use super::pages::log::{Log, View as LogView};
 use super::pages::{Frame, filters, histogram, links, values};
 use super::refusal::{Answer, Refusal, why};
@@ -18,10 +17,12 @@ use super::reply::Reply;
 use super::stream::{Body, Cut};
 use super::text;
 use crate::config::{Index, IndexName};
+use crate::level::Level;
 use crate::search::Count;
 use crate::search::Scope;
 use crate::search::histogram::{Bar, Severity};
 use crate::search::query::{Format, Query};
+use crate::shown::shown_columns;
 use crate::time::{Ts, zone_name};
 
 /// Bars over the range: wide enough to be hit with a finger on a phone, and each costs about 150 bytes.

@@ -2,16 +2,16 @@
 
 use super::Site;
 use super::grep::{frame, query, settings};
-use super::lines::{hits, line_view, shown_columns};
+use super::lines::{hits, line_view};
 use super::pages::line::{Line, Role};
 use super::pages::{links, record};
 use super::refusal::{Answer, Refusal};
 use super::reply::Reply;
 use crate::columns::Columns;
-use crate::config::Index;
+use crate::rows::whole;
 use crate::search::cursor::Place;
 use crate::search::{Hit, Page};
-use crate::sphinx::json;
+use crate::shown::shown_columns;
 use crate::time::{Range, Ts};
 
 /// Lines around a record, at first, and at most.
@@ -106,25 +106,4 @@ fn parse_around(text: &str) -> Option<(usize, usize)> {
     let (before, after) = text.split_once('-')?;
     let number = |text: &str| text.parse::<usize>().ok().map(|number| number.min(MAX_AROUND));
     Some((number(before)?, number(after)?))
-}
-
-/// The record as JSON, member by member: time and message are kept apart from the columns where they are as alco would
-/// write them.
-pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
-    let quoted = |text: &str| {
-        let mut out = String::with_capacity(text.len() + 2);
-        json::quoted(text, &mut out);
-        out
-    };
-    let columns = Columns::parse(&hit.record.columns).0;
-    let missing = |key: &str| !columns.iter().any(|(name, _)| name == key);
-    let mut members = Vec::with_capacity(columns.len() + 2);
-    if missing(&index.timestamp) {
-        members.push((quoted(&index.timestamp), quoted(&hit.place.ts.rfc3339())));
-    }
-    if missing(&index.message) {
-        members.push((quoted(&index.message), quoted(&hit.record.message)));
-    }
-    members.extend(columns.iter().map(|(name, value)| (quoted(name), value.get().to_owned())));
-    members
 }

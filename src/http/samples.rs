@@ -7,14 +7,15 @@ use jiff::tz::TimeZone;
 
 use super::assets;
 use super::pages::found::{Found, Total};
-use super::pages::level::Level;
-use super::pages::line::{Cell, Line, Role};
+use super::pages::line::{Line, Role};
 use super::pages::log::Row;
 use super::pages::{Frame, error, filters, histogram, indexes, links, log, record};
 use crate::columns::Value;
 use crate::config::IndexName;
+use crate::level::Level;
 use crate::search::cursor::Place;
 use crate::search::query::Query;
+use crate::shown::Cell;
 use crate::time::{Range, Ts};
 
 const NOW: i64 = 1_795_341_600_000_000;

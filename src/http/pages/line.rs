@@ -8,9 +8,10 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::level::Level;
 use super::{links, thousands};
+use crate::level::Level;
 use crate::search::cursor::Place;
+use crate::shown::Cell;
 use crate::visible::{cut, visible, visible_in_line};
 
 /// Longer first lines of a message are cut: no screen is so wide, and a hundred of them still make a light page.
@@ -41,13 +42,6 @@ pub enum Role {
     Near,
     /// the record that the page is about
     Here,
-}
-
-/// A column in a line; a record without it has no text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cell {
-    pub text: Option<String>,
-    pub is_level: bool,
 }
 
 /// What all lines of a page have in common.

@@ -15,7 +15,6 @@ pub mod filters;
 pub mod found;
 pub mod histogram;
 pub mod indexes;
-pub mod level;
 pub mod line;
 pub mod links;
 pub mod log;

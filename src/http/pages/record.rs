@@ -183,8 +183,8 @@ impl View<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::level::Level;
     use super::*;
+    use crate::level::Level;
     use crate::search::cursor::Place;
     use crate::time::Ts;
 

@@ -1,0 +1,341 @@
+//! A record as a line of text, CSV or NDJSON, for programs and for the terminal.
+//!
+//! Log text is hostile here too: it ends up in terminals and spreadsheets. A record is one line in each format (but for
+//! line ends inside a quoted cell, and context columns that were asked for); NDJSON has the values that were sent.
+
+use std::io::{self, Write};
+
+use jiff::tz::TimeZone;
+
+use crate::columns::Columns;
+use crate::config::Index;
+use crate::search::cursor::Place;
+use crate::search::filter::is_number;
+use crate::search::query::{Format, Query};
+use crate::search::{Hit, Line};
+use crate::shown::{Shown, shown_columns};
+use crate::sphinx::json;
+use crate::time::Ts;
+use crate::visible::{visible, visible_in_line};
+
+/// What a spreadsheet takes for the start of a formula, some of them only in some languages.
+const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\n', '＝', '＋', '－', '＠'];
+
+/// Writes the lines of an answer in one of the formats.
+pub struct Rows<'a> {
+    format: Format,
+    settings: &'a [&'a Index],
+    /// shown in text and CSV, in this order
+    columns: Vec<String>,
+    /// context columns, where they are asked for
+    context: Vec<String>,
+    /// records of several indexes
+    several: bool,
+    /// where lines around matches are asked for: the group of lines that is being written
+    group: Option<u64>,
+    zone: &'a TimeZone,
+}
+
+impl<'a> Rows<'a> {
+    pub fn new(settings: &'a [&'a Index], query: &Query, zone: &'a TimeZone) -> Rows<'a> {
+        let mut context: Vec<String> = Vec::new();
+        for name in settings.iter().flat_map(|index| &index.context) {
+            if query.tracebacks && !context.contains(name) {
+                context.push(name.clone());
+            }
+        }
+        Rows {
+            format: query.format,
+            settings,
+            columns: shown_columns(settings, query),
+            context,
+            several: settings.len() > 1,
+            group: (query.around() != (0, Some(0))).then_some(0),
+            zone,
+        }
+    }
+
+    /// What stands before the first record: CSV has the names of its columns there.
+    pub fn head(&self) -> String {
+        let mut head = String::new();
+        if self.format == Format::Csv {
+            let index = self.several.then_some("index");
+            let names = self.columns.iter().map(String::as_str);
+            let names = ["time"].into_iter().chain(index).chain(names).chain(["message"]);
+            cells(names.chain(self.context.iter().map(String::as_str)), &mut head);
+        }
+        head
+    }
+
+    /// One line of an answer.
+    pub fn line(&mut self, line: &Line, out: &mut dyn Write) -> io::Result<()> {
+        let text = match (line, self.format) {
+            (Line::Gap, format) => {
+                self.group = self.group.map(|group| group + 1);
+                if format == Format::Text { "--\n".to_owned() } else { String::new() }
+            }
+            (Line::Match(hit) | Line::Near(hit), Format::Ndjson) => self.ndjson(hit, matches!(line, Line::Match(_))),
+            (Line::Match(hit) | Line::Near(hit), Format::Csv) => self.csv(hit),
+            (Line::Match(hit) | Line::Near(hit), Format::Page | Format::Text | Format::Json) => self.text(hit),
+        };
+        out.write_all(text.as_bytes())
+    }
+
+    /// A part of the answer that is missing, told behind it. CSV has no place for it.
+    pub fn missing(&self, what: &str) -> String {
+        match self.format {
+            Format::Ndjson => format!("{{\"@missing\":{}}}\n", quoted(what)),
+            Format::Csv => String::new(),
+            Format::Page | Format::Text | Format::Json => format!("-- {}\n", visible_in_line(what)),
+        }
+    }
+
+    /// `2026-11-22 10:00:00.123456`, as `start_ts` takes it.
+    fn time(&self, ts: Ts) -> String {
+        format!("{} {}", ts.date_in(self.zone), ts.clock_in(self.zone, 6))
+    }
+
+    fn shown(&self, hit: &Hit, several: bool) -> Shown {
+        Shown::of(self.settings, &self.columns, &hit.index, &hit.record.columns, several)
+    }
+
+    /// Time, columns, message; a column that is missing is `-`.
+    fn text(&self, hit: &Hit) -> String {
+        let shown = self.shown(hit, self.several);
+        let mut text = self.time(hit.place.ts);
+        for cell in &shown.cells {
+            text.push(' ');
+            text.push_str(&on_one_line(cell.text.as_deref().unwrap_or("-")));
+        }
+        text.push(' ');
+        text.push_str(&on_one_line(&hit.record.message));
+        text.push('\n');
+        for (_, context) in shown.context.iter().filter(|(name, _)| self.context.contains(name)) {
+            for line in visible(context).trim_end().lines() {
+                text.push_str("    ");
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    fn csv(&self, hit: &Hit) -> String {
+        let shown = self.shown(hit, false);
+        let time = self.time(hit.place.ts);
+        let index = self.several.then(|| hit.index.as_str());
+        let columns = shown.cells.iter().map(|cell| cell.text.as_deref().unwrap_or_default());
+        let of = |name: &String| shown.context.iter().find(|(other, _)| other == name).map_or("", |(_, text)| text);
+        let context: Vec<&str> = self.context.iter().map(of).collect();
+        let mut text = String::new();
+        let all = [time.as_str()].into_iter().chain(index).chain(columns).chain([&*hit.record.message]).chain(context);
+        cells(all, &mut text);
+        text
+    }
+
+    /// The record as it was sent, and `@id`: `<ts>.<seq>.<digest>.<document>`, which is unique in an index. Behind an `a` it is
+    /// a cursor, to go on after this record; its first three numbers are the record's address below `at/`. Of several
+    /// indexes, `@index` tells which; with lines around matches, `@match` which are matches, and `@group` which belong together.
+    fn ndjson(&self, hit: &Hit, is_match: bool) -> String {
+        let Some(index) = self.settings.iter().find(|index| index.name == hit.index) else { return String::new() };
+        let Place { ts, seq, digest, id } = hit.place;
+        let mut members = whole(index, hit);
+        let mut add = |name: &str, value: String| {
+            if !members.iter().any(|(key, _)| *key == name) {
+                members.push((name.to_owned(), value));
+            }
+        };
+        add("\"@id\"", format!("\"{}.{seq}.{digest}.{id}\"", ts.micros()));
+        if self.several {
+            add("\"@index\"", format!("\"{}\"", hit.index));
+        }
+        if let Some(group) = self.group {
+            add("\"@match\"", is_match.to_string());
+            add("\"@group\"", group.to_string());
+        }
+        let mut text = String::with_capacity(hit.record.columns.len() + hit.record.message.len() + 128);
+        for (at, (key, value)) in members.iter().enumerate() {
+            text.push(if at == 0 { '{' } else { ',' });
+            for part in [key.as_str(), ":", value] {
+                json_on_one_line(part, &mut text);
+            }
+        }
+        text.push_str("}\n");
+        text
+    }
+}
+
+/// The record as JSON, member by member: time and message are kept apart from the columns where they are as alco would
+/// write them.
+pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
+    let columns = Columns::parse(&hit.record.columns).0;
+    let missing = |key: &str| !columns.iter().any(|(name, _)| name == key);
+    let mut members = Vec::with_capacity(columns.len() + 2);
+    if missing(&index.timestamp) {
+        members.push((quoted(&index.timestamp), quoted(&hit.place.ts.rfc3339())));
+    }
+    if missing(&index.message) {
+        members.push((quoted(&index.message), quoted(&hit.record.message)));
+    }
+    members.extend(columns.iter().map(|(name, value)| (quoted(name), value.get().to_owned())));
+    members
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    json::quoted(text, &mut out);
+    out
+}
+
+/// As on a page, but tabs stay: programs cut at them.
+fn on_one_line(text: &str) -> String {
+    visible(text).replace('\n', "↵")
+}
+
+/// A value may have been sent over several lines, and in its strings may stand what a terminal obeys: both are written
+/// otherwise, and mean the same.
+fn json_on_one_line(json: &str, out: &mut String) {
+    let unfit = |c: char| matches!(c, '\n' | '\r' | '\x7f'..='\u{9f}');
+    if !json.contains(unfit) {
+        return out.push_str(json);
+    }
+    for c in json.chars() {
+        match c {
+            // inside a string it would be escaped already
+            '\n' | '\r' => out.push(' '),
+            '\x7f'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+}
+
+/// A line of CSV by RFC 4180. What a spreadsheet would take for a formula gets a `'` before it, which makes it text there.
+fn cells<'t>(texts: impl Iterator<Item = &'t str>, out: &mut String) {
+    for (at, text) in texts.enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        let text = visible(text);
+        let formula = text.starts_with(FORMULA) && !is_number(&text);
+        let quoted = text.contains([',', '"', '\n', '\t']) || text.starts_with(' ') || text.ends_with(' ');
+        if quoted {
+            out.push('"');
+        }
+        if formula {
+            out.push('\'');
+        }
+        match text.contains('"') {
+            true => out.push_str(&text.replace('"', "\"\"")),
+            false => out.push_str(&text),
+        }
+        if quoted {
+            out.push('"');
+        }
+    }
+    out.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, IndexName};
+    use crate::record::Stored;
+
+    const COLUMNS: &str = r#"{"levelname":"ERROR","host":"=1+2","n":[1,
+ 2.50],"exc_info":"Traceback:\n  x\u001b[1m\n"}"#;
+
+    /// What is written of one record, behind the head.
+    #[track_caller]
+    fn check(indexes: &[&str], url: &str, message: &str, expect: &str) {
+        let config = Config::default();
+        let name = |name: &&str| name.parse::<IndexName>().expect("a name");
+        let index = |name| Index { name, ..config.indexes[0].clone() };
+        let own: Vec<Index> = indexes.iter().map(name).map(index).collect();
+        let settings: Vec<&Index> = own.iter().collect();
+        let query = Query::from_url(indexes.iter().map(name).collect(), url).expect(url);
+        let zone = query.zone(&TimeZone::UTC).clone();
+        let mut rows = Rows::new(&settings, &query, &zone);
+        let place = Place { ts: Ts::from_micros(1_795_341_600_000_001), seq: 7, digest: -5, id: 9 };
+        let record = Stored { message: message.to_owned(), columns: COLUMNS.to_owned() };
+        let hit = Hit { index: settings[0].name.clone(), place, record, marks: Vec::new() };
+        let mut written = rows.head().into_bytes();
+        rows.line(&Line::Match(hit), &mut written).expect("a Vec takes everything");
+        assert_eq!(String::from_utf8(written).expect("UTF-8"), expect, "{url}");
+    }
+
+    #[test]
+    fn text_is_one_line_a_record() {
+        let message = "a\tb\nc \x1b[31mred\x1b[0m\x07";
+        check(&["web"], "format=text", message, "2026-11-22 10:00:00.000001 ERROR =1+2 - a\tb↵c red^G\n");
+        check(
+            &["web", "db"],
+            "format=text&columns=levelname&tracebacks=1&tz=Asia/Tokyo",
+            "m",
+            "2026-11-22 19:00:00.000001 ERROR web m\n    Traceback:\n      x\n",
+        );
+    }
+
+    #[test]
+    fn csv_is_rfc_4180_and_no_formula() {
+        let head = "time,levelname,host,logger,message";
+        let line = "2026-11-22 10:00:00.000001,ERROR,'=1+2,,";
+        for (message, cell) in [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"no\"\r\nnow", "\"say \"\"no\"\"\nnow\""),
+            ("-1.5", "-1.5"),
+            ("-1+cmd|' /C calc'!A0", "'-1+cmd|' /C calc'!A0"),
+            ("@SUM(1,2)", "\"'@SUM(1,2)\""),
+            ("\t=1", "\"'\t=1\""),
+            ("＝1", "'＝1"),
+            ("-inf", "'-inf"),
+            ("\x1b]0;x\x07", "^[]0;x^G"),
+        ] {
+            check(&["web"], "format=csv", message, &format!("{head}\r\n{line}{cell}\r\n"));
+        }
+        check(
+            &["web", "db"],
+            "format=csv&columns=&tracebacks=1",
+            "m",
+            "time,index,message,exc_info,stack_trace\r\n2026-11-22 10:00:00.000001,web,m,\"Traceback:\n  x\n\",\r\n",
+        );
+    }
+
+    #[test]
+    fn ndjson_has_every_value_as_it_was_sent() {
+        check(
+            &["web"],
+            "format=ndjson",
+            "a\n\"b\"\u{9b}31m",
+            concat!(
+                r#"{"@timestamp":"2026-11-22T10:00:00.000001Z","message":"a\n\"b\"\u009b31m","#,
+                r#""levelname":"ERROR","host":"=1+2","n":[1,  2.50],"exc_info":"Traceback:\n  x\u001b[1m\n","#,
+                r#""@id":"1795341600000001.7.-5.9"}"#,
+                "\n"
+            ),
+        );
+    }
+
+    #[test]
+    fn ndjson_tells_matches_from_the_lines_around_them() {
+        let config = Config::default();
+        let settings = [&config.indexes[0]];
+        let query = Query::from_url(vec![settings[0].name.clone()], "format=ndjson&after=1").expect("a query");
+        let zone = TimeZone::UTC;
+        let mut rows = Rows::new(&settings, &query, &zone);
+        let hit = |message: &str| Hit {
+            index: settings[0].name.clone(),
+            place: Place { ts: Ts::from_micros(0), seq: 0, digest: 0, id: 1 },
+            record: Stored { message: message.to_owned(), columns: "{}".to_owned() },
+            marks: Vec::new(),
+        };
+        let mut written = Vec::new();
+        for line in [Line::Match(hit("a")), Line::Near(hit("b")), Line::Gap, Line::Match(hit("c"))] {
+            rows.line(&line, &mut written).expect("a Vec takes everything");
+        }
+        let written = String::from_utf8(written).expect("UTF-8");
+        let ends: Vec<&str> = written.lines().map(|line| line.split_once("\"@match\":").expect(line).1).collect();
+        assert_eq!(ends, ["true,\"@group\":0}", "false,\"@group\":0}", "true,\"@group\":1}"]);
+        assert_eq!(rows.missing("\"a\" is down"), "{\"@missing\":\"\\\"a\\\" is down\"}\n");
+    }
+}

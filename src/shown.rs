@@ -1,0 +1,67 @@
+//! What a line shows of a record beside its time and its message: cells in the columns' order, and what folds. Pure.
+
+use crate::columns::{Columns, Value};
+use crate::config::{Index, IndexName};
+use crate::level::Level;
+use crate::search::query::Query;
+
+/// A column in a line; a record without it has no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    pub text: Option<String>,
+    pub is_level: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub level: Level,
+    pub cells: Vec<Cell>,
+    /// long text shown on demand: column, text
+    pub context: Vec<(String, String)>,
+}
+
+/// The columns of a line, in their order.
+pub fn shown_columns(settings: &[&Index], query: &Query) -> Vec<String> {
+    if let Some(columns) = &query.columns {
+        return columns.clone();
+    }
+    let mut shown: Vec<String> = Vec::new();
+    for column in settings.iter().flat_map(|index| &index.columns) {
+        if !shown.contains(column) {
+            shown.push(column.clone());
+        }
+    }
+    shown
+}
+
+impl Shown {
+    /// `columns` is the JSON of a record of `index`. Of several indexes, a cell tells which.
+    pub fn of(settings: &[&Index], shown: &[String], index: &IndexName, columns: &str, several: bool) -> Shown {
+        let columns = Columns::parse(columns);
+        let own = settings.iter().find(|settings| settings.name == *index);
+        let level_columns = own.map_or(&[] as &[String], |index| &index.level);
+        let level = level_columns.iter().find_map(|name| Some((name, columns.get(name)?.text())));
+        let mut cells = Vec::with_capacity(shown.len() + 1);
+        for name in shown {
+            let is_level = level_columns.contains(name);
+            let mut text = columns.get(name).map(Value::text);
+            // the level stands where a level is expected, whichever of the level columns holds it
+            if text.is_none() && is_level && level.as_ref().is_some_and(|(holder, _)| !shown.contains(holder)) {
+                text = level.as_ref().map(|(_, text)| text.clone());
+            }
+            cells.push(Cell { text, is_level });
+        }
+        if several {
+            // behind the level, so that the levels stand below each other
+            let at = usize::from(cells.first().is_some_and(|cell| cell.is_level));
+            cells.insert(at, Cell { text: Some(index.to_string()), is_level: false });
+        }
+        let context = own.map_or(&[] as &[String], |index| &index.context);
+        let context = context.iter().filter_map(|name| Some((name.clone(), columns.get(name)?.text())));
+        Shown {
+            level: level.map_or(Level::Unknown, |(_, text)| Level::of(&text)),
+            cells,
+            context: context.filter(|(_, text)| !text.trim().is_empty()).collect(),
+        }
+    }
+}
