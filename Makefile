@@ -1,6 +1,6 @@
 # For GNU make and BSD make. Everything that is built or run lies below target/.
 
-.PHONY: build demo check bench chaos soak
+.PHONY: build demo check bench chaos soak install uninstall
 
 build:
 	cargo build --release
@@ -28,3 +28,61 @@ chaos:
 soak:
 	@tests/packages check
 	ALCO_SOAK=1 cargo test --test stack
+
+# Where things go: make install PREFIX=/usr SYSCONFDIR=/etc DESTDIR=/tmp/stage, say. What install writes, uninstall removes, if it is
+# given the same; an alco.ini that was changed stays.
+PREFIX = /usr/local
+DESTDIR =
+SYSCONFDIR = $(PREFIX)/etc
+DATADIR = $(PREFIX)/share/alco
+DOCDIR = $(PREFIX)/share/doc/alco
+MANDIR = $(PREFIX)/share/man
+UNITDIR = $(PREFIX)/lib/systemd/system
+ALCO = target/release/alco
+SYSTEM != uname -s
+
+# mode:file:place
+FILES = \
+	755:$(ALCO):$(PREFIX)/bin/alco \
+	755:sphinx/sphinx.conf:$(DATADIR)/sphinx.conf \
+	755:sphinx/sphinx_conf.py:$(DATADIR)/sphinx_conf.py \
+	644:man/alco.1:$(MANDIR)/man1/alco.1 \
+	644:man/alco.ini.5:$(MANDIR)/man5/alco.ini.5 \
+	644:alco.ini.example:$(DOCDIR)/alco.ini.example \
+	644:README.md:$(DOCDIR)/README.md \
+	644:CHANGELOG.md:$(DOCDIR)/CHANGELOG.md \
+	644:LICENSE:$(DOCDIR)/LICENSE
+FILES_Linux = \
+	644:systemd/alco.ini:$(SYSCONFDIR)/alco.ini.sample \
+	644:systemd/alco.service:$(UNITDIR)/alco.service \
+	644:systemd/alco-searchd.service:$(UNITDIR)/alco-searchd.service \
+	644:systemd/searchd.conf:$(DATADIR)/searchd.conf
+FILES_FreeBSD = \
+	644:rc.d/alco.ini:$(SYSCONFDIR)/alco.ini.sample \
+	755:rc.d/alco:$(SYSCONFDIR)/rc.d/alco \
+	644:rc.d/sphinxsearch:$(DATADIR)/sphinxsearch \
+	644:rc.d/newsyslog.conf:$(SYSCONFDIR)/newsyslog.conf.d/alco.conf
+
+# The files name the usual places; here they get those of this installation.
+PLACES = -e 's,/usr/local/bin/,$(PREFIX)/bin/,g' -e 's,/usr/local/etc/,$(SYSCONFDIR)/,g' \
+	-e 's,/usr/local/share/alco/,$(DATADIR)/,g' -e 's,/usr/local/share/doc/alco,$(DOCDIR),g'
+INI = $(DESTDIR)$(SYSCONFDIR)/alco.ini
+
+install:
+	@test -x $(ALCO) || { echo "install: there is no $(ALCO) yet: make build, as a user who has cargo" >&2; exit 1; }
+	@set -e; for each in $(FILES) $(FILES_$(SYSTEM)); do \
+		mode=$${each%%:*} file=$${each#*:}; place=$(DESTDIR)$${file#*:} file=$${file%%:*}; \
+		echo "$$place"; \
+		mkdir -p "$${place%/*}"; \
+		case $$file in \
+			systemd/*|rc.d/*|sphinx/*) sed $(PLACES) $$file >"$$place" && chmod $$mode "$$place" ;; \
+			*) install -m $$mode $$file "$$place" ;; \
+		esac; \
+	done
+	@test -e "$(INI)" || { echo "$(INI)"; cp "$(INI).sample" "$(INI)"; }
+
+uninstall:
+	@! cmp -s "$(INI).sample" "$(INI)" || rm "$(INI)"
+	@for each in $(FILES) $(FILES_$(SYSTEM)); do rm -f "$(DESTDIR)$${each##*:}"; done
+	@rmdir "$(DESTDIR)$(DATADIR)" "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
+	@test ! -e "$(INI)" || echo "uninstall: $(INI) was changed, and stays"
