@@ -1,6 +1,6 @@
 # For GNU make and BSD make. Everything that is built or run lies below target/.
 
-.PHONY: build demo check bench chaos soak install uninstall
+.PHONY: build demo check bench chaos soak install uninstall package
 
 build:
 	cargo build --release
@@ -86,3 +86,7 @@ uninstall:
 	@for each in $(FILES) $(FILES_$(SYSTEM)); do rm -f "$(DESTDIR)$${each##*:}"; done
 	@rmdir "$(DESTDIR)$(DATADIR)" "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
 	@test ! -e "$(INI)" || echo "uninstall: $(INI) was changed, and stays"
+
+# a .deb of what was built, in target/
+package:
+	@systemd/debian/build $(ALCO)

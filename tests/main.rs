@@ -18,6 +18,8 @@ mod leases;
 mod manual;
 mod memory;
 mod oracle;
+#[cfg(target_os = "linux")]
+mod package;
 mod pages;
 mod poison;
 mod queues;

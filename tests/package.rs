@@ -1,0 +1,85 @@
+//! The .deb: what is in it, that dpkg and lintian take it, and that nothing is left of it. Its services run in
+//! tests/debian (make soak).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::install::{ROOT, make};
+use crate::support::directory;
+
+#[track_caller]
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).current_dir(ROOT).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{program} {arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+fn build() -> PathBuf {
+    let printed = make("make", "package", Path::new(""), &[]);
+    Path::new(ROOT).join(printed.lines().last().unwrap())
+}
+
+/// Everything below a directory that is no directory.
+fn files(below: &Path) -> BTreeSet<String> {
+    let found = run("find", &[below.to_str().unwrap(), "!", "-type", "d", "-printf", "%P\n"]);
+    found.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_deb_installs_goes_over_itself_and_leaves_nothing_when_it_is_purged() {
+    let deb = build();
+    let deb = deb.to_str().unwrap();
+    let depends = run("dpkg-deb", &["--field", deb, "Depends"]);
+    assert!(depends.contains("libc6 (>= ") && depends.contains("libssl3") && depends.contains("adduser"), "{depends}");
+    let said = run("lintian", &["--allow-root", deb]);
+    assert!(said.is_empty(), "{said}");
+
+    let root = directory("deb");
+    let at = format!("--root={}", root.display());
+    for empty in ["var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/dpkg/triggers"] {
+        fs::create_dir_all(root.join(empty)).unwrap();
+    }
+    fs::write(root.join("var/lib/dpkg/status"), "").unwrap();
+    // the scripts see DPKG_ROOT, and leave the users and services of this host alone
+    let force = "--force-not-root,script-chrootless,depends,bad-path,confold";
+    let dpkg = |arguments: &[&str]| {
+        let log = format!("--log={}/var/log/dpkg.log", root.display());
+        run("dpkg", &[&[at.as_str(), force, &log], arguments].concat());
+    };
+    let of_alco = || files(&root).into_iter().filter(|file| !file.starts_with("var/")).collect::<BTreeSet<String>>();
+
+    dpkg(&["--install", deb]);
+    let installed = of_alco();
+    for file in [
+        "etc/alco.ini",
+        "etc/logrotate.d/alco",
+        "lib/systemd/system/alco.service",
+        "lib/systemd/system/alco-searchd.service",
+        "usr/bin/alco",
+        "usr/share/alco/sphinx.conf",
+        "usr/share/alco/searchd.conf",
+        "usr/share/doc/alco/copyright",
+        "usr/share/doc/alco/alco.ini.example",
+        "usr/share/man/man1/alco.1.gz",
+        "usr/share/man/man5/alco.ini.5.gz",
+    ] {
+        assert!(installed.contains(file), "{file}: {installed:#?}");
+    }
+    for unit in ["alco", "alco-searchd"] {
+        let unit = fs::read_to_string(root.join(format!("lib/systemd/system/{unit}.service"))).unwrap();
+        assert!(unit.contains("/usr/bin/alco") && unit.contains("/etc/alco.ini"), "{unit}");
+    }
+    let ini = fs::read_to_string(root.join("etc/alco.ini")).unwrap();
+    assert!(ini.contains("data_dir = /var/lib/alco\n") && ini.contains("/usr/share/doc/alco"), "{ini}");
+
+    fs::write(root.join("etc/alco.ini"), "; mine\n").unwrap();
+    dpkg(&["--install", deb]);
+    assert_eq!(fs::read_to_string(root.join("etc/alco.ini")).unwrap(), "; mine\n", "an upgrade keeps it");
+    dpkg(&["--remove", "alco"]);
+    assert_eq!(of_alco().into_iter().collect::<Vec<_>>(), ["etc/alco.ini", "etc/logrotate.d/alco"]);
+    dpkg(&["--purge", "alco"]);
+    assert_eq!(of_alco(), BTreeSet::new());
+}
