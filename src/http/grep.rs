@@ -180,7 +180,7 @@ fn write_lines(
     if failed.get() || !body.borrow().is_read() {
         return Err(Cut::Left);
     }
-    let last_record = || settings.iter().filter_map(|index| site.searcher.recent(&index.name, scope.now).ok()?.1).max();
+    let last_record = || settings.iter().filter_map(|index| site.searcher.last(&index.name).ok()?).max();
     Ok(Found {
         previous: page.previous,
         next: page.next,

@@ -2,32 +2,29 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use percent_encoding::percent_decode_str;
+
 use super::Site;
 use super::grep::frame;
 use super::pages::{indexes, links};
 use super::refusal::{Answer, Refusal, why};
 use super::reply::Reply;
 use crate::config::{Index, IndexName};
+use crate::search::overview::Figures;
 use crate::search::query::Query;
 use crate::time::Ts;
 
 /// `/grep/`
 pub fn index_page(site: &Site, now: Ts) -> Reply {
     let mut warnings = Vec::new();
-    let mut view = |index: &Index| {
-        let figures = site.searcher.recent(&index.name, now).and_then(|(recent, last)| {
-            let sparkline = site.searcher.sparkline(&index.name, now)?.to_vec();
-            Ok(indexes::Figures { recent, last, sparkline })
-        });
-        match figures {
-            Ok(figures) => Some(figures),
-            Err(error) => {
-                let why = why(error);
-                if !warnings.contains(&why) {
-                    warnings.push(why);
-                }
-                None
+    let mut view = |index: &Index| match site.searcher.figures(&index.name, now) {
+        Ok(Figures { recent, last, half_hours }) => Some(indexes::Figures { recent, last, sparkline: half_hours }),
+        Err(error) => {
+            let why = why(error);
+            if !warnings.contains(&why) {
+                warnings.push(why);
             }
+            None
         }
     };
     let indexes: Vec<_> = site
@@ -57,13 +54,21 @@ fn collecting(site: &Site, index: &Index, now: Ts) -> Option<indexes::Collecting
     })
 }
 
-fn shortcuts<'a>(site: &'a Site, index: &IndexName) -> Vec<(&'a str, &'a str)> {
-    let own = site.config.shortcuts.iter().filter(|shortcut| shortcut.index.first() == Some(index));
-    own.map(|shortcut| (shortcut.name.as_str(), shortcut.title.as_str())).collect()
+fn shortcuts<'a>(site: &'a Site, index: &IndexName) -> Vec<indexes::Shortcut<'a>> {
+    let own = site.config.shortcuts.iter().filter(|shortcut| shortcut.index.contains(index));
+    own.map(|shortcut| indexes::Shortcut {
+        name: &shortcut.name,
+        title: &shortcut.title,
+        parameter: shortcut.parameter.as_deref(),
+    })
+    .collect()
 }
 
-/// `/grep/shortcut/<name>/` and `/grep/shortcut/<name>/<value>/`
-pub fn shortcut(site: &Site, name: &str, value: Option<&str>) -> Answer {
+/// `/grep/shortcut/<name>/` and `/grep/shortcut/<name>/<value>/`; a form sends the value behind a `?`.
+pub fn shortcut(site: &Site, name: &str, value: Option<&str>, text: &str) -> Answer {
+    let sent = text.strip_prefix("value=").map(|value| value.replace('+', " "));
+    let sent = sent.map(|value| percent_decode_str(&value).decode_utf8_lossy().into_owned());
+    let value = value.or(sent.as_deref()).filter(|value| !value.is_empty());
     let shortcut = site.config.shortcuts.iter().find(|shortcut| shortcut.name == name);
     let shortcut = shortcut.ok_or_else(|| Refusal::Gone(format!("There is no shortcut '{name}' in alco.ini.")))?;
     let mut query = Query::from_url(shortcut.index.clone(), &shortcut.query)

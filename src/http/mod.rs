@@ -284,8 +284,8 @@ fn route(site: &Site, asked: &Asked, asker: &Asker, now: Ts) -> Reply {
     let answer = match parts[..] {
         [] | [""] => Ok(Reply::redirect(302, &format!("{base}grep/"))),
         ["grep", ""] => Ok(indexes::index_page(site, now)),
-        ["grep", "shortcut", name, ""] => indexes::shortcut(site, name, None),
-        ["grep", "shortcut", name, value, ""] => indexes::shortcut(site, name, Some(value)),
+        ["grep", "shortcut", name, ""] => indexes::shortcut(site, name, None, query),
+        ["grep", "shortcut", name, value, ""] => indexes::shortcut(site, name, Some(value), query),
         ["grep", list, ""] => grep::log_page(site, list, query, now),
         ["grep", list, "at", place, ""] => record::record_page(site, list, place, "", query, now),
         ["grep", list, "at", place, around, ""] => record::record_page(site, list, place, around, query, now),
@@ -414,6 +414,8 @@ mod tests {
         check("/logs/grep/web?search=x", 301, "/logs/grep/web/?search=x");
         check("/logs/grep/shortcut/slow/", 302, "/logs/grep/web,billing/?start_ts=-1h&search=slow");
         check("/logs/grep/shortcut/slow/7f%2F3a/", 302, "request_id=7f/3a");
+        check("/logs/grep/shortcut/slow/?value=7f%2F3a+b", 302, "request_id=7f/3a+b");
+        check("/logs/grep/shortcut/slow/?value=", 302, "/logs/grep/web,billing/?start_ts=-1h&search=slow");
         check("/logs/style.css", 200, "--bg");
         check("/logs/metrics", 200, "alco_build_info{version=");
         check("/logs/collector/sphinx.conf", 200, "searchd\n{");

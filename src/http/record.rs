@@ -10,6 +10,7 @@ use super::reply::Reply;
 use crate::columns::Columns;
 use crate::rows::whole;
 use crate::search::cursor::Place;
+use crate::search::query::Format;
 use crate::search::{Hit, Page};
 use crate::shown::shown_columns;
 use crate::time::{Range, Ts};
@@ -41,6 +42,11 @@ pub fn record_page(site: &Site, list: &str, place: &str, around: &str, text: &st
     let (index, hits) = found
         .ok_or_else(|| Refusal::Gone(format!("There is no such record in {list} any more, or there never was.")))?;
     let hit = &hits[0];
+    if query.format == Format::Json {
+        let members = whole(index, hit);
+        let members: Vec<String> = members.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        return Ok(Reply::json(format!("{{\n  {}\n}}\n", members.join(",\n  "))));
+    }
     let page = site.searcher.around(hit, before, after)?;
     let mut warnings = page.warnings.clone();
     if hits.len() > 1 {

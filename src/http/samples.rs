@@ -227,7 +227,11 @@ fn index_page() -> String {
         }),
         collecting: None,
         shortcuts: if at == 0 {
-            vec![("errors", "Errors of the last hour"), ("slow", "Slow requests")]
+            let shortcut = |name, title, parameter| indexes::Shortcut { name, title, parameter };
+            vec![
+                shortcut("errors", "Errors of the last hour", None),
+                shortcut("request", "One request", Some("request_id")),
+            ]
         } else {
             vec![]
         },

@@ -1,16 +1,14 @@
-//! How many: figures for exactly the search that the page shows, and marked where they are not; and what the list of
-//! indexes shows of each.
+//! How many: figures for exactly the search that the page shows, and marked where they are not.
 
 use std::time::{Duration, Instant};
 
-use crate::config::IndexName;
-use crate::search::plan::{Plan, Slice, slices};
+use crate::search::plan::{Plan, Slice};
 use crate::search::query::Query;
 use crate::search::walk::{Manner, Step, away, groups, not_served};
 use crate::search::{Count, Scope, SearchError, Searcher};
 use crate::sphinx::engine::Row;
 use crate::sphinx::select::Narrowing;
-use crate::time::{Range, Ts};
+use crate::time::Ts;
 
 /// Checking candidates only to count them takes at most so much of a page's time.
 pub(super) const COUNTING: Duration = Duration::from_millis(300);
@@ -18,10 +16,6 @@ pub(super) const COUNTING: Duration = Duration::from_millis(300);
 const CHECKABLE: u64 = 200;
 /// Rows of the first question of a count.
 const ROWS: usize = 2000;
-/// What the list of indexes shows.
-const RECENT_SECONDS: i64 = 300;
-const RECENT: [i64; 3] = [RECENT_SECONDS, 3600, 86_400];
-const HALF_HOURS: usize = 48;
 
 impl Searcher {
     #[expect(dead_code, reason = "the formats for programs say how many there are")]
@@ -96,45 +90,5 @@ impl Searcher {
             Err(fault) if not_served(&fault).is_some() => Ok(Vec::new()),
             Err(fault) => Err(away(&fault)),
         }
-    }
-
-    /// Records of the last five minutes, and the time of the latest record.
-    pub fn recent(&self, index: &IndexName, now: Ts) -> Result<(u64, Option<Ts>), SearchError> {
-        let index = self.index(index)?;
-        let none = Narrowing::default();
-        let of = |range| slices(&index.name, index.days, self.peers, range, now);
-        let mut count = 0;
-        for slice in of(Range { start: now.plus_seconds(-RECENT_SECONDS), end: now.plus_micros(1) }) {
-            let rows = self.rows(&slice, &none, "COUNT(*) AS n", "", 1)?;
-            count += rows.first().and_then(|row| row.int(0)).unwrap_or(0) as u64;
-        }
-        // searchd skips what is far from a range, so the latest is looked for near the present first
-        let reaches = RECENT.iter().map(|seconds| now.plus_seconds(-seconds)).chain([Ts::MIN]);
-        for start in reaches {
-            for slice in of(Range { start, end: Ts::MAX }).iter().rev() {
-                let rows = self.rows(slice, &none, "MAX(ts) AS last, COUNT(*) AS n", "", 1)?;
-                if let Some(row) = rows.first().filter(|row| row.int(1).unwrap_or(0) > 0) {
-                    return Ok((count, row.int(0).map(Ts::from_micros)));
-                }
-            }
-        }
-        Ok((count, None))
-    }
-
-    /// The last 24 hours by the half hour, oldest first.
-    pub fn sparkline(&self, index: &IndexName, now: Ts) -> Result<[u64; HALF_HOURS], SearchError> {
-        let index = self.index(index)?;
-        let start = now.plus_seconds(-86_400);
-        let width = 86_400 * 1_000_000 / HALF_HOURS as i64;
-        let mut line = [0; HALF_HOURS];
-        for slice in slices(&index.name, index.days, self.peers, Range { start, end: now }, now) {
-            let select = format!("((ts-({})) DIV {width}) AS bar, COUNT(*) AS n", start.micros());
-            for row in self.rows(&slice, &Narrowing::default(), &select, "bar", HALF_HOURS)? {
-                if let Some(bar) = line.get_mut(row.int(0).unwrap_or(-1) as usize) {
-                    *bar += row.int(1).unwrap_or(0) as u64;
-                }
-            }
-        }
-        Ok(line)
     }
 }

@@ -12,6 +12,7 @@
 //!     page, context    a page of them, a stream, a record's surroundings; the lines around each
 //!     follow           a stream that goes on with what arrives (arrivals), the lines around a match as they pass (passing)
 //!     count, histogram, column   how many, when, of which values
+//!     overview         all of an index at a glance
 
 #[allow(dead_code)] // until pages and the terminal follow
 mod arrivals;
@@ -25,6 +26,7 @@ pub mod follow;
 pub mod histogram;
 pub mod link;
 pub mod narrow;
+pub mod overview;
 pub mod page;
 #[allow(dead_code)] // until pages and the terminal follow
 mod passing;
@@ -34,7 +36,9 @@ pub mod query;
 mod typed;
 pub mod walk;
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -42,6 +46,7 @@ use jiff::tz::TimeZone;
 use crate::config::{self, IndexName};
 use crate::record::Stored;
 use crate::search::cursor::Place;
+use crate::search::overview::Known;
 use crate::search::plan::Plan;
 use crate::search::query::Query;
 use crate::search::walk::{Manner, Walk};
@@ -125,6 +130,8 @@ pub struct Searcher {
     news: Pool,
     peers: bool,
     indexes: Vec<config::Index>,
+    /// for the list of indexes
+    known: Mutex<HashMap<IndexName, Known>>,
 }
 
 impl Searcher {
@@ -134,6 +141,7 @@ impl Searcher {
             news: Pool::new(&sphinx.address, NEWS_TIMEOUT),
             peers: !sphinx.peers.is_empty(),
             indexes: indexes.to_vec(),
+            known: Mutex::default(),
         }
     }
 

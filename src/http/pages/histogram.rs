@@ -1,5 +1,7 @@
-//! How the records of a search are spread over its range: bars that lead into their own minute, and the same in words
-//! and block characters for browsers that draw nothing.
+//! How the records of a search are spread over its range: bars that lead into their own minute.
+//!
+//! Each bar's link is a block character, which is all that browsers without drawings show; style.css hides it and lays the link
+//! over its bar. Sixty links are too many to tab through: keyboards and screen readers have those to the highest bars.
 
 use std::fmt::Write as _;
 
@@ -44,18 +46,16 @@ impl View<'_> {
             figure.hist aria-label="Records over time" {
                 div.plot {
                     (drawing(self.bars, most))
-                    div.bars {
+                    div.bars aria-hidden="true" {
                         @for bar in self.bars {
                             @if bar.total > 0 {
-                                a href=(self.zoom(bar)) title=(self.title(bar)) {}
-                            } @else { i {} }
+                                a href=(self.zoom(bar)) title=(self.title(bar)) tabindex="-1" { (block(bar.total, most)) }
+                            } @else { i { "·" } }
                         }
                     }
                 }
                 figcaption {
                     span { (self.label(first.range.start)) }
-                    " "
-                    span.blocks aria-hidden="true" { (blocks(self.bars, most)) }
                     " "
                     span.peaks {
                         @if let Some(bar) = self.bars.iter().max_by_key(|bar| bar.total) {
@@ -67,6 +67,8 @@ impl View<'_> {
                             ": " (thousands(bar.errors))
                         }
                         @if self.partial { " · not all of it was counted in time" }
+                        " · "
+                        a href=(links::to("", &links::wider(self.query, Range { start: first.range.start, end: last.range.end }, self.zone))) { "wider" }
                     }
                     " "
                     span { (self.label(last.range.end)) }
@@ -135,13 +137,9 @@ fn drawing(bars: &[Bar], most: u64) -> Markup {
     }
 }
 
-/// `▁▃█`: one character a bar.
-fn blocks(bars: &[Bar], most: u64) -> String {
-    let block = |bar: &Bar| match bar.total {
-        0 => '·',
-        total => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][(total * 8).div_ceil(most.max(1)).clamp(1, 8) as usize - 1],
-    };
-    bars.iter().map(block).collect()
+/// `▁` to `█`
+fn block(count: u64, most: u64) -> char {
+    ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][(count * 8).div_ceil(most.max(1)).clamp(1, 8) as usize - 1]
 }
 
 /// A day in a few pixels, for the list of indexes.
@@ -187,12 +185,16 @@ mod tests {
         let bars = bars(&[(10, 0, 0), (0, 0, 0), (400, 3, 90)]);
         let html = View { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false }.markup().into_string();
         assert!(html.contains("title=\"10:02 · 400 records, 3 warnings, 90 errors\""), "{html}");
-        let (_, href) = html.split_once("<a href=\"?").expect("a bar");
+        let bars = html.split_once("</div>").expect("an end of the bars").0;
+        assert_eq!(bars.matches(" tabindex=\"-1\">").count(), 2, "{html}");
+        let (_, href) = bars.split_once("<a href=\"?").expect("a bar");
         let (href, _) = href.split_once('"').expect("its end");
         let zoomed = Query::from_url(query.indexes.clone(), &href.replace("&amp;", "&")).expect(href);
         assert_eq!(zoomed.start.expect("a start").to_string(), "2026-11-22 10:00");
         assert_eq!((zoomed.search.as_str(), zoomed.cursor), ("x", None));
-        assert!(html.contains("▁·█"), "{html}");
+        for part in ["▁</a><i>·</i><a ", "█</a></div>", "most <a ", "most errors <a ", ">wider</a>"] {
+            assert!(html.contains(part), "no {part} in {html}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Frame, age, histogram, links, note, thousands};
+use super::{Frame, age, duration, histogram, links, note, thousands};
 use crate::config::IndexName;
 use crate::time::Ts;
 use crate::visible::visible_in_line;
@@ -27,8 +27,15 @@ pub struct Index<'a> {
     pub figures: Option<Figures>,
     /// None: not known
     pub collecting: Option<Collecting>,
-    /// name, title
-    pub shortcuts: Vec<(&'a str, &'a str)>,
+    pub shortcuts: Vec<Shortcut<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Shortcut<'a> {
+    pub name: &'a str,
+    pub title: &'a str,
+    /// the column that a value is asked for
+    pub parameter: Option<&'a str>,
 }
 
 /// What tells a stall from silence.
@@ -100,12 +107,27 @@ impl View<'_> {
                 }
                 @if shortcuts {
                     td {
-                        @for (at, (name, title)) in index.shortcuts.iter().enumerate() {
+                        @for (at, shortcut) in index.shortcuts.iter().enumerate() {
                             @if at > 0 { " · " }
-                            a href={ (base) "grep/shortcut/" (links::segment(name)) "/" } { (if title.is_empty() { name } else { title }) }
+                            (self.shortcut(shortcut))
                         }
                     }
                 }
+            }
+        }
+    }
+
+    fn shortcut(&self, shortcut: &Shortcut) -> Markup {
+        let path = format!("{}grep/shortcut/{}/", self.frame.base, links::segment(shortcut.name));
+        let title = if shortcut.title.is_empty() { shortcut.name } else { shortcut.title };
+        let Some(parameter) = shortcut.parameter else { return html! { a href=(path) { (title) } } };
+        html! {
+            form method="get" action=(path) {
+                a href=(path) { (title) }
+                " "
+                input name="value" size="14" autocomplete="off" placeholder=(parameter) aria-label={ (parameter) " of " (title) };
+                " "
+                button { "go" }
             }
         }
     }
@@ -128,8 +150,12 @@ impl View<'_> {
     fn last(&self, index: &Index) -> Markup {
         let Some(figures) = &index.figures else { return html! { "?" } };
         let Some(last) = figures.last else { return html! { span.stale { "no records yet" } } };
-        let stale = self.now.micros() - last.micros() > STALE_MICROS;
-        html! { span .stale[stale] title=(last) { (age(last, self.now)) } }
+        let silence = self.now.micros() - last.micros();
+        html! {
+            // in a word too, for those who see no colour
+            @if silence > STALE_MICROS { span.stale title=(last) { "silent for " (duration(silence)) } }
+            @else { span title=(last) { (age(last, self.now)) } }
+        }
     }
 }
 
@@ -146,7 +172,10 @@ mod tests {
             title: "T<",
             figures: Some(Figures { recent: 41_203, last: Some(now.plus_seconds(-seconds)), sparkline: vec![0, 5, 9] }),
             collecting: None,
-            shortcuts: vec![("slow", "Slow requests")],
+            shortcuts: vec![
+                Shortcut { name: "slow", title: "Slow requests", parameter: None },
+                Shortcut { name: "one", title: "", parameter: Some("request_id") },
+            ],
         };
         let view = View {
             frame: Frame { base: "/", ..Frame::default() },
@@ -157,8 +186,12 @@ mod tests {
         let html = view.page().into_string();
         assert!(html.contains("41,203"), "{html}");
         assert_eq!(html.matches("class=\"stale\"").count(), 1, "{html}");
-        assert!(html.contains("3 h ago"), "{html}");
+        assert!(html.contains("silent for 3 h"), "{html}");
         assert!(html.contains("href=\"/grep/shortcut/slow/\""), "{html}");
+        assert!(
+            html.contains("action=\"/grep/shortcut/one/\"") && html.contains("placeholder=\"request_id\""),
+            "{html}"
+        );
     }
 
     #[test]

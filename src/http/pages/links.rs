@@ -85,6 +85,18 @@ pub fn within(query: &Query, range: Range, zone: &TimeZone) -> Query {
     from_to(query, Some(civil(range.start, zone)), Some(civil(range.end, zone)))
 }
 
+/// Three times as long a range: around the old one, or up to the present where that is its end.
+pub fn wider(query: &Query, range: Range, zone: &TimeZone) -> Query {
+    let seconds = range.end.micros().saturating_sub(range.start.micros()) / 1_000_000 + 1;
+    match (&query.end, u32::try_from(seconds * 3)) {
+        (None | Some(When::Now), Ok(ago)) => from_to(query, Some(When::Ago(ago / 60 * 60)), None),
+        _ => {
+            let (start, end) = (range.start.plus_seconds(-seconds), range.end.plus_seconds(seconds));
+            within(query, Range { start, end }, zone)
+        }
+    }
+}
+
 /// The civil time, where it means this instant and no other: in the hour that a clock is set back it may mean two.
 fn civil(ts: Ts, zone: &TimeZone) -> When {
     let civil = When::Civil(ts.civil(zone));
@@ -234,6 +246,17 @@ mod tests {
         check(switched(&q, 0), "off.host=a&status__gt=5&x__like=y");
         check(switched(&switched(&q, 0), 0), "host=a&status__gt=5&x__like=y");
         check(removed(&q, 1), "host=a&x__like=y");
+    }
+
+    #[test]
+    fn a_range_widens_around_itself_or_into_the_past() {
+        let range =
+            Range { start: Ts::from_micros(1_795_341_600_000_000), end: Ts::from_micros(1_795_341_900_000_000) };
+        check(wider(&query("search=x"), range, &TimeZone::UTC), "search=x&start_ts=-15m");
+        check(
+            wider(&query("start_ts=2026-11-22+10:00&end_ts=2026-11-22+10:05"), range, &TimeZone::UTC),
+            "start_ts=2026-11-22+09:54:59&end_ts=2026-11-22+10:10:01",
+        );
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Frame<'_> {
                     p.keys {
                         "Keys (with your browser's access key): "
                         kbd { "s" } " search, " kbd { "p" } " previous page, " kbd { "n" } " next page, "
-                        kbd { "0" } " newest"
+                        kbd { "0" } " newest, " kbd { "e" } " next error"
                     }
                 }
                 p { "alco " (env!("CARGO_PKG_VERSION")) }

@@ -53,7 +53,7 @@ impl View<'_> {
                     " "
                     span.dim { "one record, and the same stream around it" }
                     " "
-                    span.end { a href=(own) rel="bookmark" { "permanent link" } " " a href="#json" { "json" } }
+                    span.end { a href=(own) rel="bookmark" { "permanent link" } " " a href={ (own) "?format=json" } { "JSON" } }
                 }
                 @for warning in &self.warnings { (super::note(html! { (visible_in_line(warning)) })) }
                 @if let Some((before, after)) = self.more_before {
@@ -121,7 +121,7 @@ impl View<'_> {
                     }
                 }
                 @if self.columns.len() > COLUMNS {
-                    p.dim { (thousands((self.columns.len() - COLUMNS) as u64)) " more columns are in the JSON form only" }
+                    p.dim { (thousands((self.columns.len() - COLUMNS) as u64)) " more columns are only in " a href={ (self.path()) "?format=json" } { "the JSON form" } }
                 }
                 (self.json_form())
             }
@@ -165,7 +165,7 @@ impl View<'_> {
     fn json_form(&self) -> Markup {
         let bytes: usize = self.json.iter().map(|(key, value)| key.len() + value.len()).sum();
         html! {
-            details.json #json {
+            details.json {
                 summary { "as JSON" }
                 @if bytes <= JSON_BYTES {
                     pre {
@@ -175,7 +175,7 @@ impl View<'_> {
                         }
                         "}"
                     }
-                } @else { p { "too long for this page: " (thousands(bytes as u64)) " bytes" } }
+                } @else { p { a href={ (self.path()) "?format=json" } { "all of its " (thousands(bytes as u64)) " bytes" } } }
             }
         }
     }
@@ -224,6 +224,7 @@ mod tests {
         }
         .page()
         .into_string();
+        assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/?format=json\""), "{html}");
         assert!(html.contains("<pre class=\"message\">one &lt;b&gt;\n  two</pre>"), "{html}");
         assert!(html.contains("<pre>Trace\n  &lt;i&gt;</pre>"), "{html}");
         assert!(html.contains("<dt>&lt;k&gt;</dt> <dd>&lt;U+202E&gt;v"), "{html}");
