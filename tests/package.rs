@@ -1,5 +1,5 @@
-//! The .deb: what is in it, that dpkg and lintian take it, and that nothing is left of it. Its services run in
-//! tests/debian (make soak).
+//! The .deb: what is in it, that dpkg and lintian take it, and that nothing is left of it. In full (make soak): on a clean
+//! Debian with systemd, by tests/debian.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::install::{ROOT, make};
-use crate::support::directory;
+use crate::support::{directory, soak};
 
 #[track_caller]
 fn run(program: &str, arguments: &[&str]) -> String {
@@ -82,4 +82,12 @@ fn a_deb_installs_goes_over_itself_and_leaves_nothing_when_it_is_purged() {
     assert_eq!(of_alco().into_iter().collect::<Vec<_>>(), ["etc/alco.ini", "etc/logrotate.d/alco"]);
     dpkg(&["--purge", "alco"]);
     assert_eq!(of_alco(), BTreeSet::new());
+}
+
+#[test]
+fn on_a_clean_debian_it_collects_serves_and_goes() {
+    // three minutes, a download, and root: too much for make check, which has the test above
+    if soak() {
+        print!("{}", run("tests/debian", &[build().to_str().unwrap()]));
+    }
 }
