@@ -1,207 +1,14 @@
 //! The pages in Chromium, by WebDriver: what a reader does on them, and what they look like (target/screenshots/).
 
 use std::collections::HashSet;
-use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
-use serde_json::{Value, json};
-
-use crate::support::{Alco, SOON, Stack, directory, wait_until};
-
-/// Where WebDriver's JSON puts an element's id.
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-
-struct Browser {
-    driver: Child,
-    agent: ureq::Agent,
-    /// of the session
-    url: String,
-}
-
-impl Browser {
-    fn start(stack: &Stack) -> Browser {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut driver = Command::new("chromedriver");
-        driver.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let driver = driver.spawn().expect("chromedriver is installed");
-        stack.adopt(driver.id());
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(2 * SOON));
-        let url = format!("http://127.0.0.1:{port}");
-        let mut browser = Browser { driver, agent: config.build().into(), url };
-        wait_until("chromedriver answers", SOON, || browser.agent.get(format!("{}/status", browser.url)).call().ok());
-        let profile = format!("--user-data-dir={}", directory("chromium").display());
-        let args = [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--hide-scrollbars",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-dev-shm-usage",
-            &profile,
-        ];
-        let capabilities = json!({"goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL"}});
-        let session = browser.post("/session", json!({"capabilities": {"alwaysMatch": capabilities}}));
-        browser.url += &format!("/session/{}", session["sessionId"].as_str().unwrap());
-        browser
-    }
-
-    #[track_caller]
-    fn value(&self, what: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Value {
-        let mut answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
-        // a screenshot is larger than what ureq takes by default
-        let text = answer.body_mut().with_config().limit(100 << 20).read_to_string().unwrap();
-        let mut body: Value = serde_json::from_str(&text).unwrap();
-        assert!(answer.status().is_success(), "{what}: {}", body["value"]["message"]);
-        body["value"].take()
-    }
-
-    #[track_caller]
-    fn post(&self, path: &str, body: Value) -> Value {
-        let answer = self.agent.post(format!("{}{path}", self.url)).send_json(&body);
-        self.value(&format!("{path} {body}"), answer)
-    }
-
-    #[track_caller]
-    fn ask(&self, path: &str) -> Value {
-        self.value(path, self.agent.get(format!("{}{path}", self.url)).call())
-    }
-
-    #[track_caller]
-    fn open(&self, url: &str) {
-        self.post("/url", json!({"url": url}));
-    }
-
-    #[track_caller]
-    fn address(&self) -> String {
-        self.ask("/url").as_str().unwrap().to_owned()
-    }
-
-    /// What a CSS selector finds.
-    #[track_caller]
-    fn all(&self, css: &str) -> Vec<String> {
-        let found = self.post("/elements", json!({"using": "css selector", "value": css}));
-        found.as_array().unwrap().iter().map(|element| element[ELEMENT].as_str().unwrap().to_owned()).collect()
-    }
-
-    #[track_caller]
-    fn one(&self, css: &str) -> String {
-        let found = self.post("/element", json!({"using": "css selector", "value": css}));
-        found[ELEMENT].as_str().unwrap().to_owned()
-    }
-
-    #[track_caller]
-    fn click(&self, css: &str) {
-        self.post(&format!("/element/{}/click", self.one(css)), json!({}));
-    }
-
-    #[track_caller]
-    fn type_into(&self, css: &str, text: &str) {
-        self.post(&format!("/element/{}/value", self.one(css)), json!({"text": text}));
-    }
-
-    /// What a reader sees of each.
-    #[track_caller]
-    fn texts(&self, css: &str) -> Vec<String> {
-        let text = |element: &String| self.ask(&format!("/element/{element}/text")).as_str().unwrap().to_owned();
-        self.all(css).iter().map(text).collect()
-    }
-
-    /// Chrome's own commands.
-    #[track_caller]
-    fn chrome(&self, command: &str, parameters: Value) -> Value {
-        self.post("/goog/cdp/execute", json!({"cmd": command, "params": parameters}))
-    }
-
-    fn screen(&self, width: u32, height: u32, phone: bool) {
-        let screen =
-            json!({"width": width, "height": height, "deviceScaleFactor": if phone { 2 } else { 1 }, "mobile": phone});
-        self.chrome("Emulation.setDeviceMetricsOverride", screen);
-    }
-
-    fn colours(&self, scheme: &str) {
-        let feature = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.chrome("Emulation.setEmulatedMedia", json!({"features": feature}));
-    }
-
-    /// What is seen without scrolling, as a file below target/.
-    #[track_caller]
-    fn screenshot(&self, name: &str) {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
-        fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join(name), base64(self.ask("/screenshot").as_str().unwrap())).unwrap();
-    }
-
-    /// Wider than the screen: what makes a phone's page slide about.
-    #[track_caller]
-    fn overhang(&self) -> i64 {
-        let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-        self.post("/execute/sync", json!({"script": script, "args": []})).as_i64().unwrap()
-    }
-
-    /// What Chromium had to complain about: the Content-Security-Policy, the markup, what is missing.
-    #[track_caller]
-    fn complaints(&self) -> Vec<Value> {
-        self.post("/se/log", json!({"type": "browser"})).as_array().unwrap().clone()
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // ends Chromium too
-        let _ = self.agent.delete(&self.url).call();
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
-    }
-}
-
-fn base64(text: &str) -> Vec<u8> {
-    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len()), 0u32, 0);
-    for byte in text.bytes() {
-        let six = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        bits = bits << 6 | u32::from(six);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held) as u8);
-        }
-    }
-    bytes
-}
-
-/// The sample logs of make demo: six hours of a web shop and its billing.
-fn sample(stack: &Stack) {
-    let tests: PathBuf = std::env::current_exe().unwrap();
-    let program = tests.parent().unwrap().with_file_name("examples").join("sample");
-    let mut sample = Command::new(&program);
-    sample.args(["--url", &stack.amqp, "--queue", "web", "--queue", "billing", "--rate", "0"]);
-    let output =
-        sample.output().unwrap_or_else(|error| panic!("{}: {error}; cargo build --example sample", program.display()));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
+use crate::support::browser::{Browser, shop};
+use crate::support::{Alco, Stack};
 
 #[test]
 fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
     let stack = Stack::shared();
-    let shortcut = "[shortcut errors]\nindex = web, billing\ntitle = Errors of the last 6 hours\nquery = levelname=ERROR&start_ts=-6h\n";
-    let alco = Alco::start(stack, &(stack.index("web") + &stack.index("billing") + shortcut));
-    sample(stack);
-    wait_until("the sample logs are there", SOON, || {
-        let total = alco.page("/grep/web,billing/?start_ts=-7h&limit=1").total();
-        (total > 6000).then_some(())
-    });
+    let alco = shop(stack);
     let browser = Browser::start(stack);
     let at = |path: &str| format!("{}{path}", alco.url);
     browser.screen(1280, 900, false);
@@ -262,6 +69,195 @@ fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
     screenshots(&browser, &alco);
     let complaints = browser.complaints();
     assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+/// The record's page shows an error among the lines around it.
+#[track_caller]
+fn assert_lines_around_an_error(browser: &Browser) {
+    assert!(browser.address().contains("/at/"), "{}", browser.address());
+    assert_eq!(browser.all("#here.error").len(), 1);
+    for side in ["#log > .near:has(~ #here)", "#here ~ .near"] {
+        assert!(browser.all(side).len() >= 20, "{side}");
+    }
+}
+
+#[test]
+fn the_lines_around_an_error_are_two_clicks_away() {
+    let stack = Stack::shared();
+    let alco = shop(stack);
+    let browser = Browser::start(stack);
+    browser.screen(1280, 900, false);
+
+    // from the list of indexes: a shortcut, a time
+    browser.open(&format!("{}/grep/", alco.url));
+    browser.click("a[href$='/shortcut/errors/']");
+    browser.click(".log .t");
+    assert_lines_around_an_error(&browser);
+
+    // from a log: the next error, its time
+    browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&limit=1000", alco.url));
+    browser.click("a[accesskey=e]");
+    assert!(browser.address().ends_with("#e1"), "{}", browser.address());
+    browser.click(":target .t");
+    assert_lines_around_an_error(&browser);
+
+    // the last error of a page leads to where the next page is
+    browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&levelname=ERROR&limit=2", alco.url));
+    browser.click("#e2 .next");
+    assert!(browser.address().ends_with("#e3"), "{}", browser.address());
+    assert_eq!(browser.texts(":target a[rel=next]"), ["later →"]);
+}
+
+/// As WebDriver calls them.
+const ALT: char = '\u{e00a}';
+const TAB: char = '\u{e004}';
+const ENTER: char = '\u{e007}';
+
+#[test]
+fn a_keyboard_is_enough() {
+    let stack = Stack::shared();
+    let alco = shop(stack);
+    let browser = Browser::start(stack);
+    browser.screen(1280, 900, false);
+    let focused = |what: &str| browser.script(&format!("return String(document.activeElement.{what})"));
+
+    // a search, its next page and back, the newest
+    browser.open(&format!("{}/grep/web/?start_ts=-7h&limit=20", alco.url));
+    browser.press(Some(ALT), 's');
+    assert_eq!(focused("name"), "search");
+    "order".chars().for_each(|key| browser.press(None, key));
+    browser.press(None, ENTER);
+    assert_eq!(browser.address(), format!("{}/grep/web/?start_ts=-7h&search=order&limit=20", alco.url));
+    let first = browser.texts(".log .t");
+    browser.press(Some(ALT), 'n');
+    assert!(browser.texts(".log .t").first() > first.last(), "{}", browser.address());
+    browser.press(Some(ALT), 'p');
+    assert_eq!(browser.texts(".log .t"), first);
+    browser.press(Some(ALT), '0');
+    assert!(browser.all("a[rel=next]").is_empty() && browser.address().contains("cursor=b"), "{}", browser.address());
+    // the legend names them all
+    let keys: HashSet<String> = browser.texts(".keys kbd").into_iter().collect();
+    for key in browser.all("[accesskey]") {
+        let key = browser.ask(&format!("/element/{key}/property/accessKey"));
+        assert!(keys.contains(key.as_str().unwrap()), "{key} is not in {keys:?}");
+    }
+
+    // past the frame to the first line, whose record opens; what has the focus is seen to have it
+    browser.open(&format!("{}/grep/web/?start_ts=-7h&levelname=ERROR&exc_info__exists=1&limit=20", alco.url));
+    browser.press(None, TAB);
+    assert_eq!(focused("hash"), "#log");
+    browser.press(None, ENTER);
+    browser.press(None, TAB);
+    assert_eq!(focused("className"), "t");
+    let outline = browser.script("return getComputedStyle(document.activeElement).outlineStyle");
+    assert_eq!(outline, "solid");
+    // the traceback stands in the tab order behind its line, and unfolds
+    while focused("tagName") != "SUMMARY" {
+        browser.press(None, TAB);
+    }
+    browser.press(None, ENTER);
+    assert_eq!(browser.all("details[open] > summary:focus").len(), 1);
+    // no bar of the histogram stands in the way to the filters
+    browser.script("document.querySelector('.pages a').focus()");
+    for _ in 0..10 {
+        browser.press(None, TAB);
+    }
+    assert_eq!(browser.script("return Boolean(document.activeElement.closest('aside'))"), true);
+
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn lines_that_are_copied_are_the_lines_alone() {
+    let stack = Stack::shared();
+    let alco = shop(stack);
+    let browser = Browser::start(stack);
+    browser.screen(1280, 900, false);
+    for wrap in ["", "&wrap=1"] {
+        let path = format!("/grep/web,billing/?start_ts=-7h&levelname=ERROR&limit=20{wrap}");
+        browser.open(&format!("{}{path}", alco.url));
+        let copied = browser
+            .script("getSelection().selectAllChildren(document.querySelector('.log')); return String(getSelection())");
+        let copied: Vec<&str> = copied.as_str().unwrap().lines().filter(|line| !line.is_empty()).collect();
+        let mut expected = vec![copied[0].to_owned()];
+        for line in alco.page(&path).lines() {
+            let mut words = line.cells.clone();
+            words.push(line.message.clone());
+            expected.push(words.join(" "));
+        }
+        assert_eq!(copied[0].len(), "2026-11-22".len(), "{copied:#?}");
+        let without_time: Vec<&str> = copied[1..].iter().map(|line| line.split_once(' ').unwrap().1).collect();
+        assert_eq!(without_time, expected[1..], "{path}");
+    }
+}
+
+#[test]
+fn a_phone_s_page_does_not_slide_and_begins_with_the_log() {
+    let stack = Stack::shared();
+    let alco = shop(stack);
+    let browser = Browser::start(stack);
+    browser.screen(375, 667, true);
+    let wide = "/grep/web,billing/?start_ts=-6h&levelname=ERROR";
+    browser.open(&format!("{}{wide}", alco.url));
+    let record = browser.script("return document.querySelector('.log .t').href");
+    let record = record.as_str().unwrap().strip_prefix(&alco.url).unwrap().to_owned();
+    for path in
+        ["/grep/", wide, &format!("{wide}&wrap=1&context=2&search=order"), &record, "/grep/web/columns/", "/grep/nope/"]
+    {
+        browser.open(&format!("{}{path}", alco.url));
+        assert_eq!(browser.overhang(), 0, "{path} is wider than the screen");
+        let small = "return [...document.querySelectorAll('main *')].filter(e => parseFloat(getComputedStyle(e).fontSize) < 12).length";
+        assert_eq!(browser.script(small), 0, "{path} has text that is too small");
+    }
+    browser.open(&format!("{}{wide}", alco.url));
+    let top = |css: &str| {
+        browser.script(&format!("return document.querySelector('{css}').getBoundingClientRect().top")).as_f64()
+    };
+    assert!(
+        top(".hist") < top(".log") && top(".log") < top("aside"),
+        "the log does not stand between histogram and filters"
+    );
+    browser.click("a.phone");
+    assert!(top("aside").unwrap() < 667.0, "the filters are not reached with one tap");
+}
+
+#[test]
+fn no_page_has_a_barrier_that_axe_finds() {
+    let stack = Stack::shared();
+    let alco = shop(stack);
+    let browser = Browser::start(stack);
+    browser.screen(1280, 900, false);
+    browser.open(&format!("{}/grep/web,billing/?start_ts=-7h&levelname=ERROR&exc_info__exists=1", alco.url));
+    let record = browser.script("return document.querySelector('.log .t').href");
+    let record = record.as_str().unwrap().strip_prefix(&alco.url).unwrap().to_owned();
+    for scheme in ["light", "dark"] {
+        browser.colours(scheme);
+        for path in [
+            "/grep/",
+            "/grep/web/?start_ts=-7h&limit=30",
+            "/grep/web,billing/?start_ts=-7h&search=refused&context=2&limit=10&host=app-1.example.org&off.logger=x&columns=levelname",
+            "/grep/web,billing/?start_ts=-7h&levelname=ERROR&limit=10&wrap=1&order=desc",
+            "/grep/web/?search=no+such+text",
+            &record,
+            "/grep/web/values/host/?start_ts=-7h",
+            "/grep/web/columns/",
+            "/grep/web/?search=(&mode=regex",
+            "/grep/nope/",
+        ] {
+            browser.open(&format!("{}{path}", alco.url));
+            browser.script("document.querySelectorAll('details').forEach(details => details.open = true)");
+            let Some(barriers) = browser.barriers() else {
+                return eprintln!("axe-core is not installed: no page was checked for barriers");
+            };
+            assert!(barriers.is_empty(), "{scheme} {path}: {barriers:#?}");
+        }
+    }
+    // two of them refuse, which Chromium notes; it notes nothing else
+    let noted = browser.complaints();
+    let expected =
+        |note: &serde_json::Value| note["message"].as_str().is_some_and(|text| text.contains("status of 40"));
+    assert!(noted.iter().all(expected), "{noted:#?}");
 }
 
 /// For people to look at; README.md shows some of them.

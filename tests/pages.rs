@@ -1,7 +1,8 @@
 //! The pages over HTTP: every address answers, says what is wrong and what to do, and shows hostile text harmlessly.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -291,6 +292,132 @@ fn text_browsers_show_the_log_as_lines() {
         assert!(at("payment failed") < at("columns of a line"), "{shown}");
         assert!(shown.contains("exactly 10 records"), "{shown}");
     }
+}
+
+/// The address behind a text browser's link, by what stands in its list of links: `[33]later →` and `33. http://…`.
+fn followed(shown: &str, text: &str) -> String {
+    let (before, _) = shown.split_once(text).unwrap_or_else(|| panic!("no {text} in {shown}"));
+    let number = before.rsplit('[').next().unwrap().trim_end_matches(']');
+    let wanted = [format!("[{number}] "), format!("{number}. ")];
+    let address = shown.lines().rev().map(str::trim_start).find_map(|line| {
+        wanted
+            .iter()
+            .find_map(|number| line.strip_prefix(number.as_str()))
+            .filter(|address| address.starts_with("http"))
+    });
+    address.unwrap_or_else(|| panic!("no address of {number} in {shown}")).to_owned()
+}
+
+#[test]
+fn text_browsers_can_go_on_with_the_same_search() {
+    let alco = site();
+    for browser in [
+        &["w3m", "-dump", "-cols", "300", "-o", "display_link_number=1"][..],
+        &["lynx", "-dump", "-width=300", "-display_charset=utf-8"],
+    ] {
+        let first = dump(browser, &format!("{}/grep/pages/?start_ts=-1h&search=basket&limit=3", alco.url));
+        assert!(first.contains("basket 2 is full") && !first.contains("basket 3 is full"), "{first}");
+        let second = dump(browser, &followed(&first, "later →"));
+        assert!(second.contains("basket 3 is full") && second.contains("basket 5 is full"), "{second}");
+        assert!(!second.contains("basket 2 is full"), "{second}");
+        // the search stands in its field, and how many there are is told
+        assert!(second.contains("[basket") || second.contains("basket___"), "{second}");
+        assert!(second.contains("exactly 8 records match"), "{second}");
+        // a bar of the histogram is a link into its own time, and a time leads to the whole record
+        let bar = dump(browser, &followed(&first, "█"));
+        assert!(bar.contains("records match in") && bar.contains("basket 0 is full"), "{bar}");
+        let record = dump(browser, &followed(&first, &time_of(&first, "basket 1 is full")));
+        assert!(record.contains("shop.basket") && record.contains("permanent link"), "{record}");
+    }
+}
+
+/// The time at the start of a line.
+fn time_of(shown: &str, message: &str) -> String {
+    let line = shown.lines().find(|line| line.contains(message)).unwrap_or_else(|| panic!("no {message} in {shown}"));
+    line.trim_start().split(']').nth(1).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+/// The chunks of an answer, each of which was sent when it was known.
+fn chunks(alco: &Alco, path: &str) -> Vec<String> {
+    let mut stream = TcpStream::connect(alco.url.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, mut rest) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("Transfer-Encoding: chunked"), "{head}");
+    let mut chunks = Vec::new();
+    loop {
+        let (length, body) = rest.split_once("\r\n").unwrap();
+        match usize::from_str_radix(length, 16).unwrap() {
+            0 => return chunks,
+            length => {
+                chunks.push(body[..length].to_owned());
+                rest = body[length..].strip_prefix("\r\n").unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn the_log_is_sent_before_it_is_counted_and_the_form_before_the_log_is_searched() {
+    let alco = site();
+    // a question a day: with the first answer goes what is known by then
+    let chunks = chunks(&alco, "/grep/pages/?start_ts=-3d");
+    let holding = |text: &str| {
+        chunks.iter().position(|chunk| chunk.contains(text)).unwrap_or_else(|| panic!("no {text} in {chunks:#?}"))
+    };
+    let (form, log, histogram) =
+        (holding("<form class=\"search\""), holding("payment failed"), holding("class=\"hist\""));
+    assert!(form < log && log < histogram, "{form} {log} {histogram}");
+    assert_eq!(holding("<html"), form);
+    assert_eq!(holding("class=\"total\""), log);
+    assert!(chunks.last().unwrap().ends_with("</html>"), "{chunks:#?}");
+}
+
+#[test]
+fn pages_stay_light_whatever_a_record_holds() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("heavy"));
+    let now = Timestamp::now().to_string();
+    let mut wide = serde_json::Map::new();
+    for n in 0..10_000 {
+        wide.insert(format!("column {n}"), json!(n));
+    }
+    wide.insert("x".repeat(30_000), json!("a long key"));
+    for absurd in ["", " ", "a.b..c", "js.search", "off.x__not", "</dt>\"'", "\u{202e}\0\n", "[0]", "日本"] {
+        wide.insert(absurd.to_owned(), json!("an absurd key"));
+    }
+    wide.insert("@timestamp".to_owned(), json!(now));
+    wide.insert("message".to_owned(), json!("wide"));
+    let long = |message: String| json!({"@timestamp": now, "message": message, "levelname": "ERROR", "exc_info": "e\n".repeat(9)});
+    let mut bodies = vec![json!(wide), long("long ".repeat(800_000)), long("l\n".repeat(1_000_000))];
+    bodies.extend((0..97).map(|n| long(format!("{n} {}", "many words ".repeat(40)))));
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "heavy.x", bodies.iter().map(ToString::to_string));
+    publisher.close();
+    let path = "/grep/heavy/?start_ts=-1h";
+    let page =
+        wait_until("the records are there", SOON, || Some(alco.page(path)).filter(|page| page.lines().len() == 100));
+    assert!(page.html.len() < 200_000, "{} bytes", page.html.len());
+    check_html(path, &page.html);
+    for record in
+        page.lines().iter().filter(|line| ["wide", "long ", "l"].iter().any(|start| line.message.starts_with(start)))
+    {
+        let path = format!("/grep/heavy/at/{}/", record.place);
+        let whole = alco.page(&path);
+        check_html(&path, &whole.html);
+        if record.message == "wide" {
+            assert!(whole.html.len() < 500_000, "{} bytes", whole.html.len());
+            assert!(text(&whole.html).contains("more columns are only in the JSON form"));
+            let json: serde_json::Value = serde_json::from_str(&alco.get(&format!("{path}?format=json")).body).unwrap();
+            assert_eq!(json, bodies[0]);
+        }
+    }
+    let columns = alco.page("/grep/heavy/columns/");
+    assert!(columns.html.len() < 1_000_000, "{} bytes", columns.html.len());
+    check_html("/grep/heavy/columns/", &columns.html);
 }
 
 /// An alco with an ini of its own and no servers.

@@ -4,6 +4,7 @@
 //! (`ALCO_STACK_OWNER`), and an alco is in their care besides its `Drop`.
 #![allow(dead_code)] // the benchmark uses a part, each test another
 
+pub mod browser;
 pub mod clock;
 pub mod page;
 

@@ -128,7 +128,7 @@ impl View<'_> {
         let length = self.range.end.micros() - self.range.start.micros();
         html! {
             section #log .nothing {
-                h1 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
+                h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
                 p { "Looked at " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." }
                 ul {
                     @if q.cursor.is_some() { li { "This is beyond the last page: " a href=(self.link(&links::first(q))) { "the first page" } } }

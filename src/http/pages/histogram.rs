@@ -43,7 +43,7 @@ impl View<'_> {
         }
 
         html! {
-            figure.hist aria-label="Records over time" {
+            section.hist aria-label="Records over time" {
                 div.plot {
                     (drawing(self.bars, most))
                     div.bars aria-hidden="true" {
@@ -54,7 +54,7 @@ impl View<'_> {
                         }
                     }
                 }
-                figcaption {
+                p.scale {
                     span { (self.label(first.range.start)) }
                     " "
                     span.peaks {
@@ -102,10 +102,10 @@ impl View<'_> {
     fn title(&self, bar: &Bar) -> String {
         let mut title = format!("{} · {}", self.clock(bar.range.start), records(bar.total));
         if bar.warnings > 0 {
-            title += &format!(", {} warnings", thousands(bar.warnings));
+            title += &format!(", {} warning{}", thousands(bar.warnings), if bar.warnings == 1 { "" } else { "s" });
         }
         if bar.errors > 0 {
-            title += &format!(", {} errors", thousands(bar.errors));
+            title += &format!(", {} error{}", thousands(bar.errors), if bar.errors == 1 { "" } else { "s" });
         }
         title
     }

@@ -67,8 +67,8 @@ impl View<'_> {
         let main = html! {
             main {
                 @for warning in &self.warnings { (note(html! { (visible_in_line(warning)) })) }
+                h1.vh { "Indexes" }
                 table.indexes #log {
-                    caption.vh { "Indexes" }
                     thead {
                         tr {
                             th scope="col" { "index" }

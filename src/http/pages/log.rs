@@ -48,6 +48,7 @@ impl View<'_> {
             (self.frame.opening(&self.title(), &skips))
             (search::form(self.query))
             (PreEscaped("<div class=\"cols\"><main>"))
+            h1.vh { "Log of " (links::index_list(&self.query.indexes)) }
             (self.bar())
         }
     }
@@ -58,7 +59,7 @@ impl View<'_> {
     }
 
     pub fn no_histogram(&self, why: &str) -> Markup {
-        note(html! { "no histogram: " (visible_in_line(why)) })
+        html! { section.hist aria-label="Records over time" { (note(html! { "no histogram: " (visible_in_line(why)) })) } }
     }
 
     /// The filters: a part before the columns' values, one for each column, one behind them.

@@ -51,7 +51,7 @@ impl View<'_> {
                     @if self.came_from_a_search { a href=(back) { "← back to the search" } }
                     @else { a href=(links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.around)) { "← search around it" } }
                     " "
-                    span.dim { "one record, and the same stream around it" }
+                    h1.dim { "one record, and the same stream around it" }
                     " "
                     span.end { a href=(own) rel="bookmark" { "permanent link" } " " a href={ (own) "?format=json" } { "JSON" } }
                 }
@@ -103,7 +103,7 @@ impl View<'_> {
         let record = &self.record;
         let level = record.level.class();
         html! {
-            section #here class={ "here " (level) } role="listitem" aria-label="The record" aria-current="true" {
+            div #here class={ "here " (level) } role="listitem" aria-label="The record" aria-current="true" {
                 (rows.heading(record))
                 @if record.message.contains('\n') || cut(record.message, 100).1 {
                     pre.message { (marked(record.message, record.marks, 0)) }

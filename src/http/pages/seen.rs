@@ -7,6 +7,8 @@ use crate::search::query::{Condition, Filter, Query};
 use crate::time::Ts;
 use crate::visible::{cut, visible_in_line};
 
+/// More than anybody reads; a column beyond is still found by its name.
+const COLUMNS: usize = 1000;
 const NAME_CHARS: usize = 100;
 const EXAMPLE_CHARS: usize = 120;
 /// A value of this size makes a link that servers and browsers refuse.
@@ -79,8 +81,9 @@ impl View<'_> {
                         p.dim { "A column leads to the records that have it, an example to those with the same value. What alco.ini says of a column stands beside it." }
                         table.indexes {
                             thead { tr { th scope="col" { "column" } th scope="col" { "in alco.ini" } th.n scope="col" { "values" } th scope="col" { "last seen" } th scope="col" { "example" } } }
-                            tbody { @for column in &self.columns { (self.row(&path, column)) } }
+                            tbody { @for column in self.columns.iter().take(COLUMNS) { (self.row(&path, column)) } }
                         }
+                        @if self.columns.len() > COLUMNS { p.dim { (thousands((self.columns.len() - COLUMNS) as u64)) " more are not listed" } }
                     }
                 }
             }

@@ -1,0 +1,243 @@
+//! Chromium by WebDriver, and the logs it is shown.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::{Alco, SOON, Stack, directory, wait_until};
+
+/// Where WebDriver's JSON puts an element's id.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+pub struct Browser {
+    driver: Child,
+    agent: ureq::Agent,
+    /// of the session
+    url: String,
+    /// one at a time: each is a load of its own, and has the same profile
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Browser {
+    pub fn start(stack: &Stack) -> Browser {
+        static ONE: Mutex<()> = Mutex::new(());
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut driver = Command::new("chromedriver");
+        driver.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let driver = driver.spawn().expect("chromedriver is installed");
+        stack.adopt(driver.id());
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(2 * SOON));
+        let url = format!("http://127.0.0.1:{port}");
+        let mut browser = Browser { driver, agent: config.build().into(), url, _one: one };
+        wait_until("chromedriver answers", SOON, || browser.agent.get(format!("{}/status", browser.url)).call().ok());
+        let profile = format!("--user-data-dir={}", directory("chromium").display());
+        let args = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--hide-scrollbars",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            &profile,
+        ];
+        let capabilities = json!({"goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL"}});
+        let session = browser.post("/session", json!({"capabilities": {"alwaysMatch": capabilities}}));
+        browser.url += &format!("/session/{}", session["sessionId"].as_str().unwrap());
+        browser
+    }
+
+    #[track_caller]
+    fn value(&self, what: &str, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Value {
+        let mut answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
+        // a screenshot is larger than what ureq takes by default
+        let text = answer.body_mut().with_config().limit(100 << 20).read_to_string().unwrap();
+        let mut body: Value = serde_json::from_str(&text).unwrap();
+        assert!(answer.status().is_success(), "{what}: {}", body["value"]["message"]);
+        body["value"].take()
+    }
+
+    #[track_caller]
+    pub fn post(&self, path: &str, body: Value) -> Value {
+        let answer = self.agent.post(format!("{}{path}", self.url)).send_json(&body);
+        self.value(&format!("{path} {body}"), answer)
+    }
+
+    #[track_caller]
+    pub fn ask(&self, path: &str) -> Value {
+        self.value(path, self.agent.get(format!("{}{path}", self.url)).call())
+    }
+
+    #[track_caller]
+    pub fn open(&self, url: &str) {
+        self.post("/url", json!({"url": url}));
+    }
+
+    #[track_caller]
+    pub fn address(&self) -> String {
+        self.ask("/url").as_str().unwrap().to_owned()
+    }
+
+    /// What a CSS selector finds.
+    #[track_caller]
+    pub fn all(&self, css: &str) -> Vec<String> {
+        let found = self.post("/elements", json!({"using": "css selector", "value": css}));
+        found.as_array().unwrap().iter().map(|element| element[ELEMENT].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[track_caller]
+    pub fn one(&self, css: &str) -> String {
+        let found = self.post("/element", json!({"using": "css selector", "value": css}));
+        found[ELEMENT].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub fn click(&self, css: &str) {
+        self.post(&format!("/element/{}/click", self.one(css)), json!({}));
+    }
+
+    #[track_caller]
+    pub fn type_into(&self, css: &str, text: &str) {
+        self.post(&format!("/element/{}/value", self.one(css)), json!({"text": text}));
+    }
+
+    /// What a reader sees of each.
+    #[track_caller]
+    pub fn texts(&self, css: &str) -> Vec<String> {
+        let text = |element: &String| self.ask(&format!("/element/{element}/text")).as_str().unwrap().to_owned();
+        self.all(css).iter().map(text).collect()
+    }
+
+    /// Chrome's own commands.
+    #[track_caller]
+    pub fn chrome(&self, command: &str, parameters: Value) -> Value {
+        self.post("/goog/cdp/execute", json!({"cmd": command, "params": parameters}))
+    }
+
+    pub fn screen(&self, width: u32, height: u32, phone: bool) {
+        let screen =
+            json!({"width": width, "height": height, "deviceScaleFactor": if phone { 2 } else { 1 }, "mobile": phone});
+        self.chrome("Emulation.setDeviceMetricsOverride", screen);
+    }
+
+    pub fn colours(&self, scheme: &str) {
+        let feature = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.chrome("Emulation.setEmulatedMedia", json!({"features": feature}));
+    }
+
+    /// What is seen without scrolling, as a file below target/.
+    #[track_caller]
+    pub fn screenshot(&self, name: &str) {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(name), base64(self.ask("/screenshot").as_str().unwrap())).unwrap();
+    }
+
+    /// Wider than the screen: what makes a phone's page slide about.
+    #[track_caller]
+    pub fn overhang(&self) -> i64 {
+        let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        self.post("/execute/sync", json!({"script": script, "args": []})).as_i64().unwrap()
+    }
+
+    /// The values of a script, which the policy of the pages does not keep WebDriver from.
+    #[track_caller]
+    pub fn script(&self, script: &str) -> Value {
+        self.post("/execute/sync", json!({"script": script, "args": []}))
+    }
+
+    /// Holds the modifier, if any, while the key is pressed.
+    #[track_caller]
+    pub fn press(&self, modifier: Option<char>, key: char) {
+        let act = |kind: &str, key: char| json!({"type": kind, "value": key.to_string()});
+        let down = modifier.into_iter().chain([key]).map(|key| act("keyDown", key));
+        let up = [key].into_iter().chain(modifier).map(|key| act("keyUp", key));
+        let actions: Vec<Value> = down.chain(up).collect();
+        self.post("/actions", json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
+    }
+
+    /// What axe-core finds wrong on the page; None where it is not installed (tests/check does so where npm is).
+    #[track_caller]
+    pub fn barriers(&self) -> Option<Vec<Value>> {
+        let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe/node_modules/axe-core/axe.min.js");
+        let axe = fs::read_to_string(axe).ok()?;
+        let run = "const done = arguments[0];
+            const node = node => node.target + ': ' + node.failureSummary;
+            axe.run(document).then(
+                found => done(found.violations.map(violation => violation.id + ': ' + violation.nodes.map(node))),
+                error => done([String(error)]))";
+        let found = self.post("/execute/async", json!({"script": format!("{axe};\n{run}"), "args": []}));
+        Some(found.as_array().unwrap().clone())
+    }
+
+    /// What Chromium had to complain about: the Content-Security-Policy, the markup, what is missing.
+    #[track_caller]
+    pub fn complaints(&self) -> Vec<Value> {
+        self.post("/se/log", json!({"type": "browser"})).as_array().unwrap().clone()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // ends Chromium too
+        let _ = self.agent.delete(&self.url).call();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len()), 0u32, 0);
+    for byte in text.bytes() {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => continue,
+        };
+        bits = bits << 6 | u32::from(six);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held) as u8);
+        }
+    }
+    bytes
+}
+
+/// An alco with the sample logs of make demo: six hours of a web shop and its billing.
+#[track_caller]
+pub fn shop(stack: &Stack) -> Alco {
+    let shortcut = "[shortcut errors]\nindex = web, billing\ntitle = Errors of the last 6 hours\n\
+                    query = levelname=ERROR&start_ts=-6h\n\
+                    [shortcut request]\nindex = web\ntitle = One request\nquery = start_ts=-7h\nparameter = request_id\n";
+    let alco = Alco::start(stack, &(stack.index("web") + &stack.index("billing") + shortcut));
+    // tests share the two indexes: whoever comes first fills them
+    static FILL: Once = Once::new();
+    FILL.call_once(|| sample(stack));
+    wait_until("the sample logs are there", SOON, || {
+        let total = alco.page("/grep/web,billing/?start_ts=-7h&limit=1").total();
+        (total > 6000).then_some(())
+    });
+    alco
+}
+
+fn sample(stack: &Stack) {
+    let tests: PathBuf = std::env::current_exe().unwrap();
+    let program = tests.parent().unwrap().with_file_name("examples").join("sample");
+    let mut sample = Command::new(&program);
+    sample.args(["--url", &stack.amqp, "--queue", "web", "--queue", "billing", "--rate", "0"]);
+    let output =
+        sample.output().unwrap_or_else(|error| panic!("{}: {error}; cargo build --example sample", program.display()));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
