@@ -90,6 +90,23 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// What is no record and stands among them in a stream that goes on: a line behind `--`, an object whose only member is
+    /// `@alco`, a row that has nothing but its time and, as its message, a text behind `--`.
+    pub fn said(&self, what: &str, now: Ts) -> String {
+        match self.format {
+            Format::Ndjson => format!("{{\"@alco\":{}}}\n", quoted(&visible_in_line(what))),
+            Format::Csv => {
+                let (time, what) = (self.time(now), format!("-- {what}"));
+                let empty = vec![""; usize::from(self.several) + self.columns.len()];
+                let row = [time.as_str()].into_iter().chain(empty).chain([what.as_str()]);
+                let mut text = String::new();
+                cells(row.chain(vec![""; self.context.len()]), &mut text);
+                text
+            }
+            Format::Page | Format::Text | Format::Json => format!("-- {}\n", visible_in_line(what)),
+        }
+    }
+
     /// `2026-11-22 10:00:00.123456`, as `start_ts` takes it.
     fn time(&self, ts: Ts) -> String {
         format!("{} {}", ts.date_in(self.zone), ts.clock_in(self.zone, 6))

@@ -12,6 +12,7 @@ mod collect;
 mod counted;
 mod days;
 mod fidelity;
+mod follow;
 mod formats;
 mod install;
 mod leases;

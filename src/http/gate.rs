@@ -21,8 +21,8 @@ use super::live::Live;
 use super::socket::{Client, Listener};
 use crate::config::Address;
 
-/// Each may need four file descriptors, and 1024 are the usual limit of a process.
-const CONNECTIONS: usize = 128;
+/// Beside those who follow. Each may need four file descriptors, and 1024 are the usual limit of a process.
+pub const CONNECTIONS: usize = 128;
 /// Request line and headers; the request line of a page of ours is at most half of it.
 const HEAD_BYTES: usize = 32 * 1024;
 /// From a head's first byte to its last.
@@ -51,6 +51,7 @@ struct Shared {
     /// ends when all should end; every wait hears it
     stop: UnixStream,
     open: AtomicUsize,
+    most: usize,
     live: Arc<Live>,
     /// held until the last thread has ended
     _running: Sender<Infallible>,
@@ -69,6 +70,7 @@ impl Gate {
     /// Listens everywhere it should, or nowhere.
     pub fn new(
         listen: &[Address],
+        most: usize,
         inner: PathBuf,
         live: Arc<Live>,
         stop: UnixStream,
@@ -77,7 +79,7 @@ impl Gate {
         let listeners = listen.iter().map(Listener::new).collect::<Result<_, String>>()?;
         Ok(Gate {
             listeners,
-            shared: Arc::new(Shared { inner, stop, open: AtomicUsize::new(0), live, _running: running }),
+            shared: Arc::new(Shared { inner, stop, open: AtomicUsize::new(0), most, live, _running: running }),
         })
     }
 
@@ -101,7 +103,7 @@ impl Gate {
     }
 
     fn admit(&self, mut client: Client) {
-        if self.shared.open.load(SeqCst) >= CONNECTIONS {
+        if self.shared.open.load(SeqCst) >= self.shared.most {
             // it does not matter whether this arrives; it fits into the socket's buffer, so it does not block
             let _ = client.write_all(plain(503, "Service Unavailable", "too many connections").as_bytes());
             return;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use jiff::tz::TimeZone;
 
 use super::Site;
+use super::follow;
 use super::lines::row;
 use super::pages::found::{Found, Total};
 use super::pages::log::{Log, View as LogView};
@@ -21,7 +22,7 @@ use crate::level::Level;
 use crate::search::Count;
 use crate::search::Scope;
 use crate::search::histogram::{Bar, Severity};
-use crate::search::query::{Format, Query};
+use crate::search::query::{Follow, Format, Order, Query};
 use crate::shown::shown_columns;
 use crate::time::{Ts, zone_name};
 
@@ -32,6 +33,8 @@ const LISTED_VALUES: usize = 8;
 const ALL_VALUES: usize = 1000;
 /// Columns offered for a line.
 const OFFERED_COLUMNS: usize = 60;
+/// Seconds between two looks of a page that would follow, and has no place to.
+const REFRESH: u32 = 10;
 /// The other forms of a search that exist.
 const FORMATS: &[(&str, Format)] = &[("text", Format::Text), ("NDJSON", Format::Ndjson), ("CSV", Format::Csv)];
 
@@ -75,6 +78,7 @@ pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
         keep: keep.unwrap_or_default(),
         zone: zone_name(zone).to_owned(),
         state: query.map(links::fields),
+        refresh: None,
     }
 }
 
@@ -83,7 +87,10 @@ pub fn log_page(site: &Site, list: &str, asked: &str, now: Ts) -> Answer {
     let settings = settings(site, list)?;
     let query = query(&settings, asked)?;
     if matches!(query.format, Format::Text | Format::Ndjson | Format::Csv) {
-        return Ok(text::stream(site, list, query, now));
+        return Ok(match query.follow {
+            Follow::Open => follow::stream(site, list, query, now),
+            Follow::No | Follow::Every(_) => text::stream(site, list, query, now),
+        });
     }
     if query.format == Format::Json {
         let path = format!("{}api/grep/{}/", site.config.http.base_path, links::index_list(&query.indexes));
@@ -95,6 +102,11 @@ pub fn log_page(site: &Site, list: &str, asked: &str, now: Ts) -> Answer {
             &format!("{}{short}", links::grep_path(&site.config.http.base_path, &query.indexes)),
         ));
     }
+    if query.follow == Follow::Open
+        && let Some(page) = follow::page(site, list, &query, now)
+    {
+        return Ok(page);
+    }
     let list = list.to_owned();
     Ok(Reply::growing_page(Box::new(move |site, body| write(site, &list, &query, now, body))))
 }
@@ -105,8 +117,14 @@ fn write(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) -> Re
     let settings = settings(site, list).map_err(Cut::Refused)?;
     let zone = query.zone(&site.config.http.timezone).clone();
     let page_size = query.limit.unwrap_or(site.config.http.page_size).get();
+    // who gets no place to follow looks again, until one is free
+    let refresh = match query.follow {
+        Follow::No => None,
+        Follow::Open => Some(REFRESH),
+        Follow::Every(seconds) => Some(seconds),
+    };
     let view = LogView {
-        frame: frame(site, Some(query)),
+        frame: Frame { refresh, ..frame(site, Some(query)) },
         query,
         now,
         zone: &zone,
@@ -168,7 +186,12 @@ fn write_lines(
         let mut body = body.borrow_mut();
         !failed.get() && body.flush().is_ok() && body.is_read()
     };
-    let page = site.searcher.page_as_found(view.query, scope, &pulse, &mut |line| {
+    // what refreshes itself shows the newest lines
+    let query = match (view.query.follow, view.query.cursor, view.query.order) {
+        (Follow::Open | Follow::Every(_), None, Order::OldestFirst) => links::last(view.query),
+        _ => view.query.clone(),
+    };
+    let page = site.searcher.page_as_found(&query, scope, &pulse, &mut |line| {
         write(log.row(&row(settings, &view.shown_columns, &line, several)).into());
     });
     let page = match page {
@@ -180,13 +203,17 @@ fn write_lines(
     if failed.get() || !body.borrow().is_read() {
         return Err(Cut::Left);
     }
+    let mut warnings = page.warnings;
+    if view.query.follow == Follow::Open {
+        warnings.push(format!("{}; until then this page refreshes itself every {REFRESH} s", follow::no_seat(site)));
+    }
     let last_record = || settings.iter().filter_map(|index| site.searcher.last(&index.name).ok()?).max();
     Ok(Found {
         previous: page.previous,
         next: page.next,
         total: total(page.count),
         reached: page.reached,
-        warnings: page.warnings,
+        warnings,
         last_record: if log.is_empty() { last_record() } else { None },
     })
 }

@@ -6,6 +6,7 @@
 mod api;
 mod assets;
 mod columns;
+mod follow;
 mod gate;
 mod grep;
 mod head;
@@ -40,7 +41,8 @@ use crate::metrics::Metrics;
 use crate::search::Searcher;
 use crate::time::Ts;
 use crate::values::Values;
-use gate::Gate;
+use follow::Followers;
+use gate::{CONNECTIONS, Gate};
 use live::Live;
 use refusal::{Refusal, our_fault, plain_error, refused};
 use reply::Reply;
@@ -66,21 +68,31 @@ pub struct Site {
     pub started: Ts,
     /// how many are under way
     streams: Arc<AtomicUsize>,
+    followers: Arc<Followers>,
     live: Arc<Live>,
+    /// closed when the daemon stops
+    stop: Receiver<Infallible>,
 }
 
 impl Site {
-    fn new(config: Arc<Config>, metrics: Arc<Metrics>, collects: bool) -> Result<Site, String> {
+    fn new(
+        config: Arc<Config>,
+        metrics: Arc<Metrics>,
+        collects: bool,
+        stop: Receiver<Infallible>,
+    ) -> Result<Site, String> {
         let values = Values::new(&config.redis, "web", "http")?;
         Ok(Site {
             searcher: Searcher::new(&config.sphinx, &config.indexes),
             values,
             values_failed: Mutex::new(None),
+            followers: Arc::new(Followers::new(config.http.max_followers, metrics.clone())),
             metrics,
             collects,
             started: now(),
             streams: Arc::default(),
             live: Arc::default(),
+            stop,
             config,
         })
     }
@@ -126,9 +138,10 @@ impl Server {
         let (running, ended) = bounded(0);
         // whoever holds the one end hears when the other is dropped, in the same wait as for a socket
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
-        let site = Arc::new(Site::new(config, metrics, collects)?);
+        let site = Arc::new(Site::new(config, metrics, collects, stop.clone())?);
         let listen = &site.config.http.listen;
-        let gate = Gate::new(listen, private.socket(), site.live.clone(), stopped, running.clone())?;
+        let most = CONNECTIONS + site.config.http.max_followers;
+        let gate = Gate::new(listen, most, private.socket(), site.live.clone(), stopped, running.clone())?;
 
         for number in 1..=THREADS {
             let (server, site, stop) = (server.clone(), site.clone(), stop.clone());
@@ -361,6 +374,8 @@ mod tests {
     use std::io::{Read, Write};
     use std::path::Path;
 
+    use crossbeam_channel::never;
+
     use super::*;
     use crate::config::{Address, Index, Shortcut};
 
@@ -390,7 +405,7 @@ mod tests {
 
     fn ask(url: &str) -> Reply {
         let config = Arc::new(config(vec![]));
-        let site = Site::new(config, metrics(), false).expect("addresses");
+        let site = Site::new(config, metrics(), false, never()).expect("addresses");
         answer(&site, url, &Asker::default(), Ts::from_micros(1_795_341_600_000_000))
     }
 

@@ -5,6 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::follow::Seat;
 use super::stream::{Stream, Work};
 
 /// A packet takes about so much anyway.
@@ -86,6 +87,20 @@ impl Reply {
 
     pub fn download(kind: &str, work: Work) -> Reply {
         Reply { stream: Some(Stream::Download(work)), ..Reply::new(200, kind, String::new()).uncached() }
+    }
+
+    /// What stays open. Proxies that gather what they pass on are told not to.
+    pub fn following(self, seat: Seat, work: Work) -> Reply {
+        Reply { stream: Some(Stream::Following(seat, work)), ..self.with("X-Accel-Buffering", "no") }
+    }
+
+    pub fn of_kind(mut self, kind: &str) -> Reply {
+        self.headers.retain(|(name, _)| *name != "Content-Type");
+        self.with("Content-Type", kind)
+    }
+
+    pub fn is_page(&self) -> bool {
+        self.headers.iter().any(|(name, value)| *name == "Content-Type" && value.starts_with("text/html"))
     }
 
     /// `location` is made of our own links: ASCII, and without line ends.

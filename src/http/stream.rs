@@ -12,6 +12,7 @@ use std::thread;
 use jiff::Timestamp;
 use tiny_http::{HTTPVersion, Method, Request};
 
+use super::follow::Seat;
 use super::refusal::{Refusal, our_fault, refused, why_refused};
 use super::reply::{GZIPPED, Gzip, Reply};
 use super::{Site, head, send};
@@ -29,6 +30,8 @@ pub enum Stream {
     Page(Work),
     /// of any length, by a thread of its own
     Download(Work),
+    /// without end, by a thread of its own
+    Following(Seat, Work),
 }
 
 /// Why a stream ends before its end.
@@ -73,6 +76,7 @@ pub struct Body {
 pub fn respond(request: Request, site: &Arc<Site>, reply: Reply, stream: Stream, takes_gzip: bool) {
     let work = match stream {
         Stream::Page(work) => return page(request, site, reply, work, takes_gzip),
+        Stream::Following(seat, work) => return following(request, site, reply, seat, work),
         Stream::Download(work) => work,
     };
     let running = Running(site.streams.clone());
@@ -91,13 +95,32 @@ pub fn respond(request: Request, site: &Arc<Site>, reply: Reply, stream: Stream,
     }
 }
 
-fn download(request: Request, site: &Arc<Site>, reply: &Reply, work: Work) {
-    let refuse = |refusal| {
-        let (status, why) = why_refused(refusal);
-        Reply::text(status, format!("{why}\n"))
+fn following(request: Request, site: &Arc<Site>, reply: Reply, seat: Seat, work: Work) {
+    let name = format!("follow-{}", seat.number);
+    let site = site.clone();
+    let body = move || {
+        let _seat = seat;
+        let is_page = reply.is_page();
+        // it is not known in the beginning what will be missing, and at the end nobody looks
+        run(request, &site, &reply, work, "", None, |refusal| match is_page {
+            true => refused(&site, &refusal),
+            false => in_a_line(refusal),
+        });
     };
+    if let Err(error) = thread::Builder::new().name(name).spawn(body) {
+        // the request went with the thread, and was answered with 500
+        log::warn!("cannot start a thread for a follower: {error}");
+    }
+}
+
+fn in_a_line(refusal: Refusal) -> Reply {
+    let (status, why) = why_refused(refusal);
+    Reply::text(status, format!("{why}\n"))
+}
+
+fn download(request: Request, site: &Arc<Site>, reply: &Reply, work: Work) {
     // what is missing is told behind the last chunk
-    run(request, site, reply, work, "Trailer: Alco-Missing\r\n", None, refuse);
+    run(request, site, reply, work, "Trailer: Alco-Missing\r\n", None, in_a_line);
 }
 
 fn page(request: Request, site: &Arc<Site>, reply: Reply, work: Work, takes_gzip: bool) {
@@ -166,6 +189,14 @@ impl Body {
     pub fn missing(&mut self, what: &str) {
         let what: String = what.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
         self.trailer.push_str(&format!("Alco-Missing: {what}\r\n"));
+    }
+
+    /// Sends the head, though there is nothing behind it yet.
+    pub fn begin(&mut self) -> io::Result<()> {
+        match self.head.take() {
+            Some(head) => self.out.write_all(head.as_bytes()).and_then(|()| self.out.flush()),
+            None => Ok(()),
+        }
     }
 
     pub fn part(&mut self, part: impl Into<String>) -> io::Result<()> {

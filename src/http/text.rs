@@ -19,11 +19,7 @@ use crate::time::Ts;
 /// A search in a form for programs: the head now, the records as they are found.
 pub fn stream(site: &Site, list: &str, query: Query, now: Ts) -> Reply {
     let zone = query.zone(&site.config.http.timezone).clone();
-    let (kind, extension) = match query.format {
-        Format::Ndjson => ("application/x-ndjson", "ndjson"),
-        Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
-        Format::Page | Format::Text | Format::Json => ("text/plain; charset=utf-8", "txt"),
-    };
+    let (kind, extension) = kind(query.format);
     let name = query.download.then(|| file_name(&query, now, &zone, extension));
     let list = list.to_owned();
     let work: Work = Box::new(move |site, body| write(site, &list, &query, &zone, now, body));
@@ -31,6 +27,15 @@ pub fn stream(site: &Site, list: &str, query: Query, now: Ts) -> Reply {
     match name {
         Some(name) => reply.with("Content-Disposition", &format!("attachment; filename=\"{name}\"")),
         None => reply,
+    }
+}
+
+/// The media type of a format, and what a file of it is called.
+pub fn kind(format: Format) -> (&'static str, &'static str) {
+    match format {
+        Format::Ndjson => ("application/x-ndjson", "ndjson"),
+        Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
+        Format::Page | Format::Text | Format::Json => ("text/plain; charset=utf-8", "txt"),
     }
 }
 

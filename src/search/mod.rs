@@ -14,21 +14,18 @@
 //!     count, histogram, column   how many, when, of which values
 //!     overview         all of an index at a glance
 
-#[allow(dead_code)] // until pages and the terminal follow
 mod arrivals;
 pub mod column;
 mod context;
 pub mod count;
 pub mod cursor;
 pub mod filter;
-#[allow(dead_code)] // until pages and the terminal follow
 pub mod follow;
 pub mod histogram;
 pub mod link;
 pub mod narrow;
 pub mod overview;
 pub mod page;
-#[allow(dead_code)] // until pages and the terminal follow
 mod passing;
 pub mod pattern;
 pub mod plan;
@@ -126,7 +123,6 @@ const NEWS_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Searcher {
     pool: Pool,
     /// for those who follow
-    #[allow(dead_code)] // until pages and the terminal follow
     news: Pool,
     peers: bool,
     indexes: Vec<config::Index>,

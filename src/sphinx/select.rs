@@ -15,7 +15,6 @@ use crate::time::Range;
 /// Larger numbers are strings in `js`.
 const TOO_LARGE: f64 = 1e15;
 /// Buckets that may hold something: those of an hour at full speed are half as many.
-#[allow(dead_code)] // until pages and the terminal follow
 const MOST: usize = 20_000;
 /// Ways to read a column's dots as paths double with each: beyond, the index is not asked.
 const DOTS: usize = 3;
@@ -92,7 +91,6 @@ impl Select<'_> {
 }
 
 /// Documents by their docids, whatever times their records bear.
-#[allow(dead_code)] // until pages and the terminal follow
 #[derive(Clone, Debug)]
 pub struct Arrived<'a> {
     pub from: &'a str,
@@ -101,7 +99,6 @@ pub struct Arrived<'a> {
     pub ids: std::ops::Range<u64>,
 }
 
-#[allow(dead_code)] // until pages and the terminal follow
 impl Arrived<'_> {
     /// For each bucket of so many docids: which it is, how many documents it holds, the highest of them.
     pub fn counted(&self, bucket: u64) -> String {

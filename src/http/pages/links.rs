@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::config::IndexName;
 use crate::search::cursor::{Cursor, Place};
-use crate::search::query::{Comparison, Condition, Filter, Order, Query};
+use crate::search::query::{Comparison, Condition, Filter, Follow, Order, Query};
 use crate::time::{Range, Ts, When};
 
 /// What stands in a path as it is.
@@ -65,11 +65,17 @@ pub fn last(query: &Query) -> Query {
 }
 
 pub fn after(query: &Query, place: Place) -> Query {
-    Query { cursor: Some(Cursor::After(place)), ..query.clone() }
+    Query { cursor: Some(Cursor::After(place)), follow: Follow::No, ..query.clone() }
 }
 
 pub fn before(query: &Query, place: Place) -> Query {
-    Query { cursor: Some(Cursor::Before(place)), ..query.clone() }
+    Query { cursor: Some(Cursor::Before(place)), follow: Follow::No, ..query.clone() }
+}
+
+/// The same search going on with what arrives, or not. What goes on has no end, and grows at its end.
+pub fn follow(query: &Query, follow: Follow) -> Query {
+    let end = if follow == Follow::No { query.end.clone() } else { None };
+    Query { follow, end, order: Order::OldestFirst, ..first(query) }
 }
 
 pub fn ordered(query: &Query, order: Order) -> Query {

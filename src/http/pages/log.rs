@@ -11,12 +11,14 @@ use super::found::Found;
 use super::line::{Dates, Jump, Line, Role, Rows, gap};
 use super::{Frame, filters, histogram, links, note, search};
 use crate::search::cursor::Place;
-use crate::search::query::{Format, Order, Query};
+use crate::search::query::{Follow, Format, Order, Query};
 use crate::time::{Range, Ts};
 use crate::visible::{cut, visible_in_line};
 
 /// A longer query string would make each line's link heavier than the line.
 const CARRIED_BYTES: usize = 300;
+/// Seconds between two looks of a page that refreshes itself.
+const REFRESH: u32 = 10;
 
 /// What is known before the search has begun.
 #[derive(Clone, Debug)]
@@ -81,7 +83,7 @@ impl View<'_> {
     }
 
     /// What a bookmark or a tab says: the search first.
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         let search = cut(&self.query.search, 60).0;
         let indexes = links::index_list(&self.query.indexes);
         if search.is_empty() { indexes } else { format!("{search} · {indexes}") }
@@ -102,6 +104,8 @@ impl View<'_> {
                 a.phone href="#filters" { "filters" }
                 " "
                 span.end {
+                    (self.following())
+                    " "
                     @if q.wrap { a href=(self.link(&Query { wrap: false, ..q.clone() })) { "cut long lines" } }
                     @else { a href=(self.link(&Query { wrap: true, ..q.clone() })) { "wrap" } }
                     " "
@@ -112,6 +116,25 @@ impl View<'_> {
                         a href=(self.link(&Query { format: *format, ..links::first(q) })) { (name) }
                     }
                 }
+            }
+        }
+    }
+
+    /// Text browsers show nothing of a page that does not end: for them there is one that asks for itself again.
+    fn following(&self) -> Markup {
+        let link = |follow| self.link(&links::follow(self.query, follow));
+        html! {
+            @match self.query.follow {
+                Follow::No => {
+                    a href=(link(Follow::Open)) accesskey="f" title="the page stays open and grows" { "follow" }
+                    " "
+                    a.dim href=(link(Follow::Every(REFRESH))) title="the page refreshes itself" { "every " (REFRESH) " s" }
+                },
+                Follow::Open => a href=(link(Follow::No)) accesskey="f" { "stop refreshing" },
+                Follow::Every(seconds) => {
+                    "refreshes every " (seconds) " s "
+                    a href=(link(Follow::No)) accesskey="f" { "stop" }
+                },
             }
         }
     }
@@ -167,6 +190,7 @@ pub struct Log<'a> {
     /// of the search, for the address of each record
     carried: String,
     dates: Dates<'a>,
+    begun: bool,
     pub(super) lines: usize,
     /// those before the next line; a jump leads from each to the next one
     pub(super) errors: usize,
@@ -175,9 +199,15 @@ pub struct Log<'a> {
 
 impl<'a> Log<'a> {
     pub fn new(view: &'a View<'a>) -> Log<'a> {
-        let query = view.query.to_url();
+        let query = Query { follow: Follow::No, ..view.query.clone() }.to_url();
         let carried = if query.is_empty() || query.len() > CARRIED_BYTES { String::new() } else { format!("?{query}") };
-        Log { view, carried, dates: Dates::new(view.zone), lines: 0, errors: 0, last_match: None }
+        Log { view, carried, dates: Dates::new(view.zone), begun: false, lines: 0, errors: 0, last_match: None }
+    }
+
+    /// What opens before the first line.
+    pub fn begin(&mut self) -> Markup {
+        let first = !std::mem::replace(&mut self.begun, true);
+        html! { @if first { (PreEscaped(opened(self.view.query.wrap))) } }
     }
 
     pub fn row(&mut self, row: &Row) -> Markup {
@@ -196,12 +226,12 @@ impl<'a> Log<'a> {
             jump.id = Some(format!("e{}", self.errors));
             jump.next_error = Some(format!("#e{}", self.errors + 1));
         }
-        let first = self.lines == 0;
         self.lines += 1;
         let View { zone, query, .. } = self.view;
+        let begin = self.begin();
         let rows = Rows { zone, record_path: "at/", record_query: &self.carried, wrap: query.wrap };
         html! {
-            @if first { (PreEscaped(opened(query.wrap))) }
+            (begin)
             @if let Some(date) = self.dates.before(line) { (date) }
             (rows.line(line, &jump))
         }

@@ -12,6 +12,7 @@ use crate::visible;
 
 pub mod error;
 pub mod filters;
+pub mod follow;
 pub mod found;
 pub mod histogram;
 pub mod indexes;
@@ -57,6 +58,8 @@ pub struct Frame<'a> {
     pub zone: String,
     /// the state of the page as fields, for the form that chooses another zone; none: there is no such form
     pub state: Option<Vec<(String, String)>>,
+    /// seconds after which the page asks for itself again
+    pub refresh: Option<u32>,
 }
 
 impl Frame<'_> {
@@ -74,6 +77,7 @@ impl Frame<'_> {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                @if let Some(seconds) = self.refresh { meta http-equiv="refresh" content=(seconds); }
                 meta name="color-scheme" content="light dark";
                 title { (visible::visible_in_line(title)) " · alco" }
                 link rel="stylesheet" href={ (self.base) "style.css?" (assets::style_hash()) };
@@ -135,7 +139,7 @@ impl Frame<'_> {
                     p.keys {
                         "Keys (with your browser's access key): "
                         kbd { "s" } " search, " kbd { "p" } " previous page, " kbd { "n" } " next page, "
-                        kbd { "0" } " newest, " kbd { "e" } " next error"
+                        kbd { "0" } " newest, " kbd { "e" } " next error, " kbd { "f" } " follow"
                     }
                 }
                 p { "alco " (env!("CARGO_PKG_VERSION")) }

@@ -1,0 +1,66 @@
+//! The page that stays open and grows: the lines stand in a box that is pinned to its end by CSS alone, since its content runs
+//! upwards (`column-reverse`) from one inner block. It keeps its place when the reader scrolls up.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::log::View as LogView;
+use super::{Frame, links, search};
+use crate::search::query::{Follow, Format, Query};
+use crate::visible::visible_in_line;
+
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// the same search, not followed
+    pub lines: &'a LogView<'a>,
+    pub query: &'a Query,
+}
+
+impl View<'_> {
+    fn frame(&self) -> &Frame<'_> {
+        &self.lines.frame
+    }
+
+    /// All that stands before the lines.
+    pub fn opening(&self) -> Markup {
+        let q = self.query;
+        let link = |query: &Query| links::to("", query);
+        let refreshing = Query { follow: Follow::Every(10), ..q.clone() };
+        html! {
+            (self.frame().opening(&format!("following {}", self.lines.title()), &[("#log", "Skip to the log")]))
+            (search::form(q))
+            div.bar {
+                span { "follows what arrives; the newest line is the last" }
+                " "
+                a href="#e1" accesskey="e" { "next error ↓" }
+                " "
+                span.end {
+                    a href=(link(&links::follow(q, Follow::No))) accesskey="f" { "stop following" }
+                    " "
+                    a.dim href=(link(&refreshing)) { "refresh every 10 s instead" }
+                    " "
+                    @if q.wrap { a href=(link(&Query { wrap: false, ..q.clone() })) { "cut long lines" } }
+                    @else { a href=(link(&Query { wrap: true, ..q.clone() })) { "wrap" } }
+                    @for (name, format) in [("text", Format::Text), ("NDJSON", Format::Ndjson)] {
+                        " "
+                        a href=(link(&Query { format, ..q.clone() })) { (name) }
+                    }
+                }
+            }
+            (PreEscaped("<main><div class=\"tail\" role=\"log\" aria-label=\"Log, growing\" tabindex=\"0\">"))
+        }
+    }
+
+    /// Stands among the lines.
+    pub fn said(&self, what: &str) -> Markup {
+        html! { div.said role="listitem" { "-- " (visible_in_line(what)) } }
+    }
+
+    /// The end, which comes when the page is full or the daemon stops; `on`: the search to go on with.
+    pub fn closing(&self, why: &str, on: &Query) -> Markup {
+        html! {
+            div.said role="listitem" { "-- " (visible_in_line(why)) ": " a href=(links::to("", on)) { "go on" } }
+            (PreEscaped("</div></div></main>"))
+            (self.frame().closing())
+        }
+    }
+}

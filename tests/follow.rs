@@ -1,0 +1,407 @@
+//! `follow=1`: what arrives is on the wire at once, once, and whole, whoever stores it and whatever time it bears; also behind
+//! nginx; and it says what is wrong meanwhile.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, unbounded};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::{Alco, Publisher, SOON, Stack, body, soak, wait_until};
+
+/// `curl -N`, and when each line came.
+struct Tail {
+    child: Child,
+    lines: Receiver<(Instant, String)>,
+    seen: Vec<(Instant, String)>,
+}
+
+impl Tail {
+    fn start(url: &str) -> Tail {
+        let mut command = Command::new("curl");
+        command.args(["-sSN", "--compressed", url]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("curl is installed");
+        let (sender, lines) = unbounded();
+        let out = child.stdout.take().unwrap();
+        thread::spawn(move || {
+            for line in BufReader::new(out).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8(line).unwrap();
+                if sender.send((Instant::now(), line)).is_err() {
+                    return;
+                }
+            }
+        });
+        Tail { child, lines, seen: Vec::new() }
+    }
+
+    /// All lines so far, without what keeps the connection alive.
+    fn lines(&mut self) -> Vec<String> {
+        self.seen.extend(self.lines.try_iter());
+        let lines = self.seen.iter().map(|(_, line)| line.trim_start_matches([' ', '\r']).trim_end_matches('\r'));
+        lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn wait(&mut self, what: &str, is_there: impl Fn(&[String]) -> bool) -> Vec<String> {
+        wait_until(what, SOON, || Some(self.lines()).filter(|lines| is_there(lines)))
+    }
+
+    /// The first line that holds this, and when it came.
+    #[track_caller]
+    fn came(&mut self, text: &str) -> Instant {
+        self.wait(&format!("'{text}' comes"), |lines| lines.iter().any(|line| line.contains(text)));
+        self.seen.iter().find(|(_, line)| line.contains(text)).unwrap().0
+    }
+
+    /// curl's exit status, when the answer has ended.
+    #[track_caller]
+    fn ended(&mut self) -> Option<i32> {
+        wait_until("the answer ends", SOON, || self.child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Debian's nginx with its default settings in front of an alco.
+struct Nginx {
+    child: Child,
+    url: String,
+}
+
+impl Nginx {
+    fn start(stack: &Stack, alco: &Alco, settings: &str) -> Nginx {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let dir = stack.dir().join(format!("nginx-{port}"));
+        fs::create_dir_all(&dir).unwrap();
+        // as Debian's nginx.conf has it: gzip is on for pages
+        let conf = format!(
+            "daemon off; pid {0}/pid; error_log {0}/error.log; worker_processes 1;
+             events {{ worker_connections 64; }}
+             http {{ access_log off; gzip on; client_body_temp_path {0}/a; proxy_temp_path {0}/b; fastcgi_temp_path {0}/c;
+                     uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;
+                     server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {1}; {settings} }} }} }}",
+            dir.display(),
+            alco.url
+        );
+        fs::write(dir.join("nginx.conf"), conf).unwrap();
+        let mut command = Command::new("nginx");
+        command.arg("-c").arg(dir.join("nginx.conf")).args(["-e", "stderr"]);
+        command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()));
+        let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("nginx is installed");
+        stack.adopt(child.id());
+        let url = format!("http://127.0.0.1:{port}");
+        wait_until("nginx answers", SOON, || crate::support::try_get(&format!("{url}/style.css")).ok());
+        Nginx { child, url }
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // its worker goes with it
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+fn messages(lines: &[String]) -> Vec<String> {
+    let read =
+        lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    read.filter_map(|read| Some(read["message"].as_str()?.to_owned())).collect()
+}
+
+/// A record of that many seconds ago.
+fn aged(message: &str, seconds: i64, rest: &str) -> String {
+    let time = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
+    format!(r#"{{"@timestamp":"{time}","message":"{message}"{rest}}}"#)
+}
+
+#[test]
+fn what_arrives_comes_once_whoever_stores_it_and_whatever_time_it_bears() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &(stack.index("follow") + &stack.index("follow_too")));
+    let nginx = Nginx::start(stack, &alco, "");
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish(
+        "logstash",
+        "follow.key",
+        [aged("long ago", 1000, ""), aged("before one", 2, ""), aged("before two", 1, "")],
+    );
+    wait_until("they are stored", SOON, || stack.count("follow").filter(|count| *count >= 3));
+
+    let at = |format: &str| format!("/grep/follow,follow_too/?format={format}&follow=1");
+    let mut tails = [
+        Tail::start(&format!("{}{}", alco.url, at("ndjson"))),
+        Tail::start(&format!("{}{}", nginx.url, at("ndjson"))),
+        Tail::start(&format!("{}{}&limit=1", alco.url, at("text"))),
+        Tail::start(&format!("{}{}", nginx.url, at("csv"))),
+    ];
+    for tail in &mut tails {
+        tail.came("before two");
+    }
+    // a single record, while nothing else happens
+    let sent = Instant::now();
+    publisher.publish("logstash", "follow_too.key", [aged("alone", 0, r#","levelname":"ERROR","host":"h9""#)]);
+    let took = tails.each_mut().map(|tail| tail.came("alone").duration_since(sent));
+    println!("a single record was on the wire after {took:?}");
+
+    // two producers, records of the past and of the future, equal times, equal records
+    let mut expected: BTreeMap<String, usize> = BTreeMap::new();
+    for round in 0..30 {
+        for (key, from) in [("follow.key", 0), ("follow_too.key", 1)] {
+            let ages = [0, 0, 700, -3000, 3, 86_400];
+            let bodies: Vec<String> = (0..40)
+                .map(|n| {
+                    let message = format!("{key} {round}/{}", if n < 2 { 0 } else { n });
+                    *expected.entry(message.clone()).or_default() += 1;
+                    aged(&message, ages[(n + from) % ages.len()], "")
+                })
+                .collect();
+            publisher.publish("logstash", key, bodies);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let all: usize = expected.values().sum();
+    for tail in &mut tails[..2] {
+        let lines = tail.wait("all have come", |lines| lines.len() >= 3 + all);
+        let mut came: BTreeMap<String, usize> = BTreeMap::new();
+        for message in messages(&lines) {
+            *came.entry(message).or_default() += 1;
+        }
+        assert_eq!(came.remove("long ago"), None, "it was there already");
+        for message in ["before one", "before two", "alone"] {
+            assert_eq!(came.remove(message), Some(1), "{message}");
+        }
+        assert_eq!(came, expected);
+    }
+    let text = tails[2].wait("all have come", |lines| lines.len() >= 2 + all);
+    assert!(text[0].ends_with("before two") && text[1].ends_with("ERROR follow_too h9 alone"), "{:?}", &text[..2]);
+    assert_eq!(text.len(), 2 + all);
+    let csv = tails[3].wait("all have come", |lines| lines.len() >= 4 + all);
+    assert_eq!((csv[0].as_str(), csv.len()), ("time,index,levelname,host,message", 4 + all));
+}
+
+#[test]
+fn a_search_that_goes_on_prints_what_grep_would() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("grown"));
+    let mut publisher = Publisher::open(&stack.amqp);
+    let line = |n: usize| {
+        let host = if n.is_multiple_of(5) { "h5" } else { "h1" };
+        aged(
+            &format!("line {n} {}", if n % 7 == 3 { "Timeout!" } else { "ok" }),
+            0,
+            &format!(r#","host":"{host}","seq":{n}"#),
+        )
+    };
+    publisher.publish("logstash", "grown.key", (0..12).map(line));
+    wait_until("they are stored", SOON, || stack.count("grown").filter(|count| *count >= 12));
+    let tail = |query: &str| Tail::start(&format!("{}/grep/grown/?format=text&follow=1&columns=&{query}", alco.url));
+    let mut tails = [
+        tail("search=timeout"),
+        tail("search=timeout!&context=1"),
+        tail("search=^line+\\d%2b+ok$&mode=regex&case=1&invert=1"),
+        tail("host=h5&limit=1"),
+        tail("search=nothing+of+it"),
+        tail("search=timeout&context=y"),
+    ];
+    // all of them have begun when the metrics say so
+    wait_until("all follow", SOON, || alco.get("/metrics").body.contains("\nalco_followers 6\n").then_some(()));
+    for tail in &mut tails[..4] {
+        tail.came("line");
+    }
+    for n in 12..40 {
+        // one after the other, so that grep's order is known
+        publisher.publish("logstash", "grown.key", [line(n)]);
+        wait_until("it is stored", SOON, || stack.count("grown").filter(|count| *count > n as u64));
+    }
+    publisher.publish("logstash", "grown.key", [aged("line 40 Timeout! the last", 0, r#","host":"h5","seq":40"#)]);
+    let mut printed = |n: usize, last: &str| -> Vec<String> {
+        let lines = tails[n].wait(&format!("'{last}' comes"), |lines| lines.iter().any(|line| line.contains(last)));
+        // the time is the first two words
+        lines.iter().map(|line| line.splitn(3, ' ').nth(2).unwrap_or(line).to_owned()).collect()
+    };
+    let hits = [
+        "3 Timeout!",
+        "10 Timeout!",
+        "17 Timeout!",
+        "24 Timeout!",
+        "31 Timeout!",
+        "38 Timeout!",
+        "40 Timeout! the last",
+    ];
+    let hits = hits.map(|hit| format!("line {hit}"));
+    assert_eq!(printed(0, "the last"), hits);
+    assert_eq!(printed(2, "the last"), hits);
+    let of_host: Vec<String> = printed(3, "the last");
+    let numbers = |lines: &[String]| -> Vec<usize> {
+        lines.iter().filter_map(|line| line.split(' ').nth(1)?.parse().ok()).collect()
+    };
+    assert_eq!(numbers(&of_host), [10, 15, 20, 25, 30, 35, 40]);
+    let around = printed(1, "the last");
+    let mut expect: Vec<String> = Vec::new();
+    for n in [3, 10, 17, 24, 31, 38] {
+        expect.extend([n - 1, n, n + 1].map(|n| n.to_string()));
+        expect.push("--".to_owned());
+    }
+    expect.pop();
+    expect.push("40".to_owned());
+    let around: Vec<String> = around.iter().map(|line| line.split(' ').nth(1).unwrap_or(line).to_owned()).collect();
+    assert_eq!(around, expect);
+    assert_eq!(numbers(&printed(5, "the last")), (3..=40).collect::<Vec<_>>());
+    assert_eq!(tails[4].lines(), Vec::<String>::new());
+
+    let refused = alco.get("/grep/grown/?format=text&follow=1&end_ts=-1m");
+    assert_eq!((refused.status, refused.body.contains("has no end")), (400, true), "{}", refused.body);
+    assert_eq!(alco.get("/grep/grown/?format=ndjson&follow=1&mode=regex&search=(").status, 400);
+    assert_eq!(alco.get("/grep/grown/?follow=1&mode=regex&search=(").status, 400);
+}
+
+#[test]
+fn places_to_follow_are_counted_and_the_next_is_told_so() {
+    let stack = Stack::shared();
+    let mut alco = Alco::start(stack, &format!("{}[http]\nmax_followers = 2\n", stack.index("seats")));
+    let followers = |alco: &Alco| {
+        let body = alco.get("/metrics").body;
+        body.lines().find_map(|line| line.strip_prefix("alco_followers ")).unwrap().to_owned()
+    };
+    let url = format!("{}/grep/seats/?follow=1", alco.url);
+    let mut page = Tail::start(&url);
+    page.came("follows what arrives");
+    let mut stream = Tail::start(&format!("{url}&format=ndjson"));
+    wait_until("both are counted", SOON, || (followers(&alco) == "2").then_some(()));
+    let threads: HashSet<String> = fs::read_dir(format!("/proc/{}/task", alco.pid()))
+        .unwrap()
+        .filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok())
+        .map(|name| name.trim().to_owned())
+        .collect();
+    assert!(threads.contains("follow-1") && threads.contains("follow-2"), "{threads:?}");
+
+    let third = alco.get("/grep/seats/?follow=1&format=ndjson");
+    assert_eq!((third.status, third.header("retry-after")), (503, "10"), "{}", third.body);
+    let third = alco.get("/grep/seats/?follow=1");
+    assert_eq!(third.status, 200);
+    assert!(third.body.contains("<meta http-equiv=\"refresh\" content=\"10\">"), "{}", third.body);
+    assert!(third.body.contains("all 2 places to follow are taken"), "{}", third.body);
+
+    // whoever leaves makes room, though nothing arrives
+    drop(page);
+    wait_until("its leaving is noticed", SOON, || (followers(&alco) == "1").then_some(()));
+    let mut page = Tail::start(&url);
+    page.came("follows what arrives");
+
+    // the end of the daemon is told, and waits for nobody
+    let asked = Instant::now();
+    alco.signal(Signal::SIGTERM);
+    assert!(alco.ended(SOON).success(), "{}", alco.log());
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!((page.ended(), stream.ended()), (Some(0), Some(0)), "whole answers");
+    page.came("alco stops");
+    stream.came(r#"{"@alco":"alco stops"}"#);
+    assert!(page.lines().concat().ends_with("</html>"), "a whole page");
+}
+
+#[test]
+fn searchd_may_die_and_come_back_while_somebody_follows() {
+    let ini = "[index lasting]\ndays = 2\nthreads = 2\nrouting_keys = lasting.#\n";
+    let stack = Stack::private("lasting", ini);
+    let alco = Alco::start(&stack, ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let mut tail = Tail::start(&format!("{}/grep/lasting/?format=ndjson&follow=1", alco.url));
+    wait_until("it follows", SOON, || alco.get("/metrics").body.contains("\nalco_followers 1\n").then_some(()));
+    let mut sent = 0;
+    let mut publish = |publisher: &mut Publisher, count: usize| {
+        publisher.publish("logstash", "lasting.key", (sent..sent + count).map(|n| body(&format!("record {n}"))));
+        sent += count;
+    };
+    publish(&mut publisher, 500);
+    for round in 0..2 {
+        stack.kill("searchd");
+        publish(&mut publisher, 700);
+        tail.wait("it says that searchd is away", |lines| {
+            lines.iter().filter(|line| line.contains("searchd does not answer")).count() > round
+        });
+        stack.restart("searchd");
+        publish(&mut publisher, 300);
+        tail.wait("it says that searchd is back", |lines| {
+            lines.iter().filter(|line| line.contains("searchd is back")).count() > round
+        });
+    }
+    publish(&mut publisher, 1);
+    tail.came("record 2500");
+    let mut came = messages(&tail.wait("all have come", |lines| messages(lines).len() >= 2501));
+    came.sort_unstable();
+    let mut expected: Vec<String> = (0..2501).map(|n| format!("record {n}")).collect();
+    expected.sort_unstable();
+    assert_eq!(came, expected);
+    assert!(alco.stop().success());
+}
+
+/// nginx gives up on a reply that is silent for 60 s, by default; in the short form it does so after 8 s.
+#[test]
+fn silence_behind_nginx_is_no_end() {
+    let (settings, idle) = if soak() { ("", 600) } else { ("proxy_read_timeout 8s;", 20) };
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("silent"));
+    let nginx = Nginx::start(stack, &alco, settings);
+    let mut tails = ["ndjson", "text", "csv", "html"]
+        .map(|format| Tail::start(&format!("{}/grep/silent/?follow=1&format={format}", nginx.url)));
+    wait_until("all follow", SOON, || alco.get("/metrics").body.contains("\nalco_followers 4\n").then_some(()));
+    thread::sleep(Duration::from_secs(idle));
+    let mut publisher = Publisher::open(&stack.amqp);
+    let sent = Instant::now();
+    publisher.publish("logstash", "silent.key", [body("after the silence")]);
+    let took = tails.each_mut().map(|tail| tail.came("after the silence").duration_since(sent));
+    println!("after {idle} s of silence a record was on the wire after {took:?}");
+    assert_eq!(messages(&tails[0].lines()), ["after the silence"]);
+    assert_eq!((tails[1].lines().len(), tails[2].lines().len()), (1, 2));
+}
+
+#[test]
+fn a_page_that_refreshes_itself_is_read_in_a_text_browser() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("refreshed"));
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish(
+        "logstash",
+        "refreshed.key",
+        (0..150).map(|n| aged(&format!("entry {n}."), 0, &format!(r#","seq":{n}"#))),
+    );
+    wait_until("they are stored", SOON, || stack.count("refreshed").filter(|count| *count >= 150));
+    let url = format!("{}/grep/refreshed/?follow=10s", alco.url);
+    for browser in ["w3m", "lynx"] {
+        let output = Command::new(browser).args(["-dump", &url]).stdin(Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("entry 149.") && !text.contains("entry 20."), "the newest, not the oldest: {text}");
+        assert!(text.contains("refreshes every 10 s"), "{text}");
+    }
+    let page = alco.page("/grep/refreshed/?follow=10s");
+    assert!(page.html.contains("<meta http-equiv=\"refresh\" content=\"10\">"));
+    let stop = page.link("accesskey=\"f\"").unwrap();
+    assert_eq!(stop, "/grep/refreshed/");
+
+    // who speaks HTTP/1.0 gets no chunks
+    let mut stream = std::net::TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    std::io::Write::write_all(&mut stream, b"GET /grep/refreshed/?follow=1&format=text&limit=1 HTTP/1.0\r\n\r\n")
+        .unwrap();
+    let mut reply = String::new();
+    let mut byte = [0];
+    while !reply.contains("entry 149.") {
+        stream.read_exact(&mut byte).unwrap();
+        reply.push(char::from(byte[0]));
+    }
+    assert!(!reply.to_lowercase().contains("transfer-encoding"), "{reply}");
+    assert!(reply.contains("X-Accel-Buffering: no"), "{reply}");
+}
