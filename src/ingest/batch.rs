@@ -12,11 +12,13 @@ pub struct Batch<T> {
     items: Vec<T>,
     size: usize,
     begun: Option<Instant>,
+    /// when the one before was due
+    last: Option<Instant>,
 }
 
 impl<T> Batch<T> {
     pub fn new(limits: BatchLimits) -> Batch<T> {
-        Batch { limits, items: Vec::new(), size: 0, begun: None }
+        Batch { limits, items: Vec::new(), size: 0, begun: None, last: None }
     }
 
     /// Whether an item of that size goes in without passing the limit of bytes; an empty batch takes any.
@@ -38,13 +40,22 @@ impl<T> Batch<T> {
         self.items.len() >= self.limits.records.get() || self.size >= self.limits.size.get()
     }
 
-    /// When it goes out though it is not full; None while it is empty.
+    /// When its first item came.
+    pub fn begun(&self) -> Option<Instant> {
+        self.begun
+    }
+
+    /// When it goes out though it is not full; None while it is empty. Whoever follows waits for it: what comes seldom goes
+    /// out at once, and otherwise two batches are half their age apart.
     pub fn due(&self) -> Option<Instant> {
-        self.begun.map(|begun| begun + self.limits.age)
+        let begun = self.begun?;
+        let apart = self.last.map_or(begun, |last| last + self.limits.age / 2);
+        Some(apart.clamp(begun, begun + self.limits.age))
     }
 
     /// What is in it; it is empty then.
     pub fn take(&mut self) -> Vec<T> {
+        self.last = self.due().or(self.last);
         self.size = 0;
         self.begun = None;
         std::mem::take(&mut self.items)
@@ -70,12 +81,29 @@ mod tests {
         assert_eq!((batch.due(), batch.is_full()), (None, false));
         batch.push(1, 10, now);
         batch.push(2, 10, now + Duration::from_millis(900));
-        assert_eq!((batch.due(), batch.is_full()), (Some(now + Duration::from_secs(1)), false));
+        assert_eq!((batch.due(), batch.is_full()), (Some(now), false));
         batch.push(3, 10, now);
         assert!(batch.is_full());
         assert_eq!(batch.take(), [1, 2, 3]);
         batch.push(4, 100, now);
         assert!(batch.is_full());
+    }
+
+    #[test]
+    fn what_comes_seldom_goes_out_at_once_and_never_waits_longer_than_its_age() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut batch = batch();
+        for (comes, due) in [(0, 0), (100, 500), (700, 1000), (5000, 5000), (5001, 5500)] {
+            batch.push(1, 10, at(comes));
+            assert_eq!(batch.due(), Some(at(due)), "{comes}");
+            batch.take();
+        }
+        // the one before went out before it was due, since it was full
+        batch.push(1, 100, at(5002));
+        batch.take();
+        batch.push(1, 10, at(5003));
+        assert_eq!(batch.due(), Some(at(6003)));
     }
 
     #[test]

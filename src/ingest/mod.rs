@@ -407,7 +407,7 @@ impl Worker {
 
     /// Stores, buries and acknowledges what is in the batch.
     fn flush(&mut self, session: &mut Session) -> Result<(), Halt> {
-        let begun = self.batch.due().map(|due| due - self.config.rabbitmq.batch.age);
+        let begun = self.batch.begun();
         let mut entries = self.batch.take();
         let Some(begun) = begun else { return Ok(()) };
         if begun.elapsed() > STALE {
