@@ -24,6 +24,7 @@ mod package;
 mod pages;
 mod poison;
 mod queues;
+mod readme;
 mod redelivery;
 mod refused;
 mod send;

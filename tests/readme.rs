@@ -1,0 +1,136 @@
+//! What README.md tells programs to do is done here, as it stands there: its Python snippets and rsyslog's configuration send a
+//! line each, and the page has it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::install::ROOT;
+use crate::support::{ALCO, Alco, SOON, Stack, directory, wait_until};
+
+/// The indented text behind each mark.
+fn snippets() -> Vec<String> {
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let snippet = |rest: &str| {
+        let lines = rest.lines().skip(1).take_while(|line| line.is_empty() || line.starts_with("    "));
+        lines.map(|line| line.strip_prefix("    ").unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    };
+    readme.split("<!-- tests/readme.rs runs this").skip(1).map(snippet).collect()
+}
+
+/// The one that says that.
+#[track_caller]
+fn snippet(what: &str) -> String {
+    let found: Vec<String> = snippets().into_iter().filter(|snippet| snippet.contains(what)).collect();
+    assert_eq!(found.len(), 1, "README.md has one snippet with {what}");
+    found.into_iter().next().unwrap()
+}
+
+/// logcollect ignores the port in its address, but its transport takes one behind the host; and its handlers are closed when the
+/// broker has all.
+const BEFORE: &str = r#"
+import logging, os, time
+os.environ["TZ"] = "UTC"; time.tzset()
+from logcollect.handler import AMQPHandler, AMQPSocket
+def with_port(parse):
+    def parsed(uri):
+        parts = parse(uri)
+        parts["host"] += ":PORT"
+        return parts
+    return staticmethod(parsed)
+AMQPSocket._parse_broker_uri = with_port(AMQPSocket._parse_broker_uri)
+"#;
+const BEHIND: &str = r#"
+logging.disable(logging.CRITICAL)  # the AMQP library logs, too
+for handler in [h() for h in logging._handlerList]:
+    if isinstance(handler, AMQPHandler):
+        handler.sock.channel.close()
+        handler.close()
+"#;
+
+#[test]
+fn pythons_programs_log_as_it_says() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("readme"));
+    let port = stack.amqp.rsplit_once(':').unwrap().1.split('/').next().unwrap();
+    let programs = [
+        ("default_config", r#"logging.getLogger("shop.cart").warning("hello from logcollect")"#),
+        (
+            "django_dict_config",
+            "import django\nfrom django.conf import settings\nsettings.configure(LOGGING=LOGGING)\ndjango.setup()\n\
+             logging.getLogger('shop.views').warning('hello from Django')",
+        ),
+        (
+            "celery_config",
+            "from celery import signals\nfrom celery.utils.log import get_task_logger\n\
+             signals.worker_process_init.send(None)\nget_task_logger('shop.tasks').warning('hello from Celery')",
+        ),
+        ("AMQPLogstashHandler", r#"logging.getLogger("shop.api").warning("hello from python-logstash")"#),
+    ];
+    for (what, log) in programs {
+        let told = snippet(what)
+            .replace(
+                "host=\"broker.example.org\", username=\"alco\"",
+                &format!("host=\"127.0.0.1\", port={port}, username=\"guest\""),
+            )
+            .replace("password=\"SECRET\"", "password=\"guest\"")
+            .replace("alco:SECRET@broker.example.org", "guest:guest@127.0.0.1")
+            .replace("\"logstash.", "\"readme.");
+        let before = BEFORE.replace("PORT", port);
+        let output = Command::new(Path::new(ROOT).join("target/venv/bin/python"))
+            .args(["-c", &format!("{before}\n{told}\n{log}\n{BEHIND}")])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for program in ["logcollect", "Django", "Celery", "python-logstash"] {
+        let line = line(&alco, &format!("hello from {program}"));
+        assert!(line.contains("WARNING"), "{line}");
+    }
+}
+
+/// The line with that message, as soon as it is there.
+#[track_caller]
+fn line(alco: &Alco, message: &str) -> String {
+    let path = "/grep/readme/?start_ts=-1h&format=text&columns=levelname,level,host,logger";
+    wait_until(message, SOON, || alco.get(path).body.lines().find(|line| line.contains(message)).map(str::to_owned))
+}
+
+/// Killed with the test.
+struct Rsyslog(Child);
+
+impl Drop for Rsyslog {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn rsyslog_sends_what_it_gets() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("readme"));
+    let dir: PathBuf = directory("rsyslog");
+    let told = snippet("omprog")
+        .replace("/usr/bin/alco send", &format!("{ALCO} --config {} send", alco.ini.display()))
+        .replace("logstash.syslog", "readme.syslog");
+    let at = dir.display();
+    let conf = format!(
+        "module(load=\"imuxsock\" SysSock.Use=\"off\")\ninput(type=\"imuxsock\" Socket=\"{at}/log\")\n{told}\n"
+    );
+    fs::write(dir.join("rsyslog.conf"), conf).unwrap();
+    let mut rsyslogd = Command::new("/usr/sbin/rsyslogd");
+    rsyslogd.arg("-n").arg("-f").arg(dir.join("rsyslog.conf")).arg("-i").arg(dir.join("pid")).stdin(Stdio::null());
+    let _rsyslog = Rsyslog(rsyslogd.spawn().unwrap());
+    wait_until("rsyslogd listens", SOON, || dir.join("log").exists().then_some(()));
+    let logger = Command::new("logger")
+        .arg("--socket")
+        .arg(dir.join("log"))
+        .args(["--tag", "backup", "--priority", "daemon.err", "hello from rsyslog: \"quoted\" \\ %"])
+        .status()
+        .unwrap();
+    assert!(logger.success());
+    let line = line(&alco, r#"hello from rsyslog: "quoted" \ %"#);
+    assert!(line.contains("ERR") && line.contains("backup"), "{line}");
+}
