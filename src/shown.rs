@@ -1,5 +1,7 @@
 //! What a line shows of a record beside its time and its message: cells in the columns' order, and what folds. Pure.
 
+use std::ops::Range;
+
 use crate::columns::{Columns, Value};
 use crate::config::{Index, IndexName};
 use crate::level::Level;
@@ -10,6 +12,8 @@ use crate::search::query::Query;
 pub struct Cell {
     pub text: Option<String>,
     pub is_level: bool,
+    /// byte ranges of the text that match, where the columns are searched too
+    pub marks: Vec<Range<usize>>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,12 +53,12 @@ impl Shown {
             if text.is_none() && is_level && level.as_ref().is_some_and(|(holder, _)| !shown.contains(holder)) {
                 text = level.as_ref().map(|(_, text)| text.clone());
             }
-            cells.push(Cell { text, is_level });
+            cells.push(Cell { text, is_level, marks: Vec::new() });
         }
         if several {
             // behind the level, so that the levels stand below each other
             let at = usize::from(cells.first().is_some_and(|cell| cell.is_level));
-            cells.insert(at, Cell { text: Some(index.to_string()), is_level: false });
+            cells.insert(at, Cell { text: Some(index.to_string()), is_level: false, marks: Vec::new() });
         }
         let context = own.map_or(&[] as &[String], |index| &index.context);
         let context = context.iter().filter_map(|name| Some((name.clone(), columns.get(name)?.text())));

@@ -1,17 +1,15 @@
 //! `/grep/<index>/columns/`: every column seen, so that a reader finds out what there is to filter by.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
-use super::Site;
-use super::grep::{frame, query, settings};
+use super::grep::{frame, query, scope, settings};
 use super::lines::hits;
 use super::pages::seen::{Column, Setting, Values, View};
 use super::refusal::{Answer, why};
 use super::reply::Reply;
+use super::{Asker, Site};
 use crate::columns::Columns;
 use crate::config::Index;
-use crate::search::Scope;
 use crate::search::query::{Order, Query};
 use crate::time::{Ts, When};
 use crate::values::OFFERED_VALUES;
@@ -21,7 +19,7 @@ const EXAMPLES: usize = 300;
 /// A column that nobody wrote for longer has no example here.
 const BACK_SECONDS: u32 = 7 * 86_400;
 
-pub fn columns_page(site: &Site, list: &str, text: &str, now: Ts) -> Answer {
+pub fn columns_page(site: &Site, list: &str, text: &str, asker: &Asker, now: Ts) -> Answer {
     let settings = settings(site, list)?;
     let query = query(&settings, text)?;
     let zone = query.zone(&site.config.http.timezone).clone();
@@ -29,8 +27,7 @@ pub fn columns_page(site: &Site, list: &str, text: &str, now: Ts) -> Answer {
 
     let newest =
         Query { start: Some(When::Ago(BACK_SECONDS)), order: Order::NewestFirst, ..Query::new(query.indexes.clone()) };
-    let deadline = Instant::now() + site.config.http.search_budget;
-    let scope = Scope { now, zone: zone.clone(), page_size: EXAMPLES, deadline };
+    let scope = scope(site, asker.waits(site), now, &zone, EXAMPLES);
     let mut examples: HashMap<String, String> = HashMap::new();
     match site.searcher.page(&newest, &scope) {
         Ok(page) => {

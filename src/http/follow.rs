@@ -14,7 +14,7 @@ use crossbeam_channel::RecvTimeoutError;
 
 use super::Site;
 use super::grep::{frame, settings};
-use super::lines::row;
+use super::lines::Lines;
 use super::pages::follow::View;
 use super::pages::log::{Log, View as LogView};
 use super::pages::{records, thousands};
@@ -27,7 +27,7 @@ use crate::rows::Rows;
 use crate::search::cursor::{Cursor, Place};
 use crate::search::follow::{Following, News};
 use crate::search::query::{Follow, Format, Query};
-use crate::search::{Line, Scope, SearchError};
+use crate::search::{Line, Scope, SearchError, Waits};
 use crate::shown::shown_columns;
 use crate::time::Ts;
 
@@ -171,7 +171,7 @@ fn write_page(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) 
     let view = View { lines: &lines, query };
     let mut log = Log::new(&lines);
     let opening = format!("{}{}\n", view.opening().into_string(), log.begin().into_string());
-    let several = query.indexes.len() > 1;
+    let rows = Lines::new(&settings, &lines.shown_columns, query);
     let until = Instant::now() + PAGE_TIME;
     let (mut count, mut last): (usize, Option<Place>) = (0, None);
     let mut write = |news: News| {
@@ -181,7 +181,7 @@ fn write_page(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) 
                     last = last.max(Some(hit.place));
                     count += 1;
                 }
-                log.row(&row(&settings, &lines.shown_columns, line, several))
+                log.row(&rows.row(line))
             }
             news => view.said(&said(news)),
         };
@@ -225,7 +225,13 @@ fn follow(
     body: &mut Body,
 ) -> Result<Ended, Cut> {
     let zone = query.zone(&site.config.http.timezone).clone();
-    let scope = Scope { now, zone, page_size: site.config.http.page_size.get(), deadline: Instant::now() };
+    let scope = Scope {
+        now,
+        zone,
+        page_size: site.config.http.page_size.get(),
+        deadline: Instant::now(),
+        waits: Waits::default(),
+    };
     let out =
         RefCell::new(Out { body, opening: Some(opening), heartbeat, unsent: false, sent: Instant::now(), ended: None });
     let pause = |time: Duration| out.borrow_mut().pause(site, time);

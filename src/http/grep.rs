@@ -7,9 +7,8 @@ use std::time::Instant;
 
 use jiff::tz::TimeZone;
 
-use super::Site;
 use super::follow;
-use super::lines::row;
+use super::lines::Lines;
 use super::pages::found::{Found, Total};
 use super::pages::log::{Log, View as LogView};
 use super::pages::{Frame, filters, histogram, links, values};
@@ -17,12 +16,12 @@ use super::refusal::{Answer, Refusal, why};
 use super::reply::Reply;
 use super::stream::{Body, Cut};
 use super::text;
+use super::{Asker, Site};
 use crate::config::{Index, IndexName};
 use crate::level::Level;
-use crate::search::Count;
-use crate::search::Scope;
 use crate::search::histogram::{Bar, Severity};
 use crate::search::query::{Follow, Format, Order, Query};
+use crate::search::{Count, Scope, Waits};
 use crate::shown::shown_columns;
 use crate::time::{Ts, zone_name};
 
@@ -133,7 +132,7 @@ fn write(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) -> Re
         formats: FORMATS,
         page_size,
     };
-    let scope = scope(site, now, &zone, page_size);
+    let scope = scope(site, body.waits(), now, &zone, page_size);
     let mut log = Log::new(&view);
     let found = write_lines(site, &settings, &view, &scope, &mut log, body)?;
     body.part(log.end(&found))?;
@@ -170,7 +169,6 @@ fn write_lines(
     log: &mut Log,
     body: &mut Body,
 ) -> Result<Found, Cut> {
-    let several = view.query.indexes.len() > 1;
     let (opening, asked, failed) = (Cell::new(Some(view.opening())), Cell::new(false), Cell::new(false));
     let body = RefCell::new(body);
     let write = |part: String| {
@@ -191,8 +189,9 @@ fn write_lines(
         (Follow::Open | Follow::Every(_), None, Order::OldestFirst) => links::last(view.query),
         _ => view.query.clone(),
     };
+    let lines = Lines::new(settings, &view.shown_columns, view.query);
     let page = site.searcher.page_as_found(&query, scope, &pulse, &mut |line| {
-        write(log.row(&row(settings, &view.shown_columns, &line, several)).into());
+        write(log.row(&lines.row(&line)).into());
     });
     let page = match page {
         Ok(page) => page,
@@ -212,6 +211,7 @@ fn write_lines(
         previous: page.previous,
         next: page.next,
         total: total(page.count),
+        in_all: page.in_all.map(total),
         reached: page.reached,
         warnings,
         last_record: if log.is_empty() { last_record() } else { None },
@@ -227,8 +227,8 @@ fn canonical(text: &str, query: &Query) -> Option<String> {
     (sent_by_a_form && short != text).then(|| if short.is_empty() { short } else { format!("?{short}") })
 }
 
-pub fn scope(site: &Site, now: Ts, zone: &TimeZone, page_size: usize) -> Scope {
-    Scope { now, zone: zone.clone(), page_size, deadline: Instant::now() + site.config.http.search_budget }
+pub fn scope(site: &Site, waits: Waits, now: Ts, zone: &TimeZone, page_size: usize) -> Scope {
+    Scope { now, zone: zone.clone(), page_size, deadline: Instant::now() + site.config.http.search_budget, waits }
 }
 
 fn total(count: Count) -> Total {
@@ -296,11 +296,11 @@ fn other_columns(site: &Site, settings: &[&Index], shown: &[String]) -> Vec<Stri
 }
 
 /// `/grep/<index>/values/<column>/`
-pub fn values_page(site: &Site, list: &str, column: &str, text: &str, now: Ts) -> Answer {
+pub fn values_page(site: &Site, list: &str, column: &str, text: &str, asker: &Asker, now: Ts) -> Answer {
     let settings = settings(site, list)?;
     let query = query(&settings, text)?;
     let zone = query.zone(&site.config.http.timezone).clone();
-    let scope = scope(site, now, &zone, site.config.http.page_size.get());
+    let scope = scope(site, asker.waits(site), now, &zone, site.config.http.page_size.get());
     let mut column = column_values(site, &query, &scope, column, ALL_VALUES);
     let warnings = column.note.take().into_iter().collect();
     Ok(Reply::page(

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::search::Waits;
+
 #[derive(Debug, Default)]
 pub struct Live {
     last: AtomicU64,
@@ -26,6 +28,12 @@ impl Live {
 
     pub fn waits(&self, number: u64) -> bool {
         self.numbers().contains(&number)
+    }
+
+    /// For a search that is asked for by it.
+    pub fn waits_for(self: &Arc<Live>, number: u64) -> Waits {
+        let live = self.clone();
+        Waits::new(move || live.waits(number))
     }
 
     fn numbers(&self) -> MutexGuard<'_, HashSet<u64>> {

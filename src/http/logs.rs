@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Site;
 use super::grep::{query, scope, settings, severity};
 use super::pages::links;
 use super::refusal::{Answer, Refusal, why_refused};
 use super::reply::Reply;
-use crate::search::cursor::{Cursor, Place};
+use super::{Asker, Site};
+use crate::search::cursor::Cursor;
 use crate::search::query::{Format, Query};
 use crate::search::{Hit, Line};
 use crate::time::{Ts, When};
@@ -60,32 +60,28 @@ fn asked(site: &Site, list: &str, text: &str) -> Result<Query, Refusal> {
     Ok(Query { start: Some(start), format: Format::Page, ..query })
 }
 
-/// `origin`: the scheme and the host by which this was asked, for links that can be followed.
-pub fn logs(site: &Site, list: &str, text: &str, origin: &str, now: Ts) -> Answer {
+pub fn logs(site: &Site, list: &str, text: &str, asker: &Asker, now: Ts) -> Answer {
     let query = asked(site, list, text)?;
     let zone = query.zone(&site.config.http.timezone).clone();
     let page_size = query.limit.unwrap_or(site.config.http.page_size).get();
-    let page = site.searcher.page(&query, &scope(site, now, &zone, page_size))?;
-    let link = |cursor: Cursor| {
-        let shown = Query { cursor: Some(cursor), ..query.clone() };
-        let path = format!("{}api/grep/{}/", site.config.http.base_path, links::index_list(&query.indexes));
-        format!("{origin}{}", links::to(&path, &shown))
-    };
+    let page = site.searcher.page(&query, &scope(site, asker.waits(site), now, &zone, page_size))?;
+    let path = format!("{}api/grep/{}/", site.config.http.base_path, links::index_list(&query.indexes));
+    let link = |shown: &Query| format!("{}{}", asker.origin, links::to(&path, shown));
     let hits = page.lines.iter().filter_map(|line| match line {
         Line::Match(hit) | Line::Near(hit) => Some(hit),
         Line::Gap => None,
     });
     let several = query.indexes.len() > 1;
     let results: Vec<Log> = hits.map(|hit| log(hit, several)).collect();
-    let back = matches!(query.cursor, Some(Cursor::Before(_)));
-    let (next, previous) = (page.next.map(Cursor::After), page.previous.map(Cursor::Before));
+    let next = page.next.map(|place| links::after(&query, place));
+    let previous = page.previous.map(|place| links::before(&query, place));
     // with the time used up, the way goes on in the direction in which it went
-    let on =
-        |place: Place, there: bool| (there).then_some(if back { Cursor::Before(place) } else { Cursor::After(place) });
-    let (on_next, on_previous) = (page.reached.and_then(|at| on(at, !back)), page.reached.and_then(|at| on(at, back)));
+    let on = page.reached.map(|place| query.go_on(place, !results.is_empty(), query.range(now, &zone)));
+    let back = matches!(query.cursor, Some(Cursor::Before(_)));
+    let (on_next, on_previous) = if back { (None, on) } else { (on, None) };
     let found = Found {
-        next: on_next.or(next).map(link),
-        previous: on_previous.or(previous).map(link),
+        next: on_next.or(next).as_ref().map(link),
+        previous: on_previous.or(previous).as_ref().map(link),
         results,
         searched_up_to: page.reached.map(|place| place.ts.rfc3339()),
         warnings: page.warnings.clone(),
@@ -147,10 +143,10 @@ struct Bar {
 }
 
 /// Over the range of the search, which here is the page's where none is named.
-pub fn histogram(site: &Site, list: &str, text: &str, now: Ts) -> Answer {
+pub fn histogram(site: &Site, list: &str, text: &str, asker: &Asker, now: Ts) -> Answer {
     let query = query(&settings(site, list)?, text)?;
     let zone = query.zone(&site.config.http.timezone).clone();
-    let found = site.searcher.histogram(&query, &scope(site, now, &zone, 1), BARS, severity)?;
+    let found = site.searcher.histogram(&query, &scope(site, asker.waits(site), now, &zone, 1), BARS, severity)?;
     let bar = |bar: &crate::search::histogram::Bar| Bar {
         start: bar.range.start.rfc3339(),
         end: bar.range.end.rfc3339(),
@@ -175,10 +171,10 @@ struct Value {
     count: u64,
 }
 
-pub fn values(site: &Site, list: &str, column: &str, text: &str, now: Ts) -> Answer {
+pub fn values(site: &Site, list: &str, column: &str, text: &str, asker: &Asker, now: Ts) -> Answer {
     let query = query(&settings(site, list)?, text)?;
     let zone = query.zone(&site.config.http.timezone).clone();
-    let found = site.searcher.values(&query, &scope(site, now, &zone, 1), column, VALUES)?;
+    let found = site.searcher.values(&query, &scope(site, asker.waits(site), now, &zone, 1), column, VALUES)?;
     let values = found.values.into_iter().map(|(value, count)| Value { value, count }).collect();
     Ok(json(&Values { column, values, more: found.more, exact: found.exact }))
 }
@@ -232,6 +228,7 @@ pub fn refused(refusal: Refusal) -> Reply {
 mod tests {
     use super::*;
     use crate::record::Stored;
+    use crate::search::cursor::Place;
 
     #[test]
     fn a_snippet_marks_what_matches_and_is_no_markup_of_the_log() {

@@ -38,7 +38,7 @@ use tiny_http::{Header, Method, Request, Response};
 
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::search::Searcher;
+use crate::search::{Searcher, Waits};
 use crate::time::Ts;
 use crate::values::Values;
 use follow::Followers;
@@ -211,6 +211,8 @@ fn respond(request: Request, site: &Arc<Site>) {
 /// What the headers say of who asks.
 #[derive(Debug, Default)]
 struct Asker {
+    /// which request it is, for those who ask whether anybody still waits for its answer
+    number: Option<u64>,
     /// `If-None-Match`
     known: Option<String>,
     /// the scheme and the host by which we are known there: links that programs follow begin with it
@@ -219,6 +221,10 @@ struct Asker {
 }
 
 impl Asker {
+    fn waits(&self, site: &Site) -> Waits {
+        self.number.map_or_else(Waits::default, |number| site.live.waits_for(number))
+    }
+
     fn of(request: &Request) -> Asker {
         let header = |name: &'static str| {
             let found = request.headers().iter().find(|header| header.field.equiv(name));
@@ -234,6 +240,7 @@ impl Asker {
             })
         };
         Asker {
+            number: header(head::NUMBER).and_then(|number| number.parse().ok()),
             known: header("If-None-Match"),
             origin: if host.is_empty() { String::new() } else { format!("{scheme}://{host}") },
             takes_gzip: header("Accept-Encoding").is_some_and(gzip),
@@ -302,17 +309,17 @@ fn route(site: &Site, asked: &Asked, asker: &Asker, now: Ts) -> Reply {
         ["grep", list, ""] => grep::log_page(site, list, query, now),
         ["grep", list, "at", place, ""] => record::record_page(site, list, place, "", query, now),
         ["grep", list, "at", place, around, ""] => record::record_page(site, list, place, around, query, now),
-        ["grep", list, "columns", ""] => columns::columns_page(site, list, query, now),
-        ["grep", list, "values", column, ""] => grep::values_page(site, list, column, query, now),
+        ["grep", list, "columns", ""] => columns::columns_page(site, list, query, asker, now),
+        ["grep", list, "values", column, ""] => grep::values_page(site, list, column, query, asker, now),
         ["style.css"] => {
             let (style, hash) = (assets::STYLE, assets::style_hash());
             Ok(Reply::file("text/css; charset=utf-8", style, hash, query == hash, asker.known.as_deref()))
         }
         ["collector", "sphinx.conf"] => Ok(api::conf(site, now).unless_known(asker.known.as_deref())),
         ["api", "collector", "indices", ""] => Ok(api::indices(site, now).unless_known(asker.known.as_deref())),
-        ["api", "grep", list, ""] => logs::logs(site, list, query, &asker.origin, now),
-        ["api", "grep", list, "histogram", ""] => logs::histogram(site, list, query, now),
-        ["api", "grep", list, "values", column, ""] => logs::values(site, list, column, query, now),
+        ["api", "grep", list, ""] => logs::logs(site, list, query, asker, now),
+        ["api", "grep", list, "histogram", ""] => logs::histogram(site, list, query, asker, now),
+        ["api", "grep", list, "values", column, ""] => logs::values(site, list, column, query, asker, now),
         ["api", "grep", list, "columns", ""] => logs::columns(site, list),
         ["metrics"] => Ok(api::metrics(site, now)),
         ["health"] => Ok(api::health(site, now)),

@@ -75,7 +75,7 @@ fn frame<'a>(indexes: &'a [IndexName], query: Option<&Query>) -> Frame<'a> {
 fn line(at: usize, role: Role, marks: &'static [std::ops::Range<usize>]) -> Line<'static> {
     let (level, host, logger, message) = RECORDS[at % RECORDS.len()];
     let ts = Ts::from_micros(NOW + at as i64 * 1_234_567);
-    let cell = |text: &str, is_level| Cell { text: Some(text.to_owned()), is_level };
+    let cell = |text: &str, is_level| Cell { text: Some(text.to_owned()), is_level, marks: vec![] };
     Line {
         role,
         place: Place { ts, seq: at as i64, digest: -7_046_029_254_386_353_131, id: 1 },
@@ -84,6 +84,7 @@ fn line(at: usize, role: Role, marks: &'static [std::ops::Range<usize>]) -> Line
         message,
         marks,
         context: if at % 16 == 2 { vec![("exc_info".to_owned(), TRACEBACK.to_owned())] } else { vec![] },
+        matches: vec![],
     }
 }
 
@@ -158,6 +159,7 @@ fn log_page(url: &str, rows: Vec<Row>) -> String {
         previous: (!empty).then_some(place),
         next: (!empty).then_some(place),
         total: if empty { Total::Exactly(0) } else { Total::Exactly(1284) },
+        in_all: empty.then_some(Total::Exactly(3)),
         reached: (url.contains("slow")).then_some(place),
         warnings: if url.contains("slow") {
             vec!["node2:9312 does not answer; its records are missing here".to_owned()]

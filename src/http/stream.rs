@@ -16,6 +16,7 @@ use super::follow::Seat;
 use super::refusal::{Refusal, our_fault, refused, why_refused};
 use super::reply::{GZIPPED, Gzip, Reply};
 use super::{Site, head, send};
+use crate::search::Waits;
 
 /// Downloads at a time: each holds a thread, a connection to searchd and at most 8 MB.
 const STREAMS: usize = 16;
@@ -206,6 +207,10 @@ impl Body {
     /// Whether there is still somebody who reads.
     pub fn is_read(&self) -> bool {
         self.site.live.waits(self.number)
+    }
+
+    pub fn waits(&self) -> Waits {
+        self.site.live.waits_for(self.number)
     }
 
     fn send(&mut self) -> io::Result<()> {

@@ -1,7 +1,6 @@
 //! Of which values: a column's values with counts, for a search without that column's own filter.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use serde::de::IgnoredAny;
 
@@ -39,7 +38,7 @@ impl Searcher {
         let paths = column_paths(column);
         let mut decided = plan.is_decided() && !paths.is_empty();
         let checked = |counts: &mut HashMap<String, u64>| {
-            self.each_checked(&plan, false, scope.deadline, |_, columns| {
+            self.each_checked(&plan, false, scope, |_, columns| {
                 let mut values = Vec::new();
                 find(&members(columns), column, &mut values);
                 add_values(&values, 1, counts);
@@ -56,7 +55,7 @@ impl Searcher {
             'all: for source in &plan.sources {
                 for slice in &source.slices {
                     for path in &paths {
-                        if Instant::now() >= scope.deadline {
+                        if scope.is_over() {
                             exact = false;
                             break 'all;
                         }

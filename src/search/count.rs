@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::search::plan::{Plan, Slice};
 use crate::search::query::Query;
-use crate::search::walk::{Manner, Step, away, groups, not_served};
+use crate::search::walk::{Manner, Step, Until, away, groups, not_served};
 use crate::search::{Count, Scope, SearchError, Searcher};
 use crate::sphinx::engine::Row;
 use crate::sphinx::select::Narrowing;
@@ -20,17 +20,17 @@ const ROWS: usize = 2000;
 impl Searcher {
     #[expect(dead_code, reason = "the formats for programs say how many there are")]
     pub fn count(&self, query: &Query, scope: &Scope) -> Result<Count, SearchError> {
-        self.count_of(&self.plan(query, scope)?, scope.deadline)
+        self.count_of(&self.plan(query, scope)?, scope)
     }
 
-    pub(super) fn count_of(&self, plan: &Plan, deadline: Instant) -> Result<Count, SearchError> {
+    pub(super) fn count_of(&self, plan: &Plan, scope: &Scope) -> Result<Count, SearchError> {
         let narrowed = plan.is_decided()
             || plan.sources.iter().all(|source| source.narrowing.matching.is_some())
             || plan.pattern.is_empty();
         let (mut candidates, mut counted_all) = (0, narrowed);
         'all: for source in plan.sources.iter().filter(|_| narrowed) {
             for slice in &source.slices {
-                if Instant::now() >= deadline {
+                if scope.is_over() {
                     counted_all = false;
                     break 'all;
                 }
@@ -41,7 +41,7 @@ impl Searcher {
         if plan.is_decided() {
             return Ok(if counted_all { Count::Exact(candidates) } else { Count::AtLeast(candidates) });
         }
-        let left = deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
+        let left = scope.deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
         if counted_all
             && plan.sources.iter().all(|source| source.narrowing.matching.is_some())
             && candidates > CHECKABLE * left
@@ -49,7 +49,7 @@ impl Searcher {
             return Ok(Count::AtMost(candidates));
         }
         let mut count = 0;
-        let exact = self.each_checked(plan, true, deadline, |_, _| count += 1)?;
+        let exact = self.each_checked(plan, true, scope, |_, _| count += 1)?;
         Ok(match (exact, counted_all) {
             (true, _) => Count::Exact(count),
             (false, true) => Count::AtMost(candidates),
@@ -62,11 +62,11 @@ impl Searcher {
         &self,
         plan: &Plan,
         bare: bool,
-        deadline: Instant,
+        scope: &Scope,
         mut take: impl FnMut(Ts, &str),
     ) -> Result<bool, SearchError> {
         let manner = Manner { backwards: plan.newest_first, stream: false, bare, hint: ROWS };
-        let mut walk = self.walk(plan, manner, None, Some(deadline));
+        let mut walk = self.walk(plan, manner, None, Until::over(scope));
         loop {
             match walk.next()? {
                 Step::Hit(hit) => take(hit.place.ts, &hit.record.columns),

@@ -13,7 +13,7 @@ use crate::search::cursor::{Cursor, Place};
 use crate::search::passing::Passing;
 use crate::search::plan::{Plan, SourcePlan};
 use crate::search::query::{Order, Query};
-use crate::search::walk::{HELD_BYTES, MOST_BYTES, Manner, Step, WHOLE, Walk, away, candidate, warnings};
+use crate::search::walk::{HELD_BYTES, MOST_BYTES, Manner, Step, Until, WHOLE, Walk, away, candidate, warnings};
 use crate::search::{Hit, Line, Scope, SearchError, Searcher};
 use crate::sphinx::engine::{Engine, Fault};
 use crate::sphinx::select::Arrived;
@@ -208,7 +208,7 @@ impl<'a> Follower<'a> {
     }
 
     fn walk(&self, manner: Manner) -> Walk<'a> {
-        self.searcher.walk(self.plan, manner, None, None)
+        self.searcher.walk(self.plan, manner, None, Until::default())
     }
 
     /// Lines before the next match may have come before this began; so may those after the last one.

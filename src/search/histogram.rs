@@ -1,7 +1,5 @@
 //! When: how the records of a search are spread over its range, by level.
 
-use std::time::Instant;
-
 use crate::record::readable;
 use crate::search::filter::find;
 use crate::search::plan::Slice;
@@ -60,7 +58,7 @@ impl Searcher {
         if !plan.is_decided() {
             let mut checked: Vec<(i64, Option<String>)> = Vec::new();
             let names: Vec<String> = (0..plan.sources.len()).flat_map(|n| levels(n).to_vec()).collect();
-            let exact = self.each_checked(&plan, false, scope.deadline, |ts, columns| {
+            let exact = self.each_checked(&plan, false, scope, |ts, columns| {
                 checked.push(((ts.micros() - start.micros()).div_euclid(width), level_of(columns, &names)));
             })?;
             if exact {
@@ -81,7 +79,7 @@ impl Searcher {
         'all: for (n, source) in plan.sources.iter().enumerate() {
             let paths: Vec<String> = levels(n).iter().flat_map(|level| column_paths(level)).collect();
             for slice in &source.slices {
-                if Instant::now() >= scope.deadline {
+                if scope.is_over() {
                     exact = false;
                     break 'all;
                 }

@@ -34,8 +34,9 @@ mod typed;
 pub mod walk;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -46,7 +47,7 @@ use crate::search::cursor::Place;
 use crate::search::overview::Known;
 use crate::search::plan::Plan;
 use crate::search::query::Query;
-use crate::search::walk::{Manner, Walk};
+use crate::search::walk::{Manner, Until, Walk};
 use crate::sphinx::engine::Pool;
 use crate::time::Ts;
 
@@ -70,7 +71,7 @@ pub enum Line {
 }
 
 /// One page of an answer, in the order asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
     pub lines: Vec<Line>,
     /// where the page before this one ends, where there is one: `Cursor::Before`
@@ -78,7 +79,9 @@ pub struct Page {
     /// where the page after this one begins, where there is one: `Cursor::After`
     pub next: Option<Place>,
     pub count: Count,
-    /// the budget is used up: searched up to here, go on with `Cursor::After` (or Before, on the way back)
+    /// where no message matches: how many records do with their columns
+    pub in_all: Option<Count>,
+    /// the budget is used up: searched up to here, go on as `Query::go_on` says
     pub reached: Option<Place>,
     /// parts of the answer that are missing (a peer is down, a day index is not served)
     pub warnings: Vec<String>,
@@ -92,6 +95,12 @@ pub enum Count {
     AtLeast(u64),
     /// the index alone says so, unchecked
     AtMost(u64),
+}
+
+impl Default for Count {
+    fn default() -> Count {
+        Count::AtLeast(0)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +120,39 @@ pub struct Scope {
     pub page_size: usize,
     /// pages show by then what was found; streams run to their end
     pub deadline: Instant,
+    /// where nobody does any more, the time is up
+    pub waits: Waits,
+}
+
+/// Whether somebody still waits for the answer.
+#[derive(Clone, Default)]
+pub struct Waits(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Waits {
+    pub fn new(waits: impl Fn() -> bool + Send + Sync + 'static) -> Waits {
+        Waits(Some(Arc::new(waits)))
+    }
+
+    fn yes(&self) -> bool {
+        self.0.as_ref().is_none_or(|waits| waits())
+    }
+}
+
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Waits({})", self.yes())
+    }
+}
+
+impl Scope {
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline || !self.waits.yes()
+    }
+
+    /// The same for a part of the work, which has no more time than this.
+    fn at_most(&self, time: Duration) -> Scope {
+        Scope { deadline: self.deadline.min(Instant::now() + time), ..self.clone() }
+    }
 }
 
 /// One answer of searchd may take so long before it is taken for hung.
@@ -151,7 +193,7 @@ impl Searcher {
         index.ok_or_else(|| SearchError::Bad(format!("there is no index '{name}'")))
     }
 
-    fn walk<'a>(&'a self, plan: &'a Plan, manner: Manner, from: Option<Place>, deadline: Option<Instant>) -> Walk<'a> {
-        Walk::new(&self.pool, plan, manner, from, deadline, self.peers)
+    fn walk<'a>(&'a self, plan: &'a Plan, manner: Manner, from: Option<Place>, until: Until<'a>) -> Walk<'a> {
+        Walk::new(&self.pool, plan, manner, from, until, self.peers)
     }
 }

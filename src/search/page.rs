@@ -1,15 +1,15 @@
 //! What is made of a walk: a page, a stream without end, a record's surroundings.
 
 use std::collections::BTreeSet;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use crate::config::IndexName;
-use crate::search::context::Around;
+use crate::search::context::{Around, Beside};
 use crate::search::count::COUNTING;
 use crate::search::cursor::{Cursor, Place};
 use crate::search::plan::{Plan, slices};
-use crate::search::query::{Context, Order, Query};
-use crate::search::walk::{Manner, Step, Walk, away, candidate, not_served};
+use crate::search::query::{Context, Order, Query, Within};
+use crate::search::walk::{Manner, Step, Until, Walk, away, candidate, not_served};
 use crate::search::{Count, Hit, Line, Page, Scope, SearchError, Searcher};
 use crate::sphinx::daily::day_index;
 use crate::time::{Range, Ts, When};
@@ -42,25 +42,29 @@ impl Searcher {
             shown += u64::from(matches!(line, Line::Match(_)));
             take(line);
         };
+        let until = Until::over(scope).with_pulse(pulse);
         let mut page = match query.context {
-            Context::All if !plan.pattern.is_empty() => {
-                let page = self.whole_log(query, &plan, limit, scope)?;
-                page.lines.into_iter().for_each(&mut take);
-                Page { lines: Vec::new(), ..page }
-            }
-            _ => self.hits(query, &plan, limit, scope, pulse, &mut take)?,
+            Context::All if !plan.pattern.is_empty() => self.whole_log(query, &plan, limit, until, &mut take)?,
+            _ => self.hits(query, &plan, limit, scope, until, &mut take)?,
         };
         let complete = page.previous.is_none() && page.next.is_none() && page.reached.is_none();
         let from_start = query.cursor.is_none() && !matches!(query.context, Context::All);
         page.count = match complete && from_start {
             true => Count::Exact(shown),
-            false => self.count_of(&plan, scope.deadline.min(Instant::now() + COUNTING))?,
+            false => self.count_of(&plan, &scope.at_most(COUNTING))?,
         };
         page.count = match page.count {
             Count::Exact(count) if !page.warnings.is_empty() => Count::AtLeast(count),
+            // of what is missing nothing is known
+            Count::AtMost(_) if !page.warnings.is_empty() => Count::AtLeast(shown),
             Count::AtLeast(count) => Count::AtLeast(count.max(shown)),
             count => count,
         };
+        let nothing = page.count == Count::Exact(0) && !plan.pattern.is_empty() && !query.invert;
+        if nothing && query.within == Within::Message {
+            let all = Query { within: Within::All, ..query.clone() };
+            page.in_all = Some(self.count_of(&self.plan(&all, scope)?, &scope.at_most(COUNTING))?);
+        }
         Ok(page)
     }
 
@@ -71,7 +75,7 @@ impl Searcher {
         plan: &Plan,
         limit: usize,
         scope: &Scope,
-        pulse: &dyn Fn() -> bool,
+        until: Until,
         take: &mut dyn FnMut(Line),
     ) -> Result<Page, SearchError> {
         let (back, from) = match query.cursor {
@@ -79,39 +83,52 @@ impl Searcher {
             Some(Cursor::After(place)) => (false, Some(place)),
             Some(Cursor::Before(place)) => (true, Some(place)),
         };
+        let mut around = Around::new(query, plan, None);
+        let limit = limit.min(around.most_matches());
         let manner = Manner {
             backwards: plan.newest_first != back,
             stream: false,
             bare: false,
             hint: if plan.pattern.is_empty() { limit + 1 } else { limit * CHECKED },
         };
-        let mut walk = self.walk(plan, manner, from, Some(scope.deadline)).with_pulse(pulse);
-        let mut around = Around::new(query, plan);
-        let alone = !around.is_wanted();
-        let mut give = |hit: Hit, following: Option<Place>| {
-            around.add(self, hit, following, &mut |line| {
-                take(line);
-                true
-            })
+        let mut walk = self.walk(plan, manner, from, until);
+        let mut give = |line| {
+            take(line);
+            true
         };
-        // the first and the last that were found, and what cannot be given yet: on the way back all of it, else one whose
-        // lines end where the next one stands
-        let (mut ends, mut held, mut found): (_, Option<Hit>, _) = (None, None, Vec::new());
-        let (mut more, mut reached, mut count) = (false, None, 0);
+        let mut warnings = BTreeSet::new();
+        // what is on the other side of the page: nothing before a first one
+        let mut behind = None;
+        // what cannot be given yet: on the way back all of it, else a match whose lines end where the next one stands
+        let (mut found, mut held): (_, Option<Hit>) = (Vec::new(), None);
+        // the first and the last match of the page, the one after it, where the time was used up
+        let (mut ends, mut next, mut reached, mut count) = (None, None, None, 0);
         loop {
             match walk.next()? {
-                Step::Hit(_) if count == limit => more = true,
+                Step::Hit(hit) if count == limit => next = Some(hit.place),
                 Step::Hit(hit) => {
                     count += 1;
-                    let (first, _) = ends.unwrap_or((hit.place, hit.place));
-                    ends = Some((first, hit.place));
                     let place = hit.place;
+                    let (first, last) = ends.unwrap_or((place, place));
+                    ends = Some((first, place));
                     if back {
                         found.push(hit);
-                    } else if alone {
-                        give(hit, None)?;
+                    } else if !around.is_wanted() {
+                        give(Line::Match(hit));
                     } else if let Some(before) = held.replace(hit) {
-                        give(before, Some(place))?;
+                        let beside = around.read(self, before.place)?;
+                        around.give(before, beside, Some(place), &mut give);
+                        // the page ends where its time does
+                        if scope.is_over() {
+                            (held, ends, next) = (None, Some((first, last)), Some(place));
+                            break;
+                        }
+                    } else if from.is_some() {
+                        let known =
+                            behind.insert(self.match_beyond(plan, !manner.backwards, place, scope, &mut warnings)?);
+                        if let Some(before) = known.place() {
+                            around.begin_behind(self, before, place)?;
+                        }
                     }
                     continue;
                 }
@@ -120,86 +137,123 @@ impl Searcher {
             }
             break;
         }
-        found.extend(held);
-        let mut found = found.into_iter().rev().peekable();
-        while let Some(hit) = found.next() {
-            give(hit, found.peek().map(|hit| hit.place))?;
+        if let Some(last) = held {
+            let beside = around.read(self, last.place)?;
+            around.give(last, beside, next, &mut give);
         }
-        let mut warnings = walk.warnings;
-        let far = ends.map(|(_, last)| last).filter(|_| more);
-        // what is on the other side: nothing before a first page
-        let beside = from.map(|from| ends.map_or(from, |(first, _)| first));
-        let near = match beside {
-            Some(place) if self.is_any(plan, !manner.backwards, place, scope.deadline, &mut warnings)? => Some(place),
-            _ => None,
+        let mut surrounded: Vec<(Hit, Beside)> = Vec::with_capacity(found.len());
+        for hit in found {
+            if let Some((last, _)) = surrounded.last().filter(|_| around.is_wanted() && scope.is_over()) {
+                (ends, next, reached) = (ends.map(|(first, _)| (first, last.place)), Some(hit.place), None);
+                break;
+            }
+            let beside = around.read(self, hit.place)?;
+            surrounded.push((hit, beside));
+        }
+        let behind = match (behind, from) {
+            (Some(known), _) => known,
+            (None, None) => Found::Nothing,
+            (None, Some(from)) => {
+                let place = ends.map_or(from, |(first, _)| first);
+                self.match_beyond(plan, !manner.backwards, place, scope, &mut warnings)?
+            }
         };
+        if let (Some(before), Some((first, _)), true) = (next, surrounded.last(), around.is_wanted()) {
+            around.begin_behind(self, before, first.place)?;
+        }
+        let mut surrounded = surrounded.into_iter().rev().peekable();
+        while let Some((hit, beside)) = surrounded.next() {
+            let following = surrounded.peek().map(|(hit, _)| hit.place).or(behind.place());
+            around.give(hit, beside, following, &mut give);
+        }
+        warnings.append(&mut walk.warnings);
+        let far = ends.map(|(_, last)| last).filter(|_| next.is_some());
+        let near = from.map(|from| ends.map_or(from, |(first, _)| first)).filter(|_| behind != Found::Nothing);
         let (previous, next) = if back { (far, near) } else { (near, far) };
-        let warnings = warnings.into_iter().collect();
-        Ok(Page { lines: Vec::new(), previous, next, count: Count::AtLeast(0), reached, warnings })
+        Ok(Page { previous, next, reached, warnings: warnings.into_iter().collect(), ..Page::default() })
     }
 
     /// `context=y`: everything from the first match on.
-    fn whole_log(&self, query: &Query, plan: &Plan, limit: usize, scope: &Scope) -> Result<Page, SearchError> {
+    fn whole_log(
+        &self,
+        query: &Query,
+        plan: &Plan,
+        limit: usize,
+        until: Until,
+        take: &mut dyn FnMut(Line),
+    ) -> Result<Page, SearchError> {
         let backwards = plan.newest_first;
-        let empty = |reached, warnings: BTreeSet<String>| Page {
-            lines: Vec::new(),
-            previous: None,
-            next: None,
-            count: Count::AtLeast(0),
-            reached,
-            warnings: warnings.into_iter().collect(),
-        };
-        let find = Manner { backwards, stream: false, bare: false, hint: limit };
-        let mut walk = self.walk(plan, find, None, Some(scope.deadline));
-        let first = match walk.next()? {
-            Step::Hit(hit) => hit,
-            Step::End => return Ok(empty(None, walk.warnings)),
-            Step::Late(place) => return Ok(empty(Some(place), walk.warnings)),
-        };
         let is_before = |a: Place, b: Place| if backwards { a > b } else { a < b };
-        let start = first.place;
-        let (back, from) = match query.cursor {
-            Some(Cursor::After(place)) if !is_before(place, start) => (false, Some(place)),
-            Some(Cursor::Before(place)) if is_before(start, place) => (true, Some(place)),
+        let mut warnings = BTreeSet::new();
+        // behind a cursor there is nothing to look for: the way there led over the first match
+        let first = match query.cursor {
+            Some(Cursor::After(_)) => None,
+            None | Some(Cursor::Before(_)) => {
+                let manner = Manner { backwards, stream: false, bare: false, hint: limit };
+                let mut walk = self.walk(plan, manner, None, until);
+                let step = walk.next()?;
+                warnings.append(&mut walk.warnings);
+                match step {
+                    Step::Hit(hit) => Some(hit),
+                    Step::End | Step::Late(_) => {
+                        let reached = if let Step::Late(place) = step { Some(place) } else { None };
+                        return Ok(Page { reached, warnings: warnings.into_iter().collect(), ..Page::default() });
+                    }
+                }
+            }
+        };
+        let start = first.as_ref().map(|hit| hit.place);
+        let (back, from) = match (query.cursor, start) {
+            (Some(Cursor::After(place)), _) => (false, Some(place)),
+            (Some(Cursor::Before(place)), Some(start)) if is_before(start, place) => (true, Some(place)),
             _ => (false, None),
         };
+        let mut hits: Vec<Hit> = first.filter(|_| from.is_none()).into_iter().collect();
         let manner = Manner { backwards: backwards != back, stream: true, bare: false, hint: limit + 1 };
-        let mut walk = self.walk(plan, manner, from.or(Some(start)), Some(scope.deadline));
-        let mut hits = if from.is_none() { vec![first] } else { Vec::new() };
-        let (rest, mut more, reached) = collect(&mut walk, limit - hits.len())?;
+        let mut walk = self.walk(plan, manner, from.or(start), until);
+        let Collected { hits: rest, next, reached } = collect(&mut walk, limit - hits.len())?;
+        warnings.append(&mut walk.warnings);
         hits.extend(rest);
+        let mut more = next.is_some();
         if back {
             let all = hits.len();
-            hits.retain(|hit| !is_before(hit.place, start));
+            hits.retain(|hit| start.is_none_or(|start| !is_before(hit.place, start)));
             more &= all == hits.len();
             hits.reverse();
         }
         let ends = (hits.first().map(|hit| hit.place), hits.last().map(|hit| hit.place));
-        let has_before = ends.0.is_some_and(|place| is_before(start, place));
+        let has_before = match start {
+            Some(start) => ends.0.is_some_and(|place| is_before(start, place)),
+            None => true,
+        };
+        hits.into_iter().for_each(|hit| take(marked(plan, hit)));
         Ok(Page {
-            previous: ends.0.filter(|_| has_before),
+            previous: ends.0.or(from).filter(|_| has_before),
             next: ends.1.filter(|_| more || back),
-            lines: hits.into_iter().map(|hit| marked(plan, hit)).collect(),
             reached,
-            ..empty(None, walk.warnings)
+            warnings: warnings.into_iter().collect(),
+            ..Page::default()
         })
     }
 
-    /// Whether there is a match beyond a place.
-    fn is_any(
+    /// The next match beyond a place.
+    fn match_beyond(
         &self,
         plan: &Plan,
         backwards: bool,
         place: Place,
-        deadline: Instant,
+        scope: &Scope,
         warnings: &mut BTreeSet<String>,
-    ) -> Result<bool, SearchError> {
+    ) -> Result<Found, SearchError> {
         let manner = Manner { backwards, stream: false, bare: true, hint: CHECKED };
-        let mut walk = self.walk(plan, manner, Some(place), Some(deadline));
-        // not known in time: the link is better there in vain than missing
-        let is_any = !matches!(walk.next()?, Step::End);
+        let mut walk = self.walk(plan, manner, Some(place), Until::over(scope));
+        let step = walk.next()?;
         warnings.append(&mut walk.warnings);
-        Ok(is_any)
+        Ok(match step {
+            Step::Hit(hit) => Found::Match(hit.place),
+            Step::End => Found::Nothing,
+            Step::Late(_) => Found::NotKnown,
+        })
     }
 
     /// Hands over every line of the answer, however many, until `take` says false. `pulse` is called before each question
@@ -223,11 +277,11 @@ impl Searcher {
         };
         let hint = scope.page_size.min(left);
         let manner = Manner { backwards, stream: false, bare: false, hint };
-        let mut walk = self.walk(&plan, manner, from, None).with_pulse(pulse);
+        let mut walk = self.walk(&plan, manner, from, Until::default().with_pulse(pulse));
         if query.context == Context::All && !plan.pattern.is_empty() {
             let Some(first) = hit_of(walk.next()?) else { return Ok(walk.warnings.into_iter().collect()) };
             let manner = Manner { stream: true, ..manner };
-            let mut stream = self.walk(&plan, manner, Some(first.place), None).with_pulse(pulse);
+            let mut stream = self.walk(&plan, manner, Some(first.place), Until::default().with_pulse(pulse));
             let mut hit = Some(first);
             while let Some(this) = hit {
                 left -= 1;
@@ -239,13 +293,14 @@ impl Searcher {
             walk.warnings.append(&mut stream.warnings);
             return Ok(walk.warnings.into_iter().collect());
         }
-        let mut around = Around::new(query, &plan);
+        let mut around = Around::new(query, &plan, from);
         let mut next = hit_of(walk.next()?);
         while let Some(hit) = next {
             left -= 1;
             // the match after this one, where lines around it have to end there; else it is not waited for
             let following = if around.is_wanted() && left > 0 { hit_of(walk.next()?) } else { None };
-            let goes_on = around.add(self, hit, following.as_ref().map(|hit| hit.place), &mut take)?;
+            let beside = around.read(self, hit.place)?;
+            let goes_on = around.give(hit, beside, following.as_ref().map(|hit| hit.place), &mut take);
             if !goes_on || left == 0 {
                 break;
             }
@@ -292,10 +347,10 @@ impl Searcher {
         plan.sources[0].slices = slices(&index.name, index.days, self.peers, range, now);
         let side = |backwards, lines: usize| {
             let manner = Manner { backwards, stream: true, bare: false, hint: lines + 1 };
-            let mut walk = self.walk(&plan, manner, Some(hit.place), None);
-            let (hits, more, _) = collect(&mut walk, lines)?;
+            let mut walk = self.walk(&plan, manner, Some(hit.place), Until::default());
+            let Collected { hits, next, .. } = collect(&mut walk, lines)?;
             let last = hits.last().map_or(hit.place, |hit| hit.place);
-            Ok::<_, SearchError>((hits, more.then_some(last), walk.warnings))
+            Ok::<_, SearchError>((hits, next.map(|_| last), walk.warnings))
         };
         let (mut earlier, previous, mut warnings) = side(true, before)?;
         let (later, next, more_warnings) = side(false, after)?;
@@ -305,20 +360,48 @@ impl Searcher {
         lines.push(Line::Match(hit.clone()));
         lines.extend(later.into_iter().map(Line::Near));
         let count = Count::AtLeast(lines.len() as u64);
-        Ok(Page { lines, previous, next, count, reached: None, warnings: warnings.into_iter().collect() })
+        Ok(Page { lines, previous, next, count, warnings: warnings.into_iter().collect(), ..Page::default() })
     }
 }
 
-/// Up to `limit` hits, whether there is one more, and where the time was used up.
-pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<(Vec<Hit>, bool, Option<Place>), SearchError> {
-    let mut hits = Vec::new();
+/// What is known of the other side of a page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Match(Place),
+    /// not found out in time: a link is better there in vain than missing
+    NotKnown,
+}
+
+impl Found {
+    fn place(self) -> Option<Place> {
+        if let Found::Match(place) = self { Some(place) } else { None }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Collected {
+    pub hits: Vec<Hit>,
+    /// one more
+    next: Option<Place>,
+    /// where the time was used up
+    reached: Option<Place>,
+}
+
+/// Up to `limit` hits.
+pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<Collected, SearchError> {
+    let mut collected = Collected::default();
     loop {
         match walk.next()? {
-            Step::Hit(_) if hits.len() == limit => return Ok((hits, true, None)),
-            Step::Hit(hit) => hits.push(hit),
-            Step::End => return Ok((hits, false, None)),
-            Step::Late(place) => return Ok((hits, false, Some(place))),
+            Step::Hit(hit) if collected.hits.len() < limit => {
+                collected.hits.push(hit);
+                continue;
+            }
+            Step::Hit(hit) => collected.next = Some(hit.place),
+            Step::End => {}
+            Step::Late(place) => collected.reached = Some(place),
         }
+        return Ok(collected);
     }
 }
 

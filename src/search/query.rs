@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use jiff::tz::TimeZone;
 
 use crate::config::IndexName;
-use crate::search::cursor::Cursor;
+use crate::search::cursor::{Cursor, Place};
 use crate::time::{Range, Ts, When};
 
 /// Rows of one page: a page is built in memory, and a browser lays out ten thousand lines in about a second. Streams
@@ -99,6 +99,24 @@ impl Query {
     /// The query's own time zone, else the configured one.
     pub fn zone<'a>(&'a self, configured: &'a TimeZone) -> &'a TimeZone {
         self.tz.as_ref().unwrap_or(configured)
+    }
+
+    /// The same search from where its time was used up; `found`: a part of its page has come. `range` is that of this one.
+    pub fn go_on(&self, reached: Place, found: bool, range: Range) -> Query {
+        let mut on = self.clone();
+        match self.cursor {
+            // a page of the whole log begins at the first match, and there was none so far
+            None if self.context == Context::All && !found => {
+                let range = match self.order {
+                    Order::OldestFirst => Range { start: reached.ts, ..range },
+                    Order::NewestFirst => Range { end: reached.ts.plus_micros(1), ..range },
+                };
+                (on.start, on.end) = (Some(When::At(range.start)), Some(When::At(range.end)));
+            }
+            Some(Cursor::Before(_)) => on.cursor = Some(Cursor::Before(reached)),
+            _ => on.cursor = Some(Cursor::After(reached)),
+        }
+        on
     }
 
     /// Lines to show before and after each match; `None` after: to the end.

@@ -4,12 +4,11 @@
 //! Invariant: what comes out is in order, and no document comes twice.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::time::Instant;
 
 use crate::record::Stored;
 use crate::search::cursor::Place;
 use crate::search::plan::{Plan, Slice, SourcePlan};
-use crate::search::{Hit, SearchError};
+use crate::search::{Hit, Scope, SearchError};
 use crate::sphinx::engine::{Engine, Fault, Pool, Row};
 use crate::sphinx::json::read_back;
 use crate::sphinx::select::{Narrowing, Select};
@@ -21,6 +20,8 @@ const MOST_ROWS: usize = 20_000;
 pub const MOST_BYTES: usize = 16 << 20;
 /// Text of hits to hold at a time: a stream of any length may take 8 MB (product), of which this is the larger part.
 pub const HELD_BYTES: usize = 1 << 19;
+/// The time to ask for at first, where the pattern asks nothing of the index: searchd looks at all records of it.
+const FIRST: i64 = 60_000_000;
 /// The least time to ask for at once: half a second's records are no long answer.
 const SHORTEST: i64 = 500_000;
 /// The clock is looked at once in so many checks, or in so many bytes.
@@ -43,14 +44,39 @@ pub struct Manner {
     pub hint: usize,
 }
 
+/// What ends a walk before its end.
+#[derive(Clone, Copy, Default)]
+pub struct Until<'a> {
+    /// the time of a page; not before it has got on
+    scope: Option<&'a Scope>,
+    /// called before each question: who it is for may be gone, or wait for what was found so far; false gives the walk up
+    pulse: Option<&'a dyn Fn() -> bool>,
+}
+
+impl<'a> Until<'a> {
+    pub fn over(scope: &'a Scope) -> Until<'a> {
+        Until { scope: Some(scope), pulse: None }
+    }
+
+    pub fn with_pulse(self, pulse: &'a dyn Fn() -> bool) -> Until<'a> {
+        Until { pulse: Some(pulse), ..self }
+    }
+
+    fn is_over(self) -> bool {
+        self.scope.is_some_and(Scope::is_over)
+    }
+
+    fn gives_up(self) -> bool {
+        self.pulse.is_some_and(|pulse| !pulse())
+    }
+}
+
 pub struct Walk<'a> {
     pool: &'a Pool,
     plan: &'a Plan,
     manner: Manner,
     warn: bool,
-    deadline: Option<Instant>,
-    /// called before each question; false gives the walk up
-    pulse: Option<&'a dyn Fn() -> bool>,
+    until: Until<'a>,
     sources: Vec<Source<'a>>,
     pub warnings: BTreeSet<String>,
 }
@@ -119,7 +145,7 @@ impl<'a> Walk<'a> {
         plan: &'a Plan,
         manner: Manner,
         from: Option<Place>,
-        deadline: Option<Instant>,
+        until: Until<'a>,
         warn: bool,
     ) -> Walk<'a> {
         let beside = |slice: &Slice| match (from, manner.backwards) {
@@ -133,23 +159,24 @@ impl<'a> Walk<'a> {
                 slices.make_contiguous().reverse();
             }
             let rows = manner.hint.clamp(1, MOST_ROWS);
+            let is_scan = manner.stream || source.narrowing.matching.is_none();
             Source {
                 plan: source,
                 slices,
                 hits: VecDeque::new(),
                 at: from,
                 rows,
-                window: None,
+                window: is_scan.then_some(FIRST),
                 dense: false,
                 asked: false,
             }
         });
-        Walk { pool, plan, manner, warn, deadline, pulse: None, sources: sources.collect(), warnings: BTreeSet::new() }
+        Walk { pool, plan, manner, warn, until, sources: sources.collect(), warnings: BTreeSet::new() }
     }
 
-    /// Has somebody look up before each question: who it is for may be gone, or wait for what was found so far.
-    pub fn with_pulse(self, pulse: &'a dyn Fn() -> bool) -> Walk<'a> {
-        Walk { pulse: Some(pulse), ..self }
+    pub fn with_pulse(mut self, pulse: &'a dyn Fn() -> bool) -> Walk<'a> {
+        self.until = self.until.with_pulse(pulse);
+        self
     }
 
     pub fn next(&mut self) -> Result<Step, SearchError> {
@@ -192,16 +219,12 @@ impl<'a> Walk<'a> {
     /// Until the source has a hit, or no more slices, or no more time.
     fn fill(&mut self, n: usize) -> Result<(), SearchError> {
         while self.sources[n].hits.is_empty() && !self.sources[n].slices.is_empty() {
-            if self.sources[n].asked && self.is_late() || self.pulse.is_some_and(|pulse| !pulse()) {
+            if self.sources[n].asked && self.until.is_over() || self.until.gives_up() {
                 return Ok(());
             }
             self.fetch(n)?;
         }
         Ok(())
-    }
-
-    fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// Asks once, and checks what comes.
@@ -267,7 +290,7 @@ impl<'a> Walk<'a> {
         let statement = select.documents();
         let mut answer = Answer::default();
         let mut looked = 0;
-        let deadline = self.deadline;
+        let until = self.until;
         let result = self.pool.with(|engine| {
             engine.each(&statement, |row| {
                 let (place, record) = candidate(&row, whole);
@@ -276,7 +299,7 @@ impl<'a> Walk<'a> {
                 looked += CLOCK_BYTES / CLOCK + size;
                 if looked >= CLOCK_BYTES && answer.seen > 0 {
                     looked = 0;
-                    answer.cut = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+                    answer.cut = until.is_over();
                 }
                 if answer.cut {
                     return false;

@@ -16,6 +16,8 @@ pub struct Found {
     pub previous: Option<Place>,
     pub next: Option<Place>,
     pub total: Total,
+    /// where no message matches: how many records do with their columns
+    pub in_all: Option<Total>,
     /// the time budget ended here
     pub reached: Option<Place>,
     pub warnings: Vec<String>,
@@ -40,6 +42,7 @@ impl Found {
             previous: None,
             next: None,
             total: Total::Unknown,
+            in_all: None,
             reached: None,
             warnings: vec![format!("The search broke off: {why}")],
             last_record: None,
@@ -71,11 +74,11 @@ impl View<'_> {
         }
     }
 
-    pub(super) fn budget(&self, found: &Found) -> Markup {
+    pub(super) fn budget(&self, log: &Log, found: &Found) -> Markup {
         let Some(reached) = found.reached else { return html! {} };
         let back = matches!(self.query.cursor, Some(Cursor::Before(_)));
         let earlier = back != (self.query.order == Order::NewestFirst);
-        let on = if back { links::before(self.query, reached) } else { links::after(self.query, reached) };
+        let on = self.query.go_on(reached, !log.is_empty(), self.range);
         note(html! {
             "The search has used up its time at " (self.moment(reached.ts)) "; what lies "
             (if earlier { "before" } else { "after" }) " has not been looked at. "
@@ -116,6 +119,20 @@ impl View<'_> {
         log.last_match.filter(|_| open && still)
     }
 
+    /// What the same search finds in the columns, as far as that is known.
+    fn in_all(&self, found: &Found) -> Markup {
+        let all = self.link(&Query { within: Within::All, ..links::first(self.query) });
+        let (word, number) = match found.in_all {
+            Some(Total::Exactly(0)) => return html! { "Nor does any column match" },
+            Some(Total::Exactly(number)) => ("", number),
+            Some(Total::AtLeast(number)) if number > 0 => ("at least ", number),
+            Some(Total::AtMost(number)) => ("at most ", number),
+            _ => return html! { "Search " a href=(all) { "in all columns" } },
+        };
+        let (records, match_) = if number == 1 { ("record", "matches") } else { ("records", "match") };
+        html! { a href=(all) { (word) (thousands(number)) " " (records) } " " (match_) " in the columns" }
+    }
+
     /// An empty page says what to try.
     pub(super) fn nothing(&self, found: &Found) -> Markup {
         let q = self.query;
@@ -149,9 +166,7 @@ impl View<'_> {
                         @if q.case || q.word {
                             li { "Search " a href=(self.link(&Query { case: false, word: false, ..links::first(q) })) { "without regard to case and words" } }
                         }
-                        @if q.within == Within::Message {
-                            li { "Search " a href=(self.link(&Query { within: Within::All, ..links::first(q) })) { "in all columns" } }
-                        }
+                        @if q.within == Within::Message { li { (self.in_all(found)) } }
                         @if q.mode == Mode::Literal && q.search.trim().contains(' ') {
                             li { "Search for " a href=(self.link(&Query { mode: Mode::Words, ..links::first(q) })) { "all the words in any order" } }
                         }

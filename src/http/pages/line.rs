@@ -3,6 +3,7 @@
 //!
 //! What is too long for a line folds: the rest of the message and each context column are `<details>` below it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use jiff::tz::TimeZone;
@@ -33,6 +34,16 @@ pub struct Line<'a> {
     pub marks: &'a [Range<usize>],
     /// long text shown on demand: column, text
     pub context: Vec<(String, String)>,
+    /// what matches in columns that have no cell
+    pub matches: Vec<ColumnMatch>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnMatch {
+    pub column: String,
+    pub text: String,
+    /// byte ranges of the text
+    pub marks: Vec<Range<usize>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +87,9 @@ impl Rows<'_> {
                 (self.text(line, shown, cut_off, jump))
                 @if folds { (self.rest(line, rest, head.len() + 1, cut_off)) }
                 @for (name, text) in &line.context { (self.context(line, name, text)) }
+                @for found in line.matches.iter().filter(|found| !line.context.iter().any(|(name, _)| *name == found.column)) {
+                    div.match { b { (visible_in_line(cut(&found.column, CELL_CHARS).0)) } " " (excerpt(&found.text, &found.marks)) }
+                }
             }
         }
     }
@@ -95,8 +109,7 @@ impl Rows<'_> {
                 " "
                 @for cell in &line.cells {
                     @let text = cell.text.as_deref().unwrap_or("-");
-                    @if cell.is_level { span.l { (visible_in_line(cut(text, CELL_CHARS).0)) } }
-                    @else { span.c { (self.cell(text)) } }
+                    span class=(if cell.is_level { "l" } else { "c" }) { (excerpt(text, &cell.marks)) }
                     " "
                 }
                 span.m { (marked(message, line.marks, 0)) @if cut_off { "…" } }
@@ -110,11 +123,6 @@ impl Rows<'_> {
 
     fn href(&self, line: &Line) -> String {
         format!("{}{}/{}", self.record_path, links::place(line.place), self.record_query)
-    }
-
-    fn cell(&self, text: &str) -> Markup {
-        let (shown, cut_off) = cut(text, CELL_CHARS);
-        html! { (visible_in_line(shown)) @if cut_off { "…" } }
     }
 
     /// The message's other lines. Opening it also lets the first line wrap (style.css).
@@ -131,10 +139,11 @@ impl Rows<'_> {
 
     fn context(&self, line: &Line, name: &str, text: &str) -> Markup {
         let (shown, more) = cut(text, FOLDED_CHARS);
+        let found = line.matches.iter().find(|found| found.column == name);
         html! {
-            details.context open[line.role == Role::Here] {
+            details.context open[line.role == Role::Here || found.is_some()] {
                 summary { (visible_in_line(name)) " " span { (gist(text)) } }
-                pre { (visible(shown)) }
+                pre { (marked(shown, found.map_or(&[], |found| &found.marks), 0)) }
                 @if more { (self.whole(line, text.len())) }
             }
         }
@@ -191,8 +200,21 @@ fn gist(text: &str) -> String {
     format!("{}{}", visible_in_line(shown), if cut_off { "…" } else { "" })
 }
 
+/// A text within a line, cut to what has room there: its start, or what stands around its first match.
+fn excerpt(text: &str, marks: &[Range<usize>]) -> Markup {
+    let first = marks.first().map_or(0, |mark| text.get(..mark.start).map_or(0, |before| before.chars().count()));
+    let skipped = if first < CELL_CHARS / 2 { 0 } else { first - CELL_CHARS / 4 };
+    let at = cut(text, skipped).0.len();
+    let (shown, cut_off) = cut(&text[at..], CELL_CHARS);
+    html! { @if at > 0 { "…" } (marked_as(shown, marks, at, visible_in_line)) @if cut_off { "…" } }
+}
+
 /// A part of a message that begins at the byte `at` of the whole, its matches marked.
 pub fn marked(part: &str, marks: &[Range<usize>], at: usize) -> Markup {
+    marked_as(part, marks, at, visible)
+}
+
+fn marked_as(part: &str, marks: &[Range<usize>], at: usize, shown: impl Fn(&str) -> Cow<'_, str>) -> Markup {
     let mut done = 0;
     let mut pieces = Vec::new();
     for mark in marks {
@@ -206,8 +228,8 @@ pub fn marked(part: &str, marks: &[Range<usize>], at: usize) -> Markup {
         done = end;
     }
     html! {
-        @for (before, mark) in &pieces { (visible(before)) mark { (visible(mark)) } }
-        (visible(&part[done..]))
+        @for (before, mark) in &pieces { (shown(before)) mark { (shown(mark)) } }
+        (shown(&part[done..]))
     }
 }
 
@@ -238,13 +260,14 @@ mod tests {
             place: Place { ts: Ts::from_micros(1_795_341_600_123_456), seq: 7, digest: -9, id: 1 },
             level: Level::Error,
             cells: vec![
-                Cell { text: Some("ERROR".to_owned()), is_level: true },
-                Cell { text: Some("<b>\x1b[31mweb\n".to_owned()), is_level: false },
-                Cell { text: None, is_level: false },
+                Cell { text: Some("ERROR".to_owned()), is_level: true, marks: vec![] },
+                Cell { text: Some("<b>\x1b[31mweb\n".to_owned()), is_level: false, marks: vec![] },
+                Cell { text: None, is_level: false, marks: vec![] },
             ],
             message,
             marks: &[],
             context: context.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+            matches: vec![],
         }
     }
 
@@ -264,6 +287,35 @@ mod tests {
              <span class=\"m\">a &lt;script&gt; &amp; more</span>\
              <a class=\"next\" href=\"#e2\" title=\"next error\"> ↓</a></div></div>"
         );
+    }
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
+    fn what_matches_in_a_column_is_marked_where_it_is() {
+        let found = |column: &str, text: &str, mark: Range<usize>| ColumnMatch {
+            column: column.to_owned(),
+            text: text.to_owned(),
+            marks: vec![mark],
+        };
+        let mut line = line("m", &[("exc_info", "a\ngone"), ("other", "x")]);
+        line.cells[1].marks = vec![0..3];
+        let long = format!("{}needle\n{}", "<".repeat(200), "y".repeat(200));
+        line.matches = vec![found("exc_info", "a\ngone", 2..6), found("deep.k", &long, 200..206)];
+        let html = written(&line);
+        for part in [
+            "<span class=\"c\"><mark>&lt;b&gt;</mark>web↵</span>".to_owned(),
+            "<details class=\"context\" open><summary>exc_info <span>a</span></summary><pre>a\n<mark>gone</mark></pre>"
+                .to_owned(),
+            "<details class=\"context\"><summary>other".to_owned(),
+            format!(
+                "<div class=\"match\"><b>deep.k</b> …{}<mark>needle</mark>↵{}…</div>",
+                "&lt;".repeat(20),
+                "y".repeat(53)
+            ),
+        ] {
+            assert!(html.contains(&part), "{part} is not in {html}");
+        }
+        assert_eq!(html.matches("gone").count(), 1, "{html}");
     }
 
     #[test]

@@ -202,6 +202,7 @@ mod tests {
             message,
             marks: &[],
             context: vec![("exc_info".to_owned(), "Trace\n  <i>".to_owned())],
+            matches: vec![],
         };
         let html = View {
             frame: Frame { base: "/logs/", ..Frame::default() },
