@@ -76,8 +76,8 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
     }
     let mut workers: Vec<(String, Start)> = Vec::new();
     if parts.collect {
-        for index in &config.indexes {
-            let shared = Arc::new(Shared::default());
+        let all: Vec<Arc<Shared>> = config.indexes.iter().map(|_| Arc::default()).collect();
+        for (index, shared) in config.indexes.iter().zip(&all) {
             for n in 1..=index.threads.get() {
                 let name = format!("ingest-{}-{n}", index.name);
                 // a number for each worker of the process: threads are far fewer than 2^32
@@ -97,8 +97,9 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
             running += 1;
         }
         let (config, metrics, stop, process) = (config.clone(), metrics.clone(), stop.clone(), process.clone());
-        spawn("housekeeping", &ends, move || {
-            Housekeeping::new(&config, &metrics, &process).run(&stop);
+        spawn("housekeeping", &ends, move || match Housekeeping::new(&config, &metrics, all, &process) {
+            Ok(housekeeping) => housekeeping.run(&stop),
+            Err(why) => log::error!("{why}"),
         })?;
         running += 1;
     }

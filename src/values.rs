@@ -7,6 +7,7 @@
 //! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged`, epoch seconds and 0 or 1; `since` -> when this Redis first heard of the index |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen |
+//! | `ALCO:FINISHED:<index>` | hash | `<searchd> <day>` -> `begun <process>` or `done <epoch seconds>` |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
 //!
 //! Invariant: no docid is leased twice, though Redis lose its data or a clock jump: see `Lease`.
@@ -20,7 +21,7 @@ use redis::{Client, Connection, IntoConnectionInfo, Pipeline, RedisResult};
 use crate::config::{self, IndexName};
 use crate::ingest::redelivery::Span;
 use crate::sphinx::DocId;
-use crate::time::Ts;
+use crate::time::{Day, Ts};
 
 /// Redis answers in microseconds; one that needs seconds is as good as away.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -283,16 +284,70 @@ impl Values {
         Ok(columns.into_iter().map(|(column, score)| (column, score as i64)).collect())
     }
 
-    /// Lets go what was last seen before `before`, and of a column with too many values all but enough to know that.
-    pub fn forget(&self, index: &IndexName, before: Ts) -> Result<(), String> {
+    /// Lets go what was last seen before the oldest day that is kept, what is known of days before it, and of a column with too
+    /// many values all but enough to know that. What is left goes by itself if alco does not come for that long again: such
+    /// as the keys of an index that alco.ini has no more.
+    pub fn forget(&self, index: &IndexName, oldest: Day, keep: Duration) -> Result<(), String> {
         let columns = self.columns(index)?;
+        let finished = finished(index);
+        let days: Vec<String> = self.ask(|connection| redis::cmd("HKEYS").arg(&finished).query(connection))?;
         let mut pipe = redis::pipe();
         let seen = format!("ALCO:COLUMNS:{index}");
-        for key in columns.iter().map(|(column, _)| format!("ALCO:VALUES:{index}:{column}")).chain([seen]) {
-            pipe.cmd("ZREMRANGEBYSCORE").arg(&key).arg("-inf").arg(format!("({}", before.seconds())).ignore();
-            pipe.cmd("ZREMRANGEBYRANK").arg(&key).arg(0).arg(-(OFFERED_VALUES as i64) - 2).ignore();
+        let values = columns.iter().map(|(column, _)| format!("ALCO:VALUES:{index}:{column}"));
+        let sets: Vec<String> = values.chain([seen]).collect();
+        for key in &sets {
+            let before = format!("({}", oldest.start().seconds());
+            pipe.cmd("ZREMRANGEBYSCORE").arg(key).arg("-inf").arg(before).ignore();
+            pipe.cmd("ZREMRANGEBYRANK").arg(key).arg(0).arg(-(OFFERED_VALUES as i64) - 2).ignore();
+        }
+        let oldest = oldest.to_string();
+        let is_past = |field: &&String| field.rsplit(' ').next().is_some_and(|day| day < oldest.as_str());
+        for field in days.iter().filter(is_past) {
+            pipe.hdel(&finished, field).ignore();
+        }
+        for key in sets.iter().chain([&finished, &format!("ALCO:PK:{index}"), &leases(index)]) {
+            pipe.cmd("EXPIRE").arg(key).arg(keep.as_secs()).ignore();
         }
         self.send(&pipe)
+    }
+
+    /// Takes it upon this process to finish a day, unless that is done, or another process that lives does it.
+    pub fn claim_finishing(&self, index: &IndexName, node: &str, day: Day) -> Result<Claim, String> {
+        let (key, field) = (finished(index), format!("{node} {day}"));
+        let was: Option<String> = self.ask(|connection| redis::cmd("HGET").arg(&key).arg(&field).query(connection))?;
+        match was.as_deref().and_then(|entry| entry.split_once(' ')) {
+            Some(("done", _)) => return Ok(Claim::Done),
+            Some((_, owner)) if owner != self.owner => {
+                let process = owner.split('/').next().unwrap_or_default();
+                if self.processes()?.contains(process) {
+                    return Ok(Claim::Taken);
+                }
+            }
+            _ => {}
+        }
+        // another process may have been faster
+        let script = "if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+            redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+            return 1";
+        let ours: bool = self.ask(|connection| {
+            let mut eval = redis::cmd("EVAL");
+            eval.arg(script).arg(1).arg(&key).arg(&field).arg(was.as_deref().unwrap_or_default());
+            eval.arg(format!("begun {}", self.owner)).query(connection)
+        })?;
+        Ok(if ours { Claim::Ours } else { Claim::Taken })
+    }
+
+    /// That day is finished.
+    pub fn finished(&self, index: &IndexName, node: &str, day: Day, now: Ts) -> Result<(), String> {
+        let entry = format!("done {}", now.seconds());
+        let field = format!("{node} {day}");
+        self.ask(|connection| redis::cmd("HSET").arg(finished(index)).arg(&field).arg(&entry).query(connection))
+    }
+
+    /// That day is to be finished again.
+    pub fn unfinished(&self, index: &IndexName, node: &str, day: Day) -> Result<(), String> {
+        let field = format!("{node} {day}");
+        self.ask(|connection| redis::cmd("HDEL").arg(finished(index)).arg(&field).query(connection))
     }
 
     /// The bindings `(exchange, routing key)` that were made for the queue.
@@ -357,6 +412,18 @@ impl Values {
         redis::cmd("CLIENT").arg("SETNAME").arg(format!("alco-{}", self.owner)).query::<()>(&mut connection)?;
         Ok(connection)
     }
+}
+
+/// Whose it is to finish a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    Ours,
+    Taken,
+    Done,
+}
+
+fn finished(index: &IndexName) -> String {
+    format!("ALCO:FINISHED:{index}")
 }
 
 fn leases(index: &IndexName) -> String {

@@ -1,10 +1,8 @@
-//! The clock goes on, jumps ahead and jumps back: each record is in the index of the day it arrived, once, no docid is given
-//! twice, and days turn by themselves: searchd serves those that are kept, and the others leave the disk.
+//! The clock goes on, jumps ahead and jumps back: each record is in the index of the day it arrived, once, and no docid is given
+//! twice.
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -12,17 +10,17 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::clock::Clock;
-use crate::support::{Alco, Publisher, Stack, executable, soak, try_get, wait_until};
+use crate::support::{Alco, Publisher, Stack, executable, wait_until};
 
 const SERVERS: [&str; 3] = ["rabbitmq", "redis", "searchd"];
 /// searchd is told at most every 10 s, and a worker that waits asks again after at most 30 s.
-const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// Servers, an alco and its clock, and how many records without a time of their own were published.
-struct Run {
-    clock: Clock,
-    stack: Stack,
-    alco: Alco,
+pub struct Run {
+    pub clock: Clock,
+    pub stack: Stack,
+    pub alco: Alco,
     index: &'static str,
     publisher: Publisher,
     published: usize,
@@ -32,7 +30,7 @@ struct Run {
 
 impl Run {
     /// `offset`: of alco's clock at its start.
-    fn start(index: &'static str, more: &str, offset: SignedDuration) -> Run {
+    pub fn start(index: &'static str, more: &str, offset: SignedDuration) -> Run {
         let ini = format!("[index {index}]\nrouting_keys = {index}.#\n{more}");
         let clock = Clock::new(&format!("{index}-clock"));
         clock.set(offset);
@@ -57,12 +55,12 @@ impl Run {
     }
 
     /// The day it is by alco's clock.
-    fn today(&self) -> Date {
+    pub fn today(&self) -> Date {
         day_of(self.clock.now())
     }
 
     /// The numbers of a day's records.
-    fn numbers(&self, day: Date) -> Vec<usize> {
+    pub fn numbers(&self, day: Date) -> Vec<usize> {
         let documents = self.stack.documents(&format!("{}_{}", self.index, day.strftime("%Y%m%d")));
         documents.iter().map(|(_, message)| message.trim_start_matches("record ").parse().unwrap()).collect()
     }
@@ -116,57 +114,5 @@ fn a_record_belongs_to_the_day_of_its_arrival_over_midnight_and_whatever_the_clo
     run.all_are_stored_once();
     assert_eq!(run.alco.said("is not kept any more"), 1, "{}", run.alco.log());
     assert_eq!(run.numbers(run.today()).len(), new.len() + 200, "{}", run.alco.log());
-    assert!(run.alco.stop().success());
-}
-
-#[test]
-fn days_turn_by_themselves_and_what_is_past_its_retention_leaves() {
-    const RETENTION: i64 = 7;
-    // in full a month of them
-    let turns = if soak() { 31 } else { RETENTION + 2 };
-    const A_DAY: usize = 50;
-    let mut run = Run::start("turning", &format!("days = {RETENTION}\n"), SignedDuration::ZERO);
-    let first = run.today();
-    let (url, over) = (run.alco.url.clone(), AtomicBool::new(false));
-    let searches = thread::scope(|scope| {
-        let searching = scope.spawn(|| {
-            let mut searches = 0;
-            while !over.load(Relaxed) {
-                let reply = try_get(&format!("{url}/grep/turning/?search=record")).unwrap();
-                assert_eq!(reply.status, 200, "{}", reply.body);
-                searches += 1;
-            }
-            searches
-        });
-        for n in 0..turns {
-            run.clock.set(SignedDuration::from_hours(24 * n));
-            let day = run.today();
-            run.publish(A_DAY);
-            wait_until(&format!("day {n} has its records"), LONG, || {
-                (run.stack.count(&format!("turning_{}", day.strftime("%Y%m%d"))) == Some(A_DAY as u64)).then_some(())
-            });
-            // those kept, and nothing else
-            let kept = (n + 1).min(RETENTION) as u64 * A_DAY as u64;
-            wait_until("what is past its retention is gone", LONG, || {
-                (run.stack.count("turning") == Some(kept)).then_some(())
-            });
-        }
-        over.store(true, Relaxed);
-        searching.join().unwrap()
-    });
-    assert!(searches > 0);
-    // on the disk: what is kept, two days ahead, and the newest that has expired
-    let folder = run.stack.dir().join("searchd/data/turning");
-    let mut days: Vec<String> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    days.sort();
-    let from = first.checked_add(jiff::Span::new().days(turns - RETENTION - 1)).unwrap();
-    let expected: Vec<String> = from
-        .series(jiff::Span::new().days(1))
-        .map(|day| day.strftime("%Y%m%d").to_string())
-        .take(RETENTION as usize + 3)
-        .collect();
-    assert_eq!(days, expected);
-    assert_eq!(run.numbers(run.today()).len(), A_DAY);
     assert!(run.alco.stop().success());
 }

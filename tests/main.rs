@@ -18,6 +18,7 @@ mod install;
 mod leases;
 mod manual;
 mod memory;
+mod month;
 mod oracle;
 #[cfg(target_os = "linux")]
 mod package;

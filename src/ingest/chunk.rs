@@ -27,6 +27,19 @@ impl Turn {
         // nothing lies in the lock that a panic could break
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Has the RAM chunk of a day index written, if it is still to be once no worker of this process inserts.
+    pub fn save(&self, day_index: &str, engine: &mut Engine, is_due: impl Fn(Chunks) -> bool) -> Result<(), Fault> {
+        let _alone = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if is_due(chunks(engine, day_index)?) {
+            let begun = Instant::now();
+            engine.select(&format!("FLUSH RAMCHUNK {day_index}"))?;
+            log::debug!("{day_index}: RAM chunk written in {:.1} s", begun.elapsed().as_secs_f64());
+            // other processes may insert at any time: this writes what they committed meanwhile
+            engine.select(&format!("FLUSH RTINDEX {day_index}"))?;
+        }
+        Ok(())
+    }
 }
 
 /// What a worker has inserted into a day index since it last looked.
@@ -50,23 +63,25 @@ impl Gathered {
             return Ok(());
         }
         self.bytes = 0;
-        if ram_bytes(engine, day_index)? < RAM_CHUNK {
+        if chunks(engine, day_index)?.ram < RAM_CHUNK {
             return Ok(());
         }
-        let _alone = turn.0.write().unwrap_or_else(PoisonError::into_inner);
         // another worker may have been first
-        if ram_bytes(engine, day_index)? >= RAM_CHUNK {
-            let begun = Instant::now();
-            engine.select(&format!("FLUSH RAMCHUNK {day_index}"))?;
-            log::debug!("{day_index}: RAM chunk written in {:.1} s", begun.elapsed().as_secs_f64());
-            // other processes may insert at any time: this writes what they committed meanwhile
-            engine.select(&format!("FLUSH RTINDEX {day_index}"))?;
-        }
-        Ok(())
+        turn.save(day_index, engine, |chunks| chunks.ram >= RAM_CHUNK)
     }
 }
 
-fn ram_bytes(engine: &mut Engine, day_index: &str) -> Result<i64, Fault> {
+/// What a realtime index consists of.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunks {
+    /// bytes of the RAM chunk; some ten of an empty one
+    pub ram: i64,
+    /// how many lie on the disk
+    pub disk: i64,
+}
+
+pub fn chunks(engine: &mut Engine, day_index: &str) -> Result<Chunks, Fault> {
     let rows = engine.select(&format!("SHOW INDEX {day_index} STATUS"))?;
-    Ok(rows.iter().find(|row| row.bytes(0) == b"ram_bytes").and_then(|row| row.int(1)).unwrap_or(0))
+    let of = |name: &[u8]| rows.iter().find(|row| row.bytes(0) == name).and_then(|row| row.int(1)).unwrap_or(0);
+    Ok(Chunks { ram: of(b"ram_chunk"), disk: of(b"disk_chunks") })
 }

@@ -68,6 +68,12 @@ pub struct Shared {
     outages: Outages,
 }
 
+impl Shared {
+    pub fn turn(&self) -> &Turn {
+        &self.turn
+    }
+}
+
 pub struct Worker {
     config: Arc<Config>,
     index: Index,

@@ -490,6 +490,12 @@ impl Stack {
         Conn::new(opts).ok()?.query_first(format!("SELECT COUNT(*) FROM {index}")).ok()?
     }
 
+    /// The numbers that SHOW INDEX STATUS gives.
+    pub fn index_status(&self, index: &str) -> BTreeMap<String, i64> {
+        let rows: Vec<(String, String)> = self.sphinxql().query(format!("SHOW INDEX {index} STATUS")).unwrap();
+        rows.into_iter().filter_map(|(name, value)| Some((name, value.parse().ok()?))).collect()
+    }
+
     /// Id and message of every document, by id.
     pub fn documents(&self, index: &str) -> Vec<(u64, String)> {
         let mut conn = self.sphinxql();

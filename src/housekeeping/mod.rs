@@ -1,0 +1,125 @@
+//! What is done now and then: says what was collected, lets values go that are past retention, sees to it that searchd serves
+//! the day indexes it should, and finishes those of days that are over.
+
+mod days;
+mod finishing;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use crate::config::Config;
+use crate::housekeeping::days::Days;
+use crate::housekeeping::finishing::Finishing;
+use crate::ingest::Shared;
+use crate::metrics::Metrics;
+use crate::sphinx::daily::oldest;
+use crate::sphinx::engine::Engine;
+use crate::time::{Day, Ts};
+use crate::values::Values;
+
+pub use days::signal;
+
+/// How often the clock is looked at: a new day's indexes are wanted at once.
+const LOOK: Duration = Duration::from_secs(1);
+const ROUND: Duration = Duration::from_secs(10);
+/// Values past retention leave once an hour, and when the day turns.
+const FORGET_ROUNDS: u32 = 360;
+/// searchd answers at once what it serves.
+const SEARCHD_TIMEOUT: Duration = Duration::from_secs(10);
+
+const A_DAY: Duration = Duration::from_secs(86_400);
+
+pub struct Housekeeping<'a> {
+    config: &'a Config,
+    metrics: &'a Metrics,
+    /// of the workers of each index
+    shared: Vec<Arc<Shared>>,
+    values: Values,
+    engine: Engine,
+    days: Days,
+    finishing: Finishing,
+    /// stored at the last report, for each index
+    stored: Vec<u64>,
+    /// records stored in a second, by the last report
+    rate: u64,
+}
+
+impl<'a> Housekeeping<'a> {
+    pub fn new(
+        config: &'a Config,
+        metrics: &'a Metrics,
+        shared: Vec<Arc<Shared>>,
+        process: &str,
+    ) -> Result<Housekeeping<'a>, String> {
+        Ok(Housekeeping {
+            config,
+            metrics,
+            shared,
+            values: Values::new(&config.redis, process, "housekeeping")?,
+            engine: Engine::new(&config.sphinx.address, SEARCHD_TIMEOUT),
+            days: Days::default(),
+            finishing: Finishing::new(&config.sphinx.address),
+            stored: vec![0; metrics.indexes.len()],
+            rate: 0,
+        })
+    }
+
+    /// Until it is told to stop.
+    pub fn run(mut self, stop: &Receiver<Infallible>) {
+        let mut today = Ts::of(SystemTime::now()).day();
+        for round in 0_u32.. {
+            let now = Ts::of(SystemTime::now());
+            self.report(now);
+            self.days.look(self.config, now.day(), &mut self.engine);
+            if round % FORGET_ROUNDS == 0 {
+                self.forget(now.day());
+                self.finishing.look_back(self.config, &self.values, now.day());
+            }
+            let next = Instant::now() + ROUND;
+            while Instant::now() < next {
+                match stop.recv_timeout(LOOK) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+                let now = Ts::of(SystemTime::now());
+                let turned = now.day() != today;
+                if turned {
+                    today = now.day();
+                    self.days.turn();
+                    self.forget(today);
+                }
+                if turned || self.days.is_waiting() {
+                    self.days.look(self.config, today, &mut self.engine);
+                }
+                self.finishing.step(self.config, &self.shared, &self.values, now, self.rate);
+            }
+        }
+    }
+
+    fn report(&mut self, now: Ts) {
+        let seconds = ROUND.as_secs();
+        self.rate = 0;
+        for ((name, collected), before) in self.metrics.indexes.iter().zip(&mut self.stored) {
+            let stored = collected.stored.get();
+            let count = stored - *before;
+            *before = stored;
+            if count > 0 {
+                let lag = collected.newest.get().map_or(0, |newest| (now.seconds() - newest.seconds()).max(0));
+                self.rate += count / seconds;
+                log::info!("{name}: {count} records in {seconds} s, {}/s, {lag} s behind", count / seconds);
+            }
+        }
+    }
+
+    fn forget(&self, today: Day) {
+        for index in &self.config.indexes {
+            let keep = A_DAY.saturating_mul(index.days.get().saturating_add(1));
+            if let Err(why) = self.values.forget(&index.name, oldest(today, index.days), keep) {
+                log::debug!("{}: {why}", index.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Days turn by themselves, with records and searches all along: searchd serves those that are kept, every record of them is
+//! found, and the others leave searchd, the disk and Redis. A day that is over is on the disk in one piece.
+//!
+//! In full a month passes; make check lets pass what its retention needs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Span};
+
+use crate::clock::{LONG, Run};
+use crate::support::{Publisher, soak, try_get, wait_until};
+
+const RETENTION: i64 = 7;
+/// At least so many records come on each day.
+const A_DAY: u64 = 50;
+/// So many records in succession bear the same value.
+const GROUP: usize = 100;
+
+fn named(day: Date) -> String {
+    day.strftime("%Y%m%d").to_string()
+}
+
+fn days(from: Date, count: i64) -> impl Iterator<Item = String> {
+    from.series(Span::new().days(1)).take(count as usize).map(named)
+}
+
+fn before(day: Date, days: i64) -> Date {
+    day.checked_sub(Span::new().days(days)).unwrap()
+}
+
+/// Records without a time of their own, one after another, until it is over.
+fn publish(amqp: &str, published: &AtomicUsize, over: &AtomicBool) {
+    let mut publisher = Publisher::open(amqp);
+    while !over.load(Relaxed) {
+        let n = published.load(Relaxed);
+        let body = format!(r#"{{"message":"record {n}","part":"{}"}}"#, n / GROUP);
+        publisher.publish("logstash", "turning.key", [body]);
+        published.store(n + 1, Relaxed);
+        // a hundred in a second: days shall be small, and none without a record
+        thread::sleep(Duration::from_millis(10));
+    }
+    publisher.close();
+}
+
+/// The numbers of all records that a search from the oldest day on finds. Those of a batch arrive at the same moment, and are
+/// in no order.
+fn found(url: &str, oldest: Date) -> Vec<usize> {
+    let reply = try_get(&format!("{url}/grep/turning/?format=text&search=record&start_ts={oldest}")).unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let number = |line: &str| line.rsplit_once("record ").unwrap_or_else(|| panic!("{line}")).1.parse().unwrap();
+    let mut numbers: Vec<usize> = reply.body.lines().map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    // a file may have gone meanwhile
+    let size = |path: &Path| match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(path),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.map(|entry| size(&entry.path())).sum()
+}
+
+#[test]
+fn a_month_of_days_passes_unattended() {
+    let turns = if soak() { 31 } else { RETENTION + 2 };
+    let ini = format!("days = {RETENTION}\nfiltered = part\n");
+    let run = Run::start("turning", &ini, SignedDuration::ZERO);
+    let (url, amqp) = (run.alco.url.clone(), run.stack.amqp.clone());
+    let (published, over, searches) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
+    let data = run.stack.dir().join("searchd/data");
+    let first_day = run.today();
+    // the first number of each day so far, and the bytes that a record took when the retention was reached
+    let (mut firsts, mut usual) = (Vec::new(), 0);
+    thread::scope(|scope| {
+        scope.spawn(|| publish(&amqp, &published, &over));
+        scope.spawn(|| {
+            while !over.load(Relaxed) {
+                let reply = try_get(&format!("{url}/grep/turning/?search=record&start_ts=-2d&order=desc")).unwrap();
+                assert_eq!(reply.status, 200, "{}", reply.body);
+                searches.fetch_add(1, Relaxed);
+            }
+        });
+        // whatever fails below, the two must end
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for n in 0..turns {
+                run.clock.set(SignedDuration::from_hours(24 * n));
+                let today = run.today();
+                assert_eq!(
+                    today,
+                    first_day.checked_add(Span::new().days(n)).unwrap(),
+                    "midnight is too near for this test"
+                );
+                wait_until(&format!("day {n} has its records"), LONG, || {
+                    run.stack.count(&format!("turning_{}", named(today))).filter(|count| *count >= A_DAY)
+                });
+                let served = days(before(today, RETENTION - 1), RETENTION + 2).map(|day| format!("turning_{day}"));
+                let expected: BTreeSet<String> = served.chain(["turning".into(), "turning_local".into()]).collect();
+                wait_until("searchd serves what is kept and nothing else", LONG, || {
+                    let tables: BTreeSet<String> = run.stack.select("SHOW TABLES").ok()?.into_iter().collect();
+                    (tables == expected).then_some(())
+                });
+                firsts.push(*run.numbers(today).iter().min().unwrap());
+
+                // each record of the days that are kept is found, once
+                let least = published.load(Relaxed).saturating_sub(2 * A_DAY as usize);
+                let kept = (n + 1 - RETENTION).max(0);
+                let numbers = found(&url, before(today, n - kept));
+                let all: Vec<usize> = (firsts[kept as usize]..=*numbers.last().unwrap()).collect();
+                assert!(numbers == all, "day {n}: {} of {} records are found", numbers.len(), all.len());
+                assert!(numbers.len() > least - firsts[kept as usize], "day {n}: {} is not the newest", numbers.len());
+                let per_record = bytes_below(&data.join("turning")) / numbers.len() as u64;
+                println!("day {n}: {} records are kept, {per_record} bytes each", numbers.len());
+                if n == RETENTION {
+                    usual = per_record;
+                } else if n > RETENTION {
+                    assert!(per_record < usual * 2, "day {n}: {per_record} bytes a record, and before {usual}");
+                }
+            }
+        }));
+        over.store(true, Relaxed);
+        outcome.unwrap_or_else(|failure| std::panic::resume_unwind(failure));
+    });
+    assert!(searches.load(Relaxed) > turns as usize, "{searches:?}");
+    let today = run.today();
+    let oldest = before(today, RETENTION - 1);
+
+    // on the disk: what is kept, two days ahead, and the newest that has expired
+    let names =
+        fs::read_dir(data.join("turning")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: BTreeSet<String> = names.collect();
+    assert_eq!(names, days(before(oldest, 1), RETENTION + 3).collect());
+
+    // days that are over have been finished, once each, and nothing is known of others
+    let finished = || {
+        let entries: Vec<String> = run.stack.ask_redis(&["HGETALL", "ALCO:FINISHED:turning"]);
+        let (fields, states): (Vec<_>, Vec<_>) =
+            entries.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).unzip();
+        let days: BTreeSet<String> = fields.iter().map(|field| field.rsplit(' ').next().unwrap().to_owned()).collect();
+        (days == days_over(oldest) && states.iter().all(|state| state.starts_with("done "))).then_some(())
+    };
+    wait_until("all days that are over are finished", LONG, finished);
+    for day in days(oldest, RETENTION - 1) {
+        assert_eq!(run.alco.said(&format!("turning_{day}: the day is over, and on the disk in one piece")), 1, "{day}");
+        let status = run.stack.index_status(&format!("turning_{day}"));
+        assert!(status["ram_chunk"] < 1000 && status["disk_chunks"] == 1, "{day}: {status:?}");
+    }
+
+    // values that only expired days hold have left Redis, and the rest would leave by itself
+    let parts: Vec<usize> = run.stack.ask_redis(&["ZRANGE", "ALCO:VALUES:turning:part", "0", "-1"]);
+    let (least, most) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
+    let first = firsts[(turns - RETENTION) as usize];
+    assert!((first / GROUP..=first / GROUP + 1).contains(least), "{least} of {first}");
+    assert_eq!(parts.len(), most - least + 1, "none that is kept has left");
+    for key in ["PK:turning", "LEASES:turning", "COLUMNS:turning", "VALUES:turning:part", "FINISHED:turning"] {
+        let seconds: i64 = run.stack.ask_redis(&["TTL", &format!("ALCO:{key}")]);
+        assert!(seconds > RETENTION * 86_400 || key == "PK:turning", "{key} leaves in {seconds} s");
+    }
+
+    let log = run.alco.log();
+    let complaints: Vec<&str> =
+        log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    assert!(run.alco.stop().success());
+}
+
+fn days_over(oldest: Date) -> BTreeSet<String> {
+    days(oldest, RETENTION - 1).collect()
+}
