@@ -32,6 +32,7 @@ mod send;
 mod servers;
 mod servers_away;
 mod services;
+mod small_host;
 mod sphinx_script;
 mod stop;
 mod support;

@@ -16,11 +16,13 @@ use crate::sphinx::engine::{Engine, Fault};
 use crate::time::{Day, Ts};
 use crate::values::{Claim, Values};
 
-/// Writing 64 MiB, or the first page of a disk that is busy, may take long.
+/// Writing 64 MiB to a busy disk may take long.
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Of records a second: with less, the other work is not felt.
 const QUIET: u64 = 200;
-/// So long a busy host may put it off.
+/// Seconds after midnight: what was on its way is stored by then, and searchd has read its configuration; and how long a busy
+/// host may put it off.
+const AT_THE_EARLIEST: i64 = 600;
 const AT_THE_LATEST: i64 = 3 * 3600;
 /// searchd merges tens of megabytes a second. What has not ended by then is left to it.
 const MERGE: Duration = Duration::from_secs(1800);
@@ -57,7 +59,8 @@ impl Finishing {
     /// Done now and then; goes one step on. `rate`: records that are being stored in a second. A server that is away is no
     /// matter: the next time will do.
     pub fn step(&mut self, config: &Config, shared: &[Arc<Shared>], values: &Values, now: Ts, rate: u64) {
-        let is_due = rate < QUIET || now.seconds() - now.day().start().seconds() > AT_THE_LATEST;
+        let since = now.seconds() - now.day().start().seconds();
+        let is_due = since > AT_THE_EARLIEST && (rate < QUIET || since > AT_THE_LATEST);
         let outcome = match self.merging {
             Some((index, day, since)) => self.is_merged(config, values, index, day, since, now),
             None if is_due => self.begin(config, shared, values, now),

@@ -77,19 +77,38 @@ impl Stack {
 
     /// searchd only, by a script other than sphinx/sphinx.conf, which asks that alco.
     pub fn by_script(name: &str, alco: &Path, script: &Path) -> Stack {
-        Stack::start(name, alco, "", &["searchd"], Some(script), true)
+        Stack::start(name, alco, "", &["searchd"], Some(("ALCO_SPHINX_CONF", script)), true)
     }
 
-    fn start(name: &str, alco: &Path, indexes: &str, servers: &[&str], script: Option<&Path>, private: bool) -> Stack {
+    /// All three servers in a control group, given by its file of processes.
+    pub fn within(name: &str, indexes: &str, processes: Option<&Path>) -> Stack {
+        let processes = processes.map(|file| ("ALCO_STACK_CGROUP", file));
+        Stack::start(name, Path::new(ALCO), indexes, &[], processes, true)
+    }
+
+    /// Of the servers that run.
+    pub fn pids(&self) -> Vec<u32> {
+        let env = fs::read_to_string(self.dir.join("env")).unwrap();
+        let pid = |name: &str| env.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
+        ["PID_RABBITMQ", "PID_EPMD", "PID_REDIS", "PID_SEARCHD"].into_iter().filter_map(pid).collect()
+    }
+
+    /// `more`: a word of the environment of tests/stack.
+    fn start(
+        name: &str,
+        alco: &Path,
+        indexes: &str,
+        servers: &[&str],
+        more: Option<(&str, &Path)>,
+        private: bool,
+    ) -> Stack {
         let dir = directory(name);
         let extra = dir.join("indexes.ini");
         fs::write(&extra, indexes).unwrap();
         let mut command = stack("start", &dir, servers);
         command.env("ALCO", alco).env("ALCO_INI_EXTRA", &extra).env("ALCO_STACK_OWNER", std::process::id().to_string());
         command.env_remove("ALCO_INI").env_remove("ALCO_SPHINX_CONF");
-        if let Some(script) = script {
-            command.env("ALCO_SPHINX_CONF", script);
-        }
+        command.envs(more);
         let output = command.output().unwrap();
         assert!(output.status.success(), "tests/stack start: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
