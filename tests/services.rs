@@ -142,6 +142,15 @@ fn freebsds_sphinxsearch_gets_the_script_and_the_places_of_the_ini() {
     let expected =
         format!("YES\n/usr/local/share/alco/sphinx.conf\n_sphinx\n{}\n{}\n", key("data_dir"), key("pid_file"));
     assert_eq!(text(&output), expected);
+
+    // the virtualenv that it shows how to activate
+    let venv = directory("rc.d-venv").join("virtualenv");
+    let made = Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(&venv).status().unwrap();
+    assert!(made.success());
+    let script =
+        format!(". {}; virtualenv_path={}; sphinxsearch_virtualenv; command -v python", file.display(), venv.display());
+    let output = Command::new("sh").args(["-euc", &script]).output().unwrap();
+    assert_eq!(text(&output), format!("{}\n", venv.join("bin/python").display()));
 }
 
 /// stdout, and what went wrong.
