@@ -1,18 +1,122 @@
-//! The manual pages: well-formed.
+//! The manual pages: well-formed, and neither less nor more than there is: each command and option of the binary, each key of
+//! alco.ini.example with its default.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+use crate::install::ROOT;
+use crate::support::ALCO;
 
 const PAGES: [&str; 2] = ["man/alco.1", "man/alco.ini.5"];
 
 #[test]
 fn mandoc_has_nothing_to_say_about_them() {
     for page in PAGES {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        let path = Path::new(ROOT).join(page);
         let output = Command::new("mandoc").args(["-T", "lint"]).arg(path).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
         // whether the pages that these refer to are on this host does not matter
         let wrong: Vec<&str> = said.lines().filter(|line| !line.contains("referenced manual not found")).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
+}
+
+/// The text below a heading, to the next.
+#[track_caller]
+fn below<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("{heading}\n")).unwrap_or_else(|| panic!("no '{heading}'"));
+    rest.split("\n.S").next().unwrap()
+}
+
+/// `-k`, `--routing-key`: those that --help lists.
+fn options_of_help(command: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(ALCO).args(command).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let options = help.split("\nOptions:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let words = options.lines().filter(|line| line.starts_with("  -")).flat_map(|line| line.split_whitespace().take(2));
+    let options = words.map(|word| word.trim_end_matches(',')).filter(|word| word.starts_with('-'));
+    options.map(str::to_owned).collect()
+}
+
+/// Those that the page describes: `.It Fl k , Fl Fl routing-key Ar key`.
+fn options_of_page(section: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for line in section.lines().filter(|line| line.starts_with(".It Fl ")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for three in words.windows(3) {
+            match three {
+                ["Fl", "Fl", long] => found.insert(format!("--{long}")),
+                [before, "Fl", short] if *before != "Fl" && *short != "Fl" => found.insert(format!("-{short}")),
+                _ => false,
+            };
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_and_option_is_in_alco_1_and_nothing_else() {
+    let page = fs::read_to_string(Path::new(ROOT).join("man/alco.1")).unwrap();
+    let output = Command::new(ALCO).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let listed = help.split("\nCommands:\n").nth(1).unwrap();
+    let commands = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let commands: Vec<&str> = commands.map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert!(commands.contains(&"run"), "{help}");
+
+    let common = options_of_page(below(&page, ".Sh DESCRIPTION"));
+    assert_eq!(common, options_of_help(&[]), "options of every command");
+    let help_alone = BTreeSet::from(["-h".to_owned(), "--help".to_owned()]);
+    for command in &commands {
+        let described = options_of_page(below(&page, &format!(".Ss alco {command}")));
+        let there: BTreeSet<String> = options_of_help(&[command]).difference(&help_alone).cloned().collect();
+        assert_eq!(described, there, "left: described in man/alco.1, right: taken by alco {command}");
+        assert!(page.contains(&format!("\n.Cm {command}\n")), "{command} is in the synopsis");
+        assert!(page.contains(&format!("\n.It Cm {command}\n")), "{command} has an exit status");
+    }
+    let described: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".Ss alco ")).collect();
+    assert!(
+        commands.iter().all(|command| described.contains(command)),
+        "described: {described:?}, there: {commands:?}"
+    );
+}
+
+#[test]
+fn every_key_is_in_alco_ini_5_with_its_default_and_nothing_else() {
+    let page = fs::read_to_string(Path::new(ROOT).join("man/alco.ini.5")).unwrap();
+    let example = fs::read_to_string(Path::new(ROOT).join("alco.ini.example")).unwrap();
+    // `[section] key = default`
+    let mut there = BTreeSet::new();
+    let mut section = String::new();
+    for line in example.lines() {
+        let shortcut = section == "[shortcut name]";
+        let line = if line.starts_with(";[shortcut") || shortcut { line.trim_start_matches(';') } else { line };
+        if line.starts_with('[') {
+            section = line.to_owned();
+            for named in ["[index ", "[shortcut "] {
+                if section.starts_with(named) {
+                    section = format!("{named}name]");
+                }
+            }
+        } else if let Some((key, _)) = line.split_once(" =")
+            && !line.starts_with([';', ' '])
+        {
+            // the example of a shortcut has values, of which none is a default
+            let shown = if shortcut { format!("{key} =") } else { line.to_owned() };
+            there.insert(format!("{section} {shown}"));
+        }
+    }
+    assert!(there.contains("[index name] days = 30") && there.contains("[shortcut name] query ="), "{there:#?}");
+
+    let mut described = BTreeSet::new();
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix(".Ss ") {
+            section = heading.split(':').next().unwrap().to_owned();
+        } else if let Some(item) = line.strip_prefix(".It Li ") {
+            described.insert(format!("{section} {item}"));
+        }
+    }
+    assert_eq!(described, there, "left: described in man/alco.ini.5, right: in alco.ini.example");
 }
