@@ -50,9 +50,16 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Exit { text, code: 0 }) => {
-            // a reader that has gone away has read what it wanted
-            let _ = io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
+            let mut stdout = io::stdout();
+            match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+                // a part of searchd's configuration must not pass for all of it
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    eprintln!("alco: cannot write all of it: {error}");
+                    ExitCode::from(FAILURE)
+                }
+                // a reader that has gone away has read what it wanted
+                _ => ExitCode::SUCCESS,
+            }
         }
         Err(Exit { text, code }) => {
             let _ = io::stderr().write_all(text.as_bytes());

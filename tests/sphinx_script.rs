@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Stack, directory, executable, soak, wait_until};
+use crate::support::{ALCO as BINARY, Stack, directory, executable, soak, wait_until};
 
 /// What both scripts allow alco to take, and then some.
 const LIMIT: Duration = Duration::from_secs(10 + 10);
@@ -547,4 +547,12 @@ fn wanted(program: &str) -> String {
     let places = std::env::var_os("PATH").unwrap();
     let found = std::env::split_paths(&places).map(|place| place.join(program)).find(|path| path.exists());
     fs::canonicalize(found.expect(program)).unwrap().display().to_string()
+}
+
+#[test]
+fn alco_itself_fails_where_it_cannot_print_all_of_it() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut alco = Command::new(BINARY);
+    let output = alco.arg("sphinx-conf").env("ALCO_INI", "/dev/null").stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }

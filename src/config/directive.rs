@@ -3,6 +3,9 @@
 //! A search is exact only if searchd cuts text into words as `sphinx::text` expects, keeps what alco stores, and loses
 //! nothing it has confirmed. Everything else (memory, timeouts, threads, logs) is the administrator's.
 
+use super::Dialect;
+use super::value::nearest;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {
     /// `[sphinx.index]`, `[sphinx.index NAME]`
@@ -66,6 +69,126 @@ const SHAPE: &[&str] = &[
     "stored_only_fields",
     "type",
 ];
+
+/// What else a realtime or a distributed index of Sphinx 2.2 and 2.3 may have.
+const INDEX: &[&str] = &[
+    "agent_connect_timeout",
+    "agent_query_timeout",
+    "agent_retry_count",
+    "docinfo",
+    "expand_keywords",
+    "global_idf",
+    "ha_strategy",
+    "inplace_docinfo_gap",
+    "inplace_enable",
+    "inplace_hit_gap",
+    "inplace_reloc_factor",
+    "inplace_write_factor",
+    "min_infix_len",
+    "mirror_retry_count",
+    "mlock",
+    "ondisk_attrs",
+    "preopen",
+    "rt_mem_limit",
+];
+
+/// What searchd of Sphinx 2.2 and 2.3 may have.
+const SEARCHD: &[&str] = &[
+    "agent_connect_timeout",
+    "agent_query_timeout",
+    "agent_retry_count",
+    "agent_retry_delay",
+    "attr_flush_period",
+    "binlog_flush",
+    "binlog_max_log_size",
+    "binlog_path",
+    "client_timeout",
+    "collation_libc_locale",
+    "collation_server",
+    "dist_threads",
+    "expansion_limit",
+    "ha_period_karma",
+    "ha_ping_interval",
+    "hostname_lookup",
+    "listen",
+    "listen_backlog",
+    "log",
+    "max_batch_queries",
+    "max_children",
+    "max_filter_values",
+    "max_filters",
+    "max_packet_size",
+    "mva_updates_pool",
+    "mysql_version_string",
+    "net_send_job",
+    "net_throttle_accept",
+    "net_throttle_action",
+    "net_wait_tm",
+    "net_workers",
+    "ondisk_attrs_default",
+    "persistent_connections_limit",
+    "pid_file",
+    "predicted_time_costs",
+    "prefork_rotation_throttle",
+    "preopen_indexes",
+    "qcache_max_bytes",
+    "qcache_thresh_msec",
+    "qcache_ttl_sec",
+    "query_log",
+    "query_log_format",
+    "query_log_min_msec",
+    "queue_max_length",
+    "read_buffer",
+    "read_timeout",
+    "read_unhinted",
+    "rt_flush_period",
+    "rt_merge_iops",
+    "rt_merge_maxiosize",
+    "seamless_rotate",
+    "shutdown_timeout",
+    "snippets_file_prefix",
+    "sphinxql_state",
+    "sphinxql_timeout",
+    "subtree_docs_cache",
+    "subtree_hits_cache",
+    "thread_stack",
+    "unlink_old",
+    "watchdog",
+    "workers",
+];
+
+/// What Manticore warns of, or has no more.
+const NOT_OF_MANTICORE: &[&str] = &[
+    "dist_threads",
+    "max_children",
+    "ondisk_attrs_default",
+    "prefork_rotation_throttle",
+    "preopen_indexes",
+    "queue_max_length",
+    "read_timeout",
+    "workers",
+];
+
+/// Why searchd of that dialect would not know this directive: it ends at its next start where it does not. Manticore gets new
+/// ones with each release, so only those that it warns of are refused.
+pub fn known(of: Of, key: &str, dialect: Dialect) -> Result<(), String> {
+    match dialect {
+        Dialect::Manticore if of == Of::Searchd && NOT_OF_MANTICORE.contains(&key) => {
+            Err(format!("'{key}' is no directive of Manticore any more; leave the line out"))
+        }
+        Dialect::Manticore => Ok(()),
+        Dialect::Sphinx => {
+            let known = if of == Of::Index { INDEX } else { SEARCHD };
+            let near = || {
+                nearest(key, known.iter().copied()).map_or(String::new(), |near| format!("; did you mean '{near}'?"))
+            };
+            match known.contains(&key) {
+                true => Ok(()),
+                false => Err(format!("searchd knows no directive '{key}', and would end at its next start{}", near())),
+            }
+        }
+    }
+}
 
 /// May several lines hold this one?
 pub fn may_repeat(of: Of, key: &str) -> bool {
@@ -184,6 +307,23 @@ mod tests {
         }
         for (key, value) in [("max_packet_size", "128M"), ("max_packet_size", "65536K"), ("binlog_flush", "2")] {
             assert_eq!(check(Of::Searchd, key, value), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_directive_that_searchd_does_not_know_would_be_its_end() {
+        let check = |of, key, dialect, refused: &str| match known(of, key, dialect) {
+            Ok(()) => assert_eq!(refused, "", "{key}"),
+            Err(told) => assert!(!refused.is_empty() && told.contains(refused), "{told}"),
+        };
+        check(Of::Index, "rt_memlimit", Dialect::Sphinx, "did you mean 'rt_mem_limit'?");
+        check(Of::Index, "rt_mem_limit", Dialect::Sphinx, "");
+        check(Of::Searchd, "max_children", Dialect::Sphinx, "");
+        check(Of::Searchd, "optimize_cutoff", Dialect::Sphinx, "knows no directive");
+        check(Of::Searchd, "optimize_cutoff", Dialect::Manticore, "");
+        check(Of::Index, "optimize_cutoff", Dialect::Manticore, "");
+        for key in NOT_OF_MANTICORE {
+            check(Of::Searchd, key, Dialect::Manticore, "any more");
         }
     }
 }

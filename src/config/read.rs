@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::directive::Of;
+use super::directive::{self, Of};
 use super::ini::{self, Mistake, Section};
 use super::reader::{Reader, title};
 use super::value::{self, choice, list, list_of, not_empty, number, optional, text, yes_no};
@@ -157,6 +157,17 @@ impl Reading {
         };
         let mut queues: BTreeMap<&str, &IndexName> = BTreeMap::new();
         for section in sections {
+            let of = match section.kind {
+                "sphinx.index" => Some(Of::Index),
+                "sphinx.searchd" => Some(Of::Searchd),
+                _ => None,
+            };
+            for entry in of.iter().flat_map(|_| &section.entries) {
+                let unknown = of.map(|of| directive::known(of, entry.key, self.config.sphinx.dialect));
+                if let Some(Err(what)) = unknown {
+                    wrong(section, entry.key, what);
+                }
+            }
             match (section.kind, section.name) {
                 ("sphinx.index", Some(name)) if !known(name) => wrong(section, "", near(name)),
                 ("shortcut", Some(name)) => {

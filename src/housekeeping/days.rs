@@ -84,10 +84,13 @@ impl Days {
         self.told = None;
     }
 
-    pub fn look(&mut self, config: &Config, today: Day, engine: &mut Engine) {
+    /// `idle`: nothing is being stored.
+    pub fn look(&mut self, config: &Config, today: Day, engine: &mut Engine, idle: bool) {
         // searchd being away is said by those who need it
         let Ok(tables) = engine.select("SHOW TABLES") else { return };
-        keep_binlog_in_use(config, today, engine);
+        if idle {
+            keep_binlog_in_use(config, today, engine);
+        }
         let served = tables.iter().map(|row| row.text(0)).collect();
         let difference = Difference::of(config, today, &served);
         let Some(text) = difference.text() else {
@@ -107,6 +110,7 @@ impl Days {
             }
             None => GRACE,
         };
+        keep_binlog_in_use(config, today, engine);
         match reread(&config.sphinx) {
             Ok(()) => {
                 if self.told.is_none() {
@@ -139,7 +143,8 @@ fn span(config: &Config, today: Day) -> String {
 ///
 /// searchd 2.2.11 dies of the first insert after it was told to serve an index no more, if at that moment all that its binlog
 /// held was in the indexes' files: as it is when records were few for longer than rt_flush_period, or a day was just finished.
-/// Seen each time. With a transaction in it the binlog stays; whoever has searchd read its configuration anew, alco or cron.
+/// Seen each time. With a transaction in it the binlog stays. So this comes before alco tells searchd, and now and then while
+/// nothing is stored, since others may tell it. Not always: the transaction keeps old binlogs until rt_flush_period.
 fn keep_binlog_in_use(config: &Config, today: Day, engine: &mut Engine) {
     let never = DocId::new(1).expect("1 is within the range of docids, and before all that are given out");
     if let Some(index) = config.indexes.first() {

@@ -73,7 +73,7 @@ impl<'a> Housekeeping<'a> {
         for round in 0_u32.. {
             let now = Ts::of(SystemTime::now());
             self.report(now);
-            self.days.look(self.config, now.day(), &mut self.engine);
+            self.days.look(self.config, now.day(), &mut self.engine, self.rate == 0);
             if round % FORGET_ROUNDS == 0 {
                 self.forget(now.day());
                 self.finishing.look_back(self.config, &self.values, now.day());
@@ -92,7 +92,7 @@ impl<'a> Housekeeping<'a> {
                     self.forget(today);
                 }
                 if turned || self.days.is_waiting() {
-                    self.days.look(self.config, today, &mut self.engine);
+                    self.days.look(self.config, today, &mut self.engine, false);
                 }
                 self.finishing.step(self.config, &self.shared, &self.values, now, self.rate);
             }

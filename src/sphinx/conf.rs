@@ -216,6 +216,37 @@ mod tests {
     }
 
     #[test]
+    fn manticore_is_told_nothing_that_it_warns_of() {
+        let conf = conf("[sphinx]\ndialect = manticore\n[index web]\n");
+        for key in [
+            "workers",
+            "ondisk_attrs",
+            "ondisk_attrs_default",
+            "max_children",
+            "preopen_indexes",
+            "read_timeout",
+            "dist_threads",
+        ] {
+            assert!(!conf.contains(&format!("    {key} = ")), "{key}");
+        }
+    }
+
+    /// One that searchd does not serve would make Manticore serve none of the index.
+    #[test]
+    fn every_local_of_a_distributed_index_is_there_and_nothing_twice() {
+        let conf = conf("[index a]\ndays = 3\n[index b]\ndays = 1\n");
+        let mut headers: Vec<&str> = conf.lines().filter_map(|line| line.strip_prefix("index ")).collect();
+        for local in conf.lines().filter_map(|line| line.strip_prefix("    local = ")) {
+            assert!(headers.contains(&local), "{local}");
+        }
+        let all = headers.len();
+        headers.sort_unstable();
+        headers.dedup();
+        assert_eq!(headers.len(), all);
+        assert_eq!(conf, super::tests::conf("[index a]\ndays = 3\n[index b]\ndays = 1\n"), "the same each time");
+    }
+
+    #[test]
     fn the_ini_overrides_key_by_key_and_the_index_before_all_indexes() {
         let ini = "[index a]\n[index b]\n[sphinx.index]\nrt_mem_limit = 512M\npreopen = 1\n\
                    [sphinx.index b]\nrt_mem_limit = 128M\n[sphinx.searchd]\nlisten = 127.0.0.1:1:mysql41, 9312\nlog = /l";
