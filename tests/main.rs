@@ -28,6 +28,7 @@ mod queues;
 mod readme;
 mod redelivery;
 mod refused;
+mod restart;
 mod send;
 mod servers;
 mod servers_away;
