@@ -1,6 +1,6 @@
 //! make bench: what does collecting cost? 300,000 records wait in a queue; how fast do they get through alco into searchd,
 //! against a bare loader that sends the very rows that alco stored, in batches as large, over as many connections; how much
-//! CPU and memory does alco take for it?
+//! CPU and memory does alco take for it? And how long is a record on its way to somebody who follows?
 //!
 //! Prints each figure beside what it has to reach, and fails if one does not. ALCO_BENCH_RECORDS names a file of JSON lines
 //! to use instead of what ../shared/bench/gen.py writes.
@@ -15,6 +15,8 @@ mod text;
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread;
@@ -23,7 +25,7 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
-use support::{Alco, Publisher, SOON, Stack, queue_state, wait_until};
+use support::{Alco, Publisher, SOON, Stack, body, queue_state, wait_until};
 
 const RECORDS: usize = 300_000;
 const SPAN: Duration = Duration::from_secs(6 * 3600);
@@ -39,6 +41,8 @@ const DEADLINE: Duration = Duration::from_secs(300);
 const SHARE: f64 = 0.5;
 const CPU: f64 = 20.0;
 const PEAK: f64 = 48.0;
+/// From publish to the wire of whoever follows.
+const FOLLOWED: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let bodies = bodies();
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
     assert_eq!(stored(&mut searchd), count, "each is stored once");
     let (cpu, peak) = (cpu_seconds(alco.pid()), status_mb(alco.pid(), "VmHWM:"));
     alco.stop();
+    let mut followed = followed(&stack);
 
     let loaded = load(&stack, count);
     let rate = |took: Duration| count as f64 / took.as_secs_f64();
@@ -93,7 +98,44 @@ fn main() -> ExitCode {
         }
         _ => println!("CPU and memory are read from Linux' /proc, which is not here"),
     }
+    followed.sort_unstable();
+    let (median, worst) = (followed[followed.len() / 2], followed[followed.len() - 1]);
+    good &= figure(
+        "follow=1",
+        format!("{:>8} ms in the median, {} ms at the most", median.as_millis(), worst.as_millis()),
+        worst <= FOLLOWED,
+        format!("{} ms", FOLLOWED.as_millis()),
+    );
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How long records are on their way that come seldom, and some of a busy stream.
+#[allow(clippy::unwrap_used)] // as in the tests
+fn followed(stack: &Stack) -> Vec<Duration> {
+    let alco = Alco::start(stack, INDEX);
+    let mut stream = TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.write_all(b"GET /grep/bench/?format=text&follow=1&limit=1&columns= HTTP/1.0\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    // behind the head: whoever begins to follow has it
+    lines.by_ref().find(|line| line.is_empty());
+    let mut publisher = Publisher::open(&stack.amqp);
+    let mut took = Vec::new();
+    for (pause, count) in [(700, 20), (70, 60)] {
+        for n in 0..count {
+            thread::sleep(Duration::from_millis(pause + n * 7 % 50));
+            let message = format!("followed {pause} {n}.");
+            let sent = Instant::now();
+            publisher.publish("logstash", "bench.shop", [body(&message)]);
+            // the busy stream does not wait for each of its records
+            if pause > 500 || n % 10 == 9 {
+                lines.by_ref().find(|line| line.ends_with(&message)).unwrap();
+                took.push(sent.elapsed());
+            }
+        }
+    }
+    assert!(alco.stop().success());
+    took
 }
 
 fn figure(name: &str, value: String, good: bool, wanted: String) -> bool {

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::support::browser::Browser;
 use crate::support::{Alco, Publisher, SOON, Stack, body, soak, wait_until};
 
 /// `curl -N`, and when each line came.
@@ -348,6 +349,97 @@ fn searchd_may_die_and_come_back_while_somebody_follows() {
     assert!(alco.stop().success());
 }
 
+/// A reader who takes a little now and then, for a while, and then everything until all of these have come.
+fn slow_reader(alco: &Alco, path: &str, slow: Duration, ends: &'static [&'static str]) -> thread::JoinHandle<String> {
+    let mut stream = TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(3 * SOON)).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
+    thread::spawn(move || {
+        let (mut read, mut chunk, began) = (Vec::new(), vec![0; 16 * 1024], Instant::now());
+        let mut missing = ends.to_vec();
+        loop {
+            let count = stream.read(&mut chunk).unwrap();
+            let before = read.len().saturating_sub(100);
+            read.extend_from_slice(&chunk[..count]);
+            let tail = String::from_utf8_lossy(&read[before..]);
+            missing.retain(|end| !tail.contains(end));
+            if count == 0 || missing.is_empty() {
+                // the last character may have come in part
+                return String::from_utf8_lossy(&read).into_owned();
+            }
+            if began.elapsed() < slow {
+                thread::sleep(Duration::from_millis(500));
+            }
+        }
+    })
+}
+
+#[test]
+fn a_slow_reader_is_told_that_it_lags_and_what_was_left_out() {
+    const RECORDS: usize = 60_000;
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("slow"));
+    let slow = Duration::from_secs(25);
+    let page = slow_reader(&alco, "/grep/slow/?follow=1", slow, &["the end of it"]);
+    let stream =
+        slow_reader(&alco, "/grep/slow/?follow=1&format=ndjson", slow, &["the end of it", "nothing lags any more"]);
+    let quick = slow_reader(&alco, "/grep/slow/?follow=1&wrap=1", Duration::ZERO, &["</html>"]);
+    wait_until("all follow", SOON, || alco.get("/metrics").body.contains("\nalco_followers 3\n").then_some(()));
+    let mut publisher = Publisher::open(&stack.amqp);
+    let padding = "as long as records are ".repeat(10);
+    for from in (0..RECORDS).step_by(10_000) {
+        publisher.publish(
+            "logstash",
+            "slow.key",
+            (from..from + 10_000).map(|n| body(&format!("record {n} {padding}"))),
+        );
+    }
+    wait_until("all are stored", 6 * SOON, || stack.count("slow").filter(|count| *count >= RECORDS as u64));
+    // one of them may be left out itself
+    let mut ends = 0;
+    while !(stream.is_finished() && page.is_finished()) {
+        publisher.publish("logstash", "slow.key", [body("the end of it")]);
+        ends += 1;
+        thread::sleep(Duration::from_secs(1));
+    }
+
+    let stream = stream.join().unwrap();
+    let lines: Vec<&str> = stream.split_once("\r\n\r\n").unwrap().1.trim_end().lines().map(str::trim_start).collect();
+    let told = lines.iter().filter(|line| line.starts_with(r#"{"@alco":"lags: "#)).count();
+    assert!(told > 0, "it lagged, and was not told so");
+    let numbers = |texts: &mut dyn Iterator<Item = &str>| -> Vec<usize> {
+        texts.filter_map(|text| text.split_once("record ")?.1.split(' ').next()?.parse().ok()).collect()
+    };
+    let mut came = numbers(&mut lines.iter().copied());
+    came.sort_unstable();
+    assert!(
+        came == (0..RECORDS).collect::<Vec<_>>(),
+        "{} of {RECORDS} came, and a stream leaves nothing out",
+        came.len()
+    );
+
+    let page = page.join().unwrap();
+    let came: HashSet<usize> = numbers(&mut page.split("<span class=\"m\">").skip(1)).into_iter().collect();
+    let left_out: usize = page
+        .match_indices(" records are left out here")
+        .map(|(at, _)| {
+            let number = page[..at].rsplit(' ').next().unwrap();
+            number.replace(',', "").parse::<usize>().unwrap()
+        })
+        .sum();
+    println!("{} came, {left_out} were left out, the stream was told {told} times that it lags", came.len());
+    assert!(left_out > 0, "nothing was left out");
+    let all = came.len() + left_out;
+    assert!((RECORDS..=RECORDS + ends).contains(&all), "what did not come was not counted: {all}");
+
+    let quick = quick.join().unwrap();
+    assert_eq!(quick.matches("<span class=\"m\">").count(), 20_000);
+    assert!(quick.contains("this page ends here, after 20,000 lines"));
+    let on = quick.rsplit("<a href=\"").find(|link| link.contains("go on")).unwrap();
+    let on = on.split('"').next().unwrap().replace("&amp;", "&");
+    assert!(on.starts_with("?wrap=1&follow=1&cursor=a"), "{on}");
+}
+
 /// nginx gives up on a reply that is silent for 60 s, by default; in the short form it does so after 8 s.
 #[test]
 fn silence_behind_nginx_is_no_end() {
@@ -392,10 +484,9 @@ fn a_page_that_refreshes_itself_is_read_in_a_text_browser() {
     assert_eq!(stop, "/grep/refreshed/");
 
     // who speaks HTTP/1.0 gets no chunks
-    let mut stream = std::net::TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
+    let mut stream = TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
-    std::io::Write::write_all(&mut stream, b"GET /grep/refreshed/?follow=1&format=text&limit=1 HTTP/1.0\r\n\r\n")
-        .unwrap();
+    stream.write_all(b"GET /grep/refreshed/?follow=1&format=text&limit=1 HTTP/1.0\r\n\r\n").unwrap();
     let mut reply = String::new();
     let mut byte = [0];
     while !reply.contains("entry 149.") {
@@ -404,4 +495,97 @@ fn a_page_that_refreshes_itself_is_read_in_a_text_browser() {
     }
     assert!(!reply.to_lowercase().contains("transfer-encoding"), "{reply}");
     assert!(reply.contains("X-Accel-Buffering: no"), "{reply}");
+}
+
+/// Distance of the box's view from its end, and the texts of the first and the last line.
+const VIEW: &str = "const tail = document.querySelector('.tail'), lines = [...document.querySelectorAll('.tail .m')];
+    const last = lines.at(-1).getBoundingClientRect(), box = tail.getBoundingClientRect();
+    return [Math.round(-tail.scrollTop), lines.length, lines.at(-1).textContent, last.bottom <= box.bottom + 1 && last.top >= box.top]";
+
+#[test]
+fn a_page_grows_in_a_browser_and_stays_where_its_reader_is() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("growing"));
+    let mut publisher = Publisher::open(&stack.amqp);
+    let mut sent = 0;
+    let levels = ["INFO", "DEBUG", "INFO", "WARNING", "INFO", "ERROR", "INFO"];
+    let texts = [
+        "GET /cart/ 200 in 31 ms",
+        "cache hit for basket 5512",
+        "order 9981 was paid",
+        "slow query: 812 ms",
+        "sent 3 mails",
+        "connection timed out to ledger.internal:7001",
+        "worker 4 is idle",
+    ];
+    let mut publish = |publisher: &mut Publisher, count: usize| {
+        let bodies = (sent..sent + count).map(|n| {
+            let rest = format!(
+                r#","seq":{n},"levelname":"{}","host":"web-0{}","logger":"shop.{}""#,
+                levels[n % 7],
+                n % 3,
+                n % 5
+            );
+            aged(&format!("{n}: {}", texts[n % 7]), 0, &rest)
+        });
+        publisher.publish("logstash", "growing.key", bodies);
+        sent += count;
+    };
+    publish(&mut publisher, 150);
+    wait_until("they are stored", SOON, || stack.count("growing").filter(|count| *count >= 150));
+
+    let browser = Browser::impatient(stack);
+    browser.screen(1280, 800, false);
+    browser.open(&format!("{}/grep/growing/?follow=1", alco.url));
+    let ready = "return document.querySelectorAll('.tail .m').length >= 100";
+    wait_until("the last lines are there", SOON, || browser.script(ready).as_bool().filter(|ready| *ready));
+    let shows = |lines: usize, last: usize| {
+        wait_until(&format!("line {last} comes"), SOON, || {
+            let view = browser.script(VIEW);
+            let is_there = view[1] == lines && view[2].as_str()?.starts_with(&format!("{last}: "));
+            is_there.then_some((view[0].as_i64()?, view[3].as_bool()?))
+        })
+    };
+    assert_eq!(shows(100, 149), (0, true), "pinned to the newest");
+
+    // what is selected stays selected, and the view goes with the newest
+    let select = "getSelection().selectAllChildren([...document.querySelectorAll('.tail .m')].at(-3)); return String(getSelection())";
+    let selected = browser.script(select);
+    assert!(selected.as_str().unwrap().starts_with("147: "), "{selected}");
+    for n in 1..=6 {
+        publish(&mut publisher, 5);
+        assert_eq!(shows(100 + 5 * n, 149 + 5 * n), (0, true));
+    }
+    assert_eq!(browser.script("return String(getSelection())"), selected);
+    for (name, width, scheme) in
+        [("follow.png", 1280, "light"), ("follow-dark.png", 1280, "dark"), ("phone-follow.png", 390, "light")]
+    {
+        browser.colours(scheme);
+        browser.screen(width, if width < 500 { 844 } else { 800 }, width < 500);
+        assert_eq!(browser.overhang(), 0, "{name} is wider than its screen");
+        browser.screenshot(name);
+        if let Some(barriers) = browser.barriers() {
+            assert!(barriers.is_empty(), "{name}: {barriers:#?}");
+        }
+    }
+    browser.screen(1280, 800, false);
+
+    // a reader who has scrolled up keeps his place
+    browser.script("document.querySelector('.tail').scrollTop = -400");
+    let top = "const line = [...document.querySelectorAll('.tail .m')].find(m => m.textContent.startsWith('130: '));
+        return Math.round(line.getBoundingClientRect().top)";
+    let before = browser.script(top);
+    publish(&mut publisher, 40);
+    let (distance, is_seen) = shows(170, 219);
+    assert!(distance > 400 && !is_seen, "{distance} {is_seen}");
+    assert_eq!(browser.script(top), before, "the same line at the same place");
+    // and is taken along again from the end on
+    browser.script("document.querySelector('.tail').scrollTop = 0");
+    publish(&mut publisher, 1);
+    assert_eq!(shows(171, 220), (0, true));
+
+    assert_eq!(browser.complaints(), Vec::<Value>::new());
+    browser.click("a[accesskey=f]");
+    wait_until("the page is a still one", SOON, || (!browser.address().contains("follow")).then_some(()));
+    wait_until("nobody follows", SOON, || alco.get("/metrics").body.contains("\nalco_followers 0\n").then_some(()));
 }

@@ -17,7 +17,7 @@ use super::grep::{frame, settings};
 use super::lines::Lines;
 use super::pages::follow::View;
 use super::pages::log::{Log, View as LogView};
-use super::pages::{records, thousands};
+use super::pages::{Frame, records, thousands};
 use super::refusal::{Refusal, why};
 use super::reply::Reply;
 use super::stream::{Body, Cut, Work};
@@ -159,7 +159,8 @@ fn write_page(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) 
     let page_size = query.limit.unwrap_or(site.config.http.page_size).get();
     let still = Query { follow: Follow::No, ..query.clone() };
     let lines = LogView {
-        frame: frame(site, Some(query)),
+        // its form for the time zone would stand at the end
+        frame: Frame { state: None, ..frame(site, Some(query)) },
         query: &still,
         now,
         zone: &zone,

@@ -106,7 +106,13 @@ struct Follower<'a> {
     missing: Vec<String>,
     /// what searchd warned of last
     warnings: Vec<String>,
+    /// not told yet
     late: u64,
+    left_out: u64,
+    /// all that was committed before has gone out
+    caught_up: Instant,
+    /// when it was said that not all of it has
+    behind: Option<Instant>,
 }
 
 /// What arrives in one index.
@@ -141,6 +147,9 @@ impl<'a> Follower<'a> {
             missing: Vec::new(),
             warnings: Vec::new(),
             late: 0,
+            left_out: 0,
+            caught_up: Instant::now(),
+            behind: None,
         })
     }
 
@@ -238,7 +247,8 @@ impl<'a> Follower<'a> {
     }
 
     fn run(&mut self, leaves_out: bool, pause: &dyn Fn(Duration) -> bool, take: &mut dyn FnMut(News) -> bool) {
-        let (mut is_away, mut behind) = (false, None);
+        let mut is_away = false;
+        self.caught_up = Instant::now();
         let (mut lively, mut all) = (Instant::now(), Instant::now() + HELD_UP);
         let mut rest = OFTEN;
         while pause(rest) {
@@ -257,10 +267,17 @@ impl<'a> Follower<'a> {
                 Ok(0) => Ok(true),
                 Ok(_) => {
                     lively = Instant::now();
-                    self.hand_over(leaves_out, &mut behind, pause, take)
+                    if is_away {
+                        // no reader's fault
+                        self.caught_up = began;
+                    }
+                    self.hand_over(leaves_out, pause, take)
                 }
                 Err(fault) => Err(fault),
             };
+            if outcome.is_ok() {
+                self.caught_up = began;
+            }
             let goes_on = match outcome {
                 Ok(goes_on) => goes_on && (!std::mem::take(&mut is_away) || take(News::Back)) && self.tell(take),
                 Err(fault) => {
@@ -274,12 +291,14 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Says what came too late, and what is missing, where that was not said already.
+    /// Says what was left out, what came too late, and what is missing, where that was not said already.
     fn tell(&mut self, take: &mut dyn FnMut(News) -> bool) -> bool {
-        let late = std::mem::take(&mut self.late);
+        let (late, left_out) = (std::mem::take(&mut self.late), std::mem::take(&mut self.left_out));
         let missing: Vec<String> = self.warnings.iter().filter(|what| !self.missing.contains(what)).cloned().collect();
         self.missing = std::mem::take(&mut self.warnings);
-        (late == 0 || take(News::Late(late))) && missing.into_iter().all(|what| take(News::Missing(what)))
+        (left_out == 0 || take(News::LeftOut(left_out)))
+            && (late == 0 || take(News::Late(late)))
+            && missing.into_iter().all(|what| take(News::Missing(what)))
     }
 
     /// Counts what there is. Returns how many documents are waiting to be fetched.
@@ -304,11 +323,9 @@ impl<'a> Follower<'a> {
     fn hand_over(
         &mut self,
         leaves_out: bool,
-        behind: &mut Option<Instant>,
         pause: &dyn Fn(Duration) -> bool,
         take: &mut dyn FnMut(News) -> bool,
     ) -> Result<bool, Fault> {
-        let began = Instant::now();
         loop {
             let fetched = self.fetch();
             // what was fetched is known, and would not be fetched again
@@ -321,17 +338,18 @@ impl<'a> Follower<'a> {
                 .iter()
                 .flat_map(|stream| stream.waiting.iter().map(|counted| stream.arrivals.unknown(counted)))
                 .sum();
+            let lag = self.caught_up.elapsed();
             if waiting == 0 {
-                let lagged = began.elapsed() < LAGS && behind.take().is_some();
+                let lagged = lag < LAGS && self.behind.take().is_some();
                 return Ok(!lagged || take(News::Behind(0)));
             }
-            if leaves_out && began.elapsed() > PATIENCE {
+            if leaves_out && lag > PATIENCE {
+                self.behind = None;
                 self.leave_out()?;
-                *behind = None;
-                return Ok(take(News::LeftOut(waiting)));
+                return Ok(true);
             }
-            if began.elapsed() > LAGS && behind.is_none_or(|said| said.elapsed() > SAY) {
-                *behind = Some(Instant::now());
+            if lag > LAGS && self.behind.is_none_or(|said| said.elapsed() > SAY) {
+                self.behind = Some(Instant::now());
                 if !take(News::Behind(waiting)) {
                     return Ok(false);
                 }
@@ -436,11 +454,12 @@ impl<'a> Follower<'a> {
         true
     }
 
-    /// What is waiting is known from now on.
+    /// What is waiting, and what has come to it since it was counted, is known from now on.
     fn leave_out(&mut self) -> Result<(), Fault> {
         for stream in &mut self.streams {
             while let Some(counted) = stream.waiting.front() {
                 let ids = self.searcher.news.with(|engine| ids(engine, stream.plan, counted.bucket))?;
+                self.left_out += ids.iter().filter(|id| !stream.arrivals.knows(**id)).count() as u64;
                 stream.arrivals.learn(counted.bucket, &ids);
                 stream.waiting.pop_front();
             }

@@ -24,6 +24,15 @@ pub struct Browser {
 
 impl Browser {
     pub fn start(stack: &Stack) -> Browser {
+        Browser::with(stack, "normal")
+    }
+
+    /// Does not wait for the end of a page before it looks into it: some have none.
+    pub fn impatient(stack: &Stack) -> Browser {
+        Browser::with(stack, "none")
+    }
+
+    fn with(stack: &Stack, page_load_strategy: &str) -> Browser {
         static ONE: Mutex<()> = Mutex::new(());
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -49,7 +58,8 @@ impl Browser {
             "--disable-dev-shm-usage",
             &profile,
         ];
-        let capabilities = json!({"goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL"}});
+        let capabilities = json!({"goog:chromeOptions": {"args": args}, "goog:loggingPrefs": {"browser": "ALL"},
+            "pageLoadStrategy": page_load_strategy});
         let session = browser.post("/session", json!({"capabilities": {"alwaysMatch": capabilities}}));
         browser.url += &format!("/session/{}", session["sessionId"].as_str().unwrap());
         browser

@@ -29,7 +29,7 @@ impl View<'_> {
             (self.frame().opening(&format!("following {}", self.lines.title()), &[("#log", "Skip to the log")]))
             (search::form(q))
             div.bar {
-                span { "follows what arrives; the newest line is the last" }
+                span { "follows what arrives; the newest line is the last; times in " (self.frame().zone) }
                 " "
                 a href="#e1" accesskey="e" { "next error ↓" }
                 " "
