@@ -268,8 +268,14 @@ fn screenshots(browser: &Browser, alco: &Alco) {
         browser.colours(scheme);
         browser.screen(1280, 800, false);
         browser.open(&log);
-        browser.screenshot(&format!("{scheme}.png"));
+        browser.screenshot(&format!("{scheme}.png"), None);
     }
+    browser.colours("light");
+    browser.open(&log);
+    browser.screenshot("histogram.png", Some(".hist"));
+    browser.open(&at("/grep/web,billing/?start_ts=-6h&levelname=ERROR"));
+    browser.click(".error:nth-of-type(n+6) .context summary");
+    browser.screenshot("unfolded.png", None);
     browser.open(&at("/grep/web,billing/?start_ts=-6h&levelname=ERROR"));
     let link = browser.one(".error:has(.context) .t");
     let record = browser.ask(&format!("/element/{link}/property/href")).as_str().unwrap().to_owned();
@@ -288,7 +294,7 @@ fn screenshots(browser: &Browser, alco: &Alco) {
         browser.screen(width, if width < 500 { 844 } else { 800 }, width < 500);
         browser.open(&path);
         assert_eq!(browser.overhang(), 0, "{name} is wider than its screen");
-        browser.screenshot(name);
+        browser.screenshot(name, None);
     }
     // a page that refuses is a 400, which Chromium notes
     let noted = browser.complaints();

@@ -12,7 +12,7 @@ use super::lines::Lines;
 use super::pages::found::{Found, Total};
 use super::pages::log::{Log, View as LogView};
 use super::pages::{Frame, filters, histogram, links, values};
-use super::refusal::{Answer, Refusal, why};
+use super::refusal::{Answer, Refusal, unsearchable, why};
 use super::reply::Reply;
 use super::stream::{Body, Cut};
 use super::text;
@@ -100,6 +100,10 @@ pub fn log_page(site: &Site, list: &str, asked: &str, now: Ts) -> Answer {
             302,
             &format!("{}{short}", links::grep_path(&site.config.http.base_path, &query.indexes)),
         ));
+    }
+    let zone = query.zone(&site.config.http.timezone);
+    if let Err(error) = site.searcher.check(&query, now, zone) {
+        return Ok(unsearchable(site, &query, &why(error)));
     }
     if query.follow == Follow::Open
         && let Some(page) = follow::page(site, list, &query, now)

@@ -453,6 +453,7 @@ mod tests {
         check("/logs/grep/web,nginx/", 404, "no index 'nginx'");
         check("/logs/grep/shortcut/fast/", 404, "no shortcut");
         check("/logs/grep/web/?context=x%3Cb", 400, "x&lt;b");
+        check("/logs/grep/web/?search=(x&mode=regex", 400, "name=\"search\" value=\"(x\"");
         check("/logs/grep/web/?search=100%", 400, "Write % as %25");
         check("/logs/grep/web/?search=%ff", 400, "UTF-8");
         check("/logs/grep/%zz/", 400, "%zz");

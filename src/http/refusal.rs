@@ -5,6 +5,7 @@ use super::grep::frame;
 use super::pages::error::{Todo, View};
 use super::reply::Reply;
 use crate::search::SearchError;
+use crate::search::query::Query;
 
 /// What became of a request that names indexes and a search.
 pub type Answer = Result<Reply, Refusal>;
@@ -48,26 +49,33 @@ pub fn why(error: SearchError) -> String {
     }
 }
 
+const CANNOT: &str = "That cannot be searched";
+
+/// The search can be read and not be run; it stands in its form, to be mended there.
+pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
+    let todo = Todo::Say("Change it above, and try again.");
+    let view = View { frame: frame(site, Some(query)), status: 400, title: CANNOT, why, todo, query: Some(query) };
+    Reply::page(400, view.page().into_string())
+}
+
 /// The page that says why there is no answer.
 pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
     let address = site.config.sphinx.address.to_string();
     let (status, title, why, todo) = match refusal {
-        Refusal::Bad(why) => {
-            (400, "That cannot be searched", why.clone(), Todo::Say("Go back, change it, and try again."))
-        }
+        Refusal::Bad(why) => (400, CANNOT, why.clone(), Todo::Say("Go back, change it, and try again.")),
         Refusal::NoIndex(name) => (404, "No such index", format!("There is no index '{name}'."), Todo::PickAnIndex),
         Refusal::Gone(why) => (404, "Not found", why.clone(), Todo::PickAnIndex),
         Refusal::Away(why) => (503, "searchd does not answer", why.clone(), Todo::CheckSphinx { address: &address }),
     };
-    let reply =
-        Reply::page(status, View { frame: frame(site, None), status, title, why: &why, todo }.page().into_string());
+    let view = View { frame: frame(site, None), status, title, why: &why, todo, query: None };
+    let reply = Reply::page(status, view.page().into_string());
     if status == 503 { reply.with("Retry-After", "5") } else { reply }
 }
 
 /// A page about an error of ours or of the request's form.
 pub fn plain_error(site: &Site, status: u16, title: &str, why: &str, todo: &str) -> Reply {
-    let todo = Todo::Say(todo);
-    Reply::page(status, View { frame: frame(site, None), status, title, why, todo }.page().into_string())
+    let view = View { frame: frame(site, None), status, title, why, todo: Todo::Say(todo), query: None };
+    Reply::page(status, view.page().into_string())
 }
 
 /// A page or a stream panicked.

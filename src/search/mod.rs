@@ -183,9 +183,18 @@ impl Searcher {
         }
     }
 
+    /// Whether the search can be run at all; searchd is not asked.
+    pub fn check(&self, query: &Query, now: Ts, zone: &TimeZone) -> Result<(), SearchError> {
+        self.planned(query, now, zone).map(drop)
+    }
+
     fn plan(&self, query: &Query, scope: &Scope) -> Result<Plan, SearchError> {
+        self.planned(query, scope.now, &scope.zone)
+    }
+
+    fn planned(&self, query: &Query, now: Ts, zone: &TimeZone) -> Result<Plan, SearchError> {
         let indexes = query.indexes.iter().map(|name| self.index(name)).collect::<Result<Vec<_>, _>>()?;
-        Plan::new(query, &indexes, self.peers, scope.now, &scope.zone).map_err(SearchError::Bad)
+        Plan::new(query, &indexes, self.peers, now, zone).map_err(SearchError::Bad)
     }
 
     fn index(&self, name: &IndexName) -> Result<&config::Index, SearchError> {

@@ -143,12 +143,13 @@ impl Browser {
         self.chrome("Emulation.setEmulatedMedia", json!({"features": feature}));
     }
 
-    /// What is seen without scrolling, as a file below target/.
+    /// What is seen without scrolling, or of one element, as a file below target/.
     #[track_caller]
-    pub fn screenshot(&self, name: &str) {
+    pub fn screenshot(&self, name: &str, css: Option<&str>) {
+        let what = css.map_or("/screenshot".to_owned(), |css| format!("/element/{}/screenshot", self.one(css)));
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
         fs::create_dir_all(&dir).unwrap();
-        fs::write(dir.join(name), base64(self.ask("/screenshot").as_str().unwrap())).unwrap();
+        fs::write(dir.join(name), base64(self.ask(&what).as_str().unwrap())).unwrap();
     }
 
     /// Wider than the screen: what makes a phone's page slide about.

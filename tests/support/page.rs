@@ -78,6 +78,7 @@ impl Page {
     }
 
     fn resolve(&self, href: &str) -> String {
+        let href = href.split('#').next().unwrap_or_default();
         match href {
             absolute if absolute.starts_with('/') => absolute.to_owned(),
             "./" => self.path.clone(),

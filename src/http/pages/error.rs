@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::Frame;
+use super::{Frame, search};
+use crate::search::query::Query;
 use crate::visible::visible;
 
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct View<'a> {
     /// why, as far as known; may hold what a client or a server said
     pub why: &'a str,
     pub todo: Todo<'a>,
+    /// to be mended in the form that it came from
+    pub query: Option<&'a Query>,
 }
 
 #[derive(Clone, Debug)]
@@ -30,6 +33,7 @@ pub enum Todo<'a> {
 impl View<'_> {
     pub fn page(&self) -> Markup {
         let main = html! {
+            @if let Some(query) = self.query { (search::form(query)) }
             main #log .error {
                 h1 { (self.title) " " span.dim { (self.status) } }
                 p.why { (visible(self.why)) }

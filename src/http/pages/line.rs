@@ -122,7 +122,7 @@ impl Rows<'_> {
     }
 
     fn href(&self, line: &Line) -> String {
-        format!("{}{}/{}", self.record_path, links::place(line.place), self.record_query)
+        format!("{}{}/{}#here", self.record_path, links::place(line.place), self.record_query)
     }
 
     /// The message's other lines. Opening it also lets the first line wrap (style.css).
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(
             written(&line("a <script> & more", &[])),
             "<div role=\"listitem\" class=\"error\" id=\"e1\"><div class=\"r\">\
-             <a class=\"t\" href=\"at/1795341600123456.7.-9/?search=x\" title=\"2026-11-22T10:00:00.123456Z · the lines around it\">10:00:00.123</a> \
+             <a class=\"t\" href=\"at/1795341600123456.7.-9/?search=x#here\" title=\"2026-11-22T10:00:00.123456Z · the lines around it\">10:00:00.123</a> \
              <span class=\"l\">ERROR</span> <span class=\"c\">&lt;b&gt;web↵</span> <span class=\"c\">-</span> \
              <span class=\"m\">a &lt;script&gt; &amp; more</span>\
              <a class=\"next\" href=\"#e2\" title=\"next error\"> ↓</a></div></div>"

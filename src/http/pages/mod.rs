@@ -129,7 +129,7 @@ impl Frame<'_> {
                 @if let Some(state) = &self.state {
                     form method="get" id="zone" {
                         @for (name, value) in state {
-                            @if name != "tz" { input type="hidden" name=(name) value=(value); }
+                            @if name != "tz" { input type="hidden" name=(search::field(name)) value=(search::field(value)); }
                         }
                         label { "Time zone " input name="tz" value=(self.zone) list="zones" size="18" autocomplete="off"; }
                         datalist id="zones" { @for zone in ZONES { option value=(zone) {} } }

@@ -1,7 +1,9 @@
 //! The search form: what to look for, where, when; and the filters as chips. Everything that is not a field of the form
 //! itself goes along in hidden ones, so a new search loses nothing but its place.
 
-use maud::{Markup, html};
+use std::fmt::Write;
+
+use maud::{Markup, PreEscaped, html};
 
 use super::links;
 use crate::search::query::{Comparison, Condition, Context, Filter, Mode, Query, Within};
@@ -18,9 +20,9 @@ pub fn form(query: &Query) -> Markup {
     let own = own_fields(query);
     html! {
         form.search role="search" method="get" {
-            @for (name, value) in hidden_fields(query) { input type="hidden" name=(name) value=(value); }
+            @for (name, value) in hidden_fields(query) { input type="hidden" name=(field(&name)) value=(field(&value)); }
             div.row {
-                input type="search" name="search" value=(own) aria-label="Search" accesskey="s" size="40"
+                input type="search" name="search" value=(field(&own)) aria-label="Search" accesskey="s" size="40"
                     placeholder="text as it stands in the line, or @column=value" autocomplete="off" spellcheck="false";
                 " "
                 (mode(query.mode))
@@ -48,6 +50,22 @@ pub fn form(query: &Query) -> Markup {
             }
         }
     }
+}
+
+/// Text in a field, which must come back as it is: what would be obeyed, were it seen on its way, is written by its number.
+/// (HTML has none for U+0080 to U+009F, and nothing at all for U+0000.)
+pub fn field(text: &str) -> PreEscaped<String> {
+    let mut out = String::with_capacity(text.len());
+    for c in html! { (text) }.into_string().chars() {
+        match c {
+            '\0'..='\x1f' | '\x7f' => write!(out, "&#{};", u32::from(c)).expect("a String takes all"),
+            '\u{80}'.. if visible_in_line(c.encode_utf8(&mut [0; 4])).starts_with("<U+") && c > '\u{9f}' => {
+                write!(out, "&#{};", u32::from(c)).expect("a String takes all");
+            }
+            c => out.push(c),
+        }
+    }
+    PreEscaped(out)
 }
 
 /// What is in the search field, so that it means the same when it is sent again.
@@ -207,6 +225,7 @@ mod tests {
         let attribute = |tag: &str, name: &str| {
             let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
             let text = rest.split('"').next()?;
+            let text = text.replace("&#27;", "\x1b").replace("&#8238;", "\u{202e}");
             Some(text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&"))
         };
         let mut select = String::new();
@@ -237,11 +256,17 @@ mod tests {
     fn a_form_that_is_sent_again_is_the_same_search() {
         check("");
         check("search=%22%3Cb%3E+%26+%27x&mode=regex&case=1&word=1&invert=1&in=all&context=7");
+        check("search=%1b[31m%e2%80%ae&host=%1b");
         check("start_ts=-1h&end_ts=2026-11-22+10:00&host=a&host__not=b,c&off.x=1&columns=a,b&order=desc&wrap=1");
         check("context=y&before=3&after=4&limit=50&tz=Europe/Berlin&cursor=a1.2.3.4");
         check("js.search=x&a%3Db=c%2C&status__gte=500&x__exists=0&x__like=a*b");
         // would be read as a filter, were it not written otherwise
         check("search=a%5C%3Db+%5Chost=web");
+    }
+
+    #[test]
+    fn nothing_in_a_field_is_obeyed() {
+        assert_eq!(field("<\x1b[2J\u{202e}\"\n日\u{7f}").into_string(), "&lt;&#27;[2J&#8238;&quot;&#10;日&#127;");
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl View<'_> {
             main {
                 p.bar { a href=(links::to(&path, self.query)) { "← back to the search" } }
                 @for warning in &self.warnings { (note(html! { (visible_in_line(warning)) })) }
-                section #log {
+                section #log .seen {
                     h1 { "Columns of " (links::index_list(&self.query.indexes)) }
                     @if self.columns.is_empty() { p { "No record with a column has been seen yet." } }
                     @else {
@@ -113,7 +113,7 @@ impl View<'_> {
                         Values::MoreThan(count) => { "over " (thousands(count as u64)) },
                     }
                 }
-                td { @if let Some(last) = column.last { span title=(last) { (age(last, self.now)) } } }
+                td.age { @if let Some(last) = column.last { span title=(last) { (age(last, self.now)) } } }
                 td.example {
                     @if let Some(value) = example { a href=(links::to(path, &links::only(self.query, &column.name, value))) { (visible_in_line(cut(value, EXAMPLE_CHARS).0)) } }
                     @else if let Some(value) = &column.example { (visible_in_line(cut(value, EXAMPLE_CHARS).0)) }
