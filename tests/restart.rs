@@ -1,32 +1,41 @@
 //! alco.ini changes and alco is started anew: searchd serves what it should by then, whether days became fewer or more, or an index
-//! came or went, and nothing leaves the disk at once.
+//! came or went, nothing leaves the disk at once, and what is finished is not done again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use crate::clock::LONG;
+use crate::support::clock::Clock;
 use crate::support::{Alco, Stack, wait_until};
 
 #[test]
 fn fewer_days_and_more_a_new_index_and_a_removed_one_are_served_after_a_restart() {
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    // noon: days are finished some time after midnight
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let noon = today.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
+    let clock = Clock::new("restarted-clock");
+    clock.set(noon.duration_since(now));
     let day = |n: i64| today.checked_add(Span::new().days(n)).unwrap().strftime("%Y%m%d").to_string();
-    let stack = Stack::private("restarted", "[index one]\ndays = 3\n[index two]\ndays = 1\n");
+    let ini = "[index one]\ndays = 3\n[index two]\ndays = 1\n";
+    let stack = Stack::of("restarted", &["rabbitmq", "redis", "searchd"], &clock.alco, ini);
     let servers = fs::read_to_string(stack.dir().join("alco.ini")).unwrap();
     let servers = servers.split("[index ").next().unwrap().to_owned();
     let two_ahead = 2;
+    let mut finished = BTreeMap::new();
     for (ini, expect) in [
-        // index, its days
+        // index, its days; all of them are to be finished but the present one
         ("[index one]\ndays = 3\n[index two]\ndays = 1\n", vec![("one", 3), ("two", 1)]),
-        ("[index one]\ndays = 1\n[index two]\ndays = 1\n", vec![("one", 1), ("two", 1)]),
         ("[index one]\ndays = 5\n[index three]\ndays = 2\n", vec![("one", 5), ("three", 2)]),
+        ("[index one]\ndays = 1\n[index three]\ndays = 1\n", vec![("one", 1), ("three", 1)]),
     ] {
         // searchd's script reads the same settings as alco does
         fs::write(stack.dir().join("alco.ini"), format!("{servers}{ini}")).unwrap();
-        let alco = Alco::start(&stack, ini);
+        let mut alco = Alco::spawn_as(&clock.alco, &stack, ini);
+        alco.wait_ready(&stack);
         let days = |&(index, count): &(&str, i64)| {
             let days = (1 - count..=two_ahead).map(|n| format!("{index}_{}", day(n)));
             days.chain([index.to_owned(), format!("{index}_local")]).collect::<Vec<_>>()
@@ -37,8 +46,18 @@ fn fewer_days_and_more_a_new_index_and_a_removed_one_are_served_after_a_restart(
             (served == expected).then_some(())
         });
         assert_eq!(alco.said("though it was told"), 0, "{}", alco.log());
+        for (index, count) in expect {
+            for past in (1 - count..0).map(|n| format!("{index}_{}", day(n))) {
+                let said = || alco.said(&format!("{past}: the day is over"));
+                if !finished.contains_key(&past) {
+                    wait_until(&format!("{past} is finished"), LONG, || (said() > 0).then_some(()));
+                }
+                *finished.entry(past.clone()).or_insert(0) += said();
+            }
+        }
         assert!(alco.stop().success());
     }
+    assert!(finished.len() == 5 && finished.values().all(|times| *times == 1), "{finished:?}");
     let data = stack.dir().join("searchd/data");
     for (index, n) in [("one", -2), ("one", -4), ("two", 0), ("three", -1)] {
         assert!(data.join(index).join(day(n)).is_dir(), "{index} of {}", day(n));
