@@ -4,10 +4,14 @@
 //! A new subcommand is a struct and a variant of `Command`; the first pass learns its flags from argh. Pure: the words
 //! are an argument, and what is to be printed is returned.
 
+mod grep;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, FromArgs, TopLevelCommand};
+
+pub use grep::Grep;
 
 /// Printed to stdout where `code` is 0, and to stderr otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub struct Exit {
 
 /// As grep and most others do.
 const WRONG_USAGE: u8 = 2;
+/// An option whose value may be left out, and what that means.
+const COLOR: (&str, &str) = ("color", "auto");
 
 #[derive(Debug, PartialEq)]
 pub struct Args {
@@ -46,6 +52,7 @@ struct Alco {
 #[argh(subcommand)]
 pub enum Command {
     Run(Run),
+    Grep(Grep),
     Send(Send),
     SphinxConf(SphinxConf),
     Check(Check),
@@ -200,14 +207,24 @@ impl Typed {
                     Some((name, value)) => (name, Some(value)),
                     None => (long, None),
                 };
+                let name = if name == "colour" { COLOR.0 } else { name };
                 let is = |flag: &FlagInfo| flag.long.trim_start_matches('-') == name;
                 let (takes_value, to) = typed.place(&format!("--{name}"), is, command, program)?;
                 match (takes_value, value) {
                     (true, Some(value)) => to.push(value.to_owned()),
+                    (true, None) if name == COLOR.0 => to.push(COLOR.1.to_owned()),
                     (true, None) => to.push(words.next().ok_or(format!("--{name} needs a value"))?.clone()),
                     (false, Some(_)) => return Err(format!("--{name} takes no value")),
                     (false, None) => {}
                 }
+            } else if let Some(lines) = word.strip_prefix('-').filter(|rest| is_number(rest)) {
+                // -3 is -C3
+                let is = |flag: &FlagInfo| flag.short == Some('C');
+                typed
+                    .place("-C", is, command, program)
+                    .map_err(|_| format!("no option {word}"))?
+                    .1
+                    .push(lines.to_owned());
             } else if word.len() > 1 && word.starts_with('-') {
                 for (at, short) in word.char_indices().skip(1) {
                     let is = |flag: &FlagInfo| flag.short == Some(short);
@@ -273,6 +290,10 @@ impl Typed {
     }
 }
 
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn takes_value(flag: &FlagInfo) -> bool {
     matches!(flag.kind, FlagInfoKind::Option { .. })
 }
@@ -317,8 +338,8 @@ mod tests {
 
     #[test]
     fn wrong_usage_exits_2() {
-        check_exit("", 2, "alco: a command is missing: run, send, sphinx-conf, check\nTry 'alco --help'.");
-        check_exit("rum", 2, "alco: no command 'rum'; there are run, send, sphinx-conf, check");
+        check_exit("", 2, "alco: a command is missing: run, grep, send, sphinx-conf, check\nTry 'alco --help'.");
+        check_exit("rum", 2, "alco: no command 'rum'; there are run, grep, send, sphinx-conf, check");
         check_exit("help", 2, "alco: no command 'help'");
         check_exit("run --collect-only --web-only", 2, "alco: --collect-only and --web-only exclude each other");
         check_exit("run --foo", 2, "alco: no option --foo");

@@ -41,6 +41,8 @@ use crate::time::Ts;
 const USAGE: u8 = 2;
 /// It began, and could not go on.
 const FAILURE: u8 = 1;
+/// alco grep found nothing; what it could not do is 2, as grep's.
+const NOT_FOUND: u8 = 1;
 
 fn main() -> ExitCode {
     // chatter of the libraries below is of no use to an administrator; what amiquip warns of, ingest says
@@ -74,6 +76,22 @@ fn run(args: Args) -> Result<(), Exit> {
             let parts = daemon::Parts { collect: !flags.web_only, web: !flags.collect_only };
             let config = load(args.config.as_deref(), Config::load)?;
             daemon::run(config, parts).map_err(|why| Exit { text: format!("alco: {why}\n"), code: FAILURE })
+        }
+        Command::Grep(grep) => {
+            let options = grep.options()?;
+            let cannot = |why: String| Exit { text: format!("alco grep: {why}\n"), code: USAGE };
+            let source = match &grep.url {
+                Some(url) => term::grep::Source::remote(url).map_err(cannot)?,
+                None => {
+                    let config = load(args.config.as_deref(), Config::load_without_secrets)?;
+                    term::grep::Source::searchd(config, || Ts::of(SystemTime::now()))
+                }
+            };
+            match term::grep::grep(&options, &source).map_err(cannot)? {
+                true => Ok(()),
+                // as grep's
+                false => Err(Exit { text: String::new(), code: NOT_FOUND }),
+            }
         }
         Command::Send(send) => {
             let options = term::send::Options {

@@ -3,12 +3,13 @@
 //! Log text is hostile here too: it ends up in terminals and spreadsheets. A record is one line in each format (but for
 //! line ends inside a quoted cell, and context columns that were asked for); NDJSON has the values that were sent.
 
-use std::io::{self, Write};
+use std::ops::Range;
 
 use jiff::tz::TimeZone;
 
 use crate::columns::Columns;
 use crate::config::Index;
+use crate::level::Level;
 use crate::search::cursor::Place;
 use crate::search::filter::is_number;
 use crate::search::query::{Format, Query};
@@ -34,7 +35,16 @@ pub struct Rows<'a> {
     /// where lines around matches are asked for: the group of lines that is being written
     group: Option<u64>,
     zone: &'a TimeZone,
+    /// text for a terminal: levels and matches are coloured
+    pub coloured: bool,
+    /// text is the messages alone, in as many lines as they have
+    pub bare: bool,
 }
+
+/// As grep colours what matches, what it found it in, and what separates it; levels as most do.
+const MATCH: &str = "01;31";
+const TIME: &str = "32";
+const GAP: &str = "36";
 
 impl<'a> Rows<'a> {
     pub fn new(settings: &'a [&'a Index], query: &Query, zone: &'a TimeZone) -> Rows<'a> {
@@ -52,6 +62,8 @@ impl<'a> Rows<'a> {
             several: settings.len() > 1,
             group: (query.around() != (0, Some(0))).then_some(0),
             zone,
+            coloured: false,
+            bare: false,
         }
     }
 
@@ -68,37 +80,27 @@ impl<'a> Rows<'a> {
     }
 
     /// One line of an answer.
-    pub fn line(&mut self, line: &Line, out: &mut dyn Write) -> io::Result<()> {
-        let text = match (line, self.format) {
+    pub fn line(&mut self, line: &Line) -> String {
+        match (line, self.format) {
             (Line::Gap, format) => {
                 self.group = self.group.map(|group| group + 1);
-                if format == Format::Text { "--\n".to_owned() } else { String::new() }
+                if format == Format::Text { self.gap() } else { String::new() }
             }
             (Line::Match(hit) | Line::Near(hit), Format::Ndjson) => self.ndjson(hit, matches!(line, Line::Match(_))),
             (Line::Match(hit) | Line::Near(hit), Format::Csv) => self.csv(hit),
             (Line::Match(hit) | Line::Near(hit), Format::Page | Format::Text | Format::Json) => self.text(hit),
-        };
-        out.write_all(text.as_bytes())
-    }
-
-    /// A part of the answer that is missing, told behind it. CSV has no place for it.
-    pub fn missing(&self, what: &str) -> String {
-        match self.format {
-            Format::Ndjson => format!("{{\"@missing\":{}}}\n", quoted(what)),
-            Format::Csv => String::new(),
-            Format::Page | Format::Text | Format::Json => format!("-- {}\n", visible_in_line(what)),
         }
     }
 
-    /// What is no record and stands among them in a stream that goes on: a line behind `--`, an object whose only member is
-    /// `@alco`, a row that has nothing but its time and, as its message, a text behind `--`.
+    /// What is no record, in the place of one: a line behind `--`, an object whose only member is `@alco`, a row that has
+    /// nothing but its time and, as its message, a text behind `--`.
     pub fn said(&self, what: &str, now: Ts) -> String {
         match self.format {
             Format::Ndjson => format!("{{\"@alco\":{}}}\n", quoted(&visible_in_line(what))),
             Format::Csv => {
+                let empty = usize::from(self.several) + self.columns.len();
                 let (time, what) = (self.time(now), format!("-- {what}"));
-                let empty = vec![""; usize::from(self.several) + self.columns.len()];
-                let row = [time.as_str()].into_iter().chain(empty).chain([what.as_str()]);
+                let row = [time.as_str()].into_iter().chain(vec![""; empty]).chain([what.as_str()]);
                 let mut text = String::new();
                 cells(row.chain(vec![""; self.context.len()]), &mut text);
                 text
@@ -108,7 +110,7 @@ impl<'a> Rows<'a> {
     }
 
     /// `2026-11-22 10:00:00.123456`, as `start_ts` takes it.
-    fn time(&self, ts: Ts) -> String {
+    pub fn time(&self, ts: Ts) -> String {
         format!("{} {}", ts.date_in(self.zone), ts.clock_in(self.zone, 6))
     }
 
@@ -116,16 +118,26 @@ impl<'a> Rows<'a> {
         Shown::of(self.settings, &self.columns, &hit.index, &hit.record.columns, several)
     }
 
+    pub fn gap(&self) -> String {
+        let mut text = String::new();
+        self.paint(GAP, "--", &mut text);
+        text + "\n"
+    }
+
     /// Time, columns, message; a column that is missing is `-`.
     fn text(&self, hit: &Hit) -> String {
         let shown = self.shown(hit, self.several);
-        let mut text = self.time(hit.place.ts);
-        for cell in &shown.cells {
+        let mut text = String::new();
+        if !self.bare {
+            self.paint(TIME, &self.time(hit.place.ts), &mut text);
+            for cell in &shown.cells {
+                text.push(' ');
+                let cell_text = on_one_line(cell.text.as_deref().unwrap_or("-"));
+                self.paint(if cell.is_level { colour_of(shown.level) } else { "" }, &cell_text, &mut text);
+            }
             text.push(' ');
-            text.push_str(&on_one_line(cell.text.as_deref().unwrap_or("-")));
         }
-        text.push(' ');
-        text.push_str(&on_one_line(&hit.record.message));
+        self.message(hit, &mut text);
         text.push('\n');
         for (_, context) in shown.context.iter().filter(|(name, _)| self.context.contains(name)) {
             for line in visible(context).trim_end().lines() {
@@ -135,6 +147,36 @@ impl<'a> Rows<'a> {
             }
         }
         text
+    }
+
+    fn message(&self, hit: &Hit, text: &mut String) {
+        let fit = |text: &str| if self.bare { visible(text).into_owned() } else { on_one_line(text) };
+        // a newline at its end would be an empty line
+        let message = hit.record.message.strip_suffix('\n').filter(|_| self.bare).unwrap_or(&hit.record.message);
+        let mut from = 0;
+        for mark in hit.marks.iter().filter(|mark| self.coloured && mark.end <= message.len()) {
+            text.push_str(&fit(&message[from..mark.start]));
+            self.paint(MATCH, &fit(&message[mark.clone()]), text);
+            from = mark.end;
+        }
+        text.push_str(&fit(&message[from..]));
+    }
+
+    /// Each of these parts of a message, on a line.
+    pub fn parts(&self, message: &str, parts: &[Range<usize>]) -> String {
+        let mut text = String::new();
+        for part in parts {
+            self.paint(MATCH, &on_one_line(&message[part.clone()]), &mut text);
+            text.push('\n');
+        }
+        text
+    }
+
+    fn paint(&self, colour: &str, text: &str, out: &mut String) {
+        match self.coloured && !colour.is_empty() && !text.is_empty() {
+            true => out.extend(["\x1b[", colour, "m", text, "\x1b[m"]),
+            false => out.push_str(text),
+        }
     }
 
     fn csv(&self, hit: &Hit) -> String {
@@ -182,6 +224,15 @@ impl<'a> Rows<'a> {
     }
 }
 
+fn colour_of(level: Level) -> &'static str {
+    match level {
+        Level::Critical => "01;31",
+        Level::Error => "31",
+        Level::Warning => "33",
+        Level::Info | Level::Debug | Level::Unknown => "",
+    }
+}
+
 /// The record as JSON, member by member: time and message are kept apart from the columns where they are as alco would
 /// write them.
 pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
@@ -198,7 +249,7 @@ pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
     members
 }
 
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     json::quoted(text, &mut out);
     out
@@ -275,9 +326,7 @@ mod tests {
         let place = Place { ts: Ts::from_micros(1_795_341_600_000_001), seq: 7, digest: -5, id: 9 };
         let record = Stored { message: message.to_owned(), columns: COLUMNS.to_owned() };
         let hit = Hit { index: settings[0].name.clone(), place, record, marks: Vec::new() };
-        let mut written = rows.head().into_bytes();
-        rows.line(&Line::Match(hit), &mut written).expect("a Vec takes everything");
-        assert_eq!(String::from_utf8(written).expect("UTF-8"), expect, "{url}");
+        assert_eq!(format!("{}{}", rows.head(), rows.line(&Line::Match(hit))), expect, "{url}");
     }
 
     #[test]
@@ -346,13 +395,10 @@ mod tests {
             record: Stored { message: message.to_owned(), columns: "{}".to_owned() },
             marks: Vec::new(),
         };
-        let mut written = Vec::new();
-        for line in [Line::Match(hit("a")), Line::Near(hit("b")), Line::Gap, Line::Match(hit("c"))] {
-            rows.line(&line, &mut written).expect("a Vec takes everything");
-        }
-        let written = String::from_utf8(written).expect("UTF-8");
+        let lines = [Line::Match(hit("a")), Line::Near(hit("b")), Line::Gap, Line::Match(hit("c"))];
+        let written: String = lines.iter().map(|line| rows.line(line)).collect();
         let ends: Vec<&str> = written.lines().map(|line| line.split_once("\"@match\":").expect(line).1).collect();
         assert_eq!(ends, ["true,\"@group\":0}", "false,\"@group\":0}", "true,\"@group\":1}"]);
-        assert_eq!(rows.missing("\"a\" is down"), "{\"@missing\":\"\\\"a\\\" is down\"}\n");
+        assert_eq!(rows.said("\"a\" is down", Ts::MIN), "{\"@alco\":\"\\\"a\\\" is down\"}\n");
     }
 }

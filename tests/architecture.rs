@@ -33,6 +33,7 @@ const ROWS: &[(&str, u8)] = &[
     ("sphinx::select", 2),
     ("search::pattern", 2),
     ("search::narrow", 2),
+    ("search::parts", 2),
     ("search::filter", 2),
     ("search::plan", 2),
     ("search::arrivals", 2),
@@ -68,7 +69,9 @@ const DOORS: &[(&str, &str)] = &[
     ("maud", "http::pages"),
     ("argh", "cli"),
     ("ctrlc", "daemon"),
+    ("ureq", "term::grep::remote"),
     ("regex_syntax", "search"),
+    ("regex_automata", "search::parts"),
 ];
 
 /// What a pure module has no business with: clocks, sockets, files, threads.

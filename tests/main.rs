@@ -37,3 +37,4 @@ mod small_host;
 mod sphinx_script;
 mod stop;
 mod support;
+mod terminal;

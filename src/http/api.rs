@@ -10,13 +10,21 @@ use crate::metrics::Process;
 use crate::search::SearchError;
 use crate::sphinx::conf::sphinx_conf;
 use crate::sphinx::daily::served_days;
-use crate::time::Ts;
+use crate::time::{Ts, zone_name};
 
+/// The first two are what the Python program tells; by the others, `alco grep --url` shows a record as it is shown here.
 #[derive(Serialize)]
 struct Served<'a> {
     name: &'a str,
     /// days, as they stand in the names of the day indexes
     index_names: Vec<String>,
+    title: &'a str,
+    timestamp: &'a str,
+    message: &'a str,
+    timezone: &'a str,
+    columns: &'a [String],
+    level: &'a [String],
+    context: &'a [String],
 }
 
 /// `/api/collector/indices/`
@@ -28,6 +36,13 @@ pub fn indices(site: &Site, now: Ts) -> Reply {
         .map(|index| Served {
             name: index.name.as_str(),
             index_names: served_days(now.day(), index.days).map(|day| day.to_string()).collect(),
+            title: &index.title,
+            timestamp: &index.timestamp,
+            message: &index.message,
+            timezone: zone_name(&site.config.http.timezone),
+            columns: &index.columns,
+            level: &index.level,
+            context: &index.context,
         })
         .collect();
     Reply::json(serde_json::to_string(&served).expect("text and lists of text always have a JSON form"))

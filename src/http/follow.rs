@@ -129,12 +129,7 @@ fn write_stream(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body
     let clock = || Ts::of(SystemTime::now());
     let mut write = |news: News| {
         let text = match &news {
-            News::Line(line) => {
-                let mut text = Vec::new();
-                // a Vec takes everything, and what is written is text
-                let _ = rows.borrow_mut().line(line, &mut text);
-                String::from_utf8_lossy(&text).into_owned()
-            }
+            News::Line(line) => rows.borrow_mut().line(line),
             news => rows.borrow().said(&said(news), clock()),
         };
         (text, true)

@@ -57,7 +57,7 @@ fn write(site: &Site, list: &str, query: &Query, zone: &TimeZone, now: Ts, body:
     let missing = site.searcher.each(query, &scope, &pulse, |line| {
         let mut body = body.borrow_mut();
         let head = head.take().unwrap_or_default();
-        failed = body.write_all(head.as_bytes()).and_then(|()| rows.line(&line, &mut **body));
+        failed = body.write_all(head.as_bytes()).and_then(|()| body.write_all(rows.line(&line).as_bytes()));
         failed.is_ok()
     });
     let body = body.into_inner();
@@ -69,7 +69,7 @@ fn write(site: &Site, list: &str, query: &Query, zone: &TimeZone, now: Ts, body:
     body.write_all(head.unwrap_or_default().as_bytes())?;
     for what in &missing {
         body.missing(what);
-        body.write_all(rows.missing(what).as_bytes())?;
+        body.write_all(rows.said(what, now).as_bytes())?;
     }
     Ok(())
 }

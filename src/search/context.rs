@@ -18,6 +18,8 @@ pub(super) struct Around<'a> {
     after: usize,
     /// the last line that was given
     last: Option<Place>,
+    /// no match comes after the next one
+    ends: bool,
 }
 
 /// What stands beside one match, the nearest first.
@@ -35,7 +37,7 @@ impl<'a> Around<'a> {
             (true, _) => (0, 0),
             (false, (before, after)) => (before as usize, after.unwrap_or(0) as usize),
         };
-        Around { plan, before, after, last }
+        Around { plan, before, after, last, ends: false }
     }
 
     /// Whether there are any lines around a match.
@@ -46,6 +48,11 @@ impl<'a> Around<'a> {
     /// Matches of a page, so that it has no more lines than one without context may have.
     pub(super) fn most_matches(&self) -> usize {
         (MAX_LIMIT / (1 + self.before + self.after)).max(1)
+    }
+
+    /// As grep's -m has it: the lines after the last match that is given are all there are, whether they match or not.
+    pub(super) fn end(&mut self) {
+        self.ends = true;
     }
 
     /// Reads the lines around a match.
@@ -112,7 +119,8 @@ impl<'a> Around<'a> {
 
     /// Whether the lines after a match end before this one.
     fn ends_before(&self, line: &Hit, following: Option<Place>) -> bool {
-        following == Some(line.place) || self.plan.matches(&line.record.message, &line.record.columns)
+        let ends = || following == Some(line.place) || self.plan.matches(&line.record.message, &line.record.columns);
+        !self.ends && ends()
     }
 
     fn end_of(&self, place: Place, later: &[Hit], following: Option<Place>) -> Place {

@@ -18,9 +18,32 @@ const CHECKABLE: u64 = 200;
 const ROWS: usize = 2000;
 
 impl Searcher {
-    #[expect(dead_code, reason = "the formats for programs say how many there are")]
-    pub fn count(&self, query: &Query, scope: &Scope) -> Result<Count, SearchError> {
-        self.count_of(&self.plan(query, scope)?, scope)
+    /// How many, however long that takes, and what is missing.
+    pub fn count_all(&self, query: &Query, scope: &Scope) -> Result<(u64, Vec<String>), SearchError> {
+        let plan = self.plan(query, scope)?;
+        let (mut count, most) = (0, query.limit.map_or(u64::MAX, |limit| limit.get() as u64));
+        if !plan.is_decided() {
+            let mut walk = self.walk(
+                &plan,
+                Manner { backwards: false, stream: false, bare: true, hint: ROWS },
+                None,
+                Until::default(),
+            );
+            while count < most && matches!(walk.next()?, Step::Hit(_)) {
+                count += 1;
+            }
+            return Ok((count, walk.warnings.into_iter().collect()));
+        }
+        let mut missing = Vec::new();
+        for (source, slice) in
+            plan.sources.iter().flat_map(|source| source.slices.iter().map(move |slice| (source, slice)))
+        {
+            match groups(&self.pool, slice, &source.narrowing, "COUNT(*) AS n", "", 1) {
+                Ok(rows) => count += rows.first().and_then(|row| row.int(0)).unwrap_or(0) as u64,
+                Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
+            }
+        }
+        Ok((count.min(most), missing))
     }
 
     pub(super) fn count_of(&self, plan: &Plan, scope: &Scope) -> Result<Count, SearchError> {

@@ -6,6 +6,7 @@
 //!     link, typed      a search <-> its URL, and the filters typed into its field
 //!     cursor           a place in the stream
 //!     pattern, narrow  what to check of a text, what to ask of the index for it
+//!     parts            what of a text matches, as grep -o has it
 //!     filter           what to check of the columns
 //!     plan             the query made ready: statements' parts, checks, day indexes
 //!     walk             through the records of a plan, in order
@@ -26,6 +27,7 @@ pub mod link;
 pub mod narrow;
 pub mod overview;
 pub mod page;
+pub mod parts;
 mod passing;
 pub mod pattern;
 pub mod plan;

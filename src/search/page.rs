@@ -299,6 +299,9 @@ impl Searcher {
             left -= 1;
             // the match after this one, where lines around it have to end there; else it is not waited for
             let following = if around.is_wanted() && left > 0 { hit_of(walk.next()?) } else { None };
+            if left == 0 {
+                around.end();
+            }
             let beside = around.read(self, hit.place)?;
             let goes_on = around.give(hit, beside, following.as_ref().map(|hit| hit.place), &mut take);
             if !goes_on || left == 0 {

@@ -57,6 +57,12 @@ impl Pattern {
         Ok(Pattern { clauses, ask, invert: query.invert, anywhere })
     }
 
+    /// The first of its regexes, where matching is all that is asked of it.
+    pub fn first(&self) -> Option<&Regex> {
+        let term = self.clauses.first().and_then(|clause| clause.first()).filter(|_| !self.invert);
+        term.map(|term| &term.regex)
+    }
+
     /// What every record that matches has in its full-text field.
     pub fn ask(&self) -> &Ask {
         &self.ask
@@ -154,7 +160,7 @@ impl Term {
 }
 
 /// A newline ends a line, so one at the end of the text begins none; an empty text is one empty line.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.strip_suffix('\n').unwrap_or(text).split('\n')
 }
 

@@ -1,4 +1,5 @@
 //! What is done from a shell.
 
 pub mod check;
+pub mod grep;
 pub mod send;

@@ -1,0 +1,255 @@
+//! Another alco, asked over HTTP: its NDJSON becomes the lines that its searchd would have given. The only door to ureq.
+
+use std::borrow::Cow;
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+
+use crate::columns::Columns;
+use crate::config::{Config, Index, IndexName};
+use crate::record::Stored;
+use crate::rows::quoted;
+use crate::search::cursor::{Cursor, Place};
+use crate::search::follow::News;
+use crate::search::pattern::Pattern;
+use crate::search::query::{Follow, Format, Query};
+use crate::search::{Hit, Line};
+use crate::time::{self, Ts};
+
+/// A host that does not even take the connection by then is away. An answer takes as long as it takes.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Of what a server or a proxy says of an error.
+const SAID: usize = 300;
+
+#[derive(Debug)]
+pub struct Remote {
+    agent: Agent,
+    /// ends with a slash
+    url: String,
+    indexes: Vec<Index>,
+    zone: TimeZone,
+}
+
+/// An index, as `/api/collector/indices/` tells of it.
+#[derive(Deserialize)]
+struct Told {
+    name: String,
+    timestamp: Option<String>,
+    message: Option<String>,
+    timezone: Option<String>,
+    columns: Option<Vec<String>>,
+    level: Option<Vec<String>>,
+    context: Option<Vec<String>>,
+}
+
+/// What is wrong, as the API says it.
+#[derive(Deserialize)]
+struct Wrong {
+    error: String,
+}
+
+impl Remote {
+    pub fn open(url: &str) -> Result<Remote, String> {
+        let scheme = if url.contains("://") { "" } else { "http://" };
+        let url = format!("{scheme}{}/", url.trim_end_matches('/'));
+        // the certificates that this host trusts
+        let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
+        let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(CONNECT)).tls_config(tls);
+        let mut remote = Remote { agent: config.build().into(), url, indexes: Vec::new(), zone: TimeZone::UTC };
+        let mut text = String::new();
+        let mut body = remote.ask("api/collector/indices/")?;
+        std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| remote.broken(&error))?;
+        let told: Vec<Told> = serde_json::from_str(&text)
+            .map_err(|_| format!("{} is no alco: it does not list indexes", remote.shown()))?;
+        if let Some(zone) = told.iter().find_map(|index| index.timezone.as_deref()) {
+            remote.zone = time::zone(zone).unwrap_or(TimeZone::UTC);
+        }
+        remote.indexes = told.into_iter().filter_map(settings).collect();
+        Ok(remote)
+    }
+
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    pub fn indexes(&self) -> &[Index] {
+        &self.indexes
+    }
+
+    pub fn each(
+        &self,
+        query: &Query,
+        pulse: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(Line) -> bool,
+    ) -> Result<Vec<String>, String> {
+        let mut missing = Vec::new();
+        self.stream(query, pulse, &mut |heard| match heard {
+            News::Line(line) => take(line),
+            News::Missing(what) => {
+                missing.push(what);
+                true
+            }
+            _ => true,
+        })?;
+        Ok(missing)
+    }
+
+    pub fn follow(
+        &self,
+        query: &Query,
+        pause: &dyn Fn(Duration) -> bool,
+        take: &mut dyn FnMut(News) -> bool,
+    ) -> Result<(), String> {
+        // what a limit means is known here: there it would be how many to begin with
+        let query = Query { follow: Follow::Open, limit: None, ..query.clone() };
+        self.stream(&query, &|| pause(Duration::ZERO), take)
+    }
+
+    fn stream(
+        &self,
+        query: &Query,
+        pulse: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(News) -> bool,
+    ) -> Result<(), String> {
+        let indexes: Vec<&str> = query.indexes.iter().map(IndexName::as_str).collect();
+        let asked = Query { format: Format::Ndjson, tracebacks: false, columns: None, ..query.clone() };
+        let mut reading = Reading { remote: self, query, pattern: Pattern::new(query)?, group: None };
+        let mut body = self.ask(&format!("grep/{}/?{}", indexes.join(","), asked.to_url()))?;
+        let mut line = Vec::new();
+        loop {
+            let some = body.fill_buf().map_err(|error| self.broken(&error))?;
+            if some.is_empty() {
+                let whole = line.iter().all(u8::is_ascii_whitespace);
+                return if whole { Ok(()) } else { Err(self.broken(&"its last line is not whole")) };
+            }
+            let end = some.iter().position(|byte| *byte == b'\n');
+            let used = end.map_or(some.len(), |end| end + 1);
+            line.extend_from_slice(&some[..used]);
+            body.consume(used);
+            if end.is_some() {
+                let text = String::from_utf8_lossy(&line);
+                if !reading.line(text.trim(), take) {
+                    return Ok(());
+                }
+                line.clear();
+            }
+            // all that has come is handed over: a moment to look up
+            if body.buffer().is_empty() && !pulse() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ask(&self, path: &str) -> Result<BufReader<impl std::io::Read + use<>>, String> {
+        let answer = self.agent.get(format!("{}{path}", self.url)).call();
+        let answer = answer.map_err(|error| format!("cannot ask {}: {error}", self.shown()))?;
+        let status = answer.status();
+        let mut body = answer.into_body();
+        if status.is_success() {
+            return Ok(BufReader::new(body.into_reader()));
+        }
+        let said = body.read_to_string().unwrap_or_default();
+        let said = serde_json::from_str(&said).map_or(said, |wrong: Wrong| wrong.error);
+        let first = said.lines().next().unwrap_or_default();
+        let why = if first.trim_start().starts_with('<') { "" } else { first };
+        let why: String = why.chars().take(SAID).collect();
+        Err(match why.is_empty() {
+            true => format!("{} answers {status}", self.shown()),
+            false => format!("{} answers {}: {why}", self.shown(), status.as_u16()),
+        })
+    }
+
+    fn broken(&self, why: &dyn std::fmt::Display) -> String {
+        format!("the answer of {} broke off: {why}", self.shown())
+    }
+
+    /// The address without what may be a password.
+    pub fn shown(&self) -> String {
+        crate::config::Secret::new(self.url.clone()).without_password()
+    }
+}
+
+fn settings(told: Told) -> Option<Index> {
+    let default = Config::default().indexes.into_iter().next()?;
+    Some(Index {
+        name: told.name.parse().ok()?,
+        timestamp: told.timestamp.unwrap_or(default.timestamp),
+        message: told.message.unwrap_or(default.message),
+        columns: told.columns.unwrap_or(default.columns),
+        level: told.level.unwrap_or(default.level),
+        context: told.context.unwrap_or(default.context),
+        ..default
+    })
+}
+
+fn time_of(members: &[(Cow<str>, &RawValue)], settings: &Index) -> Ts {
+    let member = members.iter().find(|(key, _)| *key == settings.timestamp);
+    let text = member.and_then(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok());
+    text.and_then(|text| time::parse_rfc3339(&text, &TimeZone::UTC)).unwrap_or_default()
+}
+
+/// Lines of NDJSON, as they come.
+struct Reading<'a> {
+    remote: &'a Remote,
+    query: &'a Query,
+    pattern: Pattern,
+    group: Option<String>,
+}
+
+impl Reading<'_> {
+    /// Whether to go on.
+    fn line(&mut self, text: &str, take: &mut dyn FnMut(News) -> bool) -> bool {
+        let mut members = Columns::parse(text).0;
+        if let [(key, said)] = members.as_slice()
+            && key == "@alco"
+        {
+            return take(News::Missing(serde_json::from_str(said.get()).unwrap_or_default()));
+        }
+        // what alco added stands behind what was sent
+        let mut added = |name: &str| {
+            let is_last = members.last().is_some_and(|(key, _)| key == name);
+            is_last.then(|| members.pop().expect("it was just looked at").1.get().trim_matches('"').to_owned())
+        };
+        let (group, matches) = (added("@group"), added("@match"));
+        let (index, id) = (added("@index"), added("@id"));
+        let index = index.and_then(|name| name.parse().ok()).or_else(|| self.query.indexes.first().cloned());
+        let settings = self.remote.indexes.iter().find(|settings| Some(&settings.name) == index.as_ref());
+        let Some(settings) = settings else { return true };
+        let place = match id.and_then(|id| format!("a{id}").parse().ok()) {
+            Some(Cursor::After(place)) => place,
+            // the record has an `@id` of its own: it has its place by its time alone
+            _ => Place { ts: time_of(&members, settings), seq: 0, digest: 0, id: 0 },
+        };
+        let mut message = String::new();
+        if let Some(at) = members.iter().position(|(key, _)| *key == settings.message) {
+            let raw = members[at].1.get();
+            match serde_json::from_str::<String>(raw) {
+                Ok(text) => {
+                    message = text;
+                    members.remove(at);
+                }
+                Err(_) => message = raw.to_owned(),
+            }
+        }
+        let written = quoted(&place.ts.rfc3339());
+        if members.first().is_some_and(|(key, raw)| *key == settings.timestamp && raw.get() == written) {
+            members.remove(0);
+        }
+        let columns: Vec<String> = members.iter().map(|(key, raw)| format!("{}:{}", quoted(key), raw.get())).collect();
+        let is_match = matches.as_deref() != Some("false");
+        let marks = if is_match { self.pattern.marks(&message) } else { Vec::new() };
+        let record = Stored { message, columns: format!("{{{}}}", columns.join(",")) };
+        let hit = Hit { index: settings.name.clone(), place, record, marks };
+        let is_new_group = group.is_some() && self.group.is_some() && group != self.group;
+        self.group = group.or(self.group.take());
+        if is_new_group && !take(News::Line(Line::Gap)) {
+            return false;
+        }
+        take(News::Line(if is_match { Line::Match(hit) } else { Line::Near(hit) }))
+    }
+}

@@ -1,0 +1,540 @@
+//! alco grep: what grep prints on the same lines, byte for byte; from searchd and from another alco; on a terminal, in a pipe, as
+//! records arrive, and when searchd dies.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use fastrand::Rng;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::{ALCO, Alco, Publisher, SOON, Stack, executable, wait_until};
+
+const LINES: usize = 400;
+const WORDS: &[&str] = &[
+    "connection",
+    "refused",
+    "Timeout",
+    "timeout=5",
+    "ERROR",
+    "error",
+    "foo",
+    "food",
+    "foo_bar",
+    "x",
+    "10.0.0.1",
+    "10.0.0.12",
+    "%",
+    "user=7",
+    "日本",
+    "東京",
+    "Ёлка",
+    "ёлка",
+    "a",
+    "b",
+    "ab",
+    "abab",
+    "[GET]",
+    "/api/v2",
+    "->",
+    "\"quoted\"",
+    "it's",
+    "\\d",
+];
+
+/// An alco.ini of its own for the terminal: nobody needs the daemon for it.
+fn ini(stack: &Stack) -> PathBuf {
+    stack.dir().join("alco.ini")
+}
+
+fn grep(ini: &Path, arguments: &[&str]) -> Output {
+    command(ini, arguments).output().unwrap()
+}
+
+fn command(ini: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(ALCO);
+    command.args(["grep", "--config"]).arg(ini).args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// It ended so, and said so on stdout and stderr.
+#[track_caller]
+fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    let (said, printed) = (text(&output.stderr), text(&output.stdout));
+    assert_eq!((output.status.code(), printed.as_str()), (Some(code), stdout), "{said}");
+    assert!(said.contains(stderr) && said.is_empty() == stderr.is_empty(), "no '{stderr}' in {said}");
+}
+
+fn time(back: Duration) -> String {
+    let at = jiff::Timestamp::now() - jiff::SignedDuration::try_from(back).unwrap();
+    at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
+}
+
+fn lines(random: &mut Rng) -> Vec<String> {
+    let line = |random: &mut Rng| {
+        let words: Vec<&str> = (0..random.usize(0..6)).map(|_| WORDS[random.usize(..WORDS.len())]).collect();
+        words.join([" ", ",", "  "][random.usize(..3)])
+    };
+    (0..LINES).map(|_| line(random)).collect()
+}
+
+/// A piece of some line, cut anywhere.
+fn literal(lines: &[String], random: &mut Rng) -> String {
+    loop {
+        let chars: Vec<char> = lines[random.usize(..lines.len())].chars().collect();
+        if !chars.is_empty() {
+            let from = random.usize(..chars.len());
+            let length = 1 + random.usize(..(chars.len() - from).min(9));
+            return chars[from..from + length].iter().collect();
+        }
+    }
+}
+
+/// The same, with some characters made into what a regex of grep and of Rust understands alike.
+fn regex(lines: &[String], random: &mut Rng) -> String {
+    let mut regex = String::new();
+    for c in literal(lines, random).chars() {
+        let plain = if c.is_alphanumeric() || !c.is_ascii() || c == ' ' { c.to_string() } else { format!("[{}]", c) };
+        let plain = if matches!(c, '\\' | '[' | ']' | '^') { ".".to_owned() } else { plain };
+        match random.usize(..12) {
+            0 => regex.push('.'),
+            1 => regex.push_str(&format!("{plain}+")),
+            2 => regex.push_str(&format!("({plain}|zz)")),
+            3 => regex.push_str(&format!("{plain}?")),
+            _ => regex.push_str(&plain),
+        }
+    }
+    match random.usize(..6) {
+        0 => format!("^{regex}"),
+        1 => format!("{regex}$"),
+        2 => format!("{regex}|{}", "foo|food|foo_bar"),
+        _ => regex,
+    }
+}
+
+#[test]
+fn alco_grep_prints_what_grep_prints() {
+    const LITERAL: &[&str] = &[
+        "",
+        "-i",
+        "-w",
+        "-v",
+        "-c",
+        "-iw",
+        "-ivc",
+        "-o",
+        "-io",
+        "-m3",
+        "-m 3 -A2",
+        "-A1",
+        "-B2",
+        "-C3",
+        "-iC2",
+        "-2",
+        "-vm2",
+        "-q",
+        "-cm2",
+        "-vw",
+        "-ow",
+        "-oi -m4",
+        "-c -v -w",
+        "-F -B1 -A 3",
+        "--context=1 --ignore-case",
+        "-oC1",
+        "-m0",
+        "-vo",
+    ];
+    const REGEX: &[&str] = &["-E", "-Ei", "-Ev", "-Ec", "-Eo", "-Eio", "-Ew", "-Ewo", "-EC1", "-E -m2 -o", "-Eq"];
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("terminal"));
+    let mut random = Rng::with_seed(6);
+    let sent = lines(&mut random);
+    let file = stack.dir().join("terminal.log");
+    fs::write(&file, sent.join("\n") + "\n").unwrap();
+    let mut publisher = Publisher::open(&stack.amqp);
+    let start = Duration::from_secs(60);
+    let body = |(n, line): (usize, &String)| {
+        let at = time(start.checked_sub(Duration::from_millis(n as u64)).unwrap());
+        serde_json::json!({"@timestamp": at, "message": line, "seq": n, "levelname": "INFO"}).to_string()
+    };
+    publisher.publish("logstash", "terminal.key", sent.iter().enumerate().map(body));
+    publisher.close();
+    stack.settled_count("terminal", LINES as u64, SOON);
+
+    let url = format!("--url={}", alco.url);
+    let compare = |options: &str, pattern: &str, remote: bool| {
+        let options: Vec<&str> = options.split_whitespace().collect();
+        let expect = Command::new("grep")
+            .env("LC_ALL", "C.UTF-8")
+            .args(if options.iter().any(|option| option.starts_with("-E")) { None } else { Some("-F") })
+            .args(&options)
+            .args(["-e", pattern])
+            .arg(&file)
+            .output()
+            .unwrap();
+        let mut arguments = vec!["--since=-1h", "--bare", "-e", pattern, "terminal"];
+        arguments.extend(&options);
+        arguments.extend(remote.then_some(url.as_str()));
+        let found = grep(&ini(stack), &arguments);
+        assert_eq!(
+            (text(&found.stdout), found.status.code(), text(&found.stderr)),
+            (text(&expect.stdout), expect.status.code(), String::new()),
+            "{options:?} {pattern:?} remote: {remote}"
+        );
+    };
+    for nth in 0..8 {
+        let pattern = match nth {
+            0 => "foo".to_owned(),
+            1 => String::new(),
+            2 => "nowhere".to_owned(),
+            _ => literal(&sent, &mut random),
+        };
+        for options in LITERAL {
+            // without a pattern every record is printed; grep has opinions on empty words and on counting none
+            if pattern.is_empty() && !matches!(*options, "" | "-i" | "-c" | "-m3" | "-q" | "-cm2" | "-o") {
+                continue;
+            }
+            compare(options, &pattern, false);
+        }
+        let pattern = if nth == 0 { "foo|food".to_owned() } else { regex(&sent, &mut random) };
+        for options in REGEX {
+            compare(options, &pattern, false);
+        }
+        if nth < 3 {
+            for options in ["-i", "-c", "-v", "-o", "-C2", "-m2 -A1", "-q", "-Ew"] {
+                compare(options, &pattern, true);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_is_printed_with_its_columns_and_found_by_them() {
+    let stack = Stack::shared();
+    let both = format!("{}{}", stack.index("terminal_too"), stack.index("terminal_new"));
+    let alco = Alco::start(stack, &both);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let at = |seconds| time(Duration::from_secs(seconds));
+    let (first, second, third) = (at(30), at(20), at(10));
+    let bodies = [
+        format!(r#"{{"@timestamp":"{}","message":"an hour old"}}"#, at(3600)),
+        format!(
+            r#"{{"@timestamp":"{first}","message":"one \u001b[31mred\u001b[0m \u001b]0;title\u0007","levelname":"ERROR","host":"h1","n":1.50,"deep":{{"a":[1,null]}}}}"#
+        ),
+        format!(r#"{{"@timestamp":"{second}","message":"two\nlines","levelname":"WARNING","n":2,"limit":7}}"#),
+        format!(r#"{{"@timestamp":"{third}","message":42,"@id":"own","status":"200"}}"#),
+    ];
+    publisher.publish("logstash", "terminal_too.key", &bodies);
+    publisher.publish("logstash", "terminal_new.key", [format!(r#"{{"@timestamp":"{third}","message":"elsewhere"}}"#)]);
+    publisher.close();
+    stack.settled_count("terminal_too", 4, SOON);
+    stack.settled_count("terminal_new", 1, SOON);
+    let day = |time: &str| time.replace('T', " ").trim_end_matches('Z').to_owned();
+    let (first, second, third) = (day(&first), day(&second), day(&third));
+    let one = format!("{first} ERROR h1 one red ^[]0;title^G\n");
+    let two = format!("{second} WARNING - two↵lines\n");
+    let three = format!("{third} - - 42\n");
+    let url = format!("--url={}", alco.url);
+    for remote in [None, Some(url.as_str())] {
+        let run = |arguments: &[&str]| {
+            let arguments: Vec<&str> = remote.into_iter().chain(arguments.iter().copied()).collect();
+            grep(&ini(stack), &arguments)
+        };
+        check(&run(&["terminal_too"]), 0, &format!("{one}{two}{three}"), "");
+        check(&run(&["terminal_too", "--reverse", "-m1"]), 0, &three, "");
+        check(&run(&["terminal_too", "--since=-2h", "--until=-30m", "--bare"]), 0, "an hour old\n", "");
+        check(&run(&["terminal_too", "--bare", "--", "lines"]), 0, "two\nlines\n", "");
+        check(
+            &run(&["--columns=n,deep", "terminal_too", "levelname=ERROR"]),
+            0,
+            &format!("{first} 1.50 {{\"a\":[1,null]}} one red ^[]0;title^G\n"),
+            "",
+        );
+        for filter in [
+            "n__gt=1.6",
+            "levelname__in=WARNING,FATAL",
+            "limit=7",
+            "js.limit=7",
+            "levelname__like=warn",
+            "limit__exists=1",
+        ] {
+            check(&run(&["terminal_too", filter]), 0, &two, "");
+        }
+        check(&run(&["terminal_too", "levelname__not=ERROR", "n__exists=0"]), 0, &three, "");
+        check(&run(&["terminal_too", "n=1.5", "deep.a=1", "red"]), 0, &one, "");
+        check(
+            &run(&["terminal_too,terminal_new", "--columns=", "elsewhere"]),
+            0,
+            &format!("{third} terminal_new elsewhere\n"),
+            "",
+        );
+        check(&run(&["terminal_too", "--tz=Asia/Tokyo", "-c", "--all", "ERROR"]), 0, "1\n", "");
+        check(&run(&["terminal_too", "ERROR"]), 1, "", "");
+        check(
+            &run(&["terminal_too", "--csv", "--columns=host", "red"]),
+            0,
+            &format!("time,host,message\r\n{first},h1,one red ^[]0;title^G\r\n"),
+            "",
+        );
+        // value for value
+        let json = text(&run(&["terminal_too", "--json"]).stdout);
+        assert!(!json.contains('\u{1b}'), "{json}");
+        for (line, sent) in json.lines().zip(&bodies[1..]) {
+            let (mut read, sent): (Value, Value) =
+                (serde_json::from_str(line).unwrap(), serde_json::from_str(sent).unwrap());
+            if sent["@id"].is_null() {
+                assert!(read.as_object_mut().unwrap().remove("@id").is_some(), "{line}");
+            }
+            assert_eq!(read, sent);
+        }
+        assert!(json.contains("\"n\":1.50"), "to the digit: {json}");
+
+        // what was meant as text, or is spelled wrong
+        check(
+            &run(&["terminal_too", "imeout=5"]),
+            1,
+            "",
+            "no record of that time has a column 'imeout'; text that looks like a filter is searched with -e",
+        );
+        check(&run(&["terminal_too", "n=99"]), 1, "", "");
+        check(&run(&["nothing"]), 2, "", "alco grep: there is no index 'nothing' in ");
+        check(&run(&["-E", "terminal_too", "("]), 2, "", "alco grep: cannot read the regex");
+    }
+    check(&grep(&ini(stack), &["--since=soon", "terminal_too"]), 2, "", "Try 'alco grep --help'");
+    let nobody = grep(&ini(stack), &["--url=http://127.0.0.1:1", "terminal_too"]);
+    check(&nobody, 2, "", "alco grep: cannot ask http://127.0.0.1:1/: ");
+    check(&grep(&ini(stack), &["--url", &format!("{}/grep", alco.url), "terminal_too"]), 2, "", "answers 404");
+}
+
+/// Lines of a process, as they come.
+struct Running {
+    child: Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Running {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = std::sync::mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || output.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
+        Running { child, lines }
+    }
+
+    #[track_caller]
+    fn next(&self) -> String {
+        self.lines.recv_timeout(SOON).expect("a line comes")
+    }
+
+    fn ended(&mut self) -> Option<i32> {
+        wait_until("it ends", SOON, || self.child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_arrives_is_printed_as_it_arrives() {
+    const INI: &str = "[index growing]\ndays = 2\nrouting_keys = growing.#\ncolumns = levelname\n";
+    let stack = Stack::private("growing", INI);
+    let alco = Alco::start(&stack, INI);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let mut publish = |messages: &[&str]| {
+        let body = |message: &&str| {
+            format!(r#"{{"@timestamp":"{}","message":"{message}","levelname":"INFO"}}"#, time(Duration::ZERO))
+        };
+        publisher.publish("logstash", "growing.key", messages.iter().map(body));
+    };
+    publish(&["match 0", "other"]);
+    stack.settled_count("growing", 2, SOON);
+    let url = format!("--url={}", alco.url);
+    let mut number = 0;
+    for remote in [None, Some(url.as_str())] {
+        let arguments = |more: &[&'static str]| -> Vec<&str> {
+            more.iter().copied().chain(["growing", "match", "--bare"]).chain(remote).collect()
+        };
+        let following = Running::start(command(&ini(&stack), &arguments(&["-f"])));
+        for known in 0..=number {
+            assert_eq!(following.next(), format!("match {known}"));
+        }
+        let mut first = Running::start(command(&ini(&stack), &arguments(&["-f", "-m2", "--since=now"])));
+        let mut quiet = Running::start(command(&ini(&stack), &arguments(&["-qf", "--since=now"])));
+        // they have begun when they hear of it
+        let mut heard = 0;
+        wait_until("both have heard enough", SOON, || {
+            number += 1;
+            publish(&[&format!("match {number}"), "nothing"]);
+            assert_eq!(following.next(), format!("match {number}"));
+            heard += 1;
+            (first.child.try_wait().unwrap().is_some() && quiet.child.try_wait().unwrap().is_some()).then_some(())
+        });
+        assert!(heard >= 2);
+        assert_eq!((first.ended(), quiet.ended()), (Some(0), Some(0)));
+        assert_eq!(first.lines.iter().count(), 2, "-m2");
+        drop(following);
+    }
+    // whoever reads has seen enough: it ends without waiting for the next line
+    let mut left = command(&ini(&stack), &["-f", "growing", "match 0", "--bare"]);
+    let mut child = left.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut String::new()).unwrap();
+    drop(output);
+    let status = wait_until("it notices", SOON, || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+
+    // searchd away: it is said, and what arrives comes when it is back
+    let mut following = Running::start(command(&ini(&stack), &["-f", "growing", "-E", "late|match 0", "--bare"]));
+    let mut errors = BufReader::new(following.child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert_eq!(following.next(), "match 0");
+    stack.kill("searchd");
+    assert!(errors.next().is_some_and(|line| line.contains("what arrives meanwhile will come")));
+    publish(&["late"]);
+    stack.restart("searchd");
+    assert_eq!(following.next(), "late");
+    assert_eq!(errors.next().as_deref(), Some("alco grep: searchd answers again"));
+    kill(Pid::from_raw(following.child.id() as i32), Signal::SIGINT).unwrap();
+    following.ended();
+}
+
+#[test]
+fn searchd_that_dies_midway_is_said_with_how_far_it_got() {
+    const INI: &str = "[index dying]\ndays = 2\nthreads = 2\nrouting_keys = dying.#\n";
+    const RECORDS: usize = 40_000;
+    let stack = Stack::private("dying", INI);
+    let alco = Alco::start(&stack, INI);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let text_of = "x".repeat(300);
+    let at = time(Duration::from_secs(5));
+    for from in (0..RECORDS).step_by(10_000) {
+        let body = |n| format!(r#"{{"@timestamp":"{at}","seq":{n},"message":"record {n} {text_of}"}}"#);
+        publisher.publish("logstash", "dying.key", (from..from + 10_000).map(body));
+    }
+    stack.settled_count("dying", RECORDS as u64, SOON * 6);
+    let url = format!("--url={}", alco.url);
+    for remote in [None, Some(url.as_str())] {
+        // nobody reads on, so that it is still at it
+        let arguments: Vec<&str> = ["dying", "record"].into_iter().chain(remote).collect();
+        let mut command = command(&ini(&stack), &arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        output.read_exact(&mut [0; 1000]).unwrap();
+        stack.kill("searchd");
+        let mut rest = Vec::new();
+        output.read_to_end(&mut rest).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let said = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(said.starts_with("alco grep: ") && said.lines().count() == 1, "{said}");
+        assert!(said.contains(&format!(" matches up to {at}, and there may be more")), "{said}");
+        stack.restart("searchd");
+        wait_until("all is served again", SOON, || stack.count("dying").filter(|count| *count == RECORDS as u64));
+    }
+    stack.stop("searchd");
+    check(&grep(&ini(&stack), &["dying"]), 2, "", "alco grep: cannot search: searchd at 127.0.0.1:");
+    check(&grep(&ini(&stack), &["-q", "dying"]), 2, "", "cannot search");
+}
+
+/// What a terminal is sent while that runs on it.
+fn on_terminal(stack: &Stack, arguments: &str, environment: &[(&str, &str)]) -> String {
+    let line = format!("{ALCO} grep --config {} {arguments}", ini(stack).display());
+    let mut command = Command::new("script");
+    command
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .env_remove("LESS")
+        .env_remove("PAGER");
+    let output = command.envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap();
+    text(&output.stdout).replace("\r\n", "\n")
+}
+
+#[test]
+fn a_terminal_has_colours_and_a_pager_and_nothing_else_has() {
+    const INI: &str = "[index seen]\ndays = 2\nrouting_keys = seen.#\ncolumns = levelname\n";
+    let stack = Stack::private("seen", INI);
+    let alco = Alco::start(&stack, INI);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let at = time(Duration::from_secs(5));
+    let body =
+        |n: usize| format!(r#"{{"@timestamp":"{at}","seq":{n},"message":"a {n} \u001b[2Jb a","levelname":"ERROR"}}"#);
+    publisher.publish("logstash", "seen.key", (0..200).map(body));
+    stack.settled_count("seen", 200, SOON);
+    assert!(alco.stop().success());
+    let shown = at.replace('T', " ").trim_end_matches('Z').to_owned();
+    let plain = |n: usize| format!("{shown} ERROR a {n} ^[[2Jb a\n");
+    let coloured = |n: usize| {
+        format!("\x1b[32m{shown}\x1b[m \x1b[31mERROR\x1b[m \x1b[01;31ma\x1b[m {n} ^[[2Jb \x1b[01;31ma\x1b[m\n")
+    };
+
+    // a pipe
+    check(&grep(&ini(&stack), &["seen", "a", "seq=7"]), 0, &plain(7), "");
+    check(&grep(&ini(&stack), &["seen", "a", "seq=7", "--color=always"]), 0, &coloured(7), "");
+    check(&grep(&ini(&stack), &["seen", "a 7 ", "-o", "--color=always"]), 0, "\x1b[01;31ma 7 \x1b[m\n", "");
+    check(&grep(&ini(&stack), &["seen", "a", "seq=7", "--color"]), 0, &plain(7), "");
+    let gaps = text(&grep(&ini(&stack), &["seen", "-E", "a (7|9) ", "-A1", "--color=always", "--bare"]).stdout);
+    assert!(!gaps.contains("--"), "they touch: {gaps}");
+    let gaps = text(&grep(&ini(&stack), &["seen", "-E", "a (7|90) ", "-A1", "--color=always", "--bare"]).stdout);
+    assert!(gaps.contains("\x1b[36m--\x1b[m\n"), "{gaps}");
+    // whoever has read enough is left in peace
+    let line = format!("{ALCO} grep --config {} seen a | head -1; exec sleep 0", ini(&stack).display());
+    let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+    assert_eq!((text(&output.stdout), text(&output.stderr)), (plain(0), String::new()));
+
+    // a terminal
+    assert_eq!(on_terminal(&stack, "seen a seq=7", &[("PAGER", "cat")]), coloured(7));
+    assert_eq!(on_terminal(&stack, "seen a seq=7 --color=never", &[("PAGER", "")]), plain(7));
+    assert_eq!(on_terminal(&stack, "seen a seq=7", &[("PAGER", ""), ("NO_COLOR", "1")]), plain(7));
+    assert_eq!(on_terminal(&stack, "seen a seq=7", &[("PAGER", ""), ("TERM", "dumb")]), plain(7));
+    assert_eq!(on_terminal(&stack, "seen a seq=7", &[("PAGER", "no-such-pager")]), coloured(7));
+    // a pager of the reader's own, which sees it all and no terminal's size
+    let pager = stack.dir().join("pager");
+    executable(&pager, "echo \"paged, LESS=$LESS\"; exec cat\n");
+    let pager = pager.to_str().unwrap();
+    let paged = on_terminal(&stack, "seen a", &[("PAGER", pager)]);
+    assert_eq!(paged, format!("paged, LESS=FR\n{}", (0..200).map(coloured).collect::<String>()));
+    assert_eq!(
+        on_terminal(&stack, "seen a seq=7", &[("PAGER", &format!("{pager} | tail -1")), ("LESS", "x")]),
+        coloured(7)
+    );
+    for unpaged in ["-c seen a", "seen a seq=7 -f -m1", "-q seen a"] {
+        assert!(!on_terminal(&stack, unpaged, &[("PAGER", pager)]).contains("paged"), "{unpaged}");
+    }
+    // less itself: ends by itself where all fits on one screen, and is left by its reader where not
+    let less = on_terminal(&stack, "seen a seq=7", &[]);
+    assert!(less.contains(coloured(7).trim_end()), "{less:?}");
+    let line =
+        format!("stty rows 24 cols 80; {ALCO} grep --config {} seen a; echo left with $?", ini(&stack).display());
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").env_remove("LESS").env_remove("PAGER");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut keys = child.stdin.take().unwrap();
+    let mut screen = child.stdout.take().unwrap();
+    let mut seen = Vec::new();
+    while !text(&seen).contains(" 20 ^[[2Jb") {
+        let mut some = [0; 4096];
+        let read = screen.read(&mut some).unwrap();
+        assert!(read > 0, "{}", text(&seen));
+        seen.extend(&some[..read]);
+    }
+    keys.write_all(b"q").unwrap();
+    screen.read_to_end(&mut seen).unwrap();
+    assert!(text(&seen).contains("left with 0"), "{}", text(&seen));
+    assert!(!text(&seen).contains(" 199 ^[[2Jb"), "only a screen of it");
+    child.wait().unwrap();
+}
