@@ -28,6 +28,8 @@ impl View<'_> {
         html! {
             (self.frame().opening(&format!("following {}", self.lines.title()), &[("#log", "Skip to the log")]))
             (search::form(q))
+            (PreEscaped("<main>"))
+            h1.vh { "Log of " (links::index_list(&q.indexes)) ", growing" }
             div.bar {
                 span { "follows what arrives; the newest line is the last; times in " (self.frame().zone) }
                 " "
@@ -46,7 +48,7 @@ impl View<'_> {
                     }
                 }
             }
-            (PreEscaped("<main><div class=\"tail\" role=\"log\" aria-label=\"Log, growing\" tabindex=\"0\">"))
+            (PreEscaped("<div class=\"tail\" role=\"log\" aria-label=\"Log, growing\" tabindex=\"0\">"))
         }
     }
 
