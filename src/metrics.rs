@@ -2,6 +2,7 @@
 //! whoever is asked reads.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use crate::config::IndexName;
@@ -10,16 +11,24 @@ use crate::time::Ts;
 #[derive(Debug)]
 pub struct Metrics {
     pub indexes: Vec<(IndexName, Collected)>,
-    pub searched: Searched,
+    pub searched: Arc<Searched>,
 }
 
 /// What pages and programs have asked for since the start.
 #[derive(Debug)]
 pub struct Searched {
-    /// how long each search took, its histogram and values included
+    /// how long each page or stream of a search took; what is followed counts while it catches up
     pub seconds: Histogram,
+    /// records that searchd gave and alco checked
+    pub candidates: Counter,
     /// pages and streams that stay open at this moment
     pub followers: AtomicI64,
+}
+
+impl Default for Searched {
+    fn default() -> Searched {
+        Searched { seconds: Histogram::new(SECONDS), candidates: Counter::default(), followers: AtomicI64::new(0) }
+    }
 }
 
 /// What collecting has done for an index since the start.
@@ -156,10 +165,7 @@ pub struct Process {
 
 impl Metrics {
     pub fn new(indexes: impl Iterator<Item = IndexName>) -> Metrics {
-        Metrics {
-            indexes: indexes.map(|name| (name, Collected::new())).collect(),
-            searched: Searched { seconds: Histogram::new(SECONDS), followers: AtomicI64::new(0) },
-        }
+        Metrics { indexes: indexes.map(|name| (name, Collected::new())).collect(), searched: Arc::default() }
     }
 
     pub fn of(&self, index: &IndexName) -> Option<&Collected> {
@@ -225,6 +231,8 @@ impl Metrics {
         out.each("alco_workers", "gauge", "Workers that collect at this moment", &self.indexes, working);
         out.about("alco_search_seconds", "histogram", "How long a search took");
         out.histogram("alco_search_seconds", &[], &self.searched.seconds);
+        out.about("alco_search_candidates_total", "counter", "Records that searchd gave and alco checked");
+        out.sample("alco_search_candidates_total", &[], self.searched.candidates.get() as f64);
         out.about("alco_followers", "gauge", "Pages and streams that stay open at this moment");
         out.sample("alco_followers", &[], self.searched.followers.load(Relaxed).max(0) as f64);
         out.about("alco_build_info", "gauge", "The version that runs");
@@ -314,6 +322,7 @@ mod tests {
             "alco_insert_seconds_count{index=\"web\"} 3",
             "alco_server_failures_total{index=\"web\",server=\"redis\"} 0",
             "alco_search_seconds_count 0",
+            "alco_search_candidates_total 0",
             "process_start_time_seconds 0.5",
             "process_resident_memory_bytes 9437184",
         ] {

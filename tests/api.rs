@@ -115,6 +115,28 @@ fn an_answer_is_small_on_the_wire_and_not_sent_where_it_is_known() {
         assert_eq!((status, body.len()), (304, 0), "{path}");
         assert_eq!(ask(path, &[("If-None-Match", "\"other\"")]).0, 200);
     }
+    // HEAD says what GET would, and no more; whatever else is asked is told what is wrong as a program reads it
+    let agent = ureq::Agent::from(ureq::Agent::config_builder().http_status_as_error(false).build());
+    for (path, status) in [
+        ("/api/collector/indices/", 200),
+        ("/api/grep/programs/", 200),
+        ("/api/grep/programs/histogram/", 200),
+        ("/api/grep/programs/values/host/", 200),
+        ("/api/grep/programs/columns/", 200),
+        ("/api/grep/nothing/", 404),
+        ("/api/grep/programs/?start_ts=x", 400),
+        ("/metrics", 200),
+    ] {
+        let mut head = agent.head(format!("{}{path}", alco.url)).call().unwrap();
+        assert_eq!((head.status().as_u16(), head.body_mut().read_to_vec().unwrap().len()), (status, 0), "{path}");
+        let kind = head.headers().get("content-type").unwrap().to_str().unwrap();
+        assert!(kind.starts_with(if path == "/metrics" { "text/plain" } else { "application/json" }), "{path}: {kind}");
+    }
+    let mut posted = agent.post(format!("{}/api/grep/programs/", alco.url)).send("x").unwrap();
+    assert_eq!(posted.status().as_u16(), 405);
+    let told = posted.body_mut().read_to_string().unwrap();
+    assert!(told.starts_with("{\"error\":\"POST does nothing here.\",\"hint\":"), "{told}");
+
     let (_, _, encoding, plain) = ask("/collector/sphinx.conf", &[("Accept-Encoding", "gzip;q=0")]);
     assert_eq!(encoding, None);
     let (_, _, encoding, packed) = ask("/collector/sphinx.conf", &[("Accept-Encoding", "br, gzip")]);

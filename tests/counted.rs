@@ -64,6 +64,18 @@ fn what_was_counted_is_what_happened() {
     assert!(samples["process_resident_memory_bytes{}"] > 1e6);
     assert_eq!(samples[&format!("alco_build_info{{version={}}}", env!("CARGO_PKG_VERSION"))], 1.0);
     assert_eq!(samples["alco_server_failures_total{index=counted,server=searchd}"], 0.0);
+
+    // a page, a stream, and an answer for a program, of which each record was checked
+    let before = self::samples(&alco);
+    for address in
+        ["/grep/counted/?search=record", "/grep/counted/?search=record&format=text", "/api/grep/counted/?search=record"]
+    {
+        assert_eq!(alco.get(address).status, 200, "{address}");
+    }
+    let after = self::samples(&alco);
+    let more = |name: &str| after[name] - before[name];
+    assert_eq!(more("alco_search_seconds{}"), 3.0);
+    assert!(more("alco_search_candidates_total{}") >= 400.0, "{}", more("alco_search_candidates_total{}"));
 }
 
 #[test]

@@ -220,8 +220,12 @@ pub fn refused(refusal: Refusal) -> Reply {
     };
     let away = matches!(refusal, Refusal::Away(_));
     let (status, error) = why_refused(refusal);
-    let reply = Reply { status, ..json(&Wrong { error: &error, hint }) };
+    let reply = wrong(status, &error, hint);
     if away { reply.with("Retry-After", "5") } else { reply }
+}
+
+pub fn wrong(status: u16, error: &str, hint: &str) -> Reply {
+    Reply { status, ..json(&Wrong { error, hint }) }
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Site {
     ) -> Result<Site, String> {
         let values = Values::new(&config.redis, "web", "http")?;
         Ok(Site {
-            searcher: Searcher::new(&config.sphinx, &config.indexes),
+            searcher: Searcher::new(&config.sphinx, &config.indexes, metrics.searched.clone()),
             values,
             values_failed: Mutex::new(None),
             followers: Arc::new(Followers::new(config.http.max_followers, metrics.clone())),
@@ -197,9 +197,9 @@ fn respond(request: Request, site: &Arc<Site>) {
     let mut reply = match request.method() {
         Method::Get | Method::Head => answer(site, request.url(), &asker, now()),
         method => {
-            let why = format!("{method} does nothing here");
-            plain_error(site, 405, "Only GET", &why, "Everything here is a link or a form that asks.")
-                .with("Allow", "GET, HEAD")
+            let why = format!("{method} does nothing here.");
+            let todo = "Everything here is a link or a form that asks.";
+            unreadable(site, request.url(), 405, "Only GET", &why, todo).with("Allow", "GET, HEAD")
         }
     };
     match reply.stream.take() {
@@ -278,20 +278,35 @@ struct Asked<'a> {
 fn answer(site: &Site, url: &str, asker: &Asker, now: Ts) -> Reply {
     if url.len() > MAX_URL {
         let why = format!("It has {} bytes; {MAX_URL} are taken.", url.len());
-        return plain_error(site, 414, "The address is too long", &why, "Take some filters away.");
+        return unreadable(site, url, 414, "The address is too long", &why, "Take some filters away.");
     }
     let asked = match asked(url) {
         Ok(asked) => asked,
-        Err(why) => return plain_error(site, 400, "The address cannot be read", &why, "Write % as %25."),
+        Err(why) => return unreadable(site, url, 400, "The address cannot be read", &why, "Write % as %25."),
     };
     let panicked = |_| {
         log::error!("a page panicked: {url}");
-        our_fault(site)
+        match is_for_programs(site, url) {
+            true => logs::wrong(500, "the answer could not be made", "what happened is in alco's log"),
+            false => our_fault(site),
+        }
     };
     // the site is not changed by a page; what a page locks is as whole after a panic as before
     let reply = catch_unwind(AssertUnwindSafe(|| route(site, &asked, asker, now))).unwrap_or_else(panicked);
     log::debug!("{} {url}", reply.status);
     reply
+}
+
+/// The reply to a request that cannot be routed, in the form that its asker reads.
+fn unreadable(site: &Site, url: &str, status: u16, title: &str, why: &str, todo: &str) -> Reply {
+    match is_for_programs(site, url) {
+        true => logs::wrong(status, why, todo),
+        false => plain_error(site, status, title, why, todo),
+    }
+}
+
+fn is_for_programs(site: &Site, url: &str) -> bool {
+    url.strip_prefix(site.config.http.base_path.as_str()).is_some_and(|path| path.starts_with("api/"))
 }
 
 fn route(site: &Site, asked: &Asked, asker: &Asker, now: Ts) -> Reply {
@@ -465,7 +480,10 @@ mod tests {
         check("/logs/api/grep/web/?start_ts=x", 400, "{\"error\":\"'x' is no time");
         check("/logs/api/grep/web/", 503, "alco check");
         check("/logs/api/grep/web/nothing/", 404, "\"hint\":\"paths are");
-        check(&format!("/logs/grep/web/?search={}", "x".repeat(17_000)), 414, "too long");
+        check("/logs/api/grep/%zz/", 400, "{\"error\":\"'%zz' is no escape.\",\"hint\":\"Write % as %25.\"}");
+        let long = "x".repeat(17_000);
+        check(&format!("/logs/grep/web/?search={long}"), 414, "too long");
+        check(&format!("/logs/api/grep/web/?search={long}"), 414, "\"hint\":\"Take some filters away.\"}");
     }
 
     #[test]

@@ -428,6 +428,7 @@ impl<'a> Follower<'a> {
                     !is_full
                 })
             })?;
+            self.searcher.counted.candidates.add(seen);
             if is_full {
                 return Ok(false);
             }

@@ -44,6 +44,7 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use crate::config::{self, IndexName};
+use crate::metrics::Searched;
 use crate::record::Stored;
 use crate::search::cursor::Place;
 use crate::search::overview::Known;
@@ -162,6 +163,15 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// And so long when it is asked what has arrived: whoever follows must not be without a word for longer.
 const NEWS_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Counts the time from its making to its end.
+struct Timed<'a>(&'a Searched, Instant);
+
+impl Drop for Timed<'_> {
+    fn drop(&mut self) {
+        self.0.seconds.observe(self.1.elapsed().as_secs_f64());
+    }
+}
+
 /// Runs searches, for any number of threads at a time.
 #[derive(Debug)]
 pub struct Searcher {
@@ -170,17 +180,20 @@ pub struct Searcher {
     news: Pool,
     peers: bool,
     indexes: Vec<config::Index>,
+    counted: Arc<Searched>,
     /// for the list of indexes
     known: Mutex<HashMap<IndexName, Known>>,
 }
 
 impl Searcher {
-    pub fn new(sphinx: &config::Sphinx, indexes: &[config::Index]) -> Searcher {
+    /// What is searched is counted there.
+    pub fn new(sphinx: &config::Sphinx, indexes: &[config::Index], counted: Arc<Searched>) -> Searcher {
         Searcher {
             pool: Pool::new(&sphinx.address, TIMEOUT),
             news: Pool::new(&sphinx.address, NEWS_TIMEOUT),
             peers: !sphinx.peers.is_empty(),
             indexes: indexes.to_vec(),
+            counted,
             known: Mutex::default(),
         }
     }
@@ -205,6 +218,10 @@ impl Searcher {
     }
 
     fn walk<'a>(&'a self, plan: &'a Plan, manner: Manner, from: Option<Place>, until: Until<'a>) -> Walk<'a> {
-        Walk::new(&self.pool, plan, manner, from, until, self.peers)
+        Walk::new(&self.pool, plan, manner, from, until, self.peers, &self.counted.candidates)
+    }
+
+    fn timed(&self) -> Timed<'_> {
+        Timed(&self.counted, Instant::now())
     }
 }

@@ -36,6 +36,7 @@ impl Searcher {
         take: &mut dyn FnMut(Line),
     ) -> Result<Page, SearchError> {
         let plan = self.plan(query, scope)?;
+        let _timed = self.timed();
         let limit = query.limit.map_or(scope.page_size, usize::from);
         let mut shown = 0;
         let mut take = |line: Line| {
@@ -266,6 +267,7 @@ impl Searcher {
         mut take: impl FnMut(Line) -> bool,
     ) -> Result<Vec<String>, SearchError> {
         let plan = self.plan(query, scope)?;
+        let _timed = self.timed();
         let mut left = query.limit.map_or(usize::MAX, usize::from);
         let backwards = plan.newest_first;
         let from = match query.cursor {

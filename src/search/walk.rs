@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use crate::metrics::Counter;
 use crate::record::Stored;
 use crate::search::cursor::Place;
 use crate::search::plan::{Plan, Slice, SourcePlan};
@@ -77,6 +78,7 @@ pub struct Walk<'a> {
     manner: Manner,
     warn: bool,
     until: Until<'a>,
+    candidates: &'a Counter,
     sources: Vec<Source<'a>>,
     pub warnings: BTreeSet<String>,
 }
@@ -147,6 +149,7 @@ impl<'a> Walk<'a> {
         from: Option<Place>,
         until: Until<'a>,
         warn: bool,
+        candidates: &'a Counter,
     ) -> Walk<'a> {
         let beside = |slice: &Slice| match (from, manner.backwards) {
             (None, _) => true,
@@ -171,7 +174,8 @@ impl<'a> Walk<'a> {
                 asked: false,
             }
         });
-        Walk { pool, plan, manner, warn, until, sources: sources.collect(), warnings: BTreeSet::new() }
+        let (sources, warnings) = (sources.collect(), BTreeSet::new());
+        Walk { pool, plan, manner, warn, until, candidates, sources, warnings }
     }
 
     pub fn with_pulse(mut self, pulse: &'a dyn Fn() -> bool) -> Walk<'a> {
@@ -318,6 +322,7 @@ impl<'a> Walk<'a> {
             })?;
             warnings(engine, self.warn && !answer.cut)
         });
+        self.candidates.add(answer.seen);
         match result {
             Ok(warnings) => self.warnings.extend(warnings),
             Err(fault) => match not_served(&fault) {

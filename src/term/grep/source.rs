@@ -1,5 +1,6 @@
 //! Whom a search is asked of: searchd itself, or an alco somewhere else.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -30,7 +31,7 @@ pub struct Searchd {
 
 impl Source {
     pub fn searchd(config: Config, clock: fn() -> Ts) -> Source {
-        let searcher = Searcher::new(&config.sphinx, &config.indexes);
+        let searcher = Searcher::new(&config.sphinx, &config.indexes, Arc::default());
         Source::Searchd(Box::new(Searchd { searcher, indexes: config.indexes, zone: config.http.timezone, clock }))
     }
 
