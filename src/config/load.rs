@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Config;
@@ -31,8 +31,8 @@ impl Config {
         finish(read(text), file_name)
     }
 
-    /// Reads alco.ini, puts the passwords of password files into their URLs, and makes sure that the other files named in
-    /// it can be read.
+    /// Reads alco.ini, and puts the passwords of password files into their URLs. A key that promises what this version
+    /// does not do is a mistake: who sets it relies on it.
     pub fn load(path: &Path) -> Result<Config, Vec<String>> {
         let mut reading = read(&text_of(path)?);
         open_files(&mut reading);
@@ -63,7 +63,7 @@ fn text_of(path: &Path) -> Result<String, Vec<String>> {
 }
 
 fn open_files(reading: &mut Reading) {
-    let Reading { config, mistakes, rabbitmq_lines, redis_lines, users_file_line } = reading;
+    let Reading { config, mistakes, rabbitmq_lines, redis_lines, http_lines } = reading;
     let mut wrong = |line: usize, section: &str, what: String| {
         mistakes.push(Mistake { line, what: format!("[{section}] {what}") });
     };
@@ -80,16 +80,17 @@ fn open_files(reading: &mut Reading) {
             Err(what) => wrong(redis_lines.password_file, "redis", what),
         }
     }
-    let others = [
-        ("rabbitmq", "ca_file", rabbitmq_lines.ca_file, &config.rabbitmq.ca_file),
-        ("redis", "ca_file", redis_lines.ca_file, &config.redis.ca_file),
-        ("http", "users_file", *users_file_line, &config.http.users_file),
+    let trust = "have the system trust the certificate (update-ca-certificates)";
+    let proxy = "put a proxy with authentication in front";
+    let promises = [
+        ("rabbitmq", "ca_file", rabbitmq_lines.ca_file, config.rabbitmq.ca_file.is_some(), trust),
+        ("redis", "ca_file", redis_lines.ca_file, config.redis.ca_file.is_some(), trust),
+        ("http", "users_file", http_lines.users_file, config.http.users_file.is_some(), proxy),
+        ("http", "user_header", http_lines.user_header, config.http.user_header.is_some(), proxy),
     ];
-    for (section, key, line, path) in others {
-        if let Some(path) = path
-            && let Err(error) = File::open(path)
-        {
-            wrong(line, section, format!("{key}: cannot read {}: {error}", path.display()));
+    for (section, key, line, is_set, cure) in promises {
+        if is_set {
+            wrong(line, section, format!("{key}: has no effect in this version; {cure}, and leave the key out"));
         }
     }
     mistakes.sort_by_key(|mistake| mistake.line);
@@ -146,10 +147,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_has_a_line() {
+    fn a_file_that_cannot_be_read_has_a_line_and_so_has_a_promise_that_would_not_be_kept() {
         let at = directory("unreadable");
         let ini = at.join("alco.ini");
-        let text = "[redis]\npassword_file = /nonexistent/pw\nx = 1\n[http]\nusers_file = /nonexistent/users\n";
+        let text = "[redis]\npassword_file = /nonexistent/pw\nx = 1\n[http]\nusers_file = /users\n";
         fs::write(&ini, text).expect("a file for the test");
         let name = ini.display();
         let missing = "No such file or directory (os error 2)";
@@ -158,7 +159,10 @@ mod tests {
             [
                 format!("{name}:2: [redis] password_file: cannot read /nonexistent/pw: {missing}"),
                 format!("{name}:3: [redis] unknown key 'x'; known are url, password_file, ca_file"),
-                format!("{name}:5: [http] users_file: cannot read /nonexistent/users: {missing}"),
+                format!(
+                    "{name}:5: [http] users_file: has no effect in this version; put a proxy with authentication in front, \
+                     and leave the key out"
+                ),
             ]
         );
         fs::write(&ini, b"[http]\ntitle = \xe9\n").expect("a file for the test");

@@ -44,13 +44,19 @@ pub struct Reading {
     pub mistakes: Vec<Mistake>,
     pub rabbitmq_lines: FileLines,
     pub redis_lines: FileLines,
-    pub users_file_line: usize,
+    pub http_lines: HttpLines,
 }
 
 #[derive(Clone, Copy, Default)]
 pub struct FileLines {
     pub password_file: usize,
     pub ca_file: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+pub struct HttpLines {
+    pub users_file: usize,
+    pub user_header: usize,
 }
 
 pub fn read(text: &str) -> Reading {
@@ -61,7 +67,7 @@ pub fn read(text: &str) -> Reading {
         mistakes,
         rabbitmq_lines: FileLines::default(),
         redis_lines: FileLines::default(),
-        users_file_line: 0,
+        http_lines: HttpLines::default(),
     };
     let mut seen: Vec<&Section> = Vec::new();
     for section in &sections {
@@ -116,7 +122,8 @@ impl Reading {
             "sphinx" => sphinx(&mut from, &mut config.sphinx),
             "http" => {
                 http(&mut from, &mut config.http);
-                self.users_file_line = section.line_of("users_file");
+                let line_of = |key| section.line_of(key);
+                self.http_lines = HttpLines { users_file: line_of("users_file"), user_header: line_of("user_header") };
             }
             "sphinx.searchd" => {
                 self.mistakes.extend(from.directives(Of::Searchd, &mut config.sphinx.searchd));
