@@ -1,6 +1,7 @@
 //! alco check: a line for each thing that it looked at, with the cure where one is needed, and an exit status to go by.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -53,6 +54,9 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
         ("redis", "Redis "),
         ("searchd", "searchd 2.2.11 at 127.0.0.1:"),
         ("searchd", "may have it read its configuration anew"),
+        ("searchd", "its binlog is in "),
+        ("searchd", "its clock agrees with this host's"),
+        ("redis", "its clock agrees with this host's"),
         ("data_dir", "GiB free"),
     ] {
         says(&lines, "ok", part, &[text]);
@@ -89,6 +93,46 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
     let output = Command::new(ALCO).args(["check", "--config"]).arg(&more).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("more.ini:2: "), "{output:?}");
+
+    // a searchd that has its binlog elsewhere, or none, or left one there long ago
+    let elsewhere = stack.dir().join("elsewhere");
+    let text = ini.replace("[sphinx.searchd]\n", &format!("[sphinx.searchd]\nbinlog_path = {}\n", elsewhere.display()));
+    assert_ne!(text, ini);
+    fs::write(&more, text).unwrap();
+    let no_binlog = format!("it keeps no binlog in {}", elsewhere.display());
+    says(&check(&more, false).1, "error", "searchd", &[&no_binlog, "sphinx/sphinx.conf"]);
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("binlog.lock"), "").unwrap();
+    says(&check(&more, false).1, "error", "searchd", &[&no_binlog]);
+
+    // passwords that everybody may read
+    let secret = stack.dir().join("secret");
+    fs::write(&secret, "guest\n").unwrap();
+    let text = ini.replace("amqp://guest:guest@", "amqp://guest:s3cret@");
+    fs::write(&more, &text).unwrap();
+    let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(&more, 0o644);
+    mode(&secret, 0o644);
+    let chmod = |path: &Path| format!("chmod 640 {}", path.display());
+    let (_, lines) = check(&more, false);
+    says(&lines, "warning", "alco.ini", &["everybody on this host may read", &chmod(&more)]);
+    assert!(lines.iter().all(|line| !line.contains("s3cret")), "no password is shown");
+    mode(&more, 0o640);
+    let (_, lines) = check(&more, false);
+    assert!(lines.iter().all(|line| !line.contains("chmod")), "{lines:#?}");
+    fs::write(&more, text.replace("[rabbitmq]\n", &format!("[rabbitmq]\npassword_file = {}\n", secret.display())))
+        .unwrap();
+    mode(&more, 0o644);
+    let (_, lines) = check(&more, false);
+    says(&lines, "warning", "rabbitmq", &["everybody on this host may read", &chmod(&secret)]);
+    assert!(lines.iter().all(|line| !line.contains(&chmod(&more))), "no password stands in it: {lines:#?}");
+
+    // directories that another user made, as one who runs searchd's script by hand: only root can make it so
+    let lock = stack.dir().join("searchd/data/binlog/binlog.lock");
+    if chown(&lock, Some(65_534), None).is_ok() {
+        let (_, lines) = check(&alco.ini, false);
+        says(&lines, "error", "data_dir", &["searchd runs as nobody, who may not write", "and ", "chown -R nobody"]);
+    }
 
     // nobody is there
     assert!(alco.stop().success());

@@ -9,6 +9,7 @@
 //! peers, two nodes that name each other would go on asking for ever.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use crate::config::{Config, Dialect, Index, Sphinx, field_of_column};
 use crate::sphinx::daily::{day_index, served_days};
@@ -131,6 +132,13 @@ fn searchd_directives(sphinx: &Sphinx) -> Directives {
         ]);
     }
     directives
+}
+
+/// Where searchd is told to keep its binlog.
+pub fn binlog_path(sphinx: &Sphinx) -> PathBuf {
+    let directives = over(searchd_directives(sphinx), &sphinx.searchd);
+    let found = directives.into_iter().rfind(|(key, _)| key == "binlog_path");
+    found.expect("it is among the generated ones").1.into()
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! `alco check`: alco.ini, the three servers, the day indexes and the disk, a line each, with the cure for what is not well.
-//! Asks and changes nothing.
+//! Asks and changes nothing. `files` looks at what lies on this host's disk.
+//!
+//! Not to be had by asking: the bindings as RabbitMQ has them (AMQP has no question for them, and the management plugin need
+//! not be there), so those are told that Redis remembers; the clock of RabbitMQ's host.
+
+mod files;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 
 use crate::config::{Config, Index};
@@ -27,9 +30,6 @@ const OLDEST_REDIS: &[u64] = &[5];
 const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
 /// Records are in the order of their time: hosts should agree on it.
 const SKEW_SECONDS: i64 = 2;
-/// Room that the disk should have: searchd stops taking records when there is none.
-const ENOUGH_BYTES: u64 = 2 << 30;
-const TOO_FEW_BYTES: u64 = 100 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -60,10 +60,11 @@ pub fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -
             "write one, as alco.ini(5) says",
         ),
     }
+    files::secrets(config, ini, &mut report);
     rabbitmq(config, &mut report);
     redis(config, &mut report, now);
     searchd(config, &mut report, now);
-    disk(config, &mut report);
+    files::data_dir(config, &mut report);
     report.worst as u8
 }
 
@@ -114,6 +115,8 @@ impl Report {
             let direction = if seconds > 0 { "ahead of" } else { "behind" };
             let text = format!("its clock is {} s {direction} this host's", seconds.abs());
             self.warning(part, text, "have both hosts' clocks set by NTP");
+        } else {
+            self.ok(part, format!("its clock agrees with this host's within {SKEW_SECONDS} s"));
         }
     }
 }
@@ -264,6 +267,7 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     if let Some(seconds) = time {
         report.skew(PART, Ts::from_micros(seconds.saturating_mul(1_000_000)), ours);
     }
+    files::binlog(config, report);
     let served: BTreeSet<String> = tables.iter().map(|row| row.text(0)).collect();
     for index in &config.indexes {
         day_indexes(index, &served, &mut engine, report, ours);
@@ -324,49 +328,6 @@ fn listed(names: &[&str]) -> String {
             format!("{first}, {second}, {third} and {} more", rest.len())
         }
         names => names.join(", "),
-    }
-}
-
-fn disk(config: &Config, report: &mut Report) {
-    const PART: &str = "data_dir";
-    let dir = &config.sphinx.data_dir;
-    let shown = dir.display();
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let cure = "right if searchd has a host of its own; else make it, for searchd's user";
-            return report.warning(PART, format!("cannot read {shown}: {error}"), cure);
-        }
-    };
-    match statvfs(dir) {
-        Ok(found) => {
-            let free = found.blocks_available() * found.fragment_size();
-            let text = format!("{shown}: {:.1} GiB free", free as f64 / f64::from(1 << 30));
-            let cure = "shorten days of some index, or make room: searchd takes no records when the disk is full";
-            match free {
-                0..TOO_FEW_BYTES => report.error(PART, text, cure),
-                TOO_FEW_BYTES..ENOUGH_BYTES => report.warning(PART, text, cure),
-                _ => report.ok(PART, text),
-            }
-        }
-        Err(error) => report.warning(PART, format!("cannot tell how much room {shown} has: {error}"), "look with df"),
-    }
-    let mut left: Vec<String> = Vec::new();
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_ours = config.indexes.iter().any(|index| index.name.as_str() == name);
-        let holds_days = || {
-            let mut inside = fs::read_dir(entry.path()).into_iter().flatten().flatten();
-            inside.any(|day| is_day(&day.file_name().to_string_lossy()))
-        };
-        if !is_ours && holds_days() {
-            left.push(name);
-        }
-    }
-    left.sort_unstable();
-    for name in left {
-        let text = format!("{shown}/{name} holds days of an index that alco.ini has no more");
-        report.warning(PART, text, "remove the directory if nobody needs them");
     }
 }
 
