@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use nix::sys::signal::{Signal, kill};
@@ -312,6 +313,17 @@ fn a_record_is_printed_with_its_columns_and_found_by_them() {
     let nobody = grep(&ini(stack), &["--url=http://127.0.0.1:1", "terminal_too"]);
     check(&nobody, 2, "", "alco grep: cannot ask http://127.0.0.1:1/: ");
     check(&grep(&ini(stack), &["--url", &format!("{}/grep", alco.url), "terminal_too"]), 2, "", "answers 404");
+}
+
+#[test]
+fn an_alco_that_says_nothing_is_not_waited_for_for_ever() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    // connections are taken by the system, and nobody answers
+    let begin = Instant::now();
+    let output = Command::new(ALCO).args(["grep", "--url", &url, "any"]).env("ALCO_INI", "").output().unwrap();
+    check(&output, 2, "", &format!("alco grep: cannot ask {url}/: timeout"));
+    assert!(begin.elapsed() < 3 * SOON, "{:?}", begin.elapsed());
 }
 
 /// Lines of a process, as they come.

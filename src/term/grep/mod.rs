@@ -150,7 +150,9 @@ fn tell(news: &News) {
         News::Behind(0) => "it keeps up again".to_owned(),
         News::Behind(records) => format!("{records} records have arrived and are still to be looked at"),
         News::LeftOut(records) => format!("{records} records were left out, since more arrives than is taken"),
-        News::Late(records) => format!("{records} records arrived very late, and are left out"),
+        News::Late(records) => {
+            format!("{records} records arrived so late that they cannot be told from older ones; a search finds them")
+        }
         News::Away(why) => format!("{why}; what arrives meanwhile will come"),
         News::Back => "searchd answers again".to_owned(),
         News::Missing(what) => what.clone(),

@@ -21,8 +21,13 @@ use crate::search::query::{Follow, Format, Query};
 use crate::search::{Hit, Line};
 use crate::time::{self, Ts};
 
-/// A host that does not even take the connection by then is away. An answer takes as long as it takes.
+/// A host that does not even take the connection by then is away.
 const CONNECT: Duration = Duration::from_secs(10);
+/// An answer takes as long as it takes, but not without a byte for so long: alco knows its indexes, and what follows sends a
+/// heartbeat after five seconds of silence.
+const SILENT: Duration = Duration::from_secs(30);
+/// A search sends nothing while it checks records that do not match, which may be hundreds of millions.
+const SEARCHING: Duration = Duration::from_secs(600);
 /// Of what a server or a proxy says of an error.
 const SAID: usize = 300;
 
@@ -59,10 +64,11 @@ impl Remote {
         let url = format!("{scheme}{}/", url.trim_end_matches('/'));
         // the certificates that this host trusts
         let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
-        let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(CONNECT)).tls_config(tls);
+        let config = Agent::config_builder().http_status_as_error(false).tls_config(tls);
+        let config = config.timeout_connect(Some(CONNECT));
         let mut remote = Remote { agent: config.build().into(), url, indexes: Vec::new(), zone: TimeZone::UTC };
         let mut text = String::new();
-        let mut body = remote.ask("api/collector/indices/")?;
+        let mut body = remote.ask("api/collector/indices/", SILENT)?;
         std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| remote.broken(&error))?;
         let told: Vec<Told> = serde_json::from_str(&text)
             .map_err(|_| format!("{} is no alco: it does not list indexes", remote.shown()))?;
@@ -119,7 +125,8 @@ impl Remote {
         let indexes: Vec<&str> = query.indexes.iter().map(IndexName::as_str).collect();
         let asked = Query { format: Format::Ndjson, tracebacks: false, columns: None, ..query.clone() };
         let mut reading = Reading { remote: self, query, pattern: Pattern::new(query)?, group: None };
-        let mut body = self.ask(&format!("grep/{}/?{}", indexes.join(","), asked.to_url()))?;
+        let silent = if query.follow == Follow::Open { SILENT } else { SEARCHING };
+        let mut body = self.ask(&format!("grep/{}/?{}", indexes.join(","), asked.to_url()), silent)?;
         let mut line = Vec::new();
         loop {
             let some = body.fill_buf().map_err(|error| self.broken(&error))?;
@@ -145,8 +152,9 @@ impl Remote {
         }
     }
 
-    fn ask(&self, path: &str) -> Result<BufReader<impl std::io::Read + use<>>, String> {
-        let answer = self.agent.get(format!("{}{path}", self.url)).call();
+    fn ask(&self, path: &str, silent: Duration) -> Result<BufReader<impl std::io::Read + use<>>, String> {
+        let question = self.agent.get(format!("{}{path}", self.url)).config().timeout_per_read(Some(silent)).build();
+        let answer = question.call();
         let answer = answer.map_err(|error| format!("cannot ask {}: {error}", self.shown()))?;
         let status = answer.status();
         let mut body = answer.into_body();
