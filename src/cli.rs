@@ -34,7 +34,18 @@ pub struct Args {
 
 /// An online grep and less for the logs of a distributed system.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
-#[argh(help_triggers("-h", "--help"))]
+#[argh(
+    help_triggers("-h", "--help"),
+    note = "alco.ini is what --config names, else $ALCO_INI, else the first that exists of /usr/local/etc/alco.ini and \
+            /etc/alco.ini; without one, every setting is at its default. alco COMMAND --help tells more; so do alco(1) and alco.ini(5).",
+    example = "alco check",
+    example = "alco run --config /usr/local/etc/alco.ini",
+    example = "alco grep web 'connection refused' --since=-2h",
+    example = "make 2>&1 | alco send --tee -k build.web",
+    error_code(0, "it is done; grep: a record was found; check: all is well"),
+    error_code(1, "it is not; grep: none was found; check: there are warnings"),
+    error_code(2, "wrong usage, or a mistake in alco.ini; grep: it could not be searched; check: there are errors")
+)]
 struct Alco {
     /// the alco.ini to read, instead of $ALCO_INI, /usr/local/etc/alco.ini or /etc/alco.ini; any command takes it
     #[argh(option, arg_name = "file")]
@@ -60,7 +71,18 @@ pub enum Command {
 
 /// Collect records and serve the pages, until SIGTERM or SIGINT.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "run", help_triggers("-h", "--help"))]
+#[argh(
+    subcommand,
+    name = "run",
+    help_triggers("-h", "--help"),
+    note = "It stays in the foreground and tells what happens on stderr; ALCO_LOG=debug tells more. A server that is away is \
+            waited for. SIGTERM and SIGINT let it end within five seconds, nothing lost.",
+    example = "alco run",
+    example = "alco run --web-only --config ./alco.ini",
+    error_code(0, "it was told to end"),
+    error_code(1, "it cannot go on"),
+    error_code(2, "wrong usage, or a mistake in alco.ini")
+)]
 pub struct Run {
     /// serve no pages
     #[argh(switch)]
@@ -71,12 +93,20 @@ pub struct Run {
     pub web_only: bool,
 }
 
-/// Send the lines of stdin to the exchange as records. Exit status 0: the broker has confirmed every one.
-///
-/// make 2>&1 | alco send --tee -k build.web
-/// zcat old.json.gz | alco send --json
+/// Send the lines of stdin to the exchange as records, and wait until the broker has confirmed every one.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "send", help_triggers("-h", "--help"))]
+#[argh(
+    subcommand,
+    name = "send",
+    help_triggers("-h", "--help"),
+    note = "On a terminal a bar shows how far it is: how fast, and how long it will take where stdin is a file.",
+    example = "make 2>&1 | alco send --tee -k build.web --logger make job=nightly",
+    example = "alco send --json <old.json",
+    example = "zcat old.json.gz | alco send --json",
+    error_code(0, "the broker has confirmed every line"),
+    error_code(1, "it has not: stderr tells how many it has"),
+    error_code(2, "wrong usage, or a mistake in alco.ini")
+)]
 pub struct Send {
     /// the routing key; 'logstash' unless given
     #[argh(option, short = 'k', default = "\"logstash\".to_owned()", arg_name = "key")]
@@ -125,13 +155,31 @@ impl Send {
 
 /// Print the configuration for searchd.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "sphinx-conf", help_triggers("-h", "--help"))]
+#[argh(
+    subcommand,
+    name = "sphinx-conf",
+    help_triggers("-h", "--help"),
+    note = "Nobody needs to call this by hand: the script sphinx.conf, which searchd is given as its configuration, does. It \
+            depends on alco.ini and on the day.",
+    example = "alco sphinx-conf | less",
+    error_code(0, "it was printed"),
+    error_code(2, "wrong usage, or a mistake in alco.ini")
+)]
 pub struct SphinxConf {}
 
 /// Look over alco.ini, the three servers, the disk, and tell what is wrong and how to mend it, a line each. Nothing is changed.
-/// Exit status 0: all is well, 1: there are warnings, 2: there are errors.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
-#[argh(subcommand, name = "check", help_triggers("-h", "--help"))]
+#[argh(
+    subcommand,
+    name = "check",
+    help_triggers("-h", "--help"),
+    note = "Run it as the user that alco runs as: it may read and signal what that user may.",
+    example = "sudo -u alco alco check",
+    example = "alco check | grep -v ^ok",
+    error_code(0, "all is well"),
+    error_code(1, "there are warnings"),
+    error_code(2, "there are errors; wrong usage, or a mistake in alco.ini")
+)]
 pub struct Check {
     /// a JSON object a line: part, state, text, cure
     #[argh(switch)]

@@ -40,6 +40,38 @@ fn options_of_help(command: &[&str]) -> BTreeSet<String> {
     options.map(str::to_owned).collect()
 }
 
+/// `0` of `  0 it was told to end`: those that --help lists.
+fn exit_statuses(help: &str) -> Vec<&str> {
+    let listed = help.split("\nError codes:\n").nth(1).unwrap_or_default();
+    listed.lines().filter_map(|line| line.split_whitespace().next()).collect()
+}
+
+#[test]
+fn help_has_examples_and_exit_statuses_that_alco_1_has_too() {
+    let page = fs::read_to_string(Path::new(ROOT).join("man/alco.1")).unwrap();
+    let section = below(&page, ".Sh EXIT STATUS");
+    assert!(section.starts_with("2 means"), "of every command");
+    for command in ["run", "grep", "send", "check", "sphinx-conf"] {
+        let output = Command::new(ALCO).args([command, "--help"]).output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(help.contains("\nExamples:\n  ") && help.contains(&format!("alco {command}")), "{help}");
+        let (_, told) = section.split_once(&format!(".It Cm {command}\n")).unwrap();
+        let told = told.split("\n.").next().unwrap();
+        let words: Vec<&str> = told.split(|c: char| !c.is_alphanumeric()).collect();
+        let statuses = exit_statuses(&help);
+        assert!(statuses.contains(&"0") && statuses.contains(&"2"), "{help}");
+        for status in statuses.into_iter().filter(|status| *status != "2") {
+            assert!(words.contains(&status), "alco {command} exits with {status}, in alco.1: {told}");
+        }
+    }
+    let output = Command::new(ALCO).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for place in ["$ALCO_INI", "/usr/local/etc/alco.ini", "/etc/alco.ini", "\nExamples:\n"] {
+        assert!(help.contains(place), "no {place} in {help}");
+    }
+    assert_eq!(exit_statuses(&help), ["0", "1", "2"]);
+}
+
 /// Those that the page describes: `.It Fl k , Fl Fl routing-key Ar key`.
 fn options_of_page(section: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -61,7 +93,7 @@ fn every_command_and_option_is_in_alco_1_and_nothing_else() {
     let page = fs::read_to_string(Path::new(ROOT).join("man/alco.1")).unwrap();
     let output = Command::new(ALCO).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    let listed = help.split("\nCommands:\n").nth(1).unwrap();
+    let listed = help.split("\nCommands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let commands = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let commands: Vec<&str> = commands.map(|line| line.split_whitespace().next().unwrap()).collect();
     assert!(commands.contains(&"run"), "{help}");

@@ -100,3 +100,42 @@ fn a_broker_that_goes_away_is_said_with_what_was_confirmed() {
     check(&output, 1, "were confirmed: the rest may or may not be with the broker");
     check(&send(&stack, &[], b"x\n"), 1, "alco send: rabbitmq at amqp://");
 }
+
+/// What a terminal is sent while that runs on it.
+fn on_terminal(line: &str) -> String {
+    let line = format!("stty rows 24 cols 120; {line}; echo exit $?");
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").stdin(Stdio::null());
+    String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned()
+}
+
+#[test]
+fn a_terminal_sees_how_fast_it_goes_and_how_long_it_takes_and_nothing_else_does() {
+    let stack = Stack::of("send-bar", &["rabbitmq"], ALCO.as_ref(), "[index bar]\nrouting_keys = bar.#\n");
+    let publisher = crate::support::Publisher::open(&stack.amqp);
+    publisher.declare_exchange("logstash");
+    publisher.declare_queue("bar", "logstash", "bar.#");
+    publisher.close();
+    let lines = stack.dir().join("lines");
+    std::fs::write(&lines, "a line of a log that is sent to the broker\n".repeat(20_000)).unwrap();
+    let send = format!("{ALCO} send -k bar.x --config {}", stack.dir().join("alco.ini").display());
+    let lines = lines.display();
+
+    // 43 bytes a line
+    let file = on_terminal(&format!("{send} <{lines}"));
+    for part in ["/839.84 KiB  ", " lines  ", "KiB/s  ", "s left"] {
+        assert!(file.contains(part), "no '{part}' in {file:?}");
+    }
+    let pipe = on_terminal(&format!("cat {lines} | {send}"));
+    for part in ["KiB  ", " lines  ", "iB/s"] {
+        assert!(pipe.contains(part), "no '{part}' in {pipe:?}");
+    }
+    assert!(!pipe.contains(" left"), "nobody knows how much will come: {pipe:?}");
+    let said = stack.dir().join("said");
+    let silent = on_terminal(&format!("{send} <{lines} 2>{}", said.display()));
+    assert_eq!((silent.trim(), std::fs::read_to_string(said).unwrap().as_str()), ("exit 0", ""));
+    assert!(file.ends_with("exit 0\r\n") && pipe.ends_with("exit 0\r\n"), "{file:?} {pipe:?}");
+    wait_until("all are there", SOON, || {
+        crate::support::queue_state(&stack.amqp, "bar").filter(|queue| queue.messages == 60_000)
+    });
+}
