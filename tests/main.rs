@@ -23,6 +23,7 @@ mod oracle;
 #[cfg(target_os = "linux")]
 mod package;
 mod pages;
+mod paging;
 mod poison;
 mod queues;
 mod readme;

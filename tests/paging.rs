@@ -1,0 +1,93 @@
+//! Paging while records arrive: none is skipped and none shown twice, though thousands bear the same time, many are equal, and
+//! each page is asked of another alco, which makes one stream of two indexes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::support::{Alco, Publisher, SOON, Stack, try_get};
+
+const RECORDS: usize = 5000;
+/// Each of these stands so often among them, equal in every byte.
+const EQUAL: usize = 20;
+const PAGE: usize = 97;
+
+fn record(time: Timestamp, message: &str) -> String {
+    format!(r#"{{"@timestamp":"{time}","message":"{message}"}}"#)
+}
+
+/// Follows the links of that name from an address on, asking one alco after the other: docids and messages, the address of the
+/// last page, and how many pages there were.
+#[track_caller]
+fn walk(alcos: &[Alco; 2], first: String, link: &str) -> (HashSet<(u64, String)>, String, usize) {
+    let (mut seen, mut path, mut pages) = (HashSet::new(), first, 0);
+    loop {
+        let reply = try_get(&format!("{}{path}", alcos[pages % 2].url)).unwrap();
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        let page: Value = serde_json::from_str(&reply.body).unwrap();
+        pages += 1;
+        for log in page["results"].as_array().unwrap() {
+            let (id, message) = (log["id"].as_u64().unwrap(), log["logline"].as_str().unwrap());
+            assert!(seen.insert((id, message.to_owned())), "{message} came twice, {link}, page {pages}");
+        }
+        match page[link].as_str() {
+            Some(next) => path = next.trim_start_matches(&alcos[(pages - 1) % 2].url).to_owned(),
+            None => return (seen, path, pages),
+        }
+    }
+}
+
+#[test]
+fn no_record_is_skipped_or_comes_twice_though_times_are_equal_and_others_arrive() {
+    let stack = Stack::shared();
+    let ini = stack.index("paging") + &stack.index("paging_too");
+    let alcos = [Alco::start(stack, &ini), Alco::start(stack, &ini)];
+    let time = Timestamp::now() - SignedDuration::from_secs(60);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let indexes = ["paging", "paging_too"];
+    for index in indexes {
+        let message = |n: usize| format!("{index} {}", n / EQUAL);
+        publisher.publish("logstash", &format!("{index}.key"), (0..RECORDS / 2).map(|n| record(time, &message(n))));
+        stack.settled_count(index, RECORDS as u64 / 2, SOON * 2);
+    }
+
+    let range = format!("start_ts={}&end_ts={}", time - SignedDuration::from_secs(1), Timestamp::now());
+    let address = |order: &str| format!("/api/grep/paging,paging_too/?{range}&limit={PAGE}{order}");
+    let over = AtomicBool::new(false);
+    let (walks, arrived) = thread::scope(|scope| {
+        let arriving = scope.spawn(|| {
+            let mut arrived = 0;
+            while !over.load(Relaxed) {
+                // before, among and behind those that were there
+                let times = [-500, 0, 0, 500].map(|millis| time + SignedDuration::from_millis(millis));
+                for index in indexes {
+                    let bodies = times.iter().map(|time| record(*time, &format!("arrived in {index}")));
+                    publisher.publish("logstash", &format!("{index}.key"), bodies);
+                    arrived += times.len();
+                }
+            }
+            arrived
+        });
+        let walks = ["", "&order=desc"].map(|order| {
+            let (there, last, _) = walk(&alcos, address(order), "next");
+            let (back, _, pages) = walk(&alcos, last, "previous");
+            (there, back, pages)
+        });
+        over.store(true, Relaxed);
+        (walks, arriving.join().unwrap())
+    });
+    for (there, back, pages) in &walks {
+        assert!(*pages > RECORDS / PAGE);
+        for seen in [there, back] {
+            let mut counts: HashMap<&str, usize> = HashMap::new();
+            for (_, message) in seen.iter().filter(|(_, message)| !message.starts_with("arrived")) {
+                *counts.entry(message).or_default() += 1;
+            }
+            assert!(counts.len() == RECORDS / EQUAL && counts.values().all(|count| *count == EQUAL), "{counts:?}");
+        }
+    }
+    assert!(arrived > 0 && walks.iter().any(|(there, ..)| there.len() > RECORDS), "others arrived meanwhile");
+}
