@@ -219,7 +219,7 @@ fn check_index(key: &str, value: &str) -> Result<(), String> {
             owned("an exact search depends on how text is cut into words; leave the line out")
         }
         "min_infix_len" if !matches!(value, "2" | "3") => {
-            Err(format!("{key}: '{value}' is neither 2 nor 3: alco asks for parts of words of 3 letters and more"))
+            Err(format!("{key}: '{value}' is neither 2 nor 3: alco asks for parts of words of 2 letters, or of 3"))
         }
         "rt_mem_limit" if bytes(value).is_none_or(|bytes| bytes < 128 << 20) => Err(format!(
             "{key}: '{value}' is less than 128M: alco has searchd write the RAM chunk at 64M, since 2.2 loses what is stored \

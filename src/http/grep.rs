@@ -210,12 +210,14 @@ fn write_lines(
     if view.query.follow == Follow::Open {
         warnings.push(format!("{}; until then this page refreshes itself every {REFRESH} s", follow::no_seat(site)));
     }
+    let nothing = page.count == Count::Exact(0);
+    let in_all = if nothing { site.searcher.count_in_all(&query, scope).unwrap_or_default() } else { None };
     let last_record = || settings.iter().filter_map(|index| site.searcher.last(&index.name).ok()?).max();
     Ok(Found {
         previous: page.previous,
         next: page.next,
         total: total(page.count),
-        in_all: page.in_all.map(total),
+        in_all: in_all.map(total),
         reached: page.reached,
         warnings,
         last_record: if log.is_empty() { last_record() } else { None },

@@ -96,10 +96,18 @@ impl Writer {
             }
         }
         // what `columns` adds is a column for a search too
-        if self.all
-            && let Some(error) = &record.error
-        {
-            text::prepare(error, &mut self.cols);
+        let message = Some(&*record.message).filter(|message| message.contains('\0'));
+        for (key, text) in [(&*self.message_key, message), (ERROR_COLUMN, record.error.as_deref())] {
+            let Some(text) = text else { continue };
+            if self.all {
+                text::prepare(text, &mut self.cols);
+            }
+            if let Some(at) = self.indexed.iter().position(|indexed| indexed == key) {
+                text::prepare(text, &mut self.fields[at]);
+            }
+        }
+        if !self.all {
+            self.cols.push_str(text::NO_COLUMNS);
         }
         let document = Document {
             id,

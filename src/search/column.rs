@@ -60,7 +60,7 @@ impl Searcher {
                             break 'all;
                         }
                         let select = format!("{path} AS v, COUNT(*) AS n");
-                        let rows = self.rows(slice, &source.narrowing, &select, "v", GROUPS)?;
+                        let rows = self.rows(slice, source.narrowing(slice, false), &select, "v", GROUPS)?;
                         exact &= rows.len() < GROUPS;
                         for row in rows {
                             let n = row.int(1).unwrap_or(0) as u64;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::search::plan::{Plan, Slice};
-use crate::search::query::Query;
-use crate::search::walk::{Manner, Step, Until, away, groups, not_served};
+use crate::search::plan::{Plan, Slice, SourcePlan};
+use crate::search::query::{Query, Within};
+use crate::search::walk::{ALL, Manner, Step, Until, away, groups, not_served};
 use crate::search::{Count, Scope, SearchError, Searcher};
 use crate::sphinx::engine::Row;
 use crate::sphinx::select::Narrowing;
@@ -14,8 +14,6 @@ use crate::time::Ts;
 pub(super) const COUNTING: Duration = Duration::from_millis(300);
 /// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
 const CHECKABLE: u64 = 200;
-/// Rows of the first question of a count.
-const ROWS: usize = 2000;
 
 impl Searcher {
     /// How many, however long that takes, and what is missing.
@@ -25,7 +23,7 @@ impl Searcher {
         if !plan.is_decided() {
             let mut walk = self.walk(
                 &plan,
-                Manner { backwards: false, stream: false, bare: true, hint: ROWS },
+                Manner { backwards: false, stream: false, bare: true, hint: ALL },
                 None,
                 Until::default(),
             );
@@ -38,7 +36,7 @@ impl Searcher {
         for (source, slice) in
             plan.sources.iter().flat_map(|source| source.slices.iter().map(move |slice| (source, slice)))
         {
-            match groups(&self.pool, slice, &source.narrowing, "COUNT(*) AS n", "", 1) {
+            match groups(&self.pool, slice, source.narrowing(slice, false), "COUNT(*) AS n", "", 1) {
                 Ok(rows) => count += rows.first().and_then(|row| row.int(0)).unwrap_or(0) as u64,
                 Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
             }
@@ -46,10 +44,18 @@ impl Searcher {
         Ok((count.min(most), missing))
     }
 
+    /// Where no message matches: how many records do with their columns, as far as that is found out in a moment. None: not
+    /// another question.
+    pub fn count_in_all(&self, query: &Query, scope: &Scope) -> Result<Option<Count>, SearchError> {
+        if query.search.is_empty() || query.invert || query.within == Within::All {
+            return Ok(None);
+        }
+        let all = Query { within: Within::All, ..query.clone() };
+        self.count_of(&self.plan(&all, scope)?, &scope.at_most(COUNTING)).map(Some)
+    }
+
     pub(super) fn count_of(&self, plan: &Plan, scope: &Scope) -> Result<Count, SearchError> {
-        let narrowed = plan.is_decided()
-            || plan.sources.iter().all(|source| source.narrowing.matching.is_some())
-            || plan.pattern.is_empty();
+        let narrowed = plan.is_decided() || plan.sources.iter().all(SourcePlan::is_narrowed) || plan.pattern.is_empty();
         let (mut candidates, mut counted_all) = (0, narrowed);
         'all: for source in plan.sources.iter().filter(|_| narrowed) {
             for slice in &source.slices {
@@ -57,7 +63,7 @@ impl Searcher {
                     counted_all = false;
                     break 'all;
                 }
-                let rows = self.rows(slice, &source.narrowing, "COUNT(*) AS n", "", 1)?;
+                let rows = self.rows(slice, source.narrowing(slice, false), "COUNT(*) AS n", "", 1)?;
                 candidates += rows.first().and_then(|row| row.int(0)).unwrap_or(0) as u64;
             }
         }
@@ -65,10 +71,7 @@ impl Searcher {
             return Ok(if counted_all { Count::Exact(candidates) } else { Count::AtLeast(candidates) });
         }
         let left = scope.deadline.saturating_duration_since(Instant::now()).as_millis() as u64;
-        if counted_all
-            && plan.sources.iter().all(|source| source.narrowing.matching.is_some())
-            && candidates > CHECKABLE * left
-        {
+        if counted_all && plan.sources.iter().all(SourcePlan::is_narrowed) && candidates > CHECKABLE * left {
             return Ok(Count::AtMost(candidates));
         }
         let mut count = 0;
@@ -88,7 +91,7 @@ impl Searcher {
         scope: &Scope,
         mut take: impl FnMut(Ts, &str),
     ) -> Result<bool, SearchError> {
-        let manner = Manner { backwards: plan.newest_first, stream: false, bare, hint: ROWS };
+        let manner = Manner { backwards: plan.newest_first, stream: false, bare, hint: ALL };
         let mut walk = self.walk(plan, manner, None, Until::over(scope));
         loop {
             match walk.next()? {

@@ -13,7 +13,7 @@ use crate::search::cursor::{Cursor, Place};
 use crate::search::passing::Passing;
 use crate::search::plan::{Plan, SourcePlan};
 use crate::search::query::{Order, Query};
-use crate::search::walk::{HELD_BYTES, MOST_BYTES, Manner, Step, Until, WHOLE, Walk, away, candidate, warnings};
+use crate::search::walk::{HELD_BYTES, MOST_BYTES, Manner, Step, Until, WHOLE, Walk, away, warnings, whole_record};
 use crate::search::{Hit, Line, Scope, SearchError, Searcher};
 use crate::sphinx::engine::{Engine, Fault};
 use crate::sphinx::select::Arrived;
@@ -415,7 +415,7 @@ impl<'a> Follower<'a> {
             let (mut seen, mut read, mut is_full) = (0, 0, false);
             self.searcher.news.with(|engine| {
                 engine.each(&statement, |row| {
-                    let (place, record) = candidate(&row, true);
+                    let (place, record) = whole_record(&row);
                     let size = record.message.len() + record.columns.len();
                     seen += 1;
                     read += size;

@@ -83,7 +83,7 @@ impl Searcher {
                     exact = false;
                     break 'all;
                 }
-                let (values, all) = self.levels(slice, &source.narrowing, &paths)?;
+                let (values, all) = self.levels(slice, source.narrowing(slice, false), &paths)?;
                 exact &= all;
                 let sum = |of: Severity, name: &str| match first_is(&paths, &values, |text| severity(text) == of) {
                     Some(condition) => (format!(", ({condition}) AS {name}"), format!("SUM({name})")),
@@ -97,7 +97,7 @@ impl Searcher {
                         select.push_str(&format!(", {sum} AS of_{}", &sum[4..5]));
                     }
                 }
-                for row in self.rows(slice, &source.narrowing, &select, "bar", BARS)? {
+                for row in self.rows(slice, source.narrowing(slice, false), &select, "bar", BARS)? {
                     let bar = usize::try_from(row.int(0).unwrap_or(-1)).ok();
                     let Some(bar) = bar.and_then(|bar| histogram.bars.get_mut(bar)) else { continue };
                     // the conditions' own columns, of some row of the group, stand between

@@ -38,7 +38,7 @@ pub mod walk;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -48,7 +48,7 @@ use crate::metrics::Searched;
 use crate::record::Stored;
 use crate::search::cursor::Place;
 use crate::search::overview::Known;
-use crate::search::plan::Plan;
+use crate::search::plan::{Plan, Served};
 use crate::search::query::Query;
 use crate::search::walk::{Manner, Until, Walk};
 use crate::sphinx::engine::Pool;
@@ -82,8 +82,6 @@ pub struct Page {
     /// where the page after this one begins, where there is one: `Cursor::After`
     pub next: Option<Place>,
     pub count: Count,
-    /// where no message matches: how many records do with their columns
-    pub in_all: Option<Count>,
     /// the budget is used up: searched up to here, go on as `Query::go_on` says
     pub reached: Option<Place>,
     /// parts of the answer that are missing (a peer is down, a day index is not served)
@@ -178,7 +176,10 @@ pub struct Searcher {
     pool: Pool,
     /// for those who follow
     news: Pool,
+    sphinx: config::Sphinx,
     peers: bool,
+    /// those of the day indexes, as far as they were asked for
+    fields: Mutex<HashMap<String, Vec<String>>>,
     indexes: Vec<config::Index>,
     counted: Arc<Searched>,
     /// for the list of indexes
@@ -191,7 +192,9 @@ impl Searcher {
         Searcher {
             pool: Pool::new(&sphinx.address, TIMEOUT),
             news: Pool::new(&sphinx.address, NEWS_TIMEOUT),
+            sphinx: sphinx.clone(),
             peers: !sphinx.peers.is_empty(),
+            fields: Mutex::default(),
             indexes: indexes.to_vec(),
             counted,
             known: Mutex::default(),
@@ -200,16 +203,38 @@ impl Searcher {
 
     /// Whether the search can be run at all; searchd is not asked.
     pub fn check(&self, query: &Query, now: Ts, zone: &TimeZone) -> Result<(), SearchError> {
-        self.planned(query, now, zone).map(drop)
+        self.planned(query, now, zone, &|_, _| false).map(drop)
     }
 
     fn plan(&self, query: &Query, scope: &Scope) -> Result<Plan, SearchError> {
-        self.planned(query, scope.now, &scope.zone)
+        self.planned(query, scope.now, &scope.zone, &|day_index, fields| self.has_fields(day_index, fields))
     }
 
-    fn planned(&self, query: &Query, now: Ts, zone: &TimeZone) -> Result<Plan, SearchError> {
+    fn planned(
+        &self,
+        query: &Query,
+        now: Ts,
+        zone: &TimeZone,
+        has_fields: &dyn Fn(&str, &[String]) -> bool,
+    ) -> Result<Plan, SearchError> {
         let indexes = query.indexes.iter().map(|name| self.index(name)).collect::<Result<Vec<_>, _>>()?;
-        Plan::new(query, &indexes, self.peers, now, zone).map_err(SearchError::Bad)
+        let served = Served { sphinx: &self.sphinx, has_fields };
+        Plan::new(query, &indexes, &served, now, zone).map_err(SearchError::Bad)
+    }
+
+    /// What a day index consists of is settled when it begins, so each is asked once.
+    fn has_fields(&self, day_index: &str, fields: &[String]) -> bool {
+        let known = || self.fields.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = |known: &Vec<String>| fields.iter().all(|field| known.contains(field));
+        if let Some(has) = known().get(day_index).map(has) {
+            return has;
+        }
+        // one that is not served is none to be asked
+        let Ok(rows) = self.pool.with(|engine| engine.select(&format!("DESCRIBE {day_index}"))) else { return false };
+        let all = rows.iter().filter(|row| row.bytes(1) == b"field").map(|row| row.text(0)).collect();
+        let has = has(&all);
+        known().insert(day_index.to_owned(), all);
+        has
     }
 
     fn index(&self, name: &IndexName) -> Result<&config::Index, SearchError> {
@@ -225,3 +250,6 @@ impl Searcher {
         Timed(&self.counted, Instant::now())
     }
 }
+
+#[cfg(test)]
+mod exact;

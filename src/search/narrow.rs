@@ -1,9 +1,11 @@
-//! A regex -> what to ask of the index: the literal pieces that every match must contain. Pure.
+//! A regex -> what to ask of the index: the literal pieces that every match must contain; so for a filter. Pure.
 //!
 //! Invariant: a line that the regex matches, matches what is asked. Whatever is not understood asks for nothing.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
+use crate::search::filter::is_number;
+use crate::search::query::{Condition, Filter};
 use crate::sphinx::text::{self, Ask, folded, separates};
 
 /// Characters of a class to look at: one letter in all its spellings has four, white space 25.
@@ -34,6 +36,18 @@ pub fn asking(hir: &Hir) -> Ask {
     let mut items = Vec::new();
     collect(hir, &mut items);
     ask(&items, false, false)
+}
+
+/// What the text of a column has where a filter accepts it. Numbers are equal in many spellings, so they ask for nothing.
+pub fn asking_filter(filter: &Filter) -> Ask {
+    match &filter.is {
+        Condition::In(values) => Ask::or(values.iter().map(|value| match is_number(value) {
+            true => Ask::All,
+            false => text::asking(&format!(" {value} ")),
+        })),
+        Condition::Like(pattern) => Ask::and(pattern.split('*').map(text::asking)),
+        Condition::NotIn(_) | Condition::Compare(..) | Condition::Exists(_) => Ask::All,
+    }
 }
 
 fn collect(hir: &Hir, items: &mut Vec<Item>) {
@@ -199,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_needs_no_literal_asks_for_nothing() {
-        for regex in ["", ".*", "a|.*", "(?:foo)?", "[a-z]+", "(?:foo|)", "x*", r"\d{4}", "ab", r"\B", "[^a]"] {
+        for regex in ["", ".*", "a|.*", "(?:foo)?", "[a-z]+", "(?:foo|)", "x*", r"\d{4}", "a", r"\B", "[^a]"] {
             check(regex, "·");
         }
     }

@@ -105,7 +105,7 @@ impl Searcher {
 
     /// The time of the latest record of all days, by one question to the distributed index.
     pub fn last(&self, name: &IndexName) -> Result<Option<Ts>, SearchError> {
-        let all = Slice { from: name.to_string(), range: Range { start: Ts::MIN, end: Ts::MAX } };
+        let all = Slice::new(name.to_string(), Range { start: Ts::MIN, end: Ts::MAX });
         match groups(&self.pool, &all, &Narrowing::default(), "MAX(ts) AS last, COUNT(*) AS n", "", 1) {
             Ok(rows) => {
                 let row = rows.first().filter(|row| row.int(1).unwrap_or(0) > 0);

@@ -8,8 +8,8 @@ use crate::search::context::{Around, Beside};
 use crate::search::count::COUNTING;
 use crate::search::cursor::{Cursor, Place};
 use crate::search::plan::{Plan, slices};
-use crate::search::query::{Context, Order, Query, Within};
-use crate::search::walk::{Manner, Step, Until, Walk, away, candidate, not_served};
+use crate::search::query::{Context, Order, Query};
+use crate::search::walk::{Manner, Step, Until, Walk, away, not_served, whole_record};
 use crate::search::{Count, Hit, Line, Page, Scope, SearchError, Searcher};
 use crate::sphinx::daily::day_index;
 use crate::time::{Range, Ts, When};
@@ -61,11 +61,6 @@ impl Searcher {
             Count::AtLeast(count) => Count::AtLeast(count.max(shown)),
             count => count,
         };
-        let nothing = page.count == Count::Exact(0) && !plan.pattern.is_empty() && !query.invert;
-        if nothing && query.within == Within::Message {
-            let all = Query { within: Within::All, ..query.clone() };
-            page.in_all = Some(self.count_of(&self.plan(&all, scope)?, &scope.at_most(COUNTING))?);
-        }
         Ok(page)
     }
 
@@ -326,7 +321,7 @@ impl Searcher {
         match self.pool.with(|engine| engine.select(&statement)) {
             Ok(rows) => Ok(rows
                 .iter()
-                .map(|row| candidate(row, true))
+                .map(whole_record)
                 .map(|(place, record)| Hit { index: index.clone(), place, record, marks: Vec::new() })
                 .collect()),
             // a day that is kept no longer
@@ -347,8 +342,7 @@ impl Searcher {
         let now = Ts::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
         let range = Range { start: Ts::MIN, end: Ts::MAX };
         let index = self.index(&hit.index)?;
-        let mut plan =
-            Plan::new(&query, &[index], self.peers, now, &jiff::tz::TimeZone::UTC).map_err(SearchError::Bad)?;
+        let mut plan = self.planned(&query, now, &jiff::tz::TimeZone::UTC, &|_, _| false)?;
         plan.sources[0].slices = slices(&index.name, index.days, self.peers, range, now);
         let side = |backwards, lines: usize| {
             let manner = Manner { backwards, stream: true, bare: false, hint: lines + 1 };

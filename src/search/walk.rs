@@ -3,6 +3,7 @@
 //!
 //! Invariant: what comes out is in order, and no document comes twice.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::metrics::Counter;
@@ -21,8 +22,17 @@ const MOST_ROWS: usize = 20_000;
 pub const MOST_BYTES: usize = 16 << 20;
 /// Text of hits to hold at a time: a stream of any length may take 8 MB (product), of which this is the larger part.
 pub const HELD_BYTES: usize = 1 << 19;
-/// The time to ask for at first, where the pattern asks nothing of the index: searchd looks at all records of it.
+/// The time to ask for at first, where the index is asked for nothing: searchd looks at all records of it.
 const FIRST: i64 = 60_000_000;
+/// And where it is a few lines beside a match.
+const BESIDE: i64 = 5_000_000;
+/// Rows that are looked at before the index is asked: where one in so many matches, it is not asked at all, since to list all
+/// that a common word is in takes longer than to fill a page.
+const SAMPLE: usize = 500;
+const COMMON: usize = 10;
+/// The hint for a walk that will see everything, and rows of its first question.
+pub const ALL: usize = usize::MAX;
+const FIRST_OF_ALL: usize = 2000;
 /// The least time to ask for at once: half a second's records are no long answer.
 const SHORTEST: i64 = 500_000;
 /// The clock is looked at once in so many checks, or in so many bytes.
@@ -41,7 +51,7 @@ pub struct Manner {
     pub stream: bool,
     /// hits are only counted: their columns and marks are not read
     pub bare: bool,
-    /// rows that will be wanted
+    /// rows that will be wanted, or `ALL`
     pub hint: usize,
 }
 
@@ -91,8 +101,10 @@ struct Source<'a> {
     /// everything up to here was looked at
     at: Option<Place>,
     rows: usize,
-    /// microseconds of a slice to ask for at a time; None: all of it
+    /// microseconds of a slice to ask for at a time; None: all of it, or of the first of it
     window: Option<i64>,
+    /// it is still to be seen whether what matches is common
+    samples: bool,
     /// most of what was checked last were hits
     dense: bool,
     asked: bool,
@@ -114,9 +126,9 @@ struct Answer {
 
 impl Source<'_> {
     /// The next part of a slice, as long as the window.
-    fn part(&self, slice: Range, backwards: bool) -> Range {
+    fn part(&self, slice: Range, backwards: bool, window: Option<i64>) -> Range {
         let at = self.at.map(|place| place.ts).filter(|ts| slice.start <= *ts && *ts <= slice.end);
-        match (backwards, self.window) {
+        match (backwards, window) {
             (_, None) => slice,
             (false, Some(window)) => {
                 let start = at.unwrap_or(slice.start);
@@ -161,15 +173,16 @@ impl<'a> Walk<'a> {
             if manner.backwards {
                 slices.make_contiguous().reverse();
             }
-            let rows = manner.hint.clamp(1, MOST_ROWS);
-            let is_scan = manner.stream || source.narrowing.matching.is_none();
+            let rows = if manner.hint == ALL { FIRST_OF_ALL } else { manner.hint.clamp(1, MOST_ROWS) };
             Source {
                 plan: source,
                 slices,
                 hits: VecDeque::new(),
                 at: from,
                 rows,
-                window: is_scan.then_some(FIRST),
+                window: None,
+                // of what the conditions on columns leave, nothing can be told of the rest
+                samples: manner.hint != ALL && !manner.stream && source.stream.conditions.is_empty(),
                 dense: false,
                 asked: false,
             }
@@ -235,11 +248,17 @@ impl<'a> Walk<'a> {
     fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
         let source = &self.sources[n];
         let Some(slice) = source.slices.front().copied() else { return Ok(()) };
-        let (part, rows) = (source.part(slice.range, self.manner.backwards), source.rows);
+        let narrowing = source.plan.narrowing(slice, self.manner.stream);
+        let samples = source.samples && narrowing.matching.is_some();
+        let scans = samples || narrowing.matching.is_none();
+        let first = if self.manner.stream { BESIDE } else { FIRST };
+        let window = if scans { source.window.or(Some(first)) } else { source.window };
+        let part = source.part(slice.range, self.manner.backwards, window);
+        let rows = if samples { source.rows.min(SAMPLE) } else { source.rows };
         let checked = !(self.plan.pattern.is_empty() || self.manner.stream);
         // where hits are rare among what is checked, their columns are read when they are known
         let whole = self.plan.needs_columns() || !self.manner.bare && (!checked || source.dense);
-        let Some(answer) = self.ask(n, slice, part, whole)? else {
+        let Some(answer) = self.ask(n, slice, part, rows, scans, whole)? else {
             self.sources[n].slices.pop_front();
             return Ok(());
         };
@@ -256,12 +275,13 @@ impl<'a> Walk<'a> {
         source.asked = true;
         source.at = last.or(source.at);
         source.dense = hits.len() * 4 > seen;
+        let common = hits.len() * COMMON > seen;
         source.hits.extend(hits);
         let fits = |most: usize, bytes: usize| most / (bytes / seen.max(1) + 1);
         source.rows = (rows * 4).min(MOST_ROWS).min(fits(MOST_BYTES, bytes)).min(fits(HELD_BYTES, held)).max(1);
         if seen < rows && !cut {
             source.at = Some(floor(if self.manner.backwards { part.start } else { part.end }));
-            source.window = source.window.map(|window| window.saturating_mul(4));
+            source.window = window.map(|window| window.saturating_mul(4));
             let is_whole = match self.manner.backwards {
                 true => part.start <= slice.range.start,
                 false => part.end >= slice.range.end,
@@ -274,22 +294,36 @@ impl<'a> Walk<'a> {
             let span = (last.ts.micros() - first.micros()).abs().max(SHORTEST);
             source.window = Some(span.saturating_mul((source.rows / rows.max(1)).max(1) as i64));
         }
+        if samples && !common {
+            (source.samples, source.window) = (false, None);
+        }
         Ok(())
     }
 
-    /// The hits among what searchd has of a part of a slice; None if it does not serve it.
-    fn ask(&mut self, n: usize, slice: &Slice, part: Range, whole: bool) -> Result<Option<Answer>, SearchError> {
+    /// The hits among what searchd has of a part of a slice, without the full-text index where it scans; None if it does not
+    /// serve it.
+    fn ask(
+        &mut self,
+        n: usize,
+        slice: &Slice,
+        part: Range,
+        rows: usize,
+        scans: bool,
+        whole: bool,
+    ) -> Result<Option<Answer>, SearchError> {
         let (plan, source) = (self.plan, &self.sources[n]);
         let checked = !(plan.pattern.is_empty() || self.manner.stream);
+        let narrowing = source.plan.narrowing(slice, self.manner.stream);
+        let scanning = Narrowing { matching: None, conditions: narrowing.conditions.clone() };
         let select = Select {
             columns: if whole { WHOLE } else { PLACE },
             from: &slice.from,
-            narrowing: if self.manner.stream { &source.plan.stream } else { &source.plan.narrowing },
+            narrowing: if scans { &scanning } else { narrowing },
             range: part,
             newest_first: self.manner.backwards,
             // beside another part, this one is new from end to end
             beyond: source.at.filter(|place| part.contains(place.ts) && *place > floor(part.start)),
-            limit: source.rows,
+            limit: rows,
         };
         let statement = select.documents();
         let mut answer = Answer::default();
@@ -297,8 +331,9 @@ impl<'a> Walk<'a> {
         let until = self.until;
         let result = self.pool.with(|engine| {
             engine.each(&statement, |row| {
-                let (place, record) = candidate(&row, whole);
-                let size = record.message.len() + record.columns.len();
+                let (place, message) = (place_of(&row), row.str(4));
+                let columns = if whole { columns_of(&row, 5) } else { Cow::Borrowed("") };
+                let size = message.len() + columns.len();
                 // late, but never without having got on
                 looked += CLOCK_BYTES / CLOCK + size;
                 if looked >= CLOCK_BYTES && answer.seen > 0 {
@@ -312,8 +347,8 @@ impl<'a> Walk<'a> {
                 answer.last = Some(place);
                 answer.seen += 1;
                 answer.bytes += size;
-                if plan.filters.accept(&record.columns) && (!checked || plan.matches(&record.message, &record.columns))
-                {
+                if plan.filters.accept(&columns) && (!checked || plan.matches(&message, &columns)) {
+                    let record = Stored { message: message.into_owned(), columns: columns.into_owned() };
                     answer.held += size + std::mem::size_of::<Hit>();
                     answer.hits.push(Hit { index: source.plan.index.clone(), place, record, marks: Vec::new() });
                 }
@@ -351,7 +386,7 @@ impl<'a> Walk<'a> {
         );
         let rows = self.pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
         let mut columns: HashMap<u64, String> =
-            rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1))).collect();
+            rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1).into_owned())).collect();
         // a document that is gone meanwhile (a retention) is no hit any more
         hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
             Some(columns) => {
@@ -369,17 +404,21 @@ fn floor(ts: Ts) -> Place {
     Place { ts, seq: i64::MIN, digest: i64::MIN, id: 0 }
 }
 
-pub fn candidate(row: &Row, whole: bool) -> (Place, Stored) {
+fn place_of(row: &Row) -> Place {
     let int = |column| row.int(column).unwrap_or(0);
-    let place = Place { ts: Ts::from_micros(int(1)), seq: int(2), digest: int(3), id: int(0) as u64 };
-    (place, Stored { message: row.text(4), columns: if whole { columns_of(row, 5) } else { String::new() } })
+    Place { ts: Ts::from_micros(int(1)), seq: int(2), digest: int(3), id: int(0) as u64 }
+}
+
+/// A row of `WHOLE`.
+pub fn whole_record(row: &Row) -> (Place, Stored) {
+    (place_of(row), Stored { message: row.text(4), columns: columns_of(row, 5).into_owned() })
 }
 
 /// `js` and, beside it, `exact`.
-fn columns_of(row: &Row, js: usize) -> String {
+fn columns_of(row: &Row, js: usize) -> Cow<'_, str> {
     match row.bytes(js + 1).is_empty() {
-        false => row.text(js + 1),
-        true => read_back(&row.text(js)),
+        false => row.str(js + 1),
+        true => Cow::Owned(read_back(&row.str(js))),
     }
 }
 

@@ -11,7 +11,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::config::{Config, Dialect, Index, Sphinx, field_of_column};
+use crate::config::{Config, Dialect, Index, IndexName, Sphinx, field_of_column};
 use crate::sphinx::daily::{day_index, served_days};
 use crate::sphinx::text;
 use crate::time::Day;
@@ -43,6 +43,13 @@ pub fn sphinx_conf(config: &Config, today: Day) -> String {
     }
     section(&mut out, "searchd", &over(searchd_directives(&config.sphinx), &config.sphinx.searchd));
     out
+}
+
+/// The shortest part of a token that can be asked of an index: what its day indexes are declared with.
+pub fn infix(sphinx: &Sphinx, index: &IndexName) -> usize {
+    let of_index = sphinx.index_of.get(index).into_iter().flatten();
+    let own = of_index.chain(&sphinx.index).find(|(key, _)| key == "min_infix_len");
+    own.and_then(|(_, value)| value.parse().ok()).unwrap_or(text::INFIX)
 }
 
 fn directive(key: &str, value: impl Into<String>) -> (String, String) {
@@ -80,7 +87,7 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
     directives.extend([
         directive("rt_attr_json", "js"),
         directive("dict", "keywords"),
-        directive("min_infix_len", "3"),
+        directive("min_infix_len", text::INFIX.to_string()),
         // what alco prepares consists of these; a table that reaches further costs memory in each of many indexes
         directive("charset_table", text::CHARSET),
         // today's index of each name gathers so much before it writes a part to the disk: many names on a small host
@@ -178,7 +185,7 @@ mod tests {
                 "rt_attr_string = exact",
                 "rt_attr_json = js",
                 "dict = keywords",
-                "min_infix_len = 3",
+                "min_infix_len = 2",
                 "charset_table = 0..9, a..z, U+80..U+24F, U+370..U+52F",
                 "rt_mem_limit = 256M",
                 "ondisk_attrs = pool",

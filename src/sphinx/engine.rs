@@ -3,6 +3,7 @@
 //! Invariant: a connection that failed in any way but an error packet is dropped, never asked again, since after a
 //! timeout it would give the next question the former one's answer. The next call connects anew.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -49,8 +50,12 @@ impl Row {
         }
     }
 
+    pub fn str(&self, column: usize) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.bytes(column))
+    }
+
     pub fn text(&self, column: usize) -> String {
-        String::from_utf8_lossy(self.bytes(column)).into_owned()
+        self.str(column).into_owned()
     }
 
     /// A number; None for NULL, an empty string or anything else. Sphinx's bigint is signed in some places and

@@ -12,8 +12,8 @@
 //! | `js` | JSON | the columns, for filters and for reading |
 //! | `exact` | string | the columns' JSON text as sent, only where Sphinx would not give `js` back equal; else empty |
 //!
-//! and the full-text fields `line` (the message), `cols` (the columns, where the index has `search = all`), `x_<column>`
-//! (each `indexed` column), all holding prepared text: see `text`.
+//! and the full-text fields `line` (the message), `cols` (the columns, where the index had `search = all` when it was stored,
+//! else a token that says so), `x_<column>` (each `indexed` column), all holding prepared text: see `text`.
 
 pub mod conf;
 pub mod daily;

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use crate::search::cursor::Place;
 use crate::search::query::{Comparison, Condition, Filter};
 use crate::sphinx::sphinxql::string;
-use crate::sphinx::text::Ask;
+use crate::sphinx::text::{Ask, NO_COLUMNS};
 use crate::time::Range;
 
 /// Larger numbers are strings in `js`.
@@ -137,15 +137,39 @@ fn beyond(place: Place, newest_first: bool) -> String {
     )
 }
 
-/// The full-text expression for one of these fields having what is asked; None for everything.
-pub fn matching(ask: &Ask, fields: &str) -> Option<String> {
-    let mut out = format!("@({fields}) (");
-    match ask {
-        Ask::All => return None,
-        ask => expression(ask, &mut out),
+/// Where the full-text index is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    Message,
+    /// the columns' text, which some documents may lack
+    Columns,
+    /// either of the two
+    Any,
+    /// a column's own
+    Own(String),
+}
+
+/// The full-text expression for documents that may have all of this; None for everything.
+pub fn matching(asked: &[(Field, Ask)]) -> Option<String> {
+    let mut out = String::new();
+    for (field, ask) in asked.iter().filter(|(_, ask)| *ask != Ask::All) {
+        let (name, may_lack) = match field {
+            Field::Message => ("line", false),
+            Field::Columns => ("cols", true),
+            Field::Any => ("line,cols", true),
+            Field::Own(name) => (name.as_str(), false),
+        };
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        let _ = write!(out, "(@({name}) (");
+        expression(ask, &mut out);
+        out.push_str("))");
+        if may_lack {
+            let _ = write!(out, " | (@(cols) {NO_COLUMNS})");
+        }
     }
-    out.push(')');
-    Some(out)
+    (!out.is_empty()).then_some(out)
 }
 
 /// Tokens are made of letters, digits and nothing else (`text`): there is nothing to escape in them.
@@ -405,10 +429,26 @@ mod tests {
     }
 
     #[test]
+    fn the_index_is_asked_in_its_fields() {
+        use crate::sphinx::text::asking;
+        let ask = |field: Field, text: &str| (field, asking(text));
+        for (asked, expect) in [
+            (vec![ask(Field::Message, "ab"), ask(Field::Columns, "-")], Some("(@(line) (\"*ab*\"))")),
+            (
+                vec![ask(Field::Any, " a b c "), ask(Field::Own("x_id".to_owned()), " 7f3 ")],
+                Some("(@(line,cols) (\"a b c\")) | (@(cols) thecolumnsofthisrecordarenothere) (@(x_id) (\"7f3\"))"),
+            ),
+            (vec![ask(Field::Message, ".")], None),
+        ] {
+            assert_eq!(matching(&asked).as_deref(), expect);
+        }
+    }
+
+    #[test]
     fn a_page_goes_on_beside_its_cursor() {
         let place = Place { ts: Ts::from_micros(5), seq: 1, digest: -2, id: 3 };
         let narrowing =
-            Narrowing { matching: Some("@(line) (\"a\")".to_owned()), conditions: vec!["js['a']=1".to_owned()] };
+            Narrowing { matching: Some("(@(line) (\"a\"))".to_owned()), conditions: vec!["js['a']=1".to_owned()] };
         let select = Select {
             columns: "id",
             from: "web_20261122",
@@ -421,7 +461,7 @@ mod tests {
         assert_eq!(
             select.documents(),
             "SELECT id, (js['a']=1) AS f0, (ts<5 OR (ts=5 AND (seq<1 OR (seq=1 AND (digest<-2 OR (digest=-2 AND id<3)))))) \
-             AS beyond FROM web_20261122 WHERE MATCH('@(line) (\"a\")') AND ts>=0 AND ts<6 AND f0=1 AND beyond=1 \
+             AS beyond FROM web_20261122 WHERE MATCH('(@(line) (\"a\"))') AND ts>=0 AND ts<6 AND f0=1 AND beyond=1 \
              ORDER BY ts DESC, seq DESC, digest DESC, id DESC LIMIT 7 OPTION max_matches=7, ranker=none"
         );
     }

@@ -9,10 +9,11 @@
 //! |---|---|
 //! | a word: a run of letters and ASCII digits inside the charset, folded | itself |
 //! | … with a digit, or of more than `LONGEST` letters | its overlapping trigrams; itself, if shorter than 3 |
-//! | a letter or number outside the charset (日, ع, ①) | `u65e5`, one for each |
-//! | anything else | separates tokens, and leaves no trace |
+//! | a letter or number outside the charset (日, ع, ①), a sign outside ASCII (→, €, 🔥), one of `SIGNS` | `u65e5`, one for each |
+//! | white space, a control character, any other sign | separates tokens, and leaves no trace |
 //!
-//! Trigrams keep the dictionary small (ids and numbers are what fills it) and avoid that searchd cuts long words.
+//! Trigrams keep the dictionary small (ids and numbers are what fills it), which is why parts of two characters can be
+//! asked for at no cost, and avoid that searchd cuts long words.
 
 use std::collections::VecDeque;
 use std::sync::LazyLock;
@@ -22,7 +23,13 @@ pub const CHARSET: &str = "0..9, a..z, U+80..U+24F, U+370..U+52F";
 
 /// The `min_infix_len` for prepared text: the shortest part of a token that can be asked for. A shorter one would find
 /// nothing, not everything.
-pub const INFIX: usize = 3;
+pub const INFIX: usize = 2;
+
+/// What no line is full of: a search for one of these needs not look at every line.
+const SIGNS: &[u8] = b"!#$%&*+<>?@\\^`{|}~";
+
+/// The only token of `cols` where the columns' text is not there: no word, since longer ones than `LONGEST` are cut.
+pub const NO_COLUMNS: &str = "thecolumnsofthisrecordarenothere";
 
 /// Longer words are ids and encodings; searchd itself cuts words at 42 characters.
 const LONGEST: usize = 24;
@@ -59,9 +66,9 @@ fn kind_of(c: char) -> Kind {
         '0'..='9' | 'a'..='z' => Kind::Word(c),
         // numbers that are no digits (²) are no part of a word for a regex's \b either
         '\u{80}'..='\u{24f}' | '\u{370}'..='\u{52f}' if c.is_alphabetic() => Kind::Word(c),
-        '\u{80}'..='\u{24f}' | '\u{370}'..='\u{52f}' => Kind::Separator,
-        _ if c.is_alphanumeric() => Kind::Alone(c),
-        _ => Kind::Separator,
+        _ if c.is_whitespace() || c.is_control() => Kind::Separator,
+        _ if c.is_ascii() && !SIGNS.contains(&(c as u8)) => Kind::Separator,
+        _ => Kind::Alone(c),
     }
 }
 
@@ -95,7 +102,7 @@ pub fn prepare(text: &str, out: &mut String) {
             out.push_str(&text[run..at]);
             out[from..].make_ascii_lowercase();
             word.chars += at - run;
-        } else if bytes[at].is_ascii() {
+        } else if bytes[at].is_ascii() && kinds[usize::from(bytes[at])] == Kind::Separator {
             word.end(out, &mut scratch);
             at += 1;
         } else {
@@ -201,6 +208,22 @@ pub struct Token {
 }
 
 impl Ask {
+    /// The same for an index with another `min_infix_len`: without the parts that are too short for it.
+    pub fn with_infix(self, least: usize) -> Ask {
+        let of = |asks: Vec<Ask>| asks.into_iter().map(move |ask| ask.with_infix(least));
+        match self {
+            Ask::All => Ask::All,
+            Ask::And(asks) => Ask::and(of(asks)),
+            Ask::Or(asks) => Ask::or(of(asks)),
+            // they stand at the ends
+            Ask::Phrase(mut tokens) => {
+                let part = |token: &Token| token.more_before || token.more_after;
+                tokens.retain(|token| !part(token) || token.text.chars().count() >= least);
+                if tokens.is_empty() { Ask::All } else { Ask::Phrase(tokens) }
+            }
+        }
+    }
+
     pub fn and(asks: impl IntoIterator<Item = Ask>) -> Ask {
         let mut parts = Vec::new();
         for ask in asks {
@@ -334,10 +357,10 @@ fn alternatives(piece: &Piece) -> Vec<Vec<Token>> {
     }
     let kept = Token { text: text.clone(), more_before: piece.open_left, more_after: piece.open_right };
     match (digit, chars) {
+        // the wildcard finds the trigrams too
+        (_, ..3) | (false, 3) => vec![vec![kept]],
         (true, _) => vec![cut()],
         (false, &chars) if chars > LONGEST => vec![cut()],
-        // the wildcard finds the trigram too
-        (false, 3) => vec![vec![kept]],
         (false, _) => vec![vec![kept], cut()],
     }
 }
@@ -412,7 +435,7 @@ pub mod tests {
     fn words_are_kept_and_what_has_digits_becomes_trigrams() {
         check("", "");
         check(" -- ", "");
-        check("Connection to DB-host timed out!", "connection to db host timed out");
+        check("Connection to DB-host timed out.", "connection to db host timed out");
         check("order 7f3a9 in 12ms, 5 of 42", "order 7f3 f3a 3a9 in 12m 2ms 5 of 42");
         check("192.168.0.1:8080", "192 168 0 1 808 080");
         check("ab_cd", "ab cd");
@@ -424,9 +447,10 @@ pub mod tests {
     fn every_script_has_tokens() {
         check("Straße ÉTÉ Привет, ΟΔΟΣ", "straße été привет οδοσ");
         check("日本abc語1", "u65e5 u672c abc u8a9e 1");
-        check("x² ½ × 5µs 300K", "x 5μs 300 00k");
+        check("x² ½ × 5µs 300K", "x ub2 ubd ud7 5μs 300 00k");
         check("е1234567890щ", "е12 123 234 345 456 567 678 789 890 90щ");
-        check("🔥 fire", "fire");
+        check("🔥 fire\u{a0}→", "u1f525 fire u2192");
+        check("50% <a@b.c> {x}\\", "50 u25 u3c a u40 b c u3e u7b x u7d u5c");
     }
 
     #[test]
@@ -441,20 +465,37 @@ pub mod tests {
     #[test]
     fn what_is_asked_is_the_weakest_that_helps() {
         check_asking("", "·");
-        check_asking("%", "·");
-        check_asking("ab", "·");
+        check_asking("-", "·");
+        check_asking("a", "·");
+        check_asking("%", "u25");
+        check_asking("->", "u3e");
+        check_asking("ab", "*ab*");
         check_asking("Abc", "*abc*");
         check_asking("imeout=5", "*imeout | ime meo eou out");
-        check_asking("10.0.0.", "0 0");
+        check_asking("id=42", "*id 42*");
+        check_asking("10.0.0.", "*10 0 0");
         check_asking("7f3a9", "7f3 f3a 3a9");
         check_asking("connection ref", "*connection ref* | con onn nne nec ect cti tio ion ref*");
         check_asking("a timed out b", "timed out");
         check_asking(" timed ", "timed");
-        check_asking(" ok", "·");
+        check_asking(" ok", "ok*");
         check_asking("日本", "u65e5 u672c");
-        check_asking("本ab", "u672c");
-        check_asking("->", "·");
+        check_asking("本ab", "u672c ab*");
         check_asking(&format!(" {} ", "q".repeat(25)), &["qqq"; 16].join(" "));
+    }
+
+    #[test]
+    fn an_index_with_longer_infixes_is_asked_for_less() {
+        for (literal, expect) in [
+            ("ab", "·"),
+            ("id=42", "·"),
+            ("10.0.0.", "0 0"),
+            (" 10.0.0.", "10 0 0"),
+            ("ab abcd", "abcd* | abc bcd"),
+            ("abc", "*abc*"),
+        ] {
+            assert_eq!(written(&asking(literal).with_infix(3)), expect, "{literal}");
+        }
     }
 
     #[test]
