@@ -2,8 +2,10 @@
 //! against a bare loader that sends the very rows that alco stored, in batches as large, over as many connections; how much
 //! CPU and memory does alco take for it? And how long is a record on its way to somebody who follows?
 //!
-//! Prints each figure beside what it has to reach, and fails if one does not. ALCO_BENCH_RECORDS names a file of JSON lines
-//! to use instead of what ../shared/bench/gen.py writes.
+//! And what does searching cost: `search`.
+//!
+//! Prints each figure beside what it has to reach, and fails if one does not. ALCO_BENCH=collect or search runs one of the two;
+//! ALCO_BENCH_RECORDS names a file of JSON lines for collecting to use instead of what ../shared/bench/gen.py writes.
 
 // The loader's rows are read back from searchd, except the full-text field, which searchd does not give
 // back; alco's own function makes it
@@ -11,6 +13,8 @@
 #[allow(dead_code)] // its other half asks
 mod text;
 
+#[path = "bench/search.rs"]
+mod search;
 #[allow(clippy::unwrap_used)] // as in the tests
 mod support;
 
@@ -45,6 +49,13 @@ const PEAK: f64 = 48.0;
 const FOLLOWED: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    let chosen = std::env::var("ALCO_BENCH").unwrap_or_default();
+    let collected = chosen == "search" || collect();
+    let searched = chosen == "collect" || search::run();
+    if collected && searched { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn collect() -> bool {
     let bodies = bodies();
     let count = bodies.len();
     let bytes = bodies.iter().map(String::len).sum::<usize>();
@@ -106,7 +117,7 @@ fn main() -> ExitCode {
         worst <= FOLLOWED,
         format!("{} ms", FOLLOWED.as_millis()),
     );
-    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    good
 }
 
 /// How long records are on their way that come seldom, and some of a busy stream.
@@ -148,21 +159,22 @@ fn figure(name: &str, value: String, good: bool, wanted: String) -> bool {
 fn bodies() -> Vec<String> {
     let file = match std::env::var_os("ALCO_BENCH_RECORDS") {
         Some(file) => PathBuf::from(file),
-        None => generated(),
+        None => generate("bench.jsonl", RECORDS, SPAN, SPAN),
     };
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("cannot read {}: {error}", file.display()));
     text.lines().map(str::to_owned).collect()
 }
 
-fn generated() -> PathBuf {
+/// Writes so many records over that span, which begins so long ago.
+fn generate(name: &str, records: usize, span: Duration, ago: Duration) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let generator = root.join("../shared/bench/gen.py");
     assert!(generator.exists(), "no {}: name a file of JSON lines by ALCO_BENCH_RECORDS", generator.display());
-    let file = root.join("target/bench.jsonl");
-    let start = (jiff::Timestamp::now() - SPAN).strftime("%Y-%m-%dT%H:%M:%SZ");
+    let file = root.join("target").join(name);
+    let start = (jiff::Timestamp::now() - ago).strftime("%Y-%m-%dT%H:%M:%SZ");
     let status = Command::new("python3")
         .arg(generator)
-        .args(["-n", &RECORDS.to_string(), "--span", &SPAN.as_secs().to_string(), "--start", &start.to_string(), "-o"])
+        .args(["-n", &records.to_string(), "--span", &span.as_secs().to_string(), "--start", &start.to_string(), "-o"])
         .arg(&file)
         .status();
     assert!(status.expect("python3 runs").success(), "gen.py writes the records");

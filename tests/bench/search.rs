@@ -1,0 +1,141 @@
+//! What does searching cost? A million records, stored by alco itself, of which five hold what is looked for; and among them
+//! whatever else a reader might type. Medians of twenty.
+//!
+//! An answer is that of the API: up to a hundred records and how many there are. What the whole page costs, with histogram and
+//! the values of its filters, is printed beside it.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::support::{Alco, Publisher, Stack, queue_state, wait_until};
+use crate::{cpu_seconds, figure, generate};
+
+const RECORDS: usize = 1_000_000;
+const SPAN: Duration = Duration::from_secs(6 * 3600);
+/// Records go on for so long, so that the last five minutes are as full as others.
+const AHEAD: Duration = Duration::from_secs(1800);
+const INDEX: &str =
+    "[index bench]\nqueue = bench\nrouting_keys = bench.#\nthreads = 2\nfiltered = levelname, host, application\n";
+const TIMES: usize = 20;
+const STORED: Duration = Duration::from_secs(900);
+
+/// Five records among the million hold this, and no other: what is rare comes in any shape.
+const NEEDLE: &str = "upload of naïve_日本語.pdf gave imeout=5 -> retry#7 at 10.0.0.77:8443 (99.97%ile → q=zq!) id=K7f3a9c2e41b \
+                      Донауdampfschifffahrtsgesellschaft~x";
+const RARE: [&str; 20] = [
+    "7f3a9c2e41b",
+    "f3a9c2",
+    "imeout=5",
+    "gave imeout=5 -> ret",
+    "10.0.0.77",
+    "10.0.0.7",
+    ".77:84",
+    "日本",
+    "e_日",
+    "naïv",
+    "ДОНАУD",
+    "schifffahrtsgesellsch",
+    "→",
+    "99.97%",
+    "%ile",
+    "zq",
+    "q=zq!",
+    "#7 at",
+    "no record holds this",
+    "xqzj",
+];
+/// Part of one word: from hardly any record to one in three.
+const PARTIAL: [&str; 6] = ["reylis", "imeout", "uthoris", "ackpac", "pstrea", "hrome"];
+/// With filters and patterns that many records match.
+const RECENT: [&str; 5] = ["", "levelname=ERROR", "search=timed+out", "search=user", "search=zq"];
+
+/// ms for an answer.
+const RARE_MS: f64 = 50.0;
+const PARTIAL_MS: f64 = 150.0;
+const RECENT_MS: f64 = 15.0;
+
+pub fn run() -> bool {
+    let stack = Stack::private("bench_search", INDEX);
+    let alco = Alco::start(&stack, INDEX);
+    let begin = Instant::now();
+    fill(&stack);
+    println!("{RECORDS} records stored in {:.0} s", begin.elapsed().as_secs_f64());
+    println!("load {}", fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
+    let searchd = fs::read_to_string(stack.dir().join("searchd.pid")).expect("searchd's id");
+    let searchd = searchd.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a process id");
+    let measure = Measure { alco: &alco, searchd };
+
+    let pattern = |text: &str| format!("start_ts=-1d&search={}", utf8_percent_encode(text, NON_ALPHANUMERIC));
+    println!("\n                                            answer   its CPU      page");
+    let rare = RARE.map(|text| measure.print(text, &pattern(text)));
+    let partial = PARTIAL.map(|text| measure.print(text, &pattern(text)));
+    let recent = RECENT.map(|query| measure.print(&format!("last 5 min {query}"), &format!("start_ts=-5m&{query}")));
+    let worst = |figures: &[f64]| figures.iter().copied().fold(0.0, f64::max);
+    let mut good = true;
+    for (name, figures, wanted) in [
+        ("rare literal", rare.as_slice(), RARE_MS),
+        ("partial word", &partial, PARTIAL_MS),
+        ("last 5 minutes", &recent, RECENT_MS),
+    ] {
+        let worst = worst(figures);
+        good &= figure(name, format!("{worst:>8.1} ms at most"), worst < wanted, format!("{wanted} ms"));
+    }
+    good
+}
+
+/// Stores the records, by way of the queue.
+fn fill(stack: &Stack) {
+    let text =
+        fs::read_to_string(generate("bench_search.jsonl", RECORDS, SPAN, SPAN - AHEAD)).expect("what was written");
+    let mut publisher = Publisher::open(&stack.amqp);
+    let mut bodies: Vec<String> = text.lines().map(str::to_owned).collect();
+    for n in 0..5 {
+        let at = RECORDS / 10 + n * RECORDS / 6;
+        let time = bodies[at].split('"').nth(3).expect("a time").to_owned();
+        bodies[at] = format!(r#"{{"@timestamp":"{time}","message":"{NEEDLE}","levelname":"INFO","host":"web-01"}}"#);
+    }
+    for some in bodies.chunks(20_000) {
+        publisher.publish("logstash", "bench.shop", some);
+    }
+    publisher.close();
+    let settled = || (stack.count("bench")? as usize >= RECORDS).then_some(());
+    wait_until("all records are stored", STORED, settled);
+    let empty = || queue_state(&stack.amqp, "bench").filter(|queue| queue.messages == 0);
+    wait_until("the queue is empty", STORED, empty);
+}
+
+struct Measure<'a> {
+    alco: &'a Alco,
+    searchd: u32,
+}
+
+impl Measure<'_> {
+    /// Prints the medians, and returns the answer's.
+    fn print(&self, name: &str, query: &str) -> f64 {
+        let cpu = || Some(cpu_seconds(self.alco.pid())? + cpu_seconds(self.searchd)?);
+        // what was never read comes from the disk
+        self.once(&format!("/api/grep/bench/?{query}"));
+        let before = cpu();
+        let answer = self.median(&format!("/api/grep/bench/?{query}"));
+        let used = cpu().zip(before).map(|(after, before)| (after - before) * 1000.0 / TIMES as f64);
+        let page = self.median(&format!("/grep/bench/?{query}"));
+        let used = used.map_or(String::new(), |used| format!("{used:.1} ms"));
+        println!("{name:<40} {answer:>7.1} ms {used:>9} {page:>7.1} ms");
+        answer
+    }
+
+    fn median(&self, path: &str) -> f64 {
+        let mut times: Vec<f64> = (0..TIMES).map(|_| self.once(path)).collect();
+        times.sort_by(f64::total_cmp);
+        times[TIMES / 2]
+    }
+
+    fn once(&self, path: &str) -> f64 {
+        let begin = Instant::now();
+        let reply = self.alco.get(path);
+        assert_eq!(reply.status, 200, "{path}");
+        begin.elapsed().as_secs_f64() * 1000.0
+    }
+}
