@@ -420,7 +420,8 @@ fn what_arrives_is_printed_as_it_arrives() {
     stack.restart("searchd");
     assert_eq!(following.next(), "late");
     assert_eq!(errors.next().as_deref(), Some("alco grep: searchd answers again"));
-    kill(Pid::from_raw(following.child.id() as i32), Signal::SIGINT).unwrap();
+    // not SIGINT, which a shell has its background jobs ignore, and what these start as well
+    kill(Pid::from_raw(following.child.id() as i32), Signal::SIGTERM).unwrap();
     following.ended();
 }
 
