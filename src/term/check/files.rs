@@ -30,7 +30,6 @@ pub fn secrets(config: &Config, ini: Option<&Path>, report: &mut Report) {
         ("alco.ini", ini.filter(|_| in_ini)),
         ("rabbitmq", rabbitmq.password_file.as_deref()),
         ("redis", redis.password_file.as_deref()),
-        ("http", config.http.users_file.as_deref()),
     ];
     for (part, path) in files {
         if let Some(path) = path
