@@ -1,7 +1,7 @@
 //! The answer to a search is what grep prints: patterns of all kinds over lines of all kinds, each answer and each count
 //! compared with GNU grep's own. A difference is alco's fault.
 //!
-//! `ORACLE_SEEDS=1-10 ORACLE_PATTERNS=500` makes it the long form, which `make soak` runs.
+//! `make soak` runs the long form: ten seeds, 500 patterns each; ORACLE_SEEDS=3-5 or 3, and ORACLE_PATTERNS=50, choose another.
 
 mod corpus;
 
@@ -17,12 +17,13 @@ use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::support::{Alco, Publisher, Stack, wait_until};
+use crate::support::{Alco, Publisher, Stack, soak, wait_until};
 use corpus::{Record, corpus};
 
 const LINES: usize = 20_000;
-/// of the short form
-const PATTERNS: usize = 60;
+/// Of the short form, and of the long one.
+const PATTERNS: [usize; 2] = [60, 500];
+const SEEDS: [&str; 2] = ["1", "1-10"];
 /// A pattern that narrows nothing has all lines checked, by a binary that is not optimized, while other tests run.
 const PATIENT: &str = "[http]\nsearch_budget = 60s\n";
 const STORED: Duration = Duration::from_secs(120);
@@ -334,14 +335,15 @@ fn count(alco: &Alco, path: &str) -> (String, usize) {
 }
 
 fn seeds() -> std::ops::RangeInclusive<u64> {
-    let text = std::env::var("ORACLE_SEEDS").unwrap_or_else(|_| "1".to_owned());
+    let text = std::env::var("ORACLE_SEEDS").unwrap_or_else(|_| SEEDS[usize::from(soak())].to_owned());
     let (first, last) = text.split_once('-').unwrap_or((&text, &text));
     first.parse().expect("ORACLE_SEEDS is 1-10 or the like")..=last.parse().expect("ORACLE_SEEDS is 1-10 or the like")
 }
 
 #[test]
 fn every_answer_is_what_grep_prints() {
-    let patterns = std::env::var("ORACLE_PATTERNS").map_or(PATTERNS, |number| number.parse().expect("a number"));
+    let patterns = std::env::var("ORACLE_PATTERNS").ok().map(|number| number.parse().expect("a number"));
+    let patterns = patterns.unwrap_or(PATTERNS[usize::from(soak())]);
     let stack = Stack::shared();
     let alco = Alco::start(stack, &format!("{PATIENT}{}{}", stack.index("oracle"), stack.index("oracle_all")));
     let (mut stored, mut wrong) = (0, Vec::new());
