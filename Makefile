@@ -38,16 +38,20 @@ DATADIR = $(PREFIX)/share/alco
 DOCDIR = $(PREFIX)/share/doc/alco
 MANDIR = $(PREFIX)/share/man
 UNITDIR = $(PREFIX)/lib/systemd/system
+ZSHDIR = $(PREFIX)/share/zsh/site-functions
 ALCO = target/release/alco
 SYSTEM != uname -s
 
-# mode:file:place
+# mode:file:place; completion/SHELL is no file, but what alco prints
 FILES = \
 	755:$(ALCO):$(PREFIX)/bin/alco \
 	755:sphinx/sphinx.conf:$(DATADIR)/sphinx.conf \
 	755:sphinx/sphinx_conf.py:$(DATADIR)/sphinx_conf.py \
 	644:man/alco.1:$(MANDIR)/man1/alco.1 \
 	644:man/alco.ini.5:$(MANDIR)/man5/alco.ini.5 \
+	644:completion/bash:$(PREFIX)/share/bash-completion/completions/alco \
+	644:completion/fish:$(PREFIX)/share/fish/vendor_completions.d/alco.fish \
+	644:completion/zsh:$(ZSHDIR)/_alco \
 	644:alco.ini.example:$(DOCDIR)/alco.ini.example \
 	644:README.md:$(DOCDIR)/README.md \
 	644:CHANGELOG.md:$(DOCDIR)/CHANGELOG.md \
@@ -75,6 +79,7 @@ install:
 		echo "$$place"; \
 		mkdir -p "$${place%/*}"; \
 		case $$file in \
+			completion/*) $(ALCO) completion "$${file#*/}" >"$$place" && chmod $$mode "$$place" ;; \
 			systemd/*|rc.d/*|sphinx/*) sed $(PLACES) $$file >"$$place" && chmod $$mode "$$place" ;; \
 			*) install -m $$mode $$file "$$place" ;; \
 		esac; \

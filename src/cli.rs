@@ -4,6 +4,7 @@
 //! A new subcommand is a struct and a variant of `Command`; the first pass learns its flags from argh. Pure: the words
 //! are an argument, and what is to be printed is returned.
 
+mod completion;
 mod grep;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, FromArgs, TopLevelCommand};
 
+pub use completion::Completion;
 pub use grep::Grep;
 
 /// Printed to stdout where `code` is 0, and to stderr otherwise.
@@ -67,6 +69,7 @@ pub enum Command {
     Send(Send),
     SphinxConf(SphinxConf),
     Check(Check),
+    Completion(Completion),
 }
 
 /// Collect records and serve the pages, until SIGTERM or SIGINT.
@@ -386,8 +389,12 @@ mod tests {
 
     #[test]
     fn wrong_usage_exits_2() {
-        check_exit("", 2, "alco: a command is missing: run, grep, send, sphinx-conf, check\nTry 'alco --help'.");
-        check_exit("rum", 2, "alco: no command 'rum'; there are run, grep, send, sphinx-conf, check");
+        check_exit(
+            "",
+            2,
+            "alco: a command is missing: run, grep, send, sphinx-conf, check, completion\nTry 'alco --help'.",
+        );
+        check_exit("rum", 2, "alco: no command 'rum'; there are run, grep, send, sphinx-conf, check, completion");
         check_exit("help", 2, "alco: no command 'help'");
         check_exit("run --collect-only --web-only", 2, "alco: --collect-only and --web-only exclude each other");
         check_exit("run --foo", 2, "alco: no option --foo");

@@ -109,6 +109,7 @@ fn run(args: Args) -> Result<(), Exit> {
             let config = load(args.config.as_deref(), Config::load_without_secrets)?;
             Err(Exit { text: sphinx::conf::sphinx_conf(&config, Ts::of(SystemTime::now()).day()), code: 0 })
         }
+        Command::Completion(completion) => Err(Exit { text: completion.script(), code: 0 }),
         Command::Check(check) => {
             let ini = args.config.or_else(|| config::find().ok());
             let config = load(ini.as_deref(), Config::load)?;

@@ -68,6 +68,7 @@ const DOORS: &[(&str, &str)] = &[
     ("flate2", "http::reply"),
     ("maud", "http::pages"),
     ("argh", "cli"),
+    ("argh_complete", "cli::completion"),
     ("ctrlc", "daemon"),
     ("ureq", "term::grep::remote"),
     ("regex_syntax", "search"),

@@ -41,16 +41,19 @@ fn files(below: &Path) -> BTreeMap<String, u32> {
     found
 }
 
-const EVERYWHERE: [(&str, u32); 9] = [
+const EVERYWHERE: [(&str, u32); 12] = [
     ("usr/local/bin/alco", 0o755),
     ("usr/local/etc/alco.ini", 0o644),
     ("usr/local/etc/alco.ini.sample", 0o644),
     ("usr/local/share/alco/sphinx.conf", 0o755),
     ("usr/local/share/alco/sphinx_conf.py", 0o755),
+    ("usr/local/share/bash-completion/completions/alco", 0o644),
     ("usr/local/share/doc/alco/README.md", 0o644),
     ("usr/local/share/doc/alco/alco.ini.example", 0o644),
+    ("usr/local/share/fish/vendor_completions.d/alco.fish", 0o644),
     ("usr/local/share/man/man1/alco.1", 0o644),
     ("usr/local/share/man/man5/alco.ini.5", 0o644),
+    ("usr/local/share/zsh/site-functions/_alco", 0o644),
 ];
 const LINUX: [(&str, u32); 3] = [
     ("usr/local/lib/systemd/system/alco.service", 0o644),
@@ -118,7 +121,9 @@ fn what_is_installed_names_the_places_where_it_is() {
             let text = fs::read_to_string(stage.join(file)).unwrap();
             for (number, line) in text.lines().enumerate() {
                 // where alco and the scripts look by themselves
-                let looked_up = ["for ini in ", "PATH", "INIS = "].iter().any(|words| line.contains(words));
+                let looked_up = ["for ini in ", "PATH", "INIS = ", "instead of $ALCO_INI, "]
+                    .iter()
+                    .any(|words| line.contains(words));
                 let own = line.contains("/usr/local/lib/systemd/system (make install)") || line.contains(": goes to ");
                 assert!(looked_up || own || !line.contains("/usr/local/"), "{file}:{}: {line}", number + 1);
             }

@@ -9,6 +9,7 @@ mod browser;
 mod check;
 mod clock;
 mod collect;
+mod completion;
 mod context;
 mod counted;
 mod days;

@@ -51,7 +51,7 @@ fn help_has_examples_and_exit_statuses_that_alco_1_has_too() {
     let page = fs::read_to_string(Path::new(ROOT).join("man/alco.1")).unwrap();
     let section = below(&page, ".Sh EXIT STATUS");
     assert!(section.starts_with("2 means"), "of every command");
-    for command in ["run", "grep", "send", "check", "sphinx-conf"] {
+    for command in ["run", "grep", "send", "check", "sphinx-conf", "completion"] {
         let output = Command::new(ALCO).args([command, "--help"]).output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(help.contains("\nExamples:\n  ") && help.contains(&format!("alco {command}")), "{help}");
