@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::browser::Browser;
+use crate::support::nginx::Nginx;
 use crate::support::{Alco, Publisher, SOON, Stack, body, soak, wait_until};
 
 /// `curl -N`, and when each line came.
@@ -70,47 +71,6 @@ impl Tail {
 impl Drop for Tail {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Debian's nginx with its default settings in front of an alco.
-struct Nginx {
-    child: Child,
-    url: String,
-}
-
-impl Nginx {
-    fn start(stack: &Stack, alco: &Alco, settings: &str) -> Nginx {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let dir = stack.dir().join(format!("nginx-{port}"));
-        fs::create_dir_all(&dir).unwrap();
-        // as Debian's nginx.conf has it: gzip is on for pages
-        let conf = format!(
-            "daemon off; pid {0}/pid; error_log {0}/error.log; worker_processes 1;
-             events {{ worker_connections 64; }}
-             http {{ access_log off; gzip on; client_body_temp_path {0}/a; proxy_temp_path {0}/b; fastcgi_temp_path {0}/c;
-                     uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;
-                     server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {1}; {settings} }} }} }}",
-            dir.display(),
-            alco.url
-        );
-        fs::write(dir.join("nginx.conf"), conf).unwrap();
-        let mut command = Command::new("nginx");
-        command.arg("-c").arg(dir.join("nginx.conf")).args(["-e", "stderr"]);
-        command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()));
-        let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("nginx is installed");
-        stack.adopt(child.id());
-        let url = format!("http://127.0.0.1:{port}");
-        wait_until("nginx answers", SOON, || crate::support::try_get(&format!("{url}/style.css")).ok());
-        Nginx { child, url }
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // its worker goes with it
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
         let _ = self.child.wait();
     }
 }

@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::support::nginx::Nginx;
 use crate::support::{ALCO, Alco, Publisher, SOON, Stack, executable, wait_until};
 
 const LINES: usize = 400;
@@ -313,6 +314,49 @@ fn a_record_is_printed_with_its_columns_and_found_by_them() {
     let nobody = grep(&ini(stack), &["--url=http://127.0.0.1:1", "terminal_too"]);
     check(&nobody, 2, "", "alco grep: cannot ask http://127.0.0.1:1/: ");
     check(&grep(&ini(stack), &["--url", &format!("{}/grep", alco.url), "terminal_too"]), 2, "", "answers 404");
+}
+
+#[test]
+fn https_and_a_password_are_in_the_url() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("terminal_tls"));
+    let mut publisher = Publisher::open(&stack.amqp);
+    let at = time(Duration::from_secs(10));
+    publisher.publish("logstash", "terminal_tls.key", [format!(r#"{{"@timestamp":"{at}","message":"in secret"}}"#)]);
+    publisher.close();
+    stack.settled_count("terminal_tls", 1, SOON);
+
+    // `p@s:s/w%`
+    let users = stack.dir().join("terminal_tls.users");
+    let hash = Command::new("openssl").args(["passwd", "-apr1", "p@s:s/w%"]).output().unwrap();
+    fs::write(&users, format!("some.one:{}", text(&hash.stdout))).unwrap();
+    let nginx = Nginx::with_tls(
+        stack,
+        &alco,
+        &format!("auth_basic alco; auth_basic_user_file {}; proxy_buffering on;", users.display()),
+    );
+    let run = |user: &str, trusted: &Path, more: &[&str]| {
+        let url = format!("--url={}/", nginx.url.replace("://", &format!("://{user}")));
+        let mut command = command(&ini(stack), more);
+        command.args([url.as_str(), "terminal_tls", "--bare"]).env("SSL_CERT_FILE", trusted).output().unwrap()
+    };
+    let user = "some.one:p%40s%3As%2Fw%25@";
+    check(&run(user, &nginx.certificate, &[]), 0, "in secret\n", "");
+    check(&run(user, &nginx.certificate, &["-fm1"]), 0, "in secret\n", "");
+    check(&run(user, &nginx.certificate, &["-e", "nothing"]), 1, "", "");
+
+    let wrong = [
+        (run("some.one:s3cr3t@", &nginx.certificate, &[]), "does not take this user and password"),
+        (run("some.one:s3c/r3t@", &nginx.certificate, &[]), "an '@' behind the host"),
+        (run("", &nginx.certificate, &[]), "asks for a user and a password"),
+        // nobody knows who issued it
+        (run("some.one:s3cr3t@", Path::new("/dev/null"), &[]), "SSL_CERT_FILE names"),
+    ];
+    for (output, expect) in wrong {
+        check(&output, 2, "", expect);
+        let said = text(&output.stderr);
+        assert!(said.lines().count() == 1 && !said.contains("r3t"), "{said}");
+    }
 }
 
 #[test]

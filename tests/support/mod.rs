@@ -6,6 +6,7 @@
 
 pub mod browser;
 pub mod clock;
+pub mod nginx;
 pub mod page;
 
 use std::collections::BTreeMap;

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::tz::TimeZone;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use crate::columns::Columns;
@@ -34,8 +37,10 @@ const SAID: usize = 300;
 #[derive(Debug)]
 pub struct Remote {
     agent: Agent,
-    /// ends with a slash
+    /// ends with a slash; no user and no password, so that nothing that is said of it has them
     url: String,
+    /// what the Authorization header says
+    authorization: Option<String>,
     indexes: Vec<Index>,
     zone: TimeZone,
 }
@@ -60,18 +65,19 @@ struct Wrong {
 
 impl Remote {
     pub fn open(url: &str) -> Result<Remote, String> {
-        let scheme = if url.contains("://") { "" } else { "http://" };
-        let url = format!("{scheme}{}/", url.trim_end_matches('/'));
+        let (url, authorization) = address(url)?;
         // the certificates that this host trusts
         let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
         let config = Agent::config_builder().http_status_as_error(false).tls_config(tls);
-        let config = config.timeout_connect(Some(CONNECT));
-        let mut remote = Remote { agent: config.build().into(), url, indexes: Vec::new(), zone: TimeZone::UTC };
+        // a redirect to https on the same host is followed with the password
+        let config = config.timeout_connect(Some(CONNECT)).redirect_auth_headers(RedirectAuthHeaders::SameHost);
+        let agent = config.build().into();
+        let mut remote = Remote { agent, url, authorization, indexes: Vec::new(), zone: TimeZone::UTC };
         let mut text = String::new();
         let mut body = remote.ask("api/collector/indices/", SILENT)?;
         std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| remote.broken(&error))?;
-        let told: Vec<Told> = serde_json::from_str(&text)
-            .map_err(|_| format!("{} is no alco: it does not list indexes", remote.shown()))?;
+        let told: Vec<Told> =
+            serde_json::from_str(&text).map_err(|_| format!("{} is no alco: it does not list indexes", remote.url))?;
         if let Some(zone) = told.iter().find_map(|index| index.timezone.as_deref()) {
             remote.zone = time::zone(zone).unwrap_or(TimeZone::UTC);
         }
@@ -81,6 +87,10 @@ impl Remote {
 
     pub fn zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     pub fn indexes(&self) -> &[Index] {
@@ -153,13 +163,26 @@ impl Remote {
     }
 
     fn ask(&self, path: &str, silent: Duration) -> Result<BufReader<impl std::io::Read + use<>>, String> {
-        let question = self.agent.get(format!("{}{path}", self.url)).config().timeout_per_read(Some(silent)).build();
-        let answer = question.call();
-        let answer = answer.map_err(|error| format!("cannot ask {}: {error}", self.shown()))?;
+        let mut question = self.agent.get(format!("{}{path}", self.url));
+        if let Some(authorization) = &self.authorization {
+            question = question.header("Authorization", authorization);
+        }
+        let answer = question.config().timeout_per_read(Some(silent)).build().call();
+        let answer = answer.map_err(|error| {
+            let is_tls = matches!(error, ureq::Error::NativeTls(_));
+            let cure = if is_tls { "; SSL_CERT_FILE names a file with certificates to trust" } else { "" };
+            format!("cannot ask {}: {error}{cure}", self.url)
+        })?;
         let status = answer.status();
         let mut body = answer.into_body();
         if status.is_success() {
             return Ok(BufReader::new(body.into_reader()));
+        }
+        if status == 401 {
+            return Err(match self.authorization {
+                Some(_) => format!("{} does not take this user and password", self.url),
+                None => format!("{} asks for a user and a password: --url=https://user:password@…", self.url),
+            });
         }
         let said = body.read_to_string().unwrap_or_default();
         let said = serde_json::from_str(&said).map_or(said, |wrong: Wrong| wrong.error);
@@ -167,19 +190,30 @@ impl Remote {
         let why = if first.trim_start().starts_with('<') { "" } else { first };
         let why: String = why.chars().take(SAID).collect();
         Err(match why.is_empty() {
-            true => format!("{} answers {status}", self.shown()),
-            false => format!("{} answers {}: {why}", self.shown(), status.as_u16()),
+            true => format!("{} answers {status}", self.url),
+            false => format!("{} answers {}: {why}", self.url, status.as_u16()),
         })
     }
 
     fn broken(&self, why: &dyn std::fmt::Display) -> String {
-        format!("the answer of {} broke off: {why}", self.shown())
+        format!("the answer of {} broke off: {why}", self.url)
     }
+}
 
-    /// The address without what may be a password.
-    pub fn shown(&self) -> String {
-        crate::config::Secret::new(self.url.clone()).without_password()
+/// Where to ask, and the Authorization header of `user:password@`, percent-encoded where they hold `@`, `/` or `%`.
+fn address(url: &str) -> Result<(String, Option<String>), String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if path.contains('@') {
+        return Err("cannot read the URL: an '@' behind the host; in a password, / is written %2F and @ %40".to_owned());
     }
+    let (user, host) = host.rsplit_once('@').map_or((None, host), |(user, host)| (Some(user), host));
+    let basic = |user: &str| {
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
+        format!("Basic {}", BASE64_STANDARD.encode([decoded(user), b":".to_vec(), decoded(password)].concat()))
+    };
+    Ok((format!("{scheme}://{host}{}/", path.trim_end_matches('/')), user.map(basic)))
 }
 
 fn settings(told: Told) -> Option<Index> {
@@ -259,5 +293,29 @@ impl Reading<'_> {
             return false;
         }
         take(News::Line(if is_match { Line::Match(hit) } else { Line::Near(hit) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, asked: &str, user_and_password: Option<&str>) {
+        let authorization = user_and_password.map(|text| format!("Basic {}", BASE64_STANDARD.encode(text)));
+        assert_eq!(address(url), Ok((asked.to_owned(), authorization)), "{url}");
+    }
+
+    #[test]
+    fn user_and_password_leave_the_url() {
+        check("logs", "http://logs/", None);
+        check("https://logs:8000/base/", "https://logs:8000/base/", None);
+        check("u:p@[::1]:8000", "http://[::1]:8000/", Some("u:p"));
+        check("https://u@logs/base", "https://logs/base/", Some("u:"));
+        check("https://u:p:w@logs", "https://logs/", Some("u:p:w"));
+        check("https://u%40x:p%40s%3As%2Fw%25%20%C3%B6@logs", "https://logs/", Some("u@x:p@s:s/w% ö"));
+        check("https://u:p@w@logs", "https://logs/", Some("u:p@w"));
+        let wrong = address("https://u:secret/w@logs").expect_err("neither has a host");
+        assert!(wrong.contains("%2F") && !wrong.contains("secret"), "{wrong}");
     }
 }

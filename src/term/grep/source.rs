@@ -51,7 +51,7 @@ impl Source {
     pub fn settings(&self, query: &Query) -> Result<Vec<Index>, String> {
         let (indexes, place) = match self {
             Source::Searchd(searchd) => (searchd.indexes.as_slice(), "alco.ini".to_owned()),
-            Source::Remote(remote) => (remote.indexes(), remote.shown()),
+            Source::Remote(remote) => (remote.indexes(), remote.url().to_owned()),
         };
         let find = |name: &IndexName| {
             let names: Vec<&str> = indexes.iter().map(|index| index.name.as_str()).collect();
