@@ -575,23 +575,106 @@ fn a_terminal_has_colours_and_a_pager_and_nothing_else_has() {
     // less itself: ends by itself where all fits on one screen, and is left by its reader where not
     let less = on_terminal(&stack, "seen a seq=7", &[]);
     assert!(less.contains(coloured(7).trim_end()), "{less:?}");
-    let line =
-        format!("stty rows 24 cols 80; {ALCO} grep --config {} seen a; echo left with $?", ini(&stack).display());
-    let mut command = Command::new("script");
-    command.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").env_remove("LESS").env_remove("PAGER");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut keys = child.stdin.take().unwrap();
-    let mut screen = child.stdout.take().unwrap();
-    let mut seen = Vec::new();
-    while !text(&seen).contains(" 20 ^[[2Jb") {
-        let mut some = [0; 4096];
-        let read = screen.read(&mut some).unwrap();
-        assert!(read > 0, "{}", text(&seen));
-        seen.extend(&some[..read]);
+    let mut screen = Screen::start(&ini(&stack), "seen a", None);
+    screen.wait(" 20 ^[[2Jb");
+    screen.keys(b"q");
+    let seen = screen.rest();
+    assert!(seen.contains("left with 0"), "{seen}");
+    assert!(!seen.contains(" 199 ^[[2Jb"), "only a screen of it");
+}
+
+/// alco grep on a terminal of 24 lines, whose reader has keys.
+struct Screen {
+    child: Child,
+    seen: Vec<u8>,
+    /// up to here it was waited for
+    at: usize,
+}
+
+/// less waits for a key.
+const PROMPT: &str = ":\x1b[K";
+
+impl Screen {
+    /// In the end it says `left with STATUS`. The pager is less unless there is another.
+    fn start(ini: &Path, arguments: &str, pager: Option<&str>) -> Screen {
+        // Ctrl-C is for the pager and for alco, not for the shell
+        let line = format!(
+            "trap : INT; stty rows 24 cols 80; {ALCO} grep --config {} {arguments}; echo left with $?",
+            ini.display()
+        );
+        let mut command = Command::new("timeout");
+        command.args(["--foreground", "60", "env", "--default-signal=INT", "script", "-qec", &line, "/dev/null"]);
+        command.env("TERM", "xterm").env_remove("LESS").env_remove("PAGER");
+        command.envs(pager.map(|pager| ("PAGER", pager)));
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        Screen { child, seen: Vec::new(), at: 0 }
     }
-    keys.write_all(b"q").unwrap();
-    screen.read_to_end(&mut seen).unwrap();
-    assert!(text(&seen).contains("left with 0"), "{}", text(&seen));
-    assert!(!text(&seen).contains(" 199 ^[[2Jb"), "only a screen of it");
-    child.wait().unwrap();
+
+    fn keys(&mut self, keys: &[u8]) {
+        self.child.stdin.as_mut().unwrap().write_all(keys).unwrap();
+    }
+
+    /// Reads until that is seen, behind what was waited for before.
+    #[track_caller]
+    fn wait(&mut self, expect: &str) {
+        let found = |new: &[u8]| new.windows(expect.len()).position(|some| some == expect.as_bytes());
+        while found(&self.seen[self.at..]).is_none() {
+            let mut some = [0; 4096];
+            let read = self.child.stdout.as_mut().unwrap().read(&mut some).unwrap();
+            assert!(read > 0, "no '{expect}' in {}", text(&self.seen));
+            self.seen.extend(&some[..read]);
+        }
+        self.at += found(&self.seen[self.at..]).unwrap() + expect.len();
+    }
+
+    /// All that was seen, to the end.
+    fn rest(mut self) -> String {
+        self.child.stdout.as_mut().unwrap().read_to_end(&mut self.seen).unwrap();
+        self.child.wait().unwrap();
+        text(&self.seen)
+    }
+}
+
+#[test]
+fn ctrl_c_is_the_pagers_and_who_leaves_it_is_not_kept() {
+    const RECORDS: u64 = 5000;
+    const INI: &str = "[index paged]\ndays = 2\nrouting_keys = paged.#\ncolumns = levelname\n";
+    let stack = Stack::private("paged", INI);
+    let alco = Alco::start(&stack, INI);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let at = time(Duration::from_secs(5));
+    let body = |n: u64| format!(r#"{{"@timestamp":"{at}","seq":{n},"message":"record {n} of many"}}"#);
+    publisher.publish("logstash", "paged.key", (0..RECORDS).map(body));
+    publisher.close();
+    stack.settled_count("paged", RECORDS, SOON);
+    assert!(alco.stop().success());
+
+    // more than a pipe holds: alco is not done
+    let mut screen = Screen::start(&ini(&stack), "--color=never paged of", None);
+    screen.wait("record 20 of");
+    screen.wait(PROMPT);
+    screen.keys(b"\x03");
+    // less has heard it
+    screen.wait("\x07");
+    screen.wait(PROMPT);
+    screen.keys(b" ");
+    screen.wait("record 40 of");
+    screen.wait(PROMPT);
+    assert!(!text(&screen.seen).contains("left with"), "{}", text(&screen.seen));
+    screen.keys(b"q");
+    let seen = screen.rest();
+    assert!(seen.contains("left with 0") && !seen.contains("alco"), "{seen}");
+    assert!(!seen.contains(&format!("record {}", RECORDS - 1)), "only two screens of it");
+
+    // it is left while searchd thinks
+    let pager = stack.dir().join("pager");
+    executable(&pager, "echo begun; read key </dev/tty\n");
+    stack.pause("searchd");
+    let mut screen = Screen::start(&ini(&stack), "paged nothing", pager.to_str());
+    screen.wait("begun");
+    screen.keys(b"q\n");
+    screen.wait("left with 0");
+    stack.resume("searchd");
+    let seen = screen.rest();
+    assert!(!seen.contains("alco"), "{seen}");
 }

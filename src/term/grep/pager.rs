@@ -1,15 +1,21 @@
-//! The pager: where what is printed goes on a terminal.
+//! The pager: where what is printed goes on a terminal. It is the reader's, and the terminal is the pager's: alco outlives it by
+//! nothing but what it has to say of a search that failed.
 
 use std::env;
 use std::io::{self, IsTerminal};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio, exit};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::{SigSet, Signal};
 
 /// Reads on as a reader likes; Ctrl-C is the reader's too, who has the last word on when to end.
 #[derive(Debug)]
 pub struct Pager {
-    child: Child,
+    reader: JoinHandle<()>,
+    /// there is nothing more to print
+    whole: Arc<AtomicBool>,
 }
 
 impl Pager {
@@ -34,12 +40,24 @@ impl Pager {
         interrupt.add(Signal::SIGINT);
         // a pager that outlives the program it reads from would fight with the shell for the terminal
         let _ = interrupt.thread_block();
-        Some((Pager { child }, stdin))
+        let whole = Arc::new(AtomicBool::new(false));
+        let is_whole = Arc::clone(&whole);
+        let wait = move || {
+            let _ = child.wait();
+            // the search may be far from its next line, and its end is nobody's business any more
+            if !is_whole.load(Ordering::SeqCst) {
+                exit(0);
+            }
+        };
+        let reader = thread::Builder::new().name("pager".to_owned()).spawn(wait).ok()?;
+        Some((Pager { reader, whole }, stdin))
     }
 
-    /// Until the reader has seen enough.
-    pub fn wait(mut self) {
-        let _ = self.child.wait();
+    /// That was all: ends what it reads, and waits until the reader has seen enough.
+    pub fn wait(self, input: impl Sized) {
+        self.whole.store(true, Ordering::SeqCst);
+        drop(input);
+        let _ = self.reader.join();
     }
 }
 

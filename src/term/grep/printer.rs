@@ -92,9 +92,9 @@ impl<'a> Printer<'a> {
         let Printer { out, pager, printed, failed, .. } = self;
         // what could not be written is not tried again
         let (inner, _) = out.into_parts();
-        drop(inner);
-        if let Some(pager) = pager {
-            pager.wait();
+        match pager {
+            Some(pager) => pager.wait(inner),
+            None => drop(inner),
         }
         match failed {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("cannot write: {error}")),
