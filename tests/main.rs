@@ -6,6 +6,7 @@
 
 mod api;
 mod browser;
+mod budget;
 mod check;
 mod clock;
 mod collect;

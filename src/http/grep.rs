@@ -219,6 +219,7 @@ fn write_lines(
         total: total(page.count),
         in_all: in_all.map(total),
         reached: page.reached,
+        seeks_first: page.seeks_first,
         warnings,
         last_record: if log.is_empty() { last_record() } else { None },
     })

@@ -76,7 +76,7 @@ pub fn logs(site: &Site, list: &str, text: &str, asker: &Asker, now: Ts) -> Answ
     let next = page.next.map(|place| links::after(&query, place));
     let previous = page.previous.map(|place| links::before(&query, place));
     // with the time used up, the way goes on in the direction in which it went
-    let on = page.reached.map(|place| query.go_on(place, !results.is_empty(), query.range(now, &zone)));
+    let on = page.reached.map(|place| query.go_on(place, page.seeks_first, query.range(now, &zone)));
     let back = matches!(query.cursor, Some(Cursor::Before(_)));
     let (on_next, on_previous) = if back { (None, on) } else { (on, None) };
     let found = Found {

@@ -161,6 +161,7 @@ fn log_page(url: &str, rows: Vec<Row>) -> String {
         total: if empty { Total::Exactly(0) } else { Total::Exactly(1284) },
         in_all: empty.then_some(Total::Exactly(3)),
         reached: (url.contains("slow")).then_some(place),
+        seeks_first: false,
         warnings: if url.contains("slow") {
             vec!["node2:9312 does not answer; its records are missing here".to_owned()]
         } else {

@@ -12,8 +12,8 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::stream::{Body, Cut, Work};
 use crate::rows::Rows;
+use crate::search::Scope;
 use crate::search::query::{Format, Query};
-use crate::search::{Scope, Waits};
 use crate::time::Ts;
 
 /// A search in a form for programs: the head now, the records as they are found.
@@ -42,9 +42,9 @@ pub fn kind(format: Format) -> (&'static str, &'static str) {
 fn write(site: &Site, list: &str, query: &Query, zone: &TimeZone, now: Ts, body: &mut Body) -> Result<(), Cut> {
     let settings = settings(site, list).map_err(Cut::Refused)?;
     let mut rows = Rows::new(&settings, query, zone);
-    // nothing ends it but its end
+    // nothing ends it but its end, or that nobody reads it
     let page_size = site.config.http.page_size.get();
-    let scope = Scope { now, zone: zone.clone(), page_size, deadline: Instant::now(), waits: Waits::default() };
+    let scope = Scope { now, zone: zone.clone(), page_size, deadline: Instant::now(), waits: body.waits() };
     // goes with the first record: until then there may be an error to tell instead
     let mut head = Some(rows.head());
     let body = RefCell::new(body);

@@ -84,6 +84,8 @@ pub struct Page {
     pub count: Count,
     /// the budget is used up: searched up to here, go on as `Query::go_on` says
     pub reached: Option<Place>,
+    /// by then, where the whole log is to begin was still looked for, from the start of the range on
+    pub seeks_first: bool,
     /// parts of the answer that are missing (a peer is down, a day index is not served)
     pub warnings: Vec<String>,
 }

@@ -193,7 +193,12 @@ impl Searcher {
                     Step::Hit(hit) => Some(hit),
                     Step::End | Step::Late(_) => {
                         let reached = if let Step::Late(place) = step { Some(place) } else { None };
-                        return Ok(Page { reached, warnings: warnings.into_iter().collect(), ..Page::default() });
+                        return Ok(Page {
+                            reached,
+                            seeks_first: true,
+                            warnings: warnings.into_iter().collect(),
+                            ..Page::default()
+                        });
                     }
                 }
             }
@@ -210,12 +215,19 @@ impl Searcher {
         let Collected { hits: rest, next, reached } = collect(&mut walk, limit - hits.len())?;
         warnings.append(&mut walk.warnings);
         hits.extend(rest);
-        let mut more = next.is_some();
-        if back {
-            let all = hits.len();
-            hits.retain(|hit| start.is_none_or(|start| !is_before(hit.place, start)));
-            more &= all == hits.len();
-            hits.reverse();
+        let (mut more, mut reached) = (next.is_some(), reached);
+        match query.cursor {
+            Some(Cursor::Before(_)) if back => {
+                let all = hits.len();
+                hits.retain(|hit| start.is_none_or(|start| !is_before(hit.place, start)));
+                more &= all == hits.len();
+                hits.reverse();
+                // what lies before the first match is not wanted
+                reached = reached.filter(|reached| start.is_none_or(|start| is_before(start, *reached)));
+            }
+            // there is nothing before it: this is the first page, and goes on to the next one
+            Some(Cursor::Before(_)) => more |= reached.take().is_some(),
+            _ => {}
         }
         let ends = (hits.first().map(|hit| hit.place), hits.last().map(|hit| hit.place));
         let has_before = match start {
@@ -274,11 +286,11 @@ impl Searcher {
         };
         let hint = scope.page_size.min(left);
         let manner = Manner { backwards, stream: false, bare: false, hint };
-        let mut walk = self.walk(&plan, manner, from, Until::default().with_pulse(pulse));
+        let mut walk = self.walk(&plan, manner, from, Until::left(scope).with_pulse(pulse));
         if query.context == Context::All && !plan.pattern.is_empty() {
             let Some(first) = hit_of(walk.next()?) else { return Ok(walk.warnings.into_iter().collect()) };
             let manner = Manner { stream: true, ..manner };
-            let mut stream = self.walk(&plan, manner, Some(first.place), Until::default().with_pulse(pulse));
+            let mut stream = self.walk(&plan, manner, Some(first.place), Until::left(scope).with_pulse(pulse));
             let mut hit = Some(first);
             while let Some(this) = hit {
                 left -= 1;

@@ -101,12 +101,12 @@ impl Query {
         self.tz.as_ref().unwrap_or(configured)
     }
 
-    /// The same search from where its time was used up; `found`: a part of its page has come. `range` is that of this one.
-    pub fn go_on(&self, reached: Place, found: bool, range: Range) -> Query {
+    /// The same search from where its time was used up, as its page says. `range` is that of this one.
+    pub fn go_on(&self, reached: Place, seeks_first: bool, range: Range) -> Query {
         let mut on = self.clone();
         match self.cursor {
-            // a page of the whole log begins at the first match, and there was none so far
-            None if self.context == Context::All && !found => {
+            // the whole log begins with the first match, and there was none so far
+            _ if seeks_first => {
                 let range = match self.order {
                     Order::OldestFirst => Range { start: reached.ts, ..range },
                     Order::NewestFirst => Range { end: reached.ts.plus_micros(1), ..range },

@@ -60,13 +60,20 @@ pub struct Manner {
 pub struct Until<'a> {
     /// the time of a page; not before it has got on
     scope: Option<&'a Scope>,
+    /// of the scope, only whether somebody waits for the answer
+    timeless: bool,
     /// called before each question: who it is for may be gone, or wait for what was found so far; false gives the walk up
     pulse: Option<&'a dyn Fn() -> bool>,
 }
 
 impl<'a> Until<'a> {
     pub fn over(scope: &'a Scope) -> Until<'a> {
-        Until { scope: Some(scope), pulse: None }
+        Until { scope: Some(scope), ..Until::default() }
+    }
+
+    /// Whatever the time: nobody waits for the answer any more.
+    pub fn left(scope: &'a Scope) -> Until<'a> {
+        Until { timeless: true, ..Until::over(scope) }
     }
 
     pub fn with_pulse(self, pulse: &'a dyn Fn() -> bool) -> Until<'a> {
@@ -74,7 +81,7 @@ impl<'a> Until<'a> {
     }
 
     fn is_over(self) -> bool {
-        self.scope.is_some_and(Scope::is_over)
+        self.scope.is_some_and(|scope| if self.timeless { !scope.waits.yes() } else { scope.is_over() })
     }
 
     fn gives_up(self) -> bool {

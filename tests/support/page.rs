@@ -64,6 +64,13 @@ impl Page {
         Some(self.resolve(&attribute(tag, "href")))
     }
 
+    /// The address behind the link of that text.
+    pub fn link_called(&self, text: &str) -> Option<String> {
+        let end = self.html.find(&format!(">{text}</a>"))?;
+        let tag = &self.html[self.html[..end].rfind("<a ")?..end];
+        Some(self.resolve(&attribute(tag, "href")))
+    }
+
     /// The values beside the log, with their counts and the links to only them.
     pub fn values(&self, column: &str) -> Vec<(String, u64, String)> {
         let summary = format!("<summary>{column}</summary><ul>");

@@ -20,6 +20,8 @@ pub struct Found {
     pub in_all: Option<Total>,
     /// the time budget ended here
     pub reached: Option<Place>,
+    /// where the whole log begins had not been found by then
+    pub seeks_first: bool,
     pub warnings: Vec<String>,
     /// the last record before the present, told only where the page is empty
     pub last_record: Option<Ts>,
@@ -44,6 +46,7 @@ impl Found {
             total: Total::Unknown,
             in_all: None,
             reached: None,
+            seeks_first: false,
             warnings: vec![format!("The search broke off: {why}")],
             last_record: None,
         }
@@ -74,11 +77,11 @@ impl View<'_> {
         }
     }
 
-    pub(super) fn budget(&self, log: &Log, found: &Found) -> Markup {
+    pub(super) fn budget(&self, found: &Found) -> Markup {
         let Some(reached) = found.reached else { return html! {} };
-        let back = matches!(self.query.cursor, Some(Cursor::Before(_)));
+        let back = matches!(self.query.cursor, Some(Cursor::Before(_))) && !found.seeks_first;
         let earlier = back != (self.query.order == Order::NewestFirst);
-        let on = self.query.go_on(reached, !log.is_empty(), self.range);
+        let on = self.query.go_on(reached, found.seeks_first, self.range);
         note(html! {
             "The search has used up its time at " (self.moment(reached.ts)) "; what lies "
             (if earlier { "before" } else { "after" }) " has not been looked at. "

@@ -248,7 +248,7 @@ impl<'a> Log<'a> {
             (self.view.total(found))
             div.notes {
                 @for warning in &found.warnings { (note(html! { (visible_in_line(warning)) })) }
-                (self.view.budget(self, found))
+                (self.view.budget(found))
             }
             (self.view.pages(self, found))
             (PreEscaped("</main>"))

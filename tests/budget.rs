@@ -1,0 +1,208 @@
+//! A search that takes longer than its budget says how far it got and goes on from there: whoever follows its links sees each
+//! match once, and an end. One that nobody waits for any more ends too.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::OnceLock;
+
+use fastrand::Rng;
+use jiff::{SignedDuration, Timestamp};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::support::{Alco, Publisher, SOON, Stack, wait_until};
+
+const RECORDS: usize = 600;
+const MATCHES: usize = 11;
+/// Before it there is no match: more than a budget's worth to look at.
+const FIRST: usize = 300;
+/// Each is long, and has a letter that is not ASCII: where words end takes the regex some time to find out.
+const LENGTH: usize = 16_000;
+/// The smallest that there is, and one that does not end in a test.
+const BUDGETS: [&str; 2] = ["100ms", "60s"];
+/// Nothing in it is the same in all that it matches, so the index is asked for nothing.
+const PATTERN: &str = r"\b\d{3}\p{L}{2}\b";
+const ABSENT: &str = r"\b\d{3}\p{L}{3}\b";
+/// Each word may begin a match, for a long while.
+const ENDLESS: &str = r"\b(?:\w+\W){30}\d{3}\p{L}{3}\b";
+
+const WORDS: [&str; 8] = ["connection", "to", "the", "gateway", "timed", "out", "after", "retrying"];
+
+struct Records {
+    matching: Vec<usize>,
+    start: Timestamp,
+}
+
+/// The records, which the tests of this file share.
+fn records(stack: &'static Stack) -> &'static Records {
+    static RECORDED: OnceLock<Records> = OnceLock::new();
+    RECORDED.get_or_init(|| {
+        let mut random = Rng::with_seed(5);
+        let matching: BTreeSet<usize> = random.choose_multiple(FIRST..RECORDS, MATCHES).into_iter().collect();
+        // within one day, and many at one time
+        let start = Timestamp::now() - SignedDuration::from_secs(300);
+        let alco = Alco::start(stack, &stack.index("budget"));
+        let mut publisher = Publisher::open(&stack.amqp);
+        let bodies = (0..RECORDS).map(|n| {
+            let mut message = String::from("é");
+            while message.len() < LENGTH {
+                message.push(' ');
+                message.push_str(WORDS[random.usize(..WORDS.len())]);
+            }
+            if matching.contains(&n) {
+                message.push_str(" 123ab ");
+            }
+            let time = start + SignedDuration::from_millis(n as i64 / 5 * 400);
+            format!(r#"{{"@timestamp":"{time}","message":"{message}","seq":{n}}}"#)
+        });
+        publisher.publish("logstash", "budget.x", bodies);
+        publisher.close();
+        stack.settled_count("budget", RECORDS as u64, SOON);
+        drop(alco);
+        Records { matching: matching.into_iter().collect(), start }
+    })
+}
+
+fn alco(stack: &Stack, budget: &str) -> Alco {
+    Alco::start(stack, &format!("[http]\nsearch_budget = {budget}\n{}", stack.index("budget")))
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// A page in either of its forms.
+struct Part {
+    found: Vec<usize>,
+    /// it ended before its end
+    is_cut: bool,
+    next: Option<String>,
+    previous: Option<String>,
+}
+
+fn page(alco: &Alco, path: &str) -> Part {
+    let page = alco.page(path);
+    let is_cut = page.html.contains("The search has used up its time at ");
+    let on = page.link_called("Go on from there");
+    assert_eq!(on.is_some(), is_cut, "{path}");
+    // on the way back it leads back
+    let back = path.contains("cursor=b");
+    let (on_next, on_previous) = if back { (None, on) } else { (on, None) };
+    Part {
+        found: page.lines().iter().map(|line| line.cells.last().unwrap().parse().unwrap()).collect(),
+        is_cut,
+        next: on_next.or(page.link("rel=\"next\"")),
+        previous: on_previous.or(page.link("rel=\"prev\"")),
+    }
+}
+
+fn answer(alco: &Alco, path: &str) -> Part {
+    let reply = alco.get(path);
+    assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+    let page: Value = serde_json::from_str(&reply.body).unwrap();
+    let link = |name: &str| page[name].as_str().map(|url| url.strip_prefix(&alco.url).unwrap().to_owned());
+    let is_cut = page["searched_up_to"].is_string();
+    let (next, previous) = (link("next"), link("previous"));
+    let onward = if path.contains("cursor=b") { &previous } else { &next };
+    assert!(!is_cut || onward.is_some(), "{path}: cut, and no way on");
+    Part {
+        found: page["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|log| log["js"]["seq"].as_u64().unwrap() as usize)
+            .collect(),
+        is_cut,
+        next,
+        previous,
+    }
+}
+
+/// All that comes by following the links from a page on, in that order; the last page's address; how many were cut.
+#[track_caller]
+fn walk(alco: &Alco, ask: fn(&Alco, &str) -> Part, first: &str, back: bool) -> (Vec<usize>, String, usize) {
+    let (mut found, mut path, mut cut, mut pages) = (Vec::new(), first.to_owned(), 0, 0);
+    loop {
+        let part = ask(alco, &path);
+        pages += 1;
+        cut += usize::from(part.is_cut);
+        match back {
+            true => drop(found.splice(0..0, part.found)),
+            false => found.extend(part.found),
+        }
+        match if back { part.previous } else { part.next } {
+            Some(on) => path = on,
+            None => return (found, path, cut),
+        }
+        assert!(pages < 150, "no end of pages from {first} on");
+    }
+}
+
+/// There and back, on pages and in the API. `expected` is in the page's order.
+#[track_caller]
+fn check(parameters: &str, expected: &[usize], limit: usize) {
+    let stack = Stack::shared();
+    let Records { start, .. } = records(stack);
+    let alco = alco(stack, BUDGETS[0]);
+    let end = *start + SignedDuration::from_secs(300);
+    for (ask, path) in [(page as fn(&Alco, &str) -> Part, "/grep"), (answer, "/api/grep")] {
+        let url =
+            format!("{path}/budget/?start_ts={start}&end_ts={end}&columns=seq&mode=regex&limit={limit}&{parameters}");
+        let (found, last, cut) = walk(&alco, ask, &url, false);
+        assert_eq!(found, expected, "{url}");
+        assert!(cut > 0, "{url} took less than its budget");
+        let Part { found: on_last, previous, .. } = ask(&alco, &last);
+        let mut back = previous.map_or(Vec::new(), |previous| walk(&alco, ask, &previous, true).0);
+        back.extend(on_last);
+        assert_eq!(back, expected, "back from {last}");
+    }
+}
+
+#[test]
+fn a_search_that_takes_longer_goes_on_to_its_end() {
+    let mut matching = records(Stack::shared()).matching.clone();
+    check(&format!("search={}", encoded(PATTERN)), &matching, 3);
+    matching.reverse();
+    check(&format!("search={}&order=desc", encoded(PATTERN)), &matching, 3);
+}
+
+#[test]
+fn where_there_is_nothing_the_way_ends_too() {
+    check(&format!("search={}", encoded(ABSENT)), &[], 5);
+    check(&format!("search={}&order=desc", encoded(ABSENT)), &[], 5);
+}
+
+#[test]
+fn the_whole_log_begins_with_a_match_that_takes_long_to_find() {
+    let matching = &records(Stack::shared()).matching;
+    let from_first: Vec<usize> = (matching[0]..RECORDS).collect();
+    check(&format!("search={}&context=y", encoded(PATTERN)), &from_first, 80);
+    let from_last: Vec<usize> = (0..=matching[MATCHES - 1]).rev().collect();
+    check(&format!("search={}&context=y&order=desc", encoded(PATTERN)), &from_last, 80);
+}
+
+/// How many searches have ended, and how many records were checked by them.
+fn searched(alco: &Alco) -> (u64, u64) {
+    let metrics = alco.get("/metrics").body;
+    let sample = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap();
+    (sample("alco_search_seconds_count"), sample("alco_search_candidates_total"))
+}
+
+#[test]
+fn a_search_that_its_client_has_left_ends() {
+    let stack = Stack::shared();
+    let Records { start, .. } = records(stack);
+    let alco = alco(stack, BUDGETS[1]);
+    let end = *start + SignedDuration::from_secs(300);
+    let search = format!("budget/?start_ts={start}&end_ts={end}&mode=regex&limit=5&search={}", encoded(ENDLESS));
+    for path in [format!("/grep/{search}"), format!("/grep/{search}&format=text"), format!("/api/grep/{search}")] {
+        let before = searched(&alco);
+        let mut client = TcpStream::connect(alco.url.strip_prefix("http://").unwrap()).unwrap();
+        write!(client, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        wait_until("it has begun", SOON * 2, || (searched(&alco).1 > before.1).then_some(()));
+        drop(client);
+        let after = wait_until("it ends", SOON, || Some(searched(&alco)).filter(|after| after.0 > before.0));
+        assert!(after.1 - before.1 < RECORDS as u64, "{path}: all were checked for nobody");
+    }
+}
