@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
+use mysql::prelude::Queryable;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -332,6 +333,51 @@ fn slow_reader(alco: &Alco, path: &str, slow: Duration, ends: &'static [&'static
             }
         }
     })
+}
+
+/// A worker may have been held up with a batch, for minutes, while others stored theirs; its docids are of then.
+#[test]
+fn what_was_held_up_for_long_is_told_where_it_cannot_be_shown() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("late"));
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "late.key", [aged("of now", 1, "")]);
+    stack.settled_count("late", 1, SOON);
+    let newest = stack.documents("late")[0].0;
+    // a bucket of docids of ten minutes ago
+    let old = (newest - 2048 * 1000 * 600) / 16_384 * 16_384;
+    let now = jiff::Timestamp::now();
+    let store = |id: u64, message: &str| {
+        let day = now.strftime("late_%Y%m%d");
+        let row = format!("({id},{},0,{id},'{message}','{{}}')", now.as_microsecond());
+        stack.sphinxql().query_drop(format!("REPLACE INTO {day} (id,ts,seq,digest,logline,js) VALUES {row}")).unwrap();
+    };
+    store(old + 7, "of then");
+    let at = |form: &str| Tail::start(&format!("{}/grep/late/?follow=1{form}", alco.url));
+    let mut tails = [at("&format=text"), at("&format=ndjson"), at("&format=csv"), at("")];
+    for tail in &mut tails {
+        tail.came("of then");
+    }
+    // a reader that has begun knows what was there by now
+    store(newest + 1, "of now too");
+    for tail in &mut tails {
+        tail.came("of now too");
+    }
+    store(old + 8, "above all of then");
+    store(old + 3, "below some of then");
+    const TOLD: &str = "1 record arrived too late to be told from older ones, and will be found by a search";
+    for tail in &mut tails {
+        // all docids are looked at every 15 s
+        let told = || Some(tail.lines()).filter(|lines| lines.iter().any(|line| line.contains(TOLD)));
+        let lines = wait_until("it is told", 3 * SOON, told);
+        assert!(lines.iter().any(|line| line.contains("above all of then")), "{lines:#?}");
+        assert!(!lines.iter().any(|line| line.contains("below some")), "{lines:#?}");
+    }
+    let of = |n: usize| tails[n].seen.iter().find(|(_, line)| line.contains(TOLD)).unwrap().1.trim().to_owned();
+    assert!(of(0).starts_with("-- ") && of(0).ends_with(TOLD), "{}", of(0));
+    assert_eq!(serde_json::from_str::<Value>(&of(1)).unwrap(), serde_json::json!({ "@alco": TOLD }));
+    assert!(of(2).ends_with(&format!(",\"'-- {TOLD}\"")), "{}", of(2));
+    assert!(alco.get("/grep/late/?format=text").body.contains("below some of then"));
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn said(news: &News) -> String {
         News::Behind(waiting) => format!("lags: {} have arrived and wait", records(*waiting)),
         News::LeftOut(count) => format!("{} are left out here, since more arrive than are taken", records(*count)),
         News::Late(count) => {
-            format!("{} arrived so late that they cannot be told from older ones; a search finds them", records(*count))
+            format!("{} arrived too late to be told from older ones, and will be found by a search", records(*count))
         }
         News::Away(why) => format!("searchd does not answer; what arrives will come when it is back ({why})"),
         News::Back => "searchd is back".to_owned(),

@@ -151,7 +151,7 @@ fn tell(news: &News) {
         News::Behind(records) => format!("{records} records have arrived and are still to be looked at"),
         News::LeftOut(records) => format!("{records} records were left out, since more arrives than is taken"),
         News::Late(records) => {
-            format!("{records} records arrived so late that they cannot be told from older ones; a search finds them")
+            format!("{records} records arrived too late to be told from older ones, and will be found by a search")
         }
         News::Away(why) => format!("{why}; what arrives meanwhile will come"),
         News::Back => "searchd answers again".to_owned(),
