@@ -18,6 +18,7 @@ mod fidelity;
 mod filters;
 mod follow;
 mod formats;
+mod hostile;
 mod install;
 mod leases;
 mod manual;
