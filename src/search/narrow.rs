@@ -20,7 +20,7 @@ const PIECES: usize = 8;
 /// What a match consists of, in order.
 #[derive(Clone, PartialEq)]
 enum Item {
-    /// this character in any case; a space: one that is part of no word, or a place where no word goes on
+    /// this character in any case; a space: any one that is part of no word, or a place where no word goes on
     Char(char),
     /// anything, or nothing
     Gap,
@@ -29,7 +29,15 @@ enum Item {
 }
 
 fn item(c: char) -> Item {
-    Item::Char(if separates(c) { ' ' } else { folded(c) })
+    match separates(c) {
+        // a sign between two numbers makes a pair of them
+        true => Item::Char(if c.is_ascii_punctuation() { c } else { ' ' }),
+        false => Item::Char(folded(c)),
+    }
+}
+
+fn is_separator(item: &Item) -> bool {
+    matches!(item, Item::Char(c) if separates(*c))
 }
 
 pub fn asking(hir: &Hir) -> Ask {
@@ -89,8 +97,8 @@ fn collect(hir: &Hir, items: &mut Vec<Item>) {
                 collect(&repetition.sub, &mut once);
             }
             // separators leave no trace, so one is as good as many
-            if !once.is_empty() && once.iter().all(|item| *item == Item::Char(' ')) {
-                return items.extend(once);
+            if !once.is_empty() && once.iter().all(is_separator) {
+                return items.push(Item::Char(' '));
             }
             let room = ITEMS.saturating_sub(items.len()) / once.len().max(1) + 1;
             let times = (repetition.min as usize).min(room);
@@ -116,6 +124,7 @@ fn one_of(class: &Class) -> Item {
     let seen: Vec<Item> = chars.by_ref().take(CLASS).map(item).collect();
     match seen.first() {
         Some(first) if chars.next().is_none() && seen.iter().all(|c| c == first) => first.clone(),
+        Some(_) if chars.next().is_none() && seen.iter().all(is_separator) => Item::Char(' '),
         _ => Item::Gap,
     }
 }
@@ -134,6 +143,7 @@ fn alternatives(parts: &[Hir]) -> Item {
     }
     match lists.as_slice() {
         [list] if list.len() == 1 => list[0].clone(),
+        lists if lists.iter().all(|list| list.len() == 1 && is_separator(&list[0])) => Item::Char(' '),
         _ => Item::Any(lists),
     }
 }
@@ -141,7 +151,7 @@ fn alternatives(parts: &[Hir]) -> Item {
 /// Closed: no word goes on over that end.
 fn ask(items: &[Item], closed_left: bool, closed_right: bool) -> Ask {
     let space = |closed: bool| if closed { " " } else { "" };
-    let separates = |item: Option<&Item>| item == Some(&Item::Char(' '));
+    let separates = |item: Option<&Item>| item.is_some_and(is_separator);
     let mut asks = Vec::new();
     let mut at = 0;
     while at < items.len() {
@@ -208,6 +218,8 @@ mod tests {
         check("(?:foo|bar)baz", "*foo* | *bar* & *baz*");
         check("a{3} ", "*aaa");
         check("(?:ab){2,}c", "*abab* | aba bab");
+        check(r"10\.0\.0\.7", "10·0 0·0 0·7*");
+        check(r"at 1[.:]0 (?:-|/)5\.\.+6 ", "*at 1 0 5 6");
         check("日本|한국", "u65e5 u672c | ud55c uad6d");
     }
 

@@ -11,9 +11,11 @@
 //! | … with a digit, or of more than `LONGEST` letters | its overlapping trigrams; itself, if shorter than 3 |
 //! | a letter or number outside the charset (日, ع, ①), a sign outside ASCII (→, €, 🔥), one of `SIGNS` | `u65e5`, one for each |
 //! | white space, a control character, any other sign | separates tokens, and leaves no trace |
+//! | a digit, one ASCII sign that separates, a digit | behind all others: `10·0`, the nearest `BESIDE` digits on either side |
 //!
 //! Trigrams keep the dictionary small (ids and numbers are what fills it), which is why parts of two characters can be
-//! asked for at no cost, and avoid that searchd cuts long words.
+//! asked for at no cost, and avoid that searchd cuts long words. The pairs of the last line are what addresses, versions and
+//! times of day are found by, since one number of them alone is in every other record.
 
 use std::collections::VecDeque;
 use std::sync::LazyLock;
@@ -34,6 +36,12 @@ pub const NO_COLUMNS: &str = "thecolumnsofthisrecordarenothere";
 /// Longer words are ids and encodings; searchd itself cuts words at 42 characters.
 const LONGEST: usize = 24;
 
+/// Digits on either side of a pair: what more would tell apart, it would cost in the dictionary.
+const BESIDE: usize = 2;
+
+/// Between the two: no text has it as part of a word.
+const PAIR: char = '·';
+
 /// Tokens of one phrase: of a longer one hardly any candidates less, and searchd reads the positions of each token.
 const PHRASE: usize = 16;
 
@@ -46,7 +54,7 @@ enum Kind {
     Alone(char),
 }
 
-/// All that a case-insensitive regex takes for the same character becomes the same.
+/// All that a case-insensitive regex takes for the same character becomes the same; and of a word's characters, nothing else.
 fn fold(c: char) -> char {
     let one = |mut chars: std::char::ToUppercase| chars.next().filter(|_| chars.next().is_none());
     let c = match c {
@@ -54,6 +62,8 @@ fn fold(c: char) -> char {
         '\u{fb05}' => '\u{fb06}',
         '\u{1fd3}' => '\u{390}',
         '\u{1fe3}' => '\u{3b0}',
+        // its upper case is that of another letter
+        'ı' => return c,
         _ => one(c.to_uppercase()).unwrap_or(c),
     };
     let mut lower = c.to_lowercase();
@@ -125,9 +135,47 @@ pub fn prepare(text: &str, out: &mut String) {
         }
     }
     word.end(out, &mut scratch);
+    each_pair(text, |pair| {
+        out.push_str(pair.left);
+        out.push(PAIR);
+        out.push_str(pair.right);
+        out.push(' ');
+    });
     if out.ends_with(' ') {
         out.pop();
     }
+}
+
+/// Two numbers with one sign between them: as much of them as a token has.
+struct Pair<'a> {
+    left: &'a str,
+    right: &'a str,
+    /// the text ends before it is known whether a token would have more of the number
+    open_left: bool,
+    open_right: bool,
+}
+
+fn each_pair<'a>(text: &'a str, mut take: impl FnMut(Pair<'a>)) {
+    let bytes = text.as_bytes();
+    for (n, beside) in bytes.windows(3).enumerate() {
+        if !(beside[0].is_ascii_digit() && is_joint(beside[1]) && beside[2].is_ascii_digit()) {
+            continue;
+        }
+        let (end, start) = (n + 1, n + 2);
+        let left = bytes[..end].iter().rev().take(BESIDE).take_while(|byte| byte.is_ascii_digit()).count();
+        let right = bytes[start..].iter().take(BESIDE).take_while(|byte| byte.is_ascii_digit()).count();
+        take(Pair {
+            left: &text[end - left..end],
+            right: &text[start..start + right],
+            open_left: left < BESIDE && left == end,
+            open_right: right < BESIDE && start + right == bytes.len(),
+        });
+    }
+}
+
+/// Whether a sign joins two numbers to a pair.
+fn is_joint(byte: u8) -> bool {
+    byte.is_ascii_punctuation() && !SIGNS.contains(&byte)
 }
 
 /// The word that is being written, from `start` to the end of the output.
@@ -270,14 +318,55 @@ struct Piece {
     /// the word may go on where the literal ends
     open_left: bool,
     open_right: bool,
+    /// a number of which a pair has all that is known
+    paired: bool,
 }
 
 /// What every text that contains the literal, in whatever case, has in its field. Before and after the literal anything
 /// may stand, letters too; where that is not so, a space at its end says it.
 pub fn asking(literal: &str) -> Ask {
     let pieces = pieces(literal);
+    let words = pieces.split(|piece| piece.paired).map(asking_words);
+    Ask::and(words.chain([asking_pairs(literal)]))
+}
+
+/// What the index knows of a literal: texts with `surely` contain it, of those with `perhaps` alone some may, no other does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    pub surely: Ask,
+    pub perhaps: Option<Ask>,
+}
+
+/// Where letters are all that is asked for, they stand within one word, which is a token. None: the index only narrows.
+pub fn deciding(literal: &str) -> Option<Decided> {
+    let letters: Option<String> = literal
+        .chars()
+        .map(|c| match kind(KINDS.as_slice(), c) {
+            Kind::Word(c) if !c.is_ascii_digit() => Some(c),
+            _ => None,
+        })
+        .collect();
+    let letters = letters?;
+    // `u65e5` has letters that are none of the text's
+    let within_alone = letters.strip_prefix('u').unwrap_or(&letters).chars().all(|c| matches!(c, 'a'..='f'));
+    if within_alone || !(INFIX..=LONGEST).contains(&letters.chars().count()) {
+        return None;
+    }
+    match asking(literal) {
+        Ask::Phrase(tokens) => Some(Decided { surely: Ask::Phrase(tokens), perhaps: None }),
+        // trigrams beside each other need not be of one word
+        Ask::Or(mut asks) if asks.len() == 2 => {
+            let perhaps = asks.pop();
+            Some(Decided { surely: asks.remove(0), perhaps })
+        }
+        _ => None,
+    }
+}
+
+/// Words, one right after the other.
+fn asking_words(pieces: &[Piece]) -> Ask {
     let mut phrases: Vec<Vec<Token>> = vec![Vec::new()];
-    for piece in &pieces {
+    for piece in pieces {
         let alternatives = alternatives(piece);
         phrases = phrases
             .into_iter()
@@ -292,12 +381,24 @@ pub fn asking(literal: &str) -> Ask {
     Ask::or(phrases.into_iter().map(|phrase| if phrase.is_empty() { Ask::All } else { Ask::Phrase(phrase) }))
 }
 
+/// The pairs of a literal: they stand together.
+fn asking_pairs(literal: &str) -> Ask {
+    let mut tokens = Vec::new();
+    each_pair(literal, |pair| {
+        if tokens.len() < PHRASE {
+            let text = format!("{}{PAIR}{}", pair.left, pair.right);
+            tokens.push(Token { text, more_before: pair.open_left, more_after: pair.open_right });
+        }
+    });
+    if tokens.is_empty() { Ask::All } else { Ask::Phrase(tokens) }
+}
+
 /// The pieces of a literal, as many as a phrase can use.
 fn pieces(literal: &str) -> Vec<Piece> {
     let kinds = KINDS.as_slice();
     let mut pieces: Vec<Piece> = Vec::new();
     let mut word_goes_on = false;
-    let mut chars = literal.chars().enumerate().peekable();
+    let mut chars = literal.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         let kind = kind(kinds, c);
         let is_last = chars.peek().is_none();
@@ -309,8 +410,8 @@ fn pieces(literal: &str) -> Vec<Piece> {
                         break;
                     }
                     let open_left = at == 0;
-                    let (text, chars, digit) = (String::new(), 0, false);
-                    pieces.push(Piece { text, chars, digit, alone: false, open_left, open_right: false });
+                    let (text, chars, digit, paired) = (String::new(), 0, false, is_paired(literal.as_bytes(), at));
+                    pieces.push(Piece { text, chars, digit, alone: false, open_left, open_right: false, paired });
                 }
                 let word = pieces.last_mut().expect("pushed just above, or before");
                 word.text.push(c);
@@ -324,14 +425,24 @@ fn pieces(literal: &str) -> Vec<Piece> {
                 }
                 let mut text = String::new();
                 push_alone(c, &mut text);
-                let (open_left, open_right) = (false, false);
-                pieces.push(Piece { text, chars: 1, digit: false, alone: true, open_left, open_right });
+                let (open_left, open_right, paired) = (false, false, false);
+                pieces.push(Piece { text, chars: 1, digit: false, alone: true, open_left, open_right, paired });
             }
             Kind::Separator => {}
         }
         word_goes_on = matches!(kind, Kind::Word(_));
     }
     pieces
+}
+
+/// Whether the word that begins here is a number of which a pair has all.
+fn is_paired(literal: &[u8], start: usize) -> bool {
+    let is_digit = |at: usize| literal.get(at).is_some_and(u8::is_ascii_digit);
+    let joins = |at: usize| literal.get(at).is_some_and(|byte| is_joint(*byte));
+    let end = start + (start..).take_while(|at| is_digit(*at)).count();
+    let is_whole = literal.get(end).is_none_or(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric());
+    let beside = joins(end) && is_digit(end + 1) || start >= 2 && joins(start - 1) && is_digit(start - 2);
+    (start + 1..=start + BESIDE).contains(&end) && is_whole && beside
 }
 
 /// The tokens that a piece of a literal may be in the field: for a word at an open edge, those it has as part of a word
@@ -437,7 +548,8 @@ pub mod tests {
         check(" -- ", "");
         check("Connection to DB-host timed out.", "connection to db host timed out");
         check("order 7f3a9 in 12ms, 5 of 42", "order 7f3 f3a 3a9 in 12m 2ms 5 of 42");
-        check("192.168.0.1:8080", "192 168 0 1 808 080");
+        check("192.168.0.1:8080", "192 168 0 1 808 080 92·16 68·0 0·1 1·80");
+        check("at 9:05, 1.5% 2..3 4 5 x6.7y", "at 9 05 1 5 u25 2 3 4 5 x6 7y 9·05 1·5 6·7");
         check("ab_cd", "ab cd");
         check(&"x".repeat(24), &"x".repeat(24));
         check(&"y".repeat(25), &["yyy"; 23].join(" "));
@@ -473,7 +585,10 @@ pub mod tests {
         check_asking("Abc", "*abc*");
         check_asking("imeout=5", "*imeout | ime meo eou out");
         check_asking("id=42", "*id 42*");
-        check_asking("10.0.0.", "*10 0 0");
+        check_asking("10.0.0.", "10·0 0·0");
+        check_asking("1.0.7", "*1·0 0·7*");
+        check_asking("web-1 at 10.0.0.7:8443", "*web 1 at & 844 443 & 10·0 0·0 0·7 7·84");
+        check_asking("x1.5y", "*x1 5y* & 1·5");
         check_asking("7f3a9", "7f3 f3a 3a9");
         check_asking("connection ref", "*connection ref* | con onn nne nec ect cti tio ion ref*");
         check_asking("a timed out b", "timed out");
@@ -485,12 +600,34 @@ pub mod tests {
     }
 
     #[test]
+    fn letters_alone_are_decided_by_the_index() {
+        for (literal, expect) in [
+            ("hrome", Some(("*hrome*", "hro rom ome"))),
+            ("Éta", Some(("*éta*", ""))),
+            ("ok", Some(("*ok*", ""))),
+            ("a", None),
+            ("4f", None),
+            ("fee", None),
+            ("ub", None),
+            ("a b", None),
+            (" ab", None),
+            ("ab_", None),
+            ("本ab", None),
+            ("abcdefghijklmnopqrstuvwxyz", None),
+        ] {
+            let decided = deciding(literal);
+            let decided = decided.map(|is| (written(&is.surely), is.perhaps.as_ref().map(written).unwrap_or_default()));
+            assert_eq!(decided.as_ref().map(|(a, b)| (a.as_str(), b.as_str())), expect, "{literal}");
+        }
+    }
+
+    #[test]
     fn an_index_with_longer_infixes_is_asked_for_less() {
         for (literal, expect) in [
             ("ab", "·"),
             ("id=42", "·"),
-            ("10.0.0.", "0 0"),
-            (" 10.0.0.", "10 0 0"),
+            ("5% of", "u25"),
+            ("1.5", "*1·5*"),
             ("ab abcd", "abcd* | abc bcd"),
             ("abc", "*abc*"),
         ] {
@@ -517,6 +654,16 @@ pub mod tests {
                 }
             }
             assert_eq!(fold(fold(c)), fold(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_folded_to_the_same_word_a_regex_takes_for_equal() {
+        for c in '\0'..=char::MAX {
+            let Kind::Word(folded) = kind_of(c) else { continue };
+            let mut class = regex_syntax::hir::ClassUnicode::new([regex_syntax::hir::ClassUnicodeRange::new(c, c)]);
+            class.try_case_fold_simple().expect("the tables are there");
+            assert!(class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&folded)), "{c:?}");
         }
     }
 
@@ -560,6 +707,18 @@ pub mod tests {
             // some letters have no counterpart of one character
             let literal = if other.chars().map(fold).eq(literal.chars().map(fold)) { other } else { literal };
             prop_assert!(matches(&asking(&literal), &prepared(&text)), "{:?}", asking(&literal));
+        }
+
+        #[test]
+        fn letters_are_where_the_index_says_so_and_nowhere_else(text in text(), from in 0..40_usize, length in 2..9_usize, other in "[a-eu]{2,4}") {
+            for literal in [text.chars().skip(from).take(length).collect(), other] {
+                let Some(Decided { surely, perhaps }) = deciding(&literal) else { continue };
+                let prepared = prepared(&text);
+                let is_there = regex::Regex::new(&format!("(?i){literal}")).expect("letters").is_match(&text);
+                let told = matches(&surely, &prepared);
+                prop_assert!(is_there || !told, "{literal:?}");
+                prop_assert!(told || !is_there || perhaps.is_some_and(|ask| matches(&ask, &prepared)), "{literal:?}");
+            }
         }
 
         #[test]
