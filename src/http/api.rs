@@ -68,7 +68,7 @@ fn resident() -> Option<u64> {
 
 /// `/health`: a line for each part that runs here; 200 only when all of them work.
 pub fn health(site: &Site, now: Ts) -> Reply {
-    let searching = match site.config.indexes.first().map(|index| site.searcher.figures(&index.name, now)) {
+    let searching = match site.config.indexes.first().map(|index| site.searcher.overview(&index.name, now)) {
         None | Some(Ok(_)) => Ok("searching works".to_owned()),
         Some(Err(SearchError::Bad(why) | SearchError::Away(why))) => Err(format!("searching does not work: {why}")),
     };

@@ -19,9 +19,11 @@ use super::text;
 use super::{Asker, Site};
 use crate::config::{Index, IndexName};
 use crate::level::Level;
+use crate::search::column::Values;
+use crate::search::figures::{Tally, Wanted};
 use crate::search::histogram::{Bar, Severity};
 use crate::search::query::{Follow, Format, Order, Query};
-use crate::search::{Count, Scope, Waits};
+use crate::search::{Count, Line, Scope, SearchError, Waits};
 use crate::shown::shown_columns;
 use crate::time::{Ts, zone_name};
 
@@ -138,41 +140,69 @@ fn write(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) -> Re
     };
     let scope = scope(site, body.waits(), now, &zone, page_size);
     let mut log = Log::new(&view);
-    let found = write_lines(site, &settings, &view, &scope, &mut log, body)?;
-    body.part(log.end(&found))?;
-    body.flush()?;
-
-    // the rest has time of its own, so that a slow search still has its histogram
-    let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
-    match site.searcher.histogram(query, &scope, BARS, severity) {
-        Ok(histogram) => {
-            let bars: Vec<histogram::Bar> = histogram.bars.iter().map(bar).collect();
-            body.part(view.histogram(&bars, !histogram.exact))?;
-        }
-        Err(error) => body.part(view.no_histogram(&why(error)))?,
-    }
-    body.part(view.filters_opening())?;
-    body.flush()?;
     let mut listed: Vec<&str> = Vec::new();
     for column in settings.iter().flat_map(|index| &index.filtered) {
         if !listed.contains(&column.as_str()) {
             listed.push(column);
-            body.part(view.filter(&column_values(site, query, &scope, column, LISTED_VALUES)))?;
         }
+    }
+    // those of a column that is filtered are of another search
+    let is_filtered = |column: &str| query.filters.iter().any(|filter| filter.column == column);
+    let columns: Vec<&str> = listed.iter().copied().filter(|column| !is_filtered(column)).collect();
+    let wanted = Wanted { bars: BARS, severity, columns: &columns };
+    let mut tally = site.searcher.tally(query, &scope, wanted);
+    let (mut found, has_all) = write_lines(site, &settings, &view, &scope, &mut tally, &mut log, body)?;
+    if !has_all {
+        body.flush()?;
+    }
+
+    // the rest has time of its own, so that a slow search still has its histogram
+    let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
+    let shown = tally.count();
+    let figures = match has_all {
+        true => site.searcher.figures_of(query, &scope, tally),
+        false => site.searcher.figures(query, &scope, wanted),
+    };
+    let figures = figures.and_then(|figures| Ok((figures.count()?, figures)));
+    if let Ok((count, _)) = &figures {
+        found.total = total(*count, &found, shown);
+        if *count == Count::Exact(0) {
+            found.in_all =
+                site.searcher.count_in_all(query, &scope).unwrap_or_default().map(|count| total(count, &found, 0));
+        }
+    }
+    body.part(log.end(&found))?;
+    match &figures {
+        Ok((_, figures)) => {
+            let bars: Vec<histogram::Bar> = figures.histogram().bars.iter().map(bar).collect();
+            body.part(view.histogram(&bars, !figures.histogram().exact))?;
+        }
+        Err(error) => body.part(view.no_histogram(&why(error.clone())))?,
+    }
+    body.part(view.filters_opening())?;
+    body.flush()?;
+    for column in listed {
+        let values = match &figures {
+            Ok((_, figures)) if !is_filtered(column) => figures.values(column, LISTED_VALUES + 1),
+            Ok(_) => site.searcher.values(query, &scope, column, LISTED_VALUES + 1),
+            Err(error) => Err(error.clone()),
+        };
+        body.part(view.filter(&column_values(site, query, values, column, LISTED_VALUES)))?;
     }
     body.part(view.closing(&other_columns(site, &settings, &view.shown_columns)))?;
     Ok(())
 }
 
-/// The opening of the page and its lines.
+/// The opening of the page and its lines; says whether the search has no matches but these.
 fn write_lines(
     site: &Site,
     settings: &[&Index],
     view: &LogView,
     scope: &Scope,
+    tally: &mut Tally,
     log: &mut Log,
     body: &mut Body,
-) -> Result<Found, Cut> {
+) -> Result<(Found, bool), Cut> {
     let (opening, asked, failed) = (Cell::new(Some(view.opening())), Cell::new(false), Cell::new(false));
     let body = RefCell::new(body);
     let write = |part: String| {
@@ -195,12 +225,15 @@ fn write_lines(
     };
     let lines = Lines::new(settings, &view.shown_columns, view.query);
     let page = site.searcher.page_as_found(&query, scope, &pulse, &mut |line| {
+        if let Line::Match(hit) = &line {
+            tally.take(hit.place.ts, &hit.record.columns);
+        }
         write(log.row(&lines.row(&line)).into());
     });
     let page = match page {
         Ok(page) => page,
         Err(error) if opening.take().is_some() => return Err(Cut::Refused(error.into())),
-        Err(error) => return Ok(Found::broken_off(why(error))),
+        Err(error) => return Ok((Found::broken_off(why(error)), false)),
     };
     write(String::new());
     if failed.get() || !body.borrow().is_read() {
@@ -210,19 +243,18 @@ fn write_lines(
     if view.query.follow == Follow::Open {
         warnings.push(format!("{}; until then this page refreshes itself every {REFRESH} s", follow::no_seat(site)));
     }
-    let nothing = page.count == Count::Exact(0);
-    let in_all = if nothing { site.searcher.count_in_all(&query, scope).unwrap_or_default() } else { None };
     let last_record = || settings.iter().filter_map(|index| site.searcher.last(&index.name).ok()?).max();
-    Ok(Found {
+    let found = Found {
         previous: page.previous,
         next: page.next,
-        total: total(page.count),
-        in_all: in_all.map(total),
+        total: Total::Unknown,
+        in_all: None,
         reached: page.reached,
         seeks_first: page.seeks_first,
         warnings,
         last_record: if log.is_empty() { last_record() } else { None },
-    })
+    };
+    Ok((found, page.has_all))
 }
 
 /// A form sends every field, empty or not; the address bar is for people, so the same search gets its short address.
@@ -238,11 +270,13 @@ pub fn scope(site: &Site, waits: Waits, now: Ts, zone: &TimeZone, page_size: usi
     Scope { now, zone: zone.clone(), page_size, deadline: Instant::now() + site.config.http.search_budget, waits }
 }
 
-fn total(count: Count) -> Total {
+/// `shown`: so many are on the page. Of what is missing nothing is known.
+fn total(count: Count, found: &Found, shown: u64) -> Total {
     match count {
-        Count::Exact(number) => Total::Exactly(number),
-        Count::AtLeast(number) => Total::AtLeast(number),
-        Count::AtMost(number) => Total::AtMost(number),
+        Count::Exact(number) if found.warnings.is_empty() => Total::Exactly(number),
+        Count::AtMost(number) if found.warnings.is_empty() => Total::AtMost(number),
+        Count::AtMost(_) => Total::AtLeast(shown),
+        Count::Exact(number) | Count::AtLeast(number) => Total::AtLeast(number.max(shown)),
     }
 }
 
@@ -260,9 +294,15 @@ fn bar(bar: &Bar) -> histogram::Bar {
 }
 
 /// Counted values first; those that Redis remembers fill the list, since what is missing now may be what is looked for.
-fn column_values(site: &Site, query: &Query, scope: &Scope, column: &str, limit: usize) -> filters::Column {
+fn column_values(
+    site: &Site,
+    query: &Query,
+    values: Result<Values, SearchError>,
+    column: &str,
+    limit: usize,
+) -> filters::Column {
     let mut view = filters::Column { name: column.to_owned(), ..filters::Column::default() };
-    match site.searcher.values(query, scope, column, limit + 1) {
+    match values {
         Ok(counted) => {
             view.values = counted.values.into_iter().map(|(value, count)| (value, Some(count))).collect();
             if !counted.exact {
@@ -308,7 +348,8 @@ pub fn values_page(site: &Site, list: &str, column: &str, text: &str, asker: &As
     let query = query(&settings, text)?;
     let zone = query.zone(&site.config.http.timezone).clone();
     let scope = scope(site, asker.waits(site), now, &zone, site.config.http.page_size.get());
-    let mut column = column_values(site, &query, &scope, column, ALL_VALUES);
+    let values = site.searcher.values(&query, &scope, column, ALL_VALUES + 1);
+    let mut column = column_values(site, &query, values, column, ALL_VALUES);
     let warnings = column.note.take().into_iter().collect();
     Ok(Reply::page(
         200,

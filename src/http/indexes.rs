@@ -10,15 +10,15 @@ use super::pages::{indexes, links};
 use super::refusal::{Answer, Refusal, why};
 use super::reply::Reply;
 use crate::config::{Index, IndexName};
-use crate::search::overview::Figures;
+use crate::search::overview::Overview;
 use crate::search::query::Query;
 use crate::time::Ts;
 
 /// `/grep/`
 pub fn index_page(site: &Site, now: Ts) -> Reply {
     let mut warnings = Vec::new();
-    let mut view = |index: &Index| match site.searcher.figures(&index.name, now) {
-        Ok(Figures { recent, last, half_hours }) => Some(indexes::Figures { recent, last, sparkline: half_hours }),
+    let mut view = |index: &Index| match site.searcher.overview(&index.name, now) {
+        Ok(Overview { recent, last, half_hours }) => Some(indexes::Figures { recent, last, sparkline: half_hours }),
         Err(error) => {
             let why = why(error);
             if !warnings.contains(&why) {

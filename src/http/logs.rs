@@ -20,6 +20,7 @@ use super::refusal::{Answer, Refusal, why_refused};
 use super::reply::Reply;
 use super::{Asker, Site};
 use crate::search::cursor::Cursor;
+use crate::search::figures::Wanted;
 use crate::search::query::{Format, Query};
 use crate::search::{Hit, Line};
 use crate::time::{Ts, When};
@@ -146,7 +147,9 @@ struct Bar {
 pub fn histogram(site: &Site, list: &str, text: &str, asker: &Asker, now: Ts) -> Answer {
     let query = query(&settings(site, list)?, text)?;
     let zone = query.zone(&site.config.http.timezone).clone();
-    let found = site.searcher.histogram(&query, &scope(site, asker.waits(site), now, &zone, 1), BARS, severity)?;
+    let wanted = Wanted { bars: BARS, severity, columns: &[] };
+    let figures = site.searcher.figures(&query, &scope(site, asker.waits(site), now, &zone, 1), wanted)?;
+    let found = figures.histogram();
     let bar = |bar: &crate::search::histogram::Bar| Bar {
         start: bar.range.start.rfc3339(),
         end: bar.range.end.rfc3339(),

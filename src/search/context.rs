@@ -6,9 +6,9 @@
 
 use crate::search::cursor::Place;
 use crate::search::page::collect;
-use crate::search::plan::Plan;
+use crate::search::plan::{Of, Plan};
 use crate::search::query::{MAX_LIMIT, Query};
-use crate::search::walk::{Manner, Until};
+use crate::search::walk::{Manner, Read, Until};
 use crate::search::{Hit, Line, SearchError, Searcher};
 
 /// The lines around matches, each once, with gaps between groups.
@@ -69,7 +69,7 @@ impl<'a> Around<'a> {
         if lines == 0 {
             return Ok(Vec::new());
         }
-        let manner = Manner { backwards, stream: true, bare: false, hint: lines };
+        let manner = Manner { backwards, of: Of::Stream, read: Read::Line, hint: lines };
         Ok(collect(&mut searcher.walk(self.plan, manner, Some(place), Until::default()), lines)?.hits)
     }
 

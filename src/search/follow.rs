@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use crate::search::arrivals::{Arrivals, BUCKET, Counted};
 use crate::search::cursor::{Cursor, Place};
 use crate::search::passing::Passing;
-use crate::search::plan::{Plan, SourcePlan};
+use crate::search::plan::{Of, Plan, SourcePlan};
 use crate::search::query::{Order, Query};
-use crate::search::walk::{HELD_BYTES, MOST_BYTES, Manner, Step, Until, WHOLE, Walk, away, warnings, whole_record};
+use crate::search::walk::{
+    HELD_BYTES, MOST_BYTES, Manner, Read, Step, Until, WHOLE, Walk, away, warnings, whole_record,
+};
 use crate::search::{Hit, Line, Scope, SearchError, Searcher};
 use crate::sphinx::engine::{Engine, Fault};
 use crate::sphinx::select::Arrived;
@@ -203,7 +205,7 @@ impl<'a> Follower<'a> {
 
     /// The place of the match before the last ones, where there are more.
     fn before_last(&self, last: usize, pulse: &dyn Fn() -> bool) -> Result<Option<Place>, SearchError> {
-        let manner = Manner { backwards: true, stream: false, bare: true, hint: last + 1 };
+        let manner = Manner { backwards: true, of: Of::Candidates, read: Read::Place, hint: last + 1 };
         let mut walk = self.walk(manner).with_pulse(pulse);
         let mut left = last;
         loop {
@@ -225,7 +227,7 @@ impl<'a> Follower<'a> {
         let before = self.passing.before();
         let (mut lines, mut gap) = (Vec::new(), false);
         if self.passing.is_wanted() {
-            let mut walk = self.walk(Manner { backwards: true, stream: true, bare: false, hint: before + 1 });
+            let mut walk = self.walk(Manner { backwards: true, of: Of::Stream, read: Read::Line, hint: before + 1 });
             while let Step::Hit(hit) = walk.next()?
                 && shown.is_none_or(|shown| hit.place > shown)
                 && !gap
@@ -406,11 +408,8 @@ impl<'a> Follower<'a> {
     fn fetch_rows(&mut self, n: usize, mut range: Range<u64>) -> Result<bool, Fault> {
         loop {
             let stream = &mut self.streams[n];
-            let arrived = Arrived {
-                from: stream.plan.index.as_str(),
-                conditions: &stream.plan.stream.conditions,
-                ids: range.clone(),
-            };
+            let arrived =
+                Arrived { from: stream.plan.index.as_str(), conditions: stream.plan.conditions(), ids: range.clone() };
             let statement = arrived.documents(WHOLE, stream.rows);
             let (mut seen, mut read, mut is_full) = (0, 0, false);
             self.searcher.news.with(|engine| {
@@ -471,7 +470,7 @@ impl<'a> Follower<'a> {
 
 fn count(engine: &mut Engine, source: &SourcePlan, first: u64) -> Result<Vec<Counted>, Fault> {
     let ids = first..u64::MAX >> 1;
-    let arrived = Arrived { from: source.index.as_str(), conditions: &source.stream.conditions, ids };
+    let arrived = Arrived { from: source.index.as_str(), conditions: source.conditions(), ids };
     let number = |row: &crate::sphinx::engine::Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
     let rows = engine.select(&arrived.counted(BUCKET))?;
     let counted = |row| Some(Counted { bucket: number(row, 0)?, documents: number(row, 1)?, high: number(row, 2)? });
@@ -481,7 +480,7 @@ fn count(engine: &mut Engine, source: &SourcePlan, first: u64) -> Result<Vec<Cou
 /// The docids of a bucket.
 fn ids(engine: &mut Engine, source: &SourcePlan, bucket: u64) -> Result<Vec<u64>, Fault> {
     let ids = bucket * BUCKET..(bucket + 1) * BUCKET;
-    let arrived = Arrived { from: source.index.as_str(), conditions: &source.stream.conditions, ids };
+    let arrived = Arrived { from: source.index.as_str(), conditions: source.conditions(), ids };
     let rows = engine.select(&arrived.documents("id", BUCKET as usize))?;
     Ok(rows.iter().filter_map(|row| row.int(0)).filter_map(|id| u64::try_from(id).ok()).collect())
 }

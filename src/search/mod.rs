@@ -12,14 +12,14 @@
 //!     walk             through the records of a plan, in order
 //!     page, context    a page of them, a stream, a record's surroundings; the lines around each
 //!     follow           a stream that goes on with what arrives (arrivals), the lines around a match as they pass (passing)
-//!     count, histogram, column   how many, when, of which values
+//!     figures (histogram, column)   how many, when, of which values
 //!     overview         all of an index at a glance
 
 mod arrivals;
 pub mod column;
 mod context;
-pub mod count;
 pub mod cursor;
+pub mod figures;
 pub mod filter;
 pub mod follow;
 pub mod histogram;
@@ -81,7 +81,8 @@ pub struct Page {
     pub previous: Option<Place>,
     /// where the page after this one begins, where there is one: `Cursor::After`
     pub next: Option<Place>,
-    pub count: Count,
+    /// there are no matches but those of this page
+    pub has_all: bool,
     /// the budget is used up: searched up to here, go on as `Query::go_on` says
     pub reached: Option<Place>,
     /// by then, where the whole log is to begin was still looked for, from the start of the range on
@@ -98,12 +99,6 @@ pub enum Count {
     AtLeast(u64),
     /// the index alone says so, unchecked
     AtMost(u64),
-}
-
-impl Default for Count {
-    fn default() -> Count {
-        Count::AtLeast(0)
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +145,10 @@ impl fmt::Debug for Waits {
 impl Scope {
     fn is_over(&self) -> bool {
         Instant::now() >= self.deadline || !self.waits.yes()
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// The same for a part of the work, which has no more time than this.

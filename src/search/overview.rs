@@ -22,7 +22,7 @@ const AGAIN: i64 = 600_000_000;
 
 /// Of one index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Figures {
+pub struct Overview {
     /// records of the last five minutes
     pub recent: u64,
     pub last: Option<Ts>,
@@ -74,7 +74,7 @@ fn number(ts: Ts) -> i64 {
 }
 
 impl Searcher {
-    pub fn figures(&self, name: &IndexName, now: Ts) -> Result<Figures, SearchError> {
+    pub fn overview(&self, name: &IndexName, now: Ts) -> Result<Overview, SearchError> {
         let index = self.index(name)?;
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut own = known().get(name).cloned().unwrap_or_default();
@@ -86,7 +86,8 @@ impl Searcher {
         let (mut counted, mut last, mut recent) = (BTreeMap::new(), None, 0);
         let range = Range { start: Ts::from_micros(first * HALF_HOUR), end: now.plus_micros(1) };
         for slice in slices(name, index.days, self.peers, range, now) {
-            for row in self.rows(&slice, &Narrowing::default(), &select, "bar", HALF_HOURS as usize)? {
+            let rows = self.groups(&slice, &Narrowing::default(), &select, "bar", HALF_HOURS as usize)?;
+            for row in rows.unwrap_or_default() {
                 let int = |column| row.int(column).unwrap_or(0);
                 *counted.entry(int(0)).or_default() += int(2) as u64;
                 last = last.max(row.int(3).map(Ts::from_micros));
@@ -98,9 +99,9 @@ impl Searcher {
             last = self.last(name)?;
         }
         own.take(first, counted, last, now);
-        let figures = Figures { recent, last: own.last, half_hours: own.half_hours(now) };
+        let overview = Overview { recent, last: own.last, half_hours: own.half_hours(now) };
         known().insert(name.clone(), own);
-        Ok(figures)
+        Ok(overview)
     }
 
     /// The time of the latest record of all days, by one question to the distributed index.

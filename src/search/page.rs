@@ -5,12 +5,11 @@ use std::time::SystemTime;
 
 use crate::config::IndexName;
 use crate::search::context::{Around, Beside};
-use crate::search::count::COUNTING;
 use crate::search::cursor::{Cursor, Place};
-use crate::search::plan::{Plan, slices};
+use crate::search::plan::{Of, Plan, slices};
 use crate::search::query::{Context, Order, Query};
-use crate::search::walk::{Manner, Step, Until, Walk, away, not_served, whole_record};
-use crate::search::{Count, Hit, Line, Page, Scope, SearchError, Searcher};
+use crate::search::walk::{Manner, Read, Step, Until, Walk, away, not_served, whole_record};
+use crate::search::{Hit, Line, Page, Scope, SearchError, Searcher};
 use crate::sphinx::daily::day_index;
 use crate::time::{Range, Ts, When};
 
@@ -38,29 +37,14 @@ impl Searcher {
         let plan = self.plan(query, scope)?;
         let _timed = self.timed();
         let limit = query.limit.map_or(scope.page_size, usize::from);
-        let mut shown = 0;
-        let mut take = |line: Line| {
-            shown += u64::from(matches!(line, Line::Match(_)));
-            take(line);
-        };
         let until = Until::over(scope).with_pulse(pulse);
         let mut page = match query.context {
-            Context::All if !plan.pattern.is_empty() => self.whole_log(query, &plan, limit, until, &mut take)?,
-            _ => self.hits(query, &plan, limit, scope, until, &mut take)?,
+            Context::All if !plan.pattern.is_empty() => self.whole_log(query, &plan, limit, until, take)?,
+            _ => self.hits(query, &plan, limit, scope, until, take)?,
         };
         let complete = page.previous.is_none() && page.next.is_none() && page.reached.is_none();
         let from_start = query.cursor.is_none() && !matches!(query.context, Context::All);
-        page.count = match complete && from_start {
-            true => Count::Exact(shown),
-            false => self.count_of(&plan, &scope.at_most(COUNTING))?,
-        };
-        page.count = match page.count {
-            Count::Exact(count) if !page.warnings.is_empty() => Count::AtLeast(count),
-            // of what is missing nothing is known
-            Count::AtMost(_) if !page.warnings.is_empty() => Count::AtLeast(shown),
-            Count::AtLeast(count) => Count::AtLeast(count.max(shown)),
-            count => count,
-        };
+        page.has_all = complete && from_start && page.warnings.is_empty();
         Ok(page)
     }
 
@@ -83,8 +67,8 @@ impl Searcher {
         let limit = limit.min(around.most_matches());
         let manner = Manner {
             backwards: plan.newest_first != back,
-            stream: false,
-            bare: false,
+            of: Of::Candidates,
+            read: Read::Line,
             hint: if plan.pattern.is_empty() { limit + 1 } else { limit * CHECKED },
         };
         let mut walk = self.walk(plan, manner, from, until);
@@ -185,7 +169,7 @@ impl Searcher {
         let first = match query.cursor {
             Some(Cursor::After(_)) => None,
             None | Some(Cursor::Before(_)) => {
-                let manner = Manner { backwards, stream: false, bare: false, hint: limit };
+                let manner = Manner { backwards, of: Of::Candidates, read: Read::Line, hint: limit };
                 let mut walk = self.walk(plan, manner, None, until);
                 let step = walk.next()?;
                 warnings.append(&mut walk.warnings);
@@ -210,7 +194,7 @@ impl Searcher {
             _ => (false, None),
         };
         let mut hits: Vec<Hit> = first.filter(|_| from.is_none()).into_iter().collect();
-        let manner = Manner { backwards: backwards != back, stream: true, bare: false, hint: limit + 1 };
+        let manner = Manner { backwards: backwards != back, of: Of::Stream, read: Read::Line, hint: limit + 1 };
         let mut walk = self.walk(plan, manner, from.or(start), until);
         let Collected { hits: rest, next, reached } = collect(&mut walk, limit - hits.len())?;
         warnings.append(&mut walk.warnings);
@@ -253,7 +237,7 @@ impl Searcher {
         scope: &Scope,
         warnings: &mut BTreeSet<String>,
     ) -> Result<Found, SearchError> {
-        let manner = Manner { backwards, stream: false, bare: true, hint: CHECKED };
+        let manner = Manner { backwards, of: Of::Candidates, read: Read::Place, hint: CHECKED };
         let mut walk = self.walk(plan, manner, Some(place), Until::over(scope));
         let step = walk.next()?;
         warnings.append(&mut walk.warnings);
@@ -285,11 +269,11 @@ impl Searcher {
             None => None,
         };
         let hint = scope.page_size.min(left);
-        let manner = Manner { backwards, stream: false, bare: false, hint };
+        let manner = Manner { backwards, of: Of::Candidates, read: Read::Line, hint };
         let mut walk = self.walk(&plan, manner, from, Until::left(scope).with_pulse(pulse));
         if query.context == Context::All && !plan.pattern.is_empty() {
             let Some(first) = hit_of(walk.next()?) else { return Ok(walk.warnings.into_iter().collect()) };
-            let manner = Manner { stream: true, ..manner };
+            let manner = Manner { of: Of::Stream, ..manner };
             let mut stream = self.walk(&plan, manner, Some(first.place), Until::left(scope).with_pulse(pulse));
             let mut hit = Some(first);
             while let Some(this) = hit {
@@ -357,7 +341,7 @@ impl Searcher {
         let mut plan = self.planned(&query, now, &jiff::tz::TimeZone::UTC, &|_, _| false)?;
         plan.sources[0].slices = slices(&index.name, index.days, self.peers, range, now);
         let side = |backwards, lines: usize| {
-            let manner = Manner { backwards, stream: true, bare: false, hint: lines + 1 };
+            let manner = Manner { backwards, of: Of::Stream, read: Read::Line, hint: lines + 1 };
             let mut walk = self.walk(&plan, manner, Some(hit.place), Until::default());
             let Collected { hits, next, .. } = collect(&mut walk, lines)?;
             let last = hits.last().map_or(hit.place, |hit| hit.place);
@@ -370,8 +354,7 @@ impl Searcher {
         let mut lines: Vec<Line> = earlier.into_iter().map(Line::Near).collect();
         lines.push(Line::Match(hit.clone()));
         lines.extend(later.into_iter().map(Line::Near));
-        let count = Count::AtLeast(lines.len() as u64);
-        Ok(Page { lines, previous, next, count, warnings: warnings.into_iter().collect(), ..Page::default() })
+        Ok(Page { lines, previous, next, warnings: warnings.into_iter().collect(), ..Page::default() })
     }
 }
 

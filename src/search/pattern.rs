@@ -11,7 +11,7 @@ use regex_syntax::hir::{Hir, Look};
 
 use crate::search::narrow;
 use crate::search::query::{Mode, Query, Within};
-use crate::sphinx::text::Ask;
+use crate::sphinx::text::{Ask, Decided, deciding};
 
 /// A regex of the user's, compiled: what `\w{50}` or ten thousand alternatives need, and still quick to compile.
 const REGEX_SIZE: usize = 4 << 20;
@@ -25,6 +25,7 @@ pub struct Pattern {
     /// all of these, each any of its terms; none: everything matches
     clauses: Vec<Vec<Term>>,
     ask: Ask,
+    decided: Option<Decided>,
     invert: bool,
     /// each word may stand in another text of the record
     anywhere: bool,
@@ -54,7 +55,9 @@ impl Pattern {
             false => Ask::and(clauses.iter().map(|clause| Ask::or(clause.iter().map(|term| term.1.clone())))),
         };
         let clauses = clauses.into_iter().map(|clause| clause.into_iter().map(|term| term.0).collect()).collect();
-        Ok(Pattern { clauses, ask, invert: query.invert, anywhere })
+        let is_plain = query.mode == Mode::Literal && !(query.case || query.word || query.invert);
+        let decided = is_plain.then(|| deciding(&query.search)).flatten();
+        Ok(Pattern { clauses, ask, decided, invert: query.invert, anywhere })
     }
 
     /// The first of its regexes, where matching is all that is asked of it.
@@ -66,6 +69,11 @@ impl Pattern {
     /// What every record that matches has in its full-text field.
     pub fn ask(&self) -> &Ask {
         &self.ask
+    }
+
+    /// What of that the index decides, in a message.
+    pub fn decided(&self) -> Option<&Decided> {
+        self.decided.as_ref()
     }
 
     /// Whether every record matches, so that there is nothing to check.

@@ -13,7 +13,7 @@ use crate::search::query::{Filter, Order, Query, Within};
 use crate::sphinx::conf::infix;
 use crate::sphinx::daily::{day_index, days_within};
 use crate::sphinx::select::{Field, Narrowing, matching, told};
-use crate::sphinx::text::Ask;
+use crate::sphinx::text::{Ask, Decided};
 use crate::time::{Range, Ts};
 
 #[derive(Debug)]
@@ -32,13 +32,34 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct SourcePlan {
     pub index: IndexName,
-    narrowing: Narrowing,
-    /// the same without the pattern: the stream it is searched in
-    pub stream: Narrowing,
-    /// both, for days whose indexes have a field for each column of which one is asked
-    with_fields: Option<(Narrowing, Narrowing)>,
+    asked: Asked,
+    /// the same for days whose indexes have a field for each column of which one is asked
+    with_fields: Option<Asked>,
     /// oldest first
     pub slices: Vec<Slice>,
+}
+
+/// What a day index is asked for. Invariant: a match is in `surely`, where all are matches, or in `perhaps`, where each has to
+/// be checked, and never in both.
+#[derive(Clone, Debug)]
+struct Asked {
+    candidates: Narrowing,
+    surely: Option<Narrowing>,
+    perhaps: Option<Narrowing>,
+    stream: Narrowing,
+}
+
+/// Which documents are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// all that may match
+    Candidates,
+    /// those that match without being checked
+    Surely,
+    /// the other candidates
+    Perhaps,
+    /// the stream that is searched: the pattern is left out
+    Stream,
 }
 
 /// The part of a range that one day index holds.
@@ -71,7 +92,8 @@ impl Plan {
         let filters = Filters::new(on.iter().copied().filter(|filter| !told(filter).exact))?;
         let range = query.range(now, zone);
         let all = query.within == Within::All;
-        let source = |index: &&Index| SourcePlan::new(index, &pattern, all, &on, served, range, now);
+        let question = Question { pattern: &pattern, all, filters: &on, unchecked: filters.is_empty() };
+        let source = |index: &&Index| SourcePlan::new(index, &question, served, range, now);
         Ok(Plan {
             filters,
             range,
@@ -80,11 +102,6 @@ impl Plan {
             sources: indexes.iter().map(source).collect(),
             pattern,
         })
-    }
-
-    /// Whether what searchd finds is the answer, with nothing to check.
-    pub fn is_decided(&self) -> bool {
-        self.pattern.is_empty() && self.filters.is_empty()
     }
 
     /// Whether a record's columns decide, beside its message.
@@ -98,16 +115,18 @@ impl Plan {
     }
 }
 
+/// What is asked of every index.
+struct Question<'a> {
+    pattern: &'a Pattern,
+    all: bool,
+    filters: &'a [&'a Filter],
+    /// the conditions on columns decide
+    unchecked: bool,
+}
+
 impl SourcePlan {
-    fn new(
-        index: &Index,
-        pattern: &Pattern,
-        all: bool,
-        filters: &[&Filter],
-        served: &Served,
-        range: Range,
-        now: Ts,
-    ) -> SourcePlan {
+    fn new(index: &Index, question: &Question, served: &Served, range: Range, now: Ts) -> SourcePlan {
+        let Question { pattern, all, filters, unchecked } = *question;
         let infix = infix(served.sphinx, &index.name);
         let field = match (all, index.search) {
             (false, _) => Some(Field::Message),
@@ -115,6 +134,8 @@ impl SourcePlan {
             (true, SearchText::Message) => None,
         };
         let of_pattern = field.map(|field| (field, pattern.ask().clone().with_infix(infix)));
+        let whole = |ask: &Ask| ask.clone().with_infix(infix) == *ask;
+        let decided = pattern.decided().filter(|decided| !all && unchecked && whole(&decided.surely));
         let (mut of_columns, mut of_fields, mut fields) = (Vec::new(), Vec::new(), Vec::new());
         for filter in filters {
             let ask = asking_filter(filter).with_infix(infix);
@@ -132,36 +153,52 @@ impl SourcePlan {
             }
         }
         let conditions: Vec<String> = filters.iter().filter_map(|filter| told(filter).condition).collect();
-        let narrowing = |asked: &[&[(Field, Ask)]]| Narrowing {
-            matching: matching(&asked.concat()),
-            conditions: conditions.clone(),
-        };
-        let both = |of_fields: &[(Field, Ask)]| {
-            (narrowing(&[of_pattern.as_slice(), &of_columns, of_fields]), narrowing(&[&of_columns, of_fields]))
+        let asked = |of_fields: &[(Field, Ask)]| {
+            let beside = [&of_columns, of_fields].concat();
+            let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>| Narrowing {
+                matching: matching(&[asked, &beside].concat(), without),
+                conditions: conditions.clone(),
+            };
+            let message = |ask: &Ask| [(Field::Message, ask.clone())];
+            let candidates = narrowing(of_pattern.as_slice(), None);
+            let stream = narrowing(&[], None);
+            let (surely, perhaps) = match decided {
+                Some(Decided { surely, perhaps }) => (
+                    Some(narrowing(&message(surely), None)),
+                    perhaps.as_ref().map(|perhaps| narrowing(&message(perhaps), Some(surely))),
+                ),
+                None if unchecked && pattern.is_empty() => (Some(candidates.clone()), None),
+                None => (None, Some(candidates.clone())),
+            };
+            Asked { candidates, surely, perhaps, stream }
         };
         let peers = !served.sphinx.peers.is_empty();
         let mut slices = slices(&index.name, index.days, peers, range, now);
         // what other nodes have is not known
-        let with_fields = (!fields.is_empty() && !peers).then(|| both(&of_fields));
+        let with_fields = (!fields.is_empty() && !peers).then(|| asked(&of_fields));
         if with_fields.is_some() {
             slices.iter_mut().for_each(|slice| slice.has_fields = (served.has_fields)(&slice.from, &fields));
         }
-        let (narrowing, stream) = both(&[]);
-        SourcePlan { index: index.name.clone(), narrowing, stream, with_fields, slices }
+        SourcePlan { index: index.name.clone(), asked: asked(&[]), with_fields, slices }
     }
 
-    /// What a day's documents are compared with; without the pattern, where it is the stream that is wanted.
-    pub fn narrowing(&self, slice: &Slice, is_stream: bool) -> &Narrowing {
-        let (narrowing, stream) = match &self.with_fields {
-            Some((narrowing, stream)) if slice.has_fields => (narrowing, stream),
-            _ => (&self.narrowing, &self.stream),
+    /// What a day's documents are compared with; None: there are none of these.
+    pub fn narrowing(&self, slice: &Slice, of: Of) -> Option<&Narrowing> {
+        let asked = match &self.with_fields {
+            Some(asked) if slice.has_fields => asked,
+            _ => &self.asked,
         };
-        if is_stream { stream } else { narrowing }
+        match of {
+            Of::Candidates => Some(&asked.candidates),
+            Of::Surely => asked.surely.as_ref(),
+            Of::Perhaps => asked.perhaps.as_ref(),
+            Of::Stream => Some(&asked.stream),
+        }
     }
 
-    /// Whether the index is asked for something in every slice, so that it need not look at all there is.
-    pub fn is_narrowed(&self) -> bool {
-        self.slices.iter().all(|slice| self.narrowing(slice, false).matching.is_some())
+    /// What every document of the stream fulfils, on whatever day.
+    pub fn conditions(&self) -> &[String] {
+        &self.asked.stream.conditions
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use crate::metrics::Counter;
 use crate::record::Stored;
 use crate::search::cursor::Place;
-use crate::search::plan::{Plan, Slice, SourcePlan};
+use crate::search::plan::{Of, Plan, Slice, SourcePlan};
 use crate::search::{Hit, Scope, SearchError};
 use crate::sphinx::engine::{Engine, Fault, Pool, Row};
 use crate::sphinx::json::read_back;
@@ -30,6 +30,8 @@ const BESIDE: i64 = 5_000_000;
 /// that a common word is in takes longer than to fill a page.
 const SAMPLE: usize = 500;
 const COMMON: usize = 10;
+/// Rows that cost less to read whole than those that match cost to be found again.
+const FEW: usize = 1000;
 /// The hint for a walk that will see everything, and rows of its first question.
 pub const ALL: usize = usize::MAX;
 const FIRST_OF_ALL: usize = 2000;
@@ -47,12 +49,27 @@ pub const WHOLE: &str = "id, ts, seq, digest, logline, js, exact";
 pub struct Manner {
     /// the order of places
     pub backwards: bool,
-    /// the pattern is left out: the stream itself
-    pub stream: bool,
-    /// hits are only counted: their columns and marks are not read
-    pub bare: bool,
+    pub of: Of,
+    pub read: Read,
     /// rows that will be wanted, or `ALL`
     pub hint: usize,
+}
+
+/// What is wanted of a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// its place is enough
+    Place,
+    /// and its columns
+    Columns,
+    /// all there is to show of it
+    Line,
+}
+
+impl Manner {
+    fn is_stream(self) -> bool {
+        self.of == Of::Stream
+    }
 }
 
 /// What ends a walk before its end.
@@ -176,7 +193,9 @@ impl<'a> Walk<'a> {
             (Some(place), true) => floor(slice.range.start) < place,
         };
         let sources = plan.sources.iter().map(|source| {
-            let mut slices: VecDeque<&Slice> = source.slices.iter().filter(|slice| beside(slice)).collect();
+            let has_any = |slice: &&Slice| source.narrowing(slice, manner.of).is_some();
+            let mut slices: VecDeque<&Slice> =
+                source.slices.iter().filter(|slice| beside(slice)).filter(has_any).collect();
             if manner.backwards {
                 slices.make_contiguous().reverse();
             }
@@ -189,7 +208,7 @@ impl<'a> Walk<'a> {
                 rows,
                 window: None,
                 // of what the conditions on columns leave, nothing can be told of the rest
-                samples: manner.hint != ALL && !manner.stream && source.stream.conditions.is_empty(),
+                samples: manner.hint != ALL && !manner.is_stream() && source.conditions().is_empty(),
                 dense: false,
                 asked: false,
             }
@@ -255,28 +274,29 @@ impl<'a> Walk<'a> {
     fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
         let source = &self.sources[n];
         let Some(slice) = source.slices.front().copied() else { return Ok(()) };
-        let narrowing = source.plan.narrowing(slice, self.manner.stream);
+        let Some(narrowing) = source.plan.narrowing(slice, self.manner.of) else { return Ok(()) };
         let samples = source.samples && narrowing.matching.is_some();
         let scans = samples || narrowing.matching.is_none();
-        let first = if self.manner.stream { BESIDE } else { FIRST };
+        let first = if self.manner.is_stream() { BESIDE } else { FIRST };
         let window = if scans { source.window.or(Some(first)) } else { source.window };
         let part = source.part(slice.range, self.manner.backwards, window);
         let rows = if samples { source.rows.min(SAMPLE) } else { source.rows };
-        let checked = !(self.plan.pattern.is_empty() || self.manner.stream);
-        // where hits are rare among what is checked, their columns are read when they are known
-        let whole = self.plan.needs_columns() || !self.manner.bare && (!checked || source.dense);
-        let Some(answer) = self.ask(n, slice, part, rows, scans, whole)? else {
+        let bare = self.manner.read == Read::Place;
+        let checked = !(self.plan.pattern.is_empty() || self.manner.is_stream());
+        // where hits are rare among much that is checked, their columns are read when they are known
+        let whole = self.plan.needs_columns() || !bare && (!checked || source.dense || rows <= FEW);
+        let scanning = Narrowing { matching: None, conditions: narrowing.conditions.clone() };
+        let narrowing = if scans { &scanning } else { narrowing };
+        let Some(answer) = self.ask(n, slice, narrowing, part, rows, whole)? else {
             self.sources[n].slices.pop_front();
             return Ok(());
         };
         let Answer { mut hits, first, last, seen, bytes, held, cut } = answer;
-        if !self.manner.bare {
-            if !whole && !hits.is_empty() {
-                self.read_columns(slice, &mut hits)?;
-            }
-            if !self.manner.stream {
-                hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
-            }
+        if !bare && !whole && !hits.is_empty() {
+            self.read_columns(slice, narrowing, &mut hits)?;
+        }
+        if self.manner.read == Read::Line && !self.manner.is_stream() {
+            hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
         }
         let source = &mut self.sources[n];
         source.asked = true;
@@ -307,25 +327,22 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The hits among what searchd has of a part of a slice, without the full-text index where it scans; None if it does not
-    /// serve it.
+    /// The hits among what searchd has of a part of a slice; None if it does not serve it.
     fn ask(
         &mut self,
         n: usize,
         slice: &Slice,
+        narrowing: &Narrowing,
         part: Range,
         rows: usize,
-        scans: bool,
         whole: bool,
     ) -> Result<Option<Answer>, SearchError> {
         let (plan, source) = (self.plan, &self.sources[n]);
-        let checked = !(plan.pattern.is_empty() || self.manner.stream);
-        let narrowing = source.plan.narrowing(slice, self.manner.stream);
-        let scanning = Narrowing { matching: None, conditions: narrowing.conditions.clone() };
+        let checked = !(plan.pattern.is_empty() || self.manner.is_stream());
         let select = Select {
             columns: if whole { WHOLE } else { PLACE },
             from: &slice.from,
-            narrowing: if scans { &scanning } else { narrowing },
+            narrowing,
             range: part,
             newest_first: self.manner.backwards,
             // beside another part, this one is new from end to end
@@ -378,19 +395,22 @@ impl<'a> Walk<'a> {
         Ok(Some(answer))
     }
 
-    /// The columns of these documents of one slice.
-    fn read_columns(&self, slice: &Slice, hits: &mut Vec<Hit>) -> Result<(), SearchError> {
-        let ids: Vec<String> = hits.iter().map(|hit| hit.place.id.to_string()).collect();
+    /// The columns of these documents of one slice. The narrowing leaves searchd fewer documents to look for them among.
+    fn read_columns(&self, slice: &Slice, narrowing: &Narrowing, hits: &mut Vec<Hit>) -> Result<(), SearchError> {
+        let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
         let places = || hits.iter().map(|hit| hit.place.ts);
         let (Some(first), Some(last)) = (places().min(), places().max()) else { return Ok(()) };
-        let statement = format!(
-            "SELECT id, js, exact FROM {} WHERE id IN ({}) AND ts>={} AND ts<={} LIMIT {n} OPTION max_matches={n}",
-            slice.from,
-            ids.join(","),
-            first.micros(),
-            last.micros(),
-            n = ids.len()
-        );
+        let range = Range { start: first, end: last.plus_micros(1) };
+        let statement = Select {
+            columns: "id, js, exact",
+            from: &slice.from,
+            narrowing: &Narrowing { matching: narrowing.matching.clone(), conditions: Vec::new() },
+            range,
+            newest_first: false,
+            beyond: None,
+            limit: ids.len(),
+        }
+        .among(&ids);
         let rows = self.pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
         let mut columns: HashMap<u64, String> =
             rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1).into_owned())).collect();

@@ -28,6 +28,13 @@ pub struct Narrowing {
     pub conditions: Vec<String>,
 }
 
+impl Narrowing {
+    /// Whether every document fits.
+    pub fn is_nothing(&self) -> bool {
+        self.matching.is_none() && self.conditions.is_empty()
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Select<'a> {
     pub columns: &'a str,
@@ -57,6 +64,13 @@ impl Select<'_> {
         let limit = self.limit;
         let by = if by.is_empty() { String::new() } else { format!(" GROUP BY {by}") };
         format!("{}{by} LIMIT {limit} OPTION max_matches={limit}, ranker=none", self.head())
+    }
+
+    /// Those of some docids.
+    pub fn among(&self, ids: &[u64]) -> String {
+        let limit = self.limit;
+        let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+        format!("{} AND id IN ({}) LIMIT {limit} OPTION max_matches={limit}, ranker=none", self.head(), ids.join(","))
     }
 
     fn head(&self) -> String {
@@ -149,8 +163,8 @@ pub enum Field {
     Own(String),
 }
 
-/// The full-text expression for documents that may have all of this; None for everything.
-pub fn matching(asked: &[(Field, Ask)]) -> Option<String> {
+/// The full-text expression for documents that may have all of this, and whose message has not that; None for everything.
+pub fn matching(asked: &[(Field, Ask)], without: Option<&Ask>) -> Option<String> {
     let mut out = String::new();
     for (field, ask) in asked.iter().filter(|(_, ask)| *ask != Ask::All) {
         let (name, may_lack) = match field {
@@ -168,6 +182,11 @@ pub fn matching(asked: &[(Field, Ask)]) -> Option<String> {
         if may_lack {
             let _ = write!(out, " | (@(cols) {NO_COLUMNS})");
         }
+    }
+    if let Some(ask) = without {
+        out.push_str(" !(@(line) (");
+        expression(ask, &mut out);
+        out.push_str("))");
     }
     (!out.is_empty()).then_some(out)
 }
@@ -440,8 +459,12 @@ mod tests {
             ),
             (vec![ask(Field::Message, ".")], None),
         ] {
-            assert_eq!(matching(&asked).as_deref(), expect);
+            assert_eq!(matching(&asked, None).as_deref(), expect);
         }
+        assert_eq!(
+            matching(&[ask(Field::Message, " a ")], Some(&asking("user"))).as_deref(),
+            Some("(@(line) (\"a\")) !(@(line) (\"*user*\" | \"use ser\"))")
+        );
     }
 
     #[test]

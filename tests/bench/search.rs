@@ -1,8 +1,8 @@
 //! What does searching cost? A million records, stored by alco itself, of which five hold what is looked for; and among them
 //! whatever else a reader might type. Medians of twenty.
 //!
-//! An answer is that of the API: up to a hundred records and how many there are. What the whole page costs, with histogram and
-//! the values of its filters, is printed beside it.
+//! An answer is that of the API: up to a hundred records, and whether there are more. What the whole page costs, which also
+//! tells how many there are, when, and of which values, is printed beside it.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -56,7 +56,7 @@ impl Found {
 impl View<'_> {
     pub(super) fn total(&self, found: &Found) -> Markup {
         let (word, title, number) = match found.total {
-            Total::Exactly(number) => ("exactly", "each one was checked", number),
+            Total::Exactly(number) => ("exactly", "the index decides, or each one was checked", number),
             Total::AtLeast(number) => ("at least", "not all of the range could be counted in time", number),
             Total::AtMost(number) => ("at most", "the full-text index alone says so; not each one was checked", number),
             Total::Unknown => return html! {},

@@ -1,0 +1,388 @@
+//! How many, when, of which values: for exactly the search that a page shows, and marked where they are not exact.
+//!
+//! What the index alone decides, searchd counts. What has to be checked is read once for all figures together; where that
+//! would take too long, all that the index gives is an upper bound.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::search::column::{self, ALTERED, Counts, Values};
+use crate::search::histogram::{Bars, Histogram, Severity};
+use crate::search::plan::{Of, Plan, Slice};
+use crate::search::query::{Query, Within};
+use crate::search::walk::{ALL, Manner, Read, Step, Until, away, groups, not_served};
+use crate::search::{Count, Scope, SearchError, Searcher};
+use crate::sphinx::engine::Row;
+use crate::sphinx::select::{Narrowing, column_paths, first_is};
+use crate::time::Ts;
+
+/// Checking candidates only to count them takes at most so long.
+const CHECKING: Duration = Duration::from_millis(300);
+/// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
+const CHECKABLE: u64 = 130;
+/// How many match with their columns is only a hint.
+const HINTING: Duration = Duration::from_millis(150);
+/// Values of one answer: a column with more is none to choose from.
+const GROUPS: usize = 10_000;
+
+/// What to find out beside how many there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub bars: usize,
+    /// what a value of a level column is worth
+    pub severity: fn(&str) -> Severity,
+    pub columns: &'a [&'a str],
+}
+
+/// Matches that were seen, added up.
+#[derive(Debug)]
+pub struct Tally {
+    count: u64,
+    bars: Bars,
+    columns: Vec<(String, Counts)>,
+}
+
+impl Tally {
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub fn take(&mut self, ts: Ts, columns: &str) {
+        self.count += 1;
+        self.bars.take(ts, columns);
+        for (name, counts) in &mut self.columns {
+            column::take(columns, name, counts);
+        }
+    }
+
+    /// Whether only the number is wanted.
+    fn is_bare(&self) -> bool {
+        self.bars.is_empty() && self.columns.is_empty()
+    }
+}
+
+#[derive(Debug)]
+pub struct Figures<'a> {
+    searcher: &'a Searcher,
+    plan: Plan,
+    scope: Scope,
+    tally: Tally,
+    /// those that are not in the tally. `Candidates`: the tally is of no use, and unchecked figures must do
+    rest: Option<Of>,
+    histogram: Histogram,
+    /// values of a path in a slice, as searchd has counted them
+    grouped: RefCell<HashMap<(String, String), Groups>>,
+    /// not all of the rest could be asked for
+    missing: Cell<bool>,
+}
+
+/// Values as searchd prints them, and how often.
+type Groups = Rc<Vec<(String, u64)>>;
+
+impl Searcher {
+    /// For matches that are seen anyway; it is to be used only if these turn out to be all.
+    pub fn tally(&self, query: &Query, scope: &Scope, wanted: Wanted) -> Tally {
+        let range = query.range(scope.now, &scope.zone);
+        let indexes = query.indexes.iter().filter_map(|name| self.index(name).ok());
+        let level = indexes.flat_map(|index| index.level.iter().cloned()).collect();
+        Tally {
+            count: 0,
+            bars: Bars::new(range, wanted.bars, level, wanted.severity),
+            columns: wanted.columns.iter().map(|column| (String::from(*column), Counts::new())).collect(),
+        }
+    }
+
+    /// Of a search whose matches are all in the tally.
+    pub fn figures_of(&self, query: &Query, scope: &Scope, tally: Tally) -> Result<Figures<'_>, SearchError> {
+        Figures::new(self, self.plan(query, scope)?, scope, tally, None)
+    }
+
+    pub fn figures(&self, query: &Query, scope: &Scope, wanted: Wanted) -> Result<Figures<'_>, SearchError> {
+        let plan = self.plan(query, scope)?;
+        let mut tally = self.tally(query, scope, wanted);
+        let checking = scope.at_most(CHECKING);
+        let read = if tally.is_bare() { Read::Place } else { Read::Columns };
+        let few = match self.candidates(&plan, Of::Perhaps, scope)? {
+            Some(candidates) => candidates <= CHECKABLE * checking.left().as_millis() as u64,
+            // there is no other way to find out
+            None => true,
+        };
+        let take = |ts: Ts, columns: &str| tally.take(ts, columns);
+        let checked = few && self.each_checked(&plan, Of::Perhaps, read, &checking, take)?;
+        let rest = if checked { Of::Surely } else { Of::Candidates };
+        Figures::new(self, plan, scope, tally, Some(rest))
+    }
+
+    /// The values of a column, of the same search without the column's own filters.
+    pub fn values(&self, query: &Query, scope: &Scope, column: &str, limit: usize) -> Result<Values, SearchError> {
+        let mut query = query.clone();
+        query.filters.retain(|filter| filter.column != column);
+        let wanted = Wanted { bars: 0, severity: |_| Severity::Normal, columns: &[column] };
+        self.figures(&query, scope, wanted)?.values(column, limit)
+    }
+
+    /// How many, however long that takes, and what is missing.
+    pub fn count_all(&self, query: &Query, scope: &Scope) -> Result<(u64, Vec<String>), SearchError> {
+        let plan = self.plan(query, scope)?;
+        let (mut count, most) = (0, query.limit.map_or(u64::MAX, |limit| limit.get() as u64));
+        let manner = Manner { backwards: false, of: Of::Perhaps, read: Read::Place, hint: ALL };
+        let mut walk = self.walk(&plan, manner, None, Until::default());
+        while count < most && matches!(walk.next()?, Step::Hit(_)) {
+            count += 1;
+        }
+        let mut missing: Vec<String> = walk.warnings.into_iter().collect();
+        for source in &plan.sources {
+            for slice in &source.slices {
+                let Some(narrowing) = source.narrowing(slice, Of::Surely) else { continue };
+                match groups(&self.pool, slice, narrowing, "COUNT(*) AS n", "", 1) {
+                    Ok(rows) => count += number(&rows),
+                    Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
+                }
+            }
+        }
+        Ok((count.min(most), missing))
+    }
+
+    /// Where no message matches: how many records do with their columns, as far as that is found out in a moment. None: not
+    /// another question.
+    pub fn count_in_all(&self, query: &Query, scope: &Scope) -> Result<Option<Count>, SearchError> {
+        if query.search.is_empty() || query.invert || query.within == Within::All {
+            return Ok(None);
+        }
+        let all = Query { within: Within::All, ..query.clone() };
+        let wanted = Wanted { bars: 0, severity: |_| Severity::Normal, columns: &[] };
+        self.figures(&all, &scope.at_most(HINTING), wanted)?.count().map(Some)
+    }
+
+    /// How many documents searchd finds of these. None: as good as all there are, or more than can be counted in time.
+    fn candidates(&self, plan: &Plan, of: Of, scope: &Scope) -> Result<Option<u64>, SearchError> {
+        let mut candidates = 0;
+        for source in &plan.sources {
+            for slice in &source.slices {
+                let Some(narrowing) = source.narrowing(slice, of) else { continue };
+                if narrowing.is_nothing() || scope.is_over() {
+                    return Ok(None);
+                }
+                candidates += self.groups(slice, narrowing, "COUNT(*) AS n", "", 1)?.map_or(0, |rows| number(&rows));
+            }
+        }
+        Ok(Some(candidates))
+    }
+
+    /// None: the slice is not served.
+    pub(super) fn groups(
+        &self,
+        slice: &Slice,
+        narrowing: &Narrowing,
+        columns: &str,
+        by: &str,
+        limit: usize,
+    ) -> Result<Option<Vec<Row>>, SearchError> {
+        match groups(&self.pool, slice, narrowing, columns, by, limit) {
+            Ok(rows) => Ok(Some(rows)),
+            Err(fault) if not_served(&fault).is_some() => Ok(None),
+            Err(fault) => Err(away(&fault)),
+        }
+    }
+
+    /// Reads those of the candidates that match, as far as the time goes; says whether these are all.
+    fn each_checked(
+        &self,
+        plan: &Plan,
+        of: Of,
+        read: Read,
+        scope: &Scope,
+        mut take: impl FnMut(Ts, &str),
+    ) -> Result<bool, SearchError> {
+        let manner = Manner { backwards: plan.newest_first, of, read, hint: ALL };
+        let mut walk = self.walk(plan, manner, None, Until::over(scope));
+        loop {
+            match walk.next()? {
+                Step::Hit(hit) => take(hit.place.ts, &hit.record.columns),
+                Step::End => return Ok(walk.warnings.is_empty()),
+                Step::Late(_) => return Ok(false),
+            }
+        }
+    }
+}
+
+impl<'a> Figures<'a> {
+    fn new(
+        searcher: &'a Searcher,
+        plan: Plan,
+        scope: &Scope,
+        tally: Tally,
+        rest: Option<Of>,
+    ) -> Result<Figures<'a>, SearchError> {
+        let bars = if rest == Some(Of::Candidates) { tally.bars.emptied() } else { tally.bars.bars.clone() };
+        let histogram = Histogram { bars, exact: rest != Some(Of::Candidates) };
+        let (grouped, missing) = (RefCell::default(), Cell::new(false));
+        let mut figures = Figures { searcher, plan, scope: scope.clone(), tally, rest, histogram, grouped, missing };
+        figures.add_bars()?;
+        Ok(figures)
+    }
+
+    /// How many records match.
+    pub fn count(&self) -> Result<Count, SearchError> {
+        let seen = self.tally.count;
+        let Some(of) = self.rest else { return Ok(Count::Exact(seen)) };
+        let mut counted = if of == Of::Candidates { 0 } else { seen };
+        if !self.histogram.bars.is_empty() {
+            counted = self.histogram.bars.iter().map(|bar| bar.total).sum();
+        } else {
+            for (_, slice, narrowing) in self.asked() {
+                counted += number(&self.rows(slice, narrowing, "COUNT(*) AS n", "", 1)?);
+            }
+        }
+        let bounded = || !self.asked().any(|(.., narrowing)| narrowing.is_nothing());
+        Ok(match of {
+            Of::Candidates if self.missing.get() || !bounded() => Count::AtLeast(seen),
+            Of::Candidates => Count::AtMost(counted),
+            _ if self.missing.get() => Count::AtLeast(counted),
+            _ => Count::Exact(counted),
+        })
+    }
+
+    /// How they are spread over the range, by level.
+    pub fn histogram(&self) -> &Histogram {
+        &self.histogram
+    }
+
+    /// The values of a column that was wanted, the commonest first.
+    pub fn values(&self, column: &str, limit: usize) -> Result<Values, SearchError> {
+        let tallied = self.tally.columns.iter().find(|(name, _)| name == column);
+        let mut counts = match (tallied, self.rest) {
+            (None, _) | (_, Some(Of::Candidates)) => Counts::new(),
+            (Some((_, counts)), _) => counts.clone(),
+        };
+        let mut exact = self.rest != Some(Of::Candidates);
+        let paths = column_paths(column);
+        for (_, slice, narrowing) in self.asked() {
+            for path in &paths {
+                let groups = self.groups(slice, narrowing, path)?;
+                exact &= groups.len() < GROUPS;
+                groups.iter().for_each(|(text, n)| column::take_printed(text, *n, &mut counts));
+            }
+        }
+        exact &= !self.missing.get();
+        // where searchd cannot be asked, or prints what is another value in truth by which nothing would be found, only the
+        // records tell
+        let altered = |counts: &Counts| counts.keys().any(|value| value.contains(ALTERED));
+        if self.rest.is_some() && (paths.is_empty() || exact && altered(&counts)) {
+            let mut told = Counts::new();
+            let checking = self.scope.at_most(CHECKING);
+            let take = |_: Ts, columns: &str| column::take(columns, column, &mut told);
+            exact = self.searcher.each_checked(&self.plan, Of::Candidates, Read::Columns, &checking, take)?;
+            counts.retain(|value, _| !exact && !value.contains(ALTERED));
+            for (value, n) in told {
+                counts.entry(value).or_insert(n);
+            }
+        }
+        Ok(Values::new(counts, limit, exact))
+    }
+
+    /// What searchd is asked for beside what is in the tally.
+    fn asked(&self) -> impl Iterator<Item = (usize, &Slice, &Narrowing)> {
+        self.plan.sources.iter().enumerate().flat_map(move |(n, source)| {
+            let narrowing = move |slice| self.rest.and_then(|of| source.narrowing(slice, of));
+            source.slices.iter().filter_map(move |slice| Some((n, slice, narrowing(slice)?)))
+        })
+    }
+
+    /// A slice that is not served has none, and for one there may be no time left.
+    fn rows(
+        &self,
+        slice: &Slice,
+        narrowing: &Narrowing,
+        columns: &str,
+        by: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, SearchError> {
+        let rows = match self.scope.is_over() {
+            true => None,
+            false => self.searcher.groups(slice, narrowing, columns, by, limit)?,
+        };
+        self.missing.set(self.missing.get() || rows.is_none());
+        Ok(rows.unwrap_or_default())
+    }
+
+    fn groups(&self, slice: &Slice, narrowing: &Narrowing, path: &str) -> Result<Groups, SearchError> {
+        let key = (slice.from.clone(), path.to_owned());
+        if let Some(groups) = self.grouped.borrow().get(&key) {
+            return Ok(groups.clone());
+        }
+        let rows = self.rows(slice, narrowing, &format!("{path} AS v, COUNT(*) AS n"), "v", GROUPS)?;
+        let groups = Rc::new(rows.iter().map(|row| (row.text(0), row.int(1).unwrap_or(0) as u64)).collect());
+        self.grouped.borrow_mut().insert(key, Rc::clone(&groups));
+        Ok(groups)
+    }
+
+    /// To the bars of the tally, those of the rest.
+    fn add_bars(&mut self) -> Result<(), SearchError> {
+        let Some(first) = self.histogram.bars.first().map(|bar| bar.range) else { return Ok(()) };
+        let (start, width) = (first.start.micros(), self.tally.bars.width());
+        let severity = self.tally.bars.severity;
+        let (mut added, mut exact) = (Vec::new(), self.histogram.exact);
+        for (n, slice, narrowing) in self.asked() {
+            let index = self.searcher.index(&self.plan.sources[n].index)?;
+            let paths: Vec<String> = index.level.iter().flat_map(|level| column_paths(level)).collect();
+            let (values, all) = self.levels(slice, narrowing, &paths)?;
+            exact &= all;
+            let sum = |of: Severity, name: &str| match first_is(&paths, &values, |text| severity(text) == of) {
+                Some(condition) => (format!(", ({condition}) AS {name}"), format!(", SUM({name}) AS of_{name}")),
+                None => (String::new(), String::new()),
+            };
+            let ((warning, warnings), (error, errors)) = (sum(Severity::Warning, "w"), sum(Severity::Error, "e"));
+            let select =
+                format!("((ts-({start})) DIV {width}) AS bar, COUNT(*) AS n{warning}{error}{warnings}{errors}");
+            // the conditions' own columns, of some row of the group, stand between
+            let sums = 2 + usize::from(!warnings.is_empty()) + usize::from(!errors.is_empty());
+            let at_errors = sums + usize::from(!warnings.is_empty());
+            for row in self.rows(slice, narrowing, &select, "bar", self.histogram.bars.len())? {
+                let int = |column| row.int(column).unwrap_or(0) as u64;
+                let Ok(bar) = usize::try_from(row.int(0).unwrap_or(-1)) else { continue };
+                let warnings = if warnings.is_empty() { 0 } else { int(sums) };
+                let errors = if errors.is_empty() { 0 } else { int(at_errors) };
+                added.push((bar, int(1), warnings, errors));
+            }
+        }
+        for (bar, total, warnings, errors) in added {
+            let Some(bar) = self.histogram.bars.get_mut(bar) else { continue };
+            (bar.total, bar.warnings, bar.errors) = (bar.total + total, bar.warnings + warnings, bar.errors + errors);
+        }
+        self.histogram.exact = exact && !self.missing.get();
+        Ok(())
+    }
+
+    /// The values of each level column, as far as records lack the ones before it; whether these are all. (To group by a
+    /// bar and a value at a time would make each row a group of its own: searchd compares places of JSON, not values.)
+    fn levels(
+        &self,
+        slice: &Slice,
+        narrowing: &Narrowing,
+        paths: &[String],
+    ) -> Result<(Vec<Vec<String>>, bool), SearchError> {
+        let (mut values, mut all) = (Vec::new(), true);
+        for path in paths {
+            let groups = self.groups(slice, narrowing, path)?;
+            all &= groups.len() < GROUPS;
+            let mut texts: Vec<String> = groups.iter().map(|(text, _)| text.clone()).collect();
+            texts.sort();
+            texts.dedup();
+            let before = texts.len();
+            texts.retain(|text| text != "NULL" && !text.is_empty());
+            let some_lack_it = texts.len() < before;
+            values.push(texts);
+            if !some_lack_it {
+                break;
+            }
+        }
+        Ok((values, all))
+    }
+}
+
+fn number(rows: &[Row]) -> u64 {
+    rows.first().and_then(|row| row.int(0)).unwrap_or(0) as u64
+}
