@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::nginx::Nginx;
 use crate::support::{Alco, Publisher, SOON, Stack, soak, wait_until};
 
 fn memory(alco: &Alco, what: &str) -> u64 {
@@ -139,16 +142,87 @@ fn any_number_of_records_is_sent_in_little_memory_and_none_is_missing() {
     println!("{records} records: {grown} KiB more than before");
     assert!(grown < 8 * 1024, "{grown} KiB");
 
-    // searchd dies midway: no last chunk
-    let mut stream = TcpStream::connect(&address).unwrap();
-    stream.set_read_timeout(Some(SOON)).unwrap();
-    let ask = "GET /grep/many/?format=ndjson&start_ts=-2h&end_ts=2100-01-01 HTTP/1.1\r\nHost: x\r\n\r\n";
-    stream.write_all(ask.as_bytes()).unwrap();
-    let mut reply = vec![0; 4096];
-    stream.read_exact(&mut reply).unwrap();
-    stack.kill("searchd");
-    stream.read_to_end(&mut reply).unwrap();
-    assert!(reply.starts_with(b"HTTP/1.1 200"));
-    assert!(!reply.ends_with(b"0\r\n\r\n"), "it looks whole");
+    searchd_stops_for_a_while(&stack, &alco, records);
+    searchd_dies(&stack, &alco);
     assert!(alco.stop().success());
+}
+
+fn address(alco: &Alco, format: &str) -> String {
+    format!("{}/grep/many/?format={format}&start_ts=-2h&end_ts=2100-01-01", alco.url)
+}
+
+/// A download as `curl` or `curl -0` asks for it, of which a little has been read.
+struct Download {
+    stream: TcpStream,
+    reply: Vec<u8>,
+}
+
+impl Download {
+    fn begin(alco: &Alco, format: &str, version: &str) -> Download {
+        let mut stream = TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
+        let path = address(alco, format).replace(&alco.url, "");
+        stream.write_all(format!("GET {path} HTTP/{version}\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+        let mut reply = vec![0; 4096];
+        stream.read_exact(&mut reply).unwrap();
+        assert!(reply.starts_with(b"HTTP/1.1 200"));
+        Download { stream, reply }
+    }
+
+    /// Reads to the end, or until nothing comes for so long.
+    fn read(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(patience)).unwrap();
+        self.stream.read_to_end(&mut self.reply).map(|_| ())
+    }
+
+    fn body(&self) -> String {
+        let text = String::from_utf8_lossy(&self.reply);
+        text.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+}
+
+/// What searchd cannot give for a while is waited for, and the download is whole.
+fn searchd_stops_for_a_while(stack: &Stack, alco: &Alco, records: usize) {
+    for (format, head) in [("ndjson", 0), ("text", 0), ("csv", 1)] {
+        let mut download = Download::begin(alco, format, "1.0");
+        stack.pause("searchd");
+        let stalled = download.read(Duration::from_secs(1));
+        stack.resume("searchd");
+        assert_eq!(stalled.map_err(|error| error.kind()), Err(io::ErrorKind::WouldBlock), "{format}: it waits");
+        download.read(SOON).unwrap();
+        assert_eq!(download.body().lines().count(), records + head, "{format}");
+    }
+}
+
+/// What is not whole does not look so, to whichever client: chunks lack their last, the connection of one that knows none is reset,
+/// a proxy passes it on, and the last line says it.
+fn searchd_dies(stack: &Stack, alco: &Alco) {
+    // as fast as its client, not ahead of it into a file
+    let nginx = Nginx::start(stack, alco, "proxy_max_temp_file_size 0;");
+    for format in ["ndjson", "text", "csv"] {
+        let mut chunked = Download::begin(alco, format, "1.1");
+        let mut plain = Download::begin(alco, format, "1.0");
+        let mut curl = Command::new("curl");
+        // it has begun, and is read no faster than this
+        curl.args(["-sSN", "--limit-rate", "100k", &address(alco, format).replace(&alco.url, &nginx.url)]);
+        let mut curl = curl.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut proxied = curl.stdout.take().unwrap();
+        proxied.read_exact(&mut [0; 4096]).unwrap();
+        stack.kill("searchd");
+
+        chunked.read(SOON).unwrap();
+        assert!(!chunked.reply.ends_with(b"0\r\n\r\n"), "{format}: it looks whole");
+        let text = String::from_utf8_lossy(&chunked.reply);
+        let last = text.trim_end().lines().next_back().unwrap();
+        assert!(last.contains("broken off here, and not whole: "), "{format}: {last}");
+        let ended = plain.read(SOON).map_err(|error| error.kind());
+        assert_eq!(ended, Err(io::ErrorKind::ConnectionReset), "{format}: it looks whole");
+        proxied.read_to_end(&mut Vec::new()).unwrap();
+        let output = curl.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(18) || output.status.code() == Some(56), "{format}: {said}");
+        stack.restart("searchd");
+        wait_until("all is served again", SOON, || {
+            alco.get("/grep/many/?format=text&limit=1").body.lines().next().map(|_| ())
+        });
+    }
 }

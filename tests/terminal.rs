@@ -500,6 +500,7 @@ fn searchd_that_dies_midway_is_said_with_how_far_it_got() {
         let said = text(&ended.stderr);
         assert_eq!(ended.status.code(), Some(2), "{said}");
         assert!(said.starts_with("alco grep: ") && said.lines().count() == 1, "{said}");
+        assert!(said.contains("searchd at 127.0.0.1:"), "why: {said}");
         assert!(said.contains(&format!(" matches up to {at}, and there may be more")), "{said}");
         stack.restart("searchd");
         wait_until("all is served again", SOON, || stack.count("dying").filter(|count| *count == RECORDS as u64));

@@ -113,6 +113,8 @@ impl Gate {
         let serve = move || {
             if let Err(error) = serve(&mut client, &open.0).and_then(|()| part(&mut client, &open.0)) {
                 log::debug!("HTTP: {error}");
+                // what is not whole must not look as if it were
+                client.reset();
             }
         };
         if let Err(error) = thread::Builder::new().name("http-client".to_owned()).spawn(serve) {
@@ -165,6 +167,11 @@ fn serve(client: &mut Client, shared: &Shared) -> io::Result<()> {
         let mut inner = UnixStream::connect(&shared.inner)?;
         inner.write_all(head.text.as_bytes())?;
         let keep = forward(&mut inner, client, shared, &mut bytes)?;
+        if waiting.is_broken_off() {
+            // time for what was found to arrive: a reset takes back what is on its way
+            shared.wait(&[client.fd()], Some(PARTING_TIME));
+            return Err(io::Error::other("a reply is broken off"));
+        }
         if !(head.keep && keep) {
             return Ok(());
         }

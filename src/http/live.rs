@@ -1,7 +1,8 @@
 //! Which requests have somebody who still waits for the answer. The gate knows, since it holds the client; whoever works at
-//! an answer asks. A search that says nothing for a while would not notice otherwise that nobody listens.
+//! an answer asks. A search that says nothing for a while would not notice otherwise that nobody listens. The other way
+//! round, whoever works at an answer knows that it is broken off, and the gate lets the client know.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,8 @@ use crate::search::Waits;
 #[derive(Debug, Default)]
 pub struct Live {
     last: AtomicU64,
-    waiting: Mutex<HashSet<u64>>,
+    /// by their numbers: whether the answer is broken off
+    waiting: Mutex<HashMap<u64, bool>>,
 }
 
 /// Somebody waits, as long as this lives.
@@ -22,12 +24,18 @@ pub struct Waiting {
 impl Live {
     pub fn wait(self: &Arc<Live>) -> Waiting {
         let number = self.last.fetch_add(1, Relaxed) + 1;
-        self.numbers().insert(number);
+        self.numbers().insert(number, false);
         Waiting { live: self.clone(), number }
     }
 
     pub fn waits(&self, number: u64) -> bool {
-        self.numbers().contains(&number)
+        self.numbers().contains_key(&number)
+    }
+
+    pub fn break_off(&self, number: u64) {
+        if let Some(is_broken_off) = self.numbers().get_mut(&number) {
+            *is_broken_off = true;
+        }
     }
 
     /// For a search that is asked for by it.
@@ -36,9 +44,15 @@ impl Live {
         Waits::new(move || live.waits(number))
     }
 
-    fn numbers(&self) -> MutexGuard<'_, HashSet<u64>> {
-        // a set is whole whoever panicked beside it
+    fn numbers(&self) -> MutexGuard<'_, HashMap<u64, bool>> {
+        // a map is whole whoever panicked beside it
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    pub fn is_broken_off(&self) -> bool {
+        self.live.numbers().get(&self.number) == Some(&true)
     }
 }
 

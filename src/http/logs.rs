@@ -222,7 +222,7 @@ pub fn refused(refusal: Refusal) -> Reply {
         Refusal::Away(_) => "try again in some seconds; alco check says what is wrong",
     };
     let away = matches!(refusal, Refusal::Away(_));
-    let (status, error) = why_refused(refusal);
+    let (status, error) = why_refused(&refusal);
     let reply = wrong(status, &error, hint);
     if away { reply.with("Retry-After", "5") } else { reply }
 }

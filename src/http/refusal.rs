@@ -33,12 +33,12 @@ impl From<SearchError> for Refusal {
 }
 
 /// What a program is told: the status, and one line.
-pub fn why_refused(refusal: Refusal) -> (u16, String) {
+pub fn why_refused(refusal: &Refusal) -> (u16, String) {
     match refusal {
-        Refusal::Bad(why) => (400, why),
+        Refusal::Bad(why) => (400, why.clone()),
         Refusal::NoIndex(name) => (404, format!("there is no index '{name}'")),
-        Refusal::Gone(why) => (404, why),
-        Refusal::Away(why) => (503, why),
+        Refusal::Gone(why) => (404, why.clone()),
+        Refusal::Away(why) => (503, why.clone()),
     }
 }
 

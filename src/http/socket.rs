@@ -9,6 +9,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::libc;
+use nix::sys::socket::{setsockopt, sockopt};
+
 use crate::config::Address;
 
 pub enum Listener {
@@ -112,6 +115,14 @@ impl Client {
         match self {
             Client::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Client::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Whatever comes next, the client is not told that the connection has ended as it should. A Unix socket has no way to say so.
+    pub fn reset(&self) {
+        if let Client::Tcp(stream) = self {
+            // at worst it looks whole, and its last line tells
+            let _ = setsockopt(stream, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 });
         }
     }
 

@@ -115,7 +115,7 @@ fn following(request: Request, site: &Arc<Site>, reply: Reply, seat: Seat, work:
 }
 
 fn in_a_line(refusal: Refusal) -> Reply {
-    let (status, why) = why_refused(refusal);
+    let (status, why) = why_refused(&refusal);
     Reply::text(status, format!("{why}\n"))
 }
 
@@ -163,9 +163,10 @@ fn run(
     let reply = match (ended, body.head.take()) {
         (Ok(()), _) => return log::debug!("{} {url}", reply.status),
         (Err(Cut::Left), _) => return log::debug!("left {url}"),
-        (Err(Cut::Panicked), None) => return,
+        (Err(Cut::Panicked), None) => return body.break_off(),
         (Err(Cut::Refused(refusal)), None) => {
-            return log::warn!("a stream is broken off: {}: {url}", why_refused(refusal).1);
+            body.break_off();
+            return log::warn!("a stream is broken off: {}: {url}", why_refused(&refusal).1);
         }
         (Err(Cut::Refused(refusal)), Some(_)) => refuse(refusal),
         (Err(Cut::Panicked), Some(_)) => our_fault(site),
@@ -202,6 +203,17 @@ impl Body {
 
     pub fn part(&mut self, part: impl Into<String>) -> io::Result<()> {
         self.write_all(part.into().as_bytes())
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.head.is_none()
+    }
+
+    /// Without chunks, the end of the connection would pass for the end of the body.
+    fn break_off(&self) {
+        if !self.chunked {
+            self.site.live.break_off(self.number);
+        }
     }
 
     /// Whether there is still somebody who reads.

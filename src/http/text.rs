@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::Site;
 use super::grep::settings;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, why_refused};
 use super::reply::Reply;
 use super::stream::{Body, Cut, Work};
 use crate::rows::Rows;
@@ -62,7 +62,19 @@ fn write(site: &Site, list: &str, query: &Query, zone: &TimeZone, now: Ts, body:
     });
     let body = body.into_inner();
     failed?;
-    let missing = missing.map_err(|error| Cut::Refused(Refusal::from(error)))?;
+    let missing = match missing {
+        Ok(missing) => missing,
+        Err(error) => {
+            let refusal = Refusal::from(error);
+            if body.has_begun() {
+                // whoever sees neither chunks nor resets sees this
+                let why = format!("broken off here, and not whole: {}", why_refused(&refusal).1);
+                body.write_all(rows.said(&why, now).as_bytes())?;
+                body.flush()?;
+            }
+            return Err(Cut::Refused(refusal));
+        }
+    };
     if !body.is_read() {
         return Err(Cut::Left);
     }

@@ -103,16 +103,20 @@ impl Remote {
         pulse: &dyn Fn() -> bool,
         take: &mut dyn FnMut(Line) -> bool,
     ) -> Result<Vec<String>, String> {
-        let mut missing = Vec::new();
-        self.stream(query, pulse, &mut |heard| match heard {
+        let mut missing: Vec<String> = Vec::new();
+        let ended = self.stream(query, pulse, &mut |heard| match heard {
             News::Line(line) => take(line),
             News::Missing(what) => {
                 missing.push(what);
                 true
             }
             _ => true,
-        })?;
-        Ok(missing)
+        });
+        match (ended, missing.pop()) {
+            (Err(why), Some(what)) => Err(format!("{why}: {what}")),
+            (Err(why), None) => Err(why),
+            (Ok(()), last) => Ok(missing.into_iter().chain(last).collect()),
+        }
     }
 
     pub fn follow(
