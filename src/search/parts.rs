@@ -1,58 +1,127 @@
 //! The parts of a text that match, as grep's -o prints them: of the matches that begin first the longest, where a regex of Rust's
-//! would take the first alternative that does. Pure.
+//! would take the first alternative that does; with -w only those beside which no word goes on. Pure.
 
 use std::ops::Range;
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use regex::Regex;
 use regex_automata::hybrid::dfa::{Cache, DFA, OverlappingState};
 use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::hir::{Hir, Look};
 
-use crate::search::pattern::{Pattern, lines};
-use crate::search::query::Query;
+/// grep's -w: no letter, digit or underscore beside the match; of all matches that there are, one has to be so. A regex's
+/// own `\b` is another thing: it takes an accent that is a character of its own for a part of the word.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub left: bool,
+    pub right: bool,
+}
+
+impl Bounds {
+    pub fn any(self) -> bool {
+        self.left || self.right
+    }
+
+    /// The same for the index, whose words have no other characters than those of grep's.
+    pub fn closed(self, hir: Hir) -> Hir {
+        let look = |yes: bool, look| if yes { Hir::look(look) } else { Hir::empty() };
+        Hir::concat(vec![look(self.left, Look::WordStartHalfUnicode), hir, look(self.right, Look::WordEndHalfUnicode)])
+    }
+
+    /// The same as a regex, which tells whether there is such a match in a line, not where.
+    pub fn regex(self, inner: &str) -> String {
+        let (left, right) = (r"(?:(?m:^)|[^\p{Alphabetic}\p{Nd}_])", r"(?:(?m:$)|[^\p{Alphabetic}\p{Nd}_])");
+        format!("{}(?:{inner}){}", if self.left { left } else { "" }, if self.right { right } else { "" })
+    }
+
+    fn is_free_before(self, line: &str, start: usize) -> bool {
+        !self.left || !line[..start].chars().next_back().is_some_and(is_of_a_word)
+    }
+
+    fn is_free_after(self, line: &str, end: usize) -> bool {
+        !self.right || !line[end..].chars().next().is_some_and(is_of_a_word)
+    }
+}
+
+fn is_of_a_word(c: char) -> bool {
+    static OTHERS: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^[\p{Alphabetic}\p{Nd}]$").expect("a constant, and tested"));
+    match c.is_ascii() {
+        true => c.is_ascii_alphanumeric() || c == '_',
+        false => OTHERS.is_match(c.encode_utf8(&mut [0; 4])),
+    }
+}
+
+type Finder = (DFA, Mutex<Cache>);
 
 #[derive(Debug)]
 pub struct Parts {
-    /// None: there are none
-    regex: Option<Regex>,
-    /// every end of a match that begins at a place
-    ends: Option<(DFA, Cache)>,
-    /// no word goes on beside it
-    word: bool,
-    word_character: Regex,
+    regex: Regex,
+    bounds: Bounds,
+    ends: Ends,
+}
+
+/// Where a match ends that begins at some place.
+#[derive(Debug)]
+enum Ends {
+    /// where the regex says, and nowhere else
+    One,
+    Several {
+        /// `Bounds::regex`, where there are bounds
+        bounded: Option<Regex>,
+        /// what finds them, built when a part is first asked for; None: it would be too large, and the parts are as the regex
+        /// has them
+        all: OnceLock<Option<Box<Finder>>>,
+    },
 }
 
 impl Parts {
-    pub fn new(query: &Query) -> Result<Parts, String> {
-        let regex = Pattern::new(query)?.first().cloned();
-        let config = DFA::config().match_kind(MatchKind::All).unicode_word_boundary(true);
-        // one that cannot be built (it would be too large) leaves the matches as the regex has them
-        let ends = regex.as_ref().and_then(|regex| DFA::builder().configure(config).build(regex.as_str()).ok());
-        let ends = ends.map(|dfa| {
-            let cache = dfa.create_cache();
-            (dfa, cache)
-        });
-        let word_character = Regex::new(r"^[\p{Alphabetic}\p{Nd}_]$").expect("a constant, and tested");
-        Ok(Parts { regex, ends, word: query.word, word_character })
+    /// Of a regex whose matches have but one end each.
+    pub fn of_literal(regex: Regex, bounds: Bounds) -> Parts {
+        Parts { regex, bounds, ends: Ends::One }
     }
 
-    /// In order, none empty, none over the end of a line.
-    pub fn of(&mut self, text: &str) -> Vec<Range<usize>> {
-        let mut parts = Vec::new();
-        for line in lines(text) {
-            let from = line.as_ptr() as usize - text.as_ptr() as usize;
-            let mut at = 0;
-            while let Some(part) = self.next(line, at) {
-                at = part.end;
-                parts.push(from + part.start..from + part.end);
+    /// `bounded` is `Bounds::regex`, where there are bounds.
+    pub fn of_regex(regex: Regex, bounds: Bounds, bounded: Option<Regex>) -> Parts {
+        Parts { regex, bounds, ends: Ends::Several { bounded, all: OnceLock::new() } }
+    }
+
+    /// Whether there is any, or an empty one.
+    pub fn are_in(&self, line: &str) -> bool {
+        match &self.ends {
+            // the plain regex is the quicker one, and says no to most
+            Ends::Several { bounded, .. } => {
+                self.regex.is_match(line) && bounded.as_ref().is_none_or(|bounded| bounded.is_match(line))
+            }
+            Ends::One if !self.bounds.any() => self.regex.is_match(line),
+            Ends::One => {
+                let mut at = 0;
+                while let Some(found) = self.regex.find_at(line, at) {
+                    if self.bounds.is_free_before(line, found.start()) && self.bounds.is_free_after(line, found.end()) {
+                        return true;
+                    }
+                    let Some(first) = line[found.start()..].chars().next() else { break };
+                    at = found.start() + first.len_utf8();
+                }
+                false
             }
         }
-        parts
     }
 
-    fn next(&mut self, line: &str, mut at: usize) -> Option<Range<usize>> {
+    /// Those of a line in their order, none empty.
+    pub fn of(&self, line: &str) -> impl Iterator<Item = Range<usize>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let part = self.next(line, at)?;
+            at = part.end;
+            Some(part)
+        })
+    }
+
+    fn next(&self, line: &str, mut at: usize) -> Option<Range<usize>> {
         loop {
-            let found = self.regex.as_ref()?.find_at(line, at)?.range();
-            if !self.word || !self.is_word(line[..found.start].chars().next_back()) {
+            let found = self.regex.find_at(line, at)?.range();
+            if self.bounds.is_free_before(line, found.start) {
                 let end = self.end(line, found.clone());
                 if let Some(end) = end.filter(|end| *end > found.start) {
                     return Some(found.start..end);
@@ -63,43 +132,52 @@ impl Parts {
     }
 
     /// The last end of a match that begins there.
-    fn end(&mut self, line: &str, found: Range<usize>) -> Option<usize> {
+    fn end(&self, line: &str, found: Range<usize>) -> Option<usize> {
         let mut last = None;
-        if let Some((dfa, cache)) = &mut self.ends {
+        if let Ends::Several { all, .. } = &self.ends
+            && let Some((dfa, cache)) = all.get_or_init(|| self.all_ends()).as_deref()
+        {
+            // a cache is as whole after a panic as before
+            let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
             let input = Input::new(line).range(found.start..).anchored(Anchored::Yes);
             let mut state = OverlappingState::start();
             // it gives up at what it does not know: a `\b` beside a letter that is not ASCII
-            while dfa.try_search_overlapping_fwd(cache, &input, &mut state).is_ok()
+            while dfa.try_search_overlapping_fwd(&mut cache, &input, &mut state).is_ok()
                 && let Some(end) = state.get_match().map(|end| end.offset())
             {
-                if !self.word
-                    || !line[end..]
-                        .chars()
-                        .next()
-                        .is_some_and(|c| self.word_character.is_match(c.encode_utf8(&mut [0; 4])))
-                {
+                if self.bounds.is_free_after(line, end) {
                     last = Some(end);
                 }
             }
         }
-        let as_found = !self.word || !self.is_word(line[found.end..].chars().next());
-        last.or(as_found.then_some(found.end))
+        last.or(self.bounds.is_free_after(line, found.end).then_some(found.end))
     }
 
-    fn is_word(&self, c: Option<char>) -> bool {
-        c.is_some_and(|c| self.word_character.is_match(c.encode_utf8(&mut [0; 4])))
+    /// What finds every end of a match that begins at a place.
+    fn all_ends(&self) -> Option<Box<Finder>> {
+        let config = DFA::config().match_kind(MatchKind::All).unicode_word_boundary(true);
+        let dfa = DFA::builder().configure(config).build(self.regex.as_str()).ok()?;
+        let cache = Mutex::new(dfa.create_cache());
+        Some(Box::new((dfa, cache)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
+
+    use crate::search::pattern::Pattern;
+    use crate::search::query::{Mode, Query};
+
+    fn query(search: &str, options: &str) -> Query {
+        let query = Query::from_url(vec!["web".parse().expect("a name")], options).expect(options);
+        Query { search: search.to_owned(), ..query }
+    }
 
     #[track_caller]
     fn check(search: &str, options: &str, text: &str, expect: &[&str]) {
-        let query = Query::from_url(vec!["web".parse().expect("a name")], options).expect(options);
-        let mut parts = Parts::new(&Query { search: search.to_owned(), ..query }).expect(search);
-        let found: Vec<&str> = parts.of(text).into_iter().map(|part| &text[part]).collect();
+        let pattern = Pattern::new(&query(search, options)).expect(search);
+        let found: Vec<&str> = pattern.parts(text).into_iter().map(|part| &text[part]).collect();
         assert_eq!(found, expect, "{search} {options}");
     }
 
@@ -113,7 +191,66 @@ mod tests {
         check("-", "word=1", "-- a-", &["-", "-"]);
         check("é", "word=1", "é éa ²é²", &["é", "é"]);
         check(r"\bé|\bét", "mode=regex", "été", &["é"]);
+        check("foo\nfood", "word=1", "food foods foo", &["food", "foo"]);
         check("a", "invert=1", "bab", &[]);
         check("", "", "bab", &[]);
+    }
+
+    /// What grep -o prints of a line, found out one place after the other.
+    fn plainly(regex: &str, word: bool, line: &str) -> (Vec<std::ops::Range<usize>>, bool) {
+        let whole = regex::Regex::new(&format!(r"(?i)\A(?:{regex})\z")).expect(regex);
+        let is_word = |c: Option<char>| word && c.is_some_and(|c| c == '_' || c.is_alphanumeric());
+        let places: Vec<usize> = line.char_indices().map(|(at, _)| at).chain([line.len()]).collect();
+        let (mut parts, mut any, mut at) = (Vec::new(), false, 0);
+        for &start in &places {
+            let mut ends = places.iter().copied().filter(|end| {
+                *end >= start
+                    && whole.is_match(&line[start..*end])
+                    && !is_word(line[..start].chars().next_back())
+                    && !is_word(line[*end..].chars().next())
+            });
+            let last = ends.next_back();
+            any |= last.is_some();
+            if let Some(end) = last.filter(|end| start >= at && *end > start) {
+                parts.push(start..end);
+                at = end;
+            }
+        }
+        (parts, any)
+    }
+
+    fn regexes() -> impl Strategy<Value = String> {
+        let leaf = "[a-c_ .é-]{1,2}".prop_map(|text| regex::escape(&text));
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 1..4).prop_map(|parts| parts.concat()),
+                proptest::collection::vec(inner.clone(), 1..4).prop_map(|parts| format!("(?:{})", parts.join("|"))),
+                (inner, proptest::sample::select(vec!["*", "+", "?", "{2}"]))
+                    .prop_map(|(part, times)| format!("(?:{part}){times}")),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn parts_and_marks_and_matches_are_what_a_plain_search_finds(
+            regex in regexes(),
+            literal in "[a-cA-C_ .é-]{1,3}",
+            line in "[a-cA-C_ .éÉ-]{0,12}",
+            is_regex: bool,
+            word: bool,
+        ) {
+            let (mode, search, plain) = match is_regex {
+                true => (Mode::Regex, regex.clone(), regex),
+                false => (Mode::Literal, literal.clone(), regex::escape(&literal)),
+            };
+            let pattern = Pattern::new(&Query { mode, word, ..query(&search, "") }).expect("a pattern");
+            let (parts, any) = plainly(&plain, word, &line);
+            prop_assert_eq!(&pattern.parts(&line), &parts);
+            prop_assert_eq!(pattern.matches(&line, Vec::<String>::new), any);
+            let covered = |ranges: &[std::ops::Range<usize>]| ranges.iter().flat_map(Clone::clone).collect::<Vec<_>>();
+            prop_assert_eq!(covered(&pattern.marks(&line)), covered(&parts));
+        }
     }
 }

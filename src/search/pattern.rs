@@ -5,11 +5,12 @@
 
 use std::ops::Range;
 
-use regex::{Regex, RegexBuilder};
+use regex::RegexBuilder;
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Hir, Look};
+use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 
 use crate::search::narrow;
+use crate::search::parts::{Bounds, Parts};
 use crate::search::query::{Mode, Query, Within};
 use crate::sphinx::text::{Ask, Decided, deciding};
 
@@ -33,9 +34,7 @@ pub struct Pattern {
 
 #[derive(Debug)]
 struct Term {
-    regex: Regex,
-    /// the same as group 1, with no word's character beside it where there must be none
-    bounded: Option<Regex>,
+    parts: Parts,
     negated: bool,
     /// no match reaches over a newline, whatever the text: no need to cut it into lines
     within_line: bool,
@@ -58,12 +57,6 @@ impl Pattern {
         let is_plain = query.mode == Mode::Literal && !(query.case || query.word || query.invert);
         let decided = is_plain.then(|| deciding(&query.search)).flatten();
         Ok(Pattern { clauses, ask, decided, invert: query.invert, anywhere })
-    }
-
-    /// The first of its regexes, where matching is all that is asked of it.
-    pub fn first(&self) -> Option<&Regex> {
-        let term = self.clauses.first().and_then(|clause| clause.first()).filter(|_| !self.invert);
-        term.map(|term| &term.regex)
     }
 
     /// What every record that matches has in its full-text field.
@@ -99,31 +92,35 @@ impl Pattern {
         match self.clauses.as_slice() {
             [] => true,
             [clause] if clause.iter().all(|term| term.within_line && !term.negated) => {
-                clause.iter().any(|term| term.is_match(text))
+                clause.iter().any(|term| term.parts.are_in(text))
             }
             clauses => lines(text).any(|line| {
-                let holds = |term: &Term| term.is_match(line) != term.negated;
+                let holds = |term: &Term| term.parts.are_in(line) != term.negated;
                 clauses.iter().all(|clause| clause.iter().any(holds))
             }),
         }
     }
 
-    /// Where a text matches: ranges of bytes, in order, none within another.
-    pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
-        let mut marks: Vec<Range<usize>> = Vec::new();
-        if self.invert {
-            return marks;
-        }
-        for term in self.clauses.iter().flatten().filter(|term| !term.negated) {
+    /// What grep -o prints of a text, as ranges of bytes: of each line, none empty; of several words, of each by itself.
+    pub fn parts(&self, text: &str) -> Vec<Range<usize>> {
+        self.first_parts(text, usize::MAX)
+    }
+
+    fn first_parts(&self, text: &str, most: usize) -> Vec<Range<usize>> {
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        for term in self.clauses.iter().flatten().filter(|term| !self.invert && !term.negated) {
             for line in lines(text) {
                 let from = line.as_ptr() as usize - text.as_ptr() as usize;
-                let found = term.found(line).map(|found| from + found.start..from + found.end);
-                marks.extend(found.filter(|mark| !mark.is_empty()).take(MARKS));
-                if marks.len() >= MARKS {
-                    break;
-                }
+                let room = most.saturating_sub(parts.len());
+                parts.extend(term.parts.of(line).take(room).map(|part| from + part.start..from + part.end));
             }
         }
+        parts
+    }
+
+    /// The same in order, none within another, those that touch as one.
+    pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
+        let mut marks = self.first_parts(text, MARKS);
         marks.sort_by_key(|mark| (mark.start, mark.end));
         marks.dedup_by(|next, mark| {
             let overlap = next.start <= mark.end;
@@ -139,31 +136,9 @@ impl Pattern {
 impl Term {
     fn is_in(&self, text: &str) -> bool {
         match self.within_line {
-            true => self.is_match(text),
-            false => lines(text).any(|line| self.is_match(line)),
+            true => self.parts.are_in(text),
+            false => lines(text).any(|line| self.parts.are_in(line)),
         }
-    }
-
-    /// The plain regex is the quicker one, and says no to most.
-    fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(text) && self.bounded.as_ref().is_none_or(|bounded| bounded.is_match(text))
-    }
-
-    /// Where it matches, one after the other. What stands between two matches may bound both.
-    fn found(&self, text: &str) -> impl Iterator<Item = Range<usize>> {
-        let mut at = Some(0);
-        std::iter::from_fn(move || {
-            let from = at.filter(|at| *at <= text.len())?;
-            let found = match &self.bounded {
-                None => self.regex.find_at(text, from)?.range(),
-                Some(bounded) => bounded.captures_at(text, from)?.get(1)?.range(),
-            };
-            at = match found.is_empty() {
-                false => Some(found.end),
-                true => text[found.end..].chars().next().map(|c| found.end + c.len_utf8()),
-            };
-            Some(found)
-        })
     }
 }
 
@@ -176,34 +151,28 @@ pub fn lines(text: &str) -> impl Iterator<Item = &str> {
 fn literal(text: &str, query: &Query) -> Result<(Term, Ask), String> {
     let lines = text.split('\n').map(|line| parse(&regex::escape(line), query)).collect::<Result<Vec<_>, _>>()?;
     let bounds = Bounds { left: query.word, right: query.word };
-    term(Hir::alternation(lines), bounds, LITERAL_SIZE, false, !text.contains('\n'))
+    let one_line = !text.contains('\n');
+    term(
+        Hir::alternation(lines),
+        bounds,
+        LITERAL_SIZE,
+        Kind { is_literal: one_line, within_line: one_line, negated: false },
+    )
 }
 
 fn regex(text: &str, query: &Query) -> Result<(Term, Ask), String> {
     let lines = text.split('\n').map(|line| parse(line, query)).collect::<Result<Vec<_>, _>>()?;
     let bounds = Bounds { left: query.word, right: query.word };
-    term(Hir::alternation(lines), bounds, REGEX_SIZE, false, false)
+    term(Hir::alternation(lines), bounds, REGEX_SIZE, Kind { is_literal: false, within_line: false, negated: false })
 }
 
-/// grep's -w: no letter, digit or underscore beside the match; of all matches that there are, one has to be so. A regex's
-/// own `\b` is another thing: it takes an accent that is a character of its own for a part of the word.
+/// Of a term.
 #[derive(Clone, Copy)]
-struct Bounds {
-    left: bool,
-    right: bool,
-}
-
-impl Bounds {
-    /// The same for the index, whose words have no other characters than those of grep's.
-    fn closed(self, hir: Hir) -> Hir {
-        let look = |yes: bool, look| if yes { Hir::look(look) } else { Hir::empty() };
-        Hir::concat(vec![look(self.left, Look::WordStartHalfUnicode), hir, look(self.right, Look::WordEndHalfUnicode)])
-    }
-
-    fn regex(self, inner: &str) -> String {
-        let (left, right) = (r"(?:(?m:^)|[^\p{Alphabetic}\p{Nd}_])", r"(?:(?m:$)|[^\p{Alphabetic}\p{Nd}_])");
-        format!("{}({inner}){}", if self.left { left } else { "" }, if self.right { right } else { "" })
-    }
+struct Kind {
+    /// a match has but one end
+    is_literal: bool,
+    within_line: bool,
+    negated: bool,
 }
 
 fn parse(pattern: &str, query: &Query) -> Result<Hir, String> {
@@ -221,7 +190,7 @@ fn parse(pattern: &str, query: &Query) -> Result<Hir, String> {
 
 /// The regex is made from the parsed form's own text, which has nothing in it that could reach beyond its part (`(?x)`
 /// with a comment at its end).
-fn term(hir: Hir, bounds: Bounds, size: usize, negated: bool, within_line: bool) -> Result<(Term, Ask), String> {
+fn term(hir: Hir, bounds: Bounds, size: usize, kind: Kind) -> Result<(Term, Ask), String> {
     let compiled = |text: &str| {
         RegexBuilder::new(text).size_limit(size).build().map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => {
@@ -231,11 +200,34 @@ fn term(hir: Hir, bounds: Bounds, size: usize, negated: bool, within_line: bool)
                 .to_owned(),
         })
     };
-    let text = hir.to_string();
+    let text = grouped(&hir).to_string();
     let regex = compiled(&text)?;
-    let bounded = if bounds.left || bounds.right { Some(compiled(&bounds.regex(&text))?) } else { None };
-    let ask = if negated { Ask::All } else { narrow::asking(&bounds.closed(hir)) };
-    Ok((Term { regex, bounded, negated, within_line }, ask))
+    let parts = match kind.is_literal {
+        true => Parts::of_literal(regex, bounds),
+        false if bounds.any() => Parts::of_regex(regex, bounds, Some(compiled(&bounds.regex(&text))?)),
+        false => Parts::of_regex(regex, bounds, None),
+    };
+    let ask = if kind.negated { Ask::All } else { narrow::asking(&bounds.closed(hir)) };
+    Ok((Term { parts, negated: kind.negated, within_line: kind.within_line }, ask))
+}
+
+/// A repetition of a repetition as one of a group: `(?:a+)?` is written `a+?` otherwise, which is another regex.
+fn grouped(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Repetition(Repetition { min, max, greedy, sub }) => {
+            let is_one = matches!(sub.kind(), HirKind::Repetition(_));
+            let sub = Box::new(grouped(sub));
+            // which group it is, nobody asks
+            let sub = if is_one { Box::new(Hir::capture(Capture { index: 1, name: None, sub })) } else { sub };
+            Hir::repetition(Repetition { min: *min, max: *max, greedy: *greedy, sub })
+        }
+        HirKind::Capture(Capture { index, sub, .. }) => {
+            Hir::capture(Capture { index: *index, name: None, sub: Box::new(grouped(sub)) })
+        }
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(grouped).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(grouped).collect()),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => hir.clone(),
+    }
 }
 
 /// All words, in any order: `"a phrase"`, `-not` (before a letter, digit, `_` or quote; `->` is itself), `a | b` (which binds tighter than the space), `prefix*`.
@@ -264,7 +256,7 @@ fn words(text: &str, query: &Query) -> Result<Vec<Vec<(Term, Ask)>>, String> {
             continue;
         }
         let (hir, bounds) = phrase(word, is_prefix, query)?;
-        let term = term(hir, bounds, LITERAL_SIZE, negated, true)?;
+        let term = term(hir, bounds, LITERAL_SIZE, Kind { is_literal: true, within_line: true, negated })?;
         match clauses.last_mut() {
             Some(clause) if joins => clause.push(term),
             _ => clauses.push(vec![term]),
@@ -324,6 +316,14 @@ mod tests {
         check("straße", "", "STRAßE¦STRASSE", "STRAßE");
         check("a\nb", "", "a¦b¦c", "a¦b");
         check("日", "", "日本¦本", "日本");
+    }
+
+    #[test]
+    fn a_repetition_of_a_repetition_is_one() {
+        check("^(?:[0-9]+)?ms$", "mode=regex", "ms¦17ms¦x17ms", "ms¦17ms");
+        check("^(?:a{2})?$", "mode=regex", "¦a¦aa¦aaaa", "¦aa");
+        check("^(?:a{2})*$", "mode=regex", "¦a¦aa¦aaaa", "¦aa¦aaaa");
+        check("^a{2}{2}$", "mode=regex", "aa¦aaaa", "aaaa");
     }
 
     #[test]

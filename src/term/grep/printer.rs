@@ -9,14 +9,14 @@ use super::{Form, Options, coloured};
 use crate::config::Index;
 use crate::rows::Rows;
 use crate::search::Line;
-use crate::search::parts::Parts;
+use crate::search::pattern::Pattern;
 use crate::search::query::Format;
 use crate::time::Ts;
 
 pub struct Printer<'a> {
     rows: Rows<'a>,
     /// of the parts to print; None: whole records
-    parts: Option<Parts>,
+    parts: Option<Pattern>,
     out: BufWriter<Box<dyn Write>>,
     pager: Option<Pager>,
     printed: Printed,
@@ -36,7 +36,7 @@ impl<'a> Printer<'a> {
         rows.coloured = is_text && coloured(options);
         rows.bare = options.form == Form::Messages;
         let parts = match options.form {
-            Form::Parts => Some(Parts::new(&options.query)?),
+            Form::Parts => Some(Pattern::new(&options.query)?),
             _ => None,
         };
         let pager = if options.follow { None } else { Pager::start() };
@@ -61,10 +61,10 @@ impl<'a> Printer<'a> {
             self.printed.matches += 1;
             self.printed.last = Some(hit.place.ts);
         }
-        let written = match (&mut self.parts, line) {
+        let written = match (&self.parts, line) {
             (None, line) => self.out.write_all(self.rows.line(line).as_bytes()),
-            (Some(parts), Line::Match(hit)) => {
-                let parts = parts.of(&hit.record.message);
+            (Some(pattern), Line::Match(hit)) => {
+                let parts = pattern.parts(&hit.record.message);
                 self.out.write_all(self.rows.parts(&hit.record.message, &parts).as_bytes())
             }
             (Some(_), Line::Gap) => self.out.write_all(self.rows.gap().as_bytes()),
