@@ -163,6 +163,10 @@ fn check(parameters: &str, expected: &[usize], limit: usize) {
 fn a_search_that_takes_longer_goes_on_to_its_end() {
     let mut matching = records(Stack::shared()).matching.clone();
     check(&format!("search={}", encoded(PATTERN)), &matching, 3);
+    let Records { start, .. } = records(Stack::shared());
+    let url = format!("/grep/budget/?start_ts={start}&mode=regex&limit=3&search={}", encoded(PATTERN));
+    let (word, count) = alco(Stack::shared(), BUDGETS[0]).page(&url).count();
+    assert!(word == "at least" && count <= MATCHES as u64, "{word} {count}");
     matching.reverse();
     check(&format!("search={}&order=desc", encoded(PATTERN)), &matching, 3);
 }

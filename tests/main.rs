@@ -15,6 +15,7 @@ mod context;
 mod counted;
 mod days;
 mod fidelity;
+mod figures;
 mod filters;
 mod follow;
 mod formats;

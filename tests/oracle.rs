@@ -3,7 +3,7 @@
 //!
 //! `make soak` runs the long form: ten seeds, 500 patterns each; ORACLE_SEEDS=3-5 or 3, and ORACLE_PATTERNS=50, choose another.
 
-mod corpus;
+pub mod corpus;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -78,8 +78,15 @@ pub struct Figures<'a> {
     missing: Cell<bool>,
 }
 
-/// Values as searchd prints them, and how often.
-type Groups = Rc<Vec<(String, u64)>>;
+/// Values as searchd prints them, and how often; of arrays, each element.
+#[derive(Debug)]
+struct Grouped {
+    values: Vec<(String, u64)>,
+    /// searchd takes for null what is not: true, false, an empty array, and prints the string "NULL" like it
+    hides: bool,
+}
+
+type Groups = Rc<Grouped>;
 
 impl Searcher {
     /// For matches that are seen anyway; it is to be used only if these turn out to be all.
@@ -258,19 +265,21 @@ impl<'a> Figures<'a> {
             (Some((_, counts)), _) => counts.clone(),
         };
         let mut exact = self.rest != Some(Of::Candidates);
+        let mut hides = false;
         let paths = column_paths(column);
         for (_, slice, narrowing) in self.asked() {
             for path in &paths {
                 let groups = self.groups(slice, narrowing, path)?;
-                exact &= groups.len() < GROUPS;
-                groups.iter().for_each(|(text, n)| column::take_printed(text, *n, &mut counts));
+                exact &= groups.values.len() < GROUPS;
+                hides |= groups.hides;
+                groups.values.iter().for_each(|(text, n)| column::take_printed(text, *n, &mut counts));
             }
         }
         exact &= !self.missing.get();
         // where searchd cannot be asked, or prints what is another value in truth by which nothing would be found, only the
         // records tell
         let altered = |counts: &Counts| counts.keys().any(|value| value.contains(ALTERED));
-        if self.rest.is_some() && (paths.is_empty() || exact && altered(&counts)) {
+        if self.rest.is_some() && (paths.is_empty() || exact && (hides || altered(&counts))) {
             let mut told = Counts::new();
             let checking = self.scope.at_most(CHECKING);
             let take = |_: Ts, columns: &str| column::take(columns, column, &mut told);
@@ -313,8 +322,17 @@ impl<'a> Figures<'a> {
         if let Some(groups) = self.grouped.borrow().get(&key) {
             return Ok(groups.clone());
         }
-        let rows = self.rows(slice, narrowing, &format!("{path} AS v, COUNT(*) AS n"), "v", GROUPS)?;
-        let groups = Rc::new(rows.iter().map(|row| (row.text(0), row.int(1).unwrap_or(0) as u64)).collect());
+        let count = |row: &Row| row.int(1).unwrap_or(0) as u64;
+        let rows = self.rows(slice, narrowing, &format!("GROUPBY() AS g, COUNT(*) AS n, {path} AS v"), "v", GROUPS)?;
+        let values: Vec<(String, u64)> = rows.iter().map(|row| (row.text(0), count(row))).collect();
+        let nulls: u64 = values.iter().filter(|(text, _)| matches!(text.as_str(), "" | "NULL")).map(|(_, n)| n).sum();
+        let mut hides = false;
+        if nulls > 0 {
+            let rows = self.rows(slice, narrowing, &format!("({path} IS NULL) AS z, COUNT(*) AS n"), "z", 2)?;
+            let absent: u64 = rows.iter().filter(|row| row.int(0) == Some(1)).map(count).sum();
+            hides = absent != nulls;
+        }
+        let groups = Rc::new(Grouped { values, hides });
         self.grouped.borrow_mut().insert(key, Rc::clone(&groups));
         Ok(groups)
     }
@@ -367,8 +385,8 @@ impl<'a> Figures<'a> {
         let (mut values, mut all) = (Vec::new(), true);
         for path in paths {
             let groups = self.groups(slice, narrowing, path)?;
-            all &= groups.len() < GROUPS;
-            let mut texts: Vec<String> = groups.iter().map(|(text, _)| text.clone()).collect();
+            all &= groups.values.len() < GROUPS;
+            let mut texts: Vec<String> = groups.values.iter().map(|(text, _)| text.clone()).collect();
             texts.sort();
             texts.dedup();
             let before = texts.len();

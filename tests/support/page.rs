@@ -48,11 +48,19 @@ impl Page {
     /// How many match, where the page is sure of it.
     #[track_caller]
     pub fn total(&self) -> u64 {
+        let (word, count) = self.count();
+        assert_eq!(word, "exactly", "{count}");
+        count
+    }
+
+    /// What is said of how many match: `exactly`, `at least`, `at most`, and the number.
+    #[track_caller]
+    pub fn count(&self) -> (String, u64) {
         let (_, total) = self.html.split_once("<p class=\"total\">").expect("a page of a log");
-        let total = text(total.split_once(" in ").unwrap().0);
-        let words: Vec<&str> = total.split_whitespace().collect();
-        assert_eq!(words[0], "exactly", "{total}");
-        words[1].replace(',', "").parse().unwrap()
+        let total = text(total.split_once("</p>").unwrap().0);
+        let number = total.find(|c: char| c.is_ascii_digit()).expect("a number");
+        let (word, rest) = total.split_at(number);
+        (word.trim().to_owned(), rest.split(' ').next().unwrap().replace(',', "").parse().unwrap())
     }
 
     /// The address behind a link, found by a piece of its tag, such as `rel="next"`.

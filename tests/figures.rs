@@ -1,0 +1,279 @@
+//! The figures of a search (how many, when, of which values) against a plain reading of the same records: what is called exact
+//! is exact, what is called a bound is one. And what matches in the columns: counted, led to, and marked where it is.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use jiff::{SignedDuration, Timestamp};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use regex::{Regex, RegexBuilder};
+use serde_json::{Value, json};
+
+use crate::oracle::corpus::{Record, corpus};
+use crate::support::{Alco, Publisher, SOON, Stack, soak};
+
+const RECORDS: usize = 3000;
+const SEARCHES: usize = 60;
+const INDEXES: [&str; 2] = ["figures", "figures_all"];
+const COLUMNS: [&str; 5] = ["levelname", "host", "status", "tags", "odd"];
+/// What searchd prints like something else, or groups by elements.
+const ODD: [&str; 12] = [
+    "true",
+    "false",
+    "null",
+    "\"NULL\"",
+    "\"\"",
+    "[]",
+    "[\"x\",\"x\"]",
+    "[1,\"1\",null]",
+    "1",
+    "\"true\"",
+    "{\"a\":1}",
+    "[true]",
+];
+
+type Accepts = fn(&Record) -> bool;
+
+/// Filters, and the column of each.
+const FILTERS: [(&str, &str, Accepts); 6] = [
+    ("levelname", "levelname=ERROR&levelname=WARNING", |r| matches!(r.level, "ERROR" | "WARNING")),
+    ("levelname", "levelname__not=INFO", |r| r.level != "INFO"),
+    ("status", "status__gt=301", |r| number(&r.status).is_some_and(|n| n > 301.0)),
+    ("status", "status=200", |r| number(&r.status) == Some(200.0)),
+    ("tags", "tags=slow", |r| r.tags.contains(&"slow")),
+    ("host", "host__like=web-0", |r| r.host.starts_with("web-0")),
+];
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn publish(routing_key: &str, bodies: impl IntoIterator<Item = String>) {
+    let mut publisher = Publisher::open(&Stack::shared().amqp);
+    publisher.publish("logstash", routing_key, bodies);
+    publisher.close();
+}
+
+/// A pattern of some line, in ASCII, and a regex for the lines that it is in.
+fn pattern(random: &mut Rng, records: &[Record]) -> (String, Regex) {
+    let regex = |text: &str| RegexBuilder::new(text).case_insensitive(true).multi_line(true).build().unwrap();
+    loop {
+        let message = &records[random.usize(..records.len())].message;
+        let line = message.split('\n').next().unwrap();
+        let from = random.usize(..line.len().max(1));
+        let length = [1, 2, 3, 5, 9, 20][random.usize(..6)];
+        let Some(slice) = line.get(from..(from + length).min(line.len())) else { continue };
+        if !slice.is_ascii() || slice.trim().is_empty() || slice.contains('@') {
+            continue;
+        }
+        let escaped = regex::escape(slice);
+        return match random.u32(..5) {
+            0 => {
+                let words = slice.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+                let Some(word) = words.max_by_key(|word| word.len()) else { continue };
+                (
+                    format!("mode=words&search={word}"),
+                    regex(&format!(r"(?:^|[^\p{{Alphabetic}}\p{{Nd}}_]){word}(?:$|[^\p{{Alphabetic}}\p{{Nd}}_])")),
+                )
+            }
+            1 => (format!("mode=regex&search={}", encoded(&escaped)), regex(&escaped)),
+            2 => (
+                format!("mode=regex&search={}", encoded(&format!("{escaped}.*[0-9]{{2}}"))),
+                regex(&format!("{escaped}.*[0-9]{{2}}")),
+            ),
+            // every record
+            3 if random.u32(..3) == 0 => (String::new(), regex("")),
+            _ => (format!("search={}", encoded(slice)), regex(&escaped)),
+        };
+    }
+}
+
+/// What a reader sees of a column's values.
+fn texts(record: &Record, column: &str) -> Vec<String> {
+    let shown = |value: &Value| match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        value => Some(value.to_string()),
+    };
+    match column {
+        "levelname" => vec![record.level.to_owned()],
+        "host" => vec![record.host.clone()],
+        "status" => shown(&record.status).into_iter().collect(),
+        "tags" => record.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        _ => match &serde_json::from_str::<Value>(&record.body).unwrap()["odd"] {
+            Value::Array(values) => values.iter().filter_map(shown).collect(),
+            Value::Object(_) => Vec::new(),
+            value => shown(value).into_iter().collect(),
+        },
+    }
+}
+
+fn time(text: &Value) -> Timestamp {
+    text.as_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_figure_that_is_called_exact_is_what_a_plain_reading_gives() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &INDEXES.map(|index| stack.index(index)).concat());
+    let start = Timestamp::now() - SignedDuration::from_mins(10);
+    let start = Timestamp::from_microsecond(start.as_microsecond()).unwrap();
+    let mut records = corpus(77, RECORDS, start);
+    for (n, record) in records.iter_mut().enumerate().filter(|(n, _)| n % 3 == 0) {
+        let odd = ODD[n / 3 % ODD.len()];
+        record.body = record.body.replacen('{', &format!("{{\"odd\":{odd},"), 1);
+    }
+    publish("figures.x", records.iter().map(|record| record.body.clone()));
+    INDEXES.iter().for_each(|index| stack.settled_count(index, RECORDS as u64, SOON));
+    let length = records.last().unwrap().at.duration_since(start).as_micros() as i64;
+
+    let mut random = Rng::with_seed(3);
+    let (mut exact, mut asked, mut some) = (0, 0, 0);
+    for n in 0..if soak() { SEARCHES * 10 } else { SEARCHES } {
+        let (search, matches) = pattern(&mut random, &records);
+        let filter = (random.u32(..2) == 0).then(|| FILTERS[random.usize(..FILTERS.len())]);
+        let (from, to) = match random.u32(..3) {
+            0 => (0, length + 1),
+            _ => {
+                let from = random.i64(0..length);
+                (from, from + 1 + random.i64(0..length))
+            }
+        };
+        let (from, to) = (start + SignedDuration::from_micros(from), start + SignedDuration::from_micros(to));
+        let url = format!(
+            "?start_ts={from}&end_ts={to}&{search}{}",
+            filter.map_or(String::new(), |(_, filter, _)| format!("&{filter}"))
+        );
+        let index = INDEXES[n % 2];
+        let in_range = |record: &&Record| from <= record.at && record.at < to && matches.is_match(&record.message);
+        let matching: Vec<&Record> = records.iter().filter(in_range).collect();
+        let found: Vec<&Record> =
+            matching.iter().copied().filter(|record| filter.is_none_or(|(.., accepts)| accepts(record))).collect();
+        some += usize::from(!found.is_empty());
+
+        let page = alco.page(&format!("/grep/{index}/{url}"));
+        let (word, count) = page.count();
+        let truth = found.len() as u64;
+        let holds = match word.as_str() {
+            "exactly" => count == truth,
+            "at least" => count <= truth,
+            _ => count >= truth,
+        };
+        assert!(holds, "{word} {count}, and {truth} are there: /grep/{index}/{url}");
+        asked += 1;
+        exact += usize::from(word == "exactly");
+
+        let get = |what: &str| -> Value {
+            let reply = alco.get(&format!("/api/grep/{index}/{what}/{url}"));
+            assert_eq!(reply.status, 200, "{url}: {}", reply.body);
+            serde_json::from_str(&reply.body).unwrap()
+        };
+        let histogram = get("histogram");
+        if histogram["exact"] == true {
+            exact += 1;
+            for bar in histogram["bars"].as_array().unwrap() {
+                let (from, to) = (time(&bar["start"]), time(&bar["end"]));
+                let within = |level: &str| {
+                    let is_in = |record: &&&Record| from <= record.at && record.at < to && record.level.contains(level);
+                    found.iter().filter(is_in).count() as u64
+                };
+                let expected = json!({"start": bar["start"], "end": bar["end"], "total": within(""), "warnings": within("WARNING"), "errors": within("ERROR")});
+                assert_eq!(*bar, expected, "/grep/{index}/{url}");
+            }
+            let sum: u64 = histogram["bars"].as_array().unwrap().iter().map(|bar| bar["total"].as_u64().unwrap()).sum();
+            assert_eq!(sum, truth, "/grep/{index}/{url}");
+        }
+        asked += 1;
+
+        for column in COLUMNS {
+            // without the column's own filter
+            let counted = if filter.is_some_and(|(of, ..)| of == column) { &matching } else { &found };
+            let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+            for text in counted.iter().flat_map(|record| texts(record, column)) {
+                *expected.entry(text).or_default() += 1;
+            }
+            let values = get(&format!("values/{column}"));
+            asked += 1;
+            if values["exact"] == true {
+                exact += 1;
+                let pair =
+                    |value: &Value| (value["value"].as_str().unwrap().to_owned(), value["count"].as_u64().unwrap());
+                let got: BTreeMap<String, u64> = values["values"].as_array().unwrap().iter().map(pair).collect();
+                assert_eq!(got, expected, "{column} of /grep/{index}/{url}");
+            }
+            // beside the page's lines, as far as there is room
+            if !page.html.contains("counted in part") {
+                for (value, count, _) in page.values(column) {
+                    let value = value.trim_start_matches(['✓', '≠', ' ']);
+                    assert_eq!(Some(&count), expected.get(value), "{value} of /grep/{index}/{url}");
+                }
+            }
+        }
+    }
+    println!("{exact} of {asked} figures are exact; {some} searches find something");
+    assert!(exact * 2 > asked && some * 2 > asked / 6, "{exact} of {asked}, {some}");
+}
+
+#[test]
+fn what_matches_in_columns_is_counted_led_to_and_marked() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &["within", "within_all"].map(|index| stack.index(index)).concat());
+    let body = |n: usize| {
+        let mut record =
+            json!({"@timestamp": Timestamp::now().to_string(), "message": format!("record {n}"), "seq": n});
+        match n % 10 {
+            0..3 => record["host"] = "db-shownsomewhere.example".into(),
+            3 => record["context"] = json!({"request": [{"user": "x nestedsomewhere"}, 7]}),
+            4 | 5 => record["tags"] = json!(["a", "listedSomewhere & more"]),
+            6 => record["exc_info"] = format!("Traceback\n{}\nfoldedsomewhere", "line\n".repeat(20)).into(),
+            7 => record["number"] = json!(123_456_789),
+            _ => {}
+        }
+        record.to_string()
+    };
+    publish("within.x", (0..40).map(body));
+    let both = ["within", "within_all"];
+    both.iter().for_each(|index| stack.settled_count(index, 40, SOON));
+    for index in both {
+        for (search, count, where_) in [
+            ("shownsomewhere", 12, "<span class=\"c\">db-<mark>shownsomewhere</mark>.example</span>"),
+            ("NESTEDsome", 4, "<b>context.request</b> x <mark>nestedsome</mark>where"),
+            ("somewhere & m", 8, "<b>tags</b> a, listed<mark>Somewhere &amp; m</mark>ore"),
+            ("foldedsomewhere", 4, "<mark>foldedsomewhere</mark></pre>"),
+            ("345678", 4, "<b>number</b> 12<mark>345678</mark>9"),
+        ] {
+            let path = format!("/grep/{index}/?start_ts=-1h&columns=host&search={}", encoded(search));
+            let page = alco.page(&path);
+            assert_eq!((page.lines().len(), page.total()), (0, 0), "{path}");
+            let link = page.link_called(&format!("{count} records")).unwrap_or_else(|| panic!("{path}: {}", page.html));
+            let all = alco.page(&link);
+            assert_eq!((all.lines().len(), all.total()), (count, count as u64), "{link}");
+            assert_eq!(all.html.matches(where_).count(), count, "{link}: {}", all.html);
+            assert_eq!(all.html.matches("<mark>").count(), count, "{link}");
+        }
+        let page = alco.page(&format!("/grep/{index}/?start_ts=-1h&search=nowhere"));
+        assert!(page.html.contains("Nor does any column match"), "{}", page.html);
+    }
+}
+
+#[test]
+fn what_is_too_much_to_check_is_told_as_a_bound() {
+    const MANY: u64 = 20_000;
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &format!("[http]\nsearch_budget = 100ms\n{}", stack.index("bounds")));
+    let time = Timestamp::now() - SignedDuration::from_secs(60);
+    let message = |n: u64| format!(r#"{{"@timestamp":"{time}","message":"a common line {}","seq":{n}}}"#, n % 2);
+    publish("bounds.x", (0..MANY).map(message));
+    stack.settled_count("bounds", MANY, SOON * 3);
+    let path = format!("/grep/bounds/?start_ts={time}&mode=regex&limit=5");
+    let search = encoded("common [k-m]ine 1");
+    let (word, count) = alco.page(&format!("{path}&search={search}")).count();
+    assert!(word == "at most" && count >= MANY / 2, "{word} {count}");
+    let reply = alco.get(&format!("/api/grep/bounds/histogram/?start_ts={time}&mode=regex&search={search}"));
+    let histogram: Value = serde_json::from_str(&reply.body).unwrap();
+    assert_eq!(histogram["exact"], false, "{histogram}");
+}
