@@ -60,7 +60,7 @@ pub struct Collected {
     /// the newest record's own time
     pub newest: Moment,
     /// messages that wait in the queue
-    pub backlog: AtomicU64,
+    pub backlog: Backlog,
     /// workers that collect at this moment
     pub working: AtomicI64,
 }
@@ -114,6 +114,28 @@ impl Moment {
     }
 }
 
+/// As it was when a worker last asked. One that waits for a server does not ask, and meanwhile it grows.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    messages: AtomicU64,
+    asked: Moment,
+}
+
+/// Workers ask every 5 s.
+const OUTDATED_MICROS: i64 = 15_000_000;
+
+impl Backlog {
+    pub fn set(&self, messages: u64, now: Ts) {
+        self.messages.store(messages, Relaxed);
+        self.asked.set(now);
+    }
+
+    pub fn get(&self, now: Ts) -> Option<u64> {
+        let asked = self.asked.get()?;
+        (now.micros() - asked.micros() < OUTDATED_MICROS).then(|| self.messages.load(Relaxed))
+    }
+}
+
 /// A worker that has had a delivery in hand for so long without storing it waits for a server.
 const STALLED_MICROS: i64 = 10_000_000;
 
@@ -140,7 +162,7 @@ impl Collected {
             last_insert: Moment::default(),
             last_ack: Moment::default(),
             newest: Moment::default(),
-            backlog: AtomicU64::new(0),
+            backlog: Backlog::default(),
             working: AtomicI64::new(0),
         }
     }
@@ -225,7 +247,8 @@ impl Metrics {
             let age = |c: &Collected| moment(c).get().map(|ts| (now.micros() - ts.micros()).max(0) as f64 / 1e6);
             out.each(&format!("alco_last_{name}_age_seconds"), "gauge", help, &self.indexes, age);
         }
-        let backlog = |c: &Collected| (c.working.load(Relaxed) > 0).then(|| c.backlog.load(Relaxed) as f64);
+        let backlog =
+            |c: &Collected| c.backlog.get(now).filter(|_| c.working.load(Relaxed) > 0).map(|messages| messages as f64);
         out.each("alco_backlog_messages", "gauge", "Messages that wait in the queue", &self.indexes, backlog);
         let working = |c: &Collected| Some(c.working.load(Relaxed).max(0) as f64);
         out.each("alco_workers", "gauge", "Workers that collect at this moment", &self.indexes, working);

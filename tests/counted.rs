@@ -51,6 +51,7 @@ fn what_was_counted_is_what_happened() {
         ("alco_records_malformed_total", 1.0),
         ("alco_records_already_stored_total", 0.0),
         ("alco_workers", 1.0),
+        ("alco_backlog_messages", 0.0),
     ] {
         assert_eq!(samples[&of(name)], value, "{name}");
     }
@@ -92,21 +93,32 @@ fn health_names_the_part_that_does_not_work() {
     let reply = alco.get("/health");
     assert!(reply.status == 503 && reply.body.starts_with("searching does not work: "), "{}", reply.body);
     assert!(!alco.get("/grep/").body.contains("stalled"), "nothing waits");
+    let backlog = || samples(&alco).remove("alco_backlog_messages{index=healthy}");
+    assert_eq!(backlog(), Some(0.0));
 
     // a stall is told from silence
     let mut publisher = Publisher::open(&stack.amqp);
     publisher.publish("logstash", "healthy.key", [body("it waits")]);
-    publisher.close();
     let page =
         wait_until("it is told", SOON, || Some(alco.get("/grep/").body).filter(|page| page.contains("stalled: ")));
     let ages = page.split("stalled: ").nth(1).unwrap().split('<').next().unwrap();
     assert!(ages.starts_with("delivered 1") && ages.ends_with("stored not yet, acknowledged not yet"), "{ages}");
     let reply = alco.get("/health");
     assert!(reply.body.contains("collecting healthy does not work: 2 of 2 workers wait"), "{}", reply.body);
+    // a worker that waits does not ask, and one that does not is given some of these
+    publisher.publish("logstash", "healthy.key", (0..100).map(|n| body(&format!("record {n}"))));
+    publisher.close();
+    wait_until("nobody knows the backlog", SOON * 2, || backlog().is_none().then_some(()));
 
     stack.stop("rabbitmq");
     stack.restart("searchd");
     let of_broker = "searching works\ncollecting healthy does not work: no connection to RabbitMQ";
     let says = || Some(alco.get("/health")).filter(|reply| reply.status == 503 && reply.body.starts_with(of_broker));
     wait_until("it is noticed", SOON, says);
+    let samples = samples(&alco);
+    for server in ["searchd", "rabbitmq"] {
+        let failures = samples[&format!("alco_server_failures_total{{index=healthy,server={server}}}")];
+        assert!(failures >= 1.0, "{server}: {failures}");
+    }
+    assert!(!samples.contains_key("alco_backlog_messages{index=healthy}"), "nobody knows it");
 }

@@ -77,5 +77,12 @@ fn a_broker_that_is_killed_costs_no_record_and_doubles_none_though_many_are_equa
     let alco = Alco::start(&stack, &ini);
     wait_until("a part is stored", LONG, || stack.count("delayed").filter(|n| *n > 3000));
     drop(alco);
-    check(&stack, Alco::start(&stack, &ini), "delayed", RECORDS / 4, EQUAL, false);
+    let alco = Alco::start(&stack, &ini);
+    for counted in ["redelivered", "already_stored"] {
+        let sample = format!("alco_records_{counted}_total{{index=\"delayed\"}} ");
+        let is_counted =
+            |metrics: &str| metrics.lines().any(|line| line.strip_prefix(&sample).is_some_and(|n| n != "0"));
+        wait_until(counted, LONG, || is_counted(&alco.get("/metrics").body).then_some(()));
+    }
+    check(&stack, alco, "delayed", RECORDS / 4, EQUAL, false);
 }

@@ -2,6 +2,9 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use crate::support::{ALCO, Alco, SOON, Stack, wait_until};
 
@@ -99,6 +102,56 @@ fn a_broker_that_goes_away_is_said_with_what_was_confirmed() {
     writer.join().unwrap();
     check(&output, 1, "were confirmed: the rest may or may not be with the broker");
     check(&send(&stack, &[], b"x\n"), 1, "alco send: rabbitmq at amqp://");
+}
+
+#[test]
+fn a_broker_that_hangs_holds_back_what_is_sent_and_what_it_has_confirmed_survives_its_death() {
+    const LINES: usize = 60_000;
+    let stack = Stack::of("send-held", &["rabbitmq"], ALCO.as_ref(), "[index held]\nrouting_keys = held.#\n");
+    let publisher = crate::support::Publisher::open(&stack.amqp);
+    publisher.declare_exchange("logstash");
+    publisher.declare_queue("held", "logstash", "held.#");
+    publisher.close();
+    let mut child = Command::new(ALCO)
+        .args(["send", "-k", "held.x", "--config"])
+        .arg(stack.dir().join("alco.ini"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"the first\n").unwrap();
+    let there = |count: u32| {
+        move |stack: &Stack| crate::support::queue_state(&stack.amqp, "held").filter(|queue| queue.messages == count)
+    };
+    wait_until("the first is there", SOON, || there(1)(&stack));
+
+    stack.pause("rabbitmq");
+    let written = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&written);
+    let writer = std::thread::spawn(move || {
+        for n in 1..LINES {
+            writeln!(stdin, "line {n} {}", "x".repeat(200)).unwrap();
+            counting.store(n, Relaxed);
+        }
+    });
+    let (mut last, mut since) = (0, Instant::now());
+    wait_until("no more is taken", SOON, || {
+        let now = written.load(Relaxed);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        (now > 0 && since.elapsed() > Duration::from_secs(1)).then_some(())
+    });
+    stack.resume("rabbitmq");
+    assert!(last < LINES - 1, "all were taken");
+    let output = child.wait_with_output().unwrap();
+    check(&output, 0, "");
+    writer.join().unwrap();
+    wait_until("all are there", SOON, || there(LINES as u32)(&stack));
+    stack.kill("rabbitmq");
+    stack.restart("rabbitmq");
+    wait_until("all are there still", SOON, || there(LINES as u32)(&stack));
 }
 
 /// What a terminal is sent while that runs on it.

@@ -1,7 +1,5 @@
 //! `/grep/` and the shortcuts: where to begin.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use percent_encoding::percent_decode_str;
 
 use super::Site;
@@ -46,7 +44,7 @@ pub fn index_page(site: &Site, now: Ts) -> Reply {
 fn collecting(site: &Site, index: &Index, now: Ts) -> Option<indexes::Collecting> {
     let collected = site.metrics.of(&index.name).filter(|_| site.collects)?;
     Some(indexes::Collecting {
-        backlog: collected.backlog.load(Relaxed),
+        backlog: collected.backlog.get(now),
         delivered: collected.last_delivery.get(),
         stored: collected.last_insert.get(),
         acknowledged: collected.last_ack.get(),

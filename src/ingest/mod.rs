@@ -259,7 +259,7 @@ impl Worker {
         self.broker_works();
         log::debug!("{}: collecting from queue '{}'", self.index.name, self.index.queue);
         self.counters().working.fetch_add(1, Relaxed);
-        let outcome = self.events(session, &deliveries);
+        let outcome = self.note_backlog(session).and_then(|()| self.events(session, &deliveries));
         self.counters().working.fetch_sub(1, Relaxed);
         outcome
     }
@@ -493,7 +493,7 @@ impl Worker {
     }
 
     fn note_backlog(&self, session: &Session) -> Result<(), Halt> {
-        self.counters().backlog.store(session.backlog(&self.index.queue)?, Relaxed);
+        self.counters().backlog.set(session.backlog(&self.index.queue)?, now());
         Ok(())
     }
 

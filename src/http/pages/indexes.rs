@@ -41,8 +41,8 @@ pub struct Shortcut<'a> {
 /// What tells a stall from silence.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Collecting {
-    /// records that wait in the queue
-    pub backlog: u64,
+    /// records that wait in the queue, where it is known
+    pub backlog: Option<u64>,
     pub delivered: Option<Ts>,
     pub stored: Option<Ts>,
     pub acknowledged: Option<Ts>,
@@ -133,7 +133,7 @@ impl View<'_> {
     }
 
     fn waiting(&self, collecting: &Collecting) -> Markup {
-        html! { span title=(self.ages(collecting)) { (thousands(collecting.backlog)) } }
+        html! { span title=(self.ages(collecting)) { (collecting.backlog.map_or("?".to_owned(), thousands)) } }
     }
 
     /// `delivered 3 s ago, stored 3 s ago, acknowledged 3 s ago`
@@ -201,7 +201,7 @@ mod tests {
         let html = |stalled| {
             let ago = |seconds: i64| Some(now.plus_seconds(-seconds));
             let collecting =
-                Collecting { backlog: 1234, delivered: ago(90), stored: ago(180), acknowledged: None, stalled };
+                Collecting { backlog: Some(1234), delivered: ago(90), stored: ago(180), acknowledged: None, stalled };
             let index = Index { name: &web, title: "", figures: None, collecting: Some(collecting), shortcuts: vec![] };
             let frame = Frame { base: "/", ..Frame::default() };
             View { frame, now, indexes: vec![index], warnings: vec![] }.page().into_string()
