@@ -30,6 +30,7 @@ mod oracle;
 mod package;
 mod pages;
 mod paging;
+mod pairs;
 mod poison;
 mod queues;
 mod readme;

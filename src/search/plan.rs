@@ -10,10 +10,10 @@ use crate::search::filter::Filters;
 use crate::search::narrow::asking_filter;
 use crate::search::pattern::Pattern;
 use crate::search::query::{Filter, Order, Query, Within};
-use crate::sphinx::conf::infix;
+use crate::sphinx::conf::PAIRS;
 use crate::sphinx::daily::{day_index, days_within};
 use crate::sphinx::select::{Field, Narrowing, matching, told};
-use crate::sphinx::text::{Ask, Decided};
+use crate::sphinx::text::{Ask, Decided, INFIX};
 use crate::time::{Range, Ts};
 
 #[derive(Debug)]
@@ -32,16 +32,24 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct SourcePlan {
     pub index: IndexName,
-    asked: Asked,
-    /// the same for days whose indexes have a field for each column of which one is asked
-    with_fields: Option<Asked>,
+    /// first what can be asked of every day index; for those with more fields, more
+    asked: Vec<Asked>,
     /// oldest first
     pub slices: Vec<Slice>,
 }
 
+/// What a day index can be asked for beside the message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Has {
+    /// parts of two letters: any would find nothing where only longer ones are indexed
+    pairs: bool,
+    /// each column of the filters that may have a field of its own
+    columns: bool,
+}
+
 /// What a day index is asked for. Invariant: a match is in `surely`, where all are matches, or in `perhaps`, where each has to
 /// be checked, and never in both.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Asked {
     candidates: Narrowing,
     surely: Option<Narrowing>,
@@ -67,13 +75,13 @@ pub enum Of {
 pub struct Slice {
     pub from: String,
     pub range: Range,
-    /// it has the fields of the columns
-    has_fields: bool,
+    /// which of the questions to its index is for it
+    asked: usize,
 }
 
 impl Slice {
     pub fn new(from: String, range: Range) -> Slice {
-        Slice { from, range, has_fields: false }
+        Slice { from, range, asked: 0 }
     }
 }
 
@@ -124,70 +132,85 @@ struct Question<'a> {
     unchecked: bool,
 }
 
-impl SourcePlan {
-    fn new(index: &Index, question: &Question, served: &Served, range: Range, now: Ts) -> SourcePlan {
-        let Question { pattern, all, filters, unchecked } = *question;
-        let infix = infix(served.sphinx, &index.name);
+impl Question<'_> {
+    /// Filters on columns with a full-text field of their own. A name with dots may mean a path, which is no part of that.
+    fn own_fields(&self, index: &Index) -> impl Iterator<Item = (String, &Filter)> {
+        let is_own = |column: &String| {
+            index.search == SearchText::Message && index.indexed.contains(column) && !column.contains('.')
+        };
+        let filters = self.filters.iter().filter(move |filter| is_own(&filter.column));
+        filters
+            .filter(|filter| asking_filter(filter) != Ask::All)
+            .map(|filter| (field_of_column(&filter.column), *filter))
+    }
+
+    /// What an index of that kind is asked for.
+    fn asked(&self, index: &Index, has: Has) -> Asked {
+        let Question { pattern, all, filters, unchecked } = *self;
+        let able = |ask: &Ask| if has.pairs { ask.clone() } else { ask.clone().with_infix(INFIX + 1) };
+        let is_able = |ask: &Ask| able(ask) == *ask;
         let field = match (all, index.search) {
             (false, _) => Some(Field::Message),
             (true, SearchText::All) => Some(Field::Any),
             (true, SearchText::Message) => None,
         };
-        let of_pattern = field.map(|field| (field, pattern.ask().clone().with_infix(infix)));
-        let whole = |ask: &Ask| ask.clone().with_infix(infix) == *ask;
-        let decided = pattern.decided().filter(|decided| !all && unchecked && whole(&decided.surely));
-        let (mut of_columns, mut of_fields, mut fields) = (Vec::new(), Vec::new(), Vec::new());
-        for filter in filters {
-            let ask = asking_filter(filter).with_infix(infix);
-            // a name with dots may mean a path, which is no part of that field
-            let has_own = index.indexed.contains(&filter.column) && !filter.column.contains('.');
-            if ask == Ask::All {
-                continue;
-            }
-            if index.search == SearchText::All {
-                of_columns.push((Field::Columns, ask));
-            } else if has_own {
-                let name = field_of_column(&filter.column);
-                of_fields.push((Field::Own(name.clone()), ask));
-                fields.push(name);
-            }
+        let of_pattern = field.map(|field| (field, able(pattern.ask())));
+        let mut beside: Vec<(Field, Ask)> = Vec::new();
+        if index.search == SearchText::All {
+            beside.extend(filters.iter().map(|filter| (Field::Columns, able(&asking_filter(filter)))));
+        } else if has.columns {
+            let own = self.own_fields(index);
+            beside.extend(own.map(|(name, filter)| (Field::Own(name), able(&asking_filter(filter)))));
         }
         let conditions: Vec<String> = filters.iter().filter_map(|filter| told(filter).condition).collect();
-        let asked = |of_fields: &[(Field, Ask)]| {
-            let beside = [&of_columns, of_fields].concat();
-            let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>| Narrowing {
-                matching: matching(&[asked, &beside].concat(), without),
-                conditions: conditions.clone(),
-            };
-            let message = |ask: &Ask| [(Field::Message, ask.clone())];
-            let candidates = narrowing(of_pattern.as_slice(), None);
-            let stream = narrowing(&[], None);
-            let (surely, perhaps) = match decided {
-                Some(Decided { surely, perhaps }) => (
-                    Some(narrowing(&message(surely), None)),
-                    perhaps.as_ref().map(|perhaps| narrowing(&message(perhaps), Some(surely))),
-                ),
-                None if unchecked && pattern.is_empty() => (Some(candidates.clone()), None),
-                None => (None, Some(candidates.clone())),
-            };
-            Asked { candidates, surely, perhaps, stream }
+        let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>| Narrowing {
+            matching: matching(&[asked, &beside].concat(), without),
+            conditions: conditions.clone(),
         };
+        let message = |ask: &Ask| [(Field::Message, ask.clone())];
+        let candidates = narrowing(of_pattern.as_slice(), None);
+        let stream = narrowing(&[], None);
+        let decided = pattern.decided().filter(|decided| {
+            !all && unchecked && is_able(&decided.surely) && decided.perhaps.as_ref().is_none_or(is_able)
+        });
+        let (surely, perhaps) = match decided {
+            Some(Decided { surely, perhaps }) => (
+                Some(narrowing(&message(surely), None)),
+                perhaps.as_ref().map(|perhaps| narrowing(&message(perhaps), Some(surely))),
+            ),
+            None if unchecked && pattern.is_empty() => (Some(candidates.clone()), None),
+            None => (None, Some(candidates.clone())),
+        };
+        Asked { candidates, surely, perhaps, stream }
+    }
+}
+
+impl SourcePlan {
+    fn new(index: &Index, question: &Question, served: &Served, range: Range, now: Ts) -> SourcePlan {
+        let fields: Vec<String> = question.own_fields(index).map(|(name, _)| name).collect();
         let peers = !served.sphinx.peers.is_empty();
         let mut slices = slices(&index.name, index.days, peers, range, now);
+        let mut asked = vec![(Has::default(), question.asked(index, Has::default()))];
+        let most = |pairs| question.asked(index, Has { pairs, columns: !fields.is_empty() });
+        let wants_pairs = most(true) != most(false);
         // what other nodes have is not known
-        let with_fields = (!fields.is_empty() && !peers).then(|| asked(&of_fields));
-        if with_fields.is_some() {
-            slices.iter_mut().for_each(|slice| slice.has_fields = (served.has_fields)(&slice.from, &fields));
+        for slice in slices.iter_mut().filter(|_| !peers) {
+            let has = Has {
+                pairs: wants_pairs && (served.has_fields)(&slice.from, &[PAIRS.to_owned()]),
+                columns: !fields.is_empty() && (served.has_fields)(&slice.from, &fields),
+            };
+            slice.asked = asked.iter().position(|(other, _)| *other == has).unwrap_or_else(|| {
+                asked.push((has, question.asked(index, has)));
+                asked.len() - 1
+            });
         }
-        SourcePlan { index: index.name.clone(), asked: asked(&[]), with_fields, slices }
+        let asked = asked.into_iter().map(|(_, asked)| asked).collect();
+        SourcePlan { index: index.name.clone(), asked, slices }
     }
 
     /// What a day's documents are compared with; None: there are none of these.
     pub fn narrowing(&self, slice: &Slice, of: Of) -> Option<&Narrowing> {
-        let asked = match &self.with_fields {
-            Some(asked) if slice.has_fields => asked,
-            _ => &self.asked,
-        };
+        let asked = &self.asked[slice.asked];
         match of {
             Of::Candidates => Some(&asked.candidates),
             Of::Surely => asked.surely.as_ref(),
@@ -198,7 +221,7 @@ impl SourcePlan {
 
     /// What every document of the stream fulfils, on whatever day.
     pub fn conditions(&self) -> &[String] {
-        &self.asked.stream.conditions
+        &self.asked[0].stream.conditions
     }
 }
 

@@ -45,8 +45,12 @@ pub fn sphinx_conf(config: &Config, today: Day) -> String {
     out
 }
 
-/// The shortest part of a token that can be asked of an index: what its day indexes are declared with.
-pub fn infix(sphinx: &Sphinx, index: &IndexName) -> usize {
+/// A field that is empty in every document: a day index that has it was declared with parts of two letters. What it was
+/// declared with holds as long as it lives, whatever alco.ini says by then, and searchd tells no other way.
+pub const PAIRS: &str = "infix_2";
+
+/// The shortest part of a token that can be asked of a day index that is declared now.
+fn infix(sphinx: &Sphinx, index: &IndexName) -> usize {
     let of_index = sphinx.index_of.get(index).into_iter().flatten();
     let own = of_index.chain(&sphinx.index).find(|(key, _)| key == "min_infix_len");
     own.and_then(|(_, value)| value.parse().ok()).unwrap_or(text::INFIX)
@@ -82,6 +86,9 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
         directive("rt_field", "cols"),
     ];
     directives.extend(index.indexed.iter().map(|column| directive("rt_field", field_of_column(column))));
+    if infix(sphinx, name) == 2 {
+        directives.push(directive("rt_field", PAIRS));
+    }
     directives.extend(["ts", "seq", "digest"].map(|name| directive("rt_attr_bigint", name)));
     directives.extend(["logline", "exact"].map(|name| directive("rt_attr_string", name)));
     directives.extend([
@@ -178,6 +185,7 @@ mod tests {
                 "rt_field = line",
                 "rt_field = cols",
                 "rt_field = x_user_agent",
+                "rt_field = infix_2",
                 "rt_attr_bigint = ts",
                 "rt_attr_bigint = seq",
                 "rt_attr_bigint = digest",
@@ -191,6 +199,15 @@ mod tests {
                 "ondisk_attrs = pool",
             ],
         );
+    }
+
+    #[test]
+    fn a_day_index_says_how_short_a_part_may_be() {
+        let ini = "[index a]\n[index b]\n[sphinx.index]\nmin_infix_len = 3\n[sphinx.index b]\nmin_infix_len = 2";
+        let conf = conf(ini);
+        let (a, b) = conf.split_once("\nindex b_").expect("the days of b");
+        assert!(!a.contains("rt_field = infix_2") && a.contains("min_infix_len = 3"));
+        assert_eq!(b.matches("rt_field = infix_2").count(), b.matches("min_infix_len = 2").count());
     }
 
     #[test]

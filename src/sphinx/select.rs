@@ -20,7 +20,7 @@ const MOST: usize = 20_000;
 const DOTS: usize = 3;
 
 /// What a document is compared with before it is read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Narrowing {
     /// MATCH, where there is something to ask
     pub matching: Option<String>,

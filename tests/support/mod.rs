@@ -288,7 +288,9 @@ impl Alco {
         // its own port; its own indexes out of those that searchd knows
         let servers = sections(&fs::read_to_string(stack.dir.join("alco.ini")).unwrap())
             .into_iter()
-            .filter(|(header, _)| !header.starts_with("[index ") && header != "[http]")
+            .filter(|(header, _)| {
+                !["[index ", "[sphinx.index ", "[http]"].iter().any(|other| header.starts_with(other))
+            })
             .fold(String::new(), |ini, (header, lines)| ini + &header + "\n" + &lines);
         let listen = format!("[http]\nlisten = 127.0.0.1:{port}\n");
         let (path, log) = (stack.dir.join(format!("{name}.ini")), stack.dir.join(format!("{name}.log")));

@@ -1,0 +1,62 @@
+//! A day index is asked for no shorter parts of words than it was declared with, whatever alco.ini says by now: it would find
+//! nothing of them, where there is something.
+
+use std::collections::BTreeSet;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::support::{Alco, Publisher, SOON, Stack};
+
+/// Declared with parts of two letters, and of three.
+const INDEXES: [&str; 2] = ["pairs", "pairs_long"];
+
+fn candidates(alco: &Alco) -> u64 {
+    let metrics = alco.get("/metrics").body;
+    metrics.lines().find_map(|line| line.strip_prefix("alco_search_candidates_total ")?.parse().ok()).unwrap()
+}
+
+#[test]
+fn a_day_that_was_declared_otherwise_is_searched_exactly() {
+    let stack = Stack::shared();
+    let sections = INDEXES.map(|index| stack.index(index)).concat();
+    let by_default = Alco::start(stack, &sections);
+    let longer = Alco::start(stack, &format!("{sections}\n[sphinx.index]\nmin_infix_len = 3\n"));
+    let words = ["abc", "xy", "q7", "timeout", "12:30", "日本", "zip", "a", "über"];
+    let messages: Vec<String> =
+        (0..200).map(|n| format!("{} {}-{}", words[n % 9], words[n * 7 % 8], words[n / 9 % 9])).collect();
+    let mut publisher = Publisher::open(&stack.amqp);
+    let now = jiff::Timestamp::now();
+    let body = |(n, message)| format!(r#"{{"@timestamp":"{now}","message":"{message}","k":"{message}","seq":{n}}}"#);
+    publisher.publish("logstash", "pairs.x", messages.iter().enumerate().map(body));
+    publisher.close();
+    INDEXES.iter().for_each(|index| stack.settled_count(index, messages.len() as u64, SOON));
+
+    for alco in [&by_default, &longer] {
+        for index in INDEXES {
+            for part in ["bc", "ab", "xy", "y-", "q7", "im", "t", "2:3", "ip", "本", "ÜB", "c x", "xy-a", "zq"] {
+                let expected: BTreeSet<u64> = (0..messages.len())
+                    .filter(|n| messages[*n].to_lowercase().contains(&part.to_lowercase()))
+                    .map(|n| n as u64)
+                    .collect();
+                let text = utf8_percent_encode(part, NON_ALPHANUMERIC);
+                for search in [format!("search={text}"), format!("mode=regex&search={text}"), format!("k__like={text}")]
+                {
+                    let url = format!("/grep/{index}/?start_ts=-1h&{search}");
+                    let seq = |line: &str| serde_json::from_str::<Value>(line).unwrap()["seq"].as_u64().unwrap();
+                    let found: BTreeSet<u64> =
+                        alco.get(&format!("{url}&format=ndjson")).body.lines().map(seq).collect();
+                    assert_eq!(found, expected, "{url}");
+                    assert_eq!(alco.page(&url).total(), expected.len() as u64, "{url}");
+                }
+            }
+        }
+        // where it can be, the index is asked: of this, it knows that there is none
+        let looked = |index: &str| {
+            let before = candidates(alco);
+            assert!(alco.get(&format!("/grep/{index}/?start_ts=-1h&format=text&search=zq")).body.is_empty());
+            candidates(alco) - before
+        };
+        assert_eq!(INDEXES.map(looked), [0, messages.len() as u64]);
+    }
+}
