@@ -69,6 +69,7 @@ pub enum Command {
     Send(Send),
     SphinxConf(SphinxConf),
     Check(Check),
+    Passwd(Passwd),
     Completion(Completion),
 }
 
@@ -94,6 +95,24 @@ pub struct Run {
     /// collect nothing
     #[argh(switch)]
     pub web_only: bool,
+}
+
+/// Print a line for users_file: a user, and the hash of a password, which is asked for on a terminal or else is the first line of
+/// stdin.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "passwd",
+    help_triggers("-h", "--help"),
+    note = "The hash is bcrypt's, as htpasswd -B makes it. A change of the file holds at once; it needs no restart.",
+    example = "alco passwd anna >>/usr/local/etc/alco.users",
+    error_code(0, "it was printed"),
+    error_code(2, "wrong usage, or no password that can be taken")
+)]
+pub struct Passwd {
+    /// as the user will type it
+    #[argh(positional)]
+    pub user: String,
 }
 
 /// Send the lines of stdin to the exchange as records, and wait until the broker has confirmed every one.
@@ -392,9 +411,13 @@ mod tests {
         check_exit(
             "",
             2,
-            "alco: a command is missing: run, grep, send, sphinx-conf, check, completion\nTry 'alco --help'.",
+            "alco: a command is missing: run, grep, send, sphinx-conf, check, passwd, completion\nTry 'alco --help'.",
         );
-        check_exit("rum", 2, "alco: no command 'rum'; there are run, grep, send, sphinx-conf, check, completion");
+        check_exit(
+            "rum",
+            2,
+            "alco: no command 'rum'; there are run, grep, send, sphinx-conf, check, passwd, completion",
+        );
         check_exit("help", 2, "alco: no command 'help'");
         check_exit("run --collect-only --web-only", 2, "alco: --collect-only and --web-only exclude each other");
         check_exit("run --foo", 2, "alco: no option --foo");

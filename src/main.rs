@@ -25,6 +25,7 @@ mod shown;
 mod sphinx;
 mod term;
 mod time;
+mod users;
 mod values;
 mod visible;
 
@@ -108,6 +109,12 @@ fn run(args: Args) -> Result<(), Exit> {
         Command::SphinxConf(_) => {
             let config = load(args.config.as_deref(), Config::load_without_secrets)?;
             Err(Exit { text: sphinx::conf::sphinx_conf(&config, Ts::of(SystemTime::now()).day()), code: 0 })
+        }
+        Command::Passwd(passwd) => {
+            let cannot = |why: String| Exit { text: format!("alco passwd: {why}\n"), code: USAGE };
+            let line =
+                term::password::read().and_then(|password| users::line(&passwd.user, &password)).map_err(cannot)?;
+            Err(Exit { text: format!("{line}\n"), code: 0 })
         }
         Command::Completion(completion) => Err(Exit { text: completion.script(), code: 0 }),
         Command::Check(check) => {

@@ -16,6 +16,7 @@ const ROWS: &[(&str, u8)] = &[
     ("time", 0),
     ("metrics", 0),
     ("config", 0),
+    ("users", 0),
     // documents and queries
     ("sphinx", 1),
     ("search::query", 1),
@@ -69,6 +70,9 @@ const DOORS: &[(&str, &str)] = &[
     ("maud", "http::pages"),
     ("argh", "cli"),
     ("argh_complete", "cli::completion"),
+    ("bcrypt", "users"),
+    ("rpassword", "term::password"),
+    ("ipnet", "config"),
     ("ctrlc", "daemon"),
     ("ureq", "term::grep::remote"),
     ("regex_syntax", "search"),

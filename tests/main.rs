@@ -46,3 +46,4 @@ mod sphinx_script;
 mod stop;
 mod support;
 mod terminal;
+mod users;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::ini::Mistake;
 use super::read::{Reading, read};
+use crate::users::{Hashes, parse};
 
 const PLACES: [&str; 2] = ["/usr/local/etc/alco.ini", "/etc/alco.ini"];
 
@@ -63,7 +64,7 @@ fn text_of(path: &Path) -> Result<String, Vec<String>> {
 }
 
 fn open_files(reading: &mut Reading) {
-    let Reading { config, mistakes, rabbitmq_lines, redis_lines, http_lines } = reading;
+    let Reading { config, mistakes, rabbitmq_lines, redis_lines, users_file_line } = reading;
     let mut wrong = |line: usize, section: &str, what: String| {
         mistakes.push(Mistake { line, what: format!("[{section}] {what}") });
     };
@@ -81,19 +82,27 @@ fn open_files(reading: &mut Reading) {
         }
     }
     let trust = "have the system trust the certificate (update-ca-certificates)";
-    let proxy = "put a proxy with authentication in front";
     let promises = [
         ("rabbitmq", "ca_file", rabbitmq_lines.ca_file, config.rabbitmq.ca_file.is_some(), trust),
         ("redis", "ca_file", redis_lines.ca_file, config.redis.ca_file.is_some(), trust),
-        ("http", "users_file", http_lines.users_file, config.http.users_file.is_some(), proxy),
-        ("http", "user_header", http_lines.user_header, config.http.user_header.is_some(), proxy),
     ];
     for (section, key, line, is_set, cure) in promises {
         if is_set {
             wrong(line, section, format!("{key}: has no effect in this version; {cure}, and leave the key out"));
         }
     }
+    if let Some(path) = &config.http.users_file
+        && let Err(why) = users(path)
+    {
+        wrong(*users_file_line, "http", format!("users_file: {why}"));
+    }
     mistakes.sort_by_key(|mistake| mistake.line);
+}
+
+/// What users_file has.
+pub fn users(path: &Path) -> Result<Hashes, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    parse(&text).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 /// The first line, whatever stands in it.
@@ -150,7 +159,8 @@ mod tests {
     fn a_file_that_cannot_be_read_has_a_line_and_so_has_a_promise_that_would_not_be_kept() {
         let at = directory("unreadable");
         let ini = at.join("alco.ini");
-        let text = "[redis]\npassword_file = /nonexistent/pw\nx = 1\n[http]\nusers_file = /users\n";
+        let text =
+            "[redis]\npassword_file = /nonexistent/pw\nx = 1\nca_file = /ca\n[http]\nusers_file = /nonexistent/users\n";
         fs::write(&ini, text).expect("a file for the test");
         let name = ini.display();
         let missing = "No such file or directory (os error 2)";
@@ -160,9 +170,10 @@ mod tests {
                 format!("{name}:2: [redis] password_file: cannot read /nonexistent/pw: {missing}"),
                 format!("{name}:3: [redis] unknown key 'x'; known are url, password_file, ca_file"),
                 format!(
-                    "{name}:5: [http] users_file: has no effect in this version; put a proxy with authentication in front, \
-                     and leave the key out"
+                    "{name}:4: [redis] ca_file: has no effect in this version; have the system trust the certificate \
+                     (update-ca-certificates), and leave the key out"
                 ),
+                format!("{name}:6: [http] users_file: cannot read /nonexistent/users: {missing}"),
             ]
         );
         fs::write(&ini, b"[http]\ntitle = \xe9\n").expect("a file for the test");

@@ -14,15 +14,17 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-pub use load::find;
+pub use load::{find, users};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -99,6 +101,39 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+/// An address or a network (`10.0.0.0/8`); or whoever comes by a Unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    Net(IpNet),
+    Unix,
+}
+
+impl Proxy {
+    /// `peer` is an address, or `unix`.
+    pub fn is(self, peer: &str) -> bool {
+        match self {
+            Proxy::Unix => peer == "unix",
+            // an IPv4 client of an IPv6 socket has an address of either form
+            Proxy::Net(net) => peer.parse().is_ok_and(|ip: IpAddr| net.contains(&ip.to_canonical())),
+        }
+    }
+}
+
+impl FromStr for Proxy {
+    type Err = String;
+
+    fn from_str(value: &str) -> Result<Proxy, String> {
+        let net = value.parse::<IpAddr>().map(IpNet::from).ok().or_else(|| value.parse().ok());
+        match (value, net) {
+            ("unix", _) => Ok(Proxy::Unix),
+            (_, Some(net)) => Ok(Proxy::Net(net)),
+            (_, None) => {
+                Err(format!("'{value}' is no address; write 127.0.0.1, 10.0.0.0/8, or unix for a Unix socket"))
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Http {
     pub listen: Vec<Address>,
@@ -109,8 +144,7 @@ pub struct Http {
     pub search_budget: Duration,
     pub users_file: Option<PathBuf>,
     pub user_header: Option<String>,
-    /// addresses, networks (`10.0.0.0/8`), or `unix` for whoever comes by a Unix socket
-    pub trusted_proxies: Vec<String>,
+    pub trusted_proxies: Vec<Proxy>,
     pub max_followers: usize,
 }
 

@@ -44,19 +44,13 @@ pub struct Reading {
     pub mistakes: Vec<Mistake>,
     pub rabbitmq_lines: FileLines,
     pub redis_lines: FileLines,
-    pub http_lines: HttpLines,
+    pub users_file_line: usize,
 }
 
 #[derive(Clone, Copy, Default)]
 pub struct FileLines {
     pub password_file: usize,
     pub ca_file: usize,
-}
-
-#[derive(Clone, Copy, Default)]
-pub struct HttpLines {
-    pub users_file: usize,
-    pub user_header: usize,
 }
 
 pub fn read(text: &str) -> Reading {
@@ -67,7 +61,7 @@ pub fn read(text: &str) -> Reading {
         mistakes,
         rabbitmq_lines: FileLines::default(),
         redis_lines: FileLines::default(),
-        http_lines: HttpLines::default(),
+        users_file_line: 0,
     };
     let mut seen: Vec<&Section> = Vec::new();
     for section in &sections {
@@ -122,8 +116,7 @@ impl Reading {
             "sphinx" => sphinx(&mut from, &mut config.sphinx),
             "http" => {
                 http(&mut from, &mut config.http);
-                let line_of = |key| section.line_of(key);
-                self.http_lines = HttpLines { users_file: line_of("users_file"), user_header: line_of("user_header") };
+                self.users_file_line = section.line_of("users_file");
             }
             "sphinx.searchd" => {
                 self.mistakes.extend(from.directives(Of::Searchd, &mut config.sphinx.searchd));
@@ -276,7 +269,7 @@ fn http(from: &mut Reader, to: &mut Http) {
     from.take("search_budget", &mut to.search_budget, value::duration_within(budgets));
     from.take("users_file", &mut to.users_file, optional(value::path));
     from.take("user_header", &mut to.user_header, optional(value::header_name));
-    from.take("trusted_proxies", &mut to.trusted_proxies, list_of(value::proxy));
+    from.take("trusted_proxies", &mut to.trusted_proxies, list_of(str::parse));
     from.take("max_followers", &mut to.max_followers, number(0..=1000));
 }
 

@@ -2,7 +2,6 @@
 //! begins with the key: `batch_age: '10' has no unit; write 500ms, 2s, 10m, 1h or 1d`.
 
 use std::fmt::Display;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -234,22 +233,6 @@ pub fn header_name(value: &str) -> Value<String> {
     }
 }
 
-/// An address, a network, or `unix`.
-pub fn proxy(value: &str) -> Value<String> {
-    let (address, bits) = value.split_once('/').map_or((value, None), |(address, bits)| (address, Some(bits)));
-    let good = match (address.parse::<IpAddr>(), bits) {
-        (Ok(_), None) => true,
-        (Ok(address), Some(bits)) => {
-            bits.parse::<u8>().is_ok_and(|bits| bits <= if address.is_ipv4() { 32 } else { 128 })
-        }
-        (Err(_), _) => value == "unix",
-    };
-    match good {
-        true => Ok(value.to_owned()),
-        false => Err(format!("'{value}' is no address; write 127.0.0.1, 10.0.0.0/8, or unix for a Unix socket")),
-    }
-}
-
 /// A name that can stand in a page's path as it is.
 pub fn shortcut_name(value: &str) -> Value<String> {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
@@ -351,12 +334,6 @@ mod tests {
         check(base_path, "/logs", Some("/logs/".to_owned()));
         for bad in ["", "logs", "//h", "/a?b", "/../", "/é"] {
             check(base_path, bad, None);
-        }
-        for good in ["127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8", "unix"] {
-            check(proxy, good, Some(good.to_owned()));
-        }
-        for bad in ["", "localhost", "10.0.0.0/33", "10.0.0.0/x"] {
-            check(proxy, bad, None);
         }
     }
 

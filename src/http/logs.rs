@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::grep::{query, scope, settings, severity};
 use super::pages::links;
-use super::refusal::{Answer, Refusal, why_refused};
+use super::refusal::{Answer, Refusal, why_refused, with_headers};
 use super::reply::Reply;
 use super::{Asker, Site};
 use crate::search::cursor::Cursor;
@@ -219,12 +219,12 @@ pub fn refused(refusal: Refusal) -> Reply {
         Refusal::Bad(_) => "change the request; the same one will not do",
         Refusal::NoIndex(_) => "/api/collector/indices/ lists the indexes",
         Refusal::Gone(_) => "paths are /api/grep/<index>/, and below it histogram/, values/<column>/ and columns/",
+        Refusal::NotYou { password: true } => "send them as HTTP's Basic authentication, as curl -u user:password does",
+        Refusal::NotYou { password: false } => "ask by way of the proxy that knows you",
         Refusal::Away(_) => "try again in some seconds; alco check says what is wrong",
     };
-    let away = matches!(refusal, Refusal::Away(_));
     let (status, error) = why_refused(&refusal);
-    let reply = wrong(status, &error, hint);
-    if away { reply.with("Retry-After", "5") } else { reply }
+    with_headers(wrong(status, &error, hint))
 }
 
 pub fn wrong(status: u16, error: &str, hint: &str) -> Reply {

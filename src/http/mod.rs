@@ -23,6 +23,7 @@ mod samples;
 mod socket;
 mod stream;
 mod text;
+mod users;
 
 use std::convert::Infallible;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -47,6 +48,7 @@ use live::Live;
 use refusal::{Refusal, our_fault, plain_error, refused};
 use reply::Reply;
 use socket::Private;
+use users::{Claim, Users};
 
 /// Requests answered at a time. They mostly wait for searchd; a slow search must not keep a page from its style sheet.
 const THREADS: usize = 8;
@@ -70,6 +72,7 @@ pub struct Site {
     streams: Arc<AtomicUsize>,
     followers: Arc<Followers>,
     live: Arc<Live>,
+    users: Users,
     /// closed when the daemon stops
     stop: Receiver<Infallible>,
 }
@@ -92,6 +95,7 @@ impl Site {
             started: now(),
             streams: Arc::default(),
             live: Arc::default(),
+            users: Users::new(&config.http),
             stop,
             config,
         })
@@ -193,7 +197,7 @@ fn serve(server: &tiny_http::Server, site: &Arc<Site>, stop: &Receiver<Infallibl
 }
 
 fn respond(request: Request, site: &Arc<Site>) {
-    let asker = Asker::of(&request);
+    let asker = Asker::of(&request, site);
     let mut reply = match request.method() {
         Method::Get | Method::Head => answer(site, request.url(), &asker, now()),
         method => {
@@ -218,6 +222,8 @@ struct Asker {
     /// the scheme and the host by which we are known there: links that programs follow begin with it
     origin: String,
     takes_gzip: bool,
+    /// the logs are not for this one
+    is_refused: bool,
 }
 
 impl Asker {
@@ -225,11 +231,14 @@ impl Asker {
         self.number.map_or_else(Waits::default, |number| site.live.waits_for(number))
     }
 
-    fn of(request: &Request) -> Asker {
-        let header = |name: &'static str| {
-            let found = request.headers().iter().find(|header| header.field.equiv(name));
-            found.map(|header| header.value.to_string())
+    fn of(request: &Request, site: &Site) -> Asker {
+        let header = |name: &str| {
+            let is = |header: &&Header| header.field.as_str().as_str().eq_ignore_ascii_case(name);
+            request.headers().iter().find(is).map(|header| header.value.to_string())
         };
+        let peer = header(head::PEER).unwrap_or_default();
+        let (named, authorization) = (site.users.header.as_deref().and_then(header), header("Authorization"));
+        let claim = Claim { peer: &peer, named: named.as_deref(), authorization: authorization.as_deref() };
         let scheme = header("X-Forwarded-Proto").filter(|scheme| scheme == "https").unwrap_or("http".to_owned());
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
         let host = header("Host").filter(|host| host.chars().all(plain)).unwrap_or_default();
@@ -244,6 +253,7 @@ impl Asker {
             known: header("If-None-Match"),
             origin: if host.is_empty() { String::new() } else { format!("{scheme}://{host}") },
             takes_gzip: header("Accept-Encoding").is_some_and(gzip),
+            is_refused: !site.users.may_read(claim),
         }
     }
 }
@@ -317,6 +327,9 @@ fn route(site: &Site, asked: &Asked, asker: &Asker, now: Ts) -> Reply {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let query = asked.query;
     let answer = match parts[..] {
+        [] | [""] | ["grep", ..] | ["api", "grep", ..] if asker.is_refused => {
+            Err(Refusal::NotYou { password: site.users.asks_for_password() })
+        }
         [] | [""] => Ok(Reply::redirect(302, &format!("{base}grep/"))),
         ["grep", ""] => Ok(indexes::index_page(site, now)),
         ["grep", "shortcut", name, ""] => indexes::shortcut(site, name, None, query),

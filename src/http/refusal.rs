@@ -19,6 +19,8 @@ pub enum Refusal {
     NoIndex(String),
     /// 404
     Gone(String),
+    /// 401, or 403 where no password would help
+    NotYou { password: bool },
     /// 503
     Away(String),
 }
@@ -38,7 +40,20 @@ pub fn why_refused(refusal: &Refusal) -> (u16, String) {
         Refusal::Bad(why) => (400, why.clone()),
         Refusal::NoIndex(name) => (404, format!("there is no index '{name}'")),
         Refusal::Gone(why) => (404, why.clone()),
+        Refusal::NotYou { password: true } => (401, "a user's name and password are needed".to_owned()),
+        Refusal::NotYou { password: false } => (403, "a proxy has to say who asks".to_owned()),
         Refusal::Away(why) => (503, why.clone()),
+    }
+}
+
+const BASIC: &str = "Basic realm=\"alco\", charset=\"UTF-8\"";
+
+/// With the headers that belong to a refusal.
+pub fn with_headers(reply: Reply) -> Reply {
+    match reply.status {
+        401 => reply.with("WWW-Authenticate", BASIC),
+        503 => reply.with("Retry-After", "5"),
+        _ => reply,
     }
 }
 
@@ -65,11 +80,19 @@ pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
         Refusal::Bad(why) => (400, CANNOT, why.clone(), Todo::Say("Go back, change it, and try again.")),
         Refusal::NoIndex(name) => (404, "No such index", format!("There is no index '{name}'."), Todo::PickAnIndex),
         Refusal::Gone(why) => (404, "Not found", why.clone(), Todo::PickAnIndex),
+        Refusal::NotYou { password: true } => {
+            let todo = "Reload the page, and give what users_file of alco.ini has; alco passwd makes its lines.";
+            (401, "Who are you?", "A user's name and password are needed.".to_owned(), Todo::Say(todo))
+        }
+        Refusal::NotYou { password: false } => {
+            let todo =
+                "Come by way of the proxy that knows you: trusted_proxies and user_header of alco.ini tell which.";
+            (403, "Who are you?", "A proxy has to say who asks.".to_owned(), Todo::Say(todo))
+        }
         Refusal::Away(why) => (503, "searchd does not answer", why.clone(), Todo::CheckSphinx { address: &address }),
     };
     let view = View { frame: frame(site, None), status, title, why: &why, todo, query: None };
-    let reply = Reply::page(status, view.page().into_string());
-    if status == 503 { reply.with("Retry-After", "5") } else { reply }
+    with_headers(Reply::page(status, view.page().into_string()))
 }
 
 /// A page about an error of ours or of the request's form.

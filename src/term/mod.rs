@@ -2,4 +2,5 @@
 
 pub mod check;
 pub mod grep;
+pub mod password;
 pub mod send;

@@ -327,7 +327,7 @@ impl Alco {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("alco ended with {status}:\n{}", self.log());
             }
-            let listens = try_get(&format!("{}/grep/", self.url)).is_ok_and(|reply| reply.status == 200);
+            let listens = try_get(&format!("{}/style.css", self.url)).is_ok_and(|reply| reply.status == 200);
             if listens
                 && indexes.iter().all(|(queue, n)| queue_state(&stack.amqp, queue).is_some_and(|q| q.consumers >= *n))
             {

@@ -1,0 +1,154 @@
+//! Who may read, where alco.ini says that not everybody may: whoever gives a name and its password of users_file (HTTP's Basic
+//! authentication, RFC 7617), and whom a trusted proxy names in user_header.
+//!
+//! What holds no text of any log is for all: style sheet, health, metrics, searchd's configuration.
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::config::{self, Http, Proxy};
+use crate::users::{Hashes, is_password};
+
+/// A change of users_file holds for the next request: this tells that there was one.
+type Version = (SystemTime, u64);
+
+/// What a request says of who asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Claim<'a> {
+    /// the client's address, or `unix`
+    pub peer: &'a str,
+    /// `user_header`, if the client sent it
+    pub named: Option<&'a str>,
+    /// `Authorization`
+    pub authorization: Option<&'a str>,
+}
+
+#[derive(Debug)]
+pub struct Users {
+    file: Option<PathBuf>,
+    pub header: Option<String>,
+    proxies: Vec<Proxy>,
+    /// hashing takes long on purpose; one at a time, so that guessing leaves a core to others
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    version: Option<Version>,
+    hashes: Hashes,
+    /// what was right, as a keyed hash of it: the next request with the same is quick
+    accepted: HashMap<String, u64>,
+    keys: RandomState,
+}
+
+impl Users {
+    pub fn new(http: &Http) -> Users {
+        let (file, header) = (http.users_file.clone(), http.user_header.clone());
+        Users { file, header, proxies: http.trusted_proxies.clone(), known: Mutex::default() }
+    }
+
+    pub fn may_read(&self, claim: Claim) -> bool {
+        let Some(file) = &self.file else { return self.header.is_none() || self.is_named(claim) };
+        self.is_named(claim)
+            || claim.authorization.and_then(credentials).is_some_and(|(name, password)| {
+                // what is known is as whole after a panic as before
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.read(file);
+                known.is_right(name, &password)
+            })
+    }
+
+    /// Whether a password helps.
+    pub fn asks_for_password(&self) -> bool {
+        self.file.is_some()
+    }
+
+    fn is_named(&self, claim: Claim) -> bool {
+        let names = claim.named.is_some_and(|name| !name.trim().is_empty());
+        names && self.proxies.iter().any(|proxy| proxy.is(claim.peer))
+    }
+}
+
+impl Known {
+    /// Anew where it has changed. One that cannot be read leaves in force what was read last.
+    fn read(&mut self, file: &Path) {
+        let version = fs::metadata(file).and_then(|data| Ok((data.modified()?, data.len())));
+        if version.as_ref().is_ok_and(|version| self.version == Some(*version)) {
+            return;
+        }
+        self.version = version.ok();
+        match config::users(file) {
+            Ok(hashes) => (self.hashes, self.accepted) = (hashes, HashMap::new()),
+            Err(why) => log::error!("users_file: {why}; the users from before stay"),
+        }
+    }
+
+    fn is_right(&mut self, name: String, password: &str) -> bool {
+        let given = self.keys.hash_one(password);
+        if self.accepted.get(&name) == Some(&given) {
+            return true;
+        }
+        let is_right = is_password(password, self.hashes.of(&name));
+        if is_right {
+            self.accepted.insert(name, given);
+        }
+        is_right
+    }
+}
+
+/// Name and password of a header `Basic …`.
+fn credentials(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    let decoded = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (name, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_header_of_basic_authentication_is_read() {
+        let read = |header: &str| credentials(header).map(|(name, password)| format!("{name} {password}"));
+        // RFC 7617, 2. and 2.1
+        assert_eq!(read("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==").as_deref(), Some("Aladdin open sesame"));
+        assert_eq!(read("basic dGVzdDoxMjPCow==").as_deref(), Some("test 123£"));
+        for bad in ["", "Basic", "Basic !", "Basic QWxhZGRpbg==", "Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ=="] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_believed_from_trusted_proxies_alone() {
+        let http = |proxies: &[&str], header: Option<&str>| Http {
+            user_header: header.map(str::to_owned),
+            trusted_proxies: proxies.iter().map(|proxy| proxy.parse().expect("a proxy")).collect(),
+            ..Config::default().http
+        };
+        let check = |http: &Http, peer, named, expect| {
+            assert_eq!(
+                Users::new(http).may_read(Claim { peer, named, authorization: None }),
+                expect,
+                "{peer} {named:?}"
+            );
+        };
+        let two = http(&["10.1.0.0/16", "unix"], Some("X-User"));
+        check(&two, "10.1.2.3", Some("anna"), true);
+        check(&two, "::ffff:10.1.2.3", Some("anna"), true);
+        check(&two, "unix", Some("anna"), true);
+        check(&two, "10.2.0.1", Some("anna"), false);
+        check(&two, "10.1.2.3", Some(" "), false);
+        check(&two, "10.1.2.3", None, false);
+        check(&two, "-", Some("anna"), false);
+        check(&http(&["127.0.0.1"], None), "10.2.0.1", None, true);
+    }
+}

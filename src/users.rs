@@ -1,0 +1,116 @@
+//! The lines of users_file, `user:hash`: making one (`alco passwd`), reading them, and whether a password fits. Pure. The only
+//! door to the bcrypt crate.
+//!
+//! The format is that of Apache's and nginx's password files; of their hashes, bcrypt's alone (`htpasswd -B`) is taken.
+
+use std::collections::HashMap;
+
+/// 2^10 rounds: some 50 ms of a core for each guess.
+const COST: u32 = 10;
+/// bcrypt looks at no more of a password.
+const LONGEST: usize = 72;
+/// For a name that nobody has, so that an answer takes as long.
+const NOBODY: &str = "$2b$10$.....................................................";
+
+#[derive(Debug, Default)]
+pub struct Hashes(HashMap<String, String>);
+
+impl Hashes {
+    pub fn of(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+pub fn parse(text: &str) -> Result<Hashes, String> {
+    let mut hashes = HashMap::new();
+    for (line, n) in text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty() && !line.starts_with('#')) {
+        let wrong = |why: &str| format!("line {n} {why}");
+        let (name, hash) =
+            line.split_once(':').ok_or_else(|| wrong("is not user:hash; alco passwd makes such lines"))?;
+        name_of(name).map_err(|why| wrong(&format!("begins with no name: {why}")))?;
+        if hash.parse::<bcrypt::HashParts>().is_err() {
+            return Err(wrong("has no bcrypt hash; alco passwd or htpasswd -B makes one"));
+        }
+        if hashes.insert(name.to_owned(), hash.to_owned()).is_some() {
+            return Err(wrong(&format!("names {name} again; keep one")));
+        }
+    }
+    Ok(Hashes(hashes))
+}
+
+/// As Basic authentication can carry it.
+fn name_of(name: &str) -> Result<&str, &'static str> {
+    match name {
+        "" => Err("it is empty"),
+        _ if name.contains(|c: char| c == ':' || c.is_control()) => {
+            Err("neither a colon nor a control character can be in it")
+        }
+        _ if name.starts_with('#') || name.trim() != name => Err("it cannot begin with # or a space, nor end with one"),
+        _ => Ok(name),
+    }
+}
+
+/// `None`: of a name that nobody has.
+pub fn is_password(password: &str, hash: Option<&str>) -> bool {
+    let fits = bcrypt::verify(password, hash.unwrap_or(NOBODY)).unwrap_or(false);
+    fits && hash.is_some() && password.len() <= LONGEST
+}
+
+/// A line for users_file.
+pub fn line(name: &str, password: &str) -> Result<String, String> {
+    let name = name_of(name).map_err(|why| format!("'{name}' is no name for a user: {why}"))?;
+    match password.len() {
+        0 => return Err("a password has to have a character at least".to_owned()),
+        length if length > LONGEST => {
+            return Err(format!("the password has {length} bytes; bcrypt takes {LONGEST}"));
+        }
+        _ => {}
+    }
+    let hash = bcrypt::hash(password, COST).map_err(|error| format!("cannot hash the password: {error}"))?;
+    Ok(format!("{name}:{hash}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_made_is_read_and_its_password_fits() {
+        let anna = line("anna", "open sesame").expect("a line");
+        let users = parse(&format!("# people\n\n{anna}\n")).expect("a file");
+        assert!(is_password("open sesame", users.of("anna")));
+        assert!(!is_password("open sesam", users.of("anna")));
+        assert!(!is_password("open sesame", users.of("bob")));
+    }
+
+    #[test]
+    fn a_line_of_htpasswd_fits_too() {
+        // htpasswd -nbB anna secret
+        let hash = bcrypt::hash_with_result("secret", 5).expect("a hash").format_for_version(bcrypt::Version::TwoY);
+        let users = parse(&format!("anna:{hash}")).expect("a file");
+        assert!(is_password("secret", users.of("anna")) && !is_password("Secret", users.of("anna")));
+    }
+
+    #[test]
+    fn what_could_not_be_asked_for_is_refused() {
+        for (name, password, why) in [
+            ("", "x", "'' is no name for a user: it is empty"),
+            ("a:b", "x", "'a:b' is no name for a user: neither a colon nor a control character can be in it"),
+            ("#a", "x", "'#a' is no name for a user: it cannot begin with # or a space, nor end with one"),
+            ("a", "", "a password has to have a character at least"),
+            ("a", &"é".repeat(40), "the password has 80 bytes; bcrypt takes 72"),
+        ] {
+            assert_eq!(line(name, password), Err(why.to_owned()));
+        }
+        for (text, why) in [
+            ("anna", "line 1 is not user:hash; alco passwd makes such lines"),
+            ("\n:x", "line 2 begins with no name: it is empty"),
+            ("anna:$apr1$x$y", "line 1 has no bcrypt hash; alco passwd or htpasswd -B makes one"),
+        ] {
+            assert_eq!(parse(text).map(|_| ()), Err(why.to_owned()));
+        }
+        let twice = line("a", "x").expect("a line");
+        assert_eq!(parse(&format!("{twice}\n{twice}")).map(|_| ()), Err("line 2 names a again; keep one".to_owned()));
+        assert!(NOBODY.parse::<bcrypt::HashParts>().is_ok());
+    }
+}

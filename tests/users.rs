@@ -1,0 +1,111 @@
+//! Who may read: users with passwords, made by alco passwd, and whom a trusted proxy names.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::nginx::Nginx;
+use crate::support::{ALCO, Alco, SOON, Stack, wait_until};
+
+/// A line of users_file.
+fn passwd(user: &str, password: &str) -> Output {
+    let mut command = Command::new(ALCO);
+    command.args(["passwd", user]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn line(user: &str, password: &str) -> String {
+    String::from_utf8(passwd(user, password).stdout).unwrap()
+}
+
+/// Status and what was said, by curl.
+fn ask(url: &str, more: &[&str]) -> (u16, String) {
+    let output = Command::new("curl").args(["-sSi", url]).args(more).output().expect("curl is installed");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let status = said.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("{url}: {}", String::from_utf8_lossy(&output.stderr))), said)
+}
+
+#[track_caller]
+fn check(url: &str, more: &[&str], status: u16, holds: &str) {
+    let (got, said) = ask(url, more);
+    assert!(got == status && said.contains(holds), "{url} {more:?}: {said}");
+}
+
+#[test]
+fn the_logs_are_for_those_who_have_a_password_or_whom_a_proxy_names() {
+    let stack = Stack::shared();
+    let file = stack.dir().join("users.users");
+    fs::write(&file, line("anna", "öffne: dich")).unwrap();
+    let settings = format!(
+        "{}[http]\nusers_file = {}\nuser_header = X-Remote-User\ntrusted_proxies = 127.0.0.2, 10.0.0.0/8\n",
+        stack.index("users"),
+        file.display()
+    );
+    let alco = Alco::start(stack, &settings);
+    let at = |path: &str| format!("{}{path}", alco.url);
+    let anna = ["-u", "anna:öffne: dich"];
+
+    // a browser asks its user, a program reads JSON
+    for path in ["/", "/grep/", "/grep/users/", "/grep/users/?format=ndjson", "/grep/users/?follow=1", "/grep/users"] {
+        check(&at(path), &[], 401, "WWW-Authenticate: Basic realm=\"alco\", charset=\"UTF-8\"");
+        check(&at(path), &["-u", "anna:öffne: mich"], 401, "name and password are needed");
+        check(&at(path), &["-u", "bob:öffne: dich"], 401, "Who are you?");
+    }
+    check(&at("/api/grep/users/"), &[], 401, r#"{"error":"a user's name and password are needed","hint":"send them"#);
+    check(&at("/grep/users/"), &anna, 200, "<form class=\"search\"");
+    check(&at("/grep/users/?format=ndjson"), &anna, 200, "application/x-ndjson");
+    check(&at("/api/grep/users/"), &anna, 200, r#""results":[]"#);
+    // what holds no log
+    for path in ["/health", "/metrics", "/collector/sphinx.conf", "/api/collector/indices/", "/style.css"] {
+        check(&at(path), &[], 200, "");
+    }
+
+    // the terminal
+    let mut grep = Command::new(ALCO);
+    grep.args(["grep", "users", "x", "--url", &alco.url.replace("://", "://anna:%C3%B6ffne%3A%20dich@")]);
+    assert_eq!(grep.output().unwrap().status.code(), Some(1), "nothing found, and no refusal");
+
+    // a file that changes holds at once; one that is none leaves what was
+    fs::write(&file, line("bob", "b")).unwrap();
+    check(&at("/grep/"), &anna, 401, "");
+    check(&at("/grep/"), &["-u", "bob:b"], 200, "");
+    fs::write(&file, "bob").unwrap();
+    check(&at("/grep/"), &["-u", "bob:b"], 200, "");
+    wait_until("the log tells", SOON, || alco.log().contains("line 1 is not user:hash").then_some(()));
+
+    // a name is believed from the proxy that is trusted, and from nobody else
+    let named = ["-H", "X-Remote-User: anna"];
+    check(&at("/grep/"), &named, 401, "");
+    check(&at("/grep/"), &[&named[..], &["--interface", "127.0.0.2"]].concat(), 200, "");
+    check(&at("/grep/"), &["--interface", "127.0.0.2"], 401, "");
+    let proxy = "proxy_bind 127.0.0.2; proxy_set_header X-Remote-User \"anna\";";
+    let nginx = Nginx::start(stack, &alco, proxy);
+    check(&format!("{}/grep/", nginx.url), &[], 200, "alco");
+}
+
+#[test]
+fn without_passwords_the_proxy_is_the_only_way_in() {
+    let stack = Stack::shared();
+    let settings = "[http]\nuser_header = X-Remote-User\ntrusted_proxies = 127.0.0.2\n";
+    let alco = Alco::start(stack, &format!("{}{settings}", stack.index("users")));
+    check(&format!("{}/grep/", alco.url), &["-u", "anna:x"], 403, "Come by way of the proxy that knows you");
+    check(&format!("{}/api/grep/users/", alco.url), &[], 403, "ask by way of the proxy");
+    check(&format!("{}/grep/", alco.url), &["-H", "X-Remote-User: x", "--interface", "127.0.0.2"], 200, "");
+}
+
+#[test]
+fn what_is_no_password_makes_no_line() {
+    for (user, password, why) in [
+        ("a:b", "x", "'a:b' is no name for a user"),
+        ("anna", "", "a password has to have a character"),
+        ("anna", &"x".repeat(73), "has 73 bytes; bcrypt takes 72"),
+    ] {
+        let output = passwd(user, password);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{said}");
+        assert!(said.starts_with("alco passwd: ") && said.contains(why) && said.lines().count() == 1, "{said}");
+    }
+}
