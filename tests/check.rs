@@ -5,10 +5,15 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::support::clock::Clock;
 use crate::support::{ALCO, Alco, Stack};
 
 fn check(ini: &Path, json: bool) -> (Option<i32>, Vec<String>) {
-    let mut command = Command::new(ALCO);
+    check_by(ALCO.as_ref(), ini, json)
+}
+
+fn check_by(alco: &Path, ini: &Path, json: bool) -> (Option<i32>, Vec<String>) {
+    let mut command = Command::new(alco);
     command.args(["check", "--config"]).arg(ini).args(json.then_some("--json")).stdin(Stdio::null());
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert_eq!(String::from_utf8_lossy(&stderr), "");
@@ -70,6 +75,14 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
         assert!(line.contains(object["part"].as_str().unwrap()), "{object}");
     }
 
+    // a clock that is wrong, be it this host's or theirs
+    let clock = Clock::new("check-clock");
+    clock.set(jiff::SignedDuration::from_secs(-60));
+    let (_, lines) = check_by(&clock.alco, &alco.ini, false);
+    for part in ["searchd", "redis"] {
+        says(&lines, "warning", part, &["its clock is ", " s ahead of this host's", "NTP"]);
+    }
+
     // an index that nobody told searchd of, another exchange, other properties, what is left of an old index, Redis' memory
     fs::create_dir_all(stack.dir().join("searchd/data/gone/20260101")).unwrap();
     stack.ask_redis::<()>(&["CONFIG", "SET", "maxmemory", "100mb"]);
@@ -88,6 +101,12 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
     says(&lines, "error", "index checked", &["does not serve checked_", "kill -HUP"]);
     says(&lines, "error", "index new", &["does not serve new", "kill -HUP"]);
     says(&lines, "warning", "redis", &["allkeys-lru", "noeviction"]);
+    let (code, objects) = check(&more, true);
+    let objects: Vec<serde_json::Value> = objects.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mends = |object: &serde_json::Value| {
+        object["state"] == "error" && object["cure"].as_str().is_some_and(|cure| cure.contains("kill -HUP"))
+    };
+    assert!(code == Some(2) && objects.iter().any(mends), "{objects:#?}");
     says(&lines, "warning", "data_dir", &["/gone holds days of an index"]);
     fs::write(&more, "[index checked]\ncolums = x\n").unwrap();
     let output = Command::new(ALCO).args(["check", "--config"]).arg(&more).output().unwrap();
