@@ -27,14 +27,14 @@ impl<'a> Columns<'a> {
         serde_json::from_str(text).unwrap_or_default()
     }
 
-    /// `a.b` is the key "a.b" or the path, as in a filter. Null is absent.
+    /// `a.b` is the key "a.b" or the path, and of a key that is there twice the first counts, as in a filter. Null is absent.
     pub fn get(&self, name: &str) -> Option<Value> {
         let value = |raw: &RawValue| (raw.get() != "null").then(|| Value::of(raw));
-        if let Some((_, raw)) = self.0.iter().rev().find(|(key, _)| key == name) {
+        if let Some((_, raw)) = self.0.iter().find(|(key, _)| key == name) {
             return value(raw);
         }
         name.match_indices('.').find_map(|(dot, _)| {
-            let (_, raw) = self.0.iter().rev().find(|(key, _)| *key == name[..dot])?;
+            let (_, raw) = self.0.iter().find(|(key, _)| *key == name[..dot])?;
             Columns::parse(raw.get()).get(&name[dot + 1..])
         })
     }
@@ -133,7 +133,7 @@ mod tests {
         check(r#"{"tags":["x",1,"y"]}"#, "tags", Some("x, 1, y"));
         check(r#"{"tags":[]}"#, "tags", Some("[]"));
         check(r#"{"a":null}"#, "a", None);
-        check(r#"{"a":1,"a":2}"#, "a", Some("2"));
+        check(r#"{"a":1,"a":2}"#, "a", Some("1"));
         check(r#"{"":"empty","\u0000":"zero"}"#, "", Some("empty"));
         check("not json", "a", None);
     }

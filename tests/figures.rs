@@ -260,6 +260,40 @@ fn what_matches_in_columns_is_counted_led_to_and_marked() {
     }
 }
 
+/// searchd, which groups and compares, takes the first.
+#[test]
+fn of_a_key_that_stands_twice_the_first_counts() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("twice"));
+    let time = Timestamp::now();
+    let record = format!(
+        r#"{{"@timestamp":"{time}","message":"a record","k":"first","k":"second","n":1,"n":2,"o":{{"p":"1st","p":"2nd"}}}}"#
+    );
+    publish("twice.x", [record]);
+    stack.settled_count("twice", 1, SOON);
+    let path = "/grep/twice/?start_ts=-1h&columns=k,n,o.p";
+    for (filter, count) in [
+        ("k=first", 1),
+        ("k=second", 0),
+        ("k__not=second", 1),
+        ("n__lt=2", 1),
+        ("n__gt=1", 0),
+        ("o.p=1st", 1),
+        ("o.p__like=2nd", 0),
+    ] {
+        assert_eq!(alco.page(&format!("{path}&{filter}")).total(), count, "{filter}");
+    }
+    let page = alco.page(path);
+    let cells = &page.lines()[0].cells;
+    assert_eq!(cells[cells.len() - 3..], ["first", "1", "1st"]);
+    assert_eq!(page.values("k")[0].0, "first");
+    let text = alco.get(&format!("{path}&format=text")).body;
+    assert!(text.contains("first 1 1st"), "{text}");
+    // and both are kept
+    let kept = alco.get(&format!("{path}&format=ndjson")).body;
+    assert!(kept.contains(r#""k":"first","k":"second""#), "{kept}");
+}
+
 #[test]
 fn what_is_too_much_to_check_is_told_as_a_bound() {
     const MANY: u64 = 20_000;

@@ -12,6 +12,7 @@ mod clock;
 mod collect;
 mod completion;
 mod context;
+mod cost;
 mod counted;
 mod days;
 mod fidelity;

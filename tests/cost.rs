@@ -1,0 +1,91 @@
+//! What a search costs grows with what may match, not with what is stored; and the last five minutes are asked of one day,
+//! however many there are.
+
+use jiff::{SignedDuration, Timestamp};
+use mysql::prelude::Queryable;
+
+use crate::support::{Alco, Publisher, SOON, Stack};
+
+const RECORDS: usize = 1500;
+/// Among the first so many.
+const NEEDLES: usize = 7;
+const SEARCHES: [&str; 6] = [
+    "search=needle",
+    "search=eedle&order=desc",
+    "search=needle&case=1&word=1",
+    "mode=words&search=needle+found",
+    "mode=regex&search=needle.f[ou]*nd",
+    "search=in+the+hay&levelname=ERROR",
+];
+const FORMS: [&str; 4] =
+    ["/grep/INDEX/?", "/api/grep/INDEX/?", "/grep/INDEX/?format=text&", "/api/grep/INDEX/histogram/?"];
+
+/// Records that were checked so far.
+fn candidates(alco: &Alco) -> u64 {
+    let metrics = alco.get("/metrics").body;
+    metrics.lines().find_map(|line| line.strip_prefix("alco_search_candidates_total ")?.parse().ok()).unwrap()
+}
+
+/// Questions to searchd so far.
+fn queries(stack: &Stack) -> u64 {
+    let status: Vec<(String, String)> = stack.sphinxql().query("SHOW STATUS").unwrap();
+    status.iter().find(|(name, _)| name == "queries").unwrap().1.parse().unwrap()
+}
+
+#[track_caller]
+fn ask(alco: &Alco, path: &str) {
+    let reply = alco.get(path);
+    assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+}
+
+#[test]
+fn a_search_costs_what_may_match_and_not_what_is_stored() {
+    let ini = "[index hay]\ndays = 30\nrouting_keys = cost.#\nfiltered = levelname\n\
+               [index few]\ndays = 3\nrouting_keys = cost.#\nfiltered = levelname\n";
+    let stack = Stack::private("cost", ini);
+    let alco = Alco::start(&stack, ini);
+    let now = Timestamp::now();
+    let mut publisher = Publisher::open(&stack.amqp);
+    // only the first fill has needles, and errors
+    let mut fill = |times: usize, first: bool| {
+        let bodies = (0..RECORDS * times).map(|n| {
+            let is_needle = first && n % (RECORDS / NEEDLES) == 5;
+            let what = if is_needle { "a needle found in the hay" } else { "a straw among the others" };
+            let level = if is_needle { "ERROR" } else { "INFO" };
+            // those that come later are later
+            let time = now + SignedDuration::from_millis(if first { n as i64 - 200_000 } else { n as i64 - 100_000 });
+            format!(r#"{{"@timestamp":"{time}","message":"{what} {n}","levelname":"{level}"}}"#)
+        });
+        publisher.publish("logstash", "cost.x", bodies);
+    };
+    let measured = |alco: &Alco| {
+        let mut all = Vec::new();
+        for (form, search) in FORMS.iter().flat_map(|form| SEARCHES.map(|search| (form, search))) {
+            let before = candidates(alco);
+            ask(alco, &format!("{}start_ts=-1h&{search}", form.replace("INDEX", "hay")));
+            all.push((*form, search, candidates(alco) - before));
+        }
+        all
+    };
+    fill(1, true);
+    stack.settled_count("hay", RECORDS as u64, SOON);
+    let few = measured(&alco);
+    fill(3, false);
+    ["hay", "few"].iter().for_each(|index| stack.settled_count(index, RECORDS as u64 * 4, SOON));
+    assert_eq!(measured(&alco), few);
+    assert!(few.iter().any(|(.., checked)| *checked > 0), "they check something");
+
+    // housekeeping asks too, now and then: the least of some tries
+    let asked = |index: &str, form: &str, search: &str| {
+        let tries = (0..4).map(|_| {
+            let before = queries(&stack);
+            ask(&alco, &format!("{}start_ts=-5m&{search}", form.replace("INDEX", index)));
+            queries(&stack) - before
+        });
+        tries.min().unwrap()
+    };
+    for (form, search) in FORMS.iter().flat_map(|form| SEARCHES.map(|search| (form, search))) {
+        let [many, few] = ["hay", "few"].map(|index| asked(index, form, search));
+        assert!(many > 0 && many == few, "{form}{search}: {many} questions with 30 days, {few} with 3");
+    }
+}
