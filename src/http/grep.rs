@@ -140,40 +140,33 @@ fn write(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) -> Re
     };
     let scope = scope(site, body.waits(), now, &zone, page_size);
     let mut log = Log::new(&view);
-    let mut listed: Vec<&str> = Vec::new();
-    for column in settings.iter().flat_map(|index| &index.filtered) {
-        if !listed.contains(&column.as_str()) {
-            listed.push(column);
-        }
-    }
+    let listed = filter_columns(&settings);
     // those of a column that is filtered are of another search
     let is_filtered = |column: &str| query.filters.iter().any(|filter| filter.column == column);
     let columns: Vec<&str> = listed.iter().copied().filter(|column| !is_filtered(column)).collect();
     let wanted = Wanted { bars: BARS, severity, columns: &columns };
     let mut tally = site.searcher.tally(query, &scope, wanted);
     let (mut found, has_all) = write_lines(site, &settings, &view, &scope, &mut tally, &mut log, body)?;
-    if !has_all {
-        body.flush()?;
-    }
 
     // the rest has time of its own, so that a slow search still has its histogram
     let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
     let shown = tally.count();
-    let figures = match has_all {
-        true => site.searcher.figures_of(query, &scope, tally),
-        false => site.searcher.figures(query, &scope, wanted),
+    let figures = if has_all {
+        site.searcher.figures_of(query, &scope, tally)
+    } else {
+        body.flush()?;
+        site.searcher.figures(query, &scope, wanted)
     };
-    let figures = figures.and_then(|figures| Ok((figures.count()?, figures)));
-    if let Ok((count, _)) = &figures {
-        found.total = total(*count, &found, shown);
-        if *count == Count::Exact(0) {
-            found.in_all =
-                site.searcher.count_in_all(query, &scope).unwrap_or_default().map(|count| total(count, &found, 0));
+    if let Some(count) = figures.as_ref().ok().and_then(|figures| figures.count().ok()) {
+        found.total = total(count, &found, shown);
+        if count == Count::Exact(0) {
+            let in_all = site.searcher.count_in_all(query, &scope).unwrap_or_default();
+            found.in_all = in_all.map(|count| total(count, &found, 0));
         }
     }
     body.part(log.end(&found))?;
     match &figures {
-        Ok((_, figures)) => {
+        Ok(figures) => {
             let bars: Vec<histogram::Bar> = figures.histogram().bars.iter().map(bar).collect();
             body.part(view.histogram(&bars, !figures.histogram().exact))?;
         }
@@ -183,7 +176,7 @@ fn write(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) -> Re
     body.flush()?;
     for column in listed {
         let values = match &figures {
-            Ok((_, figures)) if !is_filtered(column) => figures.values(column, LISTED_VALUES + 1),
+            Ok(figures) if !is_filtered(column) => figures.values(column, LISTED_VALUES + 1),
             Ok(_) => site.searcher.values(query, &scope, column, LISTED_VALUES + 1),
             Err(error) => Err(error.clone()),
         };
@@ -191,6 +184,17 @@ fn write(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) -> Re
     }
     body.part(view.closing(&other_columns(site, &settings, &view.shown_columns)))?;
     Ok(())
+}
+
+/// The columns beside the log, each once.
+fn filter_columns<'a>(settings: &[&'a Index]) -> Vec<&'a str> {
+    let mut columns: Vec<&str> = Vec::new();
+    for column in settings.iter().flat_map(|index| &index.filtered) {
+        if !columns.contains(&column.as_str()) {
+            columns.push(column);
+        }
+    }
+    columns
 }
 
 /// The opening of the page and its lines; says whether the search has no matches but these.
