@@ -4,12 +4,19 @@
 //! Invariant: the pages of a search, one after the other, are what grep would print: the lines after a match are on its page,
 //! those before it are not repeated from the page before.
 
+use std::collections::VecDeque;
+
 use crate::search::cursor::Place;
 use crate::search::page::collect;
 use crate::search::plan::{Of, Plan};
 use crate::search::query::{MAX_LIMIT, Query};
-use crate::search::walk::{Manner, Read, Until};
+use crate::search::walk::{Manner, Read, Step, Until, Walk};
 use crate::search::{Hit, Line, SearchError, Searcher};
+
+/// Lines to read at first, beyond what a match needs: they cost little more than a question for a few.
+const AHEAD: usize = 100;
+/// So many lines to the next match are read on; where it is farther, to ask anew costs less.
+const CLOSE: usize = 2000;
 
 /// The lines around matches, each once, with gaps between groups.
 pub(super) struct Around<'a> {
@@ -20,6 +27,17 @@ pub(super) struct Around<'a> {
     last: Option<Place>,
     /// no match comes after the next one
     ends: bool,
+    stream: Option<Stream<'a>>,
+}
+
+/// Lines of the stream, in the order in which they are given, read on from match to match: of matches that lie close together,
+/// each would otherwise cost two questions, of which every one has searchd look through a day.
+struct Stream<'a> {
+    /// goes on behind the last of the lines
+    walk: Walk<'a>,
+    lines: VecDeque<Hit>,
+    /// there is nothing before the first of them
+    is_whole: bool,
 }
 
 /// What stands beside one match, the nearest first.
@@ -30,6 +48,21 @@ pub(super) struct Beside {
     later: Vec<Hit>,
 }
 
+impl Stream<'_> {
+    /// Whether it is likely that few lines are between these and that place, by how close these are to each other.
+    fn is_close(&self, place: Place) -> bool {
+        let (Some(first), Some(last)) = (self.lines.front(), self.lines.back()) else { return false };
+        let micros = |from: Place, to: Place| u128::from(from.ts.micros().abs_diff(to.ts.micros()));
+        let (known, wanted) = (micros(first.place, last.place), micros(last.place, place));
+        known == 0 || wanted * (self.lines.len() as u128 - 1) <= known * CLOSE as u128
+    }
+
+    fn forget(&mut self, lines: usize) {
+        self.is_whole &= lines == 0;
+        self.lines.drain(..lines);
+    }
+}
+
 impl<'a> Around<'a> {
     /// `last`: what came before is given already.
     pub(super) fn new(query: &Query, plan: &'a Plan, last: Option<Place>) -> Around<'a> {
@@ -37,7 +70,7 @@ impl<'a> Around<'a> {
             (true, _) => (0, 0),
             (false, (before, after)) => (before as usize, after.unwrap_or(0) as usize),
         };
-        Around { plan, before, after, last, ends: false }
+        Around { plan, before, after, last, ends: false, stream: None }
     }
 
     /// Whether there are any lines around a match.
@@ -56,13 +89,56 @@ impl<'a> Around<'a> {
     }
 
     /// Reads the lines around a match.
-    pub(super) fn read(&self, searcher: &Searcher, place: Place) -> Result<Beside, SearchError> {
+    pub(super) fn read(&mut self, searcher: &'a Searcher, hit: &Hit) -> Result<Beside, SearchError> {
         if !self.is_wanted() {
             return Ok(Beside::default());
         }
+        let (mut stream, at) = match self.read_on(hit.place)? {
+            Some(found) => found,
+            None => self.read_anew(searcher, hit)?,
+        };
+        while stream.lines.len() <= at + self.after
+            && let Step::Hit(line) = stream.walk.next()?
+        {
+            stream.lines.push_back(line);
+        }
+        let earlier = stream.lines.range(..at).rev().take(self.before + 1).cloned().collect();
+        let later = stream.lines.range(at + 1..).take(self.after).cloned().collect();
+        // those that the next match may need stay
+        stream.forget(at.saturating_sub(self.before + 1));
+        self.stream = Some(stream);
+        Ok(Beside { earlier, later })
+    }
+
+    /// The stream as far as this match, and where in its lines that is; None where the match is far, or not on the way.
+    fn read_on(&mut self, place: Place) -> Result<Option<(Stream<'a>, usize)>, SearchError> {
+        let Some(mut stream) = self.stream.take() else { return Ok(None) };
+        let is_before = |a: Place| if self.plan.newest_first { a > place } else { a < place };
+        if !stream.is_close(place) {
+            return Ok(None);
+        }
+        let mut left = CLOSE;
+        while stream.lines.back().is_some_and(|line| is_before(line.place)) {
+            let Step::Hit(line) = stream.walk.next()? else { return Ok(None) };
+            if left == 0 {
+                return Ok(None);
+            }
+            left -= 1;
+            stream.lines.push_back(line);
+            stream.forget(stream.lines.len().saturating_sub(self.before + 2));
+        }
+        let at = stream.lines.iter().position(|line| line.place == place);
+        Ok(at.filter(|at| stream.is_whole || *at > self.before).map(|at| (stream, at)))
+    }
+
+    fn read_anew(&self, searcher: &'a Searcher, hit: &Hit) -> Result<(Stream<'a>, usize), SearchError> {
         let backwards = self.plan.newest_first;
-        let earlier = self.side(searcher, place, !backwards, self.before + 1)?;
-        Ok(Beside { earlier, later: self.side(searcher, place, backwards, self.after)? })
+        let earlier = self.side(searcher, hit.place, !backwards, self.before + 1)?;
+        let (at, is_whole) = (earlier.len(), earlier.len() <= self.before);
+        let lines = earlier.into_iter().rev().chain([hit.clone()]).collect();
+        let manner = Manner { backwards, of: Of::Stream, read: Read::Line, hint: self.after.max(AHEAD) };
+        let walk = searcher.walk(self.plan, manner, Some(hit.place), Until::default());
+        Ok((Stream { walk, lines, is_whole }, at))
     }
 
     fn side(&self, searcher: &Searcher, place: Place, backwards: bool, lines: usize) -> Result<Vec<Hit>, SearchError> {

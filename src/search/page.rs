@@ -96,7 +96,7 @@ impl Searcher {
                     } else if !around.is_wanted() {
                         give(Line::Match(hit));
                     } else if let Some(before) = held.replace(hit) {
-                        let beside = around.read(self, before.place)?;
+                        let beside = around.read(self, &before)?;
                         around.give(before, beside, Some(place), &mut give);
                         // the page ends where its time does
                         if scope.is_over() {
@@ -118,7 +118,7 @@ impl Searcher {
             break;
         }
         if let Some(last) = held {
-            let beside = around.read(self, last.place)?;
+            let beside = around.read(self, &last)?;
             around.give(last, beside, next, &mut give);
         }
         let mut surrounded: Vec<(Hit, Beside)> = Vec::with_capacity(found.len());
@@ -127,7 +127,7 @@ impl Searcher {
                 (ends, next, reached) = (ends.map(|(first, _)| (first, last.place)), Some(hit.place), None);
                 break;
             }
-            let beside = around.read(self, hit.place)?;
+            let beside = around.read(self, &hit)?;
             surrounded.push((hit, beside));
         }
         let behind = match (behind, from) {
@@ -295,7 +295,7 @@ impl Searcher {
             if left == 0 {
                 around.end();
             }
-            let beside = around.read(self, hit.place)?;
+            let beside = around.read(self, &hit)?;
             let goes_on = around.give(hit, beside, following.as_ref().map(|hit| hit.place), &mut take);
             if !goes_on || left == 0 {
                 break;
