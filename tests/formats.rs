@@ -142,6 +142,7 @@ fn any_number_of_records_is_sent_in_little_memory_and_none_is_missing() {
     println!("{records} records: {grown} KiB more than before");
     assert!(grown < 8 * 1024, "{grown} KiB");
 
+    lines_around_are_greps(&stack, &alco);
     searchd_stops_for_a_while(&stack, &alco, records);
     searchd_dies(&stack, &alco);
     assert!(alco.stop().success());
@@ -177,6 +178,21 @@ impl Download {
     fn body(&self) -> String {
         let text = String::from_utf8_lossy(&self.reply);
         text.split_once("\r\n\r\n").unwrap().1.to_owned()
+    }
+}
+
+/// Matches that are close together, and that thousands of lines are between.
+fn lines_around_are_greps(stack: &Stack, alco: &Alco) {
+    let whole = stack.dir().join("whole.log");
+    for order in ["asc", "desc"] {
+        let all = format!("{}&order={order}", address(alco, "text")).replace(&alco.url, "");
+        fs::write(&whole, alco.get(&all).body).unwrap();
+        for pattern in ["77 of many", "7777 of many", "record 59999 of many"] {
+            let found = alco.get(&format!("{all}&search={}&before=3&after=2", pattern.replace(' ', "+"))).body;
+            let grep = Command::new("grep").args(["-F", "-B3", "-A2", pattern]).arg(&whole).output().unwrap();
+            assert!(found.lines().count() > 2, "{pattern}");
+            assert!(found.as_bytes() == grep.stdout, "{order} {pattern}");
+        }
     }
 }
 
