@@ -5,11 +5,13 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, Value};
+use nix::libc;
 
 use crate::config::Address;
 
@@ -153,7 +155,7 @@ impl Engine {
             mysql::Error::MySqlError(error) => Fault::Reject(format!("searchd says: {}", error.message)),
             error => {
                 self.conn = None;
-                Fault::Retry(format!("searchd at {}: {error}", self.address))
+                self.away(&error)
             }
         })
     }
@@ -169,7 +171,21 @@ impl Engine {
             Address::Tcp { host, port } => opts.ip_or_hostname(Some(host.clone())).tcp_port(*port).into(),
             Address::Unix(path) => opts.socket(Some(path.to_string_lossy())).into(),
         };
-        Conn::new(opts).map_err(|error| Fault::Retry(format!("searchd at {}: {error}", self.address)))
+        Conn::new(opts).map_err(|error| self.away(&error))
+    }
+
+    fn away(&self, error: &mysql::Error) -> Fault {
+        Fault::Retry(format!("searchd at {}: {}", self.address, said(&error.to_string(), self.timeout)))
+    }
+}
+
+/// What the crate says, without the names of its types, and a time that has run out in plain words.
+fn said(error: &str, timeout: Duration) -> String {
+    let inner = error.split_once(" { ").and_then(|(_, rest)| rest.strip_suffix(" }")).unwrap_or(error);
+    let again = io::Error::from_raw_os_error(libc::EAGAIN).to_string();
+    match inner.contains(&again) {
+        true => format!("it has not answered for {} s", timeout.as_secs()),
+        false => inner.to_owned(),
     }
 }
 
@@ -201,5 +217,24 @@ impl Pool {
             idle.push(engine);
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: &mysql::Error, expect: &str) {
+        assert_eq!(said(&error.to_string(), Duration::from_secs(10)), expect);
+    }
+
+    #[test]
+    fn a_fault_is_said_without_the_names_of_types() {
+        let silent = || io::Error::from_raw_os_error(libc::EAGAIN);
+        check(&mysql::Error::IoError(silent()), "it has not answered for 10 s");
+        check(&mysql::Error::CodecError(silent().into()), "it has not answered for 10 s");
+        let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        check(&mysql::Error::IoError(refused), &io::Error::from_raw_os_error(libc::ECONNREFUSED).to_string());
     }
 }
