@@ -51,6 +51,10 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     assert!(lines[2].ends_with(" INFO - tab\tand↵line"), "{}", lines[2]);
     let text = alco.get("/grep/texts/?format=text&tracebacks=1&levelname=ERROR").body;
     assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["    Traceback", "      x^[[2Jy"]);
+    let csv = alco.get("/grep/texts/?format=csv&columns=&tracebacks=1&levelname=ERROR").body;
+    let (head, row) = csv.split_once("\r\n").unwrap();
+    assert!(head.starts_with("time,message,") && head.contains(",exc_text"), "{head}");
+    assert!(row.contains(",'=cmd(),") && row.contains(",\"Traceback\n  x^[[2Jy\""), "{row}");
     let text = alco.get("/grep/texts/?format=text&search=cmd&context=1&limit=1").body;
     assert_eq!(text.lines().count(), 3, "with the lines around: {text}");
 

@@ -234,7 +234,9 @@ fn a_record_is_printed_with_its_columns_and_found_by_them() {
             r#"{{"@timestamp":"{first}","message":"one \u001b[31mred\u001b[0m \u001b]0;title\u0007","levelname":"ERROR","host":"h1","n":1.50,"deep":{{"a":[1,null]}}}}"#
         ),
         format!(r#"{{"@timestamp":"{second}","message":"two\nlines","levelname":"WARNING","n":2,"limit":7}}"#),
-        format!(r#"{{"@timestamp":"{third}","message":42,"@id":"own","status":"200"}}"#),
+        format!(
+            r#"{{"@timestamp":"{third}","message":42,"@id":"own","status":"200","exc_info":"Traceback\n  x\u001b[2Jy"}}"#
+        ),
     ];
     publisher.publish("logstash", "terminal_too.key", &bodies);
     publisher.publish("logstash", "terminal_new.key", [format!(r#"{{"@timestamp":"{third}","message":"elsewhere"}}"#)]);
@@ -254,6 +256,8 @@ fn a_record_is_printed_with_its_columns_and_found_by_them() {
         };
         check(&run(&["terminal_too"]), 0, &format!("{one}{two}{three}"), "");
         check(&run(&["terminal_too", "--reverse", "-m1"]), 0, &three, "");
+        let unfolded = format!("{three}    Traceback\n      x^[[2Jy\n");
+        check(&run(&["terminal_too", "--tracebacks", "42"]), 0, &unfolded, "");
         check(&run(&["terminal_too", "--since=-2h", "--until=-30m", "--bare"]), 0, "an hour old\n", "");
         check(&run(&["terminal_too", "--bare", "--", "lines"]), 0, "two\nlines\n", "");
         check(
