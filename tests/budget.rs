@@ -182,6 +182,18 @@ fn the_whole_log_begins_with_a_match_that_takes_long_to_find() {
     let matching = &records(Stack::shared()).matching;
     let from_first: Vec<usize> = (matching[0]..RECORDS).collect();
     check(&format!("search={}&context=y", encoded(PATTERN)), &from_first, 80);
+    // whoever comes back to before the first match is on the first page, and goes on from there
+    let stack = Stack::shared();
+    let start = records(stack).start;
+    let url = format!("/grep/budget/?start_ts={start}&columns=seq&mode=regex&context=y&search={}", encoded(PATTERN));
+    let first = alco(stack, BUDGETS[1]).page(&format!("{url}&limit=1")).lines()[0].place.clone();
+    let alco = alco(stack, BUDGETS[0]);
+    let mut path = format!("{url}&limit=300&cursor=b{first}.0");
+    while let Part { is_cut: true, previous: Some(on), found, .. } = page(&alco, &path) {
+        assert!(found.is_empty(), "{path} is cut, though it goes on by itself");
+        path = on;
+    }
+    assert_eq!(walk(&alco, page, &path, false).0, from_first);
     let from_last: Vec<usize> = (0..=matching[MATCHES - 1]).rev().collect();
     check(&format!("search={}&context=y&order=desc", encoded(PATTERN)), &from_last, 80);
 }
