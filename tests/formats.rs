@@ -188,14 +188,15 @@ impl Download {
 /// Matches that are close together, and that thousands of lines are between.
 fn lines_around_are_greps(stack: &Stack, alco: &Alco) {
     let whole = stack.dir().join("whole.log");
+    // however long it takes
+    let get = |url: &str| Command::new("curl").args(["-sSf", url]).output().unwrap().stdout;
     for order in ["asc", "desc"] {
-        let all = format!("{}&order={order}", address(alco, "text")).replace(&alco.url, "");
-        fs::write(&whole, alco.get(&all).body).unwrap();
+        let all = format!("{}&order={order}", address(alco, "text"));
+        fs::write(&whole, get(&all)).unwrap();
         for pattern in ["77 of many", "7777 of many", "record 59999 of many"] {
-            let found = alco.get(&format!("{all}&search={}&before=3&after=2", pattern.replace(' ', "+"))).body;
+            let found = get(&format!("{all}&search={}&before=3&after=2", pattern.replace(' ', "+")));
             let grep = Command::new("grep").args(["-F", "-B3", "-A2", pattern]).arg(&whole).output().unwrap();
-            assert!(found.lines().count() > 2, "{pattern}");
-            assert!(found.as_bytes() == grep.stdout, "{order} {pattern}");
+            assert!(grep.status.success() && found == grep.stdout, "{order} {pattern}");
         }
     }
 }
@@ -241,7 +242,7 @@ fn searchd_dies(stack: &Stack, alco: &Alco) {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.code() == Some(18) || output.status.code() == Some(56), "{format}: {said}");
         stack.restart("searchd");
-        wait_until("all is served again", SOON, || {
+        wait_until("all is served again", SOON * 10, || {
             alco.get("/grep/many/?format=text&limit=1").body.lines().next().map(|_| ())
         });
     }
