@@ -14,6 +14,7 @@ use super::stream::{Body, Cut, Work};
 use crate::rows::Rows;
 use crate::search::Scope;
 use crate::search::query::{Format, Query};
+use crate::search::walk::Read;
 use crate::time::Ts;
 
 /// A search in a form for programs: the head now, the records as they are found.
@@ -54,7 +55,7 @@ fn write(site: &Site, list: &str, query: &Query, zone: &TimeZone, now: Ts, body:
         let mut body = body.borrow_mut();
         body.flush().is_ok() && body.is_read()
     };
-    let missing = site.searcher.each(query, &scope, &pulse, |line| {
+    let missing = site.searcher.each(query, &scope, Read::Columns, &pulse, |line| {
         let mut body = body.borrow_mut();
         let head = head.take().unwrap_or_default();
         failed = body.write_all(head.as_bytes()).and_then(|()| body.write_all(rows.line(&line).as_bytes()));

@@ -178,7 +178,7 @@ impl<'a> Follower<'a> {
         let (mut shown, mut since): (Option<Place>, usize) = (None, 0);
         if last != Some(0) || query.cursor.is_some() {
             let query = Query { cursor, ..query.clone() };
-            let missing = self.searcher.each(&query, scope, &pulse, |line| {
+            let missing = self.searcher.each(&query, scope, Read::Line, &pulse, |line| {
                 if let Line::Match(hit) | Line::Near(hit) = &line {
                     if !self.knows(hit) {
                         return true;

@@ -254,6 +254,7 @@ impl Searcher {
         &self,
         query: &Query,
         scope: &Scope,
+        read: Read,
         pulse: &dyn Fn() -> bool,
         mut take: impl FnMut(Line) -> bool,
     ) -> Result<Vec<String>, SearchError> {
@@ -269,7 +270,7 @@ impl Searcher {
             None => None,
         };
         let hint = scope.page_size.min(left);
-        let manner = Manner { backwards, of: Of::Candidates, read: Read::Line, hint };
+        let manner = Manner { backwards, of: Of::Candidates, read, hint };
         let mut walk = self.walk(&plan, manner, from, Until::left(scope).with_pulse(pulse));
         if query.context == Context::All && !plan.pattern.is_empty() {
             let Some(first) = hit_of(walk.next()?) else { return Ok(walk.warnings.into_iter().collect()) };

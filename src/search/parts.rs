@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use regex::Regex;
-use regex_automata::hybrid::dfa::{Cache, DFA, OverlappingState};
+use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, Look};
 
@@ -108,21 +108,23 @@ impl Parts {
         }
     }
 
-    /// Those of a line in their order, none empty.
-    pub fn of(&self, line: &str) -> impl Iterator<Item = Range<usize>> {
+    /// Those of a line in their order, none empty; as many as are found while no more than `fuel` bytes are looked at, of which
+    /// it takes what it needs. A line of n bytes may need n².
+    pub fn of<'a>(&'a self, line: &'a str, fuel: &'a mut usize) -> impl Iterator<Item = Range<usize>> + 'a {
         let mut at = 0;
         std::iter::from_fn(move || {
-            let part = self.next(line, at)?;
+            let part = self.next(line, at, fuel)?;
             at = part.end;
             Some(part)
         })
     }
 
-    fn next(&self, line: &str, mut at: usize) -> Option<Range<usize>> {
+    fn next(&self, line: &str, mut at: usize, fuel: &mut usize) -> Option<Range<usize>> {
         loop {
-            let found = self.regex.find_at(line, at)?.range();
+            let found = self.regex.find_at(line, at).filter(|_| *fuel > 0)?.range();
+            *fuel = fuel.saturating_sub(found.end - at);
             if self.bounds.is_free_before(line, found.start) {
-                let end = self.end(line, found.clone());
+                let end = self.end(line, found.clone(), fuel);
                 if let Some(end) = end.filter(|end| *end > found.start) {
                     return Some(found.start..end);
                 }
@@ -131,8 +133,8 @@ impl Parts {
         }
     }
 
-    /// The last end of a match that begins there.
-    fn end(&self, line: &str, found: Range<usize>) -> Option<usize> {
+    /// The last end of a match that begins there, as far as the fuel goes.
+    fn end(&self, line: &str, found: Range<usize>, fuel: &mut usize) -> Option<usize> {
         let mut last = None;
         if let Ends::Several { all, .. } = &self.ends
             && let Some((dfa, cache)) = all.get_or_init(|| self.all_ends()).as_deref()
@@ -140,13 +142,20 @@ impl Parts {
             // a cache is as whole after a panic as before
             let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
             let input = Input::new(line).range(found.start..).anchored(Anchored::Yes);
-            let mut state = OverlappingState::start();
-            // it gives up at what it does not know: a `\b` beside a letter that is not ASCII
-            while dfa.try_search_overlapping_fwd(&mut cache, &input, &mut state).is_ok()
-                && let Some(end) = state.get_match().map(|end| end.offset())
-            {
-                if self.bounds.is_free_after(line, end) {
-                    last = Some(end);
+            let mut state = dfa.start_state_forward(&mut cache, &input).ok();
+            // a state tells of the match that has ended before its byte; behind the last one is the end of the line
+            for at in found.start..=line.len() {
+                *fuel = fuel.saturating_sub(1);
+                // it gives up at what it does not know: a `\b` beside a letter that is not ASCII
+                state = state.and_then(|state| match line.as_bytes().get(at) {
+                    Some(byte) => dfa.next_state(&mut cache, state, *byte).ok(),
+                    None => dfa.next_eoi_state(&mut cache, state).ok(),
+                });
+                let Some(state) = state.filter(|state| *fuel > 0 && !state.is_dead() && !state.is_quit()) else {
+                    break;
+                };
+                if state.is_match() && self.bounds.is_free_after(line, at) {
+                    last = Some(at);
                 }
             }
         }
@@ -194,6 +203,18 @@ mod tests {
         check("foo\nfood", "word=1", "food foods foo", &["food", "foo"]);
         check("a", "invert=1", "bab", &[]);
         check("", "", "bab", &[]);
+    }
+
+    #[test]
+    fn marks_of_a_text_of_any_length_are_found_in_bounded_time() {
+        let long = "ab ".repeat(1 << 20);
+        for (search, options) in
+            [("x|.*y", "mode=regex&word=1"), ("b|b.*y", "mode=regex"), (".*a", "mode=regex&word=1")]
+        {
+            let pattern = Pattern::new(&query(search, options)).expect(search);
+            // n² bytes would take hours
+            assert!(pattern.marks(&long).iter().all(|mark| mark.end <= long.len()), "{search}");
+        }
     }
 
     /// What grep -o prints of a line, found out one place after the other.

@@ -20,6 +20,9 @@ const REGEX_SIZE: usize = 4 << 20;
 const LITERAL_SIZE: usize = 64 << 20;
 /// Marks in one message: more show nothing, and a single letter is in a message of 4 MiB a million times.
 const MARKS: usize = 10_000;
+/// Bytes to look at for the marks of a text: this much of whatever text, and so many times its own.
+const FUEL: usize = 100_000;
+const TIMES: usize = 16;
 
 #[derive(Debug)]
 pub struct Pattern {
@@ -103,24 +106,25 @@ impl Pattern {
 
     /// What grep -o prints of a text, as ranges of bytes: of each line, none empty; of several words, of each by itself.
     pub fn parts(&self, text: &str) -> Vec<Range<usize>> {
-        self.first_parts(text, usize::MAX)
+        self.first_parts(text, usize::MAX, usize::MAX)
     }
 
-    fn first_parts(&self, text: &str, most: usize) -> Vec<Range<usize>> {
+    fn first_parts(&self, text: &str, most: usize, mut fuel: usize) -> Vec<Range<usize>> {
         let mut parts: Vec<Range<usize>> = Vec::new();
         for term in self.clauses.iter().flatten().filter(|term| !self.invert && !term.negated) {
             for line in lines(text) {
                 let from = line.as_ptr() as usize - text.as_ptr() as usize;
                 let room = most.saturating_sub(parts.len());
-                parts.extend(term.parts.of(line).take(room).map(|part| from + part.start..from + part.end));
+                parts.extend(term.parts.of(line, &mut fuel).take(room).map(|part| from + part.start..from + part.end));
             }
         }
         parts
     }
 
-    /// The same in order, none within another, those that touch as one.
+    /// The same in order, none within another, those that touch as one; of a text for whose parts it would have to be read again
+    /// and again, the first.
     pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
-        let mut marks = self.first_parts(text, MARKS);
+        let mut marks = self.first_parts(text, MARKS, FUEL + text.len() * TIMES);
         marks.sort_by_key(|mark| (mark.start, mark.end));
         marks.dedup_by(|next, mark| {
             let overlap = next.start <= mark.end;

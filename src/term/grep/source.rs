@@ -9,6 +9,7 @@ use super::remote::Remote;
 use crate::config::{Config, Index, IndexName};
 use crate::search::follow::{Following, News};
 use crate::search::query::Query;
+use crate::search::walk::Read;
 use crate::search::{Line, Scope, SearchError, Searcher, Waits};
 use crate::time::Ts;
 
@@ -71,7 +72,9 @@ impl Source {
     ) -> Result<Vec<String>, String> {
         self.settings(query)?;
         match self {
-            Source::Searchd(searchd) => searchd.searcher.each(query, &searchd.scope(), pulse, take).map_err(why),
+            Source::Searchd(searchd) => {
+                searchd.searcher.each(query, &searchd.scope(), Read::Line, pulse, take).map_err(why)
+            }
             Source::Remote(remote) => remote.each(query, pulse, take),
         }
     }
