@@ -83,9 +83,9 @@ fn collect() -> bool {
     assert_eq!(stored(&mut searchd), count, "each is stored once");
     let (cpu, peak) = (cpu_seconds(alco.pid()), status_mb(alco.pid(), "VmHWM:"));
     alco.stop();
+    let loaded = load(&stack, count);
     let mut followed = followed(&stack);
 
-    let loaded = load(&stack, count);
     let rate = |took: Duration| count as f64 / took.as_secs_f64();
     println!("bare loader    {:>8.0} records/s", rate(loaded));
     let mut good = true;
