@@ -126,14 +126,14 @@ fn a_keyboard_is_enough() {
     browser.press(Some(ALT), 's');
     assert_eq!(focused("name"), "search");
     "order".chars().for_each(|key| browser.press(None, key));
-    browser.press(None, ENTER);
+    browser.press_to_go(None, ENTER);
     assert_eq!(browser.address(), format!("{}/grep/web/?start_ts=-7h&search=order&limit=20", alco.url));
     let first = browser.texts(".log .t");
-    browser.press(Some(ALT), 'n');
+    browser.press_to_go(Some(ALT), 'n');
     assert!(browser.texts(".log .t").first() > first.last(), "{}", browser.address());
-    browser.press(Some(ALT), 'p');
+    browser.press_to_go(Some(ALT), 'p');
     assert_eq!(browser.texts(".log .t"), first);
-    browser.press(Some(ALT), '0');
+    browser.press_to_go(Some(ALT), '0');
     assert!(browser.all("a[rel=next]").is_empty() && browser.address().contains("cursor=b"), "{}", browser.address());
     // the legend names them all
     let keys: HashSet<String> = browser.texts(".keys kbd").into_iter().collect();
@@ -146,7 +146,7 @@ fn a_keyboard_is_enough() {
     browser.open(&format!("{}/grep/web/?start_ts=-7h&levelname=ERROR&exc_info__exists=1&limit=20", alco.url));
     browser.press(None, TAB);
     assert_eq!(focused("hash"), "#log");
-    browser.press(None, ENTER);
+    browser.press_to_go(None, ENTER);
     browser.press(None, TAB);
     assert_eq!(focused("className"), "t");
     let outline = browser.script("return getComputedStyle(document.activeElement).outlineStyle");

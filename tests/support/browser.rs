@@ -175,6 +175,14 @@ impl Browser {
         self.post("/actions", json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
     }
 
+    /// The same for a key that leads elsewhere: WebDriver waits for a page that loads, not for one that is about to.
+    #[track_caller]
+    pub fn press_to_go(&self, modifier: Option<char>, key: char) {
+        let before = self.address();
+        self.press(modifier, key);
+        wait_until("the browser is elsewhere", SOON, || (self.address() != before).then_some(()));
+    }
+
     /// What axe-core finds wrong on the page; None where it is not installed (tests/check does so where npm is).
     #[track_caller]
     pub fn barriers(&self) -> Option<Vec<Value>> {
