@@ -1,7 +1,7 @@
 //! `alco send`: every line that it says is confirmed is stored, as it was sent; and what is not confirmed is said.
 
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -76,20 +76,25 @@ fn lines_become_records_and_the_exit_status_tells_whether_the_broker_has_them() 
     });
 }
 
-#[test]
-fn a_broker_that_goes_away_is_said_with_what_was_confirmed() {
-    let stack = Stack::of("send-broken", &["rabbitmq"], ALCO.as_ref(), "[index send]\nrouting_keys = send.#\n");
+/// An `alco send` that waits for lines, to a queue that nobody reads.
+fn sending(stack: &Stack, queue: &str) -> Child {
     let publisher = crate::support::Publisher::open(&stack.amqp);
     publisher.declare_exchange("logstash");
-    publisher.declare_queue("send", "logstash", "send.#");
+    publisher.declare_queue(queue, "logstash", &format!("{queue}.#"));
     publisher.close();
-    let mut child = Command::new(ALCO)
-        .args(["send", "-k", "send.x", "--config"])
+    Command::new(ALCO)
+        .args(["send", "-k", &format!("{queue}.x"), "--config"])
         .arg(stack.dir().join("alco.ini"))
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+#[test]
+fn a_broker_that_goes_away_is_said_with_what_was_confirmed() {
+    let stack = Stack::of("send-broken", &["rabbitmq"], ALCO.as_ref(), "[index send]\nrouting_keys = send.#\n");
+    let mut child = sending(&stack, "send");
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"one\ntwo\n").unwrap();
     wait_until("they are there", SOON, || {
@@ -108,17 +113,7 @@ fn a_broker_that_goes_away_is_said_with_what_was_confirmed() {
 fn a_broker_that_hangs_holds_back_what_is_sent_and_what_it_has_confirmed_survives_its_death() {
     const LINES: usize = 60_000;
     let stack = Stack::of("send-held", &["rabbitmq"], ALCO.as_ref(), "[index held]\nrouting_keys = held.#\n");
-    let publisher = crate::support::Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue("held", "logstash", "held.#");
-    publisher.close();
-    let mut child = Command::new(ALCO)
-        .args(["send", "-k", "held.x", "--config"])
-        .arg(stack.dir().join("alco.ini"))
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = sending(&stack, "held");
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"the first\n").unwrap();
     let there = |count: u32| {

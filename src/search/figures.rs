@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::search::column::{self, ALTERED, Counts, Values};
 use crate::search::histogram::{Bars, Histogram, Severity};
-use crate::search::plan::{Of, Plan, Slice};
+use crate::search::plan::{Of, Plan, Slice, SourcePlan};
 use crate::search::query::{Query, Within};
 use crate::search::walk::{ALL, Manner, Read, Step, Until, away, groups, not_served};
 use crate::search::{Count, Scope, SearchError, Searcher};
@@ -34,6 +34,13 @@ pub struct Wanted<'a> {
     /// what a value of a level column is worth
     pub severity: fn(&str) -> Severity,
     pub columns: &'a [&'a str],
+}
+
+impl<'a> Wanted<'a> {
+    /// Without a histogram.
+    fn values(columns: &'a [&'a str]) -> Wanted<'a> {
+        Wanted { bars: 0, severity: |_| Severity::Normal, columns }
+    }
 }
 
 /// Matches that were seen, added up.
@@ -111,7 +118,7 @@ impl Searcher {
         let mut tally = self.tally(query, scope, wanted);
         let checking = scope.at_most(CHECKING);
         let read = if tally.is_bare() { Read::Place } else { Read::Columns };
-        let few = match self.candidates(&plan, Of::Perhaps, scope)? {
+        let few = match self.to_check(&plan, scope)? {
             Some(candidates) => candidates <= CHECKABLE * checking.left().as_millis() as u64,
             // there is no other way to find out
             None => true,
@@ -126,8 +133,7 @@ impl Searcher {
     pub fn values(&self, query: &Query, scope: &Scope, column: &str, limit: usize) -> Result<Values, SearchError> {
         let mut query = query.clone();
         query.filters.retain(|filter| filter.column != column);
-        let wanted = Wanted { bars: 0, severity: |_| Severity::Normal, columns: &[column] };
-        self.figures(&query, scope, wanted)?.values(column, limit)
+        self.figures(&query, scope, Wanted::values(&[column]))?.values(column, limit)
     }
 
     /// How many, however long that takes, and what is missing.
@@ -140,13 +146,10 @@ impl Searcher {
             count += 1;
         }
         let mut missing: Vec<String> = walk.warnings.into_iter().collect();
-        for source in &plan.sources {
-            for slice in &source.slices {
-                let Some(narrowing) = source.narrowing(slice, Of::Surely) else { continue };
-                match groups(&self.pool, slice, narrowing, "COUNT(*) AS n", "", 1) {
-                    Ok(rows) => count += number(&rows),
-                    Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
-                }
+        for (_, slice, narrowing) in plan.asked(Of::Surely) {
+            match groups(&self.pool, slice, narrowing, "COUNT(*) AS n", "", 1) {
+                Ok(rows) => count += number(&rows),
+                Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
             }
         }
         Ok((count.min(most), missing))
@@ -159,21 +162,17 @@ impl Searcher {
             return Ok(None);
         }
         let all = Query { within: Within::All, ..query.clone() };
-        let wanted = Wanted { bars: 0, severity: |_| Severity::Normal, columns: &[] };
-        self.figures(&all, &scope.at_most(HINTING), wanted)?.count().map(Some)
+        self.figures(&all, &scope.at_most(HINTING), Wanted::values(&[]))?.count().map(Some)
     }
 
-    /// How many documents searchd finds of these. None: as good as all there are, or more than can be counted in time.
-    fn candidates(&self, plan: &Plan, of: Of, scope: &Scope) -> Result<Option<u64>, SearchError> {
+    /// How many documents have to be checked. None: as good as all there are, or more than can be counted in time.
+    fn to_check(&self, plan: &Plan, scope: &Scope) -> Result<Option<u64>, SearchError> {
         let mut candidates = 0;
-        for source in &plan.sources {
-            for slice in &source.slices {
-                let Some(narrowing) = source.narrowing(slice, of) else { continue };
-                if narrowing.is_nothing() || scope.is_over() {
-                    return Ok(None);
-                }
-                candidates += self.groups(slice, narrowing, "COUNT(*) AS n", "", 1)?.map_or(0, |rows| number(&rows));
+        for (_, slice, narrowing) in plan.asked(Of::Perhaps) {
+            if narrowing.is_nothing() || scope.is_over() {
+                return Ok(None);
             }
+            candidates += self.groups(slice, narrowing, "COUNT(*) AS n", "", 1)?.map_or(0, |rows| number(&rows));
         }
         Ok(Some(candidates))
     }
@@ -293,11 +292,8 @@ impl<'a> Figures<'a> {
     }
 
     /// What searchd is asked for beside what is in the tally.
-    fn asked(&self) -> impl Iterator<Item = (usize, &Slice, &Narrowing)> {
-        self.plan.sources.iter().enumerate().flat_map(move |(n, source)| {
-            let narrowing = move |slice| self.rest.and_then(|of| source.narrowing(slice, of));
-            source.slices.iter().filter_map(move |slice| Some((n, slice, narrowing(slice)?)))
-        })
+    fn asked(&self) -> impl Iterator<Item = (&SourcePlan, &Slice, &Narrowing)> {
+        self.rest.into_iter().flat_map(|of| self.plan.asked(of))
     }
 
     /// A slice that is not served has none, and for one there may be no time left.
@@ -343,8 +339,8 @@ impl<'a> Figures<'a> {
         let (start, width) = (first.start.micros(), self.tally.bars.width());
         let severity = self.tally.bars.severity;
         let (mut added, mut exact) = (Vec::new(), self.histogram.exact);
-        for (n, slice, narrowing) in self.asked() {
-            let index = self.searcher.index(&self.plan.sources[n].index)?;
+        for (source, slice, narrowing) in self.asked() {
+            let index = self.searcher.index(&source.index)?;
             let paths: Vec<String> = index.level.iter().flat_map(|level| column_paths(level)).collect();
             let (values, all) = self.levels(slice, narrowing, &paths)?;
             exact &= all;

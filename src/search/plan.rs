@@ -112,6 +112,13 @@ impl Plan {
         })
     }
 
+    /// Each part of the search that has documents of these, and what they are compared with.
+    pub fn asked(&self, of: Of) -> impl Iterator<Item = (&SourcePlan, &Slice, &Narrowing)> {
+        self.sources.iter().flat_map(move |source| {
+            source.slices.iter().filter_map(move |slice| Some((source, slice, source.narrowing(slice, of)?)))
+        })
+    }
+
     /// Whether a record's columns decide, beside its message.
     pub fn needs_columns(&self) -> bool {
         !self.filters.is_empty() || self.all && !self.pattern.is_empty()
