@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::support::{ALCO as BINARY, Stack, directory, executable, soak, wait_until};
 
 /// What both scripts allow alco to take, and then some.
-const LIMIT: Duration = Duration::from_secs(10 + 10);
+const LIMIT: Duration = Duration::from_secs(10 + 30);
 
 /// A script, and what runs it.
 #[derive(Debug)]
@@ -194,16 +194,20 @@ fn tables(stack: &Stack) -> Vec<String> {
     stack.select("SHOW TABLES").unwrap()
 }
 
-/// Has searchd read its configuration, and waits until it has.
+/// Has searchd read its configuration, and waits until that has had all its effects. What has left the configuration is let go
+/// only at the next turn of searchd's loop, one index after the other: when somebody connects, who then sees some of them, or
+/// after a second. It does so before it reads anew, so a second reading comes after all effects of the first, and has none.
 fn reread(stack: &Stack) {
     let log = stack.dir().join("searchd/log");
     let ends = || {
         let text = fs::read_to_string(&log).unwrap();
         text.lines().filter(|line| line.contains("after SIGHUP") || line.contains("rotating finished")).count()
     };
-    let before = ends();
-    stack.reread();
-    wait_until("searchd has read its configuration anew", LIMIT * 2, || (ends() > before).then_some(()));
+    for _ in 0..2 {
+        let before = ends();
+        stack.reread();
+        wait_until("searchd has read its configuration anew", LIMIT * 2, || (ends() > before).then_some(()));
+    }
 }
 
 fn serves_from(script: &'static Script) {
@@ -248,7 +252,6 @@ fn serves_from(script: &'static Script) {
     // a list that is short, or of another time, unserves days, and removes none of them
     for short in ["20261123", "20270101 20270102 20270103"] {
         source.says(Some(short));
-        reread(&stack);
         reread(&stack);
         assert_eq!(tables(&stack).len(), 1 + short.split(' ').count(), "{name}");
         source.says(Some("20261121 20261122 20261123"));
