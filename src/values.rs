@@ -12,16 +12,20 @@
 //!
 //! Invariant: no docid is leased twice, though Redis lose its data or a clock jump: see `Lease`.
 
+mod secured;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::{Client, Connection, IntoConnectionInfo, Pipeline, RedisResult};
+use redis::{Client, ConnectionAddr, ConnectionLike, ErrorKind, IntoConnectionInfo, Pipeline, RedisResult};
 
+use self::secured::Secured;
 use crate::config::{self, IndexName};
 use crate::ingest::redelivery::Span;
 use crate::sphinx::DocId;
 use crate::time::{Day, Ts};
+use crate::tls::{self, Authorities};
 
 /// Redis answers in microseconds; one that needs seconds is as good as away.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,6 +77,7 @@ impl Lease {
 
 pub struct Values {
     client: Client,
+    authorities: Option<Authorities>,
     /// for people: without its password
     address: String,
     /// `<process>/<thread>`: whose leases these are
@@ -82,14 +87,29 @@ pub struct Values {
     connection: Mutex<Option<Connection>>,
 }
 
+type Connection = Box<dyn ConnectionLike + Send>;
+
 impl Values {
     /// Does not connect yet. `process` is unlike that of any other process, `thread` unlike that of any other thread.
     pub fn new(redis: &config::Redis, process: &str, thread: &str) -> Result<Values, String> {
         let address = redis.url.without_password().to_string();
         let cannot = |error| format!("cannot use [redis] url {address}: {error}");
         let info = redis.url.expose().into_connection_info().map_err(cannot)?;
+        if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
+            return Err(format!(
+                "cannot use [redis] url {address}: alco verifies certificates; set ca_file instead of #insecure"
+            ));
+        }
         let client = Client::open(info).map_err(cannot)?;
-        Ok(Values { client, address, owner: format!("{process}/{thread}"), session: 0, connection: Mutex::new(None) })
+        let authorities = redis.authorities.clone();
+        Ok(Values {
+            client,
+            authorities,
+            address,
+            owner: format!("{process}/{thread}"),
+            session: 0,
+            connection: Mutex::new(None),
+        })
     }
 
     /// Another connection to the broker: leases from now on are its own.
@@ -381,22 +401,18 @@ impl Values {
         self.ask(|connection| redis::cmd(command).arg(&key).arg(&member).query(connection))
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&mut Connection) -> RedisResult<T>) -> Result<T, String> {
+    fn ask<T>(&self, question: impl FnOnce(&mut dyn ConnectionLike) -> RedisResult<T>) -> Result<T, String> {
         // a panic while it was held leaves a connection that may be out of step: begin anew
         let mut held = self.connection.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
             let mut held = poisoned.into_inner();
             *held = None;
             held
         });
-        let outcome = match held.as_mut() {
-            Some(connection) => question(connection),
-            None => self.connect().and_then(|mut connection| {
-                let outcome = question(&mut connection);
-                *held = Some(connection);
-                outcome
-            }),
+        let connection = match &mut *held {
+            Some(connection) => connection,
+            None => held.insert(self.connect().map_err(|why| format!("redis at {}: {why}", self.address))?),
         };
-        outcome.map_err(|error| {
+        question(connection.as_mut()).map_err(|error| {
             // what Redis itself answers leaves the connection in step; anything else may not
             if error.code().is_none() {
                 *held = None;
@@ -405,11 +421,31 @@ impl Values {
         })
     }
 
-    fn connect(&self) -> RedisResult<Connection> {
-        let mut connection = self.client.get_connection_with_timeout(TIMEOUT)?;
+    fn connect(&self) -> Result<Connection, String> {
+        let info = self.client.get_connection_info();
+        let mut connection: Connection = match info.addr() {
+            ConnectionAddr::TcpTls { host, port, .. } => {
+                let authorities = self.authorities.as_ref();
+                let server = tls::Server { host, authorities, section: "redis", plain: "redis" };
+                Box::new(Secured::open(server, *port, info, TIMEOUT)?)
+            }
+            _ => Box::new(self.connect_plain().map_err(|error| {
+                let closed = error.is_connection_dropped() && !error.is_connection_refusal();
+                match closed || error.kind() == ErrorKind::Parse {
+                    true => format!("{error}; if that is its port for TLS, have [redis] url begin with rediss://"),
+                    false => error.to_string(),
+                }
+            })?),
+        };
+        let name = format!("alco-{}", self.owner);
+        let named = redis::cmd("CLIENT").arg("SETNAME").arg(name).query::<()>(connection.as_mut());
+        named.map(|()| connection).map_err(|error| error.to_string())
+    }
+
+    fn connect_plain(&self) -> RedisResult<redis::Connection> {
+        let connection = self.client.get_connection_with_timeout(TIMEOUT)?;
         connection.set_read_timeout(Some(TIMEOUT))?;
         connection.set_write_timeout(Some(TIMEOUT))?;
-        redis::cmd("CLIENT").arg("SETNAME").arg(format!("alco-{}", self.owner)).query::<()>(&mut connection)?;
         Ok(connection)
     }
 }

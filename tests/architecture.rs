@@ -17,6 +17,7 @@ const ROWS: &[(&str, u8)] = &[
     ("metrics", 0),
     ("config", 0),
     ("users", 0),
+    ("tls", 0),
     // documents and queries
     ("sphinx", 1),
     ("search::query", 1),
@@ -42,6 +43,7 @@ const ROWS: &[(&str, u8)] = &[
     ("http::pages", 2),
     ("http::assets", 2),
     // edges: one outside crate each
+    ("dial", 3),
     ("ingest::broker", 3),
     ("ingest::chunk", 3),
     ("sphinx::engine", 3),
@@ -63,6 +65,9 @@ const ROWS: &[(&str, u8)] = &[
 /// Crates, and where alone they may be named.
 const DOORS: &[(&str, &str)] = &[
     ("amiquip", "ingest::broker"),
+    ("mio", "ingest::broker"),
+    ("url", "ingest::broker"),
+    ("native_tls", "tls"),
     ("mysql", "sphinx::engine"),
     ("redis", "values"),
     ("tiny_http", "http"),

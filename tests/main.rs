@@ -47,4 +47,5 @@ mod sphinx_script;
 mod stop;
 mod support;
 mod terminal;
+mod tls;
 mod users;

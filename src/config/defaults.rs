@@ -39,6 +39,7 @@ impl Default for Rabbitmq {
             },
             password_file: None,
             ca_file: None,
+            authorities: None,
             ack_delay: Duration::ZERO,
         }
     }
@@ -46,7 +47,12 @@ impl Default for Rabbitmq {
 
 impl Default for Redis {
     fn default() -> Redis {
-        Redis { url: Secret::new("redis://127.0.0.1:6379/0".to_owned()), password_file: None, ca_file: None }
+        Redis {
+            url: Secret::new("redis://127.0.0.1:6379/0".to_owned()),
+            password_file: None,
+            ca_file: None,
+            authorities: None,
+        }
     }
 }
 

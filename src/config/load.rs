@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::ini::Mistake;
 use super::read::{Reading, read};
+use crate::tls::Authorities;
 use crate::users::{Hashes, parse};
 
 const PLACES: [&str; 2] = ["/usr/local/etc/alco.ini", "/etc/alco.ini"];
@@ -32,8 +33,7 @@ impl Config {
         finish(read(text), file_name)
     }
 
-    /// Reads alco.ini, and puts the passwords of password files into their URLs. A key that promises what this version
-    /// does not do is a mistake: who sets it relies on it.
+    /// Reads alco.ini, puts the passwords of password files into their URLs, and reads whose certificates are trusted.
     pub fn load(path: &Path) -> Result<Config, Vec<String>> {
         let mut reading = read(&text_of(path)?);
         open_files(&mut reading);
@@ -81,14 +81,16 @@ fn open_files(reading: &mut Reading) {
             Err(what) => wrong(redis_lines.password_file, "redis", what),
         }
     }
-    let trust = "have the system trust the certificate (update-ca-certificates)";
-    let promises = [
-        ("rabbitmq", "ca_file", rabbitmq_lines.ca_file, config.rabbitmq.ca_file.is_some(), trust),
-        ("redis", "ca_file", redis_lines.ca_file, config.redis.ca_file.is_some(), trust),
-    ];
-    for (section, key, line, is_set, cure) in promises {
-        if is_set {
-            wrong(line, section, format!("{key}: has no effect in this version; {cure}, and leave the key out"));
+    if let Some(path) = &config.rabbitmq.ca_file {
+        match authorities(path) {
+            Ok(authorities) => config.rabbitmq.authorities = Some(authorities),
+            Err(what) => wrong(rabbitmq_lines.ca_file, "rabbitmq", what),
+        }
+    }
+    if let Some(path) = &config.redis.ca_file {
+        match authorities(path) {
+            Ok(authorities) => config.redis.authorities = Some(authorities),
+            Err(what) => wrong(redis_lines.ca_file, "redis", what),
         }
     }
     if let Some(path) = &config.http.users_file
@@ -103,6 +105,13 @@ fn open_files(reading: &mut Reading) {
 pub fn users(path: &Path) -> Result<Hashes, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     parse(&text).map_err(|why| format!("{}: {why}", path.display()))
+}
+
+fn authorities(path: &Path) -> Result<Authorities, String> {
+    let pem = fs::read(path).map_err(|error| format!("ca_file: cannot read {}: {error}", path.display()))?;
+    Authorities::parse(pem).map_err(|why| {
+        format!("ca_file: cannot use {}: {why}; it should be the CA's certificate in PEM form", path.display())
+    })
 }
 
 /// The first line, whatever stands in it.
@@ -156,25 +165,34 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_has_a_line_and_so_has_a_promise_that_would_not_be_kept() {
+    fn a_file_that_cannot_be_read_or_does_not_hold_what_it_should_has_a_line() {
         let at = directory("unreadable");
         let ini = at.join("alco.ini");
-        let text =
-            "[redis]\npassword_file = /nonexistent/pw\nx = 1\nca_file = /ca\n[http]\nusers_file = /nonexistent/users\n";
+        let text = "[redis]\nurl = rediss://h\npassword_file = /nonexistent/pw\nx = 1\nca_file = /nonexistent/ca\n[http]\nusers_file = /nonexistent/users\n";
         fs::write(&ini, text).expect("a file for the test");
         let name = ini.display();
         let missing = "No such file or directory (os error 2)";
         assert_eq!(
             Config::load(&ini).expect_err("mistakes"),
             [
-                format!("{name}:2: [redis] password_file: cannot read /nonexistent/pw: {missing}"),
-                format!("{name}:3: [redis] unknown key 'x'; known are url, password_file, ca_file"),
-                format!(
-                    "{name}:4: [redis] ca_file: has no effect in this version; have the system trust the certificate \
-                     (update-ca-certificates), and leave the key out"
-                ),
-                format!("{name}:6: [http] users_file: cannot read /nonexistent/users: {missing}"),
+                format!("{name}:3: [redis] password_file: cannot read /nonexistent/pw: {missing}"),
+                format!("{name}:4: [redis] unknown key 'x'; known are url, password_file, ca_file"),
+                format!("{name}:5: [redis] ca_file: cannot read /nonexistent/ca: {missing}"),
+                format!("{name}:7: [http] users_file: cannot read /nonexistent/users: {missing}"),
             ]
+        );
+        let ca = at.join("ca.pem");
+        fs::write(&ca, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").expect("a file for the test");
+        let text = format!("[rabbitmq]\nurl = amqp://h, amqps://h\nca_file = {}\n", ca.display());
+        fs::write(&ini, text).expect("a file for the test");
+        let mistakes = Config::load(&ini).expect_err("mistakes");
+        assert_eq!(
+            mistakes,
+            [format!(
+                "{name}:3: [rabbitmq] ca_file: cannot use {}: it holds no certificate (-----BEGIN CERTIFICATE-----); it should be \
+                 the CA's certificate in PEM form",
+                ca.display()
+            )]
         );
         fs::write(&ini, b"[http]\ntitle = \xe9\n").expect("a file for the test");
         let mistakes = Config::load(&ini).expect_err("mistakes");

@@ -24,6 +24,8 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::tls::Authorities;
+
 pub use load::{find, users};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +49,8 @@ pub struct Rabbitmq {
     pub batch: BatchLimits,
     pub password_file: Option<PathBuf>,
     pub ca_file: Option<PathBuf>,
+    /// what ca_file holds
+    pub authorities: Option<Authorities>,
     pub ack_delay: Duration,
 }
 
@@ -70,6 +74,8 @@ pub struct Redis {
     pub url: Secret,
     pub password_file: Option<PathBuf>,
     pub ca_file: Option<PathBuf>,
+    /// what ca_file holds
+    pub authorities: Option<Authorities>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -239,6 +239,9 @@ fn rabbitmq(from: &mut Reader, to: &mut Rabbitmq) {
     from.take("ca_file", &mut to.ca_file, optional(value::path));
     // a worker holds this long what it has stored, tags only; the broker's consumer timeout is half an hour
     from.take("ack_delay", &mut to.ack_delay, value::duration_within(Duration::ZERO..=Duration::from_secs(600)));
+    if to.ca_file.is_some() && !to.urls.iter().any(|url| url.expose().starts_with("amqps:")) {
+        from.wrong_at("ca_file", no_tls("amqps", "5671"));
+    }
     if to.password_file.is_some() && to.urls.iter().any(|url| !url.expose().contains('@')) {
         let what = "password_file: an address in url lacks the user; write amqp://user@host:port/…";
         from.wrong_at("password_file", what.to_owned());
@@ -249,6 +252,16 @@ fn redis(from: &mut Reader, to: &mut Redis) {
     from.take("url", &mut to.url, value::url(&["redis", "rediss"]));
     from.take("password_file", &mut to.password_file, optional(value::path));
     from.take("ca_file", &mut to.ca_file, optional(value::path));
+    if to.ca_file.is_some() && !to.url.expose().starts_with("rediss:") {
+        from.wrong_at("ca_file", no_tls("rediss", "tls-port"));
+    }
+}
+
+fn no_tls(scheme: &str, port: &str) -> String {
+    format!(
+        "ca_file: has no effect without TLS; have url begin with {scheme}:// and name that port ({port}), or leave ca_file \
+         out"
+    )
 }
 
 fn sphinx(from: &mut Reader, to: &mut Sphinx) {
@@ -410,6 +423,15 @@ mod tests {
             "[rabbitmq]\nurl = amqp://h/\npassword_file = /x",
             &["alco.ini:3: [rabbitmq] password_file: an address in url lacks the user; write amqp://user@host:port/…"],
         );
+        check(
+            "[rabbitmq]\nurl = amqp://h\nca_file = /x\n[redis]\nca_file = /x",
+            &[
+                "alco.ini:3: [rabbitmq] ca_file: has no effect without TLS; have url begin with amqps:// and name that port \
+                 (5671), or leave ca_file out",
+                "alco.ini:5: [redis] ca_file: has no effect without TLS; have url begin with rediss:// and name that port \
+                 (tls-port), or leave ca_file out",
+            ],
+        );
     }
 
     #[test]
@@ -565,7 +587,7 @@ parameter = request_id
         let (config, defaults) = (format!("{config:#?}"), format!("{defaults:#?}"));
         for line in config.lines().filter(|line| line.contains(": ") && line.ends_with(',') && !line.ends_with("[],")) {
             let same = defaults.contains(line);
-            let may = ["password_file", "ca_file", "durable: true", "index_of"];
+            let may = ["password_file", "ca_file", "authorities", "durable: true", "index_of"];
             assert!(!same || may.iter().any(|key| line.contains(key)), "still the default: {line}");
         }
     }

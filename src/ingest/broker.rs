@@ -4,23 +4,22 @@
 //! `Tag`, which holds the delivery of its own session. When anything on it fails the session is over; there is no way back
 //! but a new one.
 
+mod connect;
 pub mod probe;
 pub mod publisher;
 
 use std::time::Duration;
 
 use amiquip::{
-    AmqpProperties, AmqpValue, Channel, Confirm, Connection, ConnectionTuning, ConsumerOptions, Error,
-    ExchangeDeclareOptions, ExchangeType, FieldTable, Publish, QueueDeclareOptions,
+    AmqpProperties, AmqpValue, Channel, Confirm, Connection, ConsumerOptions, Error, ExchangeDeclareOptions,
+    ExchangeType, FieldTable, Publish, QueueDeclareOptions,
 };
 pub use amiquip::{ConsumerMessage as Message, Delivery};
 use crossbeam_channel::Receiver;
 
+use self::connect::connect;
 use crate::config::{ExchangeDurable, Index, QueueType, Rabbitmq};
 
-/// Two of them missed, and the broker is taken for dead.
-const HEARTBEAT_SECONDS: u16 = 10;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A broker that is out of memory or disk blocks publishers; so long a dead record waits before the session is given up.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -148,8 +147,8 @@ impl Session {
 fn open(rabbitmq: &Rabbitmq) -> Result<(Connection, Channel, Option<String>), String> {
     let mut failures = Vec::new();
     for url in &rabbitmq.urls {
-        let opened = connect(url.expose()).and_then(|mut connection| {
-            let channel = connection.open_channel(None)?;
+        let opened = connect(rabbitmq, url.expose()).and_then(|mut connection| {
+            let channel = connection.open_channel(None).map_err(|error| root(&error))?;
             Ok((connection, channel))
         });
         match opened {
@@ -157,7 +156,7 @@ fn open(rabbitmq: &Rabbitmq) -> Result<(Connection, Channel, Option<String>), St
                 let (channel, notice) = declare_exchange(&mut connection, channel, rabbitmq)?;
                 return Ok((connection, channel, notice));
             }
-            Err(error) => failures.push(format!("rabbitmq at {}: {}", url.without_password(), root(&error))),
+            Err(why) => failures.push(format!("rabbitmq at {}: {why}", url.without_password())),
         }
     }
     Err(failures.join("; "))
@@ -214,20 +213,6 @@ fn declare_queue(channel: &Channel, index: &Index) -> Result<(), String> {
         )
     })?;
     Ok(())
-}
-
-fn connect(url: &str) -> Result<Connection, Error> {
-    // amiquip reads both from the URL; what the user put there stays
-    let mut url = url.to_owned();
-    for (key, value) in
-        [("heartbeat", u128::from(HEARTBEAT_SECONDS)), ("connection_timeout", CONNECT_TIMEOUT.as_millis())]
-    {
-        if !url.contains(&format!("{key}=")) {
-            url.push(if url.contains('?') { '&' } else { '?' });
-            url.push_str(&format!("{key}={value}"));
-        }
-    }
-    Connection::insecure_open_tuned(&url, ConnectionTuning::default())
 }
 
 /// What the broker hands out, or why there is no more.

@@ -493,14 +493,23 @@ impl Stack {
         redis::cmd(command[0]).arg(&command[1..]).query(&mut redis).unwrap()
     }
 
+    /// Of `epmd`, and of `amqps` and `rediss` where there is a DIR/tls.
+    #[track_caller]
+    pub fn port(&self, of: &str) -> String {
+        let settings = fs::read_to_string(self.dir.join("settings")).unwrap();
+        let port = |line: &str| Some(line.strip_prefix("port_")?.strip_prefix(of)?.strip_prefix('=')?.to_owned());
+        settings.lines().find_map(port).unwrap_or_else(|| panic!("no port of {of} in {settings}"))
+    }
+
     #[track_caller]
     pub fn rabbitmqctl(&self, arguments: &[&str]) -> String {
-        let settings = fs::read_to_string(self.dir.join("settings")).unwrap();
-        let port = settings.lines().find_map(|line| line.strip_prefix("port_epmd=")).unwrap();
         let home = self.dir.join("rabbitmq");
         let mut command = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
         command.args(["-n", "alco@localhost"]).args(arguments);
-        command.env("HOME", &home).env("ERL_EPMD_PORT", port).env("RABBITMQ_CONF_ENV_FILE", home.join("env.conf"));
+        command
+            .env("HOME", &home)
+            .env("ERL_EPMD_PORT", self.port("epmd"))
+            .env("RABBITMQ_CONF_ENV_FILE", home.join("env.conf"));
         run(command)
     }
 

@@ -2,7 +2,8 @@
 
 use amiquip::{AmqpValue, Channel, Connection};
 
-use super::{cannot, connect, declare_exchange, declare_queue, root};
+use super::connect::connect;
+use super::{cannot, declare_exchange, declare_queue, root};
 use crate::config::{Index, Rabbitmq};
 
 pub struct Probe {
@@ -25,9 +26,9 @@ impl Probe {
         let mut failures = Vec::new();
         for url in &rabbitmq.urls {
             let address = url.without_password();
-            match connect(url.expose()) {
+            match connect(rabbitmq, url.expose()) {
                 Ok(connection) => return Ok(Probe { connection, address }),
-                Err(error) => failures.push(format!("{address}: {}", root(&error))),
+                Err(why) => failures.push(format!("{address}: {why}")),
             }
         }
         Err(failures.join("; "))

@@ -1,0 +1,32 @@
+//! TCP to a server by its name, and what is spoken over it: the name's addresses in turn, with a timeout for each step.
+
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// The first of the addresses with which `greet` succeeds. It gets a stream whose reads and writes time out.
+pub fn dial<T>(
+    host: &str,
+    port: u16,
+    timeout: Duration,
+    mut greet: impl FnMut(TcpStream) -> Result<T, String>,
+) -> Result<T, String> {
+    let connect = |address| {
+        let stream = TcpStream::connect_timeout(&address, timeout)?;
+        stream.set_read_timeout(Some(timeout))?;
+        stream.set_write_timeout(Some(timeout))?;
+        Ok::<_, std::io::Error>(stream)
+    };
+    let addresses = (host, port).to_socket_addrs().map_err(|error| format!("cannot find host '{host}': {error}"))?;
+    // who was there and could not be talked to tells more than an address where nobody listens
+    let (mut absent, mut failed) = (None, None);
+    for address in addresses {
+        match connect(address) {
+            Ok(stream) => match greet(stream) {
+                Ok(greeted) => return Ok(greeted),
+                Err(why) => failed = failed.or(Some(why)),
+            },
+            Err(error) => absent = Some(error.to_string()),
+        }
+    }
+    Err(failed.or(absent).unwrap_or_else(|| format!("host '{host}' has no address")))
+}
