@@ -252,6 +252,11 @@ fn redis(from: &mut Reader, to: &mut Redis) {
     from.take("url", &mut to.url, value::url(&["redis", "rediss"]));
     from.take("password_file", &mut to.password_file, optional(value::path));
     from.take("ca_file", &mut to.ca_file, optional(value::path));
+    if to.url.expose().ends_with("#insecure") {
+        let what =
+            "url: certificates are always verified; leave #insecure out, and set ca_file to the CA's certificate";
+        from.wrong_at("url", what.to_owned());
+    }
     if to.ca_file.is_some() && !to.url.expose().starts_with("rediss:") {
         from.wrong_at("ca_file", no_tls("rediss", "tls-port"));
     }
@@ -430,6 +435,13 @@ mod tests {
                  (5671), or leave ca_file out",
                 "alco.ini:5: [redis] ca_file: has no effect without TLS; have url begin with rediss:// and name that port \
                  (tls-port), or leave ca_file out",
+            ],
+        );
+        check(
+            "[redis]\nurl = rediss://h/#insecure",
+            &[
+                "alco.ini:2: [redis] url: certificates are always verified; leave #insecure out, and set ca_file to the CA's \
+                 certificate",
             ],
         );
     }

@@ -30,8 +30,8 @@ pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<Connection, String> {
     dial(&broker.host, broker.port, broker.timeout, |stream| broker.greet(rabbitmq, stream))
 }
 
-/// What a URL says.
-#[derive(Debug, PartialEq)]
+/// What a URL says, its password too: nothing that could be printed by accident.
+#[cfg_attr(test, derive(Debug, PartialEq))]
 struct Address {
     tls: bool,
     host: String,
