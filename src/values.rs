@@ -4,7 +4,8 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `ALCO:PK:<index>` | string | the highest docid ever leased |
-//! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged`, epoch seconds and 0 or 1; `since` -> when this Redis first heard of the index |
+//! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged`: epoch seconds, and the docid up to which all is; `since` -> when this Redis first heard of the index |
+//! | `ALCO:CLAIMS:<index>` | hash | docid -> `place digest`, see `ingest::redelivery` |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen |
 //! | `ALCO:FINISHED:<index>` | hash | `<searchd> <day>` -> `begun <process>` or `done <epoch seconds>` |
@@ -12,6 +13,7 @@
 //!
 //! Invariant: no docid is leased twice, though Redis lose its data or a clock jump: see `Lease`.
 
+mod leases;
 mod secured;
 
 use std::collections::{HashMap, HashSet};
@@ -22,58 +24,15 @@ use redis::{Client, ConnectionAddr, ConnectionLike, ErrorKind, IntoConnectionInf
 
 use self::secured::Secured;
 use crate::config::{self, IndexName};
-use crate::ingest::redelivery::Span;
-use crate::sphinx::DocId;
 use crate::time::{Day, Ts};
 use crate::tls::{self, Authorities};
+pub use crate::values::leases::Lease;
 
 /// Redis answers in microseconds; one that needs seconds is as good as away.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A column with more values is not offered as a list.
 pub const OFFERED_VALUES: usize = 10_000;
-
-/// Docids a lease gives out: some seconds of collecting at full speed, so that leasing costs nothing.
-const LEASE: u64 = 16_384;
-
-/// A lease not renewed for so many seconds may belong to a consumer that the broker has given up: two missed heartbeats
-/// take twice as long.
-const SILENT: i64 = 10;
-
-/// How far back documents are looked for when Redis has lost its leases.
-const LOST_MILLISECONDS: u64 = 3_600_000;
-
-/// Docids from `next` to `last`, of one worker on one connection to the broker. While it is live, its documents belong to
-/// deliveries of that connection; when the connection has ended, each of its documents may stand for a delivery that the
-/// broker hands out again.
-#[derive(Debug)]
-pub struct Lease {
-    first: u64,
-    next: u64,
-    last: u64,
-    /// when it was given out
-    since: Ts,
-}
-
-impl Lease {
-    pub fn next(&mut self) -> Option<DocId> {
-        if self.next > self.last {
-            return None;
-        }
-        self.next += 1;
-        DocId::new(self.next - 1)
-    }
-
-    /// Has given out docids, the first of them before that time.
-    pub fn is_older_than(&self, time: Ts) -> bool {
-        self.next > self.first && self.since < time
-    }
-
-    /// All docids that it has given out are at most that one.
-    pub fn ends_by(&self, id: DocId) -> bool {
-        self.next <= id.get() + 1
-    }
-}
 
 pub struct Values {
     client: Client,
@@ -116,133 +75,11 @@ impl Values {
         format!("{}/{}", self.owner, self.session)
     }
 
-    fn is_mine(&self, entry: &Entry) -> bool {
-        entry.session.rsplit_once('/').is_some_and(|(owner, _)| owner == self.owner)
-    }
-
-    /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
-    /// the clock says.
-    pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, String> {
-        let milliseconds = u64::try_from(now.micros() / 1000).unwrap_or(0);
-        let least = (stored + 1).max(milliseconds * DocId::PER_MILLISECOND);
-        let lost = milliseconds.saturating_sub(LOST_MILLISECONDS) * DocId::PER_MILLISECOND;
-        // numbers of Lua are doubles: exact up to 2^53, where docids end
-        let script = "local first = math.max((tonumber(redis.call('GET', KEYS[1])) or 0) + 1, tonumber(ARGV[1]))
-            local last = first + tonumber(ARGV[2]) - 1
-            local text = function(n) return string.format('%.0f', n) end
-            redis.call('SET', KEYS[1], text(last))
-            redis.call('HSET', KEYS[2], text(first), text(last) .. ' ' .. ARGV[3] .. ' 0 ' .. ARGV[4] .. ' 0')
-            if redis.call('HSETNX', KEYS[2], 'since', ARGV[4]) == 1 then
-                redis.call('HSET', KEYS[2], ARGV[5], text(first - 1) .. ' lost ' .. ARGV[4] .. ' 0 0')
-            end
-            return text(first)";
-        let first: u64 = self.ask(|connection| {
-            redis::cmd("EVAL")
-                .arg(script)
-                .arg(2)
-                .arg(format!("ALCO:PK:{index}"))
-                .arg(leases(index))
-                .arg(least)
-                .arg(LEASE)
-                .arg(self.session())
-                .arg(now.seconds())
-                .arg(lost)
-                .query(connection)
-        })?;
-        Ok(Lease { first, next: first, last: first + LEASE - 1, since: now })
-    }
-
-    /// Says again that the leases are live, before documents are stored under the last of them: a Redis that lost its data
-    /// knows them again. They are in the order in which they were given out.
-    pub fn renew<'a>(
-        &self,
-        index: &IndexName,
-        live: impl Iterator<Item = &'a Lease> + Clone,
-        now: Ts,
-    ) -> Result<(), String> {
-        let Some(first) = live.clone().map(|lease| lease.first).next() else { return Ok(()) };
-        let mut pipe = redis::pipe();
-        for lease in live {
-            let entry = format!("{} {} 0 {} 0", lease.last, self.session(), now.seconds());
-            pipe.hset(leases(index), lease.first, entry).ignore();
-        }
-        pipe.hset_nx(leases(index), "since", now.seconds());
-        let since: bool = self.ask(|connection| pipe.query(connection).map(|(new,): (bool,)| new))?;
-        if since {
-            let lost = u64::try_from(now.micros() / 1000).unwrap_or(0).saturating_sub(LOST_MILLISECONDS)
-                * DocId::PER_MILLISECOND;
-            let entry = format!("{} lost {} 0 0", first - 1, now.seconds());
-            self.ask(|connection| redis::cmd("HSET").arg(leases(index)).arg(lost).arg(&entry).query::<()>(connection))?;
-        }
-        Ok(())
-    }
-
-    /// All documents of a lease of this session are acknowledged.
-    pub fn close(&self, index: &IndexName, lease: &Lease, now: Ts) -> Result<(), String> {
-        let entry = format!("{} {} 0 {} 1", lease.next - 1, self.session(), now.seconds());
-        self.ask(|connection| {
-            redis::cmd("HSET").arg(leases(index)).arg(lease.first).arg(&entry).query::<()>(connection)
-        })
-    }
-
-    /// Ends every lease of this worker: its connection to the broker has ended.
-    pub fn end_leases(&self, index: &IndexName, now: Ts) -> Result<(), String> {
-        self.end_where(index, now, |entry| entry.ended == 0 && self.is_mine(entry))
-    }
-
-    /// The docids whose documents may stand for redelivered records: of sessions that have ended, or whose process has died
-    /// (these begin their time as ended ones now), or of another worker that has not renewed its leases for longer than
-    /// the broker waits for a silent consumer.
-    pub fn ended_leases(&self, index: &IndexName, now: Ts) -> Result<Vec<Span>, String> {
-        let alive = self.processes()?;
-        let dead = |entry: &Entry| !alive.contains(entry.session.split('/').next().unwrap_or_default());
-        // a redelivered record starts the time of all of them anew: more of them may be on their way
-        self.end_where(index, now, |entry| entry.ended != 0 || dead(entry))?;
-        let entries = self.entries(index)?;
-        let lively: HashSet<&str> = entries
-            .iter()
-            .filter(|entry| self.is_mine(entry) || entry.renewed >= now.seconds() - SILENT)
-            .map(|entry| entry.session.as_str())
-            .collect();
-        let ended = entries.iter().filter(|entry| entry.ended != 0 || !lively.contains(entry.session.as_str()));
-        let span = |entry: &Entry| Span { first: entry.first, last: entry.last, session: entry.session.clone() };
-        Ok(ended.map(span).collect())
-    }
-
-    /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before.
-    pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), String> {
-        let mut pipe = redis::pipe();
-        let done = |entry: &&Entry| match entry.ended {
-            0 => entry.acknowledged && entry.renewed < before.seconds(),
-            ended => ended < before.seconds(),
-        };
-        for entry in self.entries(index)?.iter().filter(done) {
-            pipe.hdel(leases(index), entry.first).ignore();
-        }
-        self.send(&pipe)
-    }
-
-    fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&Entry) -> bool) -> Result<(), String> {
-        let mut pipe = redis::pipe();
-        for Entry { first, last, session, renewed, acknowledged, .. } in self.entries(index)?.into_iter().filter(which)
-        {
-            let entry = format!("{last} {session} {} {renewed} {}", now.seconds(), u8::from(acknowledged));
-            pipe.hset(leases(index), first, entry).ignore();
-        }
-        self.send(&pipe)
-    }
-
     fn send(&self, pipe: &Pipeline) -> Result<(), String> {
         match pipe.is_empty() {
             true => Ok(()),
             false => self.ask(|connection| pipe.query(connection)),
         }
-    }
-
-    fn entries(&self, index: &IndexName) -> Result<Vec<Entry>, String> {
-        let all: Vec<(String, String)> =
-            self.ask(|connection| redis::cmd("HGETALL").arg(leases(index)).query(connection))?;
-        Ok(all.iter().filter_map(|(first, rest)| Entry::parse(first, rest)).collect())
     }
 
     /// Processes that hold a connection to this Redis, this one among them.
@@ -320,7 +157,7 @@ impl Values {
         for field in days.iter().filter(is_past) {
             pipe.hdel(&finished, field).ignore();
         }
-        for key in sets.iter().chain([&finished, &format!("ALCO:PK:{index}"), &leases(index)]) {
+        for key in sets.iter().chain([&finished, &pk(index), &leases(index), &claims(index)]) {
             pipe.cmd("EXPIRE").arg(key).arg(keep.as_secs()).ignore();
         }
         self.send(&pipe)
@@ -457,30 +294,14 @@ fn finished(index: &IndexName) -> String {
     format!("ALCO:FINISHED:{index}")
 }
 
+fn pk(index: &IndexName) -> String {
+    format!("ALCO:PK:{index}")
+}
+
 fn leases(index: &IndexName) -> String {
     format!("ALCO:LEASES:{index}")
 }
 
-/// A line of `ALCO:LEASES:<index>`; `ended` is 0 while its session is live, `renewed` when it was last known to be.
-struct Entry {
-    first: u64,
-    last: u64,
-    session: String,
-    ended: i64,
-    renewed: i64,
-    acknowledged: bool,
-}
-
-impl Entry {
-    fn parse(first: &str, rest: &str) -> Option<Entry> {
-        let mut words = rest.split(' ');
-        Some(Entry {
-            first: first.parse().ok()?,
-            last: words.next()?.parse().ok()?,
-            session: words.next()?.to_owned(),
-            ended: words.next()?.parse().ok()?,
-            renewed: words.next()?.parse().ok()?,
-            acknowledged: words.next() == Some("1"),
-        })
-    }
+fn claims(index: &IndexName) -> String {
+    format!("ALCO:CLAIMS:{index}")
 }

@@ -19,18 +19,32 @@ pub(super) struct Leases {
     current: Option<Lease>,
     /// one of this session was behind all that is stored, and so are those that follow
     behind: bool,
+    /// the batch has a docid, so its others follow that
+    begun: bool,
 }
 
 impl Leases {
     pub(super) fn live(&self) -> impl Iterator<Item = &Lease> + Clone {
         self.used.iter().chain(&self.current)
     }
+
+    /// What comes now is of another batch.
+    pub(super) fn end_batch(&mut self) {
+        self.begun = false;
+    }
+
+    fn next(&mut self) -> Option<DocId> {
+        let current = self.current.as_mut()?;
+        let id = if self.begun { current.next() } else { current.next_block() }?;
+        self.begun = true;
+        Some(id)
+    }
 }
 
 impl Worker {
     pub(super) fn next_id(&mut self) -> Result<DocId, Halt> {
         loop {
-            if let Some(id) = self.leases.current.as_mut().and_then(Lease::next) {
+            if let Some(id) = self.leases.next() {
                 return Ok(id);
             }
             let stored = match self.leases.behind {
@@ -59,8 +73,12 @@ impl Worker {
     }
 
     /// All documents up to that docid are acknowledged.
-    pub(super) fn close_leases(&mut self, acknowledged: DocId) {
+    pub(super) fn acknowledge_leases(&mut self, acknowledged: DocId) {
         let (values, index) = (&self.values, &self.index.name);
+        let Leases { used, current, .. } = &mut self.leases;
+        used.iter_mut().chain(current).for_each(|lease| lease.acknowledge(acknowledged));
+        // if Redis is away, it is told with the next batch
+        let _ = values.renew(index, self.leases.live(), now());
         // if Redis is away, a lease is closed with a later acknowledgement, or ends with the session
         self.leases.used.retain(|lease| !lease.ends_by(acknowledged) || values.close(index, lease, now()).is_err());
     }
@@ -74,7 +92,7 @@ impl Worker {
             && self.batch.len() == 0
             && let Some(last) = self.last_acknowledged
         {
-            self.close_leases(last);
+            self.acknowledge_leases(last);
         }
         // not worth an outage: the next tick will do
         let _ = self.values.renew(&self.index.name, self.leases.live(), now());

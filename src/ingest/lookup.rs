@@ -1,16 +1,15 @@
 //! Redelivered records: which of a batch are stored already, asked of searchd; what to make of the answer is
 //! `redelivery`'s.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::redelivery::Past;
+use super::redelivery::{Blocks, Found, Past, Verdict};
 use super::{Entry, Fate, Halt, Worker, now};
-use crate::sphinx::engine::{Engine, Fault};
+use crate::sphinx::engine::{Engine, Fault, Row};
 use crate::sphinx::sphinxql;
 
 /// Before the first look-up of a session: for searchd to read the statements of workers that died from its sockets, and
-/// for other workers to tell what came again to them.
+/// for other workers to take what came again to them.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
 const FOUND: usize = 2000;
@@ -22,48 +21,63 @@ impl Worker {
         if again.is_empty() {
             return Ok(());
         }
-        let digests: Vec<i64> = again.iter().map(|at| entries[*at].digest).collect();
-        let mut past = self.find(&digests)?;
         if !self.settled {
-            self.lock_claims().learn(&digests, &past);
             self.settle()?;
-            past = self.find(&digests)?;
         }
-        let undecided = self.lock_claims().undecided(&digests, &past);
-        for (session, (first, last)) in undecided {
-            let question = sphinxql::last_between(&self.index.name, first, last);
-            let rows = self.ask_searchd(|engine| engine.select(&question))?;
-            past.last.extend(rows.first().and_then(|row| Some((session, u64::try_from(row.int(0)?).ok()?))));
+        let digests: Vec<i64> = again.iter().map(|at| entries[*at].digest).collect();
+        let mut has_waited = false;
+        loop {
+            let Verdict { stored, is_doubtful } = self.decide(&digests)?;
+            if is_doubtful && !has_waited {
+                self.wait(SETTLE / 10)?;
+                has_waited = true;
+                continue;
+            }
+            let stored = again.iter().zip(stored).filter_map(|(at, found)| Some((*at, found?)));
+            let stored: Vec<(usize, Found)> = stored.collect();
+            let claims: Vec<(Found, u64)> = stored.iter().map(|(at, found)| (*found, entries[*at].id.get())).collect();
+            if self.ask_redis(|worker| worker.values.claim(&worker.index.name, &claims))? {
+                stored.into_iter().for_each(|(at, _)| entries[at].fate = Fate::Stored);
+                let session = self.claimer();
+                self.lock_claims().decided(session, digests.len());
+                return Ok(());
+            }
         }
-        let claimer = self.claimer();
-        let stored = self.lock_claims().stored(claimer, &digests, &past);
-        for at in again.into_iter().zip(stored).filter_map(|(at, stored)| stored.then_some(at)) {
-            entries[at].fate = Fate::Stored;
-        }
-        Ok(())
     }
 
-    /// The window as it is now, and the documents in it that have one of the digests.
+    fn decide(&mut self, digests: &[i64]) -> Result<Verdict, Halt> {
+        let past = self.find(digests)?;
+        let doubtful = self.lock_claims().doubtful(&past);
+        let mut blocks = Blocks::new();
+        for block in doubtful {
+            let question = sphinxql::in_block(&self.index.name, block);
+            let documents = self.ask_searchd(|engine| engine.select(&question))?;
+            blocks.insert(block, past.members(block, documents.iter().filter_map(document)));
+        }
+        let threads = self.index.threads.get();
+        Ok(self.lock_claims().decide(digests, &past, &blocks, threads))
+    }
+
+    /// What may have come again, and its documents that have one of the digests.
     fn find(&mut self, digests: &[i64]) -> Result<Past, Halt> {
-        let window = self.ask_redis(|worker| {
+        let mut past = self.ask_redis(|worker| {
             // a Redis that has lost its data says so here, and not that there is nothing to look for
             worker.values.renew(&worker.index.name, worker.leases.live(), now())?;
-            worker.values.ended_leases(&worker.index.name, now())
+            worker.values.past(&worker.index.name, worker.born.0, now())
         })?;
-        let (first, last) = (window.iter().map(|span| span.first).min(), window.iter().map(|span| span.last).max());
-        let (Some(mut from), Some(last)) = (first, last) else { return Ok(Past::default()) };
+        let Some((mut from, last)) = past.docids() else { return Ok(past) };
         let mut documents: Vec<(u64, i64)> = Vec::new();
         loop {
             let question = sphinxql::by_digest(&self.index.name, digests, from, last, FOUND);
             let rows = self.ask_searchd(|engine| engine.select(&question))?;
-            documents.extend(rows.iter().filter_map(|row| Some((u64::try_from(row.int(0)?).ok()?, row.int(1)?))));
+            documents.extend(rows.iter().filter_map(document));
             match documents.last() {
                 Some((id, _)) if rows.len() == FOUND => from = id + 1,
                 _ => break,
             }
         }
-        documents.retain(|(id, _)| window.iter().any(|span| span.first <= *id && *id <= span.last));
-        Ok(Past { window, documents, last: HashMap::new() })
+        past.set_documents(documents.into_iter());
+        Ok(past)
     }
 
     /// Waits until the statements of workers that died have been stored or are lost: searchd first reads what lies in its
@@ -89,4 +103,9 @@ impl Worker {
             self.wait(SETTLE / 10)?;
         }
     }
+}
+
+/// A document's id and digest.
+fn document(row: &Row) -> Option<(u64, i64)> {
+    Some((u64::try_from(row.int(0)?).ok()?, row.int(1)?))
 }

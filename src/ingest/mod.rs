@@ -38,7 +38,7 @@ use crate::ingest::storing::SEARCHD_TIMEOUT;
 use crate::metrics::{Collected, Metrics};
 use crate::record::{self, MAX_BODY, Record, Shape};
 use crate::sphinx::engine::Engine;
-use crate::sphinx::{DocId, daily};
+use crate::sphinx::{DocId, daily, sphinxql};
 use crate::time::{Day, Ts};
 use crate::values::Values;
 
@@ -364,7 +364,10 @@ impl Worker {
         let properties = &delivery.properties;
         let message_id = properties.message_id().as_ref().map(|id| id.as_str());
         let digest = record::digest(&body, &delivery.routing_key, message_id, *properties.timestamp());
-        let id = self.next_id()?;
+        if delivery.redelivered {
+            self.lock_claims().came(self.claimer(), digest);
+        }
+        let mut id = self.next_id()?;
         let today = arrived.day();
         let fate = if body.len() > MAX_BODY {
             Fate::Bury(format!("a body of {} bytes; Sphinx's strings end at {MAX_BODY}", body.len()))
@@ -392,9 +395,11 @@ impl Worker {
         delivery.body = body;
         let (fate, size) = match fate {
             Fate::Store(day, tuple) if !self.batch.fits(tuple.len()) => {
-                // it is written already: it moves to the front of the next batch
+                // it is written already: it moves to the front of the next batch, and gets a docid of that
                 let text = self.statements.remove_last(day, &tuple);
                 self.flush(session)?;
+                id = self.next_id()?;
+                let text = sphinxql::renumbered(&text, id);
                 let written = self.statements.add(day, |sql| {
                     sql.push_str(&text);
                     Ok(())
@@ -416,6 +421,7 @@ impl Worker {
         let begun = self.batch.begun();
         let mut entries = self.batch.take();
         let Some(begun) = begun else { return Ok(()) };
+        self.leases.end_batch();
         if begun.elapsed() > STALE {
             // while this process slept, the broker may have given its records to another
             self.note_backlog(session)?;
@@ -459,7 +465,7 @@ impl Worker {
             session.ack_up_to(tag)?;
             self.counters().last_ack.set(now());
             self.last_acknowledged = Some(id);
-            self.close_leases(id);
+            self.acknowledge_leases(id);
         }
         Ok(())
     }

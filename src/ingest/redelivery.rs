@@ -1,16 +1,22 @@
-//! What of a redelivered batch is already stored. Pure: told what searchd found.
+//! What of a redelivered batch is already stored. Pure: told what Redis knows and searchd found.
 //!
 //! After the broker's death every message it recovers is marked redelivered, delivered before or not, and it may have
 //! forgotten acknowledgements. So a redelivered record is taken as stored only if there is a document of its digest within
 //! the window: docids that a session may have left unacknowledged. Each such document accounts for one record: the digests
-//! are a multiset, and a document once taken is claimed.
+//! are a multiset, and a document that accounts for one is claimed.
 //!
-//! Records with equal bodies have one digest, and which of them are stored the digest does not tell. Their neighbours do:
-//! a session acknowledges in the order of its docids, so what comes again of it is all from some docid on, its floor, to its
-//! last. The records that are like no other show where the floor is, and of equal ones only documents from there on count;
-//! where no such record has come, those without a gap up to the session's last.
+//! A claimed document's place is from then on the docid that was meant for the record, among those of the session to which
+//! the record came: if it comes once more, it does so with that one's neighbours.
+//!
+//! Records with equal bodies have one digest, and which of them are stored the digest does not tell. Their neighbours do. A
+//! batch is acknowledged as a whole, its docids share a block with those of no other, and a session acknowledges its batches
+//! in their order. So what comes again of a session is all from the beginning of some block on, its floor: what stands
+//! before a record in its block came before it, and has come again before it. Redis knows what alco has acknowledged; that
+//! comes again only if the broker has forgotten it, and must be shown to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+use crate::sphinx::DocId;
 
 /// Docids of one session, whose documents the broker may hand out again.
 #[derive(Clone, Debug)]
@@ -19,194 +25,276 @@ pub struct Span {
     pub last: u64,
     /// unlike that of any other session
     pub session: String,
+    /// up to that docid alco has acknowledged
+    pub acknowledged: u64,
+}
+
+/// A document that stands for a delivery which may come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub id: u64,
+    pub digest: i64,
+    pub place: u64,
+}
+
+/// Where a claimed document stands, and its digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    pub place: u64,
+    pub digest: i64,
 }
 
 /// What may have come again.
 #[derive(Debug, Default)]
 pub struct Past {
     pub window: Vec<Span>,
-    /// within the window, of the digests that are asked for: docid and digest
-    pub documents: Vec<(u64, i64)>,
-    /// the highest docid stored of sessions that are `undecided`
-    pub last: HashMap<String, u64>,
+    /// by docid
+    pub claimed: HashMap<u64, Claimed>,
+    /// of the digests that are asked for, with a place within the window
+    pub documents: Vec<Found>,
+    /// processes that collect from the queue, this one among them
+    pub processes: usize,
+}
+
+/// A document that a block has or had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Member {
+    /// a place within the block
+    pub at: u64,
+    pub digest: i64,
+    /// has come again since, and has another place
+    pub came: bool,
+}
+
+/// The members of some blocks, in their order, by the block's beginning.
+pub type Blocks = BTreeMap<u64, Vec<Member>>;
+
+/// What is to be made of a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// for each record the document that accounts for it
+    pub stored: Vec<Option<Found>>,
+    /// A document was left out since nothing came that stood before it; another worker may hold that and not have told.
+    pub is_doubtful: bool,
 }
 
 /// What the workers of a queue know of its redelivered records.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// documents claimed by redelivered records, and the session each of them came on
-    taken: HashMap<u64, u64>,
-    /// the lowest docid of each session that is known to have come again
+    /// digests of what came to each session and is not decided, in order
+    undecided: HashMap<u64, VecDeque<i64>>,
+    /// of sessions that have ended, the latest last: it did come, and does again
+    ended: VecDeque<VecDeque<i64>>,
+    /// the lowest block of each session that is known to have come again
     floors: HashMap<String, u64>,
 }
 
-/// A batch's redelivered records, beside the documents found for them.
-struct Match<'a> {
-    window: &'a [Span],
-    /// records by digest
-    records: HashMap<i64, usize>,
-    /// docids by digest, ascending
-    documents: HashMap<i64, Vec<u64>>,
-    ids: HashSet<u64>,
-}
+/// So many neighbours are looked at.
+const NEAREST: usize = 16;
+/// So many of them that have come show that what is acknowledged has been forgotten.
+const PROOF: usize = 2;
+/// More blocks are not looked at for one batch; what stands in others is taken as if nothing stood before it.
+const BLOCKS: usize = 64;
+/// What came to so many ended sessions is remembered.
+const ENDED: usize = 16;
 
-impl<'a> Match<'a> {
-    fn new(redelivered: &[i64], past: &'a Past) -> Match<'a> {
-        let mut records = HashMap::new();
-        for digest in redelivered {
-            *records.entry(*digest).or_default() += 1;
-        }
-        let mut documents: HashMap<i64, Vec<u64>> = HashMap::new();
-        for (id, digest) in &past.documents {
-            documents.entry(*digest).or_default().push(*id);
-        }
-        documents.values_mut().for_each(|ids| ids.sort_unstable());
-        let ids = past.documents.iter().map(|(id, _)| *id).collect();
-        Match { window: &past.window, records, documents, ids }
+impl Past {
+    /// Between which docids the documents are that may have come again.
+    pub fn docids(&self) -> Option<(u64, u64)> {
+        let first = self.window.iter().map(|span| span.first).chain(self.claimed.keys().copied()).min()?;
+        let last = self.window.iter().map(|span| span.last).chain(self.claimed.keys().copied()).max()?;
+        Some((first, last))
     }
 
-    fn documents(&self, digest: i64) -> &[u64] {
-        self.documents.get(&digest).map_or(&[], Vec::as_slice)
+    /// The documents that may have come again, of those found.
+    pub fn set_documents(&mut self, found: impl Iterator<Item = (u64, i64)>) {
+        let place = |id: u64| self.claimed.get(&id).map_or(id, |claimed| claimed.place);
+        let found = found.map(|(id, digest)| Found { id, digest, place: place(id) });
+        let documents: Vec<Found> = found.filter(|found| self.span(found.place).is_some()).collect();
+        self.documents = documents;
     }
 
-    /// One record, and one document or none: no doubt about it.
-    fn is_certain(&self, digest: i64) -> bool {
-        self.records.get(&digest) == Some(&1) && self.documents(digest).len() <= 1
-    }
-
-    /// The lowest docid from which on there is a document for each up to that one, which is one of them.
-    fn run_to(&self, id: u64) -> u64 {
-        let mut first = id;
-        while self.ids.contains(&(first - 1)) {
-            first -= 1;
-        }
-        first
+    /// The members of a block, of the documents with docids in it.
+    pub fn members(&self, block: u64, documents: impl Iterator<Item = (u64, i64)>) -> Vec<Member> {
+        let own = documents.map(|(id, digest)| Member { at: id, digest, came: self.claimed.contains_key(&id) });
+        let claimed = self.claimed.values().filter(|claimed| DocId::block(claimed.place) == block);
+        let claimed = claimed.map(|Claimed { place, digest }| Member { at: *place, digest: *digest, came: false });
+        let mut members: Vec<Member> = own.chain(claimed).collect();
+        members.sort_unstable();
+        members
     }
 
     /// The span of a docid: where they overlap, since a Redis that lost its data knows less, the one that begins last.
-    fn span(&self, id: u64) -> Option<&'a Span> {
+    fn span(&self, id: u64) -> Option<&Span> {
         self.window.iter().filter(|span| span.first <= id && id <= span.last).max_by_key(|span| span.first)
+    }
+
+    fn is_acknowledged(&self, place: u64) -> bool {
+        let is_of =
+            |session: &str| self.window.iter().any(|span| span.session == session && place <= span.acknowledged);
+        self.span(place).is_none_or(|span| is_of(&span.session))
+    }
+
+    /// By digest, in the order of their places.
+    fn by_digest(&self) -> HashMap<i64, Vec<Found>> {
+        let mut documents: HashMap<i64, Vec<Found>> = HashMap::new();
+        for found in &self.documents {
+            documents.entry(found.digest).or_default().push(*found);
+        }
+        documents.values_mut().for_each(|some| some.sort_unstable_by_key(|found| found.place));
+        documents
     }
 }
 
 impl Claims {
-    /// For each digest of a redelivered record, in order, whether it is stored already.
-    pub fn stored(&mut self, session: u64, redelivered: &[i64], past: &Past) -> Vec<bool> {
-        self.learn(redelivered, past);
-        let matched = Match::new(redelivered, past);
-        let runs: HashMap<&str, u64> = past
-            .last
-            .iter()
-            .filter(|(_, last)| matched.ids.contains(last))
-            .map(|(session, last)| (session.as_str(), matched.run_to(*last)))
-            .collect();
-        let floor = |session: &str| self.floors.get(session).or_else(|| runs.get(session));
-        let counts =
-            |id: u64| matched.span(id).is_some_and(|span| floor(&span.session).is_some_and(|floor| id >= *floor));
-        let mut claim = |digest: i64| {
-            let certain = matched.is_certain(digest);
-            let free = matched.documents(digest).iter().filter(|id| !self.taken.contains_key(id));
-            let chosen = free.copied().find(|id| certain || counts(*id));
-            chosen.is_some_and(|id| self.taken.insert(id, session).is_none())
-        };
-        redelivered.iter().map(|digest| claim(*digest)).collect()
+    /// A redelivered record has come.
+    pub fn came(&mut self, session: u64, digest: i64) {
+        self.undecided.entry(session).or_default().push_back(digest);
     }
 
-    /// Sessions whose last document has to be known to decide about equal records: first and last docid of each.
-    pub fn undecided(&self, redelivered: &[i64], past: &Past) -> HashMap<String, (u64, u64)> {
-        let matched = Match::new(redelivered, past);
-        let doubtful = past.documents.iter().filter(|(_, digest)| !matched.is_certain(*digest));
-        let unknown = doubtful
-            .filter_map(|(id, _)| Some(&matched.span(*id)?.session))
-            .filter(|session| !self.floors.contains_key(*session));
-        let wanted: HashSet<&String> = unknown.collect();
-        let mut sessions: HashMap<String, (u64, u64)> = HashMap::new();
-        for span in past.window.iter().filter(|span| wanted.contains(&span.session)) {
-            let (first, last) = sessions.entry(span.session.clone()).or_insert((span.first, span.last));
-            (*first, *last) = (span.first.min(*first), span.last.max(*last));
-        }
-        sessions
-    }
-
-    /// Notes what certainly comes again. Workers that share a queue tell each other so before any of them decides.
-    pub fn learn(&mut self, redelivered: &[i64], past: &Past) {
-        let matched = Match::new(redelivered, past);
-        for digest in redelivered.iter().filter(|digest| matched.is_certain(**digest)) {
-            let Some(id) = matched.documents(*digest).first() else { continue };
-            let Some(span) = matched.span(*id) else { continue };
-            // equal ones directly before it came with it
-            let floor = matched.run_to(*id);
-            let known = self.floors.entry(span.session.clone()).or_insert(floor);
-            *known = floor.min(*known);
+    /// So many of those that came to the session are decided.
+    pub fn decided(&mut self, session: u64, count: usize) {
+        if let Some(undecided) = self.undecided.get_mut(&session) {
+            undecided.drain(..count.min(undecided.len()));
         }
     }
 
-    /// Ends a session's claims: what was acknowledged on it may come again, and from where on has to be learnt anew.
+    /// A session has ended: where what it had begins to come again has to be learnt anew.
     pub fn end(&mut self, session: u64) {
-        self.taken.retain(|_, holder| *holder != session);
+        self.ended.extend(self.undecided.remove(&session));
+        self.ended.drain(..self.ended.len().saturating_sub(ENDED));
         self.floors.clear();
     }
+
+    /// The blocks whose members have to be known to decide.
+    pub fn doubtful(&self, past: &Past) -> BTreeSet<u64> {
+        let documents = past.by_digest();
+        let is_doubtful = |found: &&Found| {
+            let is_alone = documents[&found.digest].len() == 1;
+            !self.is_known_to_come(past, found.place) && past.is_acknowledged(found.place) == is_alone
+        };
+        let blocks: BTreeSet<u64> =
+            past.documents.iter().filter(is_doubtful).map(|found| DocId::block(found.place)).collect();
+        blocks.into_iter().take(BLOCKS).collect()
+    }
+
+    fn is_known_to_come(&self, past: &Past, place: u64) -> bool {
+        past.span(place).and_then(|span| self.floors.get(&span.session)).is_some_and(|floor| place >= *floor)
+    }
+
+    /// For each digest of a session's redelivered records, in order, what accounts for it.
+    pub fn decide(&mut self, redelivered: &[i64], past: &Past, blocks: &Blocks, threads: usize) -> Verdict {
+        let came: HashSet<i64> = self.undecided.values().chain(&self.ended).flatten().copied().collect();
+        let mut documents = past.by_digest();
+        let (mut accounts, mut floors, mut is_doubtful) = (HashSet::new(), Vec::new(), false);
+        for Found { place, digest, .. } in &past.documents {
+            let (is_alone, is_acknowledged) = (documents[digest].len() == 1, past.is_acknowledged(*place));
+            if is_acknowledged && !is_alone || self.is_known_to_come(past, *place) {
+                continue;
+            }
+            let (all, again) = before(*place, blocks, &came);
+            // only this process's share of them is known here, and not all of its workers may have told
+            let is_supported = again * 2 * threads.min(2) * past.processes >= all;
+            if is_supported && again >= PROOF {
+                floors.push(*place);
+            }
+            let accounted = match is_alone {
+                // what came to other processes is not known here
+                true => !is_acknowledged || is_supported || past.processes > 1,
+                false => is_supported,
+            };
+            match accounted {
+                true => drop(accounts.insert(*place)),
+                false => is_doubtful = true,
+            }
+        }
+        for place in floors {
+            let Some(span) = past.span(place) else { continue };
+            let floor = self.floors.entry(span.session.clone()).or_insert(place);
+            *floor = DocId::block(place.min(*floor));
+        }
+        for some in documents.values_mut() {
+            some.retain(|found| accounts.contains(&found.place) || self.is_known_to_come(past, found.place));
+            some.reverse();
+        }
+        let stored = redelivered.iter().map(|digest| documents.get_mut(digest)?.pop()).collect();
+        Verdict { stored, is_doubtful }
+    }
 }
+
+/// Of the nearest that stand before a place in its block, and differ, how many there are and how many have come.
+fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> (usize, usize) {
+    let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
+    let mut known = HashSet::new();
+    let before = members.iter().rev().skip_while(|member| member.at >= place);
+    let nearest = before.filter(|member| known.insert(member.digest)).take(NEAREST);
+    nearest.fold((0, 0), |(all, again), member| {
+        (all + 1, again + usize::from(member.came || came.contains(&member.digest)))
+    })
+}
+
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Documents of two sessions, "a" with docids 1 to 9 and "b" from 11 on; all that is stored.
-    fn past(documents: &[(u64, i64)]) -> Past {
-        let span = |first, last, session: &str| Span { first, last, session: session.to_owned() };
-        Past {
-            window: vec![span(1, 5, "a"), span(6, 9, "a"), span(11, 19, "b")],
-            documents: documents.to_vec(),
-            last: HashMap::from([("a".to_owned(), 9), ("b".to_owned(), 14)]),
-        }
+    const EQUAL: i64 = -1;
+    const ONE: u64 = DocId::BLOCK;
+    const TWO: u64 = 2 * DocId::BLOCK;
+
+    /// A session that has stored two batches, and acknowledged the first.
+    fn past(stored: &[(u64, i64)], again: &[i64]) -> (Past, Blocks) {
+        let session = "a".to_owned();
+        let window = vec![Span { first: ONE, last: TWO + DocId::BLOCK - 1, session, acknowledged: TWO - 1 }];
+        let mut past = Past { window, processes: 1, ..Past::default() };
+        past.set_documents(stored.iter().copied().filter(|(_, digest)| again.contains(digest)));
+        let of = |block: u64| stored.iter().copied().filter(move |(id, _)| DocId::block(*id) == block);
+        let blocks = [ONE, TWO].map(|block| (block, past.members(block, of(block))));
+        (past, Blocks::from(blocks))
     }
 
-    const EQUAL: i64 = 7;
+    /// The docids of the documents that account for what comes again.
+    fn stored(documents: &[(u64, i64)], again: &[i64]) -> Vec<Option<u64>> {
+        let (past, blocks) = past(documents, again);
+        let mut claims = Claims::default();
+        again.iter().for_each(|digest| claims.came(1, *digest));
+        let verdict = claims.decide(again, &past, &blocks, 1);
+        verdict.stored.into_iter().map(|found| Some(found?.id)).collect()
+    }
 
     #[test]
     fn each_document_accounts_for_one_redelivered_record() {
-        let mut claims = Claims::default();
-        let stored = past(&[(7, EQUAL), (8, EQUAL), (9, 10)]);
-        assert_eq!(claims.stored(1, &[EQUAL, EQUAL, EQUAL, 99], &stored), [true, true, false, false]);
-        assert_eq!(claims.stored(1, &[EQUAL, 10], &stored), [false, true], "claimed before");
-        assert_eq!(claims.stored(2, &[EQUAL], &stored), [false], "claimed on another session");
-        claims.end(1);
-        assert_eq!(claims.stored(2, &[EQUAL, 10, EQUAL], &stored), [true, true, true]);
+        let documents = [(TWO, 1), (TWO + 1, EQUAL), (TWO + 2, EQUAL), (TWO + 3, 2)];
+        let again = [1, EQUAL, EQUAL, 2, EQUAL, 3];
+        assert_eq!(stored(&documents, &again), [Some(TWO), Some(TWO + 1), Some(TWO + 2), Some(TWO + 3), None, None]);
     }
 
     #[test]
-    fn equal_records_count_from_the_first_on_that_certainly_came_again() {
-        // the equal ones are 2, 5 and 8; from 4 on they come again
-        let mut claims = Claims::default();
-        let stored = past(&[(2, EQUAL), (5, EQUAL), (8, EQUAL), (4, 104), (6, 106)]);
-        assert_eq!(claims.stored(1, &[104, EQUAL, 106], &stored), [true, true, true]);
-        // one more of them is stored, and one was never delivered before
-        let stored = past(&[(2, EQUAL), (5, EQUAL), (8, EQUAL)]);
-        assert_eq!(claims.stored(1, &[EQUAL, 110, EQUAL], &stored), [true, false, false]);
-        // another worker of the queue knows it too
-        assert_eq!(claims.stored(2, &[EQUAL], &stored), [false]);
+    fn what_is_acknowledged_does_not_account_for_its_like() {
+        let documents = [(ONE, 1), (ONE + 1, 2), (ONE + 2, EQUAL), (ONE + 3, 3), (TWO, 4)];
+        assert_eq!(stored(&documents, &[4, EQUAL, 5]), [Some(TWO), None, None]);
+        // with those before it it has come again, whatever alco had told the broker
+        assert_eq!(
+            stored(&documents, &[1, 2, EQUAL, 3, 4, EQUAL]),
+            [Some(ONE), Some(ONE + 1), Some(ONE + 2), Some(ONE + 3), Some(TWO), None]
+        );
     }
 
     #[test]
-    fn equal_records_right_before_the_first_that_certainly_came_again_came_with_it() {
-        let stored = past(&[(1, EQUAL), (4, EQUAL), (5, EQUAL), (6, 106)]);
-        let again = [EQUAL, EQUAL, 106, EQUAL];
-        assert_eq!(Claims::default().stored(1, &again, &stored), [true, true, true, false]);
-    }
-
-    #[test]
-    fn where_nothing_certainly_came_again_equal_records_count_that_end_what_is_stored_of_a_session() {
-        // 12 is another record, and 11 therefore acknowledged for good; of the first session 9 was, and so were all
-        let mut stored = past(&[(3, EQUAL), (8, EQUAL), (11, EQUAL), (13, EQUAL), (14, EQUAL)]);
-        let mut claims = Claims::default();
-        let sessions = [("a".to_owned(), (1, 9)), ("b".to_owned(), (11, 19))];
-        assert_eq!(claims.undecided(&[EQUAL, 99], &stored), HashMap::from(sessions));
-        assert_eq!(claims.stored(1, &[EQUAL, 99, EQUAL, EQUAL], &stored), [true, false, true, false]);
-        // a session whose floor is known is decided
-        stored.documents.push((5, 105));
-        claims.learn(&[105], &stored);
-        assert_eq!(claims.undecided(&[EQUAL], &stored).into_keys().collect::<Vec<_>>(), ["b"]);
-        assert_eq!(claims.stored(1, &[EQUAL, EQUAL], &stored), [true, false]);
+    fn a_claimed_document_comes_again_with_the_session_that_claimed_it() {
+        let three = 3 * DocId::BLOCK;
+        let documents = [(TWO, EQUAL), (TWO + 1, 1)];
+        let (mut past, _) = past(&documents, &[EQUAL, 1]);
+        past.claimed.insert(TWO, Claimed { place: three, digest: EQUAL });
+        past.set_documents(documents.into_iter());
+        assert_eq!(past.documents, [Found { id: TWO + 1, digest: 1, place: TWO + 1 }], "the session is live");
+        past.window.push(Span { first: three, last: three + 9, session: "b".to_owned(), acknowledged: 0 });
+        past.set_documents(documents.into_iter());
+        assert_eq!(past.documents[0], Found { id: TWO, digest: EQUAL, place: three });
+        let member = |at, digest, came| Member { at, digest, came };
+        assert_eq!(past.members(TWO, documents.into_iter()), [member(TWO, EQUAL, true), member(TWO + 1, 1, false)]);
+        assert_eq!(past.members(three, std::iter::empty()), [member(three, EQUAL, false)]);
     }
 }

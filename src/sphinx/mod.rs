@@ -34,6 +34,8 @@ impl DocId {
     /// Docids for each millisecond since 1970: a lease begins at least there, so that it lies behind all that were given
     /// out before, whatever Redis remembers, unless more than two million a second were used. The end is reached in 2109.
     pub const PER_MILLISECOND: u64 = 2048;
+    /// A batch begins a block of docids, so no two batches share one. The usual batch has up to a thousand records.
+    pub const BLOCK: u64 = 1024;
 
     pub fn new(id: u64) -> Option<DocId> {
         (id > 0 && id < DocId::END).then_some(DocId(id))
@@ -41,5 +43,10 @@ impl DocId {
 
     pub fn get(self) -> u64 {
         self.0
+    }
+
+    /// Where the block of a docid begins.
+    pub fn block(id: u64) -> u64 {
+        id - id % DocId::BLOCK
     }
 }

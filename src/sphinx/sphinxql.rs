@@ -76,6 +76,12 @@ impl Document<'_> {
     }
 }
 
+/// The same tuple for another docid.
+pub fn renumbered(tuple: &str, id: DocId) -> String {
+    let rest = tuple.find(',').map_or("", |comma| &tuple[comma..]);
+    format!("({}{rest}", id.get())
+}
+
 /// A document that is nothing but its id.
 pub fn bare(day_index: &str, id: DocId) -> String {
     format!("REPLACE INTO {day_index} (id) VALUES ({})", id.get())
@@ -95,9 +101,13 @@ pub fn by_digest(index: &IndexName, digests: &[i64], first: u64, last: u64, limi
     )
 }
 
-/// The last document with an id in that span.
-pub fn last_between(index: &IndexName, first: u64, last: u64) -> String {
-    format!("SELECT id FROM {index} WHERE id >= {first} AND id <= {last} ORDER BY id DESC LIMIT 1")
+/// The documents of a block of docids: (id, digest).
+pub fn in_block(index: &IndexName, block: u64) -> String {
+    let (end, limit) = (block + DocId::BLOCK, DocId::BLOCK);
+    format!(
+        "SELECT id, digest FROM {index} WHERE id >= {block} AND id < {end} \
+         ORDER BY id ASC LIMIT {limit} OPTION max_matches={limit}"
+    )
 }
 
 pub fn highest_id(index: &IndexName) -> String {

@@ -1,0 +1,325 @@
+//! A queue, daemons and their deaths, in memory: whatever dies when, what is unlike any other is stored once, and of what is
+//! like others hardly any is stored twice or not at all.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use fastrand::Rng;
+
+use super::{Blocks, Claimed, Claims, Past, Span, Verdict};
+
+const BATCH: usize = 50;
+const PREFETCH: usize = 2 * BATCH;
+/// Docids of a batch: a block.
+const BLOCK: u64 = 1024;
+
+#[derive(Clone, Copy)]
+struct Message {
+    digest: i64,
+    redelivered: bool,
+}
+
+#[derive(Default)]
+struct Worker {
+    process: usize,
+    session: u64,
+    /// positions in the queue of what is not acknowledged, in order
+    delivered: VecDeque<usize>,
+    /// so many of them the worker has taken from its connection
+    taken: usize,
+    /// so many are stored, by batch, and the last docid of each
+    stored: VecDeque<(usize, u64)>,
+    /// the first docid of each batch
+    blocks: Vec<u64>,
+    acknowledged: u64,
+    /// what Redis knows of that
+    noted: u64,
+}
+
+struct Model {
+    random: Rng,
+    messages: Vec<Message>,
+    /// positions of those that wait
+    queue: BTreeSet<usize>,
+    documents: BTreeMap<u64, i64>,
+    claimed: HashMap<u64, Claimed>,
+    window: Vec<Span>,
+    workers: Vec<Worker>,
+    processes: Vec<Claims>,
+    sessions: u64,
+    /// of the next batch
+    block: u64,
+    /// batches, in the order in which the broker was told
+    acknowledged: Vec<Vec<usize>>,
+    cast: Cast,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cast {
+    processes: usize,
+    threads: usize,
+    /// batches that a worker leaves unacknowledged
+    delay: usize,
+    /// beside processes single connections die, else the broker
+    connections: bool,
+}
+
+impl Model {
+    fn new(seed: u64, digests: Vec<i64>, cast: Cast) -> Model {
+        let worker = |n| Worker { process: n / cast.threads, ..Worker::default() };
+        let mut model = Model {
+            random: Rng::with_seed(seed),
+            queue: (0..digests.len()).collect(),
+            messages: digests.into_iter().map(|digest| Message { digest, redelivered: false }).collect(),
+            documents: BTreeMap::new(),
+            claimed: HashMap::new(),
+            window: Vec::new(),
+            workers: (0..cast.processes * cast.threads).map(worker).collect(),
+            processes: (0..cast.processes).map(|_| Claims::default()).collect(),
+            sessions: 0,
+            block: BLOCK,
+            acknowledged: Vec::new(),
+            cast,
+        };
+        (0..model.workers.len()).for_each(|worker| model.begin(worker));
+        model
+    }
+
+    fn begin(&mut self, worker: usize) {
+        self.sessions += 1;
+        self.workers[worker].session = self.sessions;
+    }
+
+    /// A connection is gone: what it had waits again.
+    fn end(&mut self, worker: usize) {
+        let process = self.workers[worker].process;
+        let ended = std::mem::replace(&mut self.workers[worker], Worker { process, ..Worker::default() });
+        for position in ended.delivered {
+            self.messages[position].redelivered = true;
+            self.queue.insert(position);
+        }
+        let (session, acknowledged) = (ended.session.to_string(), ended.noted);
+        let span = |first| Span { first, last: first + BLOCK - 1, session: session.clone(), acknowledged };
+        self.window.extend(ended.blocks.into_iter().map(span));
+        self.processes[process].end(ended.session);
+    }
+
+    fn waiting(&self, worker: usize) -> usize {
+        self.workers[worker].stored.iter().map(|(count, _)| count).sum()
+    }
+
+    /// In turns to those that have room.
+    fn deliver(&mut self) {
+        let mut workers: Vec<usize> = (0..self.workers.len()).collect();
+        self.random.shuffle(&mut workers);
+        for _ in 0..self.random.usize(1..PREFETCH) {
+            for worker in &workers {
+                if self.workers[*worker].delivered.len() < PREFETCH + self.waiting(*worker)
+                    && let Some(position) = self.queue.pop_first()
+                {
+                    self.workers[*worker].delivered.push_back(position);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, worker: usize) {
+        let Worker { process, session, taken, ref delivered, .. } = self.workers[worker];
+        for message in delivered.iter().skip(taken).map(|position| self.messages[*position]) {
+            if message.redelivered {
+                self.processes[process].came(session, message.digest);
+            }
+        }
+        self.workers[worker].taken = self.workers[worker].delivered.len();
+    }
+
+    fn take_all(&mut self, process: usize) {
+        for worker in 0..self.workers.len() {
+            if self.workers[worker].process == process {
+                self.take(worker);
+            }
+        }
+    }
+
+    /// Stores a batch, unless the worker dies between its claims and that.
+    fn flush(&mut self, worker: usize, dies: bool) {
+        self.take(worker);
+        let most = if self.random.u8(..) < 20 { 1 } else { BATCH };
+        let waiting = self.waiting(worker);
+        let batch: Vec<usize> = self.workers[worker].delivered.iter().skip(waiting).take(most).copied().collect();
+        if batch.is_empty() {
+            return;
+        }
+        let first = self.block;
+        self.block += BLOCK;
+        self.workers[worker].blocks.push(first);
+        self.workers[worker].noted = self.workers[worker].acknowledged;
+        let (process, session) = (self.workers[worker].process, self.workers[worker].session);
+        let again: Vec<usize> = (0..batch.len()).filter(|at| self.messages[batch[*at]].redelivered).collect();
+        let digests: Vec<i64> = again.iter().map(|at| self.messages[batch[*at]].digest).collect();
+        let mut verdict = self.decide(process, &digests);
+        if verdict.is_doubtful {
+            self.take_all(process);
+            verdict = self.decide(process, &digests);
+        }
+        self.processes[process].decided(session, digests.len());
+        let mut stored = vec![false; batch.len()];
+        for (at, found) in again.into_iter().zip(verdict.stored) {
+            if let Some(found) = found {
+                let place = first + u64::try_from(at).expect("small");
+                self.claimed.insert(found.id, Claimed { place, digest: found.digest });
+                stored[at] = true;
+            }
+        }
+        if dies {
+            return;
+        }
+        let ids = first..;
+        for ((position, id), _) in batch.iter().zip(ids).zip(stored).filter(|(_, stored)| !stored) {
+            self.documents.insert(id, self.messages[*position].digest);
+        }
+        self.workers[worker].stored.push_back((batch.len(), first + BLOCK - 1));
+    }
+
+    fn decide(&mut self, process: usize, digests: &[i64]) -> Verdict {
+        if digests.is_empty() {
+            return Verdict::default();
+        }
+        let processes = self.processes.len();
+        let mut past =
+            Past { window: self.window.clone(), claimed: self.claimed.clone(), processes, ..Past::default() };
+        let found = self.documents.iter().filter(|(_, digest)| digests.contains(digest));
+        past.set_documents(found.map(|(id, digest)| (*id, *digest)));
+        let of = |block: u64| self.documents.range(block..block + BLOCK).map(|(id, digest)| (*id, *digest));
+        let blocks: Blocks = self.processes[process]
+            .doubtful(&past)
+            .into_iter()
+            .map(|block| (block, past.members(block, of(block))))
+            .collect();
+        let threads = self.workers.len() / processes;
+        self.processes[process].decide(digests, &past, &blocks, threads)
+    }
+
+    fn ack(&mut self, worker: usize) {
+        let worker = &mut self.workers[worker];
+        if let Some((count, last)) = worker.stored.pop_front() {
+            self.acknowledged.push(worker.delivered.drain(..count).collect());
+            worker.taken -= count;
+            worker.acknowledged = last;
+            // now and then it dies before it has told Redis
+            if self.random.u8(..) > 1 {
+                worker.noted = last;
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let worker = self.random.usize(..self.workers.len());
+        let unacknowledged = self.workers[worker].stored.len();
+        match self.random.u8(..100) {
+            0..40 => self.deliver(),
+            40..70 if unacknowledged <= self.cast.delay => self.flush(worker, false),
+            70.. if unacknowledged > self.cast.delay || self.random.u8(..) < 20 => self.ack(worker),
+            _ => {}
+        }
+    }
+
+    fn die(&mut self) {
+        let worker = self.random.usize(..self.workers.len());
+        let process = self.workers[worker].process;
+        match self.random.u8(..10) {
+            0..4 if self.cast.connections => {
+                self.end(worker);
+                self.begin(worker);
+            }
+            0..4 => {
+                (0..self.workers.len()).for_each(|worker| self.end(worker));
+                // all that it has is marked, and what was acknowledged last may be forgotten
+                let kept = self.acknowledged.len().saturating_sub(self.random.usize(..6));
+                self.queue.extend(self.acknowledged.drain(kept..).flatten());
+                self.queue.iter().for_each(|position| self.messages[*position].redelivered = true);
+                (0..self.workers.len()).for_each(|worker| self.begin(worker));
+            }
+            _ => {
+                // in the middle of a batch perhaps
+                if self.random.bool() {
+                    self.flush(worker, true);
+                }
+                let all: Vec<usize> =
+                    (0..self.workers.len()).filter(|worker| self.workers[*worker].process == process).collect();
+                all.iter().for_each(|worker| self.end(*worker));
+                self.processes[process] = Claims::default();
+                all.iter().for_each(|worker| self.begin(*worker));
+            }
+        }
+    }
+
+    /// How many records were lost, and how many stored twice.
+    fn run(mut self) -> (usize, usize) {
+        for _ in 0..8 {
+            (0..self.random.usize(..60)).for_each(|_| self.step());
+            self.die();
+        }
+        while !self.queue.is_empty() || self.workers.iter().any(|worker| !worker.delivered.is_empty()) {
+            self.step();
+        }
+        let mut balance: HashMap<i64, i64> = HashMap::new();
+        self.messages.iter().for_each(|message| *balance.entry(message.digest).or_default() -= 1);
+        self.documents.values().for_each(|digest| *balance.entry(*digest).or_default() += 1);
+        let sum = |sign: i64| balance.values().map(|n| usize::try_from(n * sign).unwrap_or(0)).sum();
+        (sum(-1), sum(1))
+    }
+}
+
+const RUNS: u64 = 25;
+const RECORDS: i64 = 2000;
+
+/// Of a million records, of which so many in a hundred are equal to each other and so many like one shortly before: how many
+/// are lost, and how many stored twice.
+fn per_million(equal: usize, twins: usize, cast: Cast) -> (u64, u64) {
+    let (mut lost, mut twice) = (0, 0);
+    for seed in 0..RUNS {
+        let mut random = Rng::with_seed(seed);
+        let mut digest = |n: i64| match random.usize(..100) {
+            kind if kind < equal => -1,
+            kind if kind < equal + twins => n - random.i64(1..200).min(n),
+            _ => n,
+        };
+        let digests = (0..RECORDS).map(&mut digest).collect();
+        let (some_lost, some_twice) = Model::new(seed, digests, cast).run();
+        lost += some_lost;
+        twice += some_twice;
+    }
+    let per_million = |n: usize| u64::try_from(n).expect("a count") * 1_000_000 / (RUNS * RECORDS.unsigned_abs());
+    (per_million(lost), per_million(twice))
+}
+
+/// One process; several processes that share the queue.
+const CASTS: [(usize, usize, usize); 6] = [(1, 1, 0), (1, 2, 0), (1, 2, 4), (1, 4, 0), (2, 2, 0), (3, 3, 2)];
+
+fn casts() -> impl Iterator<Item = Cast> {
+    let casts = CASTS.into_iter().flat_map(|cast| [(cast, true), (cast, false)]);
+    casts.map(|((processes, threads, delay), connections)| Cast { processes, threads, delay, connections })
+}
+
+#[test]
+fn what_is_unlike_any_other_is_stored_once_whatever_dies() {
+    for cast in casts() {
+        assert_eq!(per_million(0, 0, cast), (0, 0), "{cast:?}");
+    }
+}
+
+/// Here something dies every 250 records.
+#[test]
+fn of_equal_ones_hardly_any_is_lost_or_stored_twice() {
+    for (equal, twins, most_lost, most_twice) in
+        [(1, 0, 500, 500), (10, 0, 200, 500), (67, 0, 1000, 5000), (0, 5, 10_000, 500)]
+    {
+        for cast in casts() {
+            let (lost, twice) = per_million(equal, twins, cast);
+            assert!(
+                lost <= most_lost && twice <= most_twice,
+                "{equal} {twins} {cast:?}: {lost} lost, {twice} stored twice"
+            );
+        }
+    }
+}

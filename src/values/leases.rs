@@ -1,0 +1,276 @@
+//! Which docids belong to whose deliveries: leases, and the documents that redelivered records have claimed.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{Values, claims, leases, pk};
+use crate::config::IndexName;
+use crate::ingest::redelivery::{Claimed, Found, Past, Span};
+use crate::sphinx::DocId;
+use crate::time::Ts;
+
+/// Docids a lease gives out: some seconds of collecting, at full speed or of lone records, so that leasing costs nothing.
+const LEASE: u64 = 16 * DocId::BLOCK;
+
+/// A lease not renewed for so many seconds may belong to a consumer that the broker has given up: two missed heartbeats
+/// take twice as long.
+const SILENT: i64 = 10;
+
+/// How far back documents are looked for when Redis has lost its leases.
+const LOST_MILLISECONDS: u64 = 3_600_000;
+
+/// Docids from `next` to `last`, of one worker on one connection to the broker. While it is live, its documents belong to
+/// deliveries of that connection; when the connection has ended, each of its documents may stand for a delivery that the
+/// broker hands out again.
+#[derive(Debug)]
+pub struct Lease {
+    first: u64,
+    next: u64,
+    last: u64,
+    /// up to there all deliveries are acknowledged
+    acknowledged: u64,
+    /// when it was given out
+    since: Ts,
+}
+
+impl Lease {
+    pub fn next(&mut self) -> Option<DocId> {
+        if self.next > self.last {
+            return None;
+        }
+        self.next += 1;
+        DocId::new(self.next - 1)
+    }
+
+    /// The first of a block.
+    pub fn next_block(&mut self) -> Option<DocId> {
+        let begun = DocId::block(self.next);
+        let next = if begun == self.next { begun } else { begun + DocId::BLOCK };
+        if next > self.last {
+            return None;
+        }
+        self.next = next;
+        self.next()
+    }
+
+    /// Has given out docids, the first of them before that time.
+    pub fn is_older_than(&self, time: Ts) -> bool {
+        self.next > self.first && self.since < time
+    }
+
+    /// All docids that it has given out are at most that one.
+    pub fn ends_by(&self, id: DocId) -> bool {
+        self.next <= id.get() + 1
+    }
+
+    /// All deliveries up to that docid are acknowledged.
+    pub fn acknowledge(&mut self, id: DocId) {
+        self.acknowledged = self.acknowledged.max(id.get().min(self.next - 1));
+    }
+}
+
+impl Values {
+    /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
+    /// the clock says.
+    pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, String> {
+        let milliseconds = u64::try_from(now.micros() / 1000).unwrap_or(0);
+        let least = (stored + 1).max(milliseconds * DocId::PER_MILLISECOND);
+        let lost = milliseconds.saturating_sub(LOST_MILLISECONDS) * DocId::PER_MILLISECOND;
+        // numbers of Lua are doubles: exact up to 2^53, where docids end
+        let script = "local first = math.max((tonumber(redis.call('GET', KEYS[1])) or 0) + 1, tonumber(ARGV[1]))
+            first = math.ceil(first / tonumber(ARGV[6])) * tonumber(ARGV[6])
+            local last = first + tonumber(ARGV[2]) - 1
+            local text = function(n) return string.format('%.0f', n) end
+            redis.call('SET', KEYS[1], text(last))
+            redis.call('HSET', KEYS[2], text(first), text(last) .. ' ' .. ARGV[3] .. ' 0 ' .. ARGV[4] .. ' 0')
+            if redis.call('HSETNX', KEYS[2], 'since', ARGV[4]) == 1 then
+                local before = text(first - 1)
+                redis.call('HSET', KEYS[2], ARGV[5], before .. ' lost ' .. ARGV[4] .. ' 0 ' .. before)
+            end
+            return text(first)";
+        let first: u64 = self.ask(|connection| {
+            redis::cmd("EVAL")
+                .arg(script)
+                .arg(2)
+                .arg(pk(index))
+                .arg(leases(index))
+                .arg(least)
+                .arg(LEASE)
+                .arg(self.session())
+                .arg(now.seconds())
+                .arg(lost)
+                .arg(DocId::BLOCK)
+                .query(connection)
+        })?;
+        Ok(Lease { first, next: first, last: first + LEASE - 1, acknowledged: 0, since: now })
+    }
+
+    /// Says again that the leases are live, before documents are stored under the last of them, and what is acknowledged:
+    /// a Redis that lost its data knows them again. They are in the order in which they were given out.
+    pub fn renew<'a>(
+        &self,
+        index: &IndexName,
+        live: impl Iterator<Item = &'a Lease> + Clone,
+        now: Ts,
+    ) -> Result<(), String> {
+        let Some(first) = live.clone().map(|lease| lease.first).next() else { return Ok(()) };
+        let mut pipe = redis::pipe();
+        for Lease { first, last, acknowledged, .. } in live {
+            let entry = format!("{last} {} 0 {} {acknowledged}", self.session(), now.seconds());
+            pipe.hset(leases(index), *first, entry).ignore();
+        }
+        pipe.hset_nx(leases(index), "since", now.seconds());
+        let since: bool = self.ask(|connection| pipe.query(connection).map(|(new,): (bool,)| new))?;
+        if since {
+            let lost = u64::try_from(now.micros() / 1000).unwrap_or(0).saturating_sub(LOST_MILLISECONDS)
+                * DocId::PER_MILLISECOND;
+            let before = first - 1;
+            let entry = format!("{before} lost {} 0 {before}", now.seconds());
+            self.ask(|connection| redis::cmd("HSET").arg(leases(index)).arg(lost).arg(&entry).query::<()>(connection))?;
+        }
+        Ok(())
+    }
+
+    /// All documents of a lease of this session are acknowledged, and it gives out no more.
+    pub fn close(&self, index: &IndexName, lease: &Lease, now: Ts) -> Result<(), String> {
+        let last = lease.next - 1;
+        let entry = format!("{last} {} 0 {} {last}", self.session(), now.seconds());
+        self.ask(|connection| {
+            redis::cmd("HSET").arg(leases(index)).arg(lease.first).arg(&entry).query::<()>(connection)
+        })
+    }
+
+    /// Ends every lease of this worker: its connection to the broker has ended.
+    pub fn end_leases(&self, index: &IndexName, now: Ts) -> Result<(), String> {
+        self.end_where(index, now, |entry| entry.ended == 0 && self.is_mine(entry))
+    }
+
+    /// What may stand for redelivered records: the docids of sessions that have ended, or whose process has died
+    /// (these begin their time as ended ones now), or of another worker that has not renewed its leases for longer than
+    /// the broker waits for a silent consumer. And which processes have collected from the queue since `since`, this one's
+    /// beginning.
+    pub fn past(&self, index: &IndexName, since: Ts, now: Ts) -> Result<Past, String> {
+        let alive = self.processes()?;
+        let is_alive = |entry: &Entry| alive.contains(entry.process());
+        // a redelivered record starts the time of all of them anew: more of them may be on their way
+        self.end_where(index, now, |entry| entry.ended != 0 || !is_alive(entry))?;
+        let entries = self.entries(index)?;
+        let lively: HashSet<&str> = entries
+            .iter()
+            .filter(|entry| self.is_mine(entry) || entry.renewed >= now.seconds() - SILENT)
+            .map(|entry| entry.session.as_str())
+            .collect();
+        let ended = entries.iter().filter(|entry| entry.ended != 0 || !lively.contains(entry.session.as_str()));
+        let span = |entry: &Entry| {
+            let session = entry.session.clone();
+            Span { first: entry.first, last: entry.last, session, acknowledged: entry.acknowledged }
+        };
+        let window = ended.map(span).collect();
+        let collects = |entry: &&Entry| is_alive(entry) || entry.renewed >= since.seconds();
+        let processes: BTreeSet<&str> = entries.iter().filter(collects).map(Entry::process).collect();
+        let processes = processes.len().max(1);
+        Ok(Past { window, claimed: self.claimed(index)?, documents: Vec::new(), processes })
+    }
+
+    /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before; and claims of
+    /// documents of none.
+    pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), String> {
+        let is_done = |entry: &Entry| match entry.ended {
+            0 => entry.acknowledged >= entry.last && entry.renewed < before.seconds(),
+            ended => ended < before.seconds(),
+        };
+        let (done, kept): (Vec<Entry>, Vec<Entry>) = self.entries(index)?.into_iter().partition(is_done);
+        let mut pipe = redis::pipe();
+        for entry in done {
+            pipe.hdel(leases(index), entry.first).ignore();
+        }
+        let is_of_one = |id: u64| kept.iter().any(|entry| entry.first <= id && id <= entry.last);
+        for (id, Claimed { place, .. }) in self.claimed(index)? {
+            if !is_of_one(id) && !is_of_one(place) {
+                pipe.hdel(claims(index), id).ignore();
+            }
+        }
+        self.send(&pipe)
+    }
+
+    /// Gives documents to redelivered records: each its new place. Does nothing and says so, if one of them was given to
+    /// another record meanwhile.
+    pub fn claim(&self, index: &IndexName, documents: &[(Found, u64)]) -> Result<bool, String> {
+        if documents.is_empty() {
+            return Ok(true);
+        }
+        let script = "for at = 1, #ARGV, 3 do
+                local is = redis.call('HGET', KEYS[1], ARGV[at]) or ''
+                if is ~= ARGV[at + 1] and is ~= ARGV[at + 2] then return 0 end
+            end
+            for at = 1, #ARGV, 3 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 2]) end
+            return 1";
+        let entry = |place: u64, digest: i64| format!("{place} {digest}");
+        self.ask(|connection| {
+            let mut eval = redis::cmd("EVAL");
+            eval.arg(script).arg(1).arg(claims(index));
+            for (Found { id, digest, place }, to) in documents {
+                let was = if place == id { String::new() } else { entry(*place, *digest) };
+                eval.arg(id).arg(was).arg(entry(*to, *digest));
+            }
+            eval.query(connection)
+        })
+    }
+
+    fn claimed(&self, index: &IndexName) -> Result<HashMap<u64, Claimed>, String> {
+        let all: Vec<(u64, String)> =
+            self.ask(|connection| redis::cmd("HGETALL").arg(claims(index)).query(connection))?;
+        let claimed = |text: &str| {
+            let (place, digest) = text.split_once(' ')?;
+            Some(Claimed { place: place.parse().ok()?, digest: digest.parse().ok()? })
+        };
+        Ok(all.iter().filter_map(|(id, text)| Some((*id, claimed(text)?))).collect())
+    }
+
+    fn is_mine(&self, entry: &Entry) -> bool {
+        entry.session.rsplit_once('/').is_some_and(|(owner, _)| owner == self.owner)
+    }
+
+    fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&Entry) -> bool) -> Result<(), String> {
+        let mut pipe = redis::pipe();
+        for Entry { first, last, session, renewed, acknowledged, .. } in self.entries(index)?.into_iter().filter(which)
+        {
+            let entry = format!("{last} {session} {} {renewed} {acknowledged}", now.seconds());
+            pipe.hset(leases(index), first, entry).ignore();
+        }
+        self.send(&pipe)
+    }
+
+    fn entries(&self, index: &IndexName) -> Result<Vec<Entry>, String> {
+        let all: Vec<(String, String)> =
+            self.ask(|connection| redis::cmd("HGETALL").arg(leases(index)).query(connection))?;
+        Ok(all.iter().filter_map(|(first, rest)| Entry::parse(first, rest)).collect())
+    }
+}
+
+/// A line of `ALCO:LEASES:<index>`; `ended` is 0 while its session is live, `renewed` when it was last known to be.
+struct Entry {
+    first: u64,
+    last: u64,
+    session: String,
+    ended: i64,
+    renewed: i64,
+    acknowledged: u64,
+}
+
+impl Entry {
+    fn parse(first: &str, rest: &str) -> Option<Entry> {
+        let mut words = rest.split(' ');
+        Some(Entry {
+            first: first.parse().ok()?,
+            last: words.next()?.parse().ok()?,
+            session: words.next()?.to_owned(),
+            ended: words.next()?.parse().ok()?,
+            renewed: words.next()?.parse().ok()?,
+            acknowledged: words.next()?.parse().ok()?,
+        })
+    }
+
+    fn process(&self) -> &str {
+        self.session.split('/').next().unwrap_or_default()
+    }
+}
