@@ -226,6 +226,7 @@ fn follow(
         zone,
         page_size: site.config.http.page_size.get(),
         deadline: Instant::now(),
+        counting: Duration::ZERO,
         waits: Waits::default(),
     };
     let out =

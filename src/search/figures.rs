@@ -6,7 +6,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::search::column::{self, ALTERED, Counts, Values};
 use crate::search::histogram::{Bars, Histogram, Severity};
@@ -18,12 +17,8 @@ use crate::sphinx::engine::Row;
 use crate::sphinx::select::{Narrowing, column_paths, first_is};
 use crate::time::Ts;
 
-/// Checking candidates only to count them takes at most so long.
-const CHECKING: Duration = Duration::from_millis(300);
 /// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
 const CHECKABLE: u64 = 130;
-/// How many match with their columns is only a hint.
-const HINTING: Duration = Duration::from_millis(150);
 /// Values of one answer: a column with more is none to choose from.
 const GROUPS: usize = 10_000;
 
@@ -116,7 +111,7 @@ impl Searcher {
     pub fn figures(&self, query: &Query, scope: &Scope, wanted: Wanted) -> Result<Figures<'_>, SearchError> {
         let plan = self.plan(query, scope)?;
         let mut tally = self.tally(query, scope, wanted);
-        let checking = scope.at_most(CHECKING);
+        let checking = scope.at_most(scope.counting);
         let read = if tally.is_bare() { Read::Place } else { Read::Columns };
         let few = match self.to_check(&plan, scope)? {
             Some(candidates) => candidates <= CHECKABLE * checking.left().as_millis() as u64,
@@ -162,7 +157,8 @@ impl Searcher {
             return Ok(None);
         }
         let all = Query { within: Within::All, ..query.clone() };
-        self.figures(&all, &scope.at_most(HINTING), Wanted::values(&[]))?.count().map(Some)
+        // only a hint
+        self.figures(&all, &scope.at_most(scope.counting / 2), Wanted::values(&[]))?.count().map(Some)
     }
 
     /// How many documents have to be checked. None: as good as all there are, or more than can be counted in time.
@@ -280,7 +276,7 @@ impl<'a> Figures<'a> {
         let altered = |counts: &Counts| counts.keys().any(|value| value.contains(ALTERED));
         if self.rest.is_some() && (paths.is_empty() || exact && (hides || altered(&counts))) {
             let mut told = Counts::new();
-            let checking = self.scope.at_most(CHECKING);
+            let checking = self.scope.at_most(self.scope.counting);
             let take = |_: Ts, columns: &str| column::take(columns, column, &mut told);
             exact = self.searcher.each_checked(&self.plan, Of::Candidates, Read::Columns, &checking, take)?;
             counts.retain(|value, _| !exact && !value.contains(ALTERED));

@@ -118,6 +118,8 @@ pub struct Scope {
     pub page_size: usize,
     /// pages show by then what was found; streams run to their end
     pub deadline: Instant,
+    /// checking candidates only to count them takes at most so long; streams count none
+    pub counting: Duration,
     /// where nobody does any more, the time is up
     pub waits: Waits,
 }

@@ -121,6 +121,7 @@ impl Searchd {
             page_size: FIRST,
             // streams and counts run to their end
             deadline: Instant::now(),
+            counting: Duration::ZERO,
             waits: Waits::default(),
         }
     }
