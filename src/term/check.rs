@@ -109,8 +109,10 @@ impl Report {
         }
     }
 
-    fn skew(&mut self, part: &str, theirs: Ts, ours: Ts) {
-        let seconds = theirs.seconds() - ours.seconds();
+    /// `ours`: when they were asked for theirs, and when they had answered. How long that took is no difference.
+    fn skew(&mut self, part: &str, theirs: Ts, ours: (Ts, Ts)) {
+        let [before, after] = [ours.0, ours.1].map(|ours| theirs.seconds() - ours.seconds());
+        let seconds = before.min(0) + after.max(0);
         if seconds.abs() > SKEW_SECONDS {
             let direction = if seconds > 0 { "ahead of" } else { "behind" };
             let text = format!("its clock is {} s {direction} this host's", seconds.abs());
@@ -205,13 +207,14 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
         Ok(values) => values,
         Err(why) => return report.error(PART, why, cure),
     };
+    let before = now();
     let (info, time) = match values.about() {
         Ok(about) => about,
         Err(why) => return report.error(PART, why, cure),
     };
     let of = |key: &str| info.get(key).map_or("", String::as_str);
     report.server(PART, &address, "Redis", of("redis_version"), OLDEST_REDIS);
-    report.skew(PART, time, now());
+    report.skew(PART, time, (before, now()));
     if of("role") == "slave" {
         report.error(PART, "it is a replica, and takes no writes", "set [redis] url to the primary");
     }
@@ -255,8 +258,9 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     let cure = "start it, or set [sphinx] address";
     let ours = now();
     let asked = engine.version().and_then(|version| {
+        let before = now();
         let time = engine.select("SELECT NOW()")?.first().and_then(|row| row.int(0));
-        Ok((version, time, engine.select("SHOW TABLES")?))
+        Ok((version, time.map(|time| (time, (before, now()))), engine.select("SHOW TABLES")?))
     });
     let (version, time, tables) = match asked {
         Ok(answers) => answers,
@@ -264,7 +268,7 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     };
     let version = format!("{}.{}.{}", version.0, version.1, version.2);
     report.server(PART, &sphinx.address.to_string(), "searchd", &version, OLDEST_SPHINX);
-    if let Some(seconds) = time {
+    if let Some((seconds, ours)) = time {
         report.skew(PART, Ts::from_micros(seconds.saturating_mul(1_000_000)), ours);
     }
     files::binlog(config, report);
