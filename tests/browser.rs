@@ -15,7 +15,7 @@ fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
 
     // a search is typed, and its matches are marked
     browser.open(&at("/grep/web/?start_ts=-7h"));
-    browser.type_into("input[name=search]", "Wrong Password\u{e007}");
+    browser.send("input[name=search]", "Wrong Password");
     assert_eq!(browser.address(), at("/grep/web/?start_ts=-7h&search=Wrong+Password"));
     let marks = browser.texts("mark");
     assert!(marks.len() > 5 && marks.iter().all(|mark| mark == "wrong password"), "{marks:?}");
@@ -24,14 +24,14 @@ fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
 
     // a value chosen beside the log
     browser.open(&at("/grep/web/?start_ts=-7h&limit=50"));
-    browser.click("a[title='only WARNING']");
+    browser.click_to_go("a[title='only WARNING']");
     assert!(browser.address().contains("levelname=WARNING"), "{}", browser.address());
     assert_eq!(browser.texts(".log .l").into_iter().collect::<HashSet<_>>(), HashSet::from(["WARNING".to_owned()]));
     let total = |text: String| text.split_whitespace().nth(1).unwrap().replace(',', "").parse::<u64>().unwrap();
     let all = total(browser.texts(".total").remove(0));
 
     // a bar leads into its own time
-    browser.click(".hist .bars a:nth-last-of-type(5)");
+    browser.click_to_go(".hist .bars a:nth-last-of-type(5)");
     assert!(
         browser.address().contains("start_ts=20") && browser.address().contains("levelname=WARNING"),
         "{}",
@@ -43,10 +43,10 @@ fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
     // on to the next page, and back to the same lines
     browser.open(&at("/grep/web/?start_ts=-7h&limit=50&levelname=INFO"));
     let first = browser.texts(".log .t");
-    browser.click("a[rel=next]");
+    browser.click_to_go("a[rel=next]");
     let second = browser.texts(".log .t");
     assert!(second.len() == 50 && second.first() > first.last(), "{first:?} {second:?}");
-    browser.click("a[rel=prev]");
+    browser.click_to_go("a[rel=prev]");
     assert_eq!(browser.texts(".log .t"), first);
 
     // a traceback unfolds in place
@@ -57,11 +57,11 @@ fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
     assert!(traceback().starts_with("Traceback (most recent call last):"), "{}", traceback());
 
     // the time leads to the whole record, and its values to their like
-    browser.click(".log .t");
+    browser.click_to_go(".log .t");
     assert!(browser.address().contains("/grep/web/at/"), "{}", browser.address());
     assert!(browser.texts("#here").remove(0).contains("levelname"), "{:?}", browser.texts("#here"));
     assert!(browser.all(".log .r").len() > 20);
-    browser.click("#here .act a");
+    browser.click_to_go("#here .act a");
     assert!(browser.address().contains("/grep/web/?"), "{}", browser.address());
 
     let complaints = browser.complaints();
@@ -90,20 +90,20 @@ fn the_lines_around_an_error_are_two_clicks_away() {
 
     // from the list of indexes: a shortcut, a time
     browser.open(&format!("{}/grep/", alco.url));
-    browser.click("a[href$='/shortcut/errors/']");
-    browser.click(".log .t");
+    browser.click_to_go("a[href$='/shortcut/errors/']");
+    browser.click_to_go(".log .t");
     assert_lines_around_an_error(&browser);
 
     // from a log: the next error, its time
     browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&limit=1000", alco.url));
-    browser.click("a[accesskey=e]");
+    browser.click_to_go("a[accesskey=e]");
     assert!(browser.address().ends_with("#e1"), "{}", browser.address());
-    browser.click(":target .t");
+    browser.click_to_go(":target .t");
     assert_lines_around_an_error(&browser);
 
     // the last error of a page leads to where the next page is
     browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&levelname=ERROR&limit=2", alco.url));
-    browser.click("#e2 .next");
+    browser.click_to_go("#e2 .next");
     assert!(browser.address().ends_with("#e3"), "{}", browser.address());
     assert_eq!(browser.texts(":target a[rel=next]"), ["later →"]);
 }
@@ -218,7 +218,7 @@ fn a_phone_s_page_does_not_slide_and_begins_with_the_log() {
         top(".hist") < top(".log") && top(".log") < top("aside"),
         "the log does not stand between histogram and filters"
     );
-    browser.click("a.phone");
+    browser.click_to_go("a.phone");
     assert!(top("aside").unwrap() < 667.0, "the filters are not reached with one tap");
 }
 

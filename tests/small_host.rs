@@ -105,7 +105,7 @@ fn all_of_it_runs_on_512_mb() {
     let ini = "[index small]\ndays = 7\nrouting_keys = small.#\nfiltered = levelname, host, application\n";
     let group = Group::new();
     let processes = group.as_ref().map(Group::processes);
-    let stack = Stack::within("small", ini, processes.as_deref());
+    let stack = Stack::within("small-host", ini, processes.as_deref());
     let program = stack.dir().join("alco-within");
     let enter = processes.as_ref().map_or(String::new(), |file| format!("echo $$ >{}\n", file.display()));
     executable(&program, &format!("{enter}exec {ALCO} \"$@\"\n"));

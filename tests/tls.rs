@@ -5,8 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::clock::LONG;
-use crate::support::{ALCO, Alco, Publisher, SOON, Stack, body, directory, soak, wait_until};
+use crate::support::{ALCO, Alco, LONG, Publisher, SOON, Stack, body, directory, soak, wait_until};
 
 const INI: &str = "[index tls]\ndays = 2\nrouting_keys = tls.#\n";
 const PASSWORD: &str = "s3cret/w";
@@ -134,8 +133,10 @@ fn records_are_collected_and_sent_over_tls_and_a_restart_of_either_server_is_sur
     stack.settled_count("tls", publish(), SOON);
 
     // none of it goes beside TLS
-    let connections = stack.rabbitmqctl(&["list_connections", "--quiet", "--no-table-headers", "user", "ssl"]);
-    assert_eq!(connections.trim(), "alco\ttrue");
+    wait_until("only alco is connected, by TLS", SOON, || {
+        let connections = stack.rabbitmqctl(&["list_connections", "--quiet", "--no-table-headers", "user", "ssl"]);
+        (connections.trim() == "alco\ttrue").then_some(())
+    });
     let clients: String = stack.ask_redis(&["CLIENT", "LIST"]);
     let port = format!(":{} ", stack.port("rediss"));
     let ours: Vec<&str> = clients.lines().filter(|line| line.contains(" name=alco-")).collect();

@@ -1,14 +1,13 @@
 //! Chromium by WebDriver, and the logs it is shown.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::{Alco, SOON, Stack, directory, wait_until};
+use super::{Alco, LONG, SOON, Stack, directory, free_port, wait_until};
 
 /// Where WebDriver's JSON puts an element's id.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -18,7 +17,7 @@ pub struct Browser {
     agent: ureq::Agent,
     /// of the session
     url: String,
-    /// one at a time: each is a load of its own, and has the same profile
+    /// one at a time: each is a load of its own
     _one: MutexGuard<'static, ()>,
 }
 
@@ -35,16 +34,16 @@ impl Browser {
     fn with(stack: &Stack, page_load_strategy: &str) -> Browser {
         static ONE: Mutex<()> = Mutex::new(());
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut driver = Command::new("chromedriver");
         driver.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let driver = driver.spawn().expect("chromedriver is installed");
         stack.adopt(driver.id());
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(2 * SOON));
+        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(LONG));
         let url = format!("http://127.0.0.1:{port}");
         let mut browser = Browser { driver, agent: config.build().into(), url, _one: one };
         wait_until("chromedriver answers", SOON, || browser.agent.get(format!("{}/status", browser.url)).call().ok());
-        let profile = format!("--user-data-dir={}", directory("chromium").display());
+        let profile = format!("--user-data-dir={}", directory(&format!("chromium-{port}")).display());
         let args = [
             "--headless=new",
             "--no-sandbox",
@@ -109,13 +108,33 @@ impl Browser {
         found[ELEMENT].as_str().unwrap().to_owned()
     }
 
+    /// What leads to another address. WebDriver waits for a page that loads, not for one that is about to.
+    #[track_caller]
+    fn to_go(&self, act: impl FnOnce()) {
+        let before = self.address();
+        act();
+        wait_until("the browser is elsewhere", SOON, || (self.address() != before).then_some(()));
+    }
+
+    /// A link.
+    #[track_caller]
+    pub fn click_to_go(&self, css: &str) {
+        self.to_go(|| self.click(css));
+    }
+
+    /// Text that is sent with Enter.
+    #[track_caller]
+    pub fn send(&self, css: &str, text: &str) {
+        self.to_go(|| self.type_into(css, &format!("{text}\u{e007}")));
+    }
+
     #[track_caller]
     pub fn click(&self, css: &str) {
         self.post(&format!("/element/{}/click", self.one(css)), json!({}));
     }
 
     #[track_caller]
-    pub fn type_into(&self, css: &str, text: &str) {
+    fn type_into(&self, css: &str, text: &str) {
         self.post(&format!("/element/{}/value", self.one(css)), json!({"text": text}));
     }
 
@@ -175,12 +194,10 @@ impl Browser {
         self.post("/actions", json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
     }
 
-    /// The same for a key that leads elsewhere: WebDriver waits for a page that loads, not for one that is about to.
+    /// The same for a key that leads elsewhere.
     #[track_caller]
     pub fn press_to_go(&self, modifier: Option<char>, key: char) {
-        let before = self.address();
-        self.press(modifier, key);
-        wait_until("the browser is elsewhere", SOON, || (self.address() != before).then_some(()));
+        self.to_go(|| self.press(modifier, key));
     }
 
     /// What axe-core finds wrong on the page; None where it is not installed (tests/check does so where npm is).

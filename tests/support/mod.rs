@@ -9,15 +9,15 @@ pub mod clock;
 pub mod nginx;
 pub mod page;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,8 +36,11 @@ pub const ALCO: &str = env!("CARGO_BIN_EXE_alco");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const INDEXES: &str = include_str!("../indexes.ini");
 
-/// For what takes milliseconds on an idle machine; a busy one with few cores is what CI has.
-pub const SOON: Duration = Duration::from_secs(20);
+/// For what takes milliseconds on an idle machine; a busy one with few cores is what CI has, and waiting costs nothing where it
+/// does not come to that.
+pub const SOON: Duration = Duration::from_secs(60);
+/// For what takes seconds by itself: a back-off, searchd that reads its configuration, a browser that starts.
+pub const LONG: Duration = Duration::from_secs(180);
 
 /// Whether this is `make soak`: what takes over a minute is done in full.
 pub fn soak() -> bool {
@@ -104,6 +107,7 @@ impl Stack {
         private: bool,
     ) -> Stack {
         let dir = directory(name);
+        assert!(!dir.join("settings").exists(), "two stacks are called {name}");
         let extra = dir.join("indexes.ini");
         fs::write(&extra, indexes).unwrap();
         let mut command = stack("start", &dir, servers);
@@ -284,7 +288,7 @@ impl Alco {
     pub fn spawn_as(program: &Path, stack: &Stack, ini: &str) -> Alco {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let name = format!("alco-{}", STARTED.fetch_add(1, Ordering::Relaxed));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         // its own port; its own indexes out of those that searchd knows
         let servers = sections(&fs::read_to_string(stack.dir.join("alco.ini")).unwrap())
             .into_iter()
@@ -292,7 +296,11 @@ impl Alco {
                 !["[index ", "[sphinx.index ", "[http]"].iter().any(|other| header.starts_with(other))
             })
             .fold(String::new(), |ini, (header, lines)| ini + &header + "\n" + &lines);
-        let listen = format!("[http]\nlisten = 127.0.0.1:{port}\n");
+        let mut listen = format!("[http]\nlisten = 127.0.0.1:{port}\n");
+        if !ini.contains("search_budget") {
+            // however busy the machine is, a page should find all, and count it exactly
+            listen += "search_budget = 60s\n";
+        }
         let (path, log) = (stack.dir.join(format!("{name}.ini")), stack.dir.join(format!("{name}.log")));
         fs::write(&path, merged(&[&servers, &listen, ini])).unwrap();
         let output = File::create(&log).unwrap();
@@ -395,6 +403,21 @@ pub fn try_get(url: &str) -> Result<Reply, ureq::Error> {
 
 /// Short enough not to be felt, long enough to leave the cores to those waited for.
 const POLL: Duration = Duration::from_millis(20);
+
+/// searchd counts in milliseconds, unless it is paused.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// A port where nobody listens, for a program that takes its port as a setting. None is given twice: whoever got one may not
+/// listen yet, or want nobody to.
+pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
+}
 
 /// Asks again until there is something. `what` completes "in vain waited until".
 #[track_caller]
@@ -517,7 +540,7 @@ impl Stack {
     pub fn count(&self, index: &str) -> Option<u64> {
         let (host, port) = self.sphinx.split_once(':').unwrap();
         let opts = OptsBuilder::new().prefer_socket(false).ip_or_hostname(Some(host)).tcp_port(port.parse().unwrap());
-        let opts = opts.tcp_connect_timeout(Some(POLL * 50)).read_timeout(Some(POLL * 50));
+        let opts = opts.tcp_connect_timeout(Some(ANSWER)).read_timeout(Some(ANSWER));
         Conn::new(opts).ok()?.query_first(format!("SELECT COUNT(*) FROM {index}")).ok()?
     }
 

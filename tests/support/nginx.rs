@@ -1,14 +1,14 @@
 //! Debian's nginx, with its default settings, in front of an alco; over TLS with a certificate of its own.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Alco, SOON, Stack, wait_until};
+use super::{Alco, SOON, Stack, free_port, wait_until};
 
 pub struct Nginx {
     child: Child,
@@ -28,8 +28,9 @@ impl Nginx {
     }
 
     fn listening(stack: &Stack, alco: &Alco, settings: &str, tls: bool) -> Nginx {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let dir = stack.dir().join(format!("nginx-{}", address.port()));
+        let port = free_port();
+        let address = format!("127.0.0.1:{port}");
+        let dir = stack.dir().join(format!("nginx-{port}"));
         fs::create_dir_all(&dir).unwrap();
         let certificate = dir.join("certificate.pem");
         let ssl = if tls {
@@ -54,7 +55,7 @@ impl Nginx {
         command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()));
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("nginx is installed");
         stack.adopt(child.id());
-        wait_until("nginx listens", SOON, || TcpStream::connect(address).ok());
+        wait_until("nginx listens", SOON, || TcpStream::connect(&address).ok());
         let scheme = if tls { "https" } else { "http" };
         Nginx { child, url: format!("{scheme}://{address}"), certificate }
     }
