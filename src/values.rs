@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `ALCO:PK:<index>` | string | the highest docid ever leased |
 //! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged`: epoch seconds, and the docid up to which all is; `since` -> when this Redis first heard of the index |
-//! | `ALCO:CLAIMS:<index>` | hash | docid -> `place digest`, see `ingest::redelivery` |
+//! | `ALCO:CLAIMS:<index>` | sorted set | `docid digest` of documents that redelivered records have claimed, by their places: see `ingest::redelivery` |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen |
 //! | `ALCO:FINISHED:<index>` | hash | `<searchd> <day>` -> `begun <process>` or `done <epoch seconds>` |

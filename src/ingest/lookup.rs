@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::redelivery::{Blocks, Found, Past, Verdict};
+use super::redelivery::{self, Blocks, Found, Past, Verdict};
 use super::{Entry, Fate, Halt, Worker, now};
+use crate::sphinx::DocId;
 use crate::sphinx::engine::{Engine, Fault, Row};
 use crate::sphinx::sphinxql;
 
@@ -51,8 +52,14 @@ impl Worker {
         let mut blocks = Blocks::new();
         for block in doubtful {
             let question = sphinxql::in_block(&self.index.name, block);
-            let documents = self.ask_searchd(|engine| engine.select(&question))?;
-            blocks.insert(block, past.members(block, documents.iter().filter_map(document)));
+            let rows = self.ask_searchd(|engine| engine.select(&question))?;
+            let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
+            let (own, claimed) = self.ask_redis(|worker| {
+                let (values, index) = (&worker.values, &worker.index.name);
+                let claimed = values.claimed_between(index, block, block + DocId::BLOCK - 1)?;
+                Ok((values.placed(index, &documents)?, claimed))
+            })?;
+            blocks.insert(block, redelivery::members(own.into_iter(), claimed.into_iter()));
         }
         let threads = self.index.threads.get();
         Ok(self.lock_claims().decide(digests, &past, &blocks, threads))
@@ -66,18 +73,17 @@ impl Worker {
             worker.values.past(&worker.index.name, worker.born.0, now())
         })?;
         let Some((mut from, last)) = past.docids() else { return Ok(past) };
-        let mut documents: Vec<(u64, i64)> = Vec::new();
         loop {
             let question = sphinxql::by_digest(&self.index.name, digests, from, last, FOUND);
             let rows = self.ask_searchd(|engine| engine.select(&question))?;
-            documents.extend(rows.iter().filter_map(document));
+            let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
+            let placed = self.ask_redis(|worker| worker.values.placed(&worker.index.name, &documents))?;
+            past.add(placed.into_iter());
             match documents.last() {
                 Some((id, _)) if rows.len() == FOUND => from = id + 1,
-                _ => break,
+                _ => return Ok(past),
             }
         }
-        past.set_documents(documents.into_iter());
-        Ok(past)
     }
 
     /// Waits until the statements of workers that died have been stored or are lost: searchd first reads what lies in its

@@ -37,23 +37,14 @@ pub struct Found {
     pub place: u64,
 }
 
-/// Where a claimed document stands, and its digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claimed {
-    pub place: u64,
-    pub digest: i64,
-}
-
 /// What may have come again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Past {
-    pub window: Vec<Span>,
-    /// by docid
-    pub claimed: HashMap<u64, Claimed>,
+    window: Vec<Span>,
     /// of the digests that are asked for, with a place within the window
-    pub documents: Vec<Found>,
+    documents: Vec<Found>,
     /// processes that collect from the queue, this one among them
-    pub processes: usize,
+    processes: usize,
 }
 
 /// A document that a block has or had.
@@ -68,6 +59,15 @@ pub struct Member {
 
 /// The members of some blocks, in their order, by the block's beginning.
 pub type Blocks = BTreeMap<u64, Vec<Member>>;
+
+/// The members of a block: of the documents with docids in it, and those with a place in it that have been claimed.
+pub fn members(documents: impl Iterator<Item = Found>, claimed: impl Iterator<Item = Found>) -> Vec<Member> {
+    let own = documents.map(|Found { id, digest, place }| Member { at: id, digest, came: id != place });
+    let claimed = claimed.map(|Found { digest, place, .. }| Member { at: place, digest, came: false });
+    let mut members: Vec<Member> = own.chain(claimed).collect();
+    members.sort_unstable();
+    members
+}
 
 /// What is to be made of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -99,29 +99,21 @@ const BLOCKS: usize = 64;
 const ENDED: usize = 16;
 
 impl Past {
+    pub fn new(window: Vec<Span>, processes: usize) -> Past {
+        Past { window, documents: Vec::new(), processes }
+    }
+
     /// Between which docids the documents are that may have come again.
     pub fn docids(&self) -> Option<(u64, u64)> {
-        let first = self.window.iter().map(|span| span.first).chain(self.claimed.keys().copied()).min()?;
-        let last = self.window.iter().map(|span| span.last).chain(self.claimed.keys().copied()).max()?;
+        let first = self.window.iter().map(|span| span.first).min()?;
+        let last = self.window.iter().map(|span| span.last).max()?;
         Some((first, last))
     }
 
-    /// The documents that may have come again, of those found.
-    pub fn set_documents(&mut self, found: impl Iterator<Item = (u64, i64)>) {
-        let place = |id: u64| self.claimed.get(&id).map_or(id, |claimed| claimed.place);
-        let found = found.map(|(id, digest)| Found { id, digest, place: place(id) });
-        let documents: Vec<Found> = found.filter(|found| self.span(found.place).is_some()).collect();
-        self.documents = documents;
-    }
-
-    /// The members of a block, of the documents with docids in it.
-    pub fn members(&self, block: u64, documents: impl Iterator<Item = (u64, i64)>) -> Vec<Member> {
-        let own = documents.map(|(id, digest)| Member { at: id, digest, came: self.claimed.contains_key(&id) });
-        let claimed = self.claimed.values().filter(|claimed| DocId::block(claimed.place) == block);
-        let claimed = claimed.map(|Claimed { place, digest }| Member { at: *place, digest: *digest, came: false });
-        let mut members: Vec<Member> = own.chain(claimed).collect();
-        members.sort_unstable();
-        members
+    /// Adds those of the documents that may have come again.
+    pub fn add(&mut self, found: impl Iterator<Item = Found>) {
+        let mut found: Vec<Found> = found.filter(|found| self.span(found.place).is_some()).collect();
+        self.documents.append(&mut found);
     }
 
     /// The span of a docid: where they overlap, since a Redis that lost its data knows less, the one that begins last.
@@ -245,19 +237,21 @@ mod tests {
     const TWO: u64 = 2 * DocId::BLOCK;
 
     /// A session that has stored two batches, and acknowledged the first.
-    fn past(stored: &[(u64, i64)], again: &[i64]) -> (Past, Blocks) {
-        let session = "a".to_owned();
-        let window = vec![Span { first: ONE, last: TWO + DocId::BLOCK - 1, session, acknowledged: TWO - 1 }];
-        let mut past = Past { window, processes: 1, ..Past::default() };
-        past.set_documents(stored.iter().copied().filter(|(_, digest)| again.contains(digest)));
-        let of = |block: u64| stored.iter().copied().filter(move |(id, _)| DocId::block(*id) == block);
-        let blocks = [ONE, TWO].map(|block| (block, past.members(block, of(block))));
-        (past, Blocks::from(blocks))
+    fn window() -> Vec<Span> {
+        vec![Span { first: ONE, last: TWO + DocId::BLOCK - 1, session: "a".to_owned(), acknowledged: TWO - 1 }]
+    }
+
+    fn unclaimed((id, digest): (u64, i64)) -> Found {
+        Found { id, digest, place: id }
     }
 
     /// The docids of the documents that account for what comes again.
     fn stored(documents: &[(u64, i64)], again: &[i64]) -> Vec<Option<u64>> {
-        let (past, blocks) = past(documents, again);
+        let documents = documents.iter().copied().map(unclaimed);
+        let mut past = Past::new(window(), 1);
+        past.add(documents.clone().filter(|found| again.contains(&found.digest)));
+        let of = |block| documents.clone().filter(move |found| DocId::block(found.id) == block);
+        let blocks = Blocks::from([ONE, TWO].map(|block| (block, members(of(block), std::iter::empty()))));
         let mut claims = Claims::default();
         again.iter().for_each(|digest| claims.came(1, *digest));
         let verdict = claims.decide(again, &past, &blocks, 1);
@@ -285,16 +279,18 @@ mod tests {
     #[test]
     fn a_claimed_document_comes_again_with_the_session_that_claimed_it() {
         let three = 3 * DocId::BLOCK;
-        let documents = [(TWO, EQUAL), (TWO + 1, 1)];
-        let (mut past, _) = past(&documents, &[EQUAL, 1]);
-        past.claimed.insert(TWO, Claimed { place: three, digest: EQUAL });
-        past.set_documents(documents.into_iter());
-        assert_eq!(past.documents, [Found { id: TWO + 1, digest: 1, place: TWO + 1 }], "the session is live");
-        past.window.push(Span { first: three, last: three + 9, session: "b".to_owned(), acknowledged: 0 });
-        past.set_documents(documents.into_iter());
-        assert_eq!(past.documents[0], Found { id: TWO, digest: EQUAL, place: three });
+        let documents = [Found { id: TWO, digest: EQUAL, place: three }, unclaimed((TWO + 1, 1))];
+        let mut past = Past::new(window(), 1);
+        past.add(documents.into_iter());
+        assert_eq!(past.documents, documents[1..], "that session is live");
+        let mut both = window();
+        both.push(Span { first: three, last: three + 9, session: "b".to_owned(), acknowledged: 0 });
+        let mut past = Past::new(both, 1);
+        past.add(documents.into_iter());
+        assert_eq!(past.documents, documents);
         let member = |at, digest, came| Member { at, digest, came };
-        assert_eq!(past.members(TWO, documents.into_iter()), [member(TWO, EQUAL, true), member(TWO + 1, 1, false)]);
-        assert_eq!(past.members(three, std::iter::empty()), [member(three, EQUAL, false)]);
+        let two = members(documents.into_iter(), std::iter::empty());
+        assert_eq!(two, [member(TWO, EQUAL, true), member(TWO + 1, 1, false)]);
+        assert_eq!(members(std::iter::empty(), documents[..1].iter().copied()), [member(three, EQUAL, false)]);
     }
 }

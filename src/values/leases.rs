@@ -1,10 +1,10 @@
 //! Which docids belong to whose deliveries: leases, and the documents that redelivered records have claimed.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use super::{Values, claims, leases, pk};
 use crate::config::IndexName;
-use crate::ingest::redelivery::{Claimed, Found, Past, Span};
+use crate::ingest::redelivery::{Found, Past, Span};
 use crate::sphinx::DocId;
 use crate::time::Ts;
 
@@ -167,28 +167,28 @@ impl Values {
         let window = ended.map(span).collect();
         let collects = |entry: &&Entry| is_alive(entry) || entry.renewed >= since.seconds();
         let processes: BTreeSet<&str> = entries.iter().filter(collects).map(Entry::process).collect();
-        let processes = processes.len().max(1);
-        Ok(Past { window, claimed: self.claimed(index)?, documents: Vec::new(), processes })
+        Ok(Past::new(window, processes.len().max(1)))
     }
 
-    /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before; and claims of
-    /// documents of none.
+    /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before, but for those with a
+    /// document that has been claimed under one that is kept; and the claims under those that are not.
     pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), String> {
         let is_done = |entry: &Entry| match entry.ended {
             0 => entry.acknowledged >= entry.last && entry.renewed < before.seconds(),
             ended => ended < before.seconds(),
         };
         let (done, kept): (Vec<Entry>, Vec<Entry>) = self.entries(index)?.into_iter().partition(is_done);
+        if done.is_empty() {
+            return Ok(());
+        }
+        let first = kept.iter().map(|entry| entry.first).min().unwrap_or(u64::MAX);
+        let claimed = self.claimed_between(index, first, u64::MAX)?;
         let mut pipe = redis::pipe();
-        for entry in done {
+        let is_needed = |lease: &Entry| claimed.iter().any(|found| lease.first <= found.id && found.id <= lease.last);
+        for entry in done.iter().filter(|entry| !is_needed(entry)) {
             pipe.hdel(leases(index), entry.first).ignore();
         }
-        let is_of_one = |id: u64| kept.iter().any(|entry| entry.first <= id && id <= entry.last);
-        for (id, Claimed { place, .. }) in self.claimed(index)? {
-            if !is_of_one(id) && !is_of_one(place) {
-                pipe.hdel(claims(index), id).ignore();
-            }
-        }
+        pipe.cmd("ZREMRANGEBYSCORE").arg(claims(index)).arg("-inf").arg(format!("({first}")).ignore();
         self.send(&pipe)
     }
 
@@ -199,31 +199,51 @@ impl Values {
             return Ok(true);
         }
         let script = "for at = 1, #ARGV, 3 do
-                local is = redis.call('HGET', KEYS[1], ARGV[at]) or ''
+                local is = redis.call('ZSCORE', KEYS[1], ARGV[at])
+                is = is and string.format('%.0f', tonumber(is)) or ''
                 if is ~= ARGV[at + 1] and is ~= ARGV[at + 2] then return 0 end
             end
-            for at = 1, #ARGV, 3 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 2]) end
+            for at = 1, #ARGV, 3 do redis.call('ZADD', KEYS[1], ARGV[at + 2], ARGV[at]) end
             return 1";
-        let entry = |place: u64, digest: i64| format!("{place} {digest}");
         self.ask(|connection| {
             let mut eval = redis::cmd("EVAL");
             eval.arg(script).arg(1).arg(claims(index));
             for (Found { id, digest, place }, to) in documents {
-                let was = if place == id { String::new() } else { entry(*place, *digest) };
-                eval.arg(id).arg(was).arg(entry(*to, *digest));
+                let was = if place == id { String::new() } else { place.to_string() };
+                eval.arg(format!("{id} {digest}")).arg(was).arg(to);
             }
             eval.query(connection)
         })
     }
 
-    fn claimed(&self, index: &IndexName) -> Result<HashMap<u64, Claimed>, String> {
-        let all: Vec<(u64, String)> =
-            self.ask(|connection| redis::cmd("HGETALL").arg(claims(index)).query(connection))?;
-        let claimed = |text: &str| {
-            let (place, digest) = text.split_once(' ')?;
-            Some(Claimed { place: place.parse().ok()?, digest: digest.parse().ok()? })
+    /// Documents with their places.
+    pub fn placed(&self, index: &IndexName, documents: &[(u64, i64)]) -> Result<Vec<Found>, String> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for (id, digest) in documents {
+            pipe.cmd("ZSCORE").arg(claims(index)).arg(format!("{id} {digest}"));
+        }
+        // docids are exact in a double
+        let places: Vec<Option<f64>> = self.ask(|connection| pipe.query(connection))?;
+        let placed = documents.iter().zip(places);
+        Ok(placed
+            .map(|((id, digest), at)| Found { id: *id, digest: *digest, place: at.map_or(*id, |at| at as u64) })
+            .collect())
+    }
+
+    /// The claimed documents with places from `first` to `last`.
+    pub fn claimed_between(&self, index: &IndexName, first: u64, last: u64) -> Result<Vec<Found>, String> {
+        let all: Vec<(String, f64)> = self.ask(|connection| {
+            let mut range = redis::cmd("ZRANGEBYSCORE");
+            range.arg(claims(index)).arg(first).arg(last).arg("WITHSCORES").query(connection)
+        })?;
+        let found = |(member, place): &(String, f64)| {
+            let (id, digest) = member.split_once(' ')?;
+            Some(Found { id: id.parse().ok()?, digest: digest.parse().ok()?, place: *place as u64 })
         };
-        Ok(all.iter().filter_map(|(id, text)| Some((*id, claimed(text)?))).collect())
+        Ok(all.iter().filter_map(found).collect())
     }
 
     fn is_mine(&self, entry: &Entry) -> bool {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fastrand::Rng;
 
-use super::{Blocks, Claimed, Claims, Past, Span, Verdict};
+use super::{Blocks, Claims, Found, Past, Span, Verdict, members};
 
 const BATCH: usize = 50;
 const PREFETCH: usize = 2 * BATCH;
@@ -41,7 +41,8 @@ struct Model {
     /// positions of those that wait
     queue: BTreeSet<usize>,
     documents: BTreeMap<u64, i64>,
-    claimed: HashMap<u64, Claimed>,
+    /// of claimed documents: by docid, the place
+    claimed: BTreeMap<u64, u64>,
     window: Vec<Span>,
     workers: Vec<Worker>,
     processes: Vec<Claims>,
@@ -71,7 +72,7 @@ impl Model {
             queue: (0..digests.len()).collect(),
             messages: digests.into_iter().map(|digest| Message { digest, redelivered: false }).collect(),
             documents: BTreeMap::new(),
-            claimed: HashMap::new(),
+            claimed: BTreeMap::new(),
             window: Vec::new(),
             workers: (0..cast.processes * cast.threads).map(worker).collect(),
             processes: (0..cast.processes).map(|_| Claims::default()).collect(),
@@ -166,7 +167,7 @@ impl Model {
         for (at, found) in again.into_iter().zip(verdict.stored) {
             if let Some(found) = found {
                 let place = first + u64::try_from(at).expect("small");
-                self.claimed.insert(found.id, Claimed { place, digest: found.digest });
+                self.claimed.insert(found.id, place);
                 stored[at] = true;
             }
         }
@@ -185,16 +186,20 @@ impl Model {
             return Verdict::default();
         }
         let processes = self.processes.len();
-        let mut past =
-            Past { window: self.window.clone(), claimed: self.claimed.clone(), processes, ..Past::default() };
-        let found = self.documents.iter().filter(|(_, digest)| digests.contains(digest));
-        past.set_documents(found.map(|(id, digest)| (*id, *digest)));
-        let of = |block: u64| self.documents.range(block..block + BLOCK).map(|(id, digest)| (*id, *digest));
-        let blocks: Blocks = self.processes[process]
-            .doubtful(&past)
-            .into_iter()
-            .map(|block| (block, past.members(block, of(block))))
-            .collect();
+        let found = |(id, digest): (&u64, &i64)| Found {
+            id: *id,
+            digest: *digest,
+            place: self.claimed.get(id).copied().unwrap_or(*id),
+        };
+        let mut past = Past::new(self.window.clone(), processes);
+        past.add(self.documents.iter().filter(|(_, digest)| digests.contains(digest)).map(found));
+        let mut blocks = Blocks::new();
+        for block in self.processes[process].doubtful(&past) {
+            let span = block..block + BLOCK;
+            let claimed = self.claimed.iter().filter(|(_, place)| span.contains(place));
+            let claimed = claimed.map(|(id, place)| Found { id: *id, digest: self.documents[id], place: *place });
+            blocks.insert(block, members(self.documents.range(span.clone()).map(found), claimed));
+        }
         let threads = self.workers.len() / processes;
         self.processes[process].decide(digests, &past, &blocks, threads)
     }
