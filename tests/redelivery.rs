@@ -76,7 +76,7 @@ fn a_broker_that_is_killed_costs_no_record_and_doubles_none_though_many_are_equa
 
     // many are stored and not acknowledged when it dies
     let ini = format!("{}[rabbitmq]\nack_delay = 1s\n", index("delayed"));
-    fill(&stack, "delayed", RECORDS / 4, |n| n >= RECORDS / 4 - EQUAL);
+    fill(&stack, "delayed", RECORDS / 4, |n| n.is_multiple_of(2));
     let alco = Alco::start(&stack, &ini);
     wait_until("a part is stored", LONG, || stack.count("delayed").filter(|n| *n > 3000));
     drop(alco);
@@ -87,5 +87,5 @@ fn a_broker_that_is_killed_costs_no_record_and_doubles_none_though_many_are_equa
             |metrics: &str| metrics.lines().any(|line| line.strip_prefix(&sample).is_some_and(|n| n != "0"));
         wait_until(counted, LONG, || is_counted(&alco.get("/metrics").body).then_some(()));
     }
-    check(&stack, alco, "delayed", RECORDS / 4, EQUAL, false);
+    check(&stack, alco, "delayed", RECORDS / 4, RECORDS / 8, false);
 }
