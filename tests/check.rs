@@ -146,6 +146,12 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
     says(&lines, "warning", "rabbitmq", &["everybody on this host may read", &chmod(&secret)]);
     assert!(lines.iter().all(|line| !line.contains(&chmod(&more))), "no password stands in it: {lines:#?}");
 
+    let users = stack.dir().join("users");
+    fs::write(&users, "").unwrap();
+    mode(&users, 0o644);
+    fs::write(&more, ini.replace("[http]\n", &format!("[http]\nusers_file = {}\n", users.display()))).unwrap();
+    says(&check(&more, false).1, "warning", "http", &["everybody on this host may read", &chmod(&users)]);
+
     // directories that another user made, as one who runs searchd's script by hand: only root can make it so
     let lock = stack.dir().join("searchd/data/binlog/binlog.lock");
     if chown(&lock, Some(65_534), None).is_ok() {

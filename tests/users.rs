@@ -75,6 +75,11 @@ fn the_logs_are_for_those_who_have_a_password_or_whom_a_proxy_names() {
     fs::write(&file, "bob").unwrap();
     check(&at("/grep/"), &["-u", "bob:b"], 200, "");
     wait_until("the log tells", SOON, || alco.log().contains("line 1 is not user:hash").then_some(()));
+    fs::remove_file(&file).unwrap();
+    for _ in 0..3 {
+        check(&at("/grep/"), &["-u", "bob:b"], 200, "");
+    }
+    assert_eq!(alco.said("users_file: "), 2, "once each, not at every request");
 
     // a name is believed from the proxy that is trusted, and from nobody else
     let named = ["-H", "X-Remote-User: anna"];

@@ -222,8 +222,7 @@ struct Asker {
     /// the scheme and the host by which we are known there: links that programs follow begin with it
     origin: String,
     takes_gzip: bool,
-    /// the logs are not for this one
-    is_refused: bool,
+    claim: Claim,
 }
 
 impl Asker {
@@ -238,7 +237,6 @@ impl Asker {
         };
         let peer = header(head::PEER).unwrap_or_default();
         let (named, authorization) = (site.users.header.as_deref().and_then(header), header("Authorization"));
-        let claim = Claim { peer: &peer, named: named.as_deref(), authorization: authorization.as_deref() };
         let scheme = header("X-Forwarded-Proto").filter(|scheme| scheme == "https").unwrap_or("http".to_owned());
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
         let host = header("Host").filter(|host| host.chars().all(plain)).unwrap_or_default();
@@ -253,7 +251,7 @@ impl Asker {
             known: header("If-None-Match"),
             origin: if host.is_empty() { String::new() } else { format!("{scheme}://{host}") },
             takes_gzip: header("Accept-Encoding").is_some_and(gzip),
-            is_refused: !site.users.may_read(claim),
+            claim: Claim { peer, named, authorization },
         }
     }
 }
@@ -327,7 +325,7 @@ fn route(site: &Site, asked: &Asked, asker: &Asker, now: Ts) -> Reply {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let query = asked.query;
     let answer = match parts[..] {
-        [] | [""] | ["grep", ..] | ["api", "grep", ..] if asker.is_refused => {
+        [] | [""] | ["grep", ..] | ["api", "grep", ..] if !site.users.may_read(&asker.claim) => {
             Err(Refusal::NotYou { password: site.users.asks_for_password() })
         }
         [] | [""] => Ok(Reply::redirect(302, &format!("{base}grep/"))),

@@ -19,14 +19,14 @@ use crate::users::{Hashes, is_password};
 type Version = (SystemTime, u64);
 
 /// What a request says of who asks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Claim<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Claim {
     /// the client's address, or `unix`
-    pub peer: &'a str,
+    pub peer: String,
     /// `user_header`, if the client sent it
-    pub named: Option<&'a str>,
+    pub named: Option<String>,
     /// `Authorization`
-    pub authorization: Option<&'a str>,
+    pub authorization: Option<String>,
 }
 
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Users {
 #[derive(Debug, Default)]
 struct Known {
     version: Option<Version>,
+    /// why it could not be read when it was last tried
+    wrong: Option<String>,
     hashes: Hashes,
     /// what was right, as a keyed hash of it: the next request with the same is quick
     accepted: HashMap<String, u64>,
@@ -53,10 +55,10 @@ impl Users {
         Users { file, header, proxies: http.trusted_proxies.clone(), known: Mutex::default() }
     }
 
-    pub fn may_read(&self, claim: Claim) -> bool {
+    pub fn may_read(&self, claim: &Claim) -> bool {
         let Some(file) = &self.file else { return self.header.is_none() || self.is_named(claim) };
         self.is_named(claim)
-            || claim.authorization.and_then(credentials).is_some_and(|(name, password)| {
+            || claim.authorization.as_deref().and_then(credentials).is_some_and(|(name, password)| {
                 // what is known is as whole after a panic as before
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 known.read(file);
@@ -69,9 +71,9 @@ impl Users {
         self.file.is_some()
     }
 
-    fn is_named(&self, claim: Claim) -> bool {
-        let names = claim.named.is_some_and(|name| !name.trim().is_empty());
-        names && self.proxies.iter().any(|proxy| proxy.is(claim.peer))
+    fn is_named(&self, claim: &Claim) -> bool {
+        let names = claim.named.as_ref().is_some_and(|name| !name.trim().is_empty());
+        names && self.proxies.iter().any(|proxy| proxy.is(&claim.peer))
     }
 }
 
@@ -84,8 +86,12 @@ impl Known {
         }
         self.version = version.ok();
         match config::users(file) {
-            Ok(hashes) => (self.hashes, self.accepted) = (hashes, HashMap::new()),
-            Err(why) => log::error!("users_file: {why}; the users from before stay"),
+            Ok(hashes) => (self.hashes, self.accepted, self.wrong) = (hashes, HashMap::new(), None),
+            Err(why) if self.wrong.as_ref() == Some(&why) => {}
+            Err(why) => {
+                log::error!("users_file: {why}; the users from before stay");
+                self.wrong = Some(why);
+            }
         }
     }
 
@@ -133,12 +139,9 @@ mod tests {
             trusted_proxies: proxies.iter().map(|proxy| proxy.parse().expect("a proxy")).collect(),
             ..Config::default().http
         };
-        let check = |http: &Http, peer, named, expect| {
-            assert_eq!(
-                Users::new(http).may_read(Claim { peer, named, authorization: None }),
-                expect,
-                "{peer} {named:?}"
-            );
+        let check = |http: &Http, peer: &str, named: Option<&str>, expect| {
+            let claim = Claim { peer: peer.to_owned(), named: named.map(str::to_owned), authorization: None };
+            assert_eq!(Users::new(http).may_read(&claim), expect, "{peer} {named:?}");
         };
         let two = http(&["10.1.0.0/16", "unix"], Some("X-User"));
         check(&two, "10.1.2.3", Some("anna"), true);

@@ -30,13 +30,14 @@ pub fn secrets(config: &Config, ini: Option<&Path>, report: &mut Report) {
         ("alco.ini", ini.filter(|_| in_ini)),
         ("rabbitmq", rabbitmq.password_file.as_deref()),
         ("redis", redis.password_file.as_deref()),
+        ("http", config.http.users_file.as_deref()),
     ];
     for (part, path) in files {
         if let Some(path) = path
             && fs::metadata(path).is_ok_and(|about| about.mode() & 0o004 != 0)
         {
             let path = path.display();
-            let text = format!("everybody on this host may read {path}, and passwords stand in it");
+            let text = format!("everybody on this host may read {path}, and passwords or their hashes stand in it");
             report.warning(part, text, format!("chmod 640 {path}; its group: that of alco's user"));
         }
     }
