@@ -243,12 +243,14 @@ fn places_to_follow_are_counted_and_the_next_is_told_so() {
     page.came("follows what arrives");
     let mut stream = Tail::start(&format!("{url}&format=ndjson"));
     wait_until("both are counted", SOON, || (followers(&alco) == "2").then_some(()));
-    let threads: HashSet<String> = fs::read_dir(format!("/proc/{}/task", alco.pid()))
-        .unwrap()
-        .filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok())
-        .map(|name| name.trim().to_owned())
-        .collect();
-    assert!(threads.contains("follow-1") && threads.contains("follow-2"), "{threads:?}");
+    wait_until("their threads have names", SOON, || {
+        let threads: HashSet<String> = fs::read_dir(format!("/proc/{}/task", alco.pid()))
+            .unwrap()
+            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok())
+            .map(|name| name.trim().to_owned())
+            .collect();
+        (threads.contains("follow-1") && threads.contains("follow-2")).then_some(())
+    });
 
     let third = alco.get("/grep/seats/?follow=1&format=ndjson");
     assert_eq!((third.status, third.header("retry-after")), (503, "10"), "{}", third.body);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -259,16 +259,17 @@ pub fn shop(stack: &Stack) -> Alco {
                     [shortcut request]\nindex = web\ntitle = One request\nquery = start_ts=-7h\nparameter = request_id\n";
     let alco = Alco::start(stack, &(stack.index("web") + &stack.index("billing") + shortcut));
     // tests share the two indexes: whoever comes first fills them
-    static FILL: Once = Once::new();
-    FILL.call_once(|| sample(stack));
+    static FILL: OnceLock<u64> = OnceLock::new();
+    let sent = *FILL.get_or_init(|| sample(stack));
     wait_until("the sample logs are there", SOON, || {
         let total = alco.page("/grep/web,billing/?start_ts=-7h&limit=1").total();
-        (total > 6000).then_some(())
+        (total >= sent).then_some(())
     });
     alco
 }
 
-fn sample(stack: &Stack) {
+/// How many were sent.
+fn sample(stack: &Stack) -> u64 {
     let tests: PathBuf = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().with_file_name("examples").join("sample");
     let mut sample = Command::new(&program);
@@ -276,4 +277,6 @@ fn sample(stack: &Stack) {
     let output =
         sample.output().unwrap_or_else(|error| panic!("{}: {error}; cargo build --example sample", program.display()));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.split(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{said}"))
 }

@@ -289,13 +289,16 @@ impl Alco {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let name = format!("alco-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let port = free_port();
-        // its own port; its own indexes out of those that searchd knows
+        // Its own port; its own indexes out of those that searchd knows. Of the others it need not know, and must not have a
+        // searchd with 1,600 of them read its configuration anew, which answers nobody meanwhile.
+        let is_its_own = |line: &&str| stack.private || !line.starts_with("pid_file");
         let servers = sections(&fs::read_to_string(stack.dir.join("alco.ini")).unwrap())
             .into_iter()
             .filter(|(header, _)| {
                 !["[index ", "[sphinx.index ", "[http]"].iter().any(|other| header.starts_with(other))
             })
-            .fold(String::new(), |ini, (header, lines)| ini + &header + "\n" + &lines);
+            .map(|(header, lines)| (header, lines.lines().filter(is_its_own).collect::<Vec<_>>().join("\n")))
+            .fold(String::new(), |ini, (header, lines)| ini + &header + "\n" + &lines + "\n");
         let mut listen = format!("[http]\nlisten = 127.0.0.1:{port}\n");
         if !ini.contains("search_budget") {
             // however busy the machine is, a page should find all, and count it exactly
