@@ -165,7 +165,7 @@ impl Values {
             Span { first: entry.first, last: entry.last, session, acknowledged: entry.acknowledged }
         };
         let window = ended.map(span).collect();
-        let collects = |entry: &&Entry| is_alive(entry) || entry.renewed >= since.seconds();
+        let collects = |entry: &&Entry| is_alive(entry) || entry.renewed > since.seconds();
         let processes: BTreeSet<&str> = entries.iter().filter(collects).map(Entry::process).collect();
         Ok(Past::new(window, processes.len().max(1)))
     }
