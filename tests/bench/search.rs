@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::INDEX;
 use crate::support::{Alco, Publisher, Stack, queue_state, wait_until};
 use crate::{cpu_seconds, figure, generate};
 
@@ -16,8 +17,6 @@ const RECORDS: usize = 1_000_000;
 const SPAN: Duration = Duration::from_secs(6 * 3600);
 /// Records go on for so long, so that the last five minutes are as full as others.
 const AHEAD: Duration = Duration::from_secs(1800);
-const INDEX: &str =
-    "[index bench]\nqueue = bench\nrouting_keys = bench.#\nthreads = 2\nfiltered = levelname, host, application\n";
 const TIMES: usize = 20;
 const STORED: Duration = Duration::from_secs(900);
 
@@ -58,7 +57,8 @@ const RECENT_MS: f64 = 15.0;
 
 pub fn run() -> bool {
     let stack = Stack::private("bench_search", INDEX);
-    let alco = Alco::start(&stack, INDEX);
+    // the default: other tests give a search more time
+    let alco = Alco::start(&stack, &format!("[http]\nsearch_budget = 2s\n{INDEX}"));
     let begin = Instant::now();
     fill(&stack);
     println!("{RECORDS} records stored in {:.0} s", begin.elapsed().as_secs_f64());
