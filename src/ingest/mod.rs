@@ -224,6 +224,10 @@ impl Worker {
         let mut session = Session::open(&self.config.rabbitmq, &self.index)?;
         let outcome = self.collect(&mut session);
         self.lock_claims().end(self.claimer());
+        // before the broker hands what is not acknowledged to another worker, which looks for it under leases that have ended
+        if let Err(why) = self.values.end_leases(&self.index.name, now()) {
+            log::debug!("{}: {why}", self.index.name);
+        }
         match outcome {
             Ok(()) => session.close().map_err(Halt::Session),
             Err(halt) => {
@@ -241,9 +245,6 @@ impl Worker {
         self.leases = Leases::default();
         self.last_acknowledged = None;
         self.settled = false;
-        if let Err(why) = self.values.end_leases(&self.index.name, now()) {
-            log::debug!("{}: {why}", self.index.name);
-        }
     }
 
     fn collect(&mut self, session: &mut Session) -> Result<(), Halt> {
