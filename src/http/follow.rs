@@ -221,14 +221,7 @@ fn follow(
     body: &mut Body,
 ) -> Result<Ended, Cut> {
     let zone = query.zone(&site.config.http.timezone).clone();
-    let scope = Scope {
-        now,
-        zone,
-        page_size: site.config.http.page_size.get(),
-        deadline: Instant::now(),
-        counting: Duration::ZERO,
-        waits: Waits::default(),
-    };
+    let scope = Scope::to_the_end(now, zone, site.config.http.page_size.get(), Waits::default());
     let out =
         RefCell::new(Out { body, opening: Some(opening), heartbeat, unsent: false, sent: Instant::now(), ended: None });
     let pause = |time: Duration| out.borrow_mut().pause(site, time);

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::io::Write;
-use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
@@ -43,16 +42,7 @@ pub fn kind(format: Format) -> (&'static str, &'static str) {
 fn write(site: &Site, list: &str, query: &Query, zone: &TimeZone, now: Ts, body: &mut Body) -> Result<(), Cut> {
     let settings = settings(site, list).map_err(Cut::Refused)?;
     let mut rows = Rows::new(&settings, query, zone);
-    // nothing ends it but its end, or that nobody reads it
-    let page_size = site.config.http.page_size.get();
-    let scope = Scope {
-        now,
-        zone: zone.clone(),
-        page_size,
-        deadline: Instant::now(),
-        counting: Duration::ZERO,
-        waits: body.waits(),
-    };
+    let scope = Scope::to_the_end(now, zone.clone(), site.config.http.page_size.get(), body.waits());
     // goes with the first record: until then there may be an error to tell instead
     let mut head = Some(rows.head());
     let body = RefCell::new(body);

@@ -33,6 +33,10 @@ impl Leases {
         self.begun = false;
     }
 
+    fn set_aside(&mut self, lease: Option<Lease>) {
+        self.used.extend(lease.map(Lease::ended));
+    }
+
     fn next(&mut self) -> Option<DocId> {
         let current = self.current.as_mut()?;
         let id = if self.begun { current.next() } else { current.next_block() }?;
@@ -56,7 +60,8 @@ impl Worker {
                 let clock = worker.born.0.plus_micros(i64::try_from(worker.born.1.elapsed().as_micros()).unwrap_or(0));
                 worker.values.lease(&worker.index.name, stored, clock.max(now()))
             })?;
-            self.leases.used.extend(self.leases.current.replace(lease));
+            let used = self.leases.current.replace(lease);
+            self.leases.set_aside(used);
             self.leases.behind = true;
         }
     }
@@ -77,25 +82,24 @@ impl Worker {
         let (values, index) = (&self.values, &self.index.name);
         let Leases { used, current, .. } = &mut self.leases;
         used.iter_mut().chain(current).for_each(|lease| lease.acknowledge(acknowledged));
-        // if Redis is away, it is told with the next batch
-        let _ = values.renew(index, self.leases.live(), now());
-        // if Redis is away, a lease is closed with a later acknowledgement, or ends with the session
-        self.leases.used.retain(|lease| !lease.ends_by(acknowledged) || values.close(index, lease, now()).is_err());
+        // if Redis is away, it is told with the next batch, or the lease ends with the session
+        if values.renew(index, self.leases.live(), now()).is_ok() {
+            self.leases.used.retain(|lease| !lease.ends_by(acknowledged));
+        }
     }
 
     /// Done now and then: no lease gives out docids for long, and what ended long ago is forgotten.
     pub(super) fn age_leases(&mut self) {
         let ago = |time: Duration| now().plus_seconds(-i64::try_from(time.as_secs()).unwrap_or(0));
         let old = |lease: &mut Lease| lease.is_older_than(ago(GIVES));
-        self.leases.used.extend(self.leases.current.take_if(old));
-        if self.unacked.is_empty()
-            && self.batch.len() == 0
-            && let Some(last) = self.last_acknowledged
-        {
-            self.acknowledge_leases(last);
+        let used = self.leases.current.take_if(old);
+        self.leases.set_aside(used);
+        let is_idle = self.unacked.is_empty() && self.batch.len() == 0;
+        match self.last_acknowledged.filter(|_| is_idle) {
+            Some(last) => self.acknowledge_leases(last),
+            // not worth an outage: the next tick will do
+            None => drop(self.values.renew(&self.index.name, self.leases.live(), now())),
         }
-        // not worth an outage: the next tick will do
-        let _ = self.values.renew(&self.index.name, self.leases.live(), now());
         if self.last_redelivered.elapsed() > FRESH {
             let _ = self.values.retire_leases(&self.index.name, ago(FRESH));
         }

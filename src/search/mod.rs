@@ -145,6 +145,11 @@ impl fmt::Debug for Waits {
 }
 
 impl Scope {
+    /// For streams and counts that run to their end, or until nobody waits any more.
+    pub fn to_the_end(now: Ts, zone: TimeZone, page_size: usize, waits: Waits) -> Scope {
+        Scope { now, zone, page_size, deadline: Instant::now(), counting: Duration::ZERO, waits }
+    }
+
     fn is_over(&self) -> bool {
         Instant::now() >= self.deadline || !self.waits.yes()
     }

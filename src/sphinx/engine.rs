@@ -119,6 +119,7 @@ impl Engine {
         let mut question = |conn: &mut Conn| {
             for row in conn.query_iter(statement)? {
                 took.set(true);
+                // this unwrap is a row's own: its values, none of them taken yet
                 if !take(Row(row?.unwrap())) {
                     return Ok(true);
                 }

@@ -62,6 +62,11 @@ impl Lease {
         self.next <= id.get() + 1
     }
 
+    /// Gives out no more.
+    pub fn ended(self) -> Lease {
+        Lease { last: self.next - 1, ..self }
+    }
+
     /// All deliveries up to that docid are acknowledged.
     pub fn acknowledge(&mut self, id: DocId) {
         self.acknowledged = self.acknowledged.max(id.get().min(self.next - 1));
@@ -72,9 +77,7 @@ impl Values {
     /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
     /// the clock says.
     pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, String> {
-        let milliseconds = u64::try_from(now.micros() / 1000).unwrap_or(0);
-        let least = (stored + 1).max(milliseconds * DocId::PER_MILLISECOND);
-        let lost = milliseconds.saturating_sub(LOST_MILLISECONDS) * DocId::PER_MILLISECOND;
+        let least = (stored + 1).max(milliseconds(now) * DocId::PER_MILLISECOND);
         // numbers of Lua are doubles: exact up to 2^53, where docids end
         let script = "local first = math.max((tonumber(redis.call('GET', KEYS[1])) or 0) + 1, tonumber(ARGV[1]))
             first = math.ceil(first / tonumber(ARGV[6])) * tonumber(ARGV[6])
@@ -97,7 +100,7 @@ impl Values {
                 .arg(LEASE)
                 .arg(self.session())
                 .arg(now.seconds())
-                .arg(lost)
+                .arg(lost_from(now))
                 .arg(DocId::BLOCK)
                 .query(connection)
         })?;
@@ -115,28 +118,21 @@ impl Values {
         let Some(first) = live.clone().map(|lease| lease.first).next() else { return Ok(()) };
         let mut pipe = redis::pipe();
         for Lease { first, last, acknowledged, .. } in live {
-            let entry = format!("{last} {} 0 {} {acknowledged}", self.session(), now.seconds());
-            pipe.hset(leases(index), *first, entry).ignore();
+            let (session, renewed) = (self.session(), now.seconds());
+            let entry = Entry { first: *first, last: *last, session, ended: 0, renewed, acknowledged: *acknowledged };
+            pipe.hset(leases(index), first, entry.line()).ignore();
         }
         pipe.hset_nx(leases(index), "since", now.seconds());
         let since: bool = self.ask(|connection| pipe.query(connection).map(|(new,): (bool,)| new))?;
         if since {
-            let lost = u64::try_from(now.micros() / 1000).unwrap_or(0).saturating_sub(LOST_MILLISECONDS)
-                * DocId::PER_MILLISECOND;
-            let before = first - 1;
-            let entry = format!("{before} lost {} 0 {before}", now.seconds());
-            self.ask(|connection| redis::cmd("HSET").arg(leases(index)).arg(lost).arg(&entry).query::<()>(connection))?;
+            let (last, session) = (first - 1, "lost".to_owned());
+            let lost =
+                Entry { first: lost_from(now), last, session, ended: now.seconds(), renewed: 0, acknowledged: last };
+            self.ask(|connection| {
+                redis::cmd("HSET").arg(leases(index)).arg(lost.first).arg(lost.line()).query::<()>(connection)
+            })?;
         }
         Ok(())
-    }
-
-    /// All documents of a lease of this session are acknowledged, and it gives out no more.
-    pub fn close(&self, index: &IndexName, lease: &Lease, now: Ts) -> Result<(), String> {
-        let last = lease.next - 1;
-        let entry = format!("{last} {} 0 {} {last}", self.session(), now.seconds());
-        self.ask(|connection| {
-            redis::cmd("HSET").arg(leases(index)).arg(lease.first).arg(&entry).query::<()>(connection)
-        })
     }
 
     /// Ends every lease of this worker: its connection to the broker has ended.
@@ -252,10 +248,9 @@ impl Values {
 
     fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&Entry) -> bool) -> Result<(), String> {
         let mut pipe = redis::pipe();
-        for Entry { first, last, session, renewed, acknowledged, .. } in self.entries(index)?.into_iter().filter(which)
-        {
-            let entry = format!("{last} {session} {} {renewed} {acknowledged}", now.seconds());
-            pipe.hset(leases(index), first, entry).ignore();
+        for entry in self.entries(index)?.into_iter().filter(which) {
+            let entry = Entry { ended: now.seconds(), ..entry };
+            pipe.hset(leases(index), entry.first, entry.line()).ignore();
         }
         self.send(&pipe)
     }
@@ -290,7 +285,21 @@ impl Entry {
         })
     }
 
+    fn line(&self) -> String {
+        let Entry { last, session, ended, renewed, acknowledged, .. } = self;
+        format!("{last} {session} {ended} {renewed} {acknowledged}")
+    }
+
     fn process(&self) -> &str {
         self.session.split('/').next().unwrap_or_default()
     }
+}
+
+fn milliseconds(now: Ts) -> u64 {
+    u64::try_from(now.micros() / 1000).unwrap_or(0)
+}
+
+/// Where the docids begin that were given out since then.
+fn lost_from(now: Ts) -> u64 {
+    milliseconds(now).saturating_sub(LOST_MILLISECONDS) * DocId::PER_MILLISECOND
 }

@@ -1,7 +1,7 @@
 //! Whom a search is asked of: searchd itself, or an alco somewhere else.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -115,15 +115,7 @@ impl Source {
 
 impl Searchd {
     fn scope(&self) -> Scope {
-        Scope {
-            now: (self.clock)(),
-            zone: self.zone.clone(),
-            page_size: FIRST,
-            // streams and counts run to their end
-            deadline: Instant::now(),
-            counting: Duration::ZERO,
-            waits: Waits::default(),
-        }
+        Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST, Waits::default())
     }
 }
 
