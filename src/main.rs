@@ -19,6 +19,7 @@ mod http;
 mod ingest;
 mod level;
 mod metrics;
+mod number;
 mod record;
 mod rows;
 mod search;

@@ -12,6 +12,7 @@ const ROWS: &[(&str, u8)] = &[
     ("record", 0),
     ("columns", 0),
     ("level", 0),
+    ("number", 0),
     ("visible", 0),
     ("time", 0),
     ("metrics", 0),

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::number::Number;
 use crate::record::{elements, members, readable};
 use crate::search::query::{Comparison, Condition, Filter};
 
@@ -78,23 +79,12 @@ fn equal(raw: &str, wanted: &str) -> bool {
     if raw.starts_with('"') {
         return readable(raw) == wanted;
     }
-    raw == wanted || is_number(raw) && is_number(wanted) && equal_numbers(raw, wanted)
-}
-
-fn equal_numbers(a: &str, b: &str) -> bool {
-    match (a.parse::<i128>(), b.parse::<i128>()) {
-        (Ok(a), Ok(b)) => a == b,
-        // integers beyond 128 bits differ where their digits do
-        (Err(_), Err(_)) if [a, b].iter().all(|n| n.bytes().all(|b| b.is_ascii_digit() || b == b'-')) => false,
-        _ => a.parse::<f64>().is_ok_and(|a| b.parse() == Ok(a)),
-    }
+    raw == wanted || Number::parse(raw).is_some_and(|number| Number::parse(wanted) == Some(number))
 }
 
 /// Whether JSON takes a text for a number.
 pub fn is_number(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
-        && text.ends_with(|c: char| c.is_ascii_digit())
-        && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
+    Number::parse(text).is_some()
 }
 
 fn compare(raw: &str, comparison: Comparison, number: f64) -> bool {
@@ -149,6 +139,8 @@ mod tests {
             ("num=42.0", false),
             ("big=12345678901234567890123", true),
             ("big=12345678901234567890124", false),
+            ("big=12345678901234567890123.0", true),
+            ("big=1.2345678901234567890123e22", true),
             ("yes=true", true),
             ("yes=1", false),
             ("esc=%E6%97%A5\"x\"", true),
