@@ -21,11 +21,16 @@ pub const ERROR_COLUMN: &str = "alco_error";
 /// A clock may be ahead by so much before its time is not believed.
 const FUTURE: i64 = 86_400;
 
+/// journald sends a text that is not printable UTF-8 as a list of its bytes, under this name.
+const JOURNAL_MESSAGE: &str = "MESSAGE";
+
 /// What an index knows of its producers.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    pub timestamp: String,
-    pub message: String,
+    /// names that the time may have, never none: the first that holds a time counts
+    pub timestamp: Vec<String>,
+    /// names that the message may have, never none: the first that a record has counts
+    pub message: Vec<String>,
     pub zone: TimeZone,
     pub excluded: Vec<String>,
 }
@@ -36,7 +41,7 @@ pub struct Record<'a> {
     pub seq: i64,
     pub message: Cow<'a, str>,
     /// in the order sent, each with its JSON text; without the excluded ones, and without time and message where these
-    /// would be written again as they were sent
+    /// would be written again as they were sent, under the same name
     pub columns: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// what was wrong with it
     pub error: Option<String>,
@@ -46,6 +51,7 @@ impl<'a> Record<'a> {
     /// `arrived` is the time of arrival, or what the producer's AMQP timestamp says; `oldest` the start of the oldest
     /// day index; both are the caller's to know.
     pub fn read(body: &'a [u8], shape: &Shape, arrived: Ts, oldest: Ts) -> Record<'a> {
+        let body = without_mark(body);
         let text = match std::str::from_utf8(body) {
             Ok(text) => text,
             Err(error) => {
@@ -53,10 +59,19 @@ impl<'a> Record<'a> {
                 return Record::of_text(String::from_utf8_lossy(body), arrived, why);
             }
         };
-        match serde_json::from_str::<Object>(text) {
-            Ok(object) => Record::of_object(object, text, shape, arrived, oldest),
-            Err(error) => Record::of_text(Cow::Borrowed(text), arrived, format!("not a JSON object: {error}")),
+        let error = match serde_json::from_str::<Object>(text) {
+            Ok(object) => return Record::of_object(object, text, shape, arrived, oldest),
+            Err(error) => error,
+        };
+        if let Some(quoted) = with_numbers_quoted(text)
+            && let Ok(object) = serde_json::from_str::<Object>(&quoted)
+        {
+            let mut record = Record::of_object(object, text, shape, arrived, oldest).into_owned();
+            let why = "NaN or Infinity, which JSON has no number for: kept as text";
+            record.error = Some(record.error.map_or(why.to_owned(), |error| format!("{error}; {why}")));
+            return record;
         }
+        Record::of_text(Cow::Borrowed(text), arrived, format!("not a JSON object: {error}"))
     }
 
     /// The whole text as the message.
@@ -65,80 +80,147 @@ impl<'a> Record<'a> {
     }
 
     fn of_object(object: Object<'a>, body: &'a str, shape: &Shape, arrived: Ts, oldest: Ts) -> Record<'a> {
-        let mut record = Record { ts: arrived, seq: 0, message: Cow::Borrowed(body), columns: Vec::new(), error: None };
+        let members = object.0;
         let mut problems = Vec::new();
-        let (mut has_time, mut has_message) = (false, false);
-        // what was left out of the columns, and a place before all that follows, for if its key comes a second time
-        let mut left_out: [Option<(usize, &str)>; 2] = [None, None];
-        record.columns.reserve(object.0.len());
-        for (key, value) in object.0 {
-            let raw = value.get();
-            for (known, left_out) in [&shape.timestamp, &shape.message].into_iter().zip(&mut left_out) {
-                if key == *known
-                    && let Some((at, first)) = left_out.take()
-                {
-                    record.columns.insert(at, (key.clone(), Cow::Borrowed(first)));
-                }
+        let ts = time_in(&members, shape, arrived, oldest).unwrap_or_else(|problem| {
+            problems.push(problem);
+            arrived
+        });
+        let message = message_in(&members, &shape.message).unwrap_or_else(|| {
+            problems.push(format!("no {}: the body is the message", either(&shape.message)));
+            Cow::Borrowed(body)
+        });
+        // what alco would write again as it was sent is left out, under the first name alone; of a name that comes twice,
+        // nothing
+        let (time_name, message_name) = (&*shape.timestamp[0], &*shape.message[0]);
+        let once = |name: &str| members.iter().filter(|(key, _)| *key == name).count() == 1;
+        let is_again = |key: &str, raw: &str| {
+            let text = || raw.strip_prefix('"')?.strip_suffix('"');
+            key == time_name && text() == Some(&ts.rfc3339()) && once(key)
+                || key == message_name && !message.contains('\0') && text_of(raw).is_some() && once(key)
+        };
+        let mut columns = Vec::with_capacity(members.len());
+        let mut seq = 0;
+        for (key, raw) in &members {
+            if is_again(key, raw) {
+                continue;
             }
-            if key == shape.message && !has_message {
-                has_message = true;
-                // what would not be written again as it was sent stays a column too
-                if let Some(message) = text_of(raw) {
-                    let whole = !message.contains('\0');
-                    record.message = message;
-                    if whole {
-                        left_out[1] = Some((record.columns.len(), raw));
-                        continue;
-                    }
-                } else {
-                    record.message = readable(raw);
-                }
-            } else if key == shape.timestamp && !has_time {
-                has_time = true;
-                match time_of(raw, &shape.zone) {
-                    None => problems.push(format!("{key} is no time: time of arrival")),
-                    Some(ts) if ts > arrived.plus_seconds(FUTURE) => {
-                        problems.push(format!("{key} is more than a day ahead: time of arrival"));
-                    }
-                    Some(ts) if ts < oldest => {
-                        problems.push(format!("{key} is before the oldest day index: time of arrival"));
-                    }
-                    Some(ts) => {
-                        record.ts = ts;
-                        if raw.strip_prefix('"').and_then(|r| r.strip_suffix('"')) == Some(ts.rfc3339().as_str()) {
-                            left_out[0] = Some((record.columns.len(), raw));
-                            continue;
-                        }
-                    }
-                }
-            } else if key == "seq" && record.seq == 0 {
-                record.seq = raw.parse().unwrap_or(0);
+            if key == "seq" && seq == 0 {
+                seq = raw.parse().unwrap_or(0);
             }
-            if !shape.excluded.iter().any(|excluded| *excluded == key) {
-                record.columns.push((key, Cow::Borrowed(raw)));
+            if !shape.excluded.iter().any(|excluded| excluded == key) {
+                columns.push((key.clone(), Cow::Borrowed(*raw)));
             }
         }
-        if !has_time {
-            problems.push(format!("no {}: time of arrival", shape.timestamp));
+        let error = (!problems.is_empty()).then(|| problems.join("; "));
+        Record { ts, seq, message, columns, error }
+    }
+
+    fn into_owned(self) -> Record<'static> {
+        let owned = |text: Cow<str>| Cow::Owned(text.into_owned());
+        Record {
+            ts: self.ts,
+            seq: self.seq,
+            message: owned(self.message),
+            columns: self.columns.into_iter().map(|(key, value)| (owned(key), owned(value))).collect(),
+            error: self.error,
         }
-        if !has_message {
-            problems.push(format!("no {}: the body is the message", shape.message));
-        }
-        if !problems.is_empty() {
-            record.error = Some(problems.join("; "));
-        }
-        record
     }
 }
 
+/// A body or a line without the byte order mark that .NET and files from Windows begin with: it says how the text is
+/// encoded, and is no part of it.
+pub fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
+}
+
+/// Python and C write NaN, Infinity, nan, -inf where JSON has no number: these as strings. None: there is no such word.
+fn with_numbers_quoted(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+    let (mut out, mut from, mut at, mut in_string) = (String::new(), 0, 0, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            ref byte if !in_string && is_word(byte) => {
+                let end = at + bytes[at..].iter().take_while(|byte| is_word(byte)).count();
+                let word = text[at..end].trim_start_matches(['-', '+']).to_ascii_lowercase();
+                if matches!(word.as_str(), "nan" | "inf" | "infinity") {
+                    out.extend([&text[from..at], "\"", &text[at..end], "\""]);
+                    from = end;
+                }
+                at = end - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    (from > 0).then(|| out + &text[from..])
+}
+
+/// The first of the names that holds a time which can be believed; else what was wrong with the first that is there.
+fn time_in(members: &[Member], shape: &Shape, arrived: Ts, oldest: Ts) -> Result<Ts, String> {
+    let mut problem = None;
+    for name in &shape.timestamp {
+        let Some(raw) = value_at(members, name) else { continue };
+        let what = match time_of(raw, &shape.zone, arrived) {
+            None => "is no time",
+            Some(ts) if ts > arrived.plus_seconds(FUTURE) => "is more than a day ahead",
+            Some(ts) if ts < oldest => "is before the oldest day index",
+            Some(ts) => return Ok(ts),
+        };
+        problem.get_or_insert_with(|| format!("{name} {what}: time of arrival"));
+    }
+    Err(problem.unwrap_or_else(|| format!("no {}: time of arrival", either(&shape.timestamp))))
+}
+
+/// What the first of the names holds that the record has. An object or a list counts under the first name alone: `log`,
+/// `event` and the like are the names of other things too.
+fn message_in<'a>(members: &[Member<'a>], names: &[String]) -> Option<Cow<'a, str>> {
+    names.iter().enumerate().find_map(|(at, name)| {
+        let raw = value_at(members, name)?;
+        match raw.starts_with(['{', '[']) {
+            true if name == JOURNAL_MESSAGE => Some(text_of_bytes(raw).map_or_else(|| readable(raw), Cow::Owned)),
+            true => (at == 0).then(|| readable(raw)),
+            false => Some(readable(raw)),
+        }
+    })
+}
+
+fn text_of_bytes(raw: &str) -> Option<String> {
+    let bytes: Vec<u8> = serde_json::from_str(raw).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// How a list of names is told of: nobody wants to read them all.
+fn either(names: &[String]) -> String {
+    match names {
+        [name] => name.clone(),
+        _ => format!("{} or the like", names[0]),
+    }
+}
+
+/// The value under a name: of the key itself, else of the path that its dots spell. Null is absent.
+fn value_at<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
+    let value = |of: &str| members.iter().find(|(key, _)| key == of).map(|(_, raw)| *raw);
+    if let Some(raw) = value(name) {
+        return (raw != "null").then_some(raw);
+    }
+    name.match_indices('.').find_map(|(dot, _)| value_at(&self::members(value(&name[..dot])?), &name[dot + 1..]))
+}
+
+/// A key and its value as JSON text.
+type Member<'a> = (Cow<'a, str>, &'a str);
+
 /// The top level of a body: keys in the order sent, values as text.
-struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Object<'a>(Vec<Member<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Top;
         impl<'de> Visitor<'de> for Top {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+            type Value = Vec<Member<'de>>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a JSON object")
@@ -148,8 +230,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                 #[derive(serde::Deserialize)]
                 struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
                 let mut columns = Vec::with_capacity(16);
-                while let Some((Key(key), value)) = map.next_entry()? {
-                    columns.push((key, value));
+                while let Some((Key(key), value)) = map.next_entry::<Key, &RawValue>()? {
+                    columns.push((key, value.get()));
                 }
                 Ok(columns)
             }
@@ -202,11 +284,20 @@ impl<'de> Deserialize<'de> for LossyString {
     }
 }
 
-fn time_of(raw: &str, zone: &TimeZone) -> Option<Ts> {
-    match raw.starts_with('"') {
-        true => time::parse_rfc3339(&text_of(raw)?, zone),
-        // whole microseconds do not fit a double's digits only beyond the year 2255
-        false => time::from_number(raw.parse().ok()?),
+/// A number, a text, or an object: log4j2's `{"epochSecond":…,"nanoOfSecond":…}`, protobuf's `{"seconds":…,"nanos":…}`,
+/// MongoDB's `{"$date":…}`.
+fn time_of(raw: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
+    match raw.as_bytes().first()? {
+        b'"' => time::from_text(&text_of(raw)?, zone, arrived),
+        b'{' => {
+            let members = members(raw);
+            let number = |names: [&str; 2]| names.iter().find_map(|name| value_at(&members, name)?.parse().ok());
+            match number(["epochSecond", "seconds"]) {
+                Some(seconds) => Some(time::from_epoch(seconds, number(["nanoOfSecond", "nanos"]).unwrap_or(0))),
+                None => time_of(value_at(&members, "$date")?, zone, arrived),
+            }
+        }
+        _ => time::from_number(raw),
     }
 }
 
@@ -236,9 +327,9 @@ pub struct Stored {
 }
 
 /// What a JSON object holds, in the order written; nothing for other values.
-pub fn members(raw: &str) -> Vec<(Cow<'_, str>, &str)> {
+pub fn members(raw: &str) -> Vec<Member<'_>> {
     match raw.starts_with('{').then(|| serde_json::from_str::<Object>(raw)) {
-        Some(Ok(object)) => object.0.into_iter().map(|(key, value)| (key, value.get())).collect(),
+        Some(Ok(object)) => object.0,
         _ => Vec::new(),
     }
 }
@@ -269,14 +360,16 @@ pub fn each_text(raw: &str, take: &mut dyn FnMut(&str)) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     const ARRIVED: i64 = 1_795_341_600_000_000;
 
     fn read(body: &[u8]) -> Record<'_> {
         let shape = Shape {
-            timestamp: "@timestamp".into(),
-            message: "message".into(),
+            timestamp: vec!["@timestamp".into()],
+            message: vec!["message".into()],
             zone: TimeZone::UTC,
             excluded: vec!["secret".into()],
         };
@@ -318,6 +411,94 @@ mod tests {
         check(r#"{"@timestamp":1795341600,"message":""}"#, 0, "", &[("@timestamp", "1795341600")], None);
     }
 
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    /// Time, message and error of what is read with these names for the time and the message.
+    #[track_caller]
+    fn check_names(body: &str, ts: i64, message: &str, error: Option<&str>) {
+        let shape = Shape {
+            timestamp: names(&["@timestamp", "time", "a.b", "instant"]),
+            message: names(&["message", "msg", "body.stringValue", "MESSAGE", "log"]),
+            zone: TimeZone::UTC,
+            excluded: Vec::new(),
+        };
+        let arrived = Ts::from_micros(ARRIVED);
+        let record = Record::read(body.as_bytes(), &shape, arrived, arrived.plus_seconds(-30 * 86_400));
+        let read = (record.ts.micros() - ARRIVED, &*record.message, record.error.as_deref());
+        assert_eq!(read, (ts, message, error), "{body}");
+        // under another name than the first, time and message stay columns
+        let kept: Vec<String> =
+            record.columns.iter().map(|(key, value)| format!("{}:{value}", Value::from(&**key))).collect();
+        if !body.contains("ssage\"") {
+            assert_eq!(format!("{{{}}}", kept.join(",")), body);
+        }
+    }
+
+    #[test]
+    fn the_first_name_that_a_record_has_counts() {
+        const NO_MESSAGE: &str = "no message or the like: the body is the message";
+        check_names(r#"{"time":1795341601,"msg":"a"}"#, 1_000_000, "a", None);
+        check_names(r#"{"msg":"a","a":{"b":"1795341601000000"}}"#, 1_000_000, "a", None);
+        check_names(r#"{"msg":"a","a.b":"1795341601"}"#, 1_000_000, "a", None);
+        check_names(r#"{"message":null,"msg":"a","time":null,"a":{"b":1795341601}}"#, 1_000_000, "a", None);
+        check_names(r#"{"time":1795341601,"body":{"stringValue":"a"}}"#, 1_000_000, "a", None);
+        check_names(r#"{"time":1795341601,"MESSAGE":[104,105,255]}"#, 1_000_000, "hi\u{fffd}", None);
+        check_names(r#"{"time":1795341601,"MESSAGE":[300]}"#, 1_000_000, "[300]", None);
+        check_names(r#"{"time":1795341601,"message":[104]}"#, 1_000_000, "[104]", None);
+        check_names(r#"{"time":1795341601,"msg":5}"#, 1_000_000, "5", None);
+        let object = r#"{"time":1795341601,"log":{"level":"info"}}"#;
+        check_names(object, 1_000_000, object, Some(NO_MESSAGE));
+        check_names(r#"{"instant":{"epochSecond":1795341601,"nanoOfSecond":500000},"msg":"a"}"#, 1_000_500, "a", None);
+        check_names(r#"{"instant":{"seconds":1795341601},"msg":"a"}"#, 1_000_000, "a", None);
+        check_names(r#"{"instant":{"$date":"2026-11-22T10:00:01Z"},"msg":"a"}"#, 1_000_000, "a", None);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_believed_is_passed_over() {
+        check_names(r#"{"time":0.25,"instant":1795341601,"msg":"a"}"#, 1_000_000, "a", None);
+        check_names(r#"{"@timestamp":"soon","time":1795341601,"msg":"a"}"#, 1_000_000, "a", None);
+        let early = "time is before the oldest day index: time of arrival";
+        check_names(r#"{"time":0.25,"instant":{},"msg":"a"}"#, 0, "a", Some(early));
+        check_names(r#"{"msg":"a"}"#, 0, "a", Some("no @timestamp or the like: time of arrival"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_body() {
+        check("\u{feff}{\"@timestamp\":\"2026-11-22T10:00:00.000000Z\",\"message\":\"a\"}", 0, "a", &[], None);
+        check("\u{feff}x", 0, "x", &[], Some("not a JSON object: expected value at line 1 column 1"));
+    }
+
+    #[test]
+    fn numbers_that_json_does_not_have_are_text() {
+        const WHY: &str = "NaN or Infinity, which JSON has no number for: kept as text";
+        let time = r#""@timestamp":"2026-11-22T10:00:00.000000Z""#;
+        check(
+            &format!(
+                r#"{{{time},"message":"NaN \"NaN","a":NaN,"b":[ -Infinity,1.5,Infinity],"c":{{"NaN":nan}},"d":-inf}}"#
+            ),
+            0,
+            "NaN \"NaN",
+            &[
+                ("a", r#""NaN""#),
+                ("b", r#"[ "-Infinity",1.5,"Infinity"]"#),
+                ("c", r#"{"NaN":"nan"}"#),
+                ("d", r#""-inf""#),
+            ],
+            Some(WHY),
+        );
+        check(
+            r#"{"a":NaN}"#,
+            0,
+            r#"{"a":NaN}"#,
+            &[("a", r#""NaN""#)],
+            Some(&format!("no @timestamp: time of arrival; no message: the body is the message; {WHY}")),
+        );
+        check("{\"a\":nano}", 0, "{\"a\":nano}", &[], Some("not a JSON object: expected ident at line 1 column 7"));
+        check("NaN", 0, "NaN", &[], Some("not a JSON object: expected value at line 1 column 1"));
+    }
+
     #[test]
     fn of_a_key_that_comes_twice_nothing_is_left_out() {
         check(
@@ -326,8 +507,8 @@ mod tests {
             "a",
             &[
                 ("message", r#""a""#),
-                ("@timestamp", r#""2026-11-22T10:00:00.000000Z""#),
                 ("x", "1"),
+                ("@timestamp", r#""2026-11-22T10:00:00.000000Z""#),
                 ("message", r#""b""#),
                 ("@timestamp", "5"),
                 ("message", r#""c""#),

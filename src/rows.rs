@@ -239,11 +239,11 @@ pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
     let columns = Columns::parse(&hit.record.columns).0;
     let missing = |key: &str| !columns.iter().any(|(name, _)| name == key);
     let mut members = Vec::with_capacity(columns.len() + 2);
-    if missing(&index.timestamp) {
-        members.push((quoted(&index.timestamp), quoted(&hit.place.ts.rfc3339())));
+    if missing(index.timestamp_name()) {
+        members.push((quoted(index.timestamp_name()), quoted(&hit.place.ts.rfc3339())));
     }
-    if missing(&index.message) {
-        members.push((quoted(&index.message), quoted(&hit.record.message)));
+    if missing(index.message_name()) {
+        members.push((quoted(index.message_name()), quoted(&hit.record.message)));
     }
     members.extend(columns.iter().map(|(name, value)| (quoted(name), value.get().to_owned())));
     members

@@ -3,12 +3,16 @@
 //! An instant is whole microseconds since 1970 UTC; that is what is stored, compared and put into links. A range is
 //! half open: its start belongs to it, its end does not, so neighbouring ranges share no record.
 
+mod sent;
+
 use std::fmt;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime, Time};
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+
+pub use sent::{from_epoch, from_number, from_text, parse_rfc3339};
 
 const MICROS: i64 = 1_000_000;
 const DAY_MICROS: i64 = 86_400 * MICROS;
@@ -140,94 +144,6 @@ impl Range {
     }
 }
 
-/// The time a producer wrote: RFC 3339 with any number of fraction digits and any offset or none, then `zone` holds.
-/// Digits beyond the microsecond are cut. With `zone` other than UTC, a `Z` is taken for a lie (product: logcollect
-/// writes local time with a `Z`).
-pub fn parse_rfc3339(text: &str, zone: &TimeZone) -> Option<Ts> {
-    let text = text.trim();
-    let bytes = text.as_bytes();
-    // date and time to the second stand at fixed places; the rest is fraction and offset
-    if !text.is_ascii() || bytes.len() < 16 || !matches!(bytes[10], b'T' | b't' | b' ') {
-        return None;
-    }
-    let (date, clock) = (&text[..10], &text[11..]);
-    let date = Date::new(
-        digits(&date[..4])?.try_into().ok()?,
-        (bytes[4] == b'-').then(|| digits(&date[5..7])).flatten()?.try_into().ok()?,
-        (bytes[7] == b'-').then(|| digits(&date[8..10])).flatten()?.try_into().ok()?,
-    )
-    .ok()?;
-    let end = clock.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.' | ',')).unwrap_or(clock.len());
-    let (clock, offset) = (&clock[..end], clock[end..].trim_start());
-    let (clock, fraction) = match clock.find(['.', ',']) {
-        Some(at) => (&clock[..at], &clock[at + 1..]),
-        None => (clock, ""),
-    };
-    let mut parts = clock.split(':');
-    let hour: i8 = two(parts.next()?)?;
-    let minute: i8 = two(parts.next()?)?;
-    let second: i8 = parts.next().map_or(Some(0), two)?;
-    if parts.next().is_some() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let micros = format!("{fraction:0<6}")[..6].parse::<i32>().ok()?;
-    // a leap second has no number of its own: the last microsecond before the next minute
-    let (second, micros) = if second == 60 { (59, 999_999) } else { (second, micros) };
-    let at = date.to_datetime(Time::new(hour, minute, second, micros * 1000).ok()?);
-    let lying_z = matches!(offset, "Z" | "z") && *zone != TimeZone::UTC;
-    let seconds_east = match offset {
-        "" => None,
-        _ if lying_z => None,
-        "Z" | "z" => Some(0),
-        _ => Some(offset_seconds(offset)?),
-    };
-    let micros = match seconds_east {
-        None => zone.to_ambiguous_timestamp(at).compatible().ok()?.as_microsecond(),
-        Some(east) => TimeZone::UTC.to_timestamp(at).ok()?.as_microsecond() - east * MICROS,
-    };
-    Some(Ts::from_micros(micros))
-}
-
-fn digits(text: &str) -> Option<u16> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
-fn two(text: &str) -> Option<i8> {
-    (text.len() == 2).then(|| digits(text)).flatten()?.try_into().ok()
-}
-
-/// `+02:00`, `+0200`, `+02`
-fn offset_seconds(text: &str) -> Option<i64> {
-    let (sign, rest) = match text.as_bytes().first()? {
-        b'+' => (1, &text[1..]),
-        b'-' => (-1, &text[1..]),
-        _ => return None,
-    };
-    let (hours, minutes) = match rest.len() {
-        2 => (rest, "00"),
-        4 => rest.split_at(2),
-        5 if rest.as_bytes()[2] == b':' => (&rest[..2], &rest[3..]),
-        _ => return None,
-    };
-    let (hours, minutes) = (i64::from(two(hours)?), i64::from(two(minutes)?));
-    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
-}
-
-/// A number that a producer wrote for a time: seconds, milliseconds or microseconds since 1970, told by its size.
-/// The borders lie where seconds would be the year 5138 and milliseconds the year 5138 too.
-pub fn from_number(number: f64) -> Option<Ts> {
-    if !number.is_finite() {
-        return None;
-    }
-    let micros = match number.abs() {
-        n if n < 1e11 => number * 1e6,
-        n if n < 1e14 => number * 1e3,
-        n if n < 1e17 => number,
-        _ => return None,
-    };
-    Some(Ts::from_micros(micros.round() as i64))
-}
-
 /// What a user may write for the start or the end of a range; kept as written in links, made an instant by `at`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
@@ -342,46 +258,6 @@ pub fn zone_name(zone: &TimeZone) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(text: &str, zone_name: &str, expect: Option<&str>) {
-        let zone = zone(zone_name).expect("a known zone");
-        assert_eq!(parse_rfc3339(text, &zone).map(|ts| ts.rfc3339()).as_deref(), expect, "{text} in {zone_name}");
-    }
-
-    #[test]
-    fn producers_write_rfc_3339_in_many_ways() {
-        check("2026-11-22T10:00:00Z", "UTC", Some("2026-11-22T10:00:00.000000Z"));
-        check("2026-11-22T10:00:00.1Z", "UTC", Some("2026-11-22T10:00:00.100000Z"));
-        check("2026-11-22T10:00:00.123456789012345Z", "UTC", Some("2026-11-22T10:00:00.123456Z"));
-        check("2026-11-22T10:00:00,5+02:00", "UTC", Some("2026-11-22T08:00:00.500000Z"));
-        check("2026-11-22 10:00:00 -0130", "UTC", Some("2026-11-22T11:30:00.000000Z"));
-        check("2026-11-22T10:00:00", "Europe/Berlin", Some("2026-11-22T09:00:00.000000Z"));
-        check("2026-11-22T10:00:00Z", "Europe/Berlin", Some("2026-11-22T09:00:00.000000Z"));
-        check("2026-11-22T10:00:00+00:00", "Europe/Berlin", Some("2026-11-22T10:00:00.000000Z"));
-        check("2016-12-31T23:59:60Z", "UTC", Some("2016-12-31T23:59:59.999999Z"));
-        check("1969-12-31T23:59:59.999999Z", "UTC", Some("1969-12-31T23:59:59.999999Z"));
-        for bad in [
-            "",
-            "yesterday",
-            "2026-13-01T00:00:00Z",
-            "2026-11-22T25:00:00Z",
-            "2026-11-22T10:00:00+2",
-            "２026-11-22T10:00",
-        ] {
-            check(bad, "UTC", None);
-        }
-    }
-
-    #[test]
-    fn numbers_are_told_apart_by_their_size() {
-        let expect = Some(Ts(1_795_341_600_000_000));
-        assert_eq!(from_number(1_795_341_600.0), expect);
-        assert_eq!(from_number(1_795_341_600_000.0), expect);
-        assert_eq!(from_number(1_795_341_600_000_000.0), expect);
-        assert_eq!(from_number(f64::NAN), None);
-        assert_eq!(from_number(1e18), None);
-    }
 
     #[test]
     fn what_a_user_writes_survives_its_link() {

@@ -166,10 +166,10 @@ pub struct Index {
     pub threads: NonZeroUsize,
     /// retention
     pub days: NonZeroU32,
-    /// key of the time
-    pub timestamp: String,
-    /// key of the text
-    pub message: String,
+    /// names that the time may have: the first that holds a time; never empty
+    pub timestamp: Vec<String>,
+    /// names that the text may have: the first that a record has; never empty
+    pub message: Vec<String>,
     pub timestamp_zone: TimeZone,
     pub search: SearchText,
     pub columns: Vec<String>,
@@ -179,6 +179,18 @@ pub struct Index {
     pub excluded: Vec<String>,
     pub context: Vec<String>,
     pub indexed: Vec<String>,
+}
+
+impl Index {
+    /// What the time is called where alco writes it.
+    pub fn timestamp_name(&self) -> &str {
+        &self.timestamp[0]
+    }
+
+    /// What the text is called where alco writes it.
+    pub fn message_name(&self) -> &str {
+        &self.message[0]
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -309,8 +309,8 @@ fn index(from: &mut Reader, name: &str) -> Option<Index> {
     from.take("durable", &mut to.durable, yes_no);
     from.take("threads", &mut to.threads, |value| non_zero(number(1..=64usize)(value)?));
     from.take("days", &mut to.days, |value| non_zero(number(1..=3660u32)(value)?));
-    from.take("timestamp", &mut to.timestamp, text);
-    from.take("message", &mut to.message, text);
+    from.take("timestamp", &mut to.timestamp, not_empty(list, "write @timestamp"));
+    from.take("message", &mut to.message, not_empty(list, "write message"));
     from.take("timestamp_zone", &mut to.timestamp_zone, crate::time::zone);
     from.take("search", &mut to.search, choice(&[("message", SearchText::Message), ("all", SearchText::All)]));
     from.take("columns", &mut to.columns, list);
@@ -324,8 +324,8 @@ fn index(from: &mut Reader, name: &str) -> Option<Index> {
     if to.queue_type == QueueType::Quorum && !to.durable {
         from.wrong_at("durable", "durable: a quorum queue is always durable; leave the line out".to_owned());
     }
-    if to.timestamp == to.message {
-        from.wrong_at("message", format!("message: '{}' is the timestamp's key too", to.message));
+    if let Some(name) = to.message.iter().find(|name| to.timestamp.contains(name)) {
+        from.wrong_at("message", format!("message: '{name}' is one of timestamp's names too; keep it in one of them"));
     }
     for (at, column) in to.indexed.iter().enumerate() {
         let same = |other: &&String| field_of_column(other) == field_of_column(column);

@@ -29,7 +29,7 @@ const KEEP: usize = 1 << 20;
 impl Writer {
     pub fn new(index: &Index) -> Writer {
         Writer {
-            message_key: index.message.clone(),
+            message_key: index.message_name().to_owned(),
             all: index.search == SearchText::All,
             indexed: index.indexed.clone(),
             js: String::new(),

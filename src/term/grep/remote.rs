@@ -224,8 +224,8 @@ fn settings(told: Told) -> Option<Index> {
     let default = Config::default().indexes.into_iter().next()?;
     Some(Index {
         name: told.name.parse().ok()?,
-        timestamp: told.timestamp.unwrap_or(default.timestamp),
-        message: told.message.unwrap_or(default.message),
+        timestamp: told.timestamp.map_or(default.timestamp, |name| vec![name]),
+        message: told.message.map_or(default.message, |name| vec![name]),
         columns: told.columns.unwrap_or(default.columns),
         level: told.level.unwrap_or(default.level),
         context: told.context.unwrap_or(default.context),
@@ -234,7 +234,7 @@ fn settings(told: Told) -> Option<Index> {
 }
 
 fn time_of(members: &[(Cow<str>, &RawValue)], settings: &Index) -> Ts {
-    let member = members.iter().find(|(key, _)| *key == settings.timestamp);
+    let member = members.iter().find(|(key, _)| key == settings.timestamp_name());
     let text = member.and_then(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok());
     text.and_then(|text| time::parse_rfc3339(&text, &TimeZone::UTC)).unwrap_or_default()
 }
@@ -272,7 +272,7 @@ impl Reading<'_> {
             _ => Place { ts: time_of(&members, settings), seq: 0, digest: 0, id: 0 },
         };
         let mut message = String::new();
-        if let Some(at) = members.iter().position(|(key, _)| *key == settings.message) {
+        if let Some(at) = members.iter().position(|(key, _)| key == settings.message_name()) {
             let raw = members[at].1.get();
             match serde_json::from_str::<String>(raw) {
                 Ok(text) => {
@@ -283,7 +283,7 @@ impl Reading<'_> {
             }
         }
         let written = quoted(&place.ts.rfc3339());
-        if members.first().is_some_and(|(key, raw)| *key == settings.timestamp && raw.get() == written) {
+        if members.first().is_some_and(|(key, raw)| key == settings.timestamp_name() && raw.get() == written) {
             members.remove(0);
         }
         let columns: Vec<String> = members.iter().map(|(key, raw)| format!("{}:{}", quoted(key), raw.get())).collect();
