@@ -39,6 +39,7 @@ const CIRCLES: &[&[&str]] = &[
     &["search::context", "search::page"],
     &["term::check", "term::check::files"],
     &["term::grep", "term::grep::printer"],
+    &["time", "time::sent"],
     &["values", "values::leases"],
 ];
 
@@ -86,6 +87,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "term::grep::remote",
             "term::grep::source",
             "time",
+            "time::sent",
         ],
     ),
     (
@@ -171,6 +173,7 @@ const DOUBLED_TYPES: Debt = &[
     ("Known", 2),
     ("Line", 3),
     ("Log", 2),
+    ("Member", 2),
     ("Of", 2),
     ("Options", 2),
     ("Parts", 2),
