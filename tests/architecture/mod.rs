@@ -6,5 +6,6 @@ pub mod circles;
 pub mod debts;
 pub mod edges;
 pub mod figures;
+pub mod reader;
 pub mod rules;
 pub mod source;

@@ -171,16 +171,17 @@ fn circles_of(tree: &Tree, edges: &Edges, names: &[&str], list: &str, debt: &[&[
     let mut allowed: Vec<BTreeSet<&str>> = debt.iter().map(|circle| circle.iter().copied().collect()).collect();
     let joined = |circle: &BTreeSet<&str>| circle.iter().copied().collect::<Vec<&str>>().join(", ");
     let mut wrong = Vec::new();
-    for circle in circles(&graph) {
-        let members: BTreeSet<&str> = circle.iter().map(|node| names[*node]).collect();
-        if let Some(at) = allowed.iter().position(|known| *known == members) {
+    let found: Vec<BTreeSet<&str>> =
+        circles(&graph).iter().map(|circle| circle.iter().map(|node| names[*node]).collect()).collect();
+    for members in &found {
+        if let Some(at) = allowed.iter().position(|known| known == members) {
             allowed.remove(at);
             continue;
         }
         if allowed.iter().any(|known| members.is_subset(known)) {
             wrong.push(format!(
                 "circle of {}: smaller than the list {list} allows; put this in its place",
-                joined(&members)
+                joined(members)
             ));
             continue;
         }
@@ -190,13 +191,11 @@ fn circles_of(tree: &Tree, edges: &Edges, names: &[&str], list: &str, debt: &[&[
         }
         let ways: Vec<String> = ways.iter().map(|((_, used), at)| format!("\n        {at} uses {used}")).collect();
         let cure = "move what they share below them; they use each other at";
-        wrong.push(format!("circle of {}: {cure}{}", joined(&members), ways.concat()));
+        wrong.push(format!("circle of {}: {cure}{}", joined(members), ways.concat()));
     }
-    for gone in allowed {
-        wrong.push(format!(
-            "circle of {}: not there as it is listed; take it off the list {list}, or shorten it",
-            joined(&gone)
-        ));
+    // one that has grown or shrunk is complained of already
+    for gone in allowed.iter().filter(|known| !found.iter().any(|now| now.is_superset(known) || now.is_subset(known))) {
+        wrong.push(format!("circle of {}: opened; take it off the list {list}", joined(gone)));
     }
     wrong
 }
