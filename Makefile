@@ -1,9 +1,9 @@
 # For GNU make and BSD make. Everything that is built or run lies below target/.
 
-.PHONY: build demo check bench chaos soak install uninstall package
+.PHONY: build demo check bench chaos fresh soak install uninstall package
 
 build:
-	cargo build --release
+	cargo build --release --bin alco
 
 # alco with private servers and sample logs; prints the address of the page
 demo:
@@ -24,9 +24,13 @@ chaos:
 	@tests/packages check
 	CHAOS_SECONDS=$${CHAOS_SECONDS:-420} CHAOS_FAULTS=$${CHAOS_FAULTS:-40} cargo test --test chaos
 
-# every test in its full form, where make check runs a short one
-soak:
+# whether a new Debian has all that the tests call, once tests/packages has been there; some minutes, as root
+fresh:
 	@tests/packages check
+	@tests/fresh
+
+# every test in its full form, where make check runs a short one
+soak: fresh
 	ALCO_SOAK=1 cargo test --test stack
 
 # Where things go: make install PREFIX=/usr SYSCONFDIR=/etc DESTDIR=/tmp/stage, say. What install writes, uninstall removes, if it is

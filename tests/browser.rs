@@ -253,9 +253,7 @@ fn no_page_has_a_barrier_that_axe_finds() {
         ] {
             browser.open(&format!("{}{path}", alco.url));
             browser.script("document.querySelectorAll('details').forEach(details => details.open = true)");
-            let Some(barriers) = browser.barriers() else {
-                return eprintln!("axe-core is not installed: no page was checked for barriers");
-            };
+            let barriers = browser.barriers();
             assert!(barriers.is_empty(), "{scheme} {path}: {barriers:#?}");
         }
     }

@@ -33,6 +33,8 @@ mod pages;
 mod paging;
 mod pairs;
 mod poison;
+#[cfg(target_os = "linux")]
+mod programs;
 mod queues;
 mod readme;
 mod redelivery;
