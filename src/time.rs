@@ -108,6 +108,11 @@ impl Day {
         Range { start: self.start(), end: self.plus(1).start() }
     }
 
+    /// `2026-11-22`, for readers.
+    pub fn dashed(self) -> String {
+        self.start().civil(&TimeZone::UTC).strftime("%Y-%m-%d").to_string()
+    }
+
     /// `20261122`, as in the name of a day index; nothing else is taken. Tests write days so.
     #[cfg(test)]
     pub fn parse_compact(text: &str) -> Option<Day> {

@@ -40,6 +40,7 @@ const ROWS: &[(&str, u8)] = &[
     ("ingest::batch", 2),
     ("ingest::document", 2),
     ("ingest::outage", 2),
+    ("ingest::statements", 2),
     ("ingest::redelivery", 2),
     ("sphinx::select", 2),
     ("search::pattern", 2),

@@ -40,6 +40,7 @@ mod readme;
 mod redelivery;
 mod refused;
 mod restart;
+mod schema;
 mod send;
 mod servers;
 mod servers_away;

@@ -308,8 +308,11 @@ impl fmt::Display for Address {
 /// of an index that would share a field are refused when the ini is read.
 pub fn field_of_column(column: &str) -> String {
     let name = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-    format!("x_{}", column.chars().map(name).collect::<String>())
+    format!("{FIELD_OF_COLUMN}{}", column.chars().map(name).collect::<String>())
 }
+
+/// How the name of each such field begins, and of nothing else that a day index has.
+pub const FIELD_OF_COLUMN: &str = "x_";
 
 #[cfg(test)]
 mod tests {

@@ -146,10 +146,9 @@ fn span(config: &Config, today: Day) -> String {
 /// Seen each time. With a transaction in it the binlog stays. So this comes before alco tells searchd, and now and then while
 /// nothing is stored, since others may tell it. Not always: the transaction keeps old binlogs until rt_flush_period.
 fn keep_binlog_in_use(config: &Config, today: Day, engine: &mut Engine) {
-    let never = DocId::new(1).expect("1 is within the range of docids, and before all that are given out");
     if let Some(index) = config.indexes.first() {
         // where tomorrow is not served, collecting says so
-        let _ = engine.select(&sphinxql::delete(&day_index(&index.name, today.plus(1)), never));
+        let _ = engine.select(&sphinxql::delete(&day_index(&index.name, today.plus(1)), DocId::NEVER));
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Asker, Site};
 use crate::columns::Columns;
 use crate::config::Index;
 use crate::search::query::{Order, Query};
-use crate::time::{Ts, When};
+use crate::time::{Day, Ts, When};
 use crate::values::OFFERED_VALUES;
 
 /// Examples are looked for in so many of the last records.
@@ -55,6 +55,7 @@ pub fn columns_page(site: &Site, list: &str, text: &str, asker: &Asker, now: Ts)
         .into_iter()
         .map(|(name, last)| Column {
             settings: setting(&settings, &name),
+            indexed_since: indexed_since(site, &settings, &name, now),
             values: values(site, &settings, &name),
             example: examples.remove(&name),
             last: last.and_then(|seconds| seconds.checked_mul(1_000_000)).map(Ts::from_micros),
@@ -83,6 +84,12 @@ fn setting(settings: &[&Index], name: &str) -> Vec<Setting> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// The latest day on which any of the indexes that have the column `indexed` begins to have its field.
+fn indexed_since(site: &Site, settings: &[&Index], name: &str, now: Ts) -> Option<Day> {
+    let indexed = settings.iter().filter(|index| index.indexed.iter().any(|column| column == name));
+    indexed.filter_map(|index| site.searcher.indexed_since(index, name, now)).max()
 }
 
 fn values(site: &Site, settings: &[&Index], name: &str) -> Values {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Index, SearchText};
+use crate::ingest::statements::Slot;
 use crate::record::{self, ERROR_COLUMN, MAX_BODY, Record};
 use crate::sphinx::json::Columns;
 use crate::sphinx::sphinxql::Document;
@@ -15,7 +16,6 @@ use crate::time::Ts;
 pub struct Writer {
     message_key: String,
     all: bool,
-    indexed: Vec<String>,
     js: String,
     exact: String,
     line: String,
@@ -31,32 +31,24 @@ impl Writer {
         Writer {
             message_key: index.message_name().to_owned(),
             all: index.search == SearchText::All,
-            indexed: index.indexed.clone(),
             js: String::new(),
             exact: String::new(),
             line: String::new(),
             cols: String::new(),
-            fields: vec![String::new(); index.indexed.len()],
+            fields: Vec::new(),
         }
     }
 
     /// Appends the record's tuple, or says why there cannot be one. Nesting that no JSON parser should take makes the
     /// whole body the message.
-    pub fn write(
-        &mut self,
-        record: &Record,
-        body: &[u8],
-        id: DocId,
-        digest: i64,
-        out: &mut String,
-    ) -> Result<(), String> {
+    pub fn write(&mut self, record: &Record, body: &[u8], id: DocId, digest: i64, slot: Slot) -> Result<(), String> {
         if !self.columns(record) {
             let why = "not a JSON object: nested too deep".to_owned();
             let record = Record::of_text(String::from_utf8_lossy(body), record.ts, why);
             self.columns(&record);
-            return self.tuple(&record, id, digest, out);
+            return self.tuple(&record, id, digest, slot);
         }
-        self.tuple(record, id, digest, out)
+        self.tuple(record, id, digest, slot)
     }
 
     fn columns(&mut self, record: &Record) -> bool {
@@ -77,7 +69,7 @@ impl Writer {
         true
     }
 
-    fn tuple(&mut self, record: &Record, id: DocId, digest: i64, out: &mut String) -> Result<(), String> {
+    fn tuple(&mut self, record: &Record, id: DocId, digest: i64, slot: Slot) -> Result<(), String> {
         for (what, text) in [("message", &*record.message), ("columns", &self.js), ("columns", &self.exact)] {
             if text.len() >= MAX_BODY {
                 return Err(format!("{what} of {} bytes: Sphinx's strings end at {MAX_BODY}", text.len()));
@@ -87,11 +79,13 @@ impl Writer {
             buffer.clear();
         }
         text::prepare(&record.message, &mut self.line);
+        self.fields.resize(slot.fields.len(), String::new());
+        let field_of = |key: &str| slot.fields.iter().position(|field| field.column.as_deref() == Some(key));
         for (key, value) in &record.columns {
             if self.all {
                 record::each_text(value, &mut |text| text::prepare(text, &mut self.cols));
             }
-            if let Some(at) = self.indexed.iter().position(|indexed| indexed == key) {
+            if let Some(at) = field_of(key) {
                 record::each_text(value, &mut |text| text::prepare(text, &mut self.fields[at]));
             }
         }
@@ -102,12 +96,16 @@ impl Writer {
             if self.all {
                 text::prepare(text, &mut self.cols);
             }
-            if let Some(at) = self.indexed.iter().position(|indexed| indexed == key) {
+            if let Some(at) = field_of(key) {
                 text::prepare(text, &mut self.fields[at]);
             }
         }
         if !self.all {
             self.cols.push_str(text::NO_COLUMNS);
+        }
+        // a column that is `indexed` on some other day, or by another alco: its records are to be found then, too
+        for (text, _) in self.fields.iter_mut().zip(slot.fields).filter(|(_, field)| field.column.is_none()) {
+            text.push_str(text::NO_COLUMNS);
         }
         let document = Document {
             id,
@@ -119,9 +117,9 @@ impl Writer {
             exact: &self.exact,
             line: &self.line,
             cols: &self.cols,
-            indexed: &self.fields,
+            fields: &self.fields,
         };
-        document.tuple(out);
+        document.tuple(slot.sql);
         for buffer in
             [&mut self.js, &mut self.exact, &mut self.line, &mut self.cols].into_iter().chain(&mut self.fields)
         {

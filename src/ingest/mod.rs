@@ -25,7 +25,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, at, never, select, tick};
 
-use crate::config::{Config, Index, QueueType, field_of_column};
+use crate::config::{Config, Index, QueueType};
 use crate::ingest::batch::Batch;
 use crate::ingest::broker::{Deliveries, Delivery, Message, Session, Tag};
 use crate::ingest::chunk::{Gathered, Turn};
@@ -181,10 +181,7 @@ impl Worker {
             },
             leases: Leases::default(),
             batch: Batch::new(config.rabbitmq.batch),
-            statements: Statements::new(
-                index.name.clone(),
-                index.indexed.iter().map(|column| field_of_column(column)).collect(),
-            ),
+            statements: Statements::new(index.name.clone(), index.indexed.clone()),
             gathered: Gathered::default(),
             unacked: VecDeque::new(),
             last_acknowledged: None,
@@ -381,7 +378,10 @@ impl Worker {
             };
             let record = Record::read(&body, &self.shape, arrived, oldest);
             let day = record.ts.day();
-            match self.statements.add(day, |sql| self.writer.write(&record, &body, id, digest, sql)) {
+            if !self.statements.is_begun(day) {
+                self.learn_fields(day)?;
+            }
+            match self.statements.add(day, |slot| self.writer.write(&record, &body, id, digest, slot)) {
                 Ok(tuple) => {
                     self.seen.note(&record, arrived);
                     if record.error.is_some() {
@@ -401,8 +401,8 @@ impl Worker {
                 self.flush(session)?;
                 id = self.next_id()?;
                 let text = sphinxql::renumbered(&text, id);
-                let written = self.statements.add(day, |sql| {
-                    sql.push_str(&text);
+                let written = self.statements.add(day, |slot| {
+                    slot.sql.push_str(&text);
                     Ok(())
                 });
                 (Fate::Store(day, written.map_err(Halt::Session)?), text.len())

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::broker::Session;
 use super::statements::Statement;
 use super::{Entry, Fate, Halt, Worker, now};
-use crate::sphinx::engine::Fault;
-use crate::sphinx::{daily, sphinxql};
+use crate::sphinx::engine::{Engine, Fault};
+use crate::sphinx::{DocId, daily, sphinxql};
 use crate::time::Day;
 
 /// searchd may be stopped or swapped out for long; a statement is only sent again, with the same docids.
@@ -71,11 +71,38 @@ impl Worker {
         Ok(refused)
     }
 
+    /// Has searchd tell the fields of that day's index, unless this connection has told them. Ends the session where they are
+    /// not those that were known: what was written for the day is of no use, and its records come again.
+    pub(super) fn learn_fields(&mut self, day: Day) -> Result<(), Halt> {
+        match self.statements.is_known(day, self.engine.connection()) {
+            true => Ok(()),
+            false => self.ask_fields(day),
+        }
+    }
+
+    fn ask_fields(&mut self, day: Day) -> Result<(), Halt> {
+        let day_index = daily::day_index(&self.index.name, day);
+        let told = self.ask_searchd(|engine| match settled(engine, &day_index) {
+            // it is not served, or out of order: storing waits until it is, and says so
+            Err(Fault::Reject(_)) => Ok(None),
+            told => told.map(Some),
+        })?;
+        let connection = self.engine.connection();
+        match self.statements.learn(day, told.as_deref().map(|names| (names, connection))) {
+            true => Ok(()),
+            false => Err(Halt::Session(format!(
+                "{day_index} has other full-text fields than before: records of that day are read again"
+            ))),
+        }
+    }
+
     /// Sends a statement until searchd has committed it, or refuses it: then why.
     fn commit(&mut self, day: Day, sql: &str, entries: &[Entry], chosen: &[usize]) -> Result<Option<String>, Halt> {
         let day_index = &daily::day_index(&self.index.name, day);
         let mut broke = 0;
         loop {
+            // it was written for the fields that were known then
+            self.learn_fields(day)?;
             let sent = Instant::now();
             let outcome = {
                 let _turn = self.shared.turn.insert();
@@ -93,25 +120,29 @@ impl Worker {
                     return Ok(None);
                 }
                 // an index that is not served, was declared otherwise, or is out of order refuses everything: no record's fault
-                Err(Fault::Reject(why)) => match self.unfit(day_index, entries, chosen) {
-                    Ok(None) => return Ok(Some(why)),
-                    Ok(Some(why)) => {
-                        // two things to say, if it was away before: that it is back, and what is wrong now
-                        self.searchd_works();
-                        self.day_refused(&why)?;
-                        // the clock was set, or the retention has passed meanwhile: another day may be theirs now
-                        if !daily::served_days(now().day(), self.index.days).any(|served| served == day) {
-                            return Err(Halt::Session(format!(
-                                "{day_index} is not kept any more: its records are read anew"
-                            )));
+                Err(Fault::Reject(why)) => {
+                    // it may be another index by now
+                    self.ask_fields(day)?;
+                    match self.unfit(day_index, entries, chosen) {
+                        Ok(None) => return Ok(Some(why)),
+                        Ok(Some(why)) => {
+                            // two things to say, if it was away before: that it is back, and what is wrong now
+                            self.searchd_works();
+                            self.day_refused(&why)?;
+                            // the clock was set, or the retention has passed meanwhile: another day may be theirs now
+                            if !daily::served_days(now().day(), self.index.days).any(|served| served == day) {
+                                return Err(Halt::Session(format!(
+                                    "{day_index} is not kept any more: its records are read anew"
+                                )));
+                            }
                         }
+                        Err(why) => self.searchd_failed(&why)?,
                     }
-                    Err(why) => self.searchd_failed(&why)?,
-                },
+                }
                 // a statement above max_packet_size drops the connection without a word
                 Err(Fault::Retry(why)) => {
                     let dropped = sql.len() > SMALL_STATEMENT && sent.elapsed() < SEARCHD_TIMEOUT / 2;
-                    let alive = dropped && self.engine.select(&format!("DESCRIBE {day_index}")).is_ok();
+                    let alive = dropped && self.engine.select(&sphinxql::describe(day_index)).is_ok();
                     if !alive {
                         broke = 0;
                         self.searchd_failed(&why)?;
@@ -134,14 +165,13 @@ impl Worker {
     /// refused, a bare document in its place tells whether any would be taken; it is in 1970, where nobody sees it, and goes.
     fn unfit(&mut self, day_index: &str, entries: &[Entry], chosen: &[usize]) -> Result<Option<String>, String> {
         let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
-        match self.engine.select(&format!("DESCRIBE {day_index}")) {
+        match self.engine.select(&sphinxql::describe(day_index)) {
             Ok(rows) => {
                 let has = |column: &str| rows.iter().any(|row| row.bytes(0) == column.as_bytes());
-                let mut needed =
-                    sphinxql::COLUMNS.into_iter().chain(self.statements.fields().iter().map(String::as_str));
-                if let Some(lacking) = needed.find(|column| !has(column)) {
+                if let Some(lacking) = sphinxql::COLUMNS.into_iter().find(|column| !has(column)) {
                     return Ok(Some(format!(
-                        "{day_index} has no '{lacking}': it was declared by another configuration; restart searchd"
+                        "{day_index} has no '{lacking}', so it was not declared by alco: records of that day wait in the \
+                         queue; alco check says what to do"
                     )));
                 }
                 let [at] = chosen else { return Ok(None) };
@@ -171,4 +201,18 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// The names of what a day index consists of, once that is settled.
+///
+/// searchd (2.2.11) writes down how an index was declared when it saves it for the first time. Killed before that, it declares
+/// the index as its configuration says by then, and takes the hits in its binlog by the number of their field: a column that
+/// was made `indexed` meanwhile would be looked for in another's text. So an index without a document is saved before it gets
+/// one; there must be a transaction for that, and one that deletes nothing will do.
+fn settled(engine: &mut Engine, day_index: &str) -> Result<Vec<String>, Fault> {
+    if engine.select(&sphinxql::any(day_index))?.is_empty() {
+        engine.select(&sphinxql::delete(day_index, DocId::NEVER))?;
+        engine.select(&format!("FLUSH RTINDEX {day_index}"))?;
+    }
+    Ok(engine.select(&sphinxql::describe(day_index))?.iter().map(|row| row.text(0)).collect())
 }

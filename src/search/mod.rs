@@ -51,8 +51,10 @@ use crate::search::overview::Known;
 use crate::search::plan::{Plan, Served};
 use crate::search::query::Query;
 use crate::search::walk::{Manner, Until, Walk};
+use crate::sphinx::daily::{day_index, served_days, since};
 use crate::sphinx::engine::Pool;
-use crate::time::Ts;
+use crate::sphinx::sphinxql;
+use crate::time::{Day, Ts};
 
 /// A record on a page.
 #[derive(Clone, Debug)]
@@ -230,19 +232,31 @@ impl Searcher {
         Plan::new(query, &indexes, &served, now, zone).map_err(SearchError::Bad)
     }
 
-    /// What a day index consists of is settled when it begins, so each is asked once.
     fn has_fields(&self, day_index: &str, fields: &[String]) -> bool {
+        self.ask_fields(day_index, |known| fields.iter().all(|field| known.contains(field))).unwrap_or(false)
+    }
+
+    /// From which day on an `indexed` column has a field of its own; None: on all days, as far as searchd can be asked.
+    pub fn indexed_since(&self, index: &config::Index, column: &str, now: Ts) -> Option<Day> {
+        let field = config::field_of_column(column);
+        let days = served_days(now.day(), index.days);
+        // Manticore calls fields otherwise: where not even that of the message is seen, nothing is known of the others
+        let has = |known: &Vec<String>| known.iter().any(|field| field == "line").then(|| known.contains(&field));
+        since(days.filter_map(|day| Some((day, self.ask_fields(&day_index(&index.name, day), has)??))))
+    }
+
+    /// What a day index consists of is settled before its first record, so each is asked once. None: it is not served, or
+    /// searchd is away.
+    fn ask_fields<T>(&self, day_index: &str, answer: impl Fn(&Vec<String>) -> T) -> Option<T> {
         let known = || self.fields.lock().unwrap_or_else(PoisonError::into_inner);
-        let has = |known: &Vec<String>| fields.iter().all(|field| known.contains(field));
-        if let Some(has) = known().get(day_index).map(has) {
-            return has;
+        if let Some(answer) = known().get(day_index).map(&answer) {
+            return Some(answer);
         }
-        // one that is not served is none to be asked
-        let Ok(rows) = self.pool.with(|engine| engine.select(&format!("DESCRIBE {day_index}"))) else { return false };
+        let rows = self.pool.with(|engine| engine.select(&sphinxql::describe(day_index))).ok()?;
         let all = rows.iter().filter(|row| row.bytes(1) == b"field").map(|row| row.text(0)).collect();
-        let has = has(&all);
+        let answer = answer(&all);
         known().insert(day_index.to_owned(), all);
-        has
+        Some(answer)
     }
 
     fn index(&self, name: &IndexName) -> Result<&config::Index, SearchError> {

@@ -36,6 +36,11 @@ pub fn days_within(range: Range, today: Day, days: NonZeroU32) -> impl Iterator<
     served_days(today, days).filter(move |day| !range.is_empty() && (first..=last).contains(day))
 }
 
+/// From which day on all day indexes have what some lack; None: none lacks it. `days`: those that are known, oldest first.
+pub fn since(days: impl Iterator<Item = (Day, bool)>) -> Option<Day> {
+    days.filter(|(_, has)| !has).last().map(|(day, _)| day.plus(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +70,20 @@ mod tests {
         assert_eq!(names(served_days(today, days(3))), "20261229 20261230 20261231 20270101 20270102");
         assert_eq!(oldest(today, days(3)).to_string(), "20261229");
         assert_eq!(served_days(today, days(30)).count(), 32);
+    }
+
+    #[test]
+    fn days_have_it_since_the_last_that_lacks_it() {
+        for (lacking, expect) in
+            [("", None), ("20", Some("20261121")), ("20 22", Some("20261123")), ("24", Some("20261125"))]
+        {
+            let days = served_days(day("20261122"), days(3));
+            let found =
+                since(days.map(|day| {
+                    (day, !lacking.split(' ').any(|end| day.to_string().ends_with(end) && !end.is_empty()))
+                }));
+            assert_eq!(found.map(|day| day.to_string()).as_deref(), expect, "{lacking}");
+        }
     }
 
     #[track_caller]

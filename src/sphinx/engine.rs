@@ -80,12 +80,20 @@ pub struct Engine {
     address: Address,
     timeout: Duration,
     conn: Option<Conn>,
+    /// connections dropped so far
+    dropped: u64,
 }
 
 impl Engine {
     /// Does not connect yet. `timeout` bounds each wait for an answer.
     pub fn new(address: &Address, timeout: Duration) -> Engine {
-        Engine { address: address.clone(), timeout, conn: None }
+        Engine { address: address.clone(), timeout, conn: None, dropped: 0 }
+    }
+
+    /// The number of the connection that is open, or that will be opened by the next question. After a change of it, searchd
+    /// may be another process, which has read another configuration.
+    pub fn connection(&self) -> u64 {
+        self.dropped
     }
 
     /// Stores the rows of one REPLACE. Good only if searchd counts all of them and no warning: it takes JSON that does not
@@ -132,7 +140,7 @@ impl Engine {
         }
         let ended_early = answer?;
         if ended_early {
-            self.conn = None;
+            self.disconnect();
         }
         Ok(())
     }
@@ -155,10 +163,15 @@ impl Engine {
         question(conn).map_err(|error| match error {
             mysql::Error::MySqlError(error) => Fault::Reject(format!("searchd says: {}", error.message)),
             error => {
-                self.conn = None;
+                self.disconnect();
                 self.away(&error)
             }
         })
+    }
+
+    fn disconnect(&mut self) {
+        self.conn = None;
+        self.dropped += 1;
     }
 
     fn connect(&self) -> Result<Conn, Fault> {

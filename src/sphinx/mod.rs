@@ -13,7 +13,8 @@
 //! | `exact` | string | the columns' JSON text as sent, only where Sphinx would not give `js` back equal; else empty |
 //!
 //! and the full-text fields `line` (the message), `cols` (the columns, where the index had `search = all` when it was stored,
-//! else a token that says so), `x_<column>` (each `indexed` column), all holding prepared text: see `text`.
+//! else a token that says so), `x_<column>` (each column that was `indexed` when the day was declared; the same token where it
+//! was not when the document was stored), all holding prepared text: see `text`.
 
 pub mod conf;
 pub mod daily;
@@ -36,6 +37,9 @@ impl DocId {
     pub const PER_MILLISECOND: u64 = 2048;
     /// A batch begins a block of docids, so no two batches share one. The usual batch has up to a thousand records.
     pub const BLOCK: u64 = 1024;
+
+    /// No document bears it: it comes before all that are given out.
+    pub const NEVER: DocId = DocId(1);
 
     pub fn new(id: u64) -> Option<DocId> {
         (id > 0 && id < DocId::END).then_some(DocId(id))

@@ -159,7 +159,7 @@ pub enum Field {
     Columns,
     /// either of the two
     Any,
-    /// a column's own
+    /// a column's own, whose text some documents may lack
     Own(String),
 }
 
@@ -167,11 +167,12 @@ pub enum Field {
 pub fn matching(asked: &[(Field, Ask)], without: Option<&Ask>) -> Option<String> {
     let mut out = String::new();
     for (field, ask) in asked.iter().filter(|(_, ask)| *ask != Ask::All) {
-        let (name, may_lack) = match field {
-            Field::Message => ("line", false),
-            Field::Columns => ("cols", true),
-            Field::Any => ("line,cols", true),
-            Field::Own(name) => (name.as_str(), false),
+        // the second: where some documents say that they lack the text
+        let (name, lacking) = match field {
+            Field::Message => ("line", None),
+            Field::Columns => ("cols", Some("cols")),
+            Field::Any => ("line,cols", Some("cols")),
+            Field::Own(name) => (name.as_str(), Some(name.as_str())),
         };
         if !out.is_empty() {
             out.push(' ');
@@ -179,8 +180,8 @@ pub fn matching(asked: &[(Field, Ask)], without: Option<&Ask>) -> Option<String>
         let _ = write!(out, "(@({name}) (");
         expression(ask, &mut out);
         out.push_str("))");
-        if may_lack {
-            let _ = write!(out, " | (@(cols) {NO_COLUMNS})");
+        if let Some(lacking) = lacking {
+            let _ = write!(out, " | (@({lacking}) {NO_COLUMNS})");
         }
     }
     if let Some(ask) = without {
@@ -455,7 +456,10 @@ mod tests {
             (vec![ask(Field::Message, "ab"), ask(Field::Columns, "-")], Some("(@(line) (\"*ab*\"))")),
             (
                 vec![ask(Field::Any, " a b c "), ask(Field::Own("x_id".to_owned()), " 7f3 ")],
-                Some("(@(line,cols) (\"a b c\")) | (@(cols) thecolumnsofthisrecordarenothere) (@(x_id) (\"7f3\"))"),
+                Some(
+                    "(@(line,cols) (\"a b c\")) | (@(cols) thecolumnsofthisrecordarenothere) (@(x_id) (\"7f3\")) \
+                      | (@(x_id) thecolumnsofthisrecordarenothere)",
+                ),
             ),
             (vec![ask(Field::Message, ".")], None),
         ] {

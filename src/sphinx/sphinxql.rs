@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use crate::config::{FIELD_OF_COLUMN, field_of_column};
 use crate::sphinx::{DocId, IndexName};
 use crate::time::Ts;
 
@@ -37,24 +38,52 @@ pub struct Document<'a> {
     pub logline: &'a str,
     pub js: &'a str,
     pub exact: &'a str,
-    /// prepared texts: the message, the columns, and each indexed column in the order of `replace_into`
+    /// prepared texts: the message, the columns, and the fields of columns in the order of `replace_into`
     pub line: &'a str,
     pub cols: &'a str,
-    pub indexed: &'a [String],
+    pub fields: &'a [String],
 }
 
 /// What every day index has, in the order of a tuple.
 pub const COLUMNS: [&str; 9] = ["id", "ts", "seq", "digest", "logline", "js", "exact", "line", "cols"];
 
+/// A full-text field for a column, in a day index: what was declared with it stays as long as the day index lives, whatever
+/// columns are `indexed` by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnField {
+    pub name: String,
+    /// None: no column that is `indexed` now
+    pub column: Option<String>,
+}
+
+impl ColumnField {
+    /// The fields that a day index gets when it is declared with these `indexed` columns.
+    pub fn configured(indexed: &[String]) -> Vec<ColumnField> {
+        let field = |column: &String| ColumnField { name: field_of_column(column), column: Some(column.clone()) };
+        indexed.iter().map(field).collect()
+    }
+
+    /// The fields of a day index whose columns, in the sense of DESCRIBE, have these names.
+    pub fn described<'a>(names: impl Iterator<Item = &'a str>, indexed: &[String]) -> Vec<ColumnField> {
+        names
+            .filter(|name| name.starts_with(FIELD_OF_COLUMN))
+            .map(|name| ColumnField {
+                name: name.to_owned(),
+                column: indexed.iter().find(|column| field_of_column(column) == name).cloned(),
+            })
+            .collect()
+    }
+}
+
 /// `REPLACE INTO web_20261122 (…) VALUES `, to be followed by tuples with commas between them.
-pub fn replace_into(day_index: &str, indexed_fields: &[String], out: &mut String) {
+pub fn replace_into(day_index: &str, fields: &[ColumnField], out: &mut String) {
     out.push_str("REPLACE INTO ");
     out.push_str(day_index);
     out.push_str(" (");
     out.push_str(&COLUMNS.join(","));
-    for field in indexed_fields {
+    for field in fields {
         out.push(',');
-        out.push_str(field);
+        out.push_str(&field.name);
     }
     out.push_str(") VALUES ");
 }
@@ -68,7 +97,7 @@ impl Document<'_> {
             out.push(',');
             string(text, out);
         }
-        for text in self.indexed {
+        for text in self.fields {
             out.push(',');
             string(text, out);
         }
@@ -85,6 +114,16 @@ pub fn renumbered(tuple: &str, id: DocId) -> String {
 /// A document that is nothing but its id.
 pub fn bare(day_index: &str, id: DocId) -> String {
     format!("REPLACE INTO {day_index} (id) VALUES ({})", id.get())
+}
+
+/// Whether there is a document at all.
+pub fn any(day_index: &str) -> String {
+    format!("SELECT id FROM {day_index} LIMIT 1")
+}
+
+/// What a day index consists of: a row for each of its fields and attributes.
+pub fn describe(day_index: &str) -> String {
+    format!("DESCRIBE {day_index}")
 }
 
 pub fn delete(day_index: &str, id: DocId) -> String {

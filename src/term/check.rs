@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{Config, Index};
+use crate::config::{Config, Index, field_of_column};
 use crate::housekeeping;
 use crate::ingest::broker::probe::Probe;
-use crate::sphinx::daily::{day_index, served_days};
-use crate::sphinx::engine::{Engine, Fault};
+use crate::sphinx::daily::{day_index, served_days, since};
+use crate::sphinx::engine::{Engine, Fault, Row};
 use crate::sphinx::sphinxql;
-use crate::time::Ts;
+use crate::time::{Day, Ts};
 use crate::values::Values;
 
 /// Whoever waits at a terminal wants to know.
@@ -305,7 +305,7 @@ fn day_indexes(index: &Index, served: &BTreeSet<String>, engine: &mut Engine, re
         }
     }
     let today = day_index(&index.name, now.day());
-    let columns = match engine.select(&format!("DESCRIBE {today}")) {
+    let columns = match engine.select(&sphinxql::describe(&today)) {
         Ok(columns) => columns,
         // said above
         Err(Fault::Reject(_)) => return,
@@ -318,6 +318,28 @@ fn day_indexes(index: &Index, served: &BTreeSet<String>, engine: &mut Engine, re
     if let Some(lacking) = sphinxql::COLUMNS.into_iter().find(|column| !has(column)) {
         let cure = "stop searchd, remove that index's directory, which alco cannot use, and start it";
         report.error(&part, format!("{today} has no '{lacking}': it was declared by another configuration"), cure);
+    }
+    indexed(index, engine, report, now);
+}
+
+/// A column that was made `indexed` has its field in those day indexes only that were declared since.
+fn indexed(index: &Index, engine: &mut Engine, report: &mut Report, now: Ts) {
+    if index.indexed.is_empty() {
+        return;
+    }
+    let describe = |day: Day| Some((day, engine.select(&sphinxql::describe(&day_index(&index.name, day))).ok()?));
+    let described: Vec<_> = served_days(now.day(), index.days).filter_map(describe).collect();
+    for column in &index.indexed {
+        let field = field_of_column(column);
+        let has = |rows: &[Row]| rows.iter().any(|row| row.bytes(0) == field.as_bytes());
+        if let Some(day) = since(described.iter().map(|(day, rows)| (*day, has(rows)))) {
+            let text = format!(
+                "column '{column}' is indexed from {} on: older days were declared without it, where a filter finds the \
+                 same and reads more records",
+                day.dashed()
+            );
+            report.ok(&format!("index {}", index.name), text);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{Frame, age, links, note, thousands};
 use crate::search::query::{Condition, Filter, Query};
-use crate::time::Ts;
+use crate::time::{Day, Ts};
 use crate::visible::{cut, visible_in_line};
 
 /// More than anybody reads; a column beyond is still found by its name.
@@ -28,6 +28,8 @@ pub struct View<'a> {
 pub struct Column {
     pub name: String,
     pub settings: Vec<Setting>,
+    /// older days have no field for it; None: none of them lacks it
+    pub indexed_since: Option<Day>,
     pub values: Values,
     /// from one of the last records
     pub example: Option<String>,
@@ -104,6 +106,9 @@ impl View<'_> {
                         @let (word, title) = setting.words();
                         @if at > 0 { ", " }
                         span title=(title) { (word) }
+                        @if let (Setting::Indexed, Some(day)) = (setting, column.indexed_since) {
+                            " " span.dim title="older days were declared without it: a filter finds the same there, and reads more records" { "from " (day.dashed()) " on" }
+                        }
                     }
                 }
                 td.n {
@@ -140,7 +145,8 @@ mod tests {
         let now = Ts::from_micros(1_795_341_600_000_000);
         let column = |name: &str, values, example: &str| Column {
             name: name.to_owned(),
-            settings: vec![Setting::Shown, Setting::Filtered],
+            settings: vec![Setting::Shown, Setting::Filtered, Setting::Indexed],
+            indexed_since: (name == "id").then(|| now.day()),
             values,
             example: Some(example.to_owned()),
             last: Some(now.plus_seconds(-180)),
@@ -163,9 +169,12 @@ mod tests {
             "over 10,000",
             "3 min ago",
             "title=\"its values are offered as filters\">filtered</span>",
+            "title=\"a full-text field of its own\">indexed</span> <span class=\"dim\"",
+            ">from 2026-11-22 on</span>",
         ] {
             assert!(html.contains(part), "no {part} in {html}");
         }
         assert!(!html.contains(&"x".repeat(200)), "a long example is cut");
+        assert_eq!(html.matches(" on</span>").count(), 1, "{html}");
     }
 }
