@@ -35,7 +35,7 @@ pub struct Shape {
     pub excluded: Vec<String>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Record<'a> {
     pub ts: Ts,
     pub seq: i64,
@@ -66,10 +66,8 @@ impl<'a> Record<'a> {
         if let Some(quoted) = with_numbers_quoted(text)
             && let Ok(object) = serde_json::from_str::<Object>(&quoted)
         {
-            let mut record = Record::of_object(object, text, shape, arrived, oldest).into_owned();
-            let why = "NaN or Infinity, which JSON has no number for: kept as text";
-            record.error = Some(record.error.map_or(why.to_owned(), |error| format!("{error}; {why}")));
-            return record;
+            let record = Record::of_object(object, text, shape, arrived, oldest).into_owned();
+            return record.with_problem("NaN or Infinity, which JSON has no number for: kept as text");
         }
         Record::of_text(Cow::Borrowed(text), arrived, format!("not a JSON object: {error}"))
     }
@@ -114,6 +112,12 @@ impl<'a> Record<'a> {
         }
         let error = (!problems.is_empty()).then(|| problems.join("; "));
         Record { ts, seq, message, columns, error }
+    }
+
+    /// And this was wrong with it too.
+    pub fn with_problem(mut self, why: &str) -> Record<'a> {
+        self.error = Some(self.error.map_or(why.to_owned(), |error| format!("{error}; {why}")));
+        self
     }
 
     fn into_owned(self) -> Record<'static> {

@@ -32,6 +32,42 @@ fn poison() -> Vec<(&'static str, Vec<u8>, Fate)> {
     add("something behind the object", same(r#"{"message":"x"} y"#, Some("not a JSON object")));
     add("invalid UTF-8", (b"bad \xff\xfe bytes".to_vec(), stored("bad \u{fffd}\u{fffd} bytes", Some("not UTF-8"))));
     add("300 levels", same(&deep(300), Some("too deep")));
+    add(
+        "a byte order mark",
+        (["\u{feff}".as_bytes(), &stamped(r#""message":"marked""#)].concat(), stored("marked", None)),
+    );
+    add("NaN", (stamped(r#""message":"n","a":NaN,"b":[-Infinity]"#), stored("n", Some("NaN or Infinity"))));
+    // as searchd's parser counts: the first member of an object, a later one, lists, and both
+    for (name, open, close) in [
+        ("first members", "{\"a\":", "}"),
+        ("second members", "{\"a\":0,\"b\":", "}"),
+        ("lists", "[", "]"),
+        ("second elements", "[0,", "]"),
+        ("objects in lists", "[0,{\"a\":0,\"b\":", "}]"),
+    ] {
+        for levels in [35, 37, 38, 39, 40, 61, 62, 63, 64, 65, 100, 127] {
+            let levels = levels / name.split(' ').filter(|word| *word == "in").count().saturating_add(1);
+            let nested = format!("{}1{}", open.repeat(levels), close.repeat(levels));
+            add(name, (stamped(&format!(r#""message":"{name}","n":{nested}"#)), stored(name, None)));
+        }
+    }
+    for (name, value, why) in [
+        ("a column of 1.9 MiB", format!("\"{}\"", "x".repeat(19 * (1 << 20) / 10)), None),
+        ("a column of 2.1 MiB", format!("\"{}\"", "x".repeat(21 * (1 << 20) / 10)), Some("larger than searchd's JSON")),
+        ("200,000 numbers", format!("[{}1]", "1,".repeat(200_000)), None),
+        ("a million numbers", format!("[{}1]", "1,".repeat(1_000_000)), Some("larger than searchd's JSON")),
+        ("300,000 empty lists", format!("[{}1]", "[],".repeat(300_000)), Some("larger than searchd's JSON")),
+        (
+            "150,000 columns",
+            {
+                let members: Vec<String> = (0..150_000).map(|n| format!("\"k{n}\":{n}")).collect();
+                format!("{{{}}}", members.join(","))
+            },
+            Some("larger than searchd's JSON"),
+        ),
+    ] {
+        add(name, (stamped(&format!(r#""message":"{name}","n":{value}"#)), stored(name, why)));
+    }
     add("100,000 levels", same(&deep(100_000), Some("not a JSON object")));
     add("nothing", same("", Some("not a JSON object")));
     add("an empty object", same("{}", Some("no message")));

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::config::{Index, SearchText};
 use crate::ingest::statements::Slot;
 use crate::record::{self, ERROR_COLUMN, MAX_BODY, Record};
-use crate::sphinx::json::Columns;
+use crate::sphinx::json::{Columns, TooDeep};
 use crate::sphinx::sphinxql::Document;
 use crate::sphinx::{DocId, text};
 use crate::time::Ts;
@@ -40,33 +40,42 @@ impl Writer {
     }
 
     /// Appends the record's tuple, or says why there cannot be one. Nesting that no JSON parser should take makes the
-    /// whole body the message.
+    /// whole body the message; columns that searchd's JSON has no room for are kept as text alone.
     pub fn write(&mut self, record: &Record, body: &[u8], id: DocId, digest: i64, slot: Slot) -> Result<(), String> {
-        if !self.columns(record) {
+        let (text, large);
+        let (mut record, mut fits) = (record, self.columns(record, true));
+        if fits == Err(TooDeep) {
             let why = "not a JSON object: nested too deep".to_owned();
-            let record = Record::of_text(String::from_utf8_lossy(body), record.ts, why);
-            self.columns(&record);
-            return self.tuple(&record, id, digest, slot);
+            text = Record::of_text(String::from_utf8_lossy(body), record.ts, why);
+            (record, fits) = (&text, self.columns(&text, true));
+        }
+        if fits == Ok(false) {
+            large = record.clone().with_problem("columns larger than searchd's JSON may be: filters do not find them");
+            record = &large;
+            self.columns(record, false).map_err(|TooDeep| "nested too deep".to_owned())?;
         }
         self.tuple(record, id, digest, slot)
     }
 
-    fn columns(&mut self, record: &Record) -> bool {
+    /// Whether searchd has room for them in `js`; where they are not to be there, it holds what was wrong alone.
+    fn columns(&mut self, record: &Record, in_js: bool) -> Result<bool, TooDeep> {
         let mut columns = Columns::new(&mut self.js, &mut self.exact);
         for (key, value) in &record.columns {
-            if columns.add(key, value).is_err() {
-                return false;
-            }
+            columns.add(key, value)?;
         }
         // a string attribute keeps no zero byte: such a message is a column too
         if record.message.contains('\0') && !record.columns.iter().any(|(key, _)| *key == self.message_key) {
             columns.add_text(&self.message_key, &record.message);
         }
+        if !in_js {
+            columns.leave_to_exact();
+        }
         if let Some(error) = &record.error {
             columns.add_text(ERROR_COLUMN, error);
         }
+        let fit = columns.fit();
         columns.end();
-        true
+        Ok(fit)
     }
 
     fn tuple(&mut self, record: &Record, id: DocId, digest: i64, slot: Slot) -> Result<(), String> {

@@ -3,12 +3,25 @@
 //! A column arrives as JSON text and is to be read back equal. Sphinx gives doubles back with six decimals, integers
 //! only within 64 bits, `1e30` with bytes of its own memory, control characters raw. So two texts are written of each
 //! record's columns: `js`, which Sphinx parses for filters and which is safe for it, and `exact`, the text as sent, which
-//! is stored only when `js` would not be read back to it.
+//! is stored only when `js` would not be read back to it. What searchd's parser has no room for is empty in `js`: an object
+//! or a list that lies too deep, or, where all columns are too large, everything but `alco_error`.
 //!
 //! Invariant: `read_back` of what searchd prints for `js` has the values that were sent, or `exact` is not empty.
 
-/// Deeper nesting is not taken as JSON (product); searchd itself refuses 400.
+/// Deeper nesting is not taken as JSON (product).
 pub const MAX_DEPTH: usize = 128;
+
+/// How many tokens may wait for their end in searchd's parser: it is seen to take 195 and to refuse 196 ("memory
+/// exhausted"). An object waits with three for its first member and with five for another (`{ members , key :`), a list with
+/// one or three.
+const OPEN_TOKENS: usize = 190;
+
+/// Bytes of a record's columns in searchd's own form: above 2 MiB it refuses them ("data exceeds 0x400000 bytes"); a KiB is
+/// left for what it adds.
+const JSON_ROOM: usize = (2 << 20) - 1024;
+
+/// Bytes that a value takes in that form, at most, beyond those of its text.
+const VALUE_OVERHEAD: usize = 8;
 
 /// Doubles from here on are printed by searchd with more digits than its buffer holds.
 const TOO_LARGE: f64 = 1e15;
@@ -19,6 +32,8 @@ pub struct Columns<'a> {
     js: &'a mut String,
     exact: &'a mut String,
     kept: bool,
+    /// in `js`, with all that is nested
+    values: usize,
 }
 
 /// JSON that no parser should be asked to take.
@@ -32,7 +47,7 @@ impl<'a> Columns<'a> {
         js.push('{');
         exact.clear();
         exact.push('{');
-        Columns { js, exact, kept: true }
+        Columns { js, exact, kept: true, values: 0 }
     }
 
     pub fn add(&mut self, key: &str, value: &str) -> Result<(), TooDeep> {
@@ -43,7 +58,9 @@ impl<'a> Columns<'a> {
         }
         self.kept &= plain_string(key, self.js);
         self.js.push(':');
-        self.kept &= Writer { text: value, at: 0, out: self.js }.value(0)?;
+        let mut writer = Writer { text: value, at: 0, out: self.js, values: 0 };
+        self.kept &= writer.value(0, 5)?;
+        self.values += writer.values;
         quoted(key, self.exact);
         self.exact.push(':');
         self.exact.push_str(value);
@@ -55,6 +72,17 @@ impl<'a> Columns<'a> {
         let mut value = String::with_capacity(text.len() + 2);
         quoted(text, &mut value);
         self.add(key, &value).expect("a string has no depth");
+    }
+
+    /// Whether searchd has room for them.
+    pub fn fit(&self) -> bool {
+        self.js.len() + VALUE_OVERHEAD * self.values <= JSON_ROOM
+    }
+
+    /// From here on `js` has none of the columns that were added: they are in `exact` alone.
+    pub fn leave_to_exact(&mut self) {
+        self.js.truncate(1);
+        (self.kept, self.values) = (false, 0);
     }
 
     pub fn end(self) {
@@ -107,6 +135,7 @@ struct Writer<'t, 'o> {
     text: &'t str,
     at: usize,
     out: &'o mut String,
+    values: usize,
 }
 
 impl Writer<'_, '_> {
@@ -120,14 +149,25 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<bool, TooDeep> {
+    /// `open` tokens wait for this value in searchd's parser.
+    fn value(&mut self, depth: usize, open: usize) -> Result<bool, TooDeep> {
         if depth > MAX_DEPTH {
             return Err(TooDeep);
         }
         self.skip_space();
+        self.values += 1;
+        let from = self.out.len();
         let kept = match self.peek() {
-            b'{' => self.object(depth)?,
-            b'[' => self.array(depth)?,
+            opening @ (b'{' | b'[') => {
+                let kept = if opening == b'{' { self.object(depth, open)? } else { self.array(depth, open)? };
+                // room for one more member, which is a scalar
+                let fits = open + 6 <= OPEN_TOKENS;
+                if !fits {
+                    self.out.truncate(from);
+                    self.out.push_str(if opening == b'{' { "{}" } else { "[]" });
+                }
+                kept && fits
+            }
             b'"' => self.string(),
             b'-' | b'0'..=b'9' => self.number(),
             _ => self.word(),
@@ -136,8 +176,9 @@ impl Writer<'_, '_> {
         Ok(kept)
     }
 
-    fn object(&mut self, depth: usize) -> Result<bool, TooDeep> {
+    fn object(&mut self, depth: usize, open: usize) -> Result<bool, TooDeep> {
         let mut kept = true;
+        let mut is_first = true;
         let mut keys: Vec<&str> = Vec::new();
         let text = self.text;
         self.copy_byte();
@@ -151,7 +192,8 @@ impl Writer<'_, '_> {
             keys.push(key);
             self.skip_space();
             self.copy_byte(); // :
-            kept &= self.value(depth + 1)?;
+            kept &= self.value(depth + 1, open + if is_first { 3 } else { 5 })?;
+            is_first = false;
             if self.peek() == b',' {
                 self.copy_byte();
                 self.skip_space();
@@ -166,12 +208,13 @@ impl Writer<'_, '_> {
         Ok(kept)
     }
 
-    fn array(&mut self, depth: usize) -> Result<bool, TooDeep> {
-        let mut kept = true;
+    fn array(&mut self, depth: usize, open: usize) -> Result<bool, TooDeep> {
+        let (mut kept, mut is_first) = (true, true);
         self.copy_byte();
         self.skip_space();
         while self.peek() != b']' {
-            kept &= self.value(depth + 1)?;
+            kept &= self.value(depth + 1, open + if is_first { 1 } else { 3 })?;
+            is_first = false;
             if self.peek() == b',' {
                 self.copy_byte();
             }
@@ -325,6 +368,42 @@ mod tests {
         let (mut js, mut exact) = (String::new(), String::new());
         assert_eq!(Columns::new(&mut js, &mut exact).add("k", &deep(MAX_DEPTH)), Ok(()));
         assert_eq!(Columns::new(&mut js, &mut exact).add("k", &deep(MAX_DEPTH + 2)), Err(TooDeep));
+    }
+
+    #[test]
+    fn what_lies_too_deep_for_searchd_is_empty_in_js() {
+        // each level as the first member, and as the second
+        for (open, close, empty, tokens) in
+            [("{\"a\":", "}", "{}", 3), ("{\"a\":0,\"b\":", "}", "{}", 5), ("[", "]", "[]", 1), ("[0,", "]", "[]", 3)]
+        {
+            let levels = (OPEN_TOKENS - 6 - 5) / tokens + 1;
+            let nested = |levels: usize, inner: &str| format!("{}{inner}{}", open.repeat(levels), close.repeat(levels));
+            if levels <= MAX_DEPTH {
+                check(&nested(levels, "1"), &nested(levels, "1"), true);
+                check(&nested(levels + 1, "1"), &nested(levels, empty), false);
+            }
+        }
+    }
+
+    #[test]
+    fn columns_that_searchd_has_no_room_for_are_in_exact_alone() {
+        let (mut js, mut exact) = (String::new(), String::new());
+        for (value, fits) in [
+            (format!("\"{}\"", "x".repeat(2_000_000)), true),
+            (format!("\"{}\"", "x".repeat(2 << 20)), false),
+            (format!("[{}1]", "1,".repeat(200_000)), true),
+            (format!("[{}1]", "1,".repeat(500_000)), false),
+        ] {
+            let mut columns = Columns::new(&mut js, &mut exact);
+            columns.add("k", &value).expect("not deep");
+            assert_eq!(columns.fit(), fits, "{value:.9}");
+        }
+        let mut columns = Columns::new(&mut js, &mut exact);
+        columns.add("k", "1").expect("not deep");
+        columns.leave_to_exact();
+        columns.add_text("why", "too large");
+        columns.end();
+        assert_eq!((&*js, &*exact), (r#"{"why":"too large"}"#, r#"{"k":1,"why":"too large"}"#));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Config;
 use crate::ingest::broker::publisher::Publisher;
-use crate::record::MAX_BODY;
+use crate::record::{MAX_BODY, without_mark};
 use crate::time::Ts;
 
 /// Records on their way without an answer of the broker: enough to keep it busy, and what one has to send again if the
@@ -88,10 +88,11 @@ fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &
             }
             continue;
         }
+        let line = without_mark(&line);
         match options.json {
             true if line.iter().all(u8::is_ascii_whitespace) => continue,
-            true => publisher.publish(&options.routing_key, &line)?,
-            false => publisher.publish(&options.routing_key, record.of(&line, clock()).as_bytes())?,
+            true => publisher.publish(&options.routing_key, line)?,
+            false => publisher.publish(&options.routing_key, record.of(line, clock()).as_bytes())?,
         }
         publisher.wait(WINDOW)?;
         bar.set_message(format!("{} lines", publisher.published()));
