@@ -119,7 +119,7 @@ impl Searcher {
             None => true,
         };
         let take = |ts: Ts, columns: &str| tally.take(ts, columns);
-        let checked = few && self.each_checked(&plan, Of::Perhaps, read, &checking, take)?;
+        let checked = few && self.each_checked(&plan, &Of::CHECKED, read, &checking, take)?;
         let rest = if checked { Of::Surely } else { Of::Candidates };
         Figures::new(self, plan, scope, tally, Some(rest))
     }
@@ -135,18 +135,23 @@ impl Searcher {
     pub fn count_all(&self, query: &Query, scope: &Scope) -> Result<(u64, Vec<String>), SearchError> {
         let plan = self.plan(query, scope)?;
         let (mut count, most) = (0, query.limit.map_or(u64::MAX, |limit| limit.get() as u64));
-        let manner = Manner { backwards: false, of: Of::Perhaps, read: Read::Place, hint: ALL };
-        let mut walk = self.walk(&plan, manner, None, Until::default());
-        while count < most && matches!(walk.next()?, Step::Hit(_)) {
-            count += 1;
+        let mut missing: Vec<String> = Vec::new();
+        for of in Of::CHECKED {
+            let manner = Manner { backwards: false, of, read: Read::Place, hint: ALL };
+            let mut walk = self.walk(&plan, manner, None, Until::default());
+            while count < most && matches!(walk.next()?, Step::Hit(_)) {
+                count += 1;
+            }
+            missing.extend(walk.warnings);
         }
-        let mut missing: Vec<String> = walk.warnings.into_iter().collect();
         for (_, slice, narrowing) in plan.asked(Of::Surely) {
             match groups(&self.pool, slice, narrowing, "COUNT(*) AS n", "", 1) {
                 Ok(rows) => count += number(&rows),
                 Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
             }
         }
+        missing.sort();
+        missing.dedup();
         Ok((count.min(most), missing))
     }
 
@@ -164,7 +169,7 @@ impl Searcher {
     /// How many documents have to be checked. None: as good as all there are, or more than can be counted in time.
     fn to_check(&self, plan: &Plan, scope: &Scope) -> Result<Option<u64>, SearchError> {
         let mut candidates = 0;
-        for (_, slice, narrowing) in plan.asked(Of::Perhaps) {
+        for (_, slice, narrowing) in Of::CHECKED.into_iter().flat_map(|of| plan.asked(of)) {
             if narrowing.is_nothing() || scope.is_over() {
                 return Ok(None);
             }
@@ -193,20 +198,24 @@ impl Searcher {
     fn each_checked(
         &self,
         plan: &Plan,
-        of: Of,
+        of: &[Of],
         read: Read,
         scope: &Scope,
         mut take: impl FnMut(Ts, &str),
     ) -> Result<bool, SearchError> {
-        let manner = Manner { backwards: plan.newest_first, of, read, hint: ALL };
-        let mut walk = self.walk(plan, manner, None, Until::over(scope));
-        loop {
-            match walk.next()? {
-                Step::Hit(hit) => take(hit.place.ts, &hit.record.columns),
-                Step::End => return Ok(walk.warnings.is_empty()),
-                Step::Late(_) => return Ok(false),
+        let mut all = true;
+        for &of in of {
+            let manner = Manner { backwards: plan.newest_first, of, read, hint: ALL };
+            let mut walk = self.walk(plan, manner, None, Until::over(scope));
+            loop {
+                match walk.next()? {
+                    Step::Hit(hit) => take(hit.place.ts, &hit.record.columns),
+                    Step::End => break all &= walk.warnings.is_empty(),
+                    Step::Late(_) => return Ok(false),
+                }
             }
         }
+        Ok(all)
     }
 }
 
@@ -278,7 +287,7 @@ impl<'a> Figures<'a> {
             let mut told = Counts::new();
             let checking = self.scope.at_most(self.scope.counting);
             let take = |_: Ts, columns: &str| column::take(columns, column, &mut told);
-            exact = self.searcher.each_checked(&self.plan, Of::Candidates, Read::Columns, &checking, take)?;
+            exact = self.searcher.each_checked(&self.plan, &[Of::Candidates], Read::Columns, &checking, take)?;
             counts.retain(|value, _| !exact && !value.contains(ALTERED));
             for (value, n) in told {
                 counts.entry(value).or_insert(n);

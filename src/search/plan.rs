@@ -12,7 +12,7 @@ use crate::search::pattern::Pattern;
 use crate::search::query::{Filter, Order, Query, Within};
 use crate::sphinx::conf::PAIRS;
 use crate::sphinx::daily::{day_index, days_within};
-use crate::sphinx::select::{Field, Narrowing, matching, told};
+use crate::sphinx::select::{Field, Narrowing, Told, matching, told};
 use crate::sphinx::text::{Ask, Decided, INFIX};
 use crate::time::{Range, Ts};
 
@@ -47,13 +47,14 @@ struct Has {
     columns: bool,
 }
 
-/// What a day index is asked for. Invariant: a match is in `surely`, where all are matches, or in `perhaps`, where each has to
-/// be checked, and never in both.
+/// What a day index is asked for. Invariant: a match is in `surely`, where all are matches, or in `perhaps` or `unsure`,
+/// where each has to be checked, and never in two of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Asked {
     candidates: Narrowing,
     surely: Option<Narrowing>,
     perhaps: Option<Narrowing>,
+    unsure: Option<Narrowing>,
     stream: Narrowing,
 }
 
@@ -64,10 +65,17 @@ pub enum Of {
     Candidates,
     /// those that match without being checked
     Surely,
-    /// the other candidates
+    /// the other candidates, but for the unsure
     Perhaps,
+    /// those whose message matches, and searchd is not sure of their columns
+    Unsure,
     /// the stream that is searched: the pattern is left out
     Stream,
+}
+
+impl Of {
+    /// All that have to be checked.
+    pub const CHECKED: [Of; 2] = [Of::Perhaps, Of::Unsure];
 }
 
 /// The part of a range that one day index holds.
@@ -97,10 +105,10 @@ impl Plan {
     pub fn new(query: &Query, indexes: &[&Index], served: &Served, now: Ts, zone: &TimeZone) -> Result<Plan, String> {
         let pattern = Pattern::new(query)?;
         let on: Vec<&Filter> = query.filters.iter().filter(|filter| !filter.off).collect();
-        let filters = Filters::new(on.iter().copied().filter(|filter| !told(filter).exact))?;
+        let filters = Filters::new(on.iter().copied().filter(|filter| !told(filter).is_exact()))?;
         let range = query.range(now, zone);
         let all = query.within == Within::All;
-        let question = Question { pattern: &pattern, all, filters: &on, unchecked: filters.is_empty() };
+        let question = Question { pattern: &pattern, all, filters: &on };
         let source = |index: &&Index| SourcePlan::new(index, &question, served, range, now);
         Ok(Plan {
             filters,
@@ -135,8 +143,6 @@ struct Question<'a> {
     pattern: &'a Pattern,
     all: bool,
     filters: &'a [&'a Filter],
-    /// the conditions on columns decide
-    unchecked: bool,
 }
 
 impl Question<'_> {
@@ -153,7 +159,7 @@ impl Question<'_> {
 
     /// What an index of that kind is asked for.
     fn asked(&self, index: &Index, has: Has) -> Asked {
-        let Question { pattern, all, filters, unchecked } = *self;
+        let Question { pattern, all, filters } = *self;
         let able = |ask: &Ask| if has.pairs { ask.clone() } else { ask.clone().with_infix(INFIX + 1) };
         let is_able = |ask: &Ask| able(ask) == *ask;
         let field = match (all, index.search) {
@@ -169,26 +175,39 @@ impl Question<'_> {
             let own = self.own_fields(index);
             beside.extend(own.map(|(name, filter)| (Field::Own(name), able(&asking_filter(filter)))));
         }
-        let conditions: Vec<String> = filters.iter().filter_map(|filter| told(filter).condition).collect();
-        let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>| Narrowing {
+        let told: Vec<Told> = filters.iter().map(|filter| told(filter)).collect();
+        let conditions: Vec<String> = told.iter().filter_map(|told| told.condition.clone()).collect();
+        let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>, conditions: &[String]| Narrowing {
             matching: matching(&[asked, &beside].concat(), without),
-            conditions: conditions.clone(),
+            conditions: conditions.to_vec(),
         };
         let message = |ask: &Ask| [(Field::Message, ask.clone())];
-        let candidates = narrowing(of_pattern.as_slice(), None);
-        let stream = narrowing(&[], None);
-        let decided = pattern.decided().filter(|decided| {
-            !all && unchecked && is_able(&decided.surely) && decided.perhaps.as_ref().is_none_or(is_able)
-        });
-        let (surely, perhaps) = match decided {
-            Some(Decided { surely, perhaps }) => (
-                Some(narrowing(&message(surely), None)),
-                perhaps.as_ref().map(|perhaps| narrowing(&message(perhaps), Some(surely))),
-            ),
-            None if unchecked && pattern.is_empty() => (Some(candidates.clone()), None),
-            None => (None, Some(candidates.clone())),
+        let candidates = narrowing(of_pattern.as_slice(), None, &conditions);
+        let stream = narrowing(&[], None, &conditions);
+        let undecided = Asked { surely: None, perhaps: Some(candidates.clone()), unsure: None, candidates, stream };
+        let Some(sure) = told.iter().map(|told| told.sure.clone()).collect::<Option<Vec<String>>>() else {
+            return undecided;
         };
-        Asked { candidates, surely, perhaps, stream }
+        // by the message alone: matches, and what may be some
+        let (surely, perhaps) = match pattern.decided() {
+            _ if pattern.is_empty() => (of_pattern, None),
+            Some(Decided { surely, perhaps }) if !all && is_able(surely) && perhaps.as_ref().is_none_or(is_able) => {
+                let beside_surely = |perhaps| narrowing(&message(perhaps), Some(surely), &conditions);
+                (Some((Field::Message, surely.clone())), perhaps.as_ref().map(beside_surely))
+            }
+            _ => return undecided,
+        };
+        let of_message = |conditions: &[String]| narrowing(surely.as_slice(), None, conditions);
+        // exact filters are sure of everything
+        let unsure: Vec<String> =
+            told.iter().zip(&sure).filter(|(told, _)| !told.is_exact()).map(|(_, sure)| format!("({sure})")).collect();
+        let not_sure = (!unsure.is_empty()).then(|| format!("({})=0", unsure.join(" AND ")));
+        Asked {
+            surely: Some(of_message(&sure)),
+            unsure: not_sure.map(|not_sure| of_message(&[conditions.as_slice(), &[not_sure]].concat())),
+            perhaps,
+            ..undecided
+        }
     }
 }
 
@@ -222,6 +241,7 @@ impl SourcePlan {
             Of::Candidates => Some(&asked.candidates),
             Of::Surely => asked.surely.as_ref(),
             Of::Perhaps => asked.perhaps.as_ref(),
+            Of::Unsure => asked.unsure.as_ref(),
             Of::Stream => Some(&asked.stream),
         }
     }

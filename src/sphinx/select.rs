@@ -2,7 +2,9 @@
 //!
 //! Invariant: a condition on a column is never narrower than what the filter accepts (`search::filter`). Where searchd's
 //! JSON cannot tell, it is wider: `js` has U+FFFD for control characters, `IN` with integers can crash 2.2.11 (it takes
-//! them for places of strings), `=` compares 32 bits, DOUBLE() has the precision of a float.
+//! them for places of strings), `=` compares 32 bits, DOUBLE() has the precision of a float, and `IN` with texts finds in an
+//! array of integers the lengths of these texts. `(path='')` and `ANY(x='' FOR x IN path)` crash 2.x on texts of 193 bytes
+//! or more, so texts are compared by `IN` alone.
 
 use std::fmt::Write;
 
@@ -230,46 +232,63 @@ fn expression(ask: &Ask, out: &mut String) {
 pub struct Told {
     /// 1 for every document that the filter accepts; None if searchd cannot tell
     pub condition: Option<String>,
-    /// and for no other
-    pub exact: bool,
+    /// 1 for no other document; None if searchd is never sure
+    pub sure: Option<String>,
+}
+
+impl Told {
+    fn exactly(condition: String) -> Told {
+        Told { condition: Some(condition.clone()), sure: Some(condition) }
+    }
+
+    fn perhaps(condition: Option<String>) -> Told {
+        Told { condition, sure: None }
+    }
+
+    /// Whether the condition is the filter: what it gives need not be checked.
+    pub fn is_exact(&self) -> bool {
+        self.sure.is_some() && self.sure == self.condition
+    }
 }
 
 pub fn told(filter: &Filter) -> Told {
     let paths = paths(&filter.column);
     if paths.is_empty() {
-        return Told { condition: None, exact: false };
+        return Told::perhaps(None);
     }
-    let any = |one: &dyn Fn(&str) -> String| Some(paths.iter().map(|path| one(path)).collect::<Vec<_>>().join(" OR "));
+    let any = |one: &dyn Fn(&str) -> String| paths.iter().map(|path| one(path)).collect::<Vec<_>>().join(" OR ");
     let all = |one: &dyn Fn(&str) -> String| {
-        Some(paths.iter().map(|path| format!("({})", one(path))).collect::<Vec<_>>().join(" AND "))
+        paths.iter().map(|path| format!("({})", one(path))).collect::<Vec<_>>().join(" AND ")
     };
     let there = |path: &str| format!("{path} IS NOT NULL");
     match &filter.is {
         Condition::In(values) => {
             let plain = values.iter().all(|value| is_plain(value));
-            Told { condition: any(&|path| one_of(path, values)), exact: plain }
+            let texts: Vec<&String> = values.iter().collect();
+            Told {
+                condition: Some(any(&|path| one_of(path, values))),
+                sure: plain.then(|| any(&|path| format!("({})", has_text(path, &texts)))),
+            }
         }
         Condition::NotIn(values) => {
             // of numbers and altered strings searchd is not sure enough to leave a document out
-            let sure: Vec<&String> = values.iter().filter(|value| is_sure(value)).collect();
-            match sure.is_empty() {
-                true => Told { condition: None, exact: false },
-                false => Told {
-                    condition: all(&|path| format!("IN({path},{})=0 OR {path} IS NULL", strings(&sure))),
-                    exact: values.iter().all(|value| is_plain(value)),
-                },
+            let certain: Vec<&String> = values.iter().filter(|value| is_sure(value)).collect();
+            if certain.is_empty() {
+                return Told::perhaps(None);
+            }
+            let lacks = |path: &str| format!("IN({path},{})=0 OR {path} IS NULL", strings(&certain));
+            Told {
+                condition: Some(all(&|path| format!("{} OR {}", lacks(path), begins_with_number(path)))),
+                sure: values.iter().all(|value| is_plain(value)).then(|| all(&lacks)),
             }
         }
-        Condition::Exists(true) => Told { condition: any(&there), exact: true },
-        Condition::Exists(false) => Told { condition: all(&|path| format!("{path} IS NULL")), exact: true },
-        Condition::Like(_) => Told { condition: any(&there), exact: false },
-        Condition::Compare(comparison, number) => Told {
-            condition: any(&|path| match number.abs() < TOO_LARGE {
-                true => compare(path, *comparison, *number),
-                false => there(path),
-            }),
-            exact: false,
-        },
+        Condition::Exists(true) => Told::exactly(any(&there)),
+        Condition::Exists(false) => Told::exactly(all(&|path| format!("{path} IS NULL"))),
+        Condition::Like(_) => Told::perhaps(Some(any(&there))),
+        Condition::Compare(comparison, number) => Told::perhaps(Some(any(&|path| match number.abs() < TOO_LARGE {
+            true => compare(path, *comparison, *number),
+            false => there(path),
+        }))),
     }
 }
 
@@ -308,7 +327,7 @@ pub fn first_is(paths: &[String], values: &[Vec<String>], wanted: impl Fn(&str) 
         if wanted.is_empty() {
             continue;
         }
-        let mut part = format!("{path} IS NOT NULL AND (IN({path},{})", strings(&wanted));
+        let mut part = format!("{path} IS NOT NULL AND (({})", has_text(path, &wanted));
         for number in wanted.iter().filter_map(|value| value.parse::<i32>().ok()) {
             let _ = write!(part, " OR {path}={number}");
         }
@@ -346,6 +365,16 @@ fn strings(values: &[&String]) -> String {
     out
 }
 
+/// An array whose first element is a number, or is not empty itself: 2.x may find the length of a text in an array of integers.
+fn begins_with_number(path: &str) -> String {
+    format!("LENGTH({path}[0])>0")
+}
+
+/// A text, or an array with it that begins with none of what `begins_with_number` tells.
+fn has_text(path: &str, texts: &[&String]) -> String {
+    format!("IN({path},{}) AND LENGTH({path}[0])=0", strings(texts))
+}
+
 /// An array of several elements, or of one that is not null.
 fn array(path: &str) -> String {
     format!("LENGTH({path})>1 OR {path}[0] IS NOT NULL")
@@ -381,14 +410,14 @@ fn one_of(path: &str, values: &[String]) -> String {
     out
 }
 
-/// Numbers as floats, so the border gives way a little; any string, since it may be a number's.
+/// Numbers as floats, so the border gives way a little; any string (its LENGTH is 0), since it may be a number's.
 fn compare(path: &str, comparison: Comparison, number: f64) -> String {
     let slack = number.abs() * 1e-6 + 1e-5;
     let test = match comparison {
         Comparison::Gt | Comparison::Gte => format!("DOUBLE({path})>={:.6}", number - slack),
         Comparison::Lt | Comparison::Lte => format!("DOUBLE({path})<={:.6}", number + slack),
     };
-    format!("({path} IS NOT NULL AND ({test} OR ({path}='')=0 OR {}))", array(path))
+    format!("({path} IS NOT NULL AND ({test} OR LENGTH({path})=0 OR {}))", array(path))
 }
 
 #[cfg(test)]
@@ -397,35 +426,52 @@ mod tests {
     use crate::search::query::Query;
     use crate::time::Ts;
 
-    #[track_caller]
-    fn check(filter: &str, condition: &str, exact: bool) {
+    fn told_of(filter: &str) -> Told {
         let query = Query::from_url(vec!["web".parse().expect("a name")], filter).expect(filter);
-        let told = told(&query.filters[0]);
-        assert_eq!((told.condition.unwrap_or_default(), told.exact), (condition.to_owned(), exact), "{filter}");
+        told(&query.filters[0])
+    }
+
+    #[track_caller]
+    fn check(filter: &str, condition: &str, sure: &str) {
+        let told = told_of(filter);
+        let got = (told.condition.unwrap_or_default(), told.sure.unwrap_or_default());
+        assert_eq!(got, (condition.to_owned(), sure.to_owned()), "{filter}");
     }
 
     #[test]
     fn conditions_are_never_narrower_than_the_filter() {
-        check("level=A&level=B", "IN(js['level'],'A','B')", true);
-        check("a.b=x", "IN(js['a.b'],'x') OR IN(js['a']['b'],'x')", true);
+        check("level=A&level=B", "IN(js['level'],'A','B')", "(IN(js['level'],'A','B') AND LENGTH(js['level'][0])=0)");
+        check(
+            "a.b=x",
+            "IN(js['a.b'],'x') OR IN(js['a']['b'],'x')",
+            "(IN(js['a.b'],'x') AND LENGTH(js['a.b'][0])=0) OR (IN(js['a']['b'],'x') AND LENGTH(js['a']['b'][0])=0)",
+        );
         check(
             "status=200",
             "IN(js['status'],'200') OR js['status']=200 OR LENGTH(js['status'])>1 OR js['status'][0] IS NOT NULL",
-            false,
+            "",
         );
-        check("x=a%01b", "IN(js['x'],'a\u{fffd}b')", false);
-        check("x__not=a,5", "(IN(js['x'],'a','5')=0 OR js['x'] IS NULL)", false);
-        check("x__not=%01", "", false);
-        check("x__exists=0", "(js['x'] IS NULL)", true);
-        check("x__like=a", "js['x'] IS NOT NULL", false);
+        check("x=a%01b", "IN(js['x'],'a\u{fffd}b')", "");
+        check(
+            "x__not=a",
+            "(IN(js['x'],'a')=0 OR js['x'] IS NULL OR LENGTH(js['x'][0])>0)",
+            "(IN(js['x'],'a')=0 OR js['x'] IS NULL)",
+        );
+        check("x__not=a,5", "(IN(js['x'],'a','5')=0 OR js['x'] IS NULL OR LENGTH(js['x'][0])>0)", "");
+        check("x__not=%01", "", "");
+        check("x__exists=0", "(js['x'] IS NULL)", "(js['x'] IS NULL)");
+        check("x__like=a", "js['x'] IS NOT NULL", "");
         check(
             "x__gt=1.5",
-            "(js['x'] IS NOT NULL AND (DOUBLE(js['x'])>=1.499988 OR (js['x']='')=0 OR LENGTH(js['x'])>1 OR \
+            "(js['x'] IS NOT NULL AND (DOUBLE(js['x'])>=1.499988 OR LENGTH(js['x'])=0 OR LENGTH(js['x'])>1 OR \
              js['x'][0] IS NOT NULL))",
-            false,
+            "",
         );
-        check("x__lt=1e300", "js['x'] IS NOT NULL", false);
-        check("a.b.c.d.e=x", "", false);
+        check("x__lt=1e300", "js['x'] IS NOT NULL", "");
+        check("a.b.c.d.e=x", "", "");
+        for (filter, exact) in [("x__exists=1", true), ("x=a", false), ("x__not=a", false), ("x__like=a", false)] {
+            assert_eq!(told_of(filter).is_exact(), exact, "{filter}");
+        }
     }
 
     #[test]
@@ -445,7 +491,8 @@ mod tests {
 
     #[test]
     fn nothing_hostile_leaves_its_quotes() {
-        check("x'%5D)=a'b%5C", r"IN(js['x\'])'],'a\'b\\')", true);
+        let condition = r"IN(js['x\'])'],'a\'b\\')";
+        check("x'%5D)=a'b%5C", condition, &format!("({condition} AND LENGTH({}[0])=0)", r"js['x\'])']"));
     }
 
     #[test]
