@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Exit, wrong};
 use crate::config::IndexName;
+use crate::search::link::split_list;
 use crate::search::query::{Context, Filter, Format, MAX_CONTEXT, Mode, Order, Query, Within};
 use crate::term::grep::{Form, Options, Output};
 use crate::time::{self, When};
@@ -232,7 +233,7 @@ impl Grep {
             }
         }
         if let Some(columns) = &self.columns {
-            query.columns = Some(columns.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect());
+            query.columns = Some(split_list(columns).into_iter().filter(|name| !name.is_empty()).collect());
         }
         Ok(Options {
             query,

@@ -10,6 +10,7 @@ use super::reply::Reply;
 use super::{Asker, Site};
 use crate::columns::Columns;
 use crate::config::Index;
+use crate::search::filter::Apart;
 use crate::search::query::{Order, Query};
 use crate::time::{Day, Ts, When};
 use crate::values::OFFERED_VALUES;
@@ -32,7 +33,9 @@ pub fn columns_page(site: &Site, list: &str, text: &str, asker: &Asker, now: Ts)
     match site.searcher.page(&newest, &scope) {
         Ok(page) => {
             for (name, value) in hits(&page).flat_map(|hit| Columns::parse(&hit.record.columns).flat(1)) {
-                examples.entry(name).or_insert_with(|| value.text());
+                if !settings.iter().any(|index| Apart::of(index).has(&name)) {
+                    examples.entry(name).or_insert_with(|| value.text());
+                }
             }
         }
         Err(error) => warnings.push(format!("no examples: {}", why(error))),
@@ -40,7 +43,7 @@ pub fn columns_page(site: &Site, list: &str, text: &str, asker: &Asker, now: Ts)
 
     let mut seen: HashMap<String, Option<i64>> = examples.keys().map(|name| (name.clone(), None)).collect();
     for index in &settings {
-        match site.remembered(|values| values.columns(&index.name)) {
+        match site.columns_seen(index) {
             Some(columns) => {
                 for (name, when) in columns {
                     let last = seen.entry(name).or_default();

@@ -338,7 +338,7 @@ fn column_values(
 fn other_columns(site: &Site, settings: &[&Index], shown: &[String]) -> Vec<String> {
     let mut others: Vec<String> = Vec::new();
     for index in settings {
-        let seen = site.remembered(|values| values.columns(&index.name)).unwrap_or_default();
+        let seen = site.columns_seen(index).unwrap_or_default();
         let apart =
             |column: &String| index.hidden.contains(column) || index.context.contains(column) || shown.contains(column);
         others.extend(seen.into_iter().map(|(column, _)| column).filter(|column| !apart(column)));

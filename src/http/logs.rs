@@ -192,7 +192,7 @@ struct Column {
 pub fn columns(site: &Site, list: &str) -> Answer {
     let mut seen: BTreeMap<String, i64> = BTreeMap::new();
     for index in settings(site, list)? {
-        let columns = site.remembered(|values| values.columns(&index.name));
+        let columns = site.columns_seen(index);
         let columns = columns.ok_or_else(|| Refusal::Away("Redis, which knows the columns, is away".to_owned()))?;
         for (name, when) in columns {
             let last = seen.entry(name).or_default();

@@ -37,8 +37,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use percent_encoding::percent_decode_str;
 use tiny_http::{Header, Method, Request, Response};
 
-use crate::config::Config;
+use crate::config::{Config, Index};
 use crate::metrics::Metrics;
+use crate::search::filter::Apart;
 use crate::search::{Searcher, Waits};
 use crate::time::Ts;
 use crate::values::Values;
@@ -99,6 +100,15 @@ impl Site {
             stop,
             config,
         })
+    }
+
+    /// The columns that were seen in an index, each with the second it was last seen; without its time and message, which every
+    /// record has. None: Redis is away.
+    pub fn columns_seen(&self, index: &Index) -> Option<Vec<(String, i64)>> {
+        let mut columns = self.remembered(|values| values.columns(&index.name))?;
+        let apart = Apart::of(index);
+        columns.retain(|(name, _)| !apart.has(name));
+        Some(columns)
     }
 
     /// What Redis remembers. Pages do without, so while it is away they do not wait for it one after the other.

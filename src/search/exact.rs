@@ -4,13 +4,15 @@
 use fastrand::Rng;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
+use crate::config::Config;
 use crate::record::each_text;
-use crate::search::filter::Filters;
+use crate::search::filter::{Apart, Filters, Looked};
 use crate::search::narrow::asking_filter;
 use crate::search::pattern::Pattern;
 use crate::search::query::{Condition, Filter, Mode, Query, Within};
 use crate::sphinx::text::Ask;
 use crate::sphinx::text::tests::{matches, prepared, written};
+use crate::time::Ts;
 
 /// Letters and signs that tokenizers, foldings and word boundaries do not agree about.
 const ALPHABETS: &[&str] = &[
@@ -225,6 +227,7 @@ fn what_a_pattern_matches_the_index_gives() {
 #[test]
 fn what_a_filter_accepts_the_index_gives() {
     let mut generator = Generator(Rng::with_seed(8));
+    let apart = Apart::of(&Config::default().indexes[0]);
     let (mut accepted, mut narrowed) = (0, 0);
     for _ in 0..cases() / 4 {
         let text = generator.text();
@@ -249,7 +252,8 @@ fn what_a_filter_accepts_the_index_gives() {
         };
         let filter = Filter { column: "k".to_owned(), is, off: false };
         let columns = serde_json::json!({"k": value}).to_string();
-        if Filters::new([&filter]).expect("a filter").accept(&columns) {
+        let looked = Looked { apart: &apart, ts: Ts::MIN, message: "", columns: &columns };
+        if Filters::new([&filter]).expect("a filter").accept(looked) {
             accepted += 1;
             let ask = asking_filter(&filter);
             narrowed += usize::from(ask != Ask::All);

@@ -1,15 +1,66 @@
 //! Which records a filter accepts, by their columns as sent. Pure. The index narrows, this decides.
 //!
 //! A column is a key, or a path of keys joined by dots; of keys that are there twice the first counts, as for searchd. An
-//! array is accepted for any of its elements.
+//! array is accepted for any of its elements. The message and the time, which every record has, are columns too.
 
 use std::borrow::Cow;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::config::Index;
 use crate::number::Number;
 use crate::record::{elements, members, readable};
 use crate::search::query::{Comparison, Condition, Filter};
+use crate::sphinx::json::quoted;
+use crate::time::Ts;
+
+/// What an index calls the time and the message of its records: these are kept beside the columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apart {
+    timestamp: String,
+    message: String,
+}
+
+impl Apart {
+    pub fn of(index: &Index) -> Apart {
+        Apart { timestamp: index.timestamp_name().to_owned(), message: index.message_name().to_owned() }
+    }
+
+    /// Whether searchd does not find that column among the others.
+    pub fn has(&self, column: &str) -> bool {
+        self.is_time(column) || column == self.message
+    }
+
+    pub fn is_time(&self, column: &str) -> bool {
+        column == self.timestamp
+    }
+}
+
+/// What a filter looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Looked<'a> {
+    pub apart: &'a Apart,
+    pub ts: Ts,
+    pub message: &'a str,
+    /// the text of a JSON object
+    pub columns: &'a str,
+}
+
+impl Looked<'_> {
+    /// As JSON text, what is kept beside the columns under that name.
+    fn apart(&self, column: &str) -> Option<String> {
+        let quoted = |text: &str| {
+            let mut out = String::with_capacity(text.len() + 2);
+            quoted(text, &mut out);
+            out
+        };
+        match () {
+            () if column == self.apart.message => Some(quoted(self.message)),
+            () if self.apart.is_time(column) => Some(quoted(&self.ts.rfc3339())),
+            () => None,
+        }
+    }
+}
 
 /// Filters of a query, made ready.
 #[derive(Debug)]
@@ -32,21 +83,22 @@ impl Filters {
         self.0.is_empty()
     }
 
-    /// `columns` is the text of a JSON object.
-    pub fn accept(&self, columns: &str) -> bool {
+    pub fn accept(&self, record: Looked) -> bool {
         if self.0.is_empty() {
             return true;
         }
-        let columns = members(columns);
+        let columns = members(record.columns);
         self.0.iter().all(|(filter, like)| {
             let mut values = Vec::new();
             find(&columns, &filter.column, &mut values);
             values.retain(|value| *value != "null");
+            let apart = record.apart(&filter.column);
+            values.extend(apart.as_deref());
             let any = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| elements(value).into_iter().any(test));
             match &filter.is {
                 Condition::In(wanted) => any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
                 Condition::NotIn(wanted) => !any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
-                Condition::Compare(comparison, number) => any(&|value| compare(value, *comparison, *number)),
+                Condition::Compare(comparison, number) => any(&|value| compare(value, *comparison, number)),
                 Condition::Exists(yes) => values.is_empty() != *yes,
                 Condition::Like(_) => {
                     any(&|value| is_scalar(value) && like.as_ref().is_some_and(|like| like.is_match(&readable(value))))
@@ -87,14 +139,15 @@ pub fn is_number(text: &str) -> bool {
     Number::parse(text).is_some()
 }
 
-fn compare(raw: &str, comparison: Comparison, number: f64) -> bool {
+fn compare(raw: &str, comparison: Comparison, number: &Number) -> bool {
     let text = if is_scalar(raw) { readable(raw) } else { return false };
-    let Some(value) = is_number(&text).then(|| text.parse::<f64>().ok()).flatten() else { return false };
+    let Some(value) = Number::parse(&text) else { return false };
+    let order = value.cmp(number);
     match comparison {
-        Comparison::Gt => value > number,
-        Comparison::Gte => value >= number,
-        Comparison::Lt => value < number,
-        Comparison::Lte => value <= number,
+        Comparison::Gt => order.is_gt(),
+        Comparison::Gte => order.is_ge(),
+        Comparison::Lt => order.is_lt(),
+        Comparison::Lte => order.is_le(),
     }
 }
 
@@ -119,7 +172,10 @@ mod tests {
     #[track_caller]
     fn check(url: &str, expect: bool) {
         let query = Query::from_url(vec!["web".parse().expect("a name")], url).expect(url);
-        assert_eq!(Filters::new(&query.filters).expect(url).accept(RECORD), expect, "{url}");
+        let apart = Apart { timestamp: "@timestamp".to_owned(), message: "message".to_owned() };
+        let ts = Ts::from_micros(1_795_341_600_000_001);
+        let looked = Looked { apart: &apart, ts, message: "Timed out", columns: RECORD };
+        assert_eq!(Filters::new(&query.filters).expect(url).accept(looked), expect, "{url}");
     }
 
     #[test]
@@ -141,6 +197,7 @@ mod tests {
             ("big=12345678901234567890124", false),
             ("big=12345678901234567890123.0", true),
             ("big=1.2345678901234567890123e22", true),
+            ("t=1.5000000000000000001", false),
             ("yes=true", true),
             ("yes=1", false),
             ("esc=%E6%97%A5\"x\"", true),
@@ -163,6 +220,25 @@ mod tests {
             ("list=1", false),
             ("twice=1", true),
             ("twice=2", false),
+        ] {
+            check(url, expect);
+        }
+    }
+
+    #[test]
+    fn every_record_has_its_message_and_its_time() {
+        for (url, expect) in [
+            ("message__exists=1", true),
+            ("message__exists=0", false),
+            ("message=Timed+out", true),
+            ("message=timed+out", false),
+            ("message__not=Timed+out", false),
+            ("message__like=out", true),
+            ("message__gt=0", false),
+            ("message.x__exists=0", true),
+            ("@timestamp__exists=1", true),
+            ("@timestamp=2026-11-22T10:00:00.000001Z", true),
+            ("@timestamp__like=2026-11-23", false),
         ] {
             check(url, expect);
         }
@@ -192,6 +268,9 @@ mod tests {
             ("status__gte=200", true),
             ("status__gt=200", false),
             ("num__lt=42.5", true),
+            ("big__gt=12345678901234567890122", true),
+            ("big__gt=12345678901234567890123", false),
+            ("big__lte=12345678901234567890122.9", false),
             ("t__gt=1.49", true),
             ("level__gt=0", false),
             ("yes__gt=0", false),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::search::arrivals::{Arrivals, BUCKET, Counted};
 use crate::search::cursor::{Cursor, Place};
+use crate::search::filter::Looked;
 use crate::search::passing::Passing;
 use crate::search::plan::{Of, Plan, SourcePlan};
 use crate::search::query::{Order, Query};
@@ -419,7 +420,13 @@ impl<'a> Follower<'a> {
                     seen += 1;
                     read += size;
                     range.start = place.id + 1;
-                    if stream.arrivals.note(place.id) && self.plan.filters.accept(&record.columns) {
+                    let looked = Looked {
+                        apart: &stream.plan.apart,
+                        ts: place.ts,
+                        message: &record.message,
+                        columns: &record.columns,
+                    };
+                    if stream.arrivals.note(place.id) && self.plan.filters.accept(looked) {
                         self.bytes += size;
                         self.fetched.push(Hit { index: stream.plan.index.clone(), place, record, marks: Vec::new() });
                     }

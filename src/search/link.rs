@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::config::IndexName;
+use crate::number::Number;
 use crate::search::query::{
     Comparison, Condition, Context, Filter, Follow, Format, MAX_CONTEXT, MAX_LIMIT, MAX_REFRESH, Mode, Order, Query,
     Within,
@@ -189,8 +190,10 @@ impl Query {
             Some("exists") => Condition::Exists(yes_or_no(key, &value)?),
             Some("like") => Condition::Like(value),
             Some(comparison) => {
-                let number = value.trim().parse().ok().filter(|n: &f64| n.is_finite());
-                let number = number.ok_or_else(|| bad(key, &value, "a number"))?;
+                let number = Number::typed(value.trim()).ok_or_else(|| match When::parse(&value) {
+                    Ok(_) => bad(key, &value, "a number; times are for start_ts and end_ts, or --since and --until"),
+                    Err(_) => bad(key, &value, "a number"),
+                })?;
                 Condition::Compare(
                     match comparison {
                         "gt" => Comparison::Gt,
@@ -346,10 +349,7 @@ impl Writer {
                     Comparison::Lt => "lt",
                     Comparison::Lte => "lte",
                 };
-                // Debug writes the very large and the very small with an exponent, Display never
-                let plain = *number == 0.0 || (1e-5..1e16).contains(&number.abs());
-                let number = if plain { format!("{number}") } else { format!("{number:?}") };
-                self.put(&format!("{key}__{operator}"), &number);
+                self.put(&format!("{key}__{operator}"), &number.to_string());
             }
         }
     }
@@ -367,19 +367,39 @@ fn split_operator(key: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// `a,b\,c` -> `a`, `b,c`. A backslash before anything but a comma or a backslash is itself.
-fn split_list(text: &str) -> Vec<String> {
+/// `a, b\,c` -> `a`, `b,c`. Spaces around a value do not count; its own at either end have a backslash before them. A backslash
+/// before anything but a comma, a backslash or a space is itself.
+pub fn split_list(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
+    // bytes of the last part up to which its spaces are its own
+    let mut kept = 0;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         let part = parts.last_mut().expect("there is a part from the start");
         match c {
-            '\\' => part.push(chars.next_if(|next| matches!(next, ',' | '\\')).unwrap_or('\\')),
-            ',' => parts.push(String::new()),
+            ',' => {
+                part.truncate(kept);
+                parts.push(String::new());
+                kept = 0;
+                continue;
+            }
+            ' ' if part.is_empty() => continue,
+            ' ' => {
+                part.push(c);
+                continue;
+            }
+            '\\' => part.push(chars.next_if(|next| is_escaped(*next)).unwrap_or('\\')),
             _ => part.push(c),
         }
+        kept = part.len();
     }
+    parts.last_mut().expect("there is a part from the start").truncate(kept);
     parts
+}
+
+/// What a backslash in a list may stand before to mean it.
+fn is_escaped(c: char) -> bool {
+    matches!(c, ',' | '\\' | ' ')
 }
 
 fn join_list(parts: &[String]) -> String {
@@ -388,11 +408,13 @@ fn join_list(parts: &[String]) -> String {
         if at > 0 {
             text.push(',');
         }
-        let mut chars = part.chars().peekable();
-        while let Some(c) = chars.next() {
+        let (begins, ends) = (part.len() - part.trim_start_matches(' ').len(), part.trim_end_matches(' ').len());
+        let mut chars = part.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
             let escape = match c {
                 ',' => true,
-                '\\' => chars.peek().is_none_or(|next| matches!(next, ',' | '\\')),
+                ' ' => at < begins || at >= ends,
+                '\\' => chars.peek().is_none_or(|(_, next)| is_escaped(*next)),
                 _ => false,
             };
             if escape {
@@ -490,8 +512,16 @@ mod tests {
     fn a_filter_is_any_other_parameter() {
         check("levelname=ERROR&host=a&levelname=WARNING", "levelname=ERROR&levelname=WARNING&host=a");
         check("a.b__in=x,y%5C,z&a.b=c", "a.b=x&a.b=y,z&a.b__in=c");
-        check("status__gte=500&t__lt=1.50&n__gt=1e300&z__lte=-0", "status__gte=500&t__lt=1.5&n__gt=1e300&z__lte=-0");
+        check("status__gte=500&t__lt=1.50&n__gt=1e300&z__lte=-0", "status__gte=500&t__lt=1.5&n__gt=1e300&z__lte=0");
         check("x__exists=0&x__not=a,b&x__like=time*out", "x__exists=0&x__not=a,b&x__like=time*out");
+        check(
+            "status__gte=1763556497161513791&t__lt=0.1000000000000000055&n__gt=1e15",
+            "status__gte=1763556497161513791&t__lt=0.1000000000000000055&n__gt=1000000000000000",
+        );
+        check(
+            "level__in=ERROR,+WARNING+&x__not=a++b,+,%5C+c%5C+,%5C%5C+",
+            "level=ERROR&level=WARNING&x__not=a++b,,%5C+c%5C+,%5C%5C",
+        );
         check("x__in=", "x__in=");
         check("js.search=a&js.js.x=b&js.=c", "js.search=a&js.js.x=b&js.=c");
         check("off.host=a&host=b&off.js.mode__not=c", "off.host=a&host=b&off.js.mode__not=c");
@@ -509,6 +539,10 @@ mod tests {
         check("search=%5C@host=web1", "search=%5C@host=web1");
         check("search=mail@host=web1+@+@=+@a=+@a+=b", "search=mail@host=web1+@+@=+@a=+@a+=b");
         assert_eq!(read("search=%5C@host=web1").expect("a query").search, "@host=web1");
+        check_error(
+            "@timestamp__gt=2026-11-22",
+            "'2026-11-22' is nothing for @timestamp__gt; write a number; times are for start_ts and end_ts, or --since and --until",
+        );
         check_error("search=@status__gte=many", "'many' is nothing for status__gte; write a number");
     }
 
@@ -547,6 +581,7 @@ mod tests {
         prop_oneof![
             any::<String>(),
             "[-@\\\\=\"', &+%;_#?a-c\u{e9}\u{65e5}\n]{0,12}",
+            "[ ,\\\\a]{0,8}",
             "(\\\\{0,2}@[a-c@]{1,2}(__in)?=\"?[a-c ]{0,3}\"? ?){0,4}",
         ]
     }
@@ -566,8 +601,9 @@ mod tests {
         let is = prop_oneof![
             values().prop_map(Condition::In),
             values().prop_map(Condition::NotIn),
-            (comparison, proptest::num::f64::NORMAL | proptest::num::f64::ZERO)
-                .prop_map(|(comparison, number)| Condition::Compare(comparison, number)),
+            (comparison, "-?[0-9]{0,25}[.]?[0-9]{1,25}(e-?[0-9]{1,3})?").prop_map(|(comparison, number)| {
+                Condition::Compare(comparison, Number::typed(&number).expect("a number"))
+            }),
             any::<bool>().prop_map(Condition::Exists),
             hostile().prop_filter("never empty", |text| !text.is_empty()).prop_map(Condition::Like),
         ];

@@ -6,10 +6,10 @@ use jiff::tz::TimeZone;
 
 use crate::config::{Index, IndexName, SearchText, Sphinx, field_of_column};
 use crate::record::each_text;
-use crate::search::filter::Filters;
+use crate::search::filter::{Apart, Filters};
 use crate::search::narrow::asking_filter;
 use crate::search::pattern::Pattern;
-use crate::search::query::{Filter, Order, Query, Within};
+use crate::search::query::{Condition, Filter, Order, Query, Within};
 use crate::sphinx::conf::PAIRS;
 use crate::sphinx::daily::{day_index, days_within};
 use crate::sphinx::select::{Field, Narrowing, Told, matching, told};
@@ -32,6 +32,7 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct SourcePlan {
     pub index: IndexName,
+    pub apart: Apart,
     /// first what can be asked of every day index; for those with more fields, more
     asked: Vec<Asked>,
     /// oldest first
@@ -105,7 +106,14 @@ impl Plan {
     pub fn new(query: &Query, indexes: &[&Index], served: &Served, now: Ts, zone: &TimeZone) -> Result<Plan, String> {
         let pattern = Pattern::new(query)?;
         let on: Vec<&Filter> = query.filters.iter().filter(|filter| !filter.off).collect();
-        let filters = Filters::new(on.iter().copied().filter(|filter| !told(filter).is_exact()))?;
+        let apart: Vec<Apart> = indexes.iter().map(|index| Apart::of(index)).collect();
+        for Filter { column, is, .. } in &on {
+            if matches!(is, Condition::Compare(..)) && apart.iter().any(|apart| apart.is_time(column)) {
+                return Err(format!("{column} is the time of a record; write start_ts and end_ts for a range of it"));
+            }
+        }
+        let is_checked = |filter: &&Filter| apart.iter().any(|apart| !told_of(apart, filter).is_exact());
+        let filters = Filters::new(on.iter().copied().filter(is_checked))?;
         let range = query.range(now, zone);
         let all = query.within == Within::All;
         let question = Question { pattern: &pattern, all, filters: &on };
@@ -138,6 +146,11 @@ impl Plan {
     }
 }
 
+/// What searchd can tell about a filter in an index that keeps these columns apart.
+fn told_of(apart: &Apart, filter: &Filter) -> Told {
+    if apart.has(&filter.column) { Told::nothing() } else { told(filter) }
+}
+
 /// What is asked of every index.
 struct Question<'a> {
     pattern: &'a Pattern,
@@ -148,8 +161,12 @@ struct Question<'a> {
 impl Question<'_> {
     /// Filters on columns with a full-text field of their own. A name with dots may mean a path, which is no part of that.
     fn own_fields(&self, index: &Index) -> impl Iterator<Item = (String, &Filter)> {
-        let is_own = |column: &String| {
-            index.search == SearchText::Message && index.indexed.contains(column) && !column.contains('.')
+        let apart = Apart::of(index);
+        let is_own = move |column: &String| {
+            index.search == SearchText::Message
+                && index.indexed.contains(column)
+                && !column.contains('.')
+                && !apart.has(column)
         };
         let filters = self.filters.iter().filter(move |filter| is_own(&filter.column));
         filters
@@ -169,13 +186,15 @@ impl Question<'_> {
         };
         let of_pattern = field.map(|field| (field, able(pattern.ask())));
         let mut beside: Vec<(Field, Ask)> = Vec::new();
+        let apart = Apart::of(index);
         if index.search == SearchText::All {
-            beside.extend(filters.iter().map(|filter| (Field::Columns, able(&asking_filter(filter)))));
+            let among_columns = filters.iter().filter(|filter| !apart.has(&filter.column));
+            beside.extend(among_columns.map(|filter| (Field::Columns, able(&asking_filter(filter)))));
         } else if has.columns {
             let own = self.own_fields(index);
             beside.extend(own.map(|(name, filter)| (Field::Own(name), able(&asking_filter(filter)))));
         }
-        let told: Vec<Told> = filters.iter().map(|filter| told(filter)).collect();
+        let told: Vec<Told> = filters.iter().map(|filter| told_of(&apart, filter)).collect();
         let conditions: Vec<String> = told.iter().filter_map(|told| told.condition.clone()).collect();
         let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>, conditions: &[String]| Narrowing {
             matching: matching(&[asked, &beside].concat(), without),
@@ -231,7 +250,7 @@ impl SourcePlan {
             });
         }
         let asked = asked.into_iter().map(|(_, asked)| asked).collect();
-        SourcePlan { index: index.name.clone(), asked, slices }
+        SourcePlan { index: index.name.clone(), apart: Apart::of(index), asked, slices }
     }
 
     /// What a day's documents are compared with; None: there are none of these.

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use jiff::tz::TimeZone;
 
 use crate::config::IndexName;
+use crate::number::Number;
 use crate::search::cursor::{Cursor, Place};
 use crate::time::{Range, Ts, When};
 
@@ -198,7 +199,7 @@ pub enum Condition {
     In(Vec<String>),
     /// `column__not=a,b`: none of them; records without the column stay. Never empty
     NotIn(Vec<String>),
-    Compare(Comparison, f64),
+    Compare(Comparison, Number),
     /// `column__exists=1|0`; null is absent
     Exists(bool),
     /// `column__like=sub*string`: `*` is any text; without case, anywhere in the value; never empty

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use crate::metrics::Counter;
 use crate::record::Stored;
 use crate::search::cursor::Place;
+use crate::search::filter::Looked;
 use crate::search::plan::{Of, Plan, Slice, SourcePlan};
 use crate::search::{Hit, Scope, SearchError};
 use crate::sphinx::engine::{Engine, Fault, Pool, Row};
@@ -371,7 +372,8 @@ impl<'a> Walk<'a> {
                 answer.last = Some(place);
                 answer.seen += 1;
                 answer.bytes += size;
-                if plan.filters.accept(&columns) && (!checked || plan.matches(&message, &columns)) {
+                let looked = Looked { apart: &source.plan.apart, ts: place.ts, message: &message, columns: &columns };
+                if plan.filters.accept(looked) && (!checked || plan.matches(&message, &columns)) {
                     let record = Stored { message: message.into_owned(), columns: columns.into_owned() };
                     answer.held += size + std::mem::size_of::<Hit>();
                     answer.hits.push(Hit { index: source.plan.index.clone(), place, record, marks: Vec::new() });

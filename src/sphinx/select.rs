@@ -241,6 +241,11 @@ impl Told {
         Told { condition: Some(condition.clone()), sure: Some(condition) }
     }
 
+    /// Each document has to be looked at.
+    pub fn nothing() -> Told {
+        Told::perhaps(None)
+    }
+
     fn perhaps(condition: Option<String>) -> Told {
         Told { condition, sure: None }
     }
@@ -254,7 +259,7 @@ impl Told {
 pub fn told(filter: &Filter) -> Told {
     let paths = paths(&filter.column);
     if paths.is_empty() {
-        return Told::perhaps(None);
+        return Told::nothing();
     }
     let any = |one: &dyn Fn(&str) -> String| paths.iter().map(|path| one(path)).collect::<Vec<_>>().join(" OR ");
     let all = |one: &dyn Fn(&str) -> String| {
@@ -274,7 +279,7 @@ pub fn told(filter: &Filter) -> Told {
             // of numbers and altered strings searchd is not sure enough to leave a document out
             let certain: Vec<&String> = values.iter().filter(|value| is_sure(value)).collect();
             if certain.is_empty() {
-                return Told::perhaps(None);
+                return Told::nothing();
             }
             let lacks = |path: &str| format!("IN({path},{})=0 OR {path} IS NULL", strings(&certain));
             Told {
@@ -285,10 +290,13 @@ pub fn told(filter: &Filter) -> Told {
         Condition::Exists(true) => Told::exactly(any(&there)),
         Condition::Exists(false) => Told::exactly(all(&|path| format!("{path} IS NULL"))),
         Condition::Like(_) => Told::perhaps(Some(any(&there))),
-        Condition::Compare(comparison, number) => Told::perhaps(Some(any(&|path| match number.abs() < TOO_LARGE {
-            true => compare(path, *comparison, *number),
-            false => there(path),
-        }))),
+        Condition::Compare(comparison, number) => {
+            let number = number.approximate();
+            Told::perhaps(Some(any(&|path| match number.abs() < TOO_LARGE {
+                true => compare(path, *comparison, number),
+                false => there(path),
+            })))
+        }
     }
 }
 

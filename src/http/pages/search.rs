@@ -203,7 +203,7 @@ fn condition(filter: &Filter) -> Markup {
                 Comparison::Lt => "<",
                 Comparison::Lte => "≤",
             };
-            html! { (sign) " " (number) }
+            html! { (sign) " " (number.to_string()) }
         }
         Condition::Exists(true) => html! { "is there" },
         Condition::Exists(false) => html! { "is not there" },
