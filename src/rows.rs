@@ -22,6 +22,10 @@ use crate::visible::{visible, visible_in_line};
 /// What a spreadsheet takes for the start of a formula, some of them only in some languages.
 const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\n', '＝', '＋', '－', '＠'];
 
+/// What alco adds to a record in NDJSON stands last, its names after an `@`. A record's own key of such a name has one `@` more there
+/// (`@@id` was sent as `@id`, `@@@id` as `@@id`), so that what alco adds can always be told.
+const ADDED: [&str; 4] = ["id", "index", "match", "group"];
+
 /// Writes the lines of an answer in one of the formats.
 pub struct Rows<'a> {
     format: Format,
@@ -192,18 +196,15 @@ impl<'a> Rows<'a> {
         text
     }
 
-    /// The record as it was sent, and `@id`: `<ts>.<seq>.<digest>.<document>`, which is unique in an index. Behind an `a` it is
+    /// The record as it was sent (but for its own keys of such names, see `ADDED`), and `@id`: `<ts>.<seq>.<digest>.<document>`, which is unique in an index. Behind an `a` it is
     /// a cursor, to go on after this record; its first three numbers are the record's address below `at/`. Of several
     /// indexes, `@index` tells which; with lines around matches, `@match` which are matches, and `@group` which belong together.
     fn ndjson(&self, hit: &Hit, is_match: bool) -> String {
         let Some(index) = self.settings.iter().find(|index| index.name == hit.index) else { return String::new() };
         let Place { ts, seq, digest, id } = hit.place;
         let mut members = whole(index, hit);
-        let mut add = |name: &str, value: String| {
-            if !members.iter().any(|(key, _)| *key == name) {
-                members.push((name.to_owned(), value));
-            }
-        };
+        members.iter_mut().filter(|(key, _)| is_escaped(key.trim_matches('"'))).for_each(|(key, _)| key.insert(1, '@'));
+        let mut add = |name: &str, value: String| members.push((name.to_owned(), value));
         add("\"@id\"", format!("\"{}.{seq}.{digest}.{id}\"", ts.micros()));
         if self.several {
             add("\"@index\"", format!("\"{}\"", hit.index));
@@ -222,6 +223,16 @@ impl<'a> Rows<'a> {
         text.push_str("}\n");
         text
     }
+}
+
+/// Whether a record's own key has an `@` more in NDJSON.
+fn is_escaped(key: &str) -> bool {
+    key.starts_with('@') && ADDED.contains(&key.trim_start_matches('@'))
+}
+
+/// A record's own key, as it was sent, for one of NDJSON that alco has not added.
+pub fn own_key(key: &str) -> &str {
+    key.strip_prefix('@').filter(|own| is_escaped(own)).unwrap_or(key)
 }
 
 fn colour_of(level: Level) -> &'static str {
@@ -380,6 +391,33 @@ mod tests {
                 "\n"
             ),
         );
+    }
+
+    #[test]
+    fn ndjson_has_an_id_whatever_the_record_has() {
+        for (sent, written) in [
+            ("@id", "@@id"),
+            ("@@id", "@@@id"),
+            ("@index", "@@index"),
+            ("@match", "@@match"),
+            ("@group", "@@group"),
+            ("id", "id"),
+            ("@ids", "@ids"),
+            ("@", "@"),
+            ("@timestamp", "@timestamp"),
+            ("\"@id\"", "\"@id\""),
+        ] {
+            let config = Config::default();
+            let settings = [&config.indexes[0]];
+            let query = Query::from_url(vec![settings[0].name.clone()], "format=ndjson").expect("a query");
+            let place = Place { ts: Ts::from_micros(0), seq: 0, digest: 0, id: 1 };
+            let columns = format!("{{{}:\"own\"}}", quoted(sent));
+            let record = Stored { message: String::new(), columns };
+            let hit = Hit { index: settings[0].name.clone(), place, record, marks: Vec::new() };
+            let line = Rows::new(&settings, &query, &TimeZone::UTC).line(&Line::Match(hit));
+            assert!(line.ends_with(&format!(",{}:\"own\",\"@id\":\"0.0.0.1\"}}\n", quoted(written))), "{line}");
+            assert_eq!(own_key(written), sent);
+        }
     }
 
     #[test]

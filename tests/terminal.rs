@@ -298,8 +298,10 @@ fn a_record_is_printed_with_its_columns_and_found_by_them() {
         for (line, sent) in json.lines().zip(&bodies[1..]) {
             let (mut read, sent): (Value, Value) =
                 (serde_json::from_str(line).unwrap(), serde_json::from_str(sent).unwrap());
-            if sent["@id"].is_null() {
-                assert!(read.as_object_mut().unwrap().remove("@id").is_some(), "{line}");
+            let members = read.as_object_mut().unwrap();
+            assert!(members.remove("@id").is_some_and(|id| id.as_str().unwrap().split('.').count() == 4), "{line}");
+            if let Some(own) = members.remove("@@id") {
+                members.insert("@id".to_owned(), own);
             }
             assert_eq!(read, sent);
         }

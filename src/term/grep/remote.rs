@@ -16,7 +16,7 @@ use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use crate::columns::Columns;
 use crate::config::{Config, Index, IndexName};
 use crate::record::Stored;
-use crate::rows::quoted;
+use crate::rows::{own_key, quoted};
 use crate::search::cursor::{Cursor, Place};
 use crate::search::follow::News;
 use crate::search::pattern::Pattern;
@@ -268,7 +268,7 @@ impl Reading<'_> {
         let Some(settings) = settings else { return true };
         let place = match id.and_then(|id| format!("a{id}").parse().ok()) {
             Some(Cursor::After(place)) => place,
-            // the record has an `@id` of its own: it has its place by its time alone
+            // of an alco that does not tell it, its time alone
             _ => Place { ts: time_of(&members, settings), seq: 0, digest: 0, id: 0 },
         };
         let mut message = String::new();
@@ -286,7 +286,8 @@ impl Reading<'_> {
         if members.first().is_some_and(|(key, raw)| key == settings.timestamp_name() && raw.get() == written) {
             members.remove(0);
         }
-        let columns: Vec<String> = members.iter().map(|(key, raw)| format!("{}:{}", quoted(key), raw.get())).collect();
+        let columns: Vec<String> =
+            members.iter().map(|(key, raw)| format!("{}:{}", quoted(own_key(key)), raw.get())).collect();
         let is_match = matches.as_deref() != Some("false");
         let marks = if is_match { self.pattern.marks(&message) } else { Vec::new() };
         let record = Stored { message, columns: format!("{{{}}}", columns.join(",")) };
