@@ -4,7 +4,7 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `ALCO:PK:<index>` | string | the highest docid ever leased |
-//! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged`: epoch seconds, and the docid up to which all is; `since` -> when this Redis first heard of the index |
+//! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged before`: epoch seconds, the docid up to which all is, and up to which all was before the last acknowledgement; `since` -> when this Redis first heard of the index |
 //! | `ALCO:CLAIMS:<index>` | sorted set | `docid digest` of documents that redelivered records have claimed, by their places: see `ingest::redelivery` |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen |
@@ -26,7 +26,7 @@ use self::secured::Secured;
 use crate::config::{self, IndexName};
 use crate::time::{Day, Ts};
 use crate::tls::{self, Authorities};
-pub use crate::values::leases::Lease;
+pub use crate::values::leases::{Acknowledged, Lease};
 
 /// Redis answers in microseconds; one that needs seconds is as good as away.
 const TIMEOUT: Duration = Duration::from_secs(5);

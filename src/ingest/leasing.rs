@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::{FRESH, Halt, Worker, now};
+use crate::config::IndexName;
 use crate::sphinx::{DocId, sphinxql};
-use crate::values::Lease;
+use crate::values::{Acknowledged, Lease, Values};
 
 /// A lease gives out docids for no longer: what is stored under it may be taken for what comes again after the broker's
 /// death.
@@ -17,6 +18,7 @@ pub(super) struct Leases {
     /// these give out nothing any more, and not all of their documents are acknowledged
     used: Vec<Lease>,
     current: Option<Lease>,
+    acknowledged: Acknowledged,
     /// one of this session was behind all that is stored, and so are those that follow
     behind: bool,
     /// the batch has a docid, so its others follow that
@@ -24,8 +26,16 @@ pub(super) struct Leases {
 }
 
 impl Leases {
-    pub(super) fn live(&self) -> impl Iterator<Item = &Lease> + Clone {
+    fn live(&self) -> impl Iterator<Item = &Lease> + Clone {
         self.used.iter().chain(&self.current)
+    }
+
+    /// Says that this session lives, under which leases it stores, and what of it is acknowledged.
+    pub(super) fn renew(&mut self, values: &Values, index: &IndexName) -> Result<(), String> {
+        values.renew(index, self.live(), self.acknowledged, now())?;
+        let Leases { used, acknowledged, .. } = self;
+        used.retain(|lease| !lease.ends_by(*acknowledged));
+        Ok(())
     }
 
     /// What comes now is of another batch.
@@ -74,18 +84,13 @@ impl Worker {
 
     /// Says that this worker lives, and under which leases it stores.
     pub(super) fn renew_leases(&mut self) -> Result<(), Halt> {
-        self.ask_redis(|worker| worker.values.renew(&worker.index.name, worker.leases.live(), now()))
+        self.ask_redis(|worker| worker.leases.renew(&worker.values, &worker.index.name))
     }
 
-    /// All documents up to that docid are acknowledged.
-    pub(super) fn acknowledge_leases(&mut self, acknowledged: DocId) {
-        let (values, index) = (&self.values, &self.index.name);
-        let Leases { used, current, .. } = &mut self.leases;
-        used.iter_mut().chain(current).for_each(|lease| lease.acknowledge(acknowledged));
-        // if Redis is away, it is told with the next batch, or the lease ends with the session
-        if values.renew(index, self.leases.live(), now()).is_ok() {
-            self.leases.used.retain(|lease| !lease.ends_by(acknowledged));
-        }
+    /// All documents up to that docid are about to be acknowledged.
+    pub(super) fn acknowledge_leases(&mut self, id: DocId) -> Result<(), Halt> {
+        self.leases.acknowledged = self.leases.acknowledged.next(id);
+        self.renew_leases()
     }
 
     /// Done now and then: no lease gives out docids for long, and what ended long ago is forgotten.
@@ -94,12 +99,8 @@ impl Worker {
         let old = |lease: &mut Lease| lease.is_older_than(ago(GIVES));
         let used = self.leases.current.take_if(old);
         self.leases.set_aside(used);
-        let is_idle = self.unacked.is_empty() && self.batch.len() == 0;
-        match self.last_acknowledged.filter(|_| is_idle) {
-            Some(last) => self.acknowledge_leases(last),
-            // not worth an outage: the next tick will do
-            None => drop(self.values.renew(&self.index.name, self.leases.live(), now())),
-        }
+        // not worth an outage: the next tick will do
+        drop(self.leases.renew(&self.values, &self.index.name));
         if self.last_redelivered.elapsed() > FRESH {
             let _ = self.values.retire_leases(&self.index.name, ago(FRESH));
         }

@@ -69,7 +69,7 @@ impl Worker {
     fn find(&mut self, digests: &[i64]) -> Result<Past, Halt> {
         let mut past = self.ask_redis(|worker| {
             // a Redis that has lost its data says so here, and not that there is nothing to look for
-            worker.values.renew(&worker.index.name, worker.leases.live(), now())?;
+            worker.leases.renew(&worker.values, &worker.index.name)?;
             worker.values.past(&worker.index.name, worker.born.0, now())
         })?;
         let Some((mut from, last)) = past.docids() else { return Ok(past) };

@@ -59,6 +59,8 @@ const STALE: Duration = Duration::from_secs(15);
 /// An ended lease is kept until no redelivered record has come for so long: the broker writes down acknowledgements when it
 /// has nothing else to do, or after some ten thousand of them.
 const FRESH: Duration = Duration::from_secs(60);
+/// So long a batch that is not telling waits for another, to be acknowledged together with it.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// What the workers of an index share.
 #[derive(Debug, Default)]
@@ -91,7 +93,6 @@ pub struct Worker {
     statements: Statements,
     gathered: Gathered,
     unacked: VecDeque<Unacked>,
-    last_acknowledged: Option<DocId>,
     /// this worker among all of this process, and its sessions so far
     number: u32,
     mean_size: f64,
@@ -110,6 +111,15 @@ struct Unacked {
     tag: Tag,
     id: DocId,
     count: usize,
+    /// if not, it waits for a batch that follows
+    is_telling: bool,
+}
+
+impl Unacked {
+    /// When it is acknowledged though no batch follows.
+    fn due_alone(&self) -> Instant {
+        if self.is_telling { self.due } else { self.due + TOGETHER }
+    }
 }
 
 /// A delivery in the batch.
@@ -184,7 +194,6 @@ impl Worker {
             statements: Statements::new(index.name.clone(), index.indexed.clone()),
             gathered: Gathered::default(),
             unacked: VecDeque::new(),
-            last_acknowledged: None,
             mean_size: 0.0,
             born: (now(), Instant::now()),
             number,
@@ -240,7 +249,6 @@ impl Worker {
         self.statements.clear();
         self.unacked.clear();
         self.leases = Leases::default();
-        self.last_acknowledged = None;
         self.settled = false;
     }
 
@@ -291,7 +299,7 @@ impl Worker {
         let mut prefetch = self.prefetch();
         loop {
             let due = self.batch.due().map_or_else(never, at);
-            let ack_due = self.unacked.front().map_or_else(never, |unacked| at(unacked.due));
+            let ack_due = self.unacked.iter().map(Unacked::due_alone).min().map_or_else(never, at);
             select! {
                 recv(deliveries) -> message => {
                     let Ok(message) = message else { return Err(Halt::Session("rabbitmq: the connection broke".into())) };
@@ -304,12 +312,12 @@ impl Worker {
                     }
                 }
                 recv(due) -> _ => self.flush(session)?,
-                recv(ack_due) -> _ => self.ack(session, Instant::now())?,
+                recv(ack_due) -> _ => self.ack(session, Unacked::due_alone)?,
                 recv(ticks) -> _ => self.quiet(session)?,
                 recv(stop) -> _ => {
                     self.flush(session)?;
                     // what is not due yet stays with the broker, and will be found stored
-                    return self.ack(session, Instant::now());
+                    return self.ack(session, |unacked| unacked.due);
                 }
             }
             let wanted = self.prefetch();
@@ -446,27 +454,26 @@ impl Worker {
         log::debug!("{}: {}", self.index.name, summary(&entries));
         self.statements.clear();
         let count = entries.len();
+        let is_telling = redelivery::is_telling(entries.iter().map(|entry| entry.digest));
         if let Some(last) = entries.pop() {
             let due = Instant::now() + self.config.rabbitmq.ack_delay;
-            self.unacked.push_back(Unacked { due, tag: Tag::from(last.delivery), id: last.id, count });
+            self.unacked.push_back(Unacked { due, tag: Tag::from(last.delivery), id: last.id, count, is_telling });
         }
         drop(entries);
-        self.ack(session, Instant::now())?;
+        self.ack(session, Unacked::due_alone)?;
         self.tell_seen();
         Ok(())
     }
 
-    /// Acknowledges what is due by then.
-    fn ack(&mut self, session: &Session, by: Instant) -> Result<(), Halt> {
-        let mut last = None;
-        while self.unacked.front().is_some_and(|unacked| unacked.due <= by) {
-            last = self.unacked.pop_front();
-        }
+    /// Acknowledges up to the last batch that is due. Redis hears of it first.
+    fn ack(&mut self, session: &Session, due: impl Fn(&Unacked) -> Instant) -> Result<(), Halt> {
+        let by = Instant::now();
+        let count = self.unacked.iter().rposition(|unacked| due(unacked) <= by).map_or(0, |last| last + 1);
+        let last = self.unacked.drain(..count).next_back();
         if let Some(Unacked { tag, id, .. }) = last {
+            self.acknowledge_leases(id)?;
             session.ack_up_to(tag)?;
             self.counters().last_ack.set(now());
-            self.last_acknowledged = Some(id);
-            self.acknowledge_leases(id);
         }
         Ok(())
     }

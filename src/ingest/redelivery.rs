@@ -10,9 +10,10 @@
 //!
 //! Records with equal bodies have one digest, and which of them are stored the digest does not tell. Their neighbours do. A
 //! batch is acknowledged as a whole, its docids share a block with those of no other, and a session acknowledges its batches
-//! in their order. So what comes again of a session is all from the beginning of some block on, its floor: what stands
-//! before a record in its block came before it, and has come again before it. Redis knows what alco has acknowledged; that
-//! comes again only if the broker has forgotten it, and must be shown to.
+//! in their order. So what comes again of a session is all from the beginning of some block on, its floor. Redis hears of an
+//! acknowledgement before the broker does. So what alco has not acknowledged comes again for certain, and what it has comes
+//! again only if the broker has forgotten it, or if alco died before the last of them was sent: that must be shown, by
+//! records unlike any other that come again. What was acknowledged at one time comes again as a whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -27,6 +28,8 @@ pub struct Span {
     pub session: String,
     /// up to that docid alco has acknowledged
     pub acknowledged: u64,
+    /// up to that one it had before the last acknowledgement, which may not have been sent
+    pub before: u64,
 }
 
 /// A document that stands for a delivery which may come again.
@@ -69,12 +72,18 @@ pub fn members(documents: impl Iterator<Item = Found>, claimed: impl Iterator<It
     members
 }
 
+/// Whether a batch shows by itself if it comes again. Another is acknowledged together with one that follows.
+pub fn is_telling(digests: impl Iterator<Item = i64>) -> bool {
+    let mut known = HashSet::new();
+    digests.filter(|digest| known.insert(*digest)).nth(TELLING_RECORDS - 1).is_some()
+}
+
 /// What is to be made of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// for each record the document that accounts for it
     pub stored: Vec<Option<Found>>,
-    /// A document was left out since nothing came that stood before it; another worker may hold that and not have told.
+    /// A document was left out since too little came that stood beside it; another worker may hold that and not have told.
     pub is_doubtful: bool,
 }
 
@@ -93,6 +102,8 @@ pub struct Claims {
 const NEAREST: usize = 16;
 /// So many of them that have come show that what is acknowledged has been forgotten.
 const PROOF: usize = 2;
+/// A batch with so many records that differ shows by itself whether it comes again.
+const TELLING_RECORDS: usize = 4;
 /// More blocks are not looked at for one batch; what stands in others is taken as if nothing stood before it.
 const BLOCKS: usize = 64;
 /// What came to so many ended sessions is remembered.
@@ -122,9 +133,19 @@ impl Past {
     }
 
     fn is_acknowledged(&self, place: u64) -> bool {
-        let is_of =
-            |session: &str| self.window.iter().any(|span| span.session == session && place <= span.acknowledged);
-        self.span(place).is_none_or(|span| is_of(&span.session))
+        self.acknowledged(place).is_none_or(|(acknowledged, _)| place <= acknowledged)
+    }
+
+    /// Where the last acknowledgement of a document's session begins, if that one is of it.
+    fn last_acknowledged(&self, place: u64) -> Option<u64> {
+        let (acknowledged, before) = self.acknowledged(place)?;
+        (before < place && place <= acknowledged).then_some(before + 1)
+    }
+
+    /// What of its session is acknowledged, and what was before.
+    fn acknowledged(&self, place: u64) -> Option<(u64, u64)> {
+        let session = &self.span(place)?.session;
+        self.window.iter().filter(|span| span.session == *session).map(|span| (span.acknowledged, span.before)).max()
     }
 
     /// By digest, in the order of their places.
@@ -163,7 +184,7 @@ impl Claims {
         let documents = past.by_digest();
         let is_doubtful = |found: &&Found| {
             let is_alone = documents[&found.digest].len() == 1;
-            !self.is_known_to_come(past, found.place) && past.is_acknowledged(found.place) == is_alone
+            is_alone && past.is_acknowledged(found.place) && !self.is_known_to_come(past, found.place)
         };
         let blocks: BTreeSet<u64> =
             past.documents.iter().filter(is_doubtful).map(|found| DocId::block(found.place)).collect();
@@ -180,8 +201,11 @@ impl Claims {
         let mut documents = past.by_digest();
         let (mut accounts, mut floors, mut is_doubtful) = (HashSet::new(), Vec::new(), false);
         for Found { place, digest, .. } in &past.documents {
-            let (is_alone, is_acknowledged) = (documents[digest].len() == 1, past.is_acknowledged(*place));
-            if is_acknowledged && !is_alone || self.is_known_to_come(past, *place) {
+            if !past.is_acknowledged(*place) {
+                accounts.insert(*place);
+                continue;
+            }
+            if documents[digest].len() > 1 || self.is_known_to_come(past, *place) {
                 continue;
             }
             let (all, again) = before(*place, blocks, &came);
@@ -190,21 +214,23 @@ impl Claims {
             if is_supported && again >= PROOF {
                 floors.push(*place);
             }
-            let accounted = match is_alone {
-                // what came to other processes is not known here
-                true => !is_acknowledged || is_supported || past.processes > 1,
-                false => is_supported,
-            };
-            match accounted {
+            // what came to other processes is not known here
+            match is_supported || past.processes > 1 {
                 true => drop(accounts.insert(*place)),
                 false => is_doubtful = true,
             }
         }
         for place in floors {
             let Some(span) = past.span(place) else { continue };
-            let floor = self.floors.entry(span.session.clone()).or_insert(place);
-            *floor = DocId::block(place.min(*floor));
+            let begins = past.last_acknowledged(place).unwrap_or(DocId::block(place));
+            let floor = self.floors.entry(span.session.clone()).or_insert(begins);
+            *floor = begins.min(*floor);
         }
+        // one of the last acknowledgement waits for what comes beside it
+        is_doubtful |= past
+            .documents
+            .iter()
+            .any(|found| past.last_acknowledged(found.place).is_some() && !self.is_known_to_come(past, found.place));
         for some in documents.values_mut() {
             some.retain(|found| accounts.contains(&found.place) || self.is_known_to_come(past, found.place));
             some.reverse();
@@ -235,10 +261,18 @@ mod tests {
     const EQUAL: i64 = -1;
     const ONE: u64 = DocId::BLOCK;
     const TWO: u64 = 2 * DocId::BLOCK;
+    const THREE: u64 = 3 * DocId::BLOCK;
+    const FOUR: u64 = 4 * DocId::BLOCK;
 
-    /// A session that has stored two batches, and acknowledged the first.
+    /// A session that has stored up to three batches, acknowledged up to `acknowledged`, and before its last
+    /// acknowledgement up to `before`.
+    fn acknowledged(acknowledged: u64, before: u64) -> Vec<Span> {
+        vec![Span { first: ONE, last: THREE + DocId::BLOCK - 1, session: "a".to_owned(), acknowledged, before }]
+    }
+
+    /// It has acknowledged the first.
     fn window() -> Vec<Span> {
-        vec![Span { first: ONE, last: TWO + DocId::BLOCK - 1, session: "a".to_owned(), acknowledged: TWO - 1 }]
+        acknowledged(TWO - 1, TWO - 1)
     }
 
     fn unclaimed((id, digest): (u64, i64)) -> Found {
@@ -247,11 +281,15 @@ mod tests {
 
     /// The docids of the documents that account for what comes again.
     fn stored(documents: &[(u64, i64)], again: &[i64]) -> Vec<Option<u64>> {
+        stored_within(window(), documents, again)
+    }
+
+    fn stored_within(window: Vec<Span>, documents: &[(u64, i64)], again: &[i64]) -> Vec<Option<u64>> {
         let documents = documents.iter().copied().map(unclaimed);
-        let mut past = Past::new(window(), 1);
+        let mut past = Past::new(window, 1);
         past.add(documents.clone().filter(|found| again.contains(&found.digest)));
         let of = |block| documents.clone().filter(move |found| DocId::block(found.id) == block);
-        let blocks = Blocks::from([ONE, TWO].map(|block| (block, members(of(block), std::iter::empty()))));
+        let blocks = Blocks::from([ONE, TWO, THREE].map(|block| (block, members(of(block), std::iter::empty()))));
         let mut claims = Claims::default();
         again.iter().for_each(|digest| claims.came(1, *digest));
         let verdict = claims.decide(again, &past, &blocks, 1);
@@ -277,20 +315,47 @@ mod tests {
     }
 
     #[test]
+    fn what_was_acknowledged_last_comes_again_as_a_whole_or_not() {
+        let documents = [(ONE, EQUAL), (TWO, EQUAL), (THREE, 1), (THREE + 1, EQUAL), (THREE + 2, 2), (THREE + 3, 3)];
+        let sent_with_two = acknowledged(THREE + 3, TWO - 1);
+        assert_eq!(
+            stored_within(sent_with_two.clone(), &documents, &[EQUAL, 1, EQUAL, 2, 3, EQUAL]),
+            [Some(TWO), Some(THREE), Some(THREE + 1), Some(THREE + 2), Some(THREE + 3), None]
+        );
+        assert_eq!(stored_within(sent_with_two, &documents, &[EQUAL, 4, EQUAL]), [None; 3]);
+        // what was not acknowledged comes again for certain, with or without records that show it
+        let only_one = acknowledged(TWO - 1, 0);
+        assert_eq!(stored_within(only_one, &documents, &[EQUAL, EQUAL]), [Some(TWO), Some(THREE + 1)]);
+    }
+
+    #[test]
+    fn a_batch_of_hardly_any_records_that_differ_is_not_telling() {
+        for (digests, expected) in [
+            (&[][..], false),
+            (&[EQUAL], false),
+            (&[1, 2, 3], false),
+            (&[1, EQUAL, 1, 2, EQUAL, 2], false),
+            (&[1, 2, 3, 4], true),
+            (&[EQUAL, EQUAL, 1, 1, 2, 3], true),
+        ] {
+            assert_eq!(is_telling(digests.iter().copied()), expected, "{digests:?}");
+        }
+    }
+
+    #[test]
     fn a_claimed_document_comes_again_with_the_session_that_claimed_it() {
-        let three = 3 * DocId::BLOCK;
-        let documents = [Found { id: TWO, digest: EQUAL, place: three }, unclaimed((TWO + 1, 1))];
+        let documents = [Found { id: TWO, digest: EQUAL, place: FOUR }, unclaimed((TWO + 1, 1))];
         let mut past = Past::new(window(), 1);
         past.add(documents.into_iter());
         assert_eq!(past.documents, documents[1..], "that session is live");
         let mut both = window();
-        both.push(Span { first: three, last: three + 9, session: "b".to_owned(), acknowledged: 0 });
+        both.push(Span { first: FOUR, last: FOUR + 9, session: "b".to_owned(), acknowledged: 0, before: 0 });
         let mut past = Past::new(both, 1);
         past.add(documents.into_iter());
         assert_eq!(past.documents, documents);
         let member = |at, digest, came| Member { at, digest, came };
         let two = members(documents.into_iter(), std::iter::empty());
         assert_eq!(two, [member(TWO, EQUAL, true), member(TWO + 1, 1, false)]);
-        assert_eq!(members(std::iter::empty(), documents[..1].iter().copied()), [member(three, EQUAL, false)]);
+        assert_eq!(members(std::iter::empty(), documents[..1].iter().copied()), [member(FOUR, EQUAL, false)]);
     }
 }

@@ -26,10 +26,25 @@ pub struct Lease {
     first: u64,
     next: u64,
     last: u64,
-    /// up to there all deliveries are acknowledged
-    acknowledged: u64,
     /// when it was given out
     since: Ts,
+}
+
+/// What of a session is acknowledged. Redis is told before the broker is, so it never knows of less; the broker may lack the
+/// last acknowledgement, if alco died before it was sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Acknowledged {
+    /// up to that docid, or about to be
+    up_to: u64,
+    /// up to that one before the last acknowledgement
+    before: u64,
+}
+
+impl Acknowledged {
+    /// Of the deliveries up to that docid, the last time of those up to `up_to`.
+    pub fn next(self, id: DocId) -> Acknowledged {
+        Acknowledged { up_to: id.get(), before: self.up_to }
+    }
 }
 
 impl Lease {
@@ -57,19 +72,14 @@ impl Lease {
         self.next > self.first && self.since < time
     }
 
-    /// All docids that it has given out are at most that one.
-    pub fn ends_by(&self, id: DocId) -> bool {
-        self.next <= id.get() + 1
+    /// All docids that it has given out are acknowledged.
+    pub fn ends_by(&self, acknowledged: Acknowledged) -> bool {
+        self.next <= acknowledged.up_to + 1
     }
 
     /// Gives out no more.
     pub fn ended(self) -> Lease {
         Lease { last: self.next - 1, ..self }
-    }
-
-    /// All deliveries up to that docid are acknowledged.
-    pub fn acknowledge(&mut self, id: DocId) {
-        self.acknowledged = self.acknowledged.max(id.get().min(self.next - 1));
     }
 }
 
@@ -104,7 +114,7 @@ impl Values {
                 .arg(DocId::BLOCK)
                 .query(connection)
         })?;
-        Ok(Lease { first, next: first, last: first + LEASE - 1, acknowledged: 0, since: now })
+        Ok(Lease { first, next: first, last: first + LEASE - 1, since: now })
     }
 
     /// Says again that the leases are live, before documents are stored under the last of them, and what is acknowledged:
@@ -113,21 +123,22 @@ impl Values {
         &self,
         index: &IndexName,
         live: impl Iterator<Item = &'a Lease> + Clone,
+        acknowledged: Acknowledged,
         now: Ts,
     ) -> Result<(), String> {
         let Some(first) = live.clone().map(|lease| lease.first).next() else { return Ok(()) };
         let mut pipe = redis::pipe();
-        for Lease { first, last, acknowledged, .. } in live {
+        for Lease { first, last, .. } in live {
             let (session, renewed) = (self.session(), now.seconds());
-            let entry = Entry { first: *first, last: *last, session, ended: 0, renewed, acknowledged: *acknowledged };
+            let entry = Entry { first: *first, last: *last, session, ended: 0, renewed, acknowledged };
             pipe.hset(leases(index), first, entry.line()).ignore();
         }
         pipe.hset_nx(leases(index), "since", now.seconds());
         let since: bool = self.ask(|connection| pipe.query(connection).map(|(new,): (bool,)| new))?;
         if since {
-            let (last, session) = (first - 1, "lost".to_owned());
-            let lost =
-                Entry { first: lost_from(now), last, session, ended: now.seconds(), renewed: 0, acknowledged: last };
+            let (last, session, ended) = (first - 1, "lost".to_owned(), now.seconds());
+            let acknowledged = Acknowledged { up_to: last, before: last };
+            let lost = Entry { first: lost_from(now), last, session, ended, renewed: 0, acknowledged };
             self.ask(|connection| {
                 redis::cmd("HSET").arg(leases(index)).arg(lost.first).arg(lost.line()).query::<()>(connection)
             })?;
@@ -158,7 +169,8 @@ impl Values {
         let ended = entries.iter().filter(|entry| entry.ended != 0 || !lively.contains(entry.session.as_str()));
         let span = |entry: &Entry| {
             let session = entry.session.clone();
-            Span { first: entry.first, last: entry.last, session, acknowledged: entry.acknowledged }
+            let Acknowledged { up_to: acknowledged, before } = entry.acknowledged;
+            Span { first: entry.first, last: entry.last, session, acknowledged, before }
         };
         let window = ended.map(span).collect();
         let collects = |entry: &&Entry| is_alive(entry) || entry.renewed > since.seconds();
@@ -170,7 +182,7 @@ impl Values {
     /// document that has been claimed under one that is kept; and the claims under those that are not.
     pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), String> {
         let is_done = |entry: &Entry| match entry.ended {
-            0 => entry.acknowledged >= entry.last && entry.renewed < before.seconds(),
+            0 => entry.acknowledged.up_to >= entry.last && entry.renewed < before.seconds(),
             ended => ended < before.seconds(),
         };
         let (done, kept): (Vec<Entry>, Vec<Entry>) = self.entries(index)?.into_iter().partition(is_done);
@@ -269,25 +281,30 @@ struct Entry {
     session: String,
     ended: i64,
     renewed: i64,
-    acknowledged: u64,
+    acknowledged: Acknowledged,
 }
 
 impl Entry {
     fn parse(first: &str, rest: &str) -> Option<Entry> {
         let mut words = rest.split(' ');
-        Some(Entry {
+        let mut entry = Entry {
             first: first.parse().ok()?,
             last: words.next()?.parse().ok()?,
             session: words.next()?.to_owned(),
             ended: words.next()?.parse().ok()?,
             renewed: words.next()?.parse().ok()?,
-            acknowledged: words.next()?.parse().ok()?,
-        })
+            acknowledged: Acknowledged::default(),
+        };
+        let up_to = words.next()?.parse().ok()?;
+        // of a version that did not write it
+        let before = words.next().map_or(Some(up_to), |before| before.parse().ok())?;
+        entry.acknowledged = Acknowledged { up_to, before };
+        Some(entry)
     }
 
     fn line(&self) -> String {
-        let Entry { last, session, ended, renewed, acknowledged, .. } = self;
-        format!("{last} {session} {ended} {renewed} {acknowledged}")
+        let Entry { last, session, ended, renewed, acknowledged: Acknowledged { up_to, before }, .. } = self;
+        format!("{last} {session} {ended} {renewed} {up_to} {before}")
     }
 
     fn process(&self) -> &str {

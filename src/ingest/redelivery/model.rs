@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fastrand::Rng;
 
-use super::{Blocks, Claims, Found, Past, Span, Verdict, members};
+use super::{Blocks, Claims, Found, Past, Span, Verdict, is_telling, members};
 
 const BATCH: usize = 50;
 const PREFETCH: usize = 2 * BATCH;
@@ -26,13 +26,22 @@ struct Worker {
     delivered: VecDeque<usize>,
     /// so many of them the worker has taken from its connection
     taken: usize,
-    /// so many are stored, by batch, and the last docid of each
-    stored: VecDeque<(usize, u64)>,
+    stored: VecDeque<Stored>,
     /// the first docid of each batch
     blocks: Vec<u64>,
-    acknowledged: u64,
     /// what Redis knows of that
-    noted: u64,
+    acknowledged: u64,
+    before: u64,
+    /// positions of what was acknowledged last
+    last: Vec<usize>,
+}
+
+/// A batch that is not acknowledged.
+struct Stored {
+    count: usize,
+    /// its last docid
+    last: u64,
+    is_telling: bool,
 }
 
 struct Model {
@@ -90,22 +99,26 @@ impl Model {
         self.workers[worker].session = self.sessions;
     }
 
-    /// A connection is gone: what it had waits again.
+    /// A connection is gone, now and then before its last acknowledgement was sent: what it had waits again.
     fn end(&mut self, worker: usize) {
         let process = self.workers[worker].process;
-        let ended = std::mem::replace(&mut self.workers[worker], Worker { process, ..Worker::default() });
+        let mut ended = std::mem::replace(&mut self.workers[worker], Worker { process, ..Worker::default() });
+        if self.random.u8(..4) == 0 {
+            self.acknowledged.retain(|positions| *positions != ended.last);
+            ended.delivered.extend(ended.last);
+        }
         for position in ended.delivered {
             self.messages[position].redelivered = true;
             self.queue.insert(position);
         }
-        let (session, acknowledged) = (ended.session.to_string(), ended.noted);
-        let span = |first| Span { first, last: first + BLOCK - 1, session: session.clone(), acknowledged };
+        let (session, acknowledged, before) = (ended.session.to_string(), ended.acknowledged, ended.before);
+        let span = |first| Span { first, last: first + BLOCK - 1, session: session.clone(), acknowledged, before };
         self.window.extend(ended.blocks.into_iter().map(span));
         self.processes[process].end(ended.session);
     }
 
     fn waiting(&self, worker: usize) -> usize {
-        self.workers[worker].stored.iter().map(|(count, _)| count).sum()
+        self.workers[worker].stored.iter().map(|stored| stored.count).sum()
     }
 
     /// In turns to those that have room.
@@ -153,7 +166,6 @@ impl Model {
         let first = self.block;
         self.block += BLOCK;
         self.workers[worker].blocks.push(first);
-        self.workers[worker].noted = self.workers[worker].acknowledged;
         let (process, session) = (self.workers[worker].process, self.workers[worker].session);
         let again: Vec<usize> = (0..batch.len()).filter(|at| self.messages[batch[*at]].redelivered).collect();
         let digests: Vec<i64> = again.iter().map(|at| self.messages[batch[*at]].digest).collect();
@@ -178,7 +190,8 @@ impl Model {
         for ((position, id), _) in batch.iter().zip(ids).zip(stored).filter(|(_, stored)| !stored) {
             self.documents.insert(id, self.messages[*position].digest);
         }
-        self.workers[worker].stored.push_back((batch.len(), first + BLOCK - 1));
+        let is_telling = is_telling(batch.iter().map(|position| self.messages[*position].digest));
+        self.workers[worker].stored.push_back(Stored { count: batch.len(), last: first + BLOCK - 1, is_telling });
     }
 
     fn decide(&mut self, process: usize, digests: &[i64]) -> Verdict {
@@ -206,20 +219,21 @@ impl Model {
 
     fn ack(&mut self, worker: usize) {
         let worker = &mut self.workers[worker];
-        if let Some((count, last)) = worker.stored.pop_front() {
-            self.acknowledged.push(worker.delivered.drain(..count).collect());
+        // with those before it that are not telling
+        let telling = worker.stored.iter().position(|stored| stored.is_telling);
+        let batches: Vec<Stored> = worker.stored.drain(..telling.map_or(worker.stored.len(), |at| at + 1)).collect();
+        if let Some(Stored { last, .. }) = batches.last() {
+            let count: usize = batches.iter().map(|stored| stored.count).sum();
+            worker.last = worker.delivered.drain(..count).collect();
             worker.taken -= count;
-            worker.acknowledged = last;
-            // now and then it dies before it has told Redis
-            if self.random.u8(..) > 1 {
-                worker.noted = last;
-            }
+            (worker.before, worker.acknowledged) = (worker.acknowledged, *last);
+            self.acknowledged.push(worker.last.clone());
         }
     }
 
     fn step(&mut self) {
         let worker = self.random.usize(..self.workers.len());
-        let unacknowledged = self.workers[worker].stored.len();
+        let unacknowledged = self.workers[worker].stored.iter().filter(|stored| stored.is_telling).count();
         match self.random.u8(..100) {
             0..40 => self.deliver(),
             40..70 if unacknowledged <= self.cast.delay => self.flush(worker, false),
@@ -313,14 +327,18 @@ fn what_is_unlike_any_other_is_stored_once_whatever_dies() {
     }
 }
 
-/// Here something dies every 250 records.
+/// Here something dies every 250 records. Where it is not the broker, which forgets acknowledgements, and one process alone
+/// collects, not one is wrong.
 #[test]
 fn of_equal_ones_hardly_any_is_lost_or_stored_twice() {
     for (equal, twins, most_lost, most_twice) in
-        [(1, 0, 500, 500), (10, 0, 200, 500), (67, 0, 1000, 5000), (0, 5, 10_000, 500)]
+        [(1, 0, 500, 500), (10, 0, 200, 1000), (67, 0, 1000, 5000), (0, 5, 10_000, 500)]
     {
         for cast in casts() {
             let (lost, twice) = per_million(equal, twins, cast);
+            if cast.connections && cast.processes == 1 && twins == 0 {
+                assert_eq!((lost, twice), (0, 0), "{equal} {cast:?}");
+            }
             assert!(
                 lost <= most_lost && twice <= most_twice,
                 "{equal} {twins} {cast:?}: {lost} lost, {twice} stored twice"
