@@ -374,7 +374,7 @@ mod tests {
             &["web", "db"],
             "format=csv&columns=&tracebacks=1",
             "m",
-            "time,index,message,exc_info,stack_trace\r\n2026-11-22 10:00:00.000001,web,m,\"Traceback:\n  x\n\",\r\n",
+            "time,index,message,exc_info,stack_trace,full_message\r\n2026-11-22 10:00:00.000001,web,m,\"Traceback:\n  x\n\",,\r\n",
         );
     }
 

@@ -23,6 +23,7 @@ mod formats;
 mod hostile;
 mod install;
 mod leases;
+mod loggers;
 mod manual;
 mod memory;
 mod month;

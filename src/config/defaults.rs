@@ -12,6 +12,55 @@ use super::{
     SearchText, Secret, Sphinx,
 };
 
+/// What usual loggers call the time. The more a name may mean something else, the later it stands.
+const TIMESTAMP_NAMES: &[&str] = &[
+    "@timestamp",
+    "timestamp",
+    "time",
+    "ts",
+    "@t",
+    "Timestamp",
+    "datetime",
+    "asctime",
+    "t",
+    "instant",
+    "timeMillis",
+    "timeUnixNano",
+    "observedTimeUnixNano",
+    "__REALTIME_TIMESTAMP",
+    "timereported",
+    "ISODATE",
+    "DATE",
+    "EventTime",
+    "time_iso8601",
+    "time_local",
+    "msec",
+    "record.time.timestamp",
+];
+
+/// What usual loggers call the text.
+const MESSAGE_NAMES: &[&str] = &[
+    "message",
+    "msg",
+    "short_message",
+    "MESSAGE",
+    "Message",
+    "@m",
+    "@mt",
+    "@message",
+    "body.stringValue",
+    "body",
+    "log",
+    "event",
+    "fields.message",
+    "record.message",
+    "RenderedMessage",
+    "MessageTemplate",
+    "text",
+    "textPayload",
+    "request",
+];
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -99,16 +148,16 @@ impl Index {
             durable: true,
             threads: NonZeroUsize::MIN,
             days: NonZeroU32::new(30).expect("not 0"),
-            timestamp: list(&["@timestamp"]),
-            message: list(&["message"]),
+            timestamp: list(TIMESTAMP_NAMES),
+            message: list(MESSAGE_NAMES),
             timestamp_zone: TimeZone::UTC,
             search: SearchText::Message,
             columns: list(&["levelname", "host", "logger"]),
-            level: list(&["levelname", "level", "severity"]),
+            level: list(&["levelname", "level", "severity", "log.level", "severityText", "PRIORITY", "@l"]),
             filtered: list(&["levelname", "host", "application"]),
             hidden: list(&["tags", "type"]),
             excluded: Vec::new(),
-            context: list(&["exc_info", "stack_trace"]),
+            context: list(&["exc_info", "stack_trace", "full_message"]),
             indexed: Vec::new(),
             name,
         }
