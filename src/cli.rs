@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, FromArgs, TopLevelCommand};
 
+use crate::term::send;
 pub use completion::Completion;
 pub use grep::Grep;
 
@@ -126,7 +127,7 @@ pub struct Passwd {
     example = "alco send --json <old.json",
     example = "zcat old.json.gz | alco send --json",
     error_code(0, "the broker has confirmed every line"),
-    error_code(1, "it has not: stderr tells how many it has"),
+    error_code(1, "it has not: stderr tells how many it has, and which line of --json is not an object"),
     error_code(2, "wrong usage, or a mistake in alco.ini")
 )]
 pub struct Send {
@@ -134,7 +135,7 @@ pub struct Send {
     #[argh(option, short = 'k', default = "\"logstash\".to_owned()", arg_name = "key")]
     pub routing_key: String,
 
-    /// the lines are JSON records, and are sent as they are
+    /// the lines are JSON records, an object a line, and are sent as they are
     #[argh(switch)]
     pub json: bool,
 
@@ -164,6 +165,12 @@ impl Send {
         let mut columns: Vec<(String, String)> = named.collect();
         for word in &self.columns {
             match word.split_once('=') {
+                Some((column, _)) if send::WRITTEN.contains(&column) => {
+                    return Err(wrong(format!(
+                        "'{word}' would replace what every line has of its own; alco send writes {}",
+                        send::WRITTEN.join(", ")
+                    )));
+                }
                 Some((column, value)) if !column.is_empty() => columns.push((column.to_owned(), value.to_owned())),
                 _ => return Err(wrong(format!("'{word}' is no column; write column=value"))),
             }
@@ -440,6 +447,12 @@ mod tests {
         assert_eq!(columns("send --json"), Ok(vec![]));
         assert!(columns("send --json a=b").is_err_and(|text| text.contains("as they are")));
         assert!(columns("send plain").is_err_and(|text| text.contains("column=value")));
+        for line in
+            ["send message=x", "send a=1 message=", "send seq=1", "send @timestamp=2026-11-22", "send @version=2"]
+        {
+            assert!(columns(line).is_err_and(|text| text.contains("would replace what every line has")), "{line}");
+        }
+        assert_eq!(columns("send Message=x"), Ok(vec![pair("Message", "x")]));
     }
 
     #[test]

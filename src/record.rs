@@ -138,6 +138,19 @@ pub fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
+/// Whether `read` would find the members of a record in a body. Err: what is wrong with it.
+pub fn is_object(body: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(without_mark(body))
+        .map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()))?;
+    match serde_json::from_str::<Object>(text) {
+        Ok(_) => Ok(()),
+        Err(_) if with_numbers_quoted(text).is_some_and(|quoted| serde_json::from_str::<Object>(&quoted).is_ok()) => {
+            Ok(())
+        }
+        Err(error) => Err(format!("it is not a JSON object: {error}")),
+    }
+}
+
 /// Python and C write NaN, Infinity, nan, -inf where JSON has no number: these as strings. None: there is no such word.
 fn with_numbers_quoted(text: &str) -> Option<String> {
     let bytes = text.as_bytes();

@@ -36,6 +36,8 @@ pub struct Rows<'a> {
     context: Vec<String>,
     /// records of several indexes
     several: bool,
+    /// CSV begins with a byte order mark
+    mark: bool,
     /// where lines around matches are asked for: the group of lines that is being written
     group: Option<u64>,
     zone: &'a TimeZone,
@@ -64,6 +66,7 @@ impl<'a> Rows<'a> {
             columns: shown_columns(settings, query),
             context,
             several: settings.len() > 1,
+            mark: query.bom,
             group: (query.around() != (0, Some(0))).then_some(0),
             zone,
             coloured: false,
@@ -71,10 +74,12 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// What stands before the first record: CSV has the names of its columns there.
+    /// What stands before the first record: CSV has the names of its columns there, and before them the mark by which Excel
+    /// knows UTF-8.
     pub fn head(&self) -> String {
         let mut head = String::new();
         if self.format == Format::Csv {
+            head.extend(self.mark.then_some('\u{feff}'));
             let index = self.several.then_some("index");
             let names = self.columns.iter().map(String::as_str);
             let names = ["time"].into_iter().chain(index).chain(names).chain(["message"]);
@@ -271,10 +276,10 @@ fn on_one_line(text: &str) -> String {
     visible(text).replace('\n', "↵")
 }
 
-/// A value may have been sent over several lines, and in its strings may stand what a terminal obeys: both are written
-/// otherwise, and mean the same.
+/// A value may have been sent over several lines, and in its strings may stand what a terminal obeys, or what some readers of
+/// lines end a line at (U+0085, U+2028, U+2029): all are written otherwise, and mean the same.
 fn json_on_one_line(json: &str, out: &mut String) {
-    let unfit = |c: char| matches!(c, '\n' | '\r' | '\x7f'..='\u{9f}');
+    let unfit = |c: char| matches!(c, '\n' | '\r' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}');
     if !json.contains(unfit) {
         return out.push_str(json);
     }
@@ -282,7 +287,7 @@ fn json_on_one_line(json: &str, out: &mut String) {
         match c {
             // inside a string it would be escaped already
             '\n' | '\r' => out.push(' '),
-            '\x7f'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
     }
@@ -379,6 +384,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_begins_csv_alone_and_only_where_asked_for() {
+        let csv = "time,message\r\n2026-11-22 10:00:00.000001,é\r\n";
+        check(&["web"], "format=csv&columns=&bom=1", "é", &format!("\u{feff}{csv}"));
+        check(&["web"], "format=csv&columns=&bom=0", "é", csv);
+        check(&["web"], "format=text&columns=&bom=1", "é", "2026-11-22 10:00:00.000001 é\n");
+    }
+
+    #[test]
     fn ndjson_has_every_value_as_it_was_sent() {
         check(
             &["web"],
@@ -391,6 +404,28 @@ mod tests {
                 "\n"
             ),
         );
+    }
+
+    /// As Python's splitlines has them: what any reader of lines takes for the end of one.
+    const LINE_ENDS: &str = "\n\r\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{85}\u{2028}\u{2029}";
+
+    #[test]
+    fn no_reader_finds_a_line_end_within_a_record() {
+        let config = Config::default();
+        let (settings, zone) = ([&config.indexes[0]], TimeZone::UTC);
+        for format in ["ndjson", "text"] {
+            let query = Query::from_url(vec![settings[0].name.clone()], &format!("format={format}")).expect("a query");
+            let mut rows = Rows::new(&settings, &query, &zone);
+            let ends = quoted(LINE_ENDS);
+            let columns = format!("{{{ends}:{ends},\"host\":\"a\u{2028}b\u{2029}c\u{85}d\"}}");
+            let place = Place { ts: Ts::from_micros(0), seq: 0, digest: 0, id: 1 };
+            let record = Stored { message: format!("a{LINE_ENDS}b"), columns };
+            let hit = Hit { index: settings[0].name.clone(), place, record, marks: Vec::new() };
+            for line in [rows.line(&Line::Match(hit)), rows.said(&format!("a{LINE_ENDS}b"), Ts::MIN)] {
+                let line = line.strip_suffix('\n').expect("one line end, at the end");
+                assert!(!line.contains(|c| LINE_ENDS.contains(c)), "{format}: {line:?}");
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::pages::Lonely;
+use crate::support::nginx::Nginx;
 use crate::support::{Alco, Publisher, SOON, Stack, directory, try_get, wait_until};
 
 #[track_caller]
@@ -184,4 +185,28 @@ fn the_python_programs_sphinx_conf_works_against_this_one() {
     assert!(made.len() > 2, "{conf}");
     let expected = made.into_iter().chain(["20200103".to_owned(), "not-a-day".to_owned()]).collect();
     assert_eq!(names, expected, "the days are made; of those expired only the newest is left");
+}
+
+/// By the lines of README.md that nginx is given.
+#[test]
+fn links_of_the_api_lead_back_through_the_proxy() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &format!("[http]\ntrusted_proxies = 127.0.0.1\n{}", stack.index("proxied")));
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "proxied.key", (0..3).map(|n| format!(r#"{{"message":"{n}","seq":{n}}}"#)));
+    wait_until("all are stored", SOON, || stack.count("proxied").filter(|count| *count >= 3));
+
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let lines: String = readme.lines().filter(|line| line.contains("proxy_set_header X-Forwarded-")).collect();
+    assert!(lines.contains("-Host") && lines.contains("-Proto"), "{lines}");
+    let nginx = Nginx::start(stack, &alco, &lines);
+    let mut next = Some(format!("{}/api/grep/proxied/?limit=1", nginx.url));
+    let mut seen = Vec::new();
+    while let Some(url) = next {
+        assert!(url.starts_with(&format!("{}/api/", nginx.url)), "{url}");
+        let page = json(&url);
+        seen.extend(page["results"].as_array().unwrap().iter().map(|log| log["logline"].clone()));
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    assert_eq!(seen, ["0", "1", "2"]);
 }

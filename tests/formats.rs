@@ -66,6 +66,14 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     assert_eq!((rows[0], rows.len()), ("time,host,message", 4));
     assert!(rows[1].ends_with(",,\"tab\tand\nline\"") && rows[2].ends_with(",web-02,'=cmd()"), "{rows:?}");
 
+    // the page has a link to what Excel reads: the same with a mark before it
+    let page = alco.get("/grep/texts/?columns=host&order=desc&limit=2").body;
+    let excel =
+        page.split("href=\"").filter_map(|link| link.split('"').next()).find(|link| link.contains("bom=1")).unwrap();
+    let marked = alco.get(&format!("/grep/texts/{}", excel.replace("&amp;", "&")));
+    assert!(marked.body.starts_with("\u{feff}time,host,message\r\n"), "{excel}: {}", marked.body);
+    assert!(marked.header("content-disposition").starts_with("attachment"), "{excel}");
+
     // what cannot be searched has a status and says why
     let bad = alco.get("/grep/texts/?format=text&mode=regex&search=(");
     assert_eq!(bad.status, 400, "{}", bad.body);

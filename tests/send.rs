@@ -49,18 +49,35 @@ fn lines_become_records_and_the_exit_status_tells_whether_the_broker_has_them() 
         send(stack, &["--tee", "-k", "send.build", "-l", "DEBUG", "--logger=make", "job=nightly"], plain.as_bytes());
     check(&output, 0, "");
     assert!(output.stdout == plain.as_bytes(), "--tee passes on what came, byte for byte");
-    // no line end at the end, an empty line between, bytes that are no UTF-8, no JSON
-    let json = b"{\"message\":\"as it is\",\"n\":1e-7}\n\nno JSON caf\xe9\n{\"message\":\"the last\"}";
+    // a byte order mark, an empty line between, a number that JSON has not, no line end at the end
+    let json = b"\xef\xbb\xbf{\"message\":\"as it is\",\"n\":1e-7}\n\n{\"message\":\"no number\",\"n\":NaN}\n{\"message\":\"the last\"}";
     check(&send(stack, &["--json", "-k", "send.json"], json), 0, "");
     check(&send(stack, &["-k", "send.none"], b""), 0, "");
 
     let stored = stack.settled("send", 3003, SOON);
     assert_eq!(stored.get("line 2999 <&> \"q\""), Some(&1));
     assert_eq!(stored.get("as it is"), Some(&1));
-    assert_eq!(stored.get("no JSON caf\u{fffd}"), Some(&1));
+    assert_eq!(stored.get("no number"), Some(&1));
     assert_eq!(stored.get("the last"), Some(&1));
     let all = "levelname=DEBUG&logger=make&job=nightly&seq=3000";
     assert_eq!(alco.page(&format!("/grep/send/?{all}")).lines().len(), 1, "columns of the command line");
+
+    // what would be a broken record is not sent, nor what follows
+    let line = |number: u32, why: &str| format!("line {number}: {why}");
+    let pretty = "{\n  \"message\": \"pretty\"\n}\n";
+    for (input, says) in [
+        (pretty.as_bytes(), line(1, "it is not a JSON object: EOF while parsing")),
+        (b"{\"message\":\"before\"}\n\n[\n{\"message\":\"after\"}\n", line(3, "it is not a JSON object")),
+        (b"plain\n", line(1, "it is not a JSON object: expected value")),
+        (b"\"text\"\n", line(1, "it is not a JSON object: invalid type: string")),
+        (b"{\"message\":\"caf\xe9\"}\n", line(1, "it is not UTF-8 at byte 15")),
+    ] {
+        check(&send(stack, &["--json", "-k", "send.json"], input), 1, &says);
+    }
+    let replaced = send(stack, &["-k", "send.x", "message=x"], b"a\n");
+    assert_eq!(replaced.status.code(), Some(2), "{}", String::from_utf8_lossy(&replaced.stderr));
+    let stored = stack.settled("send", 3004, SOON);
+    assert_eq!((stored.get("before"), stored.get("after")), (Some(&1), None));
 
     let nowhere = send(stack, &["-k", "nobody.listens"], b"a\nb\n");
     check(
@@ -72,7 +89,7 @@ fn lines_become_records_and_the_exit_status_tells_whether_the_broker_has_them() 
     long.extend(b"\nafter it\n");
     check(&send(stack, &["-k", "send.long"], &long), 1, "a line was not sent: it is longer than 4194304 bytes");
     wait_until("the others are stored", SOON, || {
-        stack.settled("send", 3004, SOON).contains_key("after it").then_some(())
+        stack.settled("send", 3005, SOON).contains_key("after it").then_some(())
     });
 }
 

@@ -14,6 +14,7 @@ mod indexes;
 mod lines;
 mod live;
 mod logs;
+mod origin;
 mod pages;
 mod record;
 mod refusal;
@@ -229,7 +230,7 @@ struct Asker {
     number: Option<u64>,
     /// `If-None-Match`
     known: Option<String>,
-    /// the scheme and the host by which we are known there: links that programs follow begin with it
+    /// by which alco is known there: links that programs follow begin with it
     origin: String,
     takes_gzip: bool,
     claim: Claim,
@@ -247,9 +248,6 @@ impl Asker {
         };
         let peer = header(head::PEER).unwrap_or_default();
         let (named, authorization) = (site.users.header.as_deref().and_then(header), header("Authorization"));
-        let scheme = header("X-Forwarded-Proto").filter(|scheme| scheme == "https").unwrap_or("http".to_owned());
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
-        let host = header("Host").filter(|host| host.chars().all(plain)).unwrap_or_default();
         let gzip = |accepted: String| {
             accepted.split(',').any(|coding| {
                 let mut parts = coding.split(';').map(str::trim);
@@ -259,7 +257,7 @@ impl Asker {
         Asker {
             number: header(head::NUMBER).and_then(|number| number.parse().ok()),
             known: header("If-None-Match"),
-            origin: if host.is_empty() { String::new() } else { format!("{scheme}://{host}") },
+            origin: origin::origin(header, site.users.trusts(&peer), &site.config.http.base_path),
             takes_gzip: header("Accept-Encoding").is_some_and(gzip),
             claim: Claim { peer, named, authorization },
         }

@@ -73,7 +73,12 @@ impl Users {
 
     fn is_named(&self, claim: &Claim) -> bool {
         let names = claim.named.as_ref().is_some_and(|name| !name.trim().is_empty());
-        names && self.proxies.iter().any(|proxy| proxy.is(&claim.peer))
+        names && self.trusts(&claim.peer)
+    }
+
+    /// Whether what comes from there is believed: it is one of trusted_proxies.
+    pub fn trusts(&self, peer: &str) -> bool {
+        self.proxies.iter().any(|proxy| proxy.is(peer))
     }
 }
 

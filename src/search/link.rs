@@ -15,7 +15,7 @@ use crate::search::typed::{read_typed, write_typed};
 use crate::time::{self, When};
 
 /// Parameters that are no columns; a column of such a name is `js.<column>`.
-const RESERVED: [&str; 21] = [
+const RESERVED: [&str; 22] = [
     "start_ts",
     "end_ts",
     "search",
@@ -36,6 +36,7 @@ const RESERVED: [&str; 21] = [
     "tz",
     "cursor",
     "download",
+    "bom",
     "tracebacks",
 ];
 
@@ -116,6 +117,7 @@ impl Query {
             "invert" => self.invert = yes_or_no(key, text)?,
             "wrap" => self.wrap = yes_or_no(key, text)?,
             "download" => self.download = yes_or_no(key, text)?,
+            "bom" => self.bom = yes_or_no(key, text)?,
             "tracebacks" => self.tracebacks = yes_or_no(key, text)?,
             "in" => self.within = one_of(key, text, &[("message", Within::Message), ("all", Within::All)])?,
             "order" => self.order = one_of(key, text, &[("asc", Order::OldestFirst), ("desc", Order::NewestFirst)])?,
@@ -274,6 +276,7 @@ impl Query {
             Follow::Every(seconds) => url.put("follow", &format!("{seconds}s")),
         }
         url.flag("download", self.download);
+        url.flag("bom", self.bom);
         url.flag("tracebacks", self.tracebacks);
         url.some("cursor", self.cursor.as_ref());
         url.0
@@ -500,7 +503,7 @@ mod tests {
             "context=y",
             "columns=host,a%5C,b",
             "columns=",
-            "order=desc&limit=50&wrap=1&tz=Europe/Berlin&format=csv&follow=1&download=1&tracebacks=1&cursor=a1.2.-3.4",
+            "order=desc&limit=50&wrap=1&tz=Europe/Berlin&format=csv&follow=1&download=1&bom=1&tracebacks=1&cursor=a1.2.-3.4",
             "format=text&follow=10s",
         ] {
             // `=` in a value needs no encoding
@@ -624,7 +627,7 @@ mod tests {
     fn query() -> impl Strategy<Value = Query> {
         let names = proptest::collection::vec(hostile().prop_filter("has a name", |text| !text.is_empty()), 0..3);
         let range = (when(), when(), proptest::option::of(proptest::sample::select(vec!["UTC", "Asia/Tokyo"])));
-        let text = (hostile(), 0..3_usize, any::<[bool; 7]>());
+        let text = (hostile(), 0..3_usize, any::<[bool; 8]>());
         let lines = (0..4_u32, 0..4_u32, 0..4_u32, 0..3_u32);
         let place = any::<(u32, i64, i64, u32)>();
         let rest = (proptest::collection::vec(filter(), 0..5), proptest::option::of(names));
@@ -636,7 +639,7 @@ mod tests {
             q.search = text.0;
             q.mode = [Mode::Literal, Mode::Words, Mode::Regex][text.1];
             let all;
-            [q.case, q.word, q.invert, q.wrap, q.download, all, _] = text.2;
+            [q.case, q.word, q.invert, q.wrap, q.download, all, _, q.bom] = text.2;
             q.within = if all { Within::All } else { Within::Message };
             q.order = if text.2[6] { Order::NewestFirst } else { Order::OldestFirst };
             q.context = match lines.0 {

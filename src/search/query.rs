@@ -55,6 +55,8 @@ pub struct Query {
     pub follow: Follow,
     /// `download=1`
     pub download: bool,
+    /// `bom=1`: CSV begins with a byte order mark
+    pub bom: bool,
     /// `tracebacks=1`: text and CSV have the context columns too
     pub tracebacks: bool,
 }
@@ -85,6 +87,7 @@ impl Query {
             format: Format::default(),
             follow: Follow::default(),
             download: false,
+            bom: false,
             tracebacks: false,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::Config;
 use crate::ingest::broker::publisher::Publisher;
-use crate::record::{MAX_BODY, without_mark};
+use crate::record::{MAX_BODY, is_object, without_mark};
 use crate::time::Ts;
 
 /// Records on their way without an answer of the broker: enough to keep it busy, and what one has to send again if the
@@ -16,6 +16,9 @@ use crate::time::Ts;
 const WINDOW: u64 = 1000;
 /// How often the bar moves on while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
+
+/// What each plain line has of its own; a column of the command line cannot bear such a name.
+pub const WRITTEN: [&str; 4] = ["@timestamp", "@version", "message", "seq"];
 
 #[derive(Debug)]
 pub struct Options {
@@ -32,9 +35,9 @@ pub struct Options {
 pub fn send(config: &Config, options: &Options, clock: fn() -> Ts) -> Result<(), String> {
     let mut publisher = Publisher::open(&config.rabbitmq)?;
     let bar = bar();
-    let outcome = lines(&mut publisher, options, clock, &bar).and_then(|long| {
+    let outcome = lines(&mut publisher, options, clock, &bar).and_then(|read| {
         publisher.wait(0)?;
-        Ok(long)
+        Ok(read)
     });
     bar.finish_and_clear();
     let (published, confirmed, returned) = (publisher.published(), publisher.confirmed(), publisher.returned());
@@ -48,7 +51,11 @@ pub fn send(config: &Config, options: &Options, clock: fn() -> Ts) -> Result<(),
              run first, or give another --routing-key",
             config.rabbitmq.exchange
         )),
-        Ok(long) => {
+        Ok(Lines { refused: Some(why), .. }) => {
+            publisher.close()?;
+            Err(format!("{why}; {confirmed} lines before it were confirmed, and none after it was sent"))
+        }
+        Ok(Lines { long, refused: None }) => {
             publisher.close()?;
             match long {
                 0 => Ok(()),
@@ -59,11 +66,20 @@ pub fn send(config: &Config, options: &Options, clock: fn() -> Ts) -> Result<(),
     }
 }
 
-/// Sends all of stdin; how many lines were too long to be stored.
-fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &ProgressBar) -> Result<u64, String> {
+/// Of stdin.
+struct Lines {
+    /// lines that were left out
+    long: u64,
+    /// the line at which it ended, since that is not a record
+    refused: Option<String>,
+}
+
+/// Sends all of stdin, or what stands before a line that is not a record: what follows it would not be any either where JSON
+/// is printed over several lines, and is sent when the line is mended.
+fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &ProgressBar) -> Result<Lines, String> {
     let mut input = io::stdin().lock();
     let mut tee = options.tee.then(io::stdout);
-    let (mut line, mut long) = (Vec::new(), 0);
+    let (mut line, mut number, mut long) = (Vec::new(), 0_u64, 0);
     let mut record = Plain::new(options);
     loop {
         line.clear();
@@ -72,8 +88,9 @@ fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &
         let read = input.by_ref().take(room).read_until(b'\n', &mut line);
         let read = read.map_err(|error| format!("cannot read stdin: {error}"))?;
         if read == 0 {
-            return Ok(long);
+            return Ok(Lines { long, refused: None });
         }
+        number += 1;
         // whoever reads there may have seen enough; the records still go out
         if tee.as_mut().is_some_and(|out| out.write_all(&line).and_then(|()| out.flush()).is_err()) {
             tee = None;
@@ -91,7 +108,13 @@ fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &
         let line = without_mark(&line);
         match options.json {
             true if line.iter().all(u8::is_ascii_whitespace) => continue,
-            true => publisher.publish(&options.routing_key, line)?,
+            true => {
+                if let Err(why) = is_object(line) {
+                    let refused = format!("line {number}: {why}; --json takes an object a line, as jq -c prints them");
+                    return Ok(Lines { long, refused: Some(refused) });
+                }
+                publisher.publish(&options.routing_key, line)?;
+            }
             false => publisher.publish(&options.routing_key, record.of(line, clock()).as_bytes())?,
         }
         publisher.wait(WINDOW)?;
@@ -133,11 +156,8 @@ impl Plain {
 
     fn of(&mut self, line: &[u8], now: Ts) -> String {
         self.seq += 1;
-        let mut record = Map::new();
-        record.insert("@timestamp".into(), now.rfc3339().into());
-        record.insert("@version".into(), json!(1));
-        record.insert("message".into(), String::from_utf8_lossy(line).into());
-        record.insert("seq".into(), self.seq.into());
+        let own = [now.rfc3339().into(), json!(1), String::from_utf8_lossy(line).into(), self.seq.into()];
+        let mut record: Map<String, Value> = WRITTEN.iter().map(|name| (*name).to_owned()).zip(own).collect();
         record.extend(self.columns.clone());
         Value::Object(record).to_string()
     }

@@ -115,6 +115,11 @@ impl View<'_> {
                         " "
                         a href=(self.link(&Query { format: *format, ..links::first(q) })) { (name) }
                     }
+                    @if self.formats.iter().any(|(_, format)| *format == Format::Csv) {
+                        " "
+                        a href=(self.link(&Query { format: Format::Csv, download: true, bom: true, ..links::first(q) }))
+                            title="CSV as Excel reads it: a file, with a byte order mark" { "Excel" }
+                    }
                 }
             }
         }
