@@ -1,24 +1,25 @@
 #!/usr/bin/env python3
-"""searchd's configuration, as alco writes it: `searchd -c /usr/local/share/alco/sphinx_conf.py` runs this file, at its start
-and at each SIGHUP, and reads what it prints. sphinx.conf does the same in sh.
+"""Prints searchd's configuration, as alco writes it. `searchd -c /usr/local/share/alco/sphinx_conf.py` runs this file when it
+starts and at each SIGHUP, and reads the output. sphinx.conf does the same in sh.
 
-Python 2.7 or 3, and nothing beside its standard library. The first line may name the interpreter of a virtualenv.
+The script needs Python 2.7 or 3 and its standard library only. The first line may name the interpreter of a virtualenv.
 
-From the environment of searchd:
+The script reads these variables from searchd's environment:
 
   ALCO           the alco binary; default: the one on the PATH
-  ALCO_INI       its configuration file; default: where alco looks by itself
-  ALCO_URL       where searchd has a host of its own: the address of alco's pages, http://logs.example.org:8000/
-  ALCO_DATA_DIR  below it lie the days; default: data_dir of the ini, else alco's own default
-  ALCO_CACHE     the last good configuration is kept here, and beside it the one of the day before; default: sphinx.conf.last
+  ALCO_INI       alco's settings; default: where alco looks by itself
+  ALCO_URL       the address of alco's pages, if searchd has a host of its own: http://logs.example.org:8000/
+  ALCO_DATA_DIR  the directory of the days; default: data_dir of the ini, else alco's own default
+  ALCO_CACHE     the file that keeps the last good configuration, next to the one of the day before; default: sphinx.conf.last
                  in the data directory
 
-Besides printing, it makes the directories that the configuration names, and removes days past their retention.
+The script also creates the directories that the configuration names, and removes days past their retention.
 
-Invariants. It prints a whole configuration or nothing; with nothing it exits with a failure, and searchd goes on with what
-it has. (Nothing and success would make searchd drop every index.) A day is removed only when two lists of different days
-agree that it is past: a list that is too short, or that a wrong clock made, removes nothing before the next day; and what
-searchd serves until it has read what is printed here stays, since the list of the day before holds it.
+Invariants. The script prints a whole configuration or nothing. With nothing it exits with a failure, and searchd keeps the
+configuration that it has. (An empty output with success would make searchd drop every index.) The script removes a day only
+if two lists of different days agree that the day is past retention. A list that is too short, or that a wrong clock made,
+therefore removes nothing before the next day. A day that searchd serves until it has read this output stays, since the list
+of the day before holds it.
 """
 import base64
 import io
@@ -37,14 +38,14 @@ except ImportError:  # Python 2
     from httplib import HTTPException
     from urllib2 import Request, unquote, urlopen
 
-# searchd answers nobody new while it waits for this program
+# searchd accepts no new client while it waits for this program
 LIMIT_SECONDS = 10
 INIS = ["/usr/local/etc/alco.ini", "/etc/alco.ini"]
 DATA_DIR = "/var/db/alco"
 
 
 class Unfit(Exception):
-    """There is no configuration, or none to serve from, and why."""
+    """Why there is no configuration that searchd can use."""
 
 
 def complain(text):
@@ -57,12 +58,12 @@ def read(path):
 
 
 def from_alco():
-    """The local binary's answer, or the one over HTTP, in bytes."""
+    """Returns the answer of the local binary, or of alco over HTTP, in bytes."""
 
     def too_late(*_):
-        raise Unfit("alco gave no configuration within %d s" % LIMIT_SECONDS)
+        raise Unfit("alco returned no configuration within %d s" % LIMIT_SECONDS)
 
-    # one limit for all of it, however slowly the answer drips
+    # one limit for the whole answer, even if its bytes come one by one
     signal.signal(signal.SIGALRM, too_late)
     signal.alarm(LIMIT_SECONDS)
     try:
@@ -81,13 +82,13 @@ def over_http(url):
     try:
         return urlopen(request).read()
     except (EnvironmentError, HTTPException, ValueError) as error:
-        raise Unfit("alco gave no configuration: %s" % error)
+        raise Unfit("cannot get the configuration from %s: %s" % (request.get_full_url(), error))
 
 
 def from_binary(alco):
     with open(os.devnull) as nothing:
         try:
-            # a group of its own, so that all of it can be ended
+            # a process group of its own, so that one signal ends all of it
             child = subprocess.Popen([alco, "sphinx-conf"], stdin=nothing, stdout=subprocess.PIPE, preexec_fn=os.setsid)
         except EnvironmentError as error:
             raise Unfit("cannot run %s: %s" % (alco, error))
@@ -97,12 +98,12 @@ def from_binary(alco):
         os.killpg(child.pid, signal.SIGKILL)
         raise
     if child.returncode != 0:
-        raise Unfit("alco gave no configuration")
+        raise Unfit("alco returned no configuration")
     return answer
 
 
 def data_dir():
-    """Without a slash at its end."""
+    """Returns the data directory, without a slash at its end."""
     found = os.environ.get("ALCO_DATA_DIR")
     inis = [ini for ini in [os.environ.get("ALCO_INI")] + INIS if ini and os.access(ini, os.R_OK)]
     if not found and inis:
@@ -113,8 +114,8 @@ def data_dir():
 
 
 def days_of(conf, data):
-    """Of the directory of each index's days, the days; raises Unfit where something is wrong with the configuration: it is not
-    whole, or a path is not that of its day below the data directory."""
+    """Returns the days of each index, by the directory that holds them. Raises Unfit if the configuration is not whole, or if a
+    path is not that of its day below the data directory."""
     if not conf.strip():
         raise Unfit("it is empty")
     days, name, searchd = {}, "", False
@@ -139,11 +140,11 @@ def make_directory(directory):
         try:
             os.makedirs(directory)
         except EnvironmentError as error:
-            complain("cannot make %s: %s" % (directory, error))
+            complain("cannot create %s: %s" % (directory, error))
 
 
 def make_directories(conf):
-    """That searchd expects to find: of each path, of the binlog, of logs and sockets."""
+    """Creates the directories that searchd expects: of each path, of the binlog, of logs and sockets."""
     for key, path in re.findall(
         r"^[ \t]*(path|binlog_path|log|query_log|pid_file)[ \t]*=[ \t]*(/.*?)[ \t\r]*$", conf, re.M
     ):
@@ -155,7 +156,7 @@ def newest(days):
 
 
 def kept(path, data):
-    """The days of a configuration that was kept; none where there is none."""
+    """Returns the days of a configuration that was kept, or no days if there is no copy."""
     try:
         return days_of(read(path), data)
     except (EnvironmentError, UnicodeDecodeError, Unfit):
@@ -163,7 +164,7 @@ def kept(path, data):
 
 
 def keep(conf, days, cache, data):
-    """Keeps a good configuration; the first of a day moves what was kept before it aside."""
+    """Keeps a good configuration. The first one of a day moves the copy of the day before aside."""
     scratch = "%s.%d" % (cache, os.getpid())
     try:
         if os.path.exists(cache) and newest(kept(cache, data)) != newest(days):
@@ -173,14 +174,14 @@ def keep(conf, days, cache, data):
             file.write(conf)
         os.rename(scratch, cache)
     except EnvironmentError as error:
-        # a full disk, perhaps: then what is past its retention makes room later
+        # the disk may be full: then remove_expired makes room
         complain("cannot keep a copy in %s: %s" % (cache, error))
         if os.path.exists(scratch):
             os.remove(scratch)
 
 
 def remove_expired(days, cache, data):
-    """Of each index, removes the days before the oldest that this list or the one of the day before serves."""
+    """Removes, for each index, the days before the oldest day that this list or the list of the day before serves."""
     before = kept(cache + ".before", data)
     for directory in set(days) & set(before):
         oldest = min(days[directory] | before[directory])
@@ -199,8 +200,8 @@ def configuration():
         try:
             days = days_of(conf, data)
         except Unfit as why:
-            raise Unfit("what alco gave is no configuration: %s" % why)
-        # made first: the copy may lie in one of them
+            raise Unfit("cannot use the configuration that alco returned: %s" % why)
+        # first, since the copy may lie in one of the directories
         make_directories(conf)
         keep(conf, days, cache, data)
         remove_expired(days, cache, data)
@@ -210,25 +211,25 @@ def configuration():
             conf = read(cache)
             days_of(conf, data)
         except EnvironmentError:
-            raise Unfit("%s; and there is no good one in %s" % (fault, cache))
+            raise Unfit("%s; there is no good copy in %s either" % (fault, cache))
         except (Unfit, UnicodeDecodeError) as wrong:
-            raise Unfit("%s; and the copy in %s is none either: %s" % (fault, cache, wrong))
-        complain("%s; this is the last good one, %s" % (fault, cache))
+            raise Unfit("%s; cannot use the copy in %s either: %s" % (fault, cache, wrong))
+        complain("%s; searchd gets the last good copy, %s" % (fault, cache))
         make_directories(conf)
         return conf
 
 
 def main():
-    # searchd and cron start with a short one
+    # searchd and cron start this script with a short PATH
     os.environ["PATH"] = os.pathsep.join(filter(None, [os.environ.get("PATH"), "/usr/local/bin:/usr/bin:/bin"]))
-    # logs are not for everybody on the machine
+    # other users of the machine must not read the logs
     os.umask(0o027)
     try:
         conf = configuration()
     except Unfit as why:
         complain(why)
         return 1
-    # stdout only now, and at once
+    # prints only now, and all at once
     getattr(sys.stdout, "buffer", sys.stdout).write(conf.encode("utf-8"))
     return 0
 

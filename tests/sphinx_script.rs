@@ -278,7 +278,7 @@ fn without_alco_and_without_a_copy_it_prints_nothing_and_fails() {
         let source = Source::new("script-nothing", script);
         let Outcome { ok, printed, complaints } = source.run();
         assert_eq!((ok, printed.as_str()), (false, ""), "{}", script.name);
-        assert!(complaints.contains("there is no good one in"), "{complaints}");
+        assert!(complaints.contains("there is no good copy in"), "{complaints}");
     }
 }
 
@@ -293,7 +293,7 @@ fn only_a_whole_configuration_replaces_the_last_good_one() {
             source.says(Some(&text));
             let outcome = source.run();
             assert!(outcome.ok && outcome.printed == good, "{}: {what}: {outcome:?}", script.name);
-            assert!(outcome.complaints.contains("this is the last good one"), "{outcome:?}");
+            assert!(outcome.complaints.contains("searchd gets the last good copy"), "{outcome:?}");
         }
         source.says(None);
         assert_eq!(source.printed(), good);
