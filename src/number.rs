@@ -68,6 +68,11 @@ impl Number {
         // 0, where there are no digits
         format!("{sign}0.{}e{}", self.digits, self.exponent).parse().unwrap_or(0.0)
     }
+
+    /// Digits before the point: 1 for 5, 16 for 1e15; 0 or less for what is nearer to 0 than 1.
+    pub fn whole_digits(&self) -> i64 {
+        self.exponent
+    }
 }
 
 impl Ord for Number {

@@ -1,7 +1,7 @@
 //! The figures of a search (how many, when, of which values) against a plain reading of the same records: what is called exact
 //! is exact, what is called a bound is one. And what matches in the columns: counted, led to, and marked where it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +10,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
 use crate::oracle::corpus::{Record, corpus};
-use crate::support::{Alco, Publisher, SOON, Stack, soak};
+use crate::support::{Alco, Publisher, SOON, Stack, soak, wait_until};
 
 const RECORDS: usize = 3000;
 const SEARCHES: usize = 60;
@@ -92,21 +92,21 @@ fn pattern(random: &mut Rng, records: &[Record]) -> (String, Regex) {
     }
 }
 
-/// What a reader sees of a column's values.
-fn texts(record: &Record, column: &str) -> Vec<String> {
+/// What a reader sees of a column's values, each once.
+fn texts(record: &Record, column: &str) -> BTreeSet<String> {
     let shown = |value: &Value| match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         value => Some(value.to_string()),
     };
     match column {
-        "levelname" => vec![record.level.to_owned()],
-        "host" => vec![record.host.clone()],
+        "levelname" => [record.level.to_owned()].into(),
+        "host" => [record.host.clone()].into(),
         "status" => shown(&record.status).into_iter().collect(),
         "tags" => record.tags.iter().map(|tag| (*tag).to_owned()).collect(),
         _ => match &serde_json::from_str::<Value>(&record.body).unwrap()["odd"] {
             Value::Array(values) => values.iter().filter_map(shown).collect(),
-            Value::Object(_) => Vec::new(),
+            Value::Object(_) => BTreeSet::new(),
             value => shown(value).into_iter().collect(),
         },
     }
@@ -300,7 +300,13 @@ fn what_is_too_much_to_check_is_told_as_a_bound() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &format!("[http]\nsearch_budget = 100ms\n{}", stack.index("bounds")));
     let time = Timestamp::now() - SignedDuration::from_secs(60);
-    let message = |n: u64| format!(r#"{{"@timestamp":"{time}","message":"a common line {}","seq":{n}}}"#, n % 2);
+    let message = |n: u64| {
+        let (parity, id) = (n % 2, 1 + ((n % 2) << 32));
+        let (status, rt) = [(200, 0.25), (404, 1.404), (500, 0.013)][n as usize % 3];
+        format!(
+            r#"{{"@timestamp":"{time}","message":"a common line {parity}","seq":{n},"status":{status},"id":{id},"rt":{rt}}}"#
+        )
+    };
     publish("bounds.x", (0..MANY).map(message));
     stack.settled_count("bounds", MANY, SOON * 3);
     let path = format!("/grep/bounds/?start_ts={time}&mode=regex&limit=5");
@@ -312,4 +318,131 @@ fn what_is_too_much_to_check_is_told_as_a_bound() {
     let reply = alco.get(&format!("/api/grep/bounds/histogram/?start_ts={time}&mode=regex&search={search}"));
     let histogram: Value = serde_json::from_str(&reply.body).unwrap();
     assert_eq!(histogram["exact"], false, "{histogram}");
+
+    // nothing is read where the index is sure, and what it has merged is not called exact
+    let values = |column: &str| values(&alco, &format!("/api/grep/bounds/values/{column}/?start_ts={time}"));
+    for column in ["status", "rt"] {
+        let exact = || Some(values(column)).filter(|(_, exact)| *exact);
+        let (counts, _) = wait_until(&format!("{column} is counted exactly"), SOON, exact);
+        assert_eq!((counts.len(), counts.values().sum::<u64>()), (3, MANY), "{column}: {counts:?}");
+    }
+    assert!(!values("id").1, "two integers are one group");
+}
+
+/// A column's values with their counts, and whether these are called exact.
+fn values(alco: &Alco, path: &str) -> (BTreeMap<String, u64>, bool) {
+    let reply = alco.get(path);
+    assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+    let values: Value = serde_json::from_str(&reply.body).unwrap();
+    let pair = |value: &Value| (value["value"].as_str().unwrap().to_owned(), value["count"].as_u64().unwrap());
+    (values["values"].as_array().unwrap().iter().map(pair).collect(), values["exact"] == true)
+}
+
+/// Values that searchd merges, tells apart without need, or prints like others.
+const LIKE_OTHERS: [&str; 58] = [
+    "5",
+    "5.0",
+    "5.00",
+    "\"5\"",
+    "\"5.0\"",
+    "50e-1",
+    "[5]",
+    "[5,5]",
+    "[5.0,1.5]",
+    "[\"5\"]",
+    "[5,\"5\",null,true]",
+    "1",
+    "4294967297",
+    "4294967301",
+    "[4294967297]",
+    "[4294967297,5]",
+    "9007199254740993",
+    "9007199254740992",
+    "9007199254740992.0",
+    "-1",
+    "4294967295",
+    "1763556497161513790",
+    "1763556497161513791",
+    "\"1763556497161513791\"",
+    "9223372036854775808",
+    "\"9223372036854775808\"",
+    "1e30",
+    "1E30",
+    "10e29",
+    "1000000000000000000000000000000",
+    "1e15",
+    "1000000000000000",
+    "0.3",
+    "0.30000001",
+    "\"0.300000\"",
+    "1e-7",
+    "2e-7",
+    "1.5",
+    "1.50",
+    "\"1.5\"",
+    "0",
+    "-0",
+    "0.0",
+    "-0.0",
+    "true",
+    "false",
+    "null",
+    "\"true\"",
+    "\"NULL\"",
+    "\"\"",
+    "[]",
+    "{}",
+    "\"{}\"",
+    "{\"a\":1}",
+    "[\"x\",\"x\"]",
+    "\"x\"",
+    "\"\\u0001\"",
+    "\"[1]\"",
+];
+
+#[test]
+fn beside_each_value_is_what_its_link_finds() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("links"));
+    let mut random = Rng::with_seed(13);
+    let time = Timestamp::now() - SignedDuration::from_mins(5);
+    let columns = if soak() { 60 } else { 8 };
+    // each column has some of the kinds, the first one all, the second one has what the issue began with
+    let kinds: Vec<Vec<&str>> = (0..columns)
+        .map(|column| match column {
+            0 => LIKE_OTHERS.to_vec(),
+            1 => vec!["5", "5.0", "\"5\"", "1", "4294967297", "0.3", "0.30000001"],
+            _ => (0..random.usize(1..9)).map(|_| LIKE_OTHERS[random.usize(..LIKE_OTHERS.len())]).collect(),
+        })
+        .collect();
+    let records = if soak() { 2000 } else { 200 };
+    let body = |n: usize, random: &mut Rng| {
+        let columns: Vec<String> = kinds
+            .iter()
+            .enumerate()
+            .map(|(at, kinds)| format!("\"c{at}\":{}", kinds[random.usize(..kinds.len())]))
+            .collect();
+        format!(r#"{{"@timestamp":"{time}","message":"record","seq":{n},{}}}"#, columns.join(","))
+    };
+    publish("links.x", (0..records).map(|n| body(n, &mut random)));
+    stack.settled_count("links", records as u64, SOON);
+    let start = format!("start_ts={}", time - SignedDuration::from_secs(1));
+    for (column, kinds) in kinds.iter().enumerate() {
+        let exact =
+            || Some(values(&alco, &format!("/api/grep/links/values/c{column}/?{start}"))).filter(|(_, exact)| *exact);
+        let (counts, _) = wait_until(&format!("c{column} is counted exactly"), SOON, exact);
+        for (value, count) in &counts {
+            // an empty field of a form is no filter
+            let is = if value.is_empty() { "__in" } else { "" };
+            let path = format!("/grep/links/?{start}&c{column}{is}={}", encoded(value));
+            let found = alco.page(&path).count();
+            assert_eq!(found, ("exactly".to_owned(), *count), "{value:?} of {kinds:?}: {path}");
+        }
+        let spelt: BTreeSet<&str> = kinds
+            .iter()
+            .copied()
+            .filter(|kind| matches!(*kind, "1" | "4294967297" | "0.3" | "0.30000001"))
+            .collect();
+        spelt.iter().for_each(|value| assert!(counts.contains_key(*value), "{value} of {counts:?}"));
+    }
 }

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::search::column::{self, ALTERED, Counts, Values};
+use crate::search::column::{Counts, Group, Values};
 use crate::search::histogram::{Bars, Histogram, Severity};
 use crate::search::plan::{Of, Plan, Slice, SourcePlan};
 use crate::search::query::{Query, Within};
@@ -55,7 +55,7 @@ impl Tally {
         self.count += 1;
         self.bars.take(ts, columns);
         for (name, counts) in &mut self.columns {
-            column::take(columns, name, counts);
+            counts.take(columns, name);
         }
     }
 
@@ -80,10 +80,10 @@ pub struct Figures<'a> {
     missing: Cell<bool>,
 }
 
-/// Values as searchd prints them, and how often; of arrays, each element.
+/// What searchd tells of the values of a path.
 #[derive(Debug)]
 struct Grouped {
-    values: Vec<(String, u64)>,
+    groups: Vec<Group>,
     /// searchd takes for null what is not: true, false, an empty array, and prints the string "NULL" like it
     hides: bool,
 }
@@ -99,7 +99,7 @@ impl Searcher {
         Tally {
             count: 0,
             bars: Bars::new(range, wanted.bars, level, wanted.severity),
-            columns: wanted.columns.iter().map(|column| (String::from(*column), Counts::new())).collect(),
+            columns: wanted.columns.iter().map(|column| (String::from(*column), Counts::default())).collect(),
         }
     }
 
@@ -265,35 +265,37 @@ impl<'a> Figures<'a> {
     pub fn values(&self, column: &str, limit: usize) -> Result<Values, SearchError> {
         let tallied = self.tally.columns.iter().find(|(name, _)| name == column);
         let mut counts = match (tallied, self.rest) {
-            (None, _) | (_, Some(Of::Candidates)) => Counts::new(),
+            (None, _) | (_, Some(Of::Candidates)) => Counts::default(),
             (Some((_, counts)), _) => counts.clone(),
         };
         let mut exact = self.rest != Some(Of::Candidates);
-        let mut hides = false;
         let paths = column_paths(column);
+        // where searchd cannot be asked, or its groups may hold something else than they print, only the records tell
+        let mut sure = !paths.is_empty();
         for (_, slice, narrowing) in self.asked() {
+            let mut with_values = 0;
             for path in &paths {
-                let groups = self.groups(slice, narrowing, path)?;
-                exact &= groups.values.len() < GROUPS;
-                hides |= groups.hides;
-                groups.values.iter().for_each(|(text, n)| column::take_printed(text, *n, &mut counts));
+                let grouped = self.groups(slice, narrowing, path)?;
+                exact &= grouped.groups.len() < GROUPS;
+                sure &= !grouped.hides;
+                grouped.groups.iter().for_each(|group| sure &= counts.take_group(group));
+                with_values += usize::from(grouped.groups.iter().any(|group| !group.is_null()));
             }
+            // a record may have a value by two paths
+            sure &= with_values <= 1;
         }
         exact &= !self.missing.get();
-        // where searchd cannot be asked, or prints what is another value in truth by which nothing would be found, only the
-        // records tell
-        let altered = |counts: &Counts| counts.keys().any(|value| value.contains(ALTERED));
-        if self.rest.is_some() && (paths.is_empty() || exact && (hides || altered(&counts))) {
-            let mut told = Counts::new();
+        if self.rest.is_some() && (paths.is_empty() || exact && (!sure || counts.is_ambiguous())) {
+            let mut told = Counts::default();
             let checking = self.scope.at_most(self.scope.counting);
-            let take = |_: Ts, columns: &str| column::take(columns, column, &mut told);
+            let take = |_: Ts, columns: &str| told.take(columns, column);
             exact = self.searcher.each_checked(&self.plan, &[Of::Candidates], Read::Columns, &checking, take)?;
-            counts.retain(|value, _| !exact && !value.contains(ALTERED));
-            for (value, n) in told {
-                counts.entry(value).or_insert(n);
+            match exact {
+                true => counts = told,
+                false => counts.complete(told),
             }
         }
-        Ok(Values::new(counts, limit, exact))
+        Ok(Values::new(&counts, limit, exact))
     }
 
     /// What searchd is asked for beside what is in the tally.
@@ -323,17 +325,26 @@ impl<'a> Figures<'a> {
         if let Some(groups) = self.grouped.borrow().get(&key) {
             return Ok(groups.clone());
         }
-        let count = |row: &Row| row.int(1).unwrap_or(0) as u64;
-        let rows = self.rows(slice, narrowing, &format!("GROUPBY() AS g, COUNT(*) AS n, {path} AS v"), "v", GROUPS)?;
-        let values: Vec<(String, u64)> = rows.iter().map(|row| (row.text(0), count(row))).collect();
-        let nulls: u64 = values.iter().filter(|(text, _)| matches!(text.as_str(), "" | "NULL")).map(|(_, n)| n).sum();
+        let rows = self.rows(slice, narrowing, &Group::columns(path), "v", GROUPS)?;
+        let mut groups: Vec<Group> = rows.iter().map(Group::of).collect();
+        let repeats = groups.iter().any(Group::may_repeat);
+        if repeats {
+            // equal records share a digest, so this is the least that there can be
+            let columns = format!("GROUPBY() AS g, COUNT(DISTINCT digest) AS d, {path} AS v");
+            let rows = self.rows(slice, narrowing, &columns, "v", GROUPS)?;
+            let records: HashMap<String, u64> = rows.iter().map(|row| (row.text(0), count(row))).collect();
+            for group in groups.iter_mut().filter(|group| group.may_repeat()) {
+                group.distinct = records.get(&group.text) == Some(&group.records);
+            }
+        }
+        let nulls: u64 = groups.iter().filter(|group| group.is_null()).map(|group| group.records).sum();
         let mut hides = false;
         if nulls > 0 {
             let rows = self.rows(slice, narrowing, &format!("({path} IS NULL) AS z, COUNT(*) AS n"), "z", 2)?;
             let absent: u64 = rows.iter().filter(|row| row.int(0) == Some(1)).map(count).sum();
             hides = absent != nulls;
         }
-        let groups = Rc::new(Grouped { values, hides });
+        let groups = Rc::new(Grouped { groups, hides });
         self.grouped.borrow_mut().insert(key, Rc::clone(&groups));
         Ok(groups)
     }
@@ -385,14 +396,13 @@ impl<'a> Figures<'a> {
     ) -> Result<(Vec<Vec<String>>, bool), SearchError> {
         let (mut values, mut all) = (Vec::new(), true);
         for path in paths {
-            let groups = self.groups(slice, narrowing, path)?;
-            all &= groups.values.len() < GROUPS;
-            let mut texts: Vec<String> = groups.values.iter().map(|(text, _)| text.clone()).collect();
+            let grouped = self.groups(slice, narrowing, path)?;
+            all &= grouped.groups.len() < GROUPS;
+            let some_lack_it = grouped.groups.iter().any(Group::is_null);
+            let texts = grouped.groups.iter().filter(|group| !group.is_null()).map(|group| group.text.clone());
+            let mut texts: Vec<String> = texts.collect();
             texts.sort();
             texts.dedup();
-            let before = texts.len();
-            texts.retain(|text| text != "NULL" && !text.is_empty());
-            let some_lack_it = texts.len() < before;
             values.push(texts);
             if !some_lack_it {
                 break;
@@ -400,6 +410,35 @@ impl<'a> Figures<'a> {
         }
         Ok((values, all))
     }
+}
+
+impl Group {
+    /// The select list of `GROUP BY v`, which `of` reads.
+    fn columns(path: &str) -> String {
+        format!(
+            "GROUPBY() AS g, COUNT(*) AS n, {path} AS v, BIGINT({path}) AS b, LENGTH({path}) AS l, (exact='') AS k, \
+             MIN(b) AS least, MAX(b) AS most, MIN(l) AS shortest, MAX(l) AS longest, MIN(k) AS kept"
+        )
+    }
+
+    fn of(row: &Row) -> Group {
+        let int = |column| row.int(column).unwrap_or(0);
+        Group {
+            text: row.text(0),
+            records: count(row),
+            least: int(6),
+            most: int(7),
+            shortest: int(8),
+            longest: int(9),
+            kept: int(10) == 1,
+            distinct: false,
+        }
+    }
+}
+
+/// The second column.
+fn count(row: &Row) -> u64 {
+    row.int(1).unwrap_or(0) as u64
 }
 
 fn number(rows: &[Row]) -> u64 {
