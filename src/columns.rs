@@ -29,13 +29,14 @@ impl<'a> Columns<'a> {
 
     /// `a.b` is the key "a.b" or the path, and of a key that is there twice the first counts, as in a filter. Null is absent.
     pub fn get(&self, name: &str) -> Option<Value> {
-        let value = |raw: &RawValue| (raw.get() != "null").then(|| Value::of(raw));
-        if let Some((_, raw)) = self.0.iter().find(|(key, _)| key == name) {
-            return value(raw);
-        }
-        name.match_indices('.').find_map(|(dot, _)| {
-            let (_, raw) = self.0.iter().find(|(key, _)| *key == name[..dot])?;
-            Columns::parse(raw.get()).get(&name[dot + 1..])
+        self.raw(name).map(Value::of)
+    }
+
+    /// The same as JSON text.
+    pub fn raw(&self, name: &str) -> Option<&'a str> {
+        let first = |name: &str| self.0.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get());
+        first(name).filter(|raw| *raw != "null").or_else(|| {
+            name.match_indices('.').find_map(|(dot, _)| Columns::parse(first(&name[..dot])?).raw(&name[dot + 1..]))
         })
     }
 
@@ -52,7 +53,7 @@ impl<'a> Columns<'a> {
             let inner =
                 if depth > 0 && raw.get().starts_with('{') { Columns::parse(raw.get()) } else { Columns::default() };
             match inner.0.is_empty() {
-                true => into.push((name, Value::of(raw))),
+                true => into.push((name, Value::of(raw.get()))),
                 false => inner.flatten(&format!("{name}."), depth - 1, into),
             }
         }
@@ -60,8 +61,7 @@ impl<'a> Columns<'a> {
 }
 
 impl Value {
-    fn of(raw: &RawValue) -> Value {
-        let text = raw.get();
+    fn of(text: &str) -> Value {
         match text.as_bytes().first() {
             Some(b'"') => Value::One(scalar(text)),
             Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(text) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::columns::{Columns, Value};
 use crate::config::{Index, IndexName};
-use crate::level::Level;
+use crate::level::{self, Level};
 use crate::search::query::Query;
 
 /// A column in a line; a record without it has no text.
@@ -44,14 +44,15 @@ impl Shown {
         let columns = Columns::parse(columns);
         let own = settings.iter().find(|settings| settings.name == *index);
         let level_columns = own.map_or(&[] as &[String], |index| &index.level);
-        let level = level_columns.iter().find_map(|name| Some((name, columns.get(name)?.text())));
+        let holder = own.and_then(|index| level::holder(index, &columns)).map(|(name, _)| name);
         let mut cells = Vec::with_capacity(shown.len() + 1);
         for name in shown {
             let is_level = level_columns.contains(name);
             let mut text = columns.get(name).map(Value::text);
             // the level stands where a level is expected, whichever of the level columns holds it
-            if text.is_none() && is_level && level.as_ref().is_some_and(|(holder, _)| !shown.contains(holder)) {
-                text = level.as_ref().map(|(_, text)| text.clone());
+            if text.is_none() && is_level {
+                let hidden = holder.filter(|holder| !shown.iter().any(|name| name == holder));
+                text = hidden.and_then(|holder| columns.get(holder)).map(Value::text);
             }
             cells.push(Cell { text, is_level, marks: Vec::new() });
         }
@@ -63,7 +64,7 @@ impl Shown {
         let context = own.map_or(&[] as &[String], |index| &index.context);
         let context = context.iter().filter_map(|name| Some((name.clone(), columns.get(name)?.text())));
         Shown {
-            level: level.map_or(Level::Unknown, |(_, text)| Level::of(&text)),
+            level: own.map_or(Level::Unknown, |index| level::of_record(index, &columns)),
             cells,
             context: context.filter(|(_, text)| !text.trim().is_empty()).collect(),
         }

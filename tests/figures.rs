@@ -438,11 +438,76 @@ fn beside_each_value_is_what_its_link_finds() {
             let found = alco.page(&path).count();
             assert_eq!(found, ("exactly".to_owned(), *count), "{value:?} of {kinds:?}: {path}");
         }
-        let spelt: BTreeSet<&str> = kinds
-            .iter()
-            .copied()
-            .filter(|kind| matches!(*kind, "1" | "4294967297" | "0.3" | "0.30000001"))
-            .collect();
+        let spelt: BTreeSet<&str> =
+            kinds.iter().copied().filter(|kind| matches!(*kind, "1" | "4294967297" | "0.3" | "0.30000001")).collect();
         spelt.iter().for_each(|value| assert!(counts.contains_key(*value), "{value} of {counts:?}"));
+    }
+}
+
+#[test]
+fn rows_and_bars_agree_on_the_level_of_a_record() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("levels"));
+    let time = Timestamp::now() - SignedDuration::from_mins(5);
+    let pino = |level: u32| format!(r#""level":{level},"pid":7,"hostname":"web-1""#);
+    // its columns, and what its row and its bar have to show
+    let records = [
+        (pino(30), ""),
+        (pino(40), "warning"),
+        (pino(50), "error"),
+        (pino(60), "error"),
+        (r#""level":30"#.to_owned(), "warning"),
+        (r#""level":40,"pid":7"#.to_owned(), "error"),
+        (r#""levelno":40,"pid":7,"hostname":"web-1""#.to_owned(), "error"),
+        (r#""version":"1.1","short_message":"GELF","level":4"#.to_owned(), "warning"),
+        (r#""level":3"#.to_owned(), "error"),
+        (r#""level":0"#.to_owned(), "error"),
+        (r#""level":0.5"#.to_owned(), ""),
+        (r#""level":"3""#.to_owned(), "error"),
+        (r#""levelname":"SEVERE","level":30"#.to_owned(), "error"),
+        (r#""levelname":null,"level":"Warn""#.to_owned(), "warning"),
+        (r#""levelname":["error"]"#.to_owned(), "error"),
+        (r#""levelname":["warning","error"]"#.to_owned(), "error"),
+        (r#""levelname":["info","warning"]"#.to_owned(), "warning"),
+        (r#""levelname":"verbose","level":40"#.to_owned(), ""),
+        (r#""level":4294967336"#.to_owned(), ""),
+        ("\"level\":[40]".to_owned(), "error"),
+    ];
+    let body = |(n, (columns, _)): (usize, &(String, &str))| {
+        format!(r#"{{"@timestamp":"{time}","message":"record {n}","seq":{n},{columns}}}"#)
+    };
+    // searchd cannot tell the last two, so that each is read
+    let sure = records.len() - 2;
+    for published in [0..sure, sure..records.len()] {
+        let count = published.end;
+        publish("levels.x", records.iter().enumerate().skip(published.start).take(published.len()).map(body));
+        stack.settled_count("levels", count as u64, SOON);
+        let truth = |level: &str| records[..count].iter().filter(|(_, of)| *of == level).count() as u64;
+        let start = format!("start_ts={}", time - SignedDuration::from_secs(1));
+        // of the first, searchd counts; of the second, alco reads each
+        for search in ["", "&mode=regex&search=r.cord"] {
+            let page = alco.page(&format!("/grep/levels/?{start}{search}"));
+            let rows: Vec<&str> = page.html.split("<div role=\"listitem\"").skip(1).collect();
+            assert_eq!(rows.len(), count);
+            for (row, (columns, level)) in rows.iter().zip(&records) {
+                let class = row.strip_prefix(" class=\"").and_then(|row| row.split('"').next()).unwrap_or_default();
+                let of = match class {
+                    "critical" | "error" => "error",
+                    "warning" => "warning",
+                    _ => "",
+                };
+                assert_eq!(of, *level, "{columns}: {class}");
+            }
+            let exact = || {
+                let reply = alco.get(&format!("/api/grep/levels/histogram/?{start}{search}"));
+                let histogram: Value = serde_json::from_str(&reply.body).unwrap();
+                (histogram["exact"] == true).then_some(histogram)
+            };
+            let histogram = wait_until("the bars are exact", SOON, exact);
+            let sum = |of: &str| -> u64 {
+                histogram["bars"].as_array().unwrap().iter().map(|bar| bar[of].as_u64().unwrap()).sum()
+            };
+            assert_eq!((sum("errors"), sum("warnings")), (truth("error"), truth("warning")), "{count} {search}");
+        }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::{
-    Address, BatchLimits, Config, Dialect, ExchangeDurable, Http, Index, IndexName, QueueType, Rabbitmq, Redis,
-    SearchText, Secret, Sphinx,
+    Address, BatchLimits, Config, Dialect, ExchangeDurable, Http, Index, IndexName, LevelNumbers, QueueType, Rabbitmq,
+    Redis, SearchText, Secret, Sphinx,
 };
 
 /// What usual loggers call the time. The more a name may mean something else, the later it stands.
@@ -154,6 +154,7 @@ impl Index {
             search: SearchText::Message,
             columns: list(&["levelname", "host", "logger"]),
             level: list(&["levelname", "level", "severity", "log.level", "severityText", "PRIORITY", "@l"]),
+            level_numbers: LevelNumbers::Auto,
             filtered: list(&["levelname", "host", "application"]),
             hidden: list(&["tags", "type"]),
             excluded: Vec::new(),

@@ -174,6 +174,7 @@ pub struct Index {
     pub search: SearchText,
     pub columns: Vec<String>,
     pub level: Vec<String>,
+    pub level_numbers: LevelNumbers,
     pub filtered: Vec<String>,
     pub hidden: Vec<String>,
     pub excluded: Vec<String>,
@@ -197,6 +198,33 @@ impl Index {
 pub enum QueueType {
     Classic,
     Quorum,
+}
+
+/// What the numbers of a level column mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LevelNumbers {
+    /// by the record's other columns where these are sure (`level`), else syslog's up to 7 and Python's from 10 on
+    Auto,
+    /// 10 is debug, 50 critical
+    Python,
+    /// and pino: 10 is trace, 60 fatal
+    Bunyan,
+    /// and GELF: 0 is emergency, 7 debug
+    Syslog,
+}
+
+impl LevelNumbers {
+    /// As alco.ini and the API call them.
+    pub const NAMES: [(&str, LevelNumbers); 4] = [
+        ("auto", LevelNumbers::Auto),
+        ("python", LevelNumbers::Python),
+        ("bunyan", LevelNumbers::Bunyan),
+        ("syslog", LevelNumbers::Syslog),
+    ];
+
+    pub fn name(self) -> &'static str {
+        LevelNumbers::NAMES.iter().find(|(_, numbers)| *numbers == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// What the full-text index holds.

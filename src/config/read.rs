@@ -11,8 +11,8 @@ use super::ini::{self, Mistake, Section};
 use super::reader::{Reader, title};
 use super::value::{self, choice, list, list_of, not_empty, number, optional, text, yes_no};
 use super::{
-    Config, Dialect, ExchangeDurable, Http, Index, IndexName, QueueType, Rabbitmq, Redis, SearchText, Shortcut, Sphinx,
-    field_of_column,
+    Config, Dialect, ExchangeDurable, Http, Index, IndexName, LevelNumbers, QueueType, Rabbitmq, Redis, SearchText,
+    Shortcut, Sphinx, field_of_column,
 };
 
 /// A record of 4 MiB and a full batch still fit into searchd's max_packet_size of 64M.
@@ -315,6 +315,7 @@ fn index(from: &mut Reader, name: &str) -> Option<Index> {
     from.take("search", &mut to.search, choice(&[("message", SearchText::Message), ("all", SearchText::All)]));
     from.take("columns", &mut to.columns, list);
     from.take("level", &mut to.level, list);
+    from.take("level_numbers", &mut to.level_numbers, choice(&LevelNumbers::NAMES));
     from.take("filtered", &mut to.filtered, list);
     from.take("hidden", &mut to.hidden, list);
     from.take("excluded", &mut to.excluded, list);
@@ -571,6 +572,7 @@ timestamp_zone = Europe/Berlin
 search = all
 columns = a, b
 level =
+level_numbers = bunyan
 filtered = a
 hidden = b
 excluded = c

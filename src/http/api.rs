@@ -24,6 +24,7 @@ struct Served<'a> {
     timezone: &'a str,
     columns: &'a [String],
     level: &'a [String],
+    level_numbers: &'static str,
     context: &'a [String],
 }
 
@@ -42,6 +43,7 @@ pub fn indices(site: &Site, now: Ts) -> Reply {
             timezone: zone_name(&site.config.http.timezone),
             columns: &index.columns,
             level: &index.level,
+            level_numbers: index.level_numbers.name(),
             context: &index.context,
         })
         .collect();

@@ -18,10 +18,10 @@ use super::stream::{Body, Cut};
 use super::text;
 use super::{Asker, Site};
 use crate::config::{Index, IndexName};
-use crate::level::Level;
+use crate::number::Number;
 use crate::search::column::Values;
 use crate::search::figures::{Tally, Wanted};
-use crate::search::histogram::{Bar, Severity};
+use crate::search::histogram::Bar;
 use crate::search::query::{Follow, Format, Order, Query};
 use crate::search::{Count, Line, Scope, SearchError, Waits};
 use crate::shown::shown_columns;
@@ -144,7 +144,7 @@ fn write(site: &Site, list: &str, query: &Query, now: Ts, body: &mut Body) -> Re
     // those of a column that is filtered are of another search
     let is_filtered = |column: &str| query.filters.iter().any(|filter| filter.column == column);
     let columns: Vec<&str> = listed.iter().copied().filter(|column| !is_filtered(column)).collect();
-    let wanted = Wanted { bars: BARS, severity, columns: &columns };
+    let wanted = Wanted { bars: BARS, columns: &columns };
     let mut tally = site.searcher.tally(query, &scope, wanted);
     let (mut found, has_all) = write_lines(site, &settings, &view, &scope, &mut tally, &mut log, body)?;
 
@@ -230,7 +230,7 @@ fn write_lines(
     let lines = Lines::new(settings, &view.shown_columns, view.query);
     let page = site.searcher.page_as_found(&query, scope, &pulse, &mut |line| {
         if let Line::Match(hit) = &line {
-            tally.take(hit.place.ts, &hit.record.columns);
+            tally.take(hit);
         }
         write(log.row(&lines.row(&line)).into());
     });
@@ -287,15 +287,6 @@ fn total(count: Count, found: &Found, shown: u64) -> Total {
     }
 }
 
-/// What a histogram's colours tell apart.
-pub fn severity(level: &str) -> Severity {
-    match Level::of(level) {
-        Level::Critical | Level::Error => Severity::Error,
-        Level::Warning => Severity::Warning,
-        Level::Info | Level::Debug | Level::Unknown => Severity::Normal,
-    }
-}
-
 fn bar(bar: &Bar) -> histogram::Bar {
     histogram::Bar { range: bar.range, total: bar.total, warnings: bar.warnings, errors: bar.errors }
 }
@@ -325,8 +316,13 @@ fn column_values(
         // None: more than are offered; those that are counted must do
         let Some(Some(offered)) = site.remembered(|values| values.offered(index, column)) else { continue };
         let known: HashSet<String> = view.values.iter().map(|(value, _)| value.clone()).collect();
+        // 5 and 5.0 have one link
+        let numbers: HashSet<Number> = known.iter().filter_map(|value| Number::parse(value)).collect();
+        let is_known = |value: &String| {
+            known.contains(value) || Number::parse(value).is_some_and(|number| numbers.contains(&number))
+        };
         let room = limit + 1 - view.values.len();
-        let others = offered.into_iter().filter(|value| !known.contains(value)).take(room);
+        let others = offered.into_iter().filter(|value| !is_known(value)).take(room);
         view.values.extend(others.map(|value| (value, None)));
     }
     view.more = view.values.len() > limit;

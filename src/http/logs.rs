@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::grep::{query, scope, settings, severity};
+use super::grep::{query, scope, settings};
 use super::pages::links;
 use super::refusal::{Answer, Refusal, why_refused, with_headers};
 use super::reply::Reply;
@@ -147,7 +147,7 @@ struct Bar {
 pub fn histogram(site: &Site, list: &str, text: &str, asker: &Asker, now: Ts) -> Answer {
     let query = query(&settings(site, list)?, text)?;
     let zone = query.zone(&site.config.http.timezone).clone();
-    let wanted = Wanted { bars: BARS, severity, columns: &[] };
+    let wanted = Wanted { bars: BARS, columns: &[] };
     let figures = site.searcher.figures(&query, &scope(site, asker.waits(site), now, &zone, 1), wanted)?;
     let found = figures.histogram();
     let bar = |bar: &crate::search::histogram::Bar| Bar {

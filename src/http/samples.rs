@@ -11,7 +11,7 @@ use super::pages::line::{Line, Role};
 use super::pages::log::Row;
 use super::pages::{Frame, error, filters, histogram, indexes, links, log, record};
 use crate::columns::Value;
-use crate::config::IndexName;
+use crate::config::{IndexName, LevelNumbers};
 use crate::level::Level;
 use crate::search::cursor::Place;
 use crate::search::query::Query;
@@ -79,7 +79,7 @@ fn line(at: usize, role: Role, marks: &'static [std::ops::Range<usize>]) -> Line
     Line {
         role,
         place: Place { ts, seq: at as i64, digest: -7_046_029_254_386_353_131, id: 1 },
-        level: Level::of(level),
+        level: Level::of(level, LevelNumbers::Auto),
         cells: vec![cell(level, true), cell(host, false), cell(logger, false)],
         message,
         marks,

@@ -75,6 +75,17 @@ impl Group {
         matches!(self.text.as_str(), "" | "NULL")
     }
 
+    /// Whether `=` and `IN` find all of it by what is printed: arrays of numbers they do not.
+    pub fn is_comparable(&self) -> bool {
+        match self.text.parse::<i64>() {
+            Ok(integer) if self.longest > 0 => {
+                let is_alone = |other: i64| other == integer || other == 0 && self.shortest == 0;
+                self.longest == 1 && is_alone(self.least) && is_alone(self.most)
+            }
+            _ => !is_json(&self.text, '['),
+        }
+    }
+
     /// Whether a record may be in it twice, with an array that repeats a text.
     pub fn may_repeat(&self) -> bool {
         self.longest > 1 && !self.is_null() && !self.text.starts_with(['[', '{']) && Number::parse(&self.text).is_none()
@@ -116,14 +127,13 @@ impl Counts {
     /// that JSON by what is printed, nor can integers that share their low 32 bits.
     pub fn take_group(&mut self, group: &Group) -> bool {
         let Group { text, records, least, most, shortest, longest, kept, distinct } = group;
-        let is_json = |opens: char| text.starts_with(opens) && serde_json::from_str::<IgnoredAny>(text).is_ok();
         if group.is_null() {
             return true;
         }
-        if is_json('{') {
+        if is_json(text, '{') {
             return *shortest > 0;
         }
-        if is_json('[') {
+        if is_json(text, '[') {
             let array = read_back(text);
             (0..*records).for_each(|_| self.take_record(elements(&array).into_iter()));
             return false;
@@ -202,6 +212,10 @@ impl Counts {
             None => drop(self.texts.insert(text.to_owned(), records)),
         }
     }
+}
+
+fn is_json(text: &str, opens: char) -> bool {
+    text.starts_with(opens) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 /// An integer as most producers write it.

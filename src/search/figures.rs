@@ -4,18 +4,19 @@
 //! would take too long, all that the index gives is an upper bound.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
+use crate::config::Index;
+use crate::level::{self, BUNYAN_COLUMNS, Level};
 use crate::search::column::{Counts, Group, Values};
-use crate::search::histogram::{Bars, Histogram, Severity};
+use crate::search::histogram::{Bars, Histogram};
 use crate::search::plan::{Of, Plan, Slice, SourcePlan};
 use crate::search::query::{Query, Within};
 use crate::search::walk::{ALL, Manner, Read, Step, Until, away, groups, not_served};
-use crate::search::{Count, Scope, SearchError, Searcher};
+use crate::search::{Count, Hit, Scope, SearchError, Searcher};
 use crate::sphinx::engine::Row;
 use crate::sphinx::select::{Narrowing, column_paths, first_is};
-use crate::time::Ts;
 
 /// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
 const CHECKABLE: u64 = 130;
@@ -26,15 +27,13 @@ const GROUPS: usize = 10_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     pub bars: usize,
-    /// what a value of a level column is worth
-    pub severity: fn(&str) -> Severity,
     pub columns: &'a [&'a str],
 }
 
 impl<'a> Wanted<'a> {
     /// Without a histogram.
     fn values(columns: &'a [&'a str]) -> Wanted<'a> {
-        Wanted { bars: 0, severity: |_| Severity::Normal, columns }
+        Wanted { bars: 0, columns }
     }
 }
 
@@ -51,11 +50,11 @@ impl Tally {
         self.count
     }
 
-    pub fn take(&mut self, ts: Ts, columns: &str) {
+    pub fn take(&mut self, hit: &Hit) {
         self.count += 1;
-        self.bars.take(ts, columns);
+        self.bars.take(hit);
         for (name, counts) in &mut self.columns {
-            counts.take(columns, name);
+            counts.take(&hit.record.columns, name);
         }
     }
 
@@ -94,11 +93,10 @@ impl Searcher {
     /// For matches that are seen anyway; it is to be used only if these turn out to be all.
     pub fn tally(&self, query: &Query, scope: &Scope, wanted: Wanted) -> Tally {
         let range = query.range(scope.now, &scope.zone);
-        let indexes = query.indexes.iter().filter_map(|name| self.index(name).ok());
-        let level = indexes.flat_map(|index| index.level.iter().cloned()).collect();
+        let indexes = query.indexes.iter().filter_map(|name| self.index(name).ok().cloned()).collect();
         Tally {
             count: 0,
-            bars: Bars::new(range, wanted.bars, level, wanted.severity),
+            bars: Bars::new(range, wanted.bars, indexes),
             columns: wanted.columns.iter().map(|column| (String::from(*column), Counts::default())).collect(),
         }
     }
@@ -118,7 +116,7 @@ impl Searcher {
             // there is no other way to find out
             None => true,
         };
-        let take = |ts: Ts, columns: &str| tally.take(ts, columns);
+        let take = |hit: &Hit| tally.take(hit);
         let checked = few && self.each_checked(&plan, &Of::CHECKED, read, &checking, take)?;
         let rest = if checked { Of::Surely } else { Of::Candidates };
         Figures::new(self, plan, scope, tally, Some(rest))
@@ -201,7 +199,7 @@ impl Searcher {
         of: &[Of],
         read: Read,
         scope: &Scope,
-        mut take: impl FnMut(Ts, &str),
+        mut take: impl FnMut(&Hit),
     ) -> Result<bool, SearchError> {
         let mut all = true;
         for &of in of {
@@ -209,7 +207,7 @@ impl Searcher {
             let mut walk = self.walk(plan, manner, None, Until::over(scope));
             loop {
                 match walk.next()? {
-                    Step::Hit(hit) => take(hit.place.ts, &hit.record.columns),
+                    Step::Hit(hit) => take(&hit),
                     Step::End => break all &= walk.warnings.is_empty(),
                     Step::Late(_) => return Ok(false),
                 }
@@ -227,7 +225,7 @@ impl<'a> Figures<'a> {
         tally: Tally,
         rest: Option<Of>,
     ) -> Result<Figures<'a>, SearchError> {
-        let bars = if rest == Some(Of::Candidates) { tally.bars.emptied() } else { tally.bars.bars.clone() };
+        let bars = if rest == Some(Of::Candidates) { tally.bars.emptied().bars } else { tally.bars.bars.clone() };
         let histogram = Histogram { bars, exact: rest != Some(Of::Candidates) };
         let (grouped, missing) = (RefCell::default(), Cell::new(false));
         let mut figures = Figures { searcher, plan, scope: scope.clone(), tally, rest, histogram, grouped, missing };
@@ -285,17 +283,19 @@ impl<'a> Figures<'a> {
             sure &= with_values <= 1;
         }
         exact &= !self.missing.get();
+        // message and time of every record are found by it, and are not among the columns
+        let apart = self.plan.sources.iter().any(|source| source.apart.has(column));
         if self.rest.is_some() && (paths.is_empty() || exact && (!sure || counts.is_ambiguous())) {
             let mut told = Counts::default();
             let checking = self.scope.at_most(self.scope.counting);
-            let take = |_: Ts, columns: &str| told.take(columns, column);
+            let take = |hit: &Hit| told.take(&hit.record.columns, column);
             exact = self.searcher.each_checked(&self.plan, &[Of::Candidates], Read::Columns, &checking, take)?;
             match exact {
                 true => counts = told,
                 false => counts.complete(told),
             }
         }
-        Ok(Values::new(&counts, limit, exact))
+        Ok(Values::new(&counts, limit, exact && !apart))
     }
 
     /// What searchd is asked for beside what is in the tally.
@@ -353,18 +353,21 @@ impl<'a> Figures<'a> {
     fn add_bars(&mut self) -> Result<(), SearchError> {
         let Some(first) = self.histogram.bars.first().map(|bar| bar.range) else { return Ok(()) };
         let (start, width) = (first.start.micros(), self.tally.bars.width());
-        let severity = self.tally.bars.severity;
-        let (mut added, mut exact) = (Vec::new(), self.histogram.exact);
+        let (mut added, mut sure) = (Vec::new(), true);
         for (source, slice, narrowing) in self.asked() {
             let index = self.searcher.index(&source.index)?;
-            let paths: Vec<String> = index.level.iter().flat_map(|level| column_paths(level)).collect();
-            let (values, all) = self.levels(slice, narrowing, &paths)?;
-            exact &= all;
-            let sum = |of: Severity, name: &str| match first_is(&paths, &values, |text| severity(text) == of) {
+            let levels = self.levels(slice, narrowing, index)?;
+            sure &= levels.sure;
+            let sum = |condition: Option<String>, name: &str| match condition {
                 Some(condition) => (format!(", ({condition}) AS {name}"), format!(", SUM({name}) AS of_{name}")),
                 None => (String::new(), String::new()),
             };
-            let ((warning, warnings), (error, errors)) = (sum(Severity::Warning, "w"), sum(Severity::Error, "e"));
+            let errors = levels.condition(Level::is_error);
+            let warnings = levels.condition(|level| level == Level::Warning).map(|warnings| match &errors {
+                Some(errors) if levels.lists => format!("({warnings}) AND ({errors})=0"),
+                _ => warnings,
+            });
+            let ((warning, warnings), (error, errors)) = (sum(warnings, "w"), sum(errors, "e"));
             let select =
                 format!("((ts-({start})) DIV {width}) AS bar, COUNT(*) AS n{warning}{error}{warnings}{errors}");
             // the conditions' own columns, of some row of the group, stand between
@@ -382,33 +385,81 @@ impl<'a> Figures<'a> {
             let Some(bar) = self.histogram.bars.get_mut(bar) else { continue };
             (bar.total, bar.warnings, bar.errors) = (bar.total + total, bar.warnings + warnings, bar.errors + errors);
         }
-        self.histogram.exact = exact && !self.missing.get();
+        self.histogram.exact &= !self.missing.get();
+        // where searchd cannot tell a level, only the records do
+        if self.histogram.exact && !sure {
+            let mut told = self.tally.bars.emptied();
+            let checking = self.scope.at_most(self.scope.counting);
+            let take = |hit: &Hit| told.take(hit);
+            let all = self.searcher.each_checked(&self.plan, &[Of::Candidates], Read::Columns, &checking, take)?;
+            self.histogram.exact = all;
+            if all {
+                self.histogram.bars = told.bars;
+            }
+        }
         Ok(())
     }
 
-    /// The values of each level column, as far as records lack the ones before it; whether these are all. (To group by a
-    /// bar and a value at a time would make each row a group of its own: searchd compares places of JSON, not values.)
-    fn levels(
-        &self,
-        slice: &Slice,
-        narrowing: &Narrowing,
-        paths: &[String],
-    ) -> Result<(Vec<Vec<String>>, bool), SearchError> {
-        let (mut values, mut all) = (Vec::new(), true);
-        for path in paths {
-            let grouped = self.groups(slice, narrowing, path)?;
-            all &= grouped.groups.len() < GROUPS;
-            let some_lack_it = grouped.groups.iter().any(Group::is_null);
-            let texts = grouped.groups.iter().filter(|group| !group.is_null()).map(|group| group.text.clone());
-            let mut texts: Vec<String> = texts.collect();
-            texts.sort();
-            texts.dedup();
-            values.push(texts);
-            if !some_lack_it {
+    /// What is in the level columns, as far as records lack the ones before it. (To group by a bar and a value at a time would
+    /// make each row a group of its own: searchd compares places of JSON, not values.)
+    fn levels<'i>(&self, slice: &Slice, narrowing: &Narrowing, index: &'i Index) -> Result<Levels<'i>, SearchError> {
+        let mut levels = Levels { index, columns: Vec::new(), sure: true, lists: false };
+        for (name, path) in
+            index.level.iter().flat_map(|name| column_paths(name).into_iter().map(move |path| (name, path)))
+        {
+            let grouped = self.groups(slice, narrowing, &path)?;
+            levels.sure &= grouped.groups.len() < GROUPS;
+            let (nulls, groups): (Vec<&Group>, Vec<&Group>) = grouped.groups.iter().partition(|group| group.is_null());
+            levels.sure &= groups.iter().all(|group| group.is_comparable());
+            levels.lists |= groups.iter().any(|group| group.may_repeat());
+            let texts: BTreeSet<String> = groups.iter().map(|group| group.text.clone()).collect();
+            levels.columns.push((name, path, texts));
+            if nulls.is_empty() {
                 break;
             }
         }
-        Ok((values, all))
+        Ok(levels)
+    }
+}
+
+/// The level columns of a slice's records.
+struct Levels<'i> {
+    index: &'i Index,
+    /// name, path, values as searchd prints them
+    columns: Vec<(&'i str, String, BTreeSet<String>)>,
+    /// these are all, and searchd can compare with each
+    sure: bool,
+    /// some are of lists
+    lists: bool,
+}
+
+impl Levels<'_> {
+    /// 1 for the documents whose level is such; None if there are none. Only a document's other columns may tell what its
+    /// number means.
+    fn condition(&self, is_such: impl Fn(Level) -> bool) -> Option<String> {
+        let paths: Vec<String> = self.columns.iter().map(|(_, path, _)| path.clone()).collect();
+        let of = |is_bunyan: bool| {
+            let such = |(name, _, texts): &(&str, String, BTreeSet<String>)| {
+                let numbers = level::numbers(self.index, name, || is_bunyan);
+                texts.iter().filter(|text| is_such(Level::of(text, numbers))).cloned().collect()
+            };
+            first_is(&paths, &self.columns.iter().map(such).collect::<Vec<Vec<String>>>(), |_| true)
+        };
+        let (bunyan, others) = (of(true), of(false));
+        if bunyan == others {
+            return others;
+        }
+        let marks: Vec<String> = BUNYAN_COLUMNS.into_iter().flat_map(column_paths).collect();
+        let all = |are: &str, between: &str| {
+            let each: Vec<String> = marks.iter().map(|path| format!("{path} {are}")).collect();
+            each.join(between)
+        };
+        let bunyan = bunyan.map(|bunyan| format!("({bunyan}) AND {}", all("IS NOT NULL", " AND ")));
+        let others = others.map(|others| format!("({others}) AND ({})", all("IS NULL", " OR ")));
+        match (bunyan, others) {
+            (Some(bunyan), Some(others)) => Some(format!("({bunyan}) OR ({others})")),
+            (bunyan, others) => bunyan.or(others),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! When: how the records of a search are spread over its range, by level. Pure.
 
-use crate::record::readable;
-use crate::search::filter::find;
-use crate::time::{Range, Ts};
+use crate::columns::Columns;
+use crate::config::Index;
+use crate::level::{self, Level};
+use crate::search::Hit;
+use crate::time::Range;
 
 /// How the records of a search are spread over its range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,34 +24,26 @@ pub struct Bar {
     pub errors: u64,
 }
 
-/// What a level is worth in a histogram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    Normal,
-    Warning,
-    Error,
-}
-
 /// Bars that grow by the records that are seen.
 #[derive(Debug)]
 pub(super) struct Bars {
     pub bars: Vec<Bar>,
-    pub severity: fn(&str) -> Severity,
-    level: Vec<String>,
+    /// those of the search
+    indexes: Vec<Index>,
 }
 
 impl Bars {
-    /// `level` are the columns, of which the first that a record has tells its level.
-    pub fn new(range: Range, bars: usize, level: Vec<String>, severity: fn(&str) -> Severity) -> Bars {
-        Bars { bars: empty_bars(range, bars), severity, level }
+    pub fn new(range: Range, bars: usize, indexes: Vec<Index>) -> Bars {
+        Bars { bars: empty_bars(range, bars), indexes }
     }
 
     pub fn is_empty(&self) -> bool {
         self.bars.is_empty()
     }
 
-    pub fn emptied(&self) -> Vec<Bar> {
-        self.bars.iter().map(|bar| Bar { total: 0, warnings: 0, errors: 0, ..*bar }).collect()
+    pub fn emptied(&self) -> Bars {
+        let bars = self.bars.iter().map(|bar| Bar { total: 0, warnings: 0, errors: 0, ..*bar });
+        Bars { bars: bars.collect(), indexes: self.indexes.clone() }
     }
 
     /// Microseconds of a bar; the last may have less.
@@ -57,17 +51,16 @@ impl Bars {
         self.bars.first().map_or(1, |bar| bar.range.end.micros() - bar.range.start.micros())
     }
 
-    pub fn take(&mut self, ts: Ts, columns: &str) {
+    pub fn take(&mut self, hit: &Hit) {
         let Some(start) = self.bars.first().map(|bar| bar.range.start) else { return };
-        let bar = (ts.micros() - start.micros()).div_euclid(self.width());
+        let bar = (hit.place.ts.micros() - start.micros()).div_euclid(self.width());
         let bar = usize::try_from(bar).ok().and_then(|bar| self.bars.get_mut(bar));
         let Some(bar) = bar else { return };
         bar.total += 1;
-        match level_of(columns, &self.level).as_deref().map_or(Severity::Normal, self.severity) {
-            Severity::Normal => {}
-            Severity::Warning => bar.warnings += 1,
-            Severity::Error => bar.errors += 1,
-        }
+        let Some(index) = self.indexes.iter().find(|index| index.name == hit.index) else { return };
+        let level = level::of_record(index, &Columns::parse(&hit.record.columns));
+        bar.warnings += u64::from(level == Level::Warning);
+        bar.errors += u64::from(level.is_error());
     }
 }
 
@@ -89,12 +82,4 @@ fn empty_bars(range: Range, bars: usize) -> Vec<Bar> {
             errors: 0,
         })
         .collect()
-}
-
-/// The first level column that a record has.
-fn level_of(columns: &str, names: &[String]) -> Option<String> {
-    let columns = crate::record::members(columns);
-    let mut values = Vec::new();
-    names.iter().for_each(|name| find(&columns, name, &mut values));
-    values.into_iter().find(|value| *value != "null").map(|value| readable(value).into_owned())
 }

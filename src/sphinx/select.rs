@@ -338,6 +338,10 @@ pub fn first_is(paths: &[String], values: &[Vec<String>], wanted: impl Fn(&str) 
         let mut part = format!("{path} IS NOT NULL AND (({})", has_text(path, &wanted));
         for number in wanted.iter().filter_map(|value| value.parse::<i32>().ok()) {
             let _ = write!(part, " OR {path}={number}");
+            if number == 0 {
+                // a text is 0 too, and so is 0.5
+                let _ = write!(part, " AND LENGTH({path})=1 AND DOUBLE({path})=0");
+            }
         }
         part.push(')');
         for earlier in &paths[..n] {

@@ -14,7 +14,7 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use crate::columns::Columns;
-use crate::config::{Config, Index, IndexName};
+use crate::config::{Config, Index, IndexName, LevelNumbers};
 use crate::record::Stored;
 use crate::rows::{own_key, quoted};
 use crate::search::cursor::{Cursor, Place};
@@ -54,6 +54,8 @@ struct Told {
     timezone: Option<String>,
     columns: Option<Vec<String>>,
     level: Option<Vec<String>>,
+    /// an alco that does not know a name is older or newer than this one
+    level_numbers: Option<String>,
     context: Option<Vec<String>>,
 }
 
@@ -222,12 +224,14 @@ fn address(url: &str) -> Result<(String, Option<String>), String> {
 
 fn settings(told: Told) -> Option<Index> {
     let default = Config::default().indexes.into_iter().next()?;
+    let numbers = LevelNumbers::NAMES.into_iter().find(|(name, _)| told.level_numbers.as_deref() == Some(*name));
     Some(Index {
         name: told.name.parse().ok()?,
         timestamp: told.timestamp.map_or(default.timestamp, |name| vec![name]),
         message: told.message.map_or(default.message, |name| vec![name]),
         columns: told.columns.unwrap_or(default.columns),
         level: told.level.unwrap_or(default.level),
+        level_numbers: numbers.map_or(default.level_numbers, |(_, numbers)| numbers),
         context: told.context.unwrap_or(default.context),
         ..default
     })
