@@ -8,9 +8,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::pages::Lonely;
 use crate::support::nginx::Nginx;
-use crate::support::{Alco, Publisher, SOON, Stack, directory, try_get, wait_until};
+use crate::support::{Alco, Lonely, Publisher, SOON, Stack, directory, try_get, wait_until};
 
 #[track_caller]
 fn json(url: &str) -> Value {

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
-use support::{Alco, Publisher, SOON, Stack, body, queue_state, wait_until};
+use support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state, wait_until};
 
 const RECORDS: usize = 300_000;
 const SPAN: Duration = Duration::from_secs(6 * 3600);
@@ -65,7 +65,7 @@ fn collect() -> bool {
     // a first alco declares exchange, queue and bindings, and is idle
     let idle = {
         let alco = Alco::start(&stack, INDEX);
-        let idle = status_mb(alco.pid(), "VmRSS:");
+        let idle = memory_mb(alco.pid(), "VmRSS");
         assert!(alco.stop().success(), "alco ends well");
         idle
     };
@@ -81,7 +81,7 @@ fn collect() -> bool {
     wait_until("all records are stored", DEADLINE, || (stored(&mut searchd) >= count).then_some(()));
     let through = begin.elapsed();
     assert_eq!(stored(&mut searchd), count, "each is stored once");
-    let (cpu, peak) = (cpu_seconds(alco.pid()), status_mb(alco.pid(), "VmHWM:"));
+    let (cpu, peak) = (cpu_seconds(alco.pid()), memory_mb(alco.pid(), "VmHWM"));
     alco.stop();
     let loaded = load(&stack, count);
     let mut followed = followed(&stack);
@@ -257,12 +257,9 @@ fn quoted(text: &str, out: &mut String) {
     out.push('\'');
 }
 
-/// A line of /proc/PID/status that is given in kB.
-fn status_mb(pid: u32, key: &str) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    let kb: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kb / 1024.0)
+/// A figure of a process's memory, in MB.
+fn memory_mb(pid: u32, key: &str) -> Option<f64> {
+    memory_kib(pid, key).map(|kib| kib as f64 / 1024.0)
 }
 
 /// User and system time of a process.

@@ -8,10 +8,9 @@ use std::sync::OnceLock;
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::support::{Alco, Publisher, SOON, Stack, wait_until};
+use crate::support::{Alco, Publisher, SOON, Stack, encoded, wait_until};
 
 const RECORDS: usize = 600;
 const MATCHES: usize = 11;
@@ -66,10 +65,6 @@ fn records(stack: &'static Stack) -> &'static Records {
 
 fn alco(stack: &Stack, budget: &str) -> Alco {
     Alco::start(stack, &format!("[http]\nsearch_budget = {budget}\n{}", stack.index("budget")))
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// A page in either of its forms.
@@ -202,9 +197,7 @@ fn the_whole_log_begins_with_a_match_that_takes_long_to_find() {
 
 /// How many searches have ended, and how many records were checked by them.
 fn searched(alco: &Alco) -> (u64, u64) {
-    let metrics = alco.get("/metrics").body;
-    let sample = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap();
-    (sample("alco_search_seconds_count"), sample("alco_search_candidates_total"))
+    (alco.metric("alco_search_seconds_count"), alco.metric("alco_search_candidates_total"))
 }
 
 #[test]

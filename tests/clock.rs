@@ -2,76 +2,12 @@
 //! twice.
 
 use std::fs;
-use std::path::PathBuf;
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::clock::Clock;
-use crate::support::{Alco, LONG, Publisher, Stack, executable, wait_until};
-
-const SERVERS: [&str; 3] = ["rabbitmq", "redis", "searchd"];
-
-/// Servers, an alco and its clock, and how many records without a time of their own were published.
-pub struct Run {
-    pub clock: Clock,
-    pub stack: Stack,
-    pub alco: Alco,
-    index: &'static str,
-    publisher: Publisher,
-    published: usize,
-    /// while this file is there, alco gives searchd no configuration
-    no_configuration: PathBuf,
-}
-
-impl Run {
-    /// `offset`: of alco's clock at its start.
-    pub fn start(index: &'static str, more: &str, offset: SignedDuration) -> Run {
-        let ini = format!("[index {index}]\nrouting_keys = {index}.#\n{more}");
-        let clock = Clock::new(&format!("{index}-clock"));
-        clock.set(offset);
-        let (source, no_configuration) = (clock.dir().join("source"), clock.dir().join("no-configuration"));
-        let script =
-            format!("[ ! -e {} ] || exit 1\nexec {} \"$@\"\n", no_configuration.display(), clock.alco.display());
-        executable(&source, &script);
-        let stack = Stack::of(index, &SERVERS, &source, &ini);
-        let publisher = Publisher::open(&stack.amqp);
-        publisher.declare_exchange("logstash");
-        publisher.declare_queue(index, "logstash", &format!("{index}.#"));
-        let mut alco = Alco::spawn_as(&clock.alco, &stack, &ini);
-        alco.wait_ready(&stack);
-        Run { clock, stack, alco, index, publisher, published: 0, no_configuration }
-    }
-
-    fn publish(&mut self, count: usize) {
-        let numbers = self.published..self.published + count;
-        let bodies = numbers.map(|n| format!(r#"{{"message":"record {n}"}}"#));
-        self.publisher.publish("logstash", &format!("{}.key", self.index), bodies);
-        self.published += count;
-    }
-
-    /// The day it is by alco's clock.
-    pub fn today(&self) -> Date {
-        day_of(self.clock.now())
-    }
-
-    /// The numbers of a day's records.
-    pub fn numbers(&self, day: Date) -> Vec<usize> {
-        let documents = self.stack.documents(&format!("{}_{}", self.index, day.strftime("%Y%m%d")));
-        documents.iter().map(|(_, message)| message.trim_start_matches("record ").parse().unwrap()).collect()
-    }
-
-    #[track_caller]
-    fn all_are_stored_once(&self) {
-        let stored = self.stack.settled(self.index, self.published as u64, LONG);
-        assert!(stored.len() == self.published && stored.values().all(|count| *count == 1), "{}", self.alco.log());
-    }
-}
-
-fn day_of(time: Timestamp) -> Date {
-    time.to_zoned(TimeZone::UTC).date()
-}
+use crate::support::clock::{ClockedRun, day_of};
+use crate::support::{LONG, wait_until};
 
 fn midnight_after(time: Timestamp) -> Timestamp {
     day_of(time).tomorrow().unwrap().to_zoned(TimeZone::UTC).unwrap().timestamp()
@@ -80,7 +16,7 @@ fn midnight_after(time: Timestamp) -> Timestamp {
 #[test]
 fn a_record_belongs_to_the_day_of_its_arrival_over_midnight_and_whatever_the_clock_does() {
     let real = Timestamp::now();
-    let mut run = Run::start("clock", "days = 3\n", midnight_after(real).duration_since(real));
+    let mut run = ClockedRun::start("clock", "days = 3\n", midnight_after(real).duration_since(real));
     // an hour before the midnight that ends the day which the machine's clock has, two seconds before it, and behind it
     let midnight = midnight_after(real);
     let before = day_of(real);

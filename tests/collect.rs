@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::support::page::{Page, text};
-use crate::support::{Alco, Publisher, SOON, Stack, wait_until};
+use crate::support::{Alco, Publisher, SOON, Stack, encoded, wait_until};
 
 /// Each of the two producers sends so many.
 const HALF: usize = 5000;
@@ -200,10 +200,6 @@ fn difference(sent: &BTreeMap<String, usize>, seen: &BTreeMap<String, usize>) ->
         .map(|message| format!("{message:?} {} times", seen.get(message).unwrap_or(&0)))
         .collect();
     format!("{} wrong: {:?}", wrong.len(), &wrong[..wrong.len().min(5)])
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// Waits for a page that is as it should be.

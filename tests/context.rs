@@ -7,9 +7,8 @@ use std::process::Command;
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::support::{Alco, Publisher, SOON, Stack, directory, soak};
+use crate::support::{Alco, Publisher, SOON, Stack, directory, encoded, soak};
 
 const RECORDS: usize = 1500;
 const SEARCHES: usize = 12;
@@ -103,10 +102,7 @@ fn the_lines_around_matches_are_those_that_grep_prints() {
             1 => (vec![format!("-A{before}")], format!("&after={before}")),
             _ => (vec![format!("-B{before}"), format!("-A{after}")], format!("&before={before}&after={after}")),
         };
-        let mut url = format!(
-            "/grep/context/?start_ts=-1h&columns=seq{mode}{around}&search={}",
-            utf8_percent_encode(&pattern, NON_ALPHANUMERIC)
-        );
+        let mut url = format!("/grep/context/?start_ts=-1h&columns=seq{mode}{around}&search={}", encoded(&pattern));
         if random.u32(..5) == 0 {
             options.push("-v".to_owned());
             url.push_str("&invert=1");

@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
-use crate::clock::Run;
+use crate::support::clock::ClockedRun;
 use crate::support::{LONG, Publisher, soak, try_get, wait_until};
 
 const RETENTION: i64 = 7;
@@ -79,7 +79,7 @@ fn a_month_of_days_passes_unattended() {
     let now = Timestamp::now();
     let noon = now.to_zoned(TimeZone::UTC).date().at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
     let to_noon = noon.duration_since(now);
-    let run = Run::start("turning", &ini, to_noon);
+    let run = ClockedRun::start("turning", &ini, to_noon);
     let (url, amqp) = (run.alco.url.clone(), run.stack.amqp.clone());
     let (published, over, searches) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
     let data = run.stack.dir().join("searchd/data");

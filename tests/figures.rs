@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
-use crate::oracle::corpus::{Record, corpus};
-use crate::support::{Alco, Publisher, SOON, Stack, soak, wait_until};
+use crate::support::corpus::{Record, corpus};
+use crate::support::{Alco, Publisher, SOON, Stack, encoded, soak, wait_until};
 
 const RECORDS: usize = 3000;
 const SEARCHES: usize = 60;
@@ -46,10 +45,6 @@ const FILTERS: [(&str, &str, Accepts); 6] = [
 
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok())
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 fn publish(routing_key: &str, bodies: impl IntoIterator<Item = String>) {

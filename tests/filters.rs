@@ -8,9 +8,8 @@ use std::fmt::Write as _;
 
 use fastrand::Rng;
 use mysql::prelude::Queryable;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::support::{Alco, Publisher, SOON, Stack, soak};
+use crate::support::{Alco, Publisher, SOON, Stack, encoded, soak};
 
 const RECORDS: usize = 300;
 const FILTERS: usize = 1000;
@@ -265,10 +264,6 @@ fn like(text: &str, pattern: &str) -> bool {
 }
 
 type Accepts = Box<dyn Fn(&[(&'static str, Json)]) -> bool>;
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
-}
 
 fn list(values: &[&str]) -> String {
     let escaped: Vec<String> =

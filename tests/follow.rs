@@ -179,7 +179,7 @@ fn a_search_that_goes_on_prints_what_grep_would() {
         tail("search=timeout&context=y"),
     ];
     // all of them have begun when the metrics say so
-    wait_until("all follow", SOON, || alco.get("/metrics").body.contains("\nalco_followers 6\n").then_some(()));
+    wait_until("all follow", SOON, || (alco.metric("alco_followers") == 6).then_some(()));
     for tail in &mut tails[..4] {
         tail.came("line");
     }
@@ -234,15 +234,11 @@ fn a_search_that_goes_on_prints_what_grep_would() {
 fn places_to_follow_are_counted_and_the_next_is_told_so() {
     let stack = Stack::shared();
     let mut alco = Alco::start(stack, &format!("{}[http]\nmax_followers = 2\n", stack.index("seats")));
-    let followers = |alco: &Alco| {
-        let body = alco.get("/metrics").body;
-        body.lines().find_map(|line| line.strip_prefix("alco_followers ")).unwrap().to_owned()
-    };
     let url = format!("{}/grep/seats/?follow=1", alco.url);
     let mut page = Tail::start(&url);
     page.came("follows what arrives");
     let mut stream = Tail::start(&format!("{url}&format=ndjson"));
-    wait_until("both are counted", SOON, || (followers(&alco) == "2").then_some(()));
+    wait_until("both are counted", SOON, || (alco.metric("alco_followers") == 2).then_some(()));
     wait_until("their threads have names", SOON, || {
         let threads: HashSet<String> = fs::read_dir(format!("/proc/{}/task", alco.pid()))
             .unwrap()
@@ -261,7 +257,7 @@ fn places_to_follow_are_counted_and_the_next_is_told_so() {
 
     // whoever leaves makes room, though nothing arrives
     drop(page);
-    wait_until("its leaving is noticed", SOON, || (followers(&alco) == "1").then_some(()));
+    wait_until("its leaving is noticed", SOON, || (alco.metric("alco_followers") == 1).then_some(()));
     let mut page = Tail::start(&url);
     page.came("follows what arrives");
 
@@ -281,7 +277,7 @@ fn searchd_may_die_and_come_back_while_somebody_follows() {
     let alco = Alco::start(&stack, ini);
     let mut publisher = Publisher::open(&stack.amqp);
     let mut tail = Tail::start(&format!("{}/grep/lasting/?format=ndjson&follow=1", alco.url));
-    wait_until("it follows", SOON, || alco.get("/metrics").body.contains("\nalco_followers 1\n").then_some(()));
+    wait_until("it follows", SOON, || (alco.metric("alco_followers") == 1).then_some(()));
     let mut sent = 0;
     let mut publish = |publisher: &mut Publisher, count: usize| {
         publisher.publish("logstash", "lasting.key", (sent..sent + count).map(|n| body(&format!("record {n}"))));
@@ -395,7 +391,7 @@ fn a_slow_reader_is_told_that_it_lags_and_what_was_left_out() {
     let ends = &["the end of it", "nothing lags any more"];
     let stream = slow_reader(&alco, "/grep/slow/?follow=1&format=ndjson", slow.clone(), ends);
     let quick = slow_reader(&alco, "/grep/slow/?follow=1&wrap=1", never, &["</html>"]);
-    wait_until("all follow", SOON, || alco.get("/metrics").body.contains("\nalco_followers 3\n").then_some(()));
+    wait_until("all follow", SOON, || (alco.metric("alco_followers") == 3).then_some(()));
     let mut publisher = Publisher::open(&stack.amqp);
     let padding = "as long as records are ".repeat(10);
     for from in (0..RECORDS).step_by(10_000) {
@@ -462,7 +458,7 @@ fn silence_behind_nginx_is_no_end() {
     let nginx = Nginx::start(stack, &alco, settings);
     let mut tails = ["ndjson", "text", "csv", "html"]
         .map(|format| Tail::start(&format!("{}/grep/silent/?follow=1&format={format}", nginx.url)));
-    wait_until("all follow", SOON, || alco.get("/metrics").body.contains("\nalco_followers 4\n").then_some(()));
+    wait_until("all follow", SOON, || (alco.metric("alco_followers") == 4).then_some(()));
     thread::sleep(Duration::from_secs(idle));
     let mut publisher = Publisher::open(&stack.amqp);
     let sent = Instant::now();
@@ -599,5 +595,5 @@ fn a_page_grows_in_a_browser_and_stays_where_its_reader_is() {
     assert_eq!(browser.complaints(), Vec::<Value>::new());
     browser.click("a[accesskey=f]");
     wait_until("the page is a still one", SOON, || (!browser.address().contains("follow")).then_some(()));
-    wait_until("nobody follows", SOON, || alco.get("/metrics").body.contains("\nalco_followers 0\n").then_some(()));
+    wait_until("nobody follows", SOON, || (alco.metric("alco_followers") == 0).then_some(()));
 }

@@ -10,13 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::nginx::Nginx;
-use crate::support::{Alco, Publisher, SOON, Stack, soak, wait_until};
-
-fn memory(alco: &Alco, what: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", alco.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
-    line.trim_start_matches(':').trim().trim_end_matches("kB").trim().parse().unwrap()
-}
+use crate::support::{Alco, Publisher, SOON, Stack, memory_kib, soak, wait_until};
 
 #[test]
 fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
@@ -108,9 +102,7 @@ fn any_number_of_records_is_sent_in_little_memory_and_none_is_missing() {
     let records = if soak() { 1_000_000 } else { 60_000 };
     const INI: &str = "[index many]\ndays = 2\nthreads = 2\nrouting_keys = many.#\n";
     let stack = Stack::private("many", INI);
-    let mut publisher = Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue("many", "logstash", "many.#");
+    let mut publisher = Publisher::to_queue(&stack.amqp, "many");
     let collecting = Alco::start(&stack, INI);
     let now = jiff::Timestamp::now();
     let body = |n: usize| {
@@ -129,7 +121,7 @@ fn any_number_of_records_is_sent_in_little_memory_and_none_is_missing() {
     let alco = Alco::start(&stack, INI);
     alco.get("/grep/many/");
     alco.get("/grep/many/?format=ndjson&start_ts=-2h&limit=10");
-    let before = memory(&alco, "VmRSS");
+    let before = memory_kib(alco.pid(), "VmRSS").unwrap();
     let address = alco.url.trim_start_matches("http://").to_owned();
     let mut stream = TcpStream::connect(&address).unwrap();
     let ask = "GET /grep/many/?format=ndjson&start_ts=-2h&end_ts=2100-01-01 HTTP/1.0\r\n\r\n";
@@ -150,7 +142,7 @@ fn any_number_of_records_is_sent_in_little_memory_and_none_is_missing() {
         assert_eq!(seen.insert(n, String::new()), None, "twice: {line}");
     }
     assert_eq!(seen.len(), records);
-    let grown = memory(&alco, "VmHWM").saturating_sub(before);
+    let grown = memory_kib(alco.pid(), "VmHWM").unwrap().saturating_sub(before);
     println!("{records} records: {grown} KiB more than before");
     assert!(grown < 8 * 1024, "{grown} KiB");
 

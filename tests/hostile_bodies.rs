@@ -163,9 +163,7 @@ fn a_record_that_only_searchd_refuses_is_found_by_bisection_and_can_be_put_back(
     fs::write(&small, "").unwrap();
     let index = "[index small]\ndays = 2\nrouting_keys = small.#\n";
     let stack = Stack::of("small", &["rabbitmq", "redis", "searchd"], &standin, index);
-    let mut publisher = Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue("small", "logstash", "small.#");
+    let mut publisher = Publisher::to_queue(&stack.amqp, "small");
     // the worst place is the first of a batch: it is at fault in each half
     let large = body(&"0123456789 ".repeat(110_000));
     let good: Vec<String> = (0..999).map(|n| body(&format!("good {n}"))).collect();

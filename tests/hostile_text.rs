@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Value, json};
 
 use crate::support::page::text;
-use crate::support::{Alco, Publisher, SOON, Stack};
+use crate::support::{Alco, Publisher, SOON, Stack, encoded};
 
 const OPERATORS: &str = "\"(-@\\/^$=<|~!)*'%&;,{";
 /// The forms of an answer, each asked in turn.
@@ -52,10 +52,6 @@ fn texts() -> Vec<String> {
     texts.push((0..1000).map(|n| format!("w{n}")).collect::<Vec<_>>().join("|"));
     texts.extend(["aZ9(".repeat(2500), "x".repeat(10_000), "\\".repeat(5000)]);
     texts
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// As `grep -F -i`: a line of one in a line of the other. searchd's strings hold no zero byte: it is a space in a message.

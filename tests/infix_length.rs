@@ -3,18 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::support::{Alco, Publisher, SOON, Stack};
+use crate::support::{Alco, Publisher, SOON, Stack, encoded};
 
 /// Declared with parts of two letters, and of three.
 const INDEXES: [&str; 2] = ["pairs", "pairs_long"];
-
-fn candidates(alco: &Alco) -> u64 {
-    let metrics = alco.get("/metrics").body;
-    metrics.lines().find_map(|line| line.strip_prefix("alco_search_candidates_total ")?.parse().ok()).unwrap()
-}
 
 #[test]
 fn a_day_that_was_declared_otherwise_is_searched_exactly() {
@@ -39,7 +33,7 @@ fn a_day_that_was_declared_otherwise_is_searched_exactly() {
                     .filter(|n| messages[*n].to_lowercase().contains(&part.to_lowercase()))
                     .map(|n| n as u64)
                     .collect();
-                let text = utf8_percent_encode(part, NON_ALPHANUMERIC);
+                let text = encoded(part);
                 for search in [format!("search={text}"), format!("mode=regex&search={text}"), format!("k__like={text}")]
                 {
                     let url = format!("/grep/{index}/?start_ts=-1h&{search}");
@@ -53,9 +47,9 @@ fn a_day_that_was_declared_otherwise_is_searched_exactly() {
         }
         // where it can be, the index is asked: of this, it knows that there is none
         let looked = |index: &str| {
-            let before = candidates(alco);
+            let before = alco.metric("alco_search_candidates_total");
             assert!(alco.get(&format!("/grep/{index}/?start_ts=-1h&format=text&search=zq")).body.is_empty());
-            candidates(alco) - before
+            alco.metric("alco_search_candidates_total") - before
         };
         assert_eq!(INDEXES.map(looked), [0, messages.len() as u64]);
     }

@@ -7,21 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{ALCO, directory};
-
-pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// Runs make with this binary under test.
-#[track_caller]
-pub fn make(program: &str, goal: &str, stage: &Path, settings: &[&str]) -> String {
-    let mut make = Command::new(program);
-    make.current_dir(ROOT).arg(goal).arg(format!("DESTDIR={}", stage.display())).arg(format!("ALCO={ALCO}"));
-    // a make of the caller's has settings of its own
-    make.args(settings).env_remove("MAKEFLAGS").env_remove("MFLAGS").env_remove("MAKELEVEL");
-    let output = make.output().unwrap();
-    assert!(output.status.success(), "{program} {goal}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
+use crate::support::{ALCO, ROOT, directory, make};
 
 /// Every file below a directory, with its mode.
 fn files(below: &Path) -> BTreeMap<String, u32> {

@@ -17,9 +17,7 @@ struct Run {
 impl Run {
     /// Publishes so many numbered records.
     fn publish(&mut self, count: usize) {
-        let mut publisher = Publisher::open(&self.stack.amqp);
-        publisher.declare_exchange("logstash");
-        publisher.declare_queue("leases", "logstash", "leases.#");
+        let mut publisher = Publisher::to_queue(&self.stack.amqp, "leases");
         let numbers = self.published..self.published + count;
         publisher.publish("logstash", "leases.key", numbers.map(|n| body(&format!("record {n}"))));
         publisher.close();

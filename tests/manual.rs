@@ -6,8 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::install::ROOT;
-use crate::support::ALCO;
+use crate::support::{ALCO, ROOT};
 
 const PAGES: [&str; 2] = ["man/alco.1", "man/alco.ini.5"];
 

@@ -1,19 +1,10 @@
 //! The daemon's memory is bounded, however large the records and however many wait.
 
-use std::fs;
-
-use crate::support::{Alco, Publisher, SOON, Stack, body, queue_state, wait_until};
+use crate::support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state, wait_until};
 
 /// What README promises, in MiB: for records up to 64 KiB, and for the largest that are stored.
 const USUAL: u64 = 48;
 const LARGEST: u64 = 160;
-
-/// The most that was ever resident.
-fn peak(alco: &Alco) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", alco.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() / 1024
-}
 
 /// A message of that size, of words as logs have them, and some quotes to escape.
 fn message(size: usize, n: usize) -> String {
@@ -31,16 +22,14 @@ fn message(size: usize, n: usize) -> String {
 fn memory_stays_under_its_bound_however_large_the_records_are() {
     let ini = "[index memory]\ndays = 2\nthreads = 2\nrouting_keys = memory.#\n";
     let stack = Stack::private("memory", ini);
-    let mut publisher = Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue("memory", "logstash", "memory.#");
+    let mut publisher = Publisher::to_queue(&stack.amqp, "memory");
     let mut published = 0;
     for (size, count, bound) in [(64 << 10, 1500, USUAL), ((39 << 20) / 10, 30, LARGEST)] {
         publisher.publish("logstash", "memory.key", (0..count).map(|n| body(&message(size - 100, n))));
         published += count as u64;
         let alco = Alco::start(&stack, ini);
         wait_until("all are stored", SOON * 3, || stack.count("memory").filter(|n| *n >= published));
-        let peak = peak(&alco);
+        let peak = memory_kib(alco.pid(), "VmHWM").unwrap() / 1024;
         assert!(alco.stop().success());
         println!("{count} records of {size} bytes: {peak} MiB");
         assert!(peak < bound, "{peak} MiB for records of {size} bytes");
@@ -52,15 +41,13 @@ fn a_delayed_acknowledgement_neither_caps_the_rate_nor_keeps_bodies_in_memory() 
     const RECORDS: usize = 12_000;
     let ini = "[index delayed]\ndays = 2\nrouting_keys = delayed.#\n";
     let stack = Stack::private("delayed", ini);
-    let mut publisher = Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue("delayed", "logstash", "delayed.#");
+    let mut publisher = Publisher::to_queue(&stack.amqp, "delayed");
     publisher.publish("logstash", "delayed.key", (0..RECORDS).map(|n| body(&message(1000, n))));
     publisher.close();
     // many times what may be delivered at a time, and none of it is acknowledged
     let alco = Alco::start(&stack, &format!("{ini}[rabbitmq]\nack_delay = 600s\n"));
     stack.settled("delayed", RECORDS as u64, SOON * 3);
-    let peak = peak(&alco);
+    let peak = memory_kib(alco.pid(), "VmHWM").unwrap() / 1024;
     assert!(peak < USUAL, "{peak} MiB");
     assert!(alco.stop().success());
     let all_again = || queue_state(&stack.amqp, "delayed").filter(|queue| queue.messages == RECORDS as u32);

@@ -3,8 +3,6 @@
 //!
 //! `make soak` runs the long form: ten seeds, 500 patterns each; ORACLE_SEEDS=3-5 or 3, and ORACLE_PATTERNS=50, choose another.
 
-pub mod corpus;
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -14,11 +12,10 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::support::{Alco, Publisher, Stack, soak, wait_until};
-use corpus::{Record, corpus};
+use crate::support::corpus::{Record, corpus};
+use crate::support::{Alco, Publisher, Stack, encoded, soak, wait_until};
 
 const LINES: usize = 20_000;
 /// Of the short form, and of the long one.
@@ -101,10 +98,6 @@ struct Oracle<'a> {
     /// with the columns' texts
     all: Lines,
     random: Rng,
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// For both kinds of extended regular expressions.

@@ -6,8 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::install::{ROOT, make};
-use crate::support::{directory, soak};
+use crate::support::{ROOT, directory, make, soak};
 
 #[track_caller]
 fn run(program: &str, arguments: &[&str]) -> String {

@@ -4,13 +4,13 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::support::page::{Page, text};
-use crate::support::{ALCO, Alco, Publisher, Reply, SOON, Stack, directory, free_port, try_get, wait_until};
+use crate::support::{ALCO, Alco, Lonely, Publisher, Reply, SOON, Stack, directory, free_port, try_get, wait_until};
 
 const HOSTILE: &str =
     "<script>alert('message')</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m\x07 \u{202e}txet\u{0}.";
@@ -426,37 +426,6 @@ fn pages_stay_light_whatever_a_record_holds() {
     let columns = alco.page("/grep/heavy/columns/");
     assert!(columns.html.len() < 1_000_000, "{} bytes", columns.html.len());
     check_html("/grep/heavy/columns/", &columns.html);
-}
-
-/// An alco with an ini of its own and no servers.
-pub struct Lonely {
-    child: Child,
-    pub url: String,
-    log: PathBuf,
-}
-
-impl Drop for Lonely {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Lonely {
-    pub fn start(ini: &str) -> Lonely {
-        static STARTED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let dir = directory(&format!("lonely-{number}"));
-        let port = free_port();
-        let (path, log) = (dir.join("alco.ini"), dir.join("alco.log"));
-        fs::write(&path, format!("{ini}\n[http]\nlisten = 127.0.0.1:{port}\n")).unwrap();
-        let mut command = Command::new(ALCO);
-        command.args(["run", "--config"]).arg(&path).stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
-        let url = format!("http://127.0.0.1:{port}");
-        wait_until("alco listens", SOON, || try_get(&format!("{url}/style.css")).ok());
-        Lonely { child, url, log }
-    }
 }
 
 #[test]

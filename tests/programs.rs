@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use crate::install::ROOT;
+use crate::support::ROOT;
 
 /// Before the word that names the program.
 const PREFIXES: &[&str] =

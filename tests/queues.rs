@@ -80,9 +80,7 @@ fn an_exchange_is_declared_as_configured_or_taken_as_it_is() {
 fn a_record_that_cannot_be_put_aside_yet_waits_and_the_good_ones_are_stored() {
     let ini = index("blocked", "");
     let stack = Stack::private("blocked", &ini);
-    let mut publisher = Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue("blocked", "logstash", "blocked.#");
+    let mut publisher = Publisher::to_queue(&stack.amqp, "blocked");
     let mut all: Vec<String> = (0..100).map(|n| body(&format!("record {n}"))).collect();
     all.insert(50, body(&"x".repeat(5 << 20)));
     publisher.publish("logstash", "blocked.key", &all);

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::install::ROOT;
-use crate::support::{ALCO, Alco, SOON, Stack, directory, wait_until};
+use crate::support::{ALCO, Alco, ROOT, SOON, Stack, directory, wait_until};
 
 /// The indented text behind each mark.
 fn snippets() -> Vec<String> {

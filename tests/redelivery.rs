@@ -3,14 +3,11 @@
 //! After its death the broker marks all it recovers as redelivered, so the flag says nothing, and equal bodies less.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use crate::support::{Alco, Publisher, Stack, queue_state, wait_until};
+use crate::support::{Alco, LONG, Publisher, Stack, queue_state, wait_until};
 
 const RECORDS: usize = 100_000;
 const EQUAL: usize = 1000;
-/// For all of them, on two busy cores.
-const LONG: Duration = Duration::from_secs(120);
 
 fn index(name: &str) -> String {
     format!("[index {name}]\ndays = 2\nthreads = 2\nrouting_keys = {name}.#\n")
@@ -18,9 +15,7 @@ fn index(name: &str) -> String {
 
 /// Puts numbered records into a durable queue; those for which `is_equal` holds are equal instead.
 fn fill(stack: &Stack, queue: &str, records: usize, is_equal: impl Fn(usize) -> bool) {
-    let mut publisher = Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue(queue, "logstash", &format!("{queue}.#"));
+    let mut publisher = Publisher::to_queue(&stack.amqp, queue);
     let now = jiff::Timestamp::now();
     let record = |message: &str| format!(r#"{{"@timestamp":"{now}","message":"{message}","host":"h1"}}"#);
     let message = |n: usize| if is_equal(n) { "the same again".to_owned() } else { format!("record {n}") };

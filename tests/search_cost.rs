@@ -20,12 +20,6 @@ const SEARCHES: [&str; 6] = [
 const FORMS: [&str; 4] =
     ["/grep/INDEX/?", "/api/grep/INDEX/?", "/grep/INDEX/?format=text&", "/api/grep/INDEX/histogram/?"];
 
-/// Records that were checked so far.
-fn candidates(alco: &Alco) -> u64 {
-    let metrics = alco.get("/metrics").body;
-    metrics.lines().find_map(|line| line.strip_prefix("alco_search_candidates_total ")?.parse().ok()).unwrap()
-}
-
 /// Questions to searchd so far.
 fn queries(stack: &Stack) -> u64 {
     let status: Vec<(String, String)> = stack.sphinxql().query("SHOW STATUS").unwrap();
@@ -61,9 +55,9 @@ fn a_search_costs_what_may_match_and_not_what_is_stored() {
     let measured = |alco: &Alco| {
         let mut all = Vec::new();
         for (form, search) in FORMS.iter().flat_map(|form| SEARCHES.map(|search| (form, search))) {
-            let before = candidates(alco);
+            let before = alco.metric("alco_search_candidates_total");
             ask(alco, &format!("{}start_ts=-1h&{search}", form.replace("INDEX", "hay")));
-            all.push((*form, search, candidates(alco) - before));
+            all.push((*form, search, alco.metric("alco_search_candidates_total") - before));
         }
         all
     };

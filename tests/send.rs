@@ -95,9 +95,7 @@ fn lines_become_records_and_the_exit_status_tells_whether_the_broker_has_them() 
 
 /// An `alco send` that waits for lines, to a queue that nobody reads.
 fn sending(stack: &Stack, queue: &str) -> Child {
-    let publisher = crate::support::Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue(queue, "logstash", &format!("{queue}.#"));
+    let publisher = crate::support::Publisher::to_queue(&stack.amqp, queue);
     publisher.close();
     Command::new(ALCO)
         .args(["send", "-k", &format!("{queue}.x"), "--config"])
@@ -177,9 +175,7 @@ fn on_terminal(line: &str) -> String {
 #[test]
 fn a_terminal_sees_how_fast_it_goes_and_how_long_it_takes_and_nothing_else_does() {
     let stack = Stack::of("send-bar", &["rabbitmq"], ALCO.as_ref(), "[index bar]\nrouting_keys = bar.#\n");
-    let publisher = crate::support::Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue("bar", "logstash", "bar.#");
+    let publisher = crate::support::Publisher::to_queue(&stack.amqp, "bar");
     publisher.close();
     let lines = stack.dir().join("lines");
     std::fs::write(&lines, "a line of a log that is sent to the broker\n".repeat(20_000)).unwrap();

@@ -19,9 +19,7 @@ struct Run {
 
 impl Run {
     fn start(stack: Stack) -> Run {
-        let publisher = Publisher::open(&stack.amqp);
-        publisher.declare_exchange("logstash");
-        publisher.declare_queue("away", "logstash", "away.#");
+        let publisher = Publisher::to_queue(&stack.amqp, "away");
         publisher.close();
         Run { stack, published: 0 }
     }

@@ -6,8 +6,7 @@ use std::process::{Command, Output};
 
 use regex::Regex;
 
-use crate::install::{ROOT, make};
-use crate::support::{directory, free_port};
+use crate::support::{ROOT, directory, free_port, make};
 
 /// What an administrator does, one step after another: $at is the root directory, $me the user.
 const SCENARIO: &str = r#"

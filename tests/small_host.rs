@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{ALCO, Alco, Publisher, SOON, Stack, executable, soak};
+use crate::support::{ALCO, Alco, Publisher, SOON, Stack, executable, memory_kib, soak};
 
 const LIMIT: u64 = 512 << 20;
 /// One record in so many is looked for.
@@ -61,11 +61,9 @@ impl Drop for Group {
     }
 }
 
-/// What a process holds beside files, which the system may drop and read again.
-fn anonymous(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).unwrap_or(0) << 10
+/// The memory of a process that is not a copy of a file, which the system could drop and read again.
+fn anonymous_bytes(pid: u32) -> u64 {
+    memory_kib(pid, "RssAnon").unwrap_or(0) << 10
 }
 
 /// As logs have them: some words, ids and addresses that are all different, a traceback now and then.
@@ -117,7 +115,7 @@ fn all_of_it_runs_on_512_mb() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Relaxed) {
-                peak.fetch_max(pids.iter().map(|pid| anonymous(*pid)).sum(), Relaxed);
+                peak.fetch_max(pids.iter().map(|pid| anonymous_bytes(*pid)).sum(), Relaxed);
                 thread::sleep(Duration::from_millis(200));
             }
         });
@@ -142,7 +140,7 @@ fn all_of_it_runs_on_512_mb() {
         over.store(true, Relaxed);
         outcome.unwrap_or_else(|failure| std::panic::resume_unwind(failure));
     });
-    let each: Vec<u64> = pids.iter().map(|pid| anonymous(*pid)).collect();
+    let each: Vec<u64> = pids.iter().map(|pid| anonymous_bytes(*pid)).collect();
     let peak = peak.load(Relaxed);
     println!(
         "{records} records, {}: {} MiB at the peak, at the end {:?} MiB (RabbitMQ, its epmd, Redis, searchd, alco)",

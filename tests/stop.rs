@@ -25,9 +25,7 @@ fn ends_in_time(alco: Alco, when: &str) {
 fn it_ends_within_five_seconds_and_nothing_is_lost_or_twice() {
     let ini = "[index stop]\ndays = 2\nthreads = 2\nrouting_keys = stop.#\n";
     let stack = Stack::private("stop", ini);
-    let mut publisher = Publisher::open(&stack.amqp);
-    publisher.declare_exchange("logstash");
-    publisher.declare_queue("stop", "logstash", "stop.#");
+    let mut publisher = Publisher::to_queue(&stack.amqp, "stop");
     let all: Vec<String> = (0..RECORDS).map(|n| body(&format!("record {n}"))).collect();
     publisher.publish("logstash", "stop.key", &all);
     publisher.close();

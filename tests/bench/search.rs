@@ -7,10 +7,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
 use crate::INDEX;
-use crate::support::{Alco, Publisher, Stack, queue_state, wait_until};
+use crate::support::{Alco, Publisher, Stack, encoded, queue_state, wait_until};
 use crate::{cpu_seconds, figure, generate};
 
 const RECORDS: usize = 1_000_000;
@@ -67,7 +65,7 @@ pub fn run() -> bool {
     let searchd = searchd.split(' ').next().and_then(|pid| pid.parse().ok()).expect("a process id");
     let measure = Measure { alco: &alco, searchd };
 
-    let pattern = |text: &str| format!("start_ts=-1d&search={}", utf8_percent_encode(text, NON_ALPHANUMERIC));
+    let pattern = |text: &str| format!("start_ts=-1d&search={}", encoded(text));
     println!("\n                                            answer   its CPU      page");
     let rare = RARE.map(|text| measure.print(text, &pattern(text)));
     let partial = PARTIAL.map(|text| measure.print(text, &pattern(text)));

@@ -4,9 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ALCO, directory, executable};
+use super::{ALCO, Alco, LONG, Publisher, Stack, directory, executable};
 
 #[derive(Debug)]
 pub struct Clock {
@@ -50,6 +52,65 @@ impl Clock {
         let offset = fs::read_to_string(&self.file).unwrap().trim().parse().unwrap();
         Timestamp::now() + SignedDuration::from_secs_f64(offset)
     }
+}
+
+/// Servers, an alco and its clock, and how many records without a time of their own were published.
+pub struct ClockedRun {
+    pub clock: Clock,
+    pub stack: Stack,
+    pub alco: Alco,
+    index: &'static str,
+    publisher: Publisher,
+    pub published: usize,
+    /// while this file is there, alco gives searchd no configuration
+    pub no_configuration: PathBuf,
+}
+
+impl ClockedRun {
+    /// `offset`: of alco's clock at its start.
+    pub fn start(index: &'static str, more: &str, offset: SignedDuration) -> ClockedRun {
+        let ini = format!("[index {index}]\nrouting_keys = {index}.#\n{more}");
+        let clock = Clock::new(&format!("{index}-clock"));
+        clock.set(offset);
+        let (source, no_configuration) = (clock.dir().join("source"), clock.dir().join("no-configuration"));
+        let script =
+            format!("[ ! -e {} ] || exit 1\nexec {} \"$@\"\n", no_configuration.display(), clock.alco.display());
+        executable(&source, &script);
+        let stack = Stack::of(index, &["rabbitmq", "redis", "searchd"], &source, &ini);
+        let publisher = Publisher::to_queue(&stack.amqp, index);
+        let mut alco = Alco::spawn_as(&clock.alco, &stack, &ini);
+        alco.wait_ready(&stack);
+        ClockedRun { clock, stack, alco, index, publisher, published: 0, no_configuration }
+    }
+
+    pub fn publish(&mut self, count: usize) {
+        let numbers = self.published..self.published + count;
+        let bodies = numbers.map(|n| format!(r#"{{"message":"record {n}"}}"#));
+        self.publisher.publish("logstash", &format!("{}.key", self.index), bodies);
+        self.published += count;
+    }
+
+    /// The day it is by alco's clock.
+    pub fn today(&self) -> Date {
+        day_of(self.clock.now())
+    }
+
+    /// The numbers of a day's records.
+    pub fn numbers(&self, day: Date) -> Vec<usize> {
+        let documents = self.stack.documents(&format!("{}_{}", self.index, day.strftime("%Y%m%d")));
+        documents.iter().map(|(_, message)| message.trim_start_matches("record ").parse().unwrap()).collect()
+    }
+
+    #[track_caller]
+    pub fn all_are_stored_once(&self) {
+        let stored = self.stack.settled(self.index, self.published as u64, LONG);
+        assert!(stored.len() == self.published && stored.values().all(|count| *count == 1), "{}", self.alco.log());
+    }
+}
+
+/// Of UTC.
+pub fn day_of(time: Timestamp) -> Date {
+    time.to_zoned(TimeZone::UTC).date()
 }
 
 fn library() -> PathBuf {

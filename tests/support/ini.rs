@@ -1,0 +1,29 @@
+//! Sections of an alco.ini as text: taken apart, and put together.
+
+use std::fmt::Write as _;
+
+/// `[header]` and what stands below it, in order.
+pub fn sections(ini: &str) -> Vec<(String, String)> {
+    let mut sections: Vec<(String, String)> = Vec::new();
+    for line in ini.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if line.starts_with('[') {
+            sections.push((line.to_owned(), String::new()));
+        } else {
+            let (_, lines) = sections.last_mut().expect("a key stands in a section");
+            writeln!(lines, "{line}").unwrap();
+        }
+    }
+    sections
+}
+
+/// One ini from several, where a section may stand in each.
+pub fn merged(inis: &[&str]) -> String {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (header, lines) in inis.iter().flat_map(|ini| sections(ini)) {
+        match all.iter_mut().find(|(known, _)| *known == header) {
+            Some((_, known)) => known.push_str(&lines),
+            None => all.push((header, lines)),
+        }
+    }
+    all.iter().fold(String::new(), |ini, (header, lines)| ini + header + "\n" + lines + "\n")
+}
