@@ -34,7 +34,7 @@ use support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state, wait_
 const RECORDS: usize = 300_000;
 const SPAN: Duration = Duration::from_secs(6 * 3600);
 /// alco's default batch_records
-const BATCH: usize = 1000;
+const BATCH_RECORDS: usize = 1000;
 const CONNECTIONS: usize = 2;
 const INDEX: &str =
     "[index bench]\nqueue = bench\nrouting_keys = bench.#\nthreads = 2\nfiltered = levelname, host, application\n";
@@ -42,11 +42,11 @@ const INDEX: &str =
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// What has to be reached: share of the loader's rate, µs of CPU a record, MB at the peak.
-const SHARE: f64 = 0.5;
-const CPU: f64 = 20.0;
-const PEAK: f64 = 48.0;
+const MIN_SHARE_OF_LOADER: f64 = 0.5;
+const MAX_CPU_MICROS: f64 = 20.0;
+const MAX_PEAK_MB: f64 = 48.0;
 /// From publish to the wire of whoever follows.
-const FOLLOWED: Duration = Duration::from_secs(1);
+const MAX_FOLLOWED: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let chosen = std::env::var("ALCO_BENCH").unwrap_or_default();
@@ -59,7 +59,10 @@ fn collect() -> bool {
     let bodies = bodies();
     let count = bodies.len();
     let bytes = bodies.iter().map(String::len).sum::<usize>();
-    println!("{count} records of {} bytes in the mean, {CONNECTIONS} workers, batches of {BATCH}", bytes / count);
+    println!(
+        "{count} records of {} bytes in the mean, {CONNECTIONS} workers, batches of {BATCH_RECORDS}",
+        bytes / count
+    );
     let stack = Stack::private("bench", INDEX);
 
     // a first alco declares exchange, queue and bindings, and is idle
@@ -93,18 +96,23 @@ fn collect() -> bool {
     good &= figure(
         "alco run",
         format!("{:>8.0} records/s, {share:.2} of it", rate(through)),
-        share >= SHARE,
-        format!("{SHARE} of it"),
+        share >= MIN_SHARE_OF_LOADER,
+        format!("{MIN_SHARE_OF_LOADER} of it"),
     );
     match (cpu, idle, peak) {
         (Some(cpu), Some(idle), Some(peak)) => {
             let each = cpu * 1e6 / count as f64;
-            good &= figure("its CPU", format!("{each:>8.1} µs a record"), each <= CPU, format!("{CPU} µs"));
+            good &= figure(
+                "its CPU",
+                format!("{each:>8.1} µs a record"),
+                each <= MAX_CPU_MICROS,
+                format!("{MAX_CPU_MICROS} µs"),
+            );
             good &= figure(
                 "its memory",
                 format!("{peak:>8.1} MB at its peak, {idle:.1} MB idle"),
-                peak <= PEAK,
-                format!("{PEAK} MB"),
+                peak <= MAX_PEAK_MB,
+                format!("{MAX_PEAK_MB} MB"),
             );
         }
         _ => println!("CPU and memory are read from Linux' /proc, which is not here"),
@@ -114,8 +122,8 @@ fn collect() -> bool {
     good &= figure(
         "follow=1",
         format!("{:>8} ms in the median, {} ms at the most", median.as_millis(), worst.as_millis()),
-        worst <= FOLLOWED,
-        format!("{} ms", FOLLOWED.as_millis()),
+        worst <= MAX_FOLLOWED,
+        format!("{} ms", MAX_FOLLOWED.as_millis()),
     );
     good
 }
@@ -226,7 +234,7 @@ fn replaces(searchd: &mut Conn, day: &str) -> Vec<String> {
         let rows: Vec<Row> = searchd
             .query(format!(
                 "SELECT id, ts, seq, digest, logline, js, exact FROM {day} WHERE id > {last} ORDER BY id ASC \
-                 LIMIT {BATCH} OPTION max_matches = {BATCH}"
+                 LIMIT {BATCH_RECORDS} OPTION max_matches = {BATCH_RECORDS}"
             ))
             .expect("searchd answers");
         let Some(end) = rows.last() else { return statements };

@@ -14,7 +14,7 @@ fn places(browser: &Browser) -> Vec<String> {
 }
 
 #[test]
-fn a_reader_searches_filters_zooms_unfolds_and_goes_on() {
+fn a_reader_finds_a_record_with_the_mouse() {
     let stack = Stack::shared();
     let alco = shop(stack);
     let browser = Browser::start(stack);
@@ -229,7 +229,7 @@ fn a_phone_s_page_does_not_slide_and_begins_with_the_log() {
 }
 
 #[test]
-fn no_page_has_a_barrier_that_axe_finds() {
+fn axe_finds_no_barrier_on_any_page() {
     let stack = Stack::shared();
     let alco = shop(stack);
     let browser = Browser::start(stack);

@@ -15,9 +15,9 @@ use crate::support::{Alco, Publisher, SOON, Stack, encoded, wait_until};
 const RECORDS: usize = 600;
 const MATCHES: usize = 11;
 /// Before it there is no match: more than a budget's worth to look at.
-const FIRST: usize = 300;
+const MIN_FIRST_MATCH: usize = 300;
 /// Each is long, and has a letter that is not ASCII: where words end takes the regex some time to find out.
-const LENGTH: usize = 16_000;
+const MESSAGE_BYTES: usize = 16_000;
 /// The smallest that there is, and one that does not end in a test.
 const BUDGETS: [&str; 2] = ["100ms", "60s"];
 /// Nothing in it is the same in all that it matches, so the index is asked for nothing.
@@ -38,14 +38,14 @@ fn records(stack: &'static Stack) -> &'static Records {
     static RECORDED: OnceLock<Records> = OnceLock::new();
     RECORDED.get_or_init(|| {
         let mut random = Rng::with_seed(5);
-        let matching: BTreeSet<usize> = random.choose_multiple(FIRST..RECORDS, MATCHES).into_iter().collect();
+        let matching: BTreeSet<usize> = random.choose_multiple(MIN_FIRST_MATCH..RECORDS, MATCHES).into_iter().collect();
         // within one day, and many at one time
         let start = Timestamp::now() - SignedDuration::from_secs(300);
         let alco = Alco::start(stack, &stack.index("budget"));
         let mut publisher = Publisher::open(&stack.amqp);
         let bodies = (0..RECORDS).map(|n| {
             let mut message = String::from("é");
-            while message.len() < LENGTH {
+            while message.len() < MESSAGE_BYTES {
                 message.push(' ');
                 message.push_str(WORDS[random.usize(..WORDS.len())]);
             }
@@ -156,7 +156,7 @@ fn check(parameters: &str, expected: &[usize], limit: usize) {
 }
 
 #[test]
-fn a_search_that_takes_longer_goes_on_to_its_end() {
+fn a_search_over_its_budget_goes_on_to_its_end() {
     let mut matching = records(Stack::shared()).matching.clone();
     check(&format!("search={}", encoded(PATTERN)), &matching, 3);
     let Records { start, .. } = records(Stack::shared());
@@ -168,7 +168,7 @@ fn a_search_that_takes_longer_goes_on_to_its_end() {
 }
 
 #[test]
-fn where_there_is_nothing_the_way_ends_too() {
+fn a_search_without_matches_ends() {
     check(&format!("search={}", encoded(ABSENT)), &[], 5);
     check(&format!("search={}&order=desc", encoded(ABSENT)), &[], 5);
 }

@@ -24,9 +24,9 @@ use mysql::prelude::Queryable;
 const INDEX: &str = "chaos";
 const PUBLISHERS: u64 = 2;
 /// Confirms that may be outstanding for a publisher.
-const WINDOW: usize = 200;
+const MAX_UNCONFIRMED_RECORDS: usize = 200;
 /// alco's promise: what it may hold in memory with records of this size.
-const MEMORY_KIB: u64 = 48 * 1024;
+const MAX_MEMORY_KIB: u64 = 48 * 1024;
 
 fn main() -> ExitCode {
     let number = |name: &str, default| match std::env::var(name) {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let seed = number("CHAOS_SEED", 1);
     let (seconds, faults, rate) = (number("CHAOS_SECONDS", 40), number("CHAOS_FAULTS", 5), number("CHAOS_RATE", 3000));
     println!("chaos: seed {seed}, {seconds} s and {faults} faults at least, {rate} records a second");
-    let mut run = Run::start(seed);
+    let mut run = ChaosRun::start(seed);
     let report = run.all(Duration::from_secs(seconds), faults, rate);
     drop(run);
     match report {
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-struct Run {
+struct ChaosRun {
     root: PathBuf,
     dir: PathBuf,
     env: HashMap<String, String>,
@@ -62,11 +62,11 @@ struct Run {
     complaints: Vec<String>,
 }
 
-impl Run {
-    fn start(seed: u64) -> Run {
+impl ChaosRun {
+    fn start(seed: u64) -> ChaosRun {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
         let dir = root.join(std::env::var("CHAOS_DIR").unwrap_or("target/chaos".into()));
-        let mut run = Run {
+        let mut run = ChaosRun {
             root,
             dir,
             env: HashMap::new(),
@@ -336,7 +336,7 @@ impl Run {
         if !twice.is_empty() {
             wrong.push(format!("twice {}: {}…", twice.len(), sample(&twice)));
         }
-        if self.peak_kib > MEMORY_KIB {
+        if self.peak_kib > MAX_MEMORY_KIB {
             wrong.push(format!("alco held {} KiB", self.peak_kib));
         }
         if confirmed.len() < 1000 {
@@ -346,7 +346,7 @@ impl Run {
     }
 
     /// Waits until everything confirmed is there, or nothing has come for long; then how often each number is stored.
-    fn settled(&self, confirmed: usize) -> Result<HashMap<u64, Found>, String> {
+    fn settled(&self, confirmed: usize) -> Result<HashMap<u64, StoredNumber>, String> {
         let address = &self.env["ALCO_SPHINX"];
         let (mut best, mut since) = (0, Instant::now());
         loop {
@@ -362,7 +362,7 @@ impl Run {
             thread::sleep(Duration::from_millis(200));
         }
         let mut conn = connect(address).ok_or("searchd does not answer at the end")?;
-        let mut stored: HashMap<u64, Found> = HashMap::new();
+        let mut stored: HashMap<u64, StoredNumber> = HashMap::new();
         let mut last = 0_u64;
         loop {
             let sql = format!(
@@ -375,7 +375,7 @@ impl Run {
                 let number =
                     line.split(' ').nth(1).and_then(|n| n.parse().ok()).ok_or(format!("a strange line: {line}"))?;
                 // docids begin at milliseconds since 1970 times 2048
-                let found = stored.entry(number).or_insert(Found {
+                let found = stored.entry(number).or_insert(StoredNumber {
                     count: 0,
                     ts: *ts,
                     leased: id / 2048 * 1000,
@@ -388,7 +388,7 @@ impl Run {
     }
 }
 
-impl Drop for Run {
+impl Drop for ChaosRun {
     fn drop(&mut self) {
         if let Some(mut alco) = self.alco.take() {
             let _ = alco.kill();
@@ -430,7 +430,7 @@ fn watch(address: &str, stop: &AtomicBool, stall: &Mutex<Duration>) {
 }
 
 /// A number, as it is stored.
-struct Found {
+struct StoredNumber {
     count: u64,
     /// both in microseconds since 1970
     ts: u64,
@@ -487,7 +487,7 @@ fn publish(url: &str, book: &Book, stop: &AtomicBool, rate: u64, random: &mut fa
         if ended && open.is_empty() {
             return Some(());
         }
-        if !ended && open.len() < WINDOW {
+        if !ended && open.len() < MAX_UNCONFIRMED_RECORDS {
             let ahead = tag as f64 / rate as f64 - begun.elapsed().as_secs_f64();
             if ahead > 0.0 {
                 thread::sleep(Duration::from_secs_f64(ahead.min(0.05)));
@@ -499,7 +499,8 @@ fn publish(url: &str, book: &Book, stop: &AtomicBool, rate: u64, random: &mut fa
             open.insert(tag, number);
             channel.basic_publish("logstash", Publish::with_properties(&body, "logstash.chaos", properties)).ok()?;
         }
-        let wait = if open.len() >= WINDOW || ended { Duration::from_secs(20) } else { Duration::ZERO };
+        let wait =
+            if open.len() >= MAX_UNCONFIRMED_RECORDS || ended { Duration::from_secs(20) } else { Duration::ZERO };
         let confirm = match confirms.recv_timeout(wait) {
             Ok(Confirm::Ack(confirm)) => confirm,
             Ok(Confirm::Nack(_)) => return None,

@@ -14,7 +14,7 @@ fn midnight_after(time: Timestamp) -> Timestamp {
 }
 
 #[test]
-fn a_record_belongs_to_the_day_of_its_arrival_over_midnight_and_whatever_the_clock_does() {
+fn records_without_time_are_in_the_day_of_their_arrival() {
     let real = Timestamp::now();
     let mut run = ClockedRun::start("clock", "days = 3\n", midnight_after(real).duration_since(real));
     // an hour before the midnight that ends the day which the machine's clock has, two seconds before it, and behind it

@@ -12,7 +12,7 @@ use crate::support::page::{Page, text};
 use crate::support::{Alco, Publisher, SOON, Stack, encoded, wait_until};
 
 /// Each of the two producers sends so many.
-const HALF: usize = 5000;
+const RECORDS_PER_PRODUCER: usize = 5000;
 
 /// Runs tests/producer.py to its end, which comes when the broker has all of it.
 #[track_caller]
@@ -68,20 +68,20 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
     let start = Timestamp::now() - SignedDuration::from_secs(3600);
 
     let mut publisher = Publisher::open(&stack.amqp);
-    publisher.publish("logstash", "collect.shop", (0..HALF).map(|n| record(n, start)));
+    publisher.publish("logstash", "collect.shop", (0..RECORDS_PER_PRODUCER).map(|n| record(n, start)));
     publisher.close();
-    logcollect(stack, "collect.web", HALF - 1);
+    logcollect(stack, "collect.web", RECORDS_PER_PRODUCER - 1);
 
-    let mut sent: BTreeMap<String, usize> = (0..HALF).map(|n| (message(n), 1)).collect();
-    sent.extend((0..HALF - 1).map(|n| (format!("hello world {n}"), 1)));
+    let mut sent: BTreeMap<String, usize> = (0..RECORDS_PER_PRODUCER).map(|n| (message(n), 1)).collect();
+    sent.extend((0..RECORDS_PER_PRODUCER - 1).map(|n| (format!("hello world {n}"), 1)));
     sent.insert("hello exception".to_owned(), 1);
-    assert_eq!(sent.len(), 2 * HALF);
+    assert_eq!(sent.len(), 2 * RECORDS_PER_PRODUCER);
 
     let range = format!("start_ts={}", start - SignedDuration::from_secs(1));
     let all = format!("/grep/collect/?{range}");
     let search = |search: &str| format!("{all}&search={}", encoded(search));
     wait_until("all records are collected", 3 * SOON, || {
-        (alco.page(&format!("{all}&limit=1")).total() >= 2 * HALF as u64).then_some(())
+        (alco.page(&format!("{all}&limit=1")).total() >= 2 * RECORDS_PER_PRODUCER as u64).then_some(())
     });
 
     // paging through, there and back, and the other way round
@@ -166,7 +166,11 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
     let page = alco.page(&all);
     for column in ["levelname", "host", "application"] {
         let values = page.values(column);
-        assert_eq!(values.iter().map(|(_, count, _)| count).sum::<u64>(), 2 * HALF as u64, "{column}: {values:?}");
+        assert_eq!(
+            values.iter().map(|(_, count, _)| count).sum::<u64>(),
+            2 * RECORDS_PER_PRODUCER as u64,
+            "{column}: {values:?}"
+        );
         for (value, count, only) in &values {
             assert_eq!(alco.page(only).total(), *count, "{column}={value}");
         }
@@ -179,12 +183,12 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
     }
     assert!(seen == sent, "by level: {}", difference(&sent, &seen));
     let by = |filter: &str| alco.page(&format!("{all}&{filter}")).total() as usize;
-    let each = |of: &dyn Fn(usize) -> bool| (0..HALF).filter(|n| of(*n)).count();
+    let each = |of: &dyn Fn(usize) -> bool| (0..RECORDS_PER_PRODUCER).filter(|n| of(*n)).count();
     assert_eq!(by("host=web-03.example&levelname=ERROR"), each(&|n| n % 7 == 3 && n % 5 == 4));
     assert_eq!(by("host=web-03.example&host=web-04.example"), each(&|n| matches!(n % 7, 3 | 4)));
-    assert_eq!(by("host__like=web-0*.exam"), HALF);
+    assert_eq!(by("host__like=web-0*.exam"), RECORDS_PER_PRODUCER);
     // the exception has no status
-    let sent_as_number = |rest| (0..HALF - 1).filter(|n| n % 3 == rest).count();
+    let sent_as_number = |rest| (0..RECORDS_PER_PRODUCER - 1).filter(|n| n % 3 == rest).count();
     assert_eq!(by("status=201"), each(&|n| n % 3 == 1) + sent_as_number(1));
     assert_eq!(by("status__exists=0"), 1);
     assert_eq!(by("status__not=200,201"), each(&|n| n % 3 == 2) + sent_as_number(2) + 1);
@@ -208,7 +212,7 @@ fn until(alco: &Alco, path: &str, is: impl Fn(&Page) -> bool) -> Page {
 }
 
 #[test]
-fn what_a_program_logs_is_on_the_page_two_seconds_later() {
+fn logged_records_appear_on_the_page() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("producer"));
     logcollect(stack, "producer.web", 1);
@@ -245,7 +249,7 @@ fn what_a_program_logs_is_on_the_page_two_seconds_later() {
 }
 
 #[test]
-fn what_is_no_record_is_shown_with_what_was_wrong() {
+fn malformed_records_are_shown_with_their_error() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("malformed"));
     let now = Timestamp::now();

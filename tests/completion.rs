@@ -105,7 +105,7 @@ fn zsh_completes() {
 }
 
 #[test]
-fn another_shell_is_refused_in_a_line() {
+fn unknown_shells_are_refused() {
     let output = Command::new(ALCO).args(["completion", "tcsh"]).output().unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
     let said = String::from_utf8(output.stderr).unwrap();

@@ -17,11 +17,11 @@ use jiff::{SignedDuration, Span, Timestamp};
 use crate::support::clock::ClockedRun;
 use crate::support::{LONG, Publisher, soak, try_get, wait_until};
 
-const RETENTION: i64 = 7;
+const RETENTION_DAYS: i64 = 7;
 /// At least so many records come on each day.
-const A_DAY: u64 = 50;
+const MIN_RECORDS_A_DAY: u64 = 50;
 /// So many records in succession bear the same value.
-const GROUP: usize = 100;
+const RECORDS_PER_VALUE: usize = 100;
 
 fn named(day: Date) -> String {
     day.strftime("%Y%m%d").to_string()
@@ -40,7 +40,7 @@ fn publish(amqp: &str, published: &AtomicUsize, over: &AtomicBool) {
     let mut publisher = Publisher::open(amqp);
     while !over.load(Relaxed) {
         let n = published.load(Relaxed);
-        let body = format!(r#"{{"message":"record {n}","part":"{}"}}"#, n / GROUP);
+        let body = format!(r#"{{"message":"record {n}","part":"{}"}}"#, n / RECORDS_PER_VALUE);
         publisher.publish("logstash", "turning.key", [body]);
         published.store(n + 1, Relaxed);
         // a hundred in a second: days shall be small, and none without a record
@@ -73,8 +73,8 @@ fn bytes_below(folder: &Path) -> u64 {
 
 #[test]
 fn a_month_of_days_passes_unattended() {
-    let turns = if soak() { 31 } else { RETENTION + 2 };
-    let ini = format!("days = {RETENTION}\nfiltered = part\n");
+    let turns = if soak() { 31 } else { RETENTION_DAYS + 2 };
+    let ini = format!("days = {RETENTION_DAYS}\nfiltered = part\n");
     // noon: the machine's own midnight must not come between
     let now = Timestamp::now();
     let noon = now.to_zoned(TimeZone::UTC).date().at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
@@ -100,9 +100,10 @@ fn a_month_of_days_passes_unattended() {
                 run.clock.set(to_noon + SignedDuration::from_hours(24 * n));
                 let today = run.today();
                 wait_until(&format!("day {n} has its records"), LONG, || {
-                    run.stack.count(&format!("turning_{}", named(today))).filter(|count| *count >= A_DAY)
+                    run.stack.count(&format!("turning_{}", named(today))).filter(|count| *count >= MIN_RECORDS_A_DAY)
                 });
-                let served = days(before(today, RETENTION - 1), RETENTION + 2).map(|day| format!("turning_{day}"));
+                let served =
+                    days(before(today, RETENTION_DAYS - 1), RETENTION_DAYS + 2).map(|day| format!("turning_{day}"));
                 let expected: BTreeSet<String> = served.chain(["turning".into(), "turning_local".into()]).collect();
                 wait_until("searchd serves what is kept and nothing else", LONG, || {
                     let tables: BTreeSet<String> = run.stack.select("SHOW TABLES").ok()?.into_iter().collect();
@@ -112,7 +113,7 @@ fn a_month_of_days_passes_unattended() {
 
                 // each record of the days that are kept is found, once
                 let newest = published.load(Relaxed) - 1;
-                let kept = (n + 1 - RETENTION).max(0);
+                let kept = (n + 1 - RETENTION_DAYS).max(0);
                 let numbers = wait_until(&format!("day {n}: record {newest} is found"), LONG, || {
                     Some(found(&url, before(today, n - kept))).filter(|numbers| *numbers.last().unwrap() >= newest)
                 });
@@ -120,9 +121,9 @@ fn a_month_of_days_passes_unattended() {
                 assert!(numbers == all, "day {n}: {} of {} records are found", numbers.len(), all.len());
                 let per_record = bytes_below(&data.join("turning")) / numbers.len() as u64;
                 println!("day {n}: {} records are kept, {per_record} bytes each", numbers.len());
-                if n == RETENTION {
+                if n == RETENTION_DAYS {
                     usual = per_record;
-                } else if n > RETENTION {
+                } else if n > RETENTION_DAYS {
                     assert!(per_record < usual * 2, "day {n}: {per_record} bytes a record, and before {usual}");
                 }
             }
@@ -132,13 +133,13 @@ fn a_month_of_days_passes_unattended() {
     });
     assert!(searches.load(Relaxed) > turns as usize, "{searches:?}");
     let today = run.today();
-    let oldest = before(today, RETENTION - 1);
+    let oldest = before(today, RETENTION_DAYS - 1);
 
     // on the disk: what is kept, two days ahead, and the newest that has expired
     let names =
         fs::read_dir(data.join("turning")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let names: BTreeSet<String> = names.collect();
-    assert_eq!(names, days(before(oldest, 1), RETENTION + 3).collect());
+    assert_eq!(names, days(before(oldest, 1), RETENTION_DAYS + 3).collect());
 
     // days that are over have been finished, once each, and nothing is known of others
     let finished = || {
@@ -149,7 +150,7 @@ fn a_month_of_days_passes_unattended() {
         (days == days_over(oldest) && states.iter().all(|state| state.starts_with("done "))).then_some(())
     };
     wait_until("all days that are over are finished", LONG, finished);
-    for day in days(oldest, RETENTION - 1) {
+    for day in days(oldest, RETENTION_DAYS - 1) {
         assert_eq!(run.alco.said(&format!("turning_{day}: the day is over, and on the disk in one piece")), 1, "{day}");
         let status = run.stack.index_status(&format!("turning_{day}"));
         // what was on its way when the clock jumped came behind
@@ -159,12 +160,12 @@ fn a_month_of_days_passes_unattended() {
     // values that only expired days hold have left Redis, and the rest would leave by itself
     let parts: Vec<usize> = run.stack.ask_redis(&["ZRANGE", "ALCO:VALUES:turning:part", "0", "-1"]);
     let (least, most) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
-    let first = firsts[(turns - RETENTION) as usize];
-    assert!((first / GROUP..=first / GROUP + 1).contains(least), "{least} of {first}");
+    let first = firsts[(turns - RETENTION_DAYS) as usize];
+    assert!((first / RECORDS_PER_VALUE..=first / RECORDS_PER_VALUE + 1).contains(least), "{least} of {first}");
     assert_eq!(parts.len(), most - least + 1, "none that is kept has left");
     for key in ["PK:turning", "LEASES:turning", "COLUMNS:turning", "VALUES:turning:part", "FINISHED:turning"] {
         let seconds: i64 = run.stack.ask_redis(&["TTL", &format!("ALCO:{key}")]);
-        assert!(seconds > RETENTION * 86_400 || key == "PK:turning", "{key} leaves in {seconds} s");
+        assert!(seconds > RETENTION_DAYS * 86_400 || key == "PK:turning", "{key} leaves in {seconds} s");
     }
 
     let log = run.alco.log();
@@ -175,5 +176,5 @@ fn a_month_of_days_passes_unattended() {
 }
 
 fn days_over(oldest: Date) -> BTreeSet<String> {
-    days(oldest, RETENTION - 1).collect()
+    days(oldest, RETENTION_DAYS - 1).collect()
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::support::{Alco, Publisher, SOON, Stack, wait_until};
 
 #[test]
-fn each_record_is_in_the_index_of_its_day_or_of_its_arrival_and_says_so() {
+fn records_are_in_the_index_of_their_day() {
     let stack = Stack::shared();
     let _alco = Alco::start(stack, &stack.index("days"));
     let now = Timestamp::now();

@@ -28,12 +28,12 @@ enum Json {
 use Json::{Bool, List, Null, Number, Object, Text};
 
 /// From 193 bytes on, and by some statements from 128 on, searchd reads such a text wrongly where it is asked carelessly.
-const LONG: &str = match str::from_utf8(&[b'x'; 193]) {
+const TEXT_OF_193_BYTES: &str = match str::from_utf8(&[b'x'; 193]) {
     Ok(text) => text,
     Err(_) => panic!(),
 };
 const TEXTS: &[&str] = &[
-    LONG,
+    TEXT_OF_193_BYTES,
     "http",
     "ERROR",
     "error",
@@ -335,7 +335,7 @@ fn filter(random: &mut Rng) -> (String, Accepts) {
 }
 
 #[test]
-fn a_filter_accepts_by_value_whatever_the_column_and_however_it_is_indexed() {
+fn generated_filters_accept_what_a_plain_reading_accepts() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &INDEXES.map(|index| stack.index(index)).concat());
     let mut random = Rng::with_seed(11);
@@ -473,7 +473,7 @@ const SHAPES: &[&str] = &["TEXT", "[TEXT]", "[1,TEXT]", "[TEXT,2]", r#"{"b":TEXT
 const SIZES: &[usize] = &[0, 1, 127, 128, 191, 192, 193, 300, 70_000];
 
 #[test]
-fn a_filter_is_right_for_values_of_every_shape_and_size() {
+fn filters_are_right_for_values_of_every_shape_and_size() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index(TABLE));
     let mut table = Table { stack, alco, records: 0 };

@@ -90,7 +90,7 @@ fn aged(message: &str, seconds: i64, rest: &str) -> String {
 }
 
 #[test]
-fn what_arrives_comes_once_whoever_stores_it_and_whatever_time_it_bears() {
+fn followers_get_each_record_once() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &(stack.index("follow") + &stack.index("follow_too")));
     let nginx = Nginx::start(stack, &alco, "");
@@ -155,7 +155,7 @@ fn what_arrives_comes_once_whoever_stores_it_and_whatever_time_it_bears() {
 }
 
 #[test]
-fn a_search_that_goes_on_prints_what_grep_would() {
+fn a_followed_search_prints_what_grep_would() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("grown"));
     let mut publisher = Publisher::open(&stack.amqp);
@@ -231,7 +231,7 @@ fn a_search_that_goes_on_prints_what_grep_would() {
 }
 
 #[test]
-fn places_to_follow_are_counted_and_the_next_is_told_so() {
+fn a_follower_too_many_is_refused() {
     let stack = Stack::shared();
     let mut alco = Alco::start(stack, &format!("{}[http]\nmax_followers = 2\n", stack.index("seats")));
     let url = format!("{}/grep/seats/?follow=1", alco.url);
@@ -271,7 +271,7 @@ fn places_to_follow_are_counted_and_the_next_is_told_so() {
 }
 
 #[test]
-fn searchd_may_die_and_come_back_while_somebody_follows() {
+fn followers_survive_a_restart_of_searchd() {
     let ini = "[index lasting]\ndays = 2\nthreads = 2\nrouting_keys = lasting.#\n";
     let stack = Stack::private("lasting", ini);
     let alco = Alco::start(&stack, ini);
@@ -338,7 +338,7 @@ fn slow_reader(
 
 /// A worker may have been held up with a batch, for minutes, while others stored theirs; its docids are of then.
 #[test]
-fn what_was_held_up_for_long_is_told_where_it_cannot_be_shown() {
+fn late_records_are_reported_to_followers() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("late"));
     let mut publisher = Publisher::open(&stack.amqp);
@@ -382,7 +382,7 @@ fn what_was_held_up_for_long_is_told_where_it_cannot_be_shown() {
 }
 
 #[test]
-fn a_slow_reader_is_told_that_it_lags_and_what_was_left_out() {
+fn a_slow_follower_learns_that_it_lags() {
     const RECORDS: usize = 60_000;
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("slow"));
@@ -451,7 +451,7 @@ fn a_slow_reader_is_told_that_it_lags_and_what_was_left_out() {
 
 /// nginx gives up on a reply that is silent for 60 s, by default; in the short form it does so after 12 s.
 #[test]
-fn silence_behind_nginx_is_no_end() {
+fn nginx_does_not_end_a_silent_stream() {
     let (settings, idle) = if soak() { ("", 600) } else { ("proxy_read_timeout 12s;", 26) };
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("silent"));
@@ -470,7 +470,7 @@ fn silence_behind_nginx_is_no_end() {
 }
 
 #[test]
-fn a_page_that_refreshes_itself_is_read_in_a_text_browser() {
+fn text_browsers_read_the_page_that_refreshes_itself() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("refreshed"));
     let mut publisher = Publisher::open(&stack.amqp);
@@ -512,7 +512,7 @@ const VIEW: &str = "const tail = document.querySelector('.tail'), lines = [...do
     return [Math.round(-tail.scrollTop), lines.length, lines.at(-1).textContent, last.bottom <= box.bottom + 1 && last.top >= box.top]";
 
 #[test]
-fn a_page_grows_in_a_browser_and_stays_where_its_reader_is() {
+fn a_followed_page_keeps_its_readers_place() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("growing"));
     let mut publisher = Publisher::open(&stack.amqp);

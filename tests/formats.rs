@@ -98,7 +98,7 @@ fn record(n: i64, rest: &str) -> String {
 }
 
 #[test]
-fn any_number_of_records_is_sent_in_little_memory_and_none_is_missing() {
+fn exports_of_any_size_take_little_memory() {
     let records = if soak() { 1_000_000 } else { 60_000 };
     const INI: &str = "[index many]\ndays = 2\nthreads = 2\nrouting_keys = many.#\n";
     let stack = Stack::private("many", INI);

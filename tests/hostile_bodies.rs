@@ -98,7 +98,7 @@ fn poison() -> Vec<(&'static str, Vec<u8>, Fate)> {
 }
 
 #[test]
-fn whatever_a_body_holds_is_stored_or_put_aside_and_the_others_are_stored() {
+fn every_body_is_stored_or_dead_lettered() {
     let stack = Stack::shared();
     let _alco = Alco::start(stack, &stack.index("poison"));
     let mut publisher = Publisher::open(&stack.amqp);
@@ -151,7 +151,7 @@ fn whatever_a_body_holds_is_stored_or_put_aside_and_the_others_are_stored() {
 }
 
 #[test]
-fn a_record_that_only_searchd_refuses_is_found_by_bisection_and_can_be_put_back() {
+fn bisection_finds_the_record_that_searchd_refuses() {
     // searchd drops the connection at a statement above 1 MiB, while that file is there
     let dir = directory("small-packets");
     let (standin, small) = (dir.join("alco"), dir.join("small"));

@@ -65,11 +65,11 @@ fn holds(message: &str, pattern: &str) -> bool {
 }
 
 /// The longest address that is taken.
-const LONGEST: usize = 16 * 1024;
+const MAX_ADDRESS_BYTES: usize = 16 * 1024;
 
 /// The status, where the address is not too long for an answer.
 fn expected_status(path: &str, status: u16) -> u16 {
-    if path.len() > LONGEST { 414 } else { status }
+    if path.len() > MAX_ADDRESS_BYTES { 414 } else { status }
 }
 
 /// The numbers of the records that a stream gives.
@@ -139,7 +139,7 @@ fn a_filter_takes_any_characters_for_a_name_and_for_a_value() {
             let reply = alco.get(&other);
             assert_eq!(reply.status, expected_status(&other, 200), "{other:.300}: {:.300}", reply.body);
             let path = format!("{path}&format=ndjson");
-            (path.len() <= LONGEST).then(|| found(&alco, &path))
+            (path.len() <= MAX_ADDRESS_BYTES).then(|| found(&alco, &path))
         };
         let check = |parameter: &str, expected: &BTreeSet<u64>| {
             if let Some(found) = of(parameter) {
@@ -163,7 +163,7 @@ fn a_filter_takes_any_characters_for_a_name_and_for_a_value() {
 }
 
 #[test]
-fn what_is_no_parameter_is_refused_with_its_reason() {
+fn invalid_parameters_are_refused() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("hostile"));
     for parameter in
@@ -179,7 +179,7 @@ fn what_is_no_parameter_is_refused_with_its_reason() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_told_so() {
+fn bytes_that_are_not_utf8_are_refused() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("hostile"));
     for bytes in BYTES {

@@ -11,7 +11,7 @@ use crate::support::{Alco, Publisher, SOON, Stack, encoded};
 const INDEXES: [&str; 2] = ["pairs", "pairs_long"];
 
 #[test]
-fn a_day_that_was_declared_otherwise_is_searched_exactly() {
+fn days_with_another_infix_length_are_searched_exactly() {
     let stack = Stack::shared();
     let sections = INDEXES.map(|index| stack.index(index)).concat();
     let by_default = Alco::start(stack, &sections);

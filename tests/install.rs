@@ -56,7 +56,7 @@ const FREEBSD: [(&str, u32); 3] = [
 const MAKES: [&str; 2] = if cfg!(target_os = "freebsd") { ["gmake", "make"] } else { ["make", "bmake"] };
 
 #[test]
-fn both_makes_install_the_same_files_and_remove_them_again() {
+fn both_makes_install_and_remove_the_same_files() {
     for (system, own, others) in [("Linux", LINUX, FREEBSD), ("FreeBSD", FREEBSD, LINUX)] {
         let system = format!("SYSTEM={system}");
         let mut before = None;
@@ -80,7 +80,7 @@ fn both_makes_install_the_same_files_and_remove_them_again() {
 }
 
 #[test]
-fn an_ini_that_was_changed_survives_everything() {
+fn a_changed_ini_survives_install_and_uninstall() {
     let stage = directory("install-ini");
     make("make", "install", &stage, &[]);
     let ini = stage.join("usr/local/etc/alco.ini");
@@ -93,7 +93,7 @@ fn an_ini_that_was_changed_survives_everything() {
 }
 
 #[test]
-fn what_is_installed_names_the_places_where_it_is() {
+fn installed_files_name_their_own_places() {
     for (system, other) in [("SYSTEM=Linux", "LINUX"), ("SYSTEM=FreeBSD", "FREEBSD")] {
         let stage = directory(&format!("install-places-{other}"));
         make("make", "install", &stage, &[system, "PREFIX=/opt/alco", "SYSCONFDIR=/etc/opt"]);
@@ -118,7 +118,7 @@ fn what_is_installed_names_the_places_where_it_is() {
 }
 
 #[test]
-fn the_ini_to_begin_with_is_one() {
+fn the_shipped_inis_are_valid() {
     for ini in ["systemd/alco.ini", "rc.d/alco.ini"] {
         let output =
             Command::new(ALCO).args(["sphinx-conf", "--config"]).arg(Path::new(ROOT).join(ini)).output().unwrap();

@@ -9,12 +9,12 @@ use crate::support::{Alco, Publisher, SOON, Stack, body, wait_until};
 
 const INI: &str = "[index leases]\ndays = 2\nrouting_keys = leases.#\n";
 
-struct Run {
+struct NumberedRecords {
     stack: Stack,
     published: usize,
 }
 
-impl Run {
+impl NumberedRecords {
     /// Publishes so many numbered records.
     fn publish(&mut self, count: usize) {
         let mut publisher = Publisher::to_queue(&self.stack.amqp, "leases");
@@ -41,8 +41,8 @@ impl Run {
 }
 
 #[test]
-fn no_id_is_given_twice_though_daemons_are_two_and_redis_forgets_and_the_clock_jumps() {
-    let mut run = Run { stack: Stack::private("leases", INI), published: 0 };
+fn docids_are_unique_after_redis_loss_and_clock_jump() {
+    let mut run = NumberedRecords { stack: Stack::private("leases", INI), published: 0 };
     // two daemons on one queue and one Redis, for more records than one block has
     run.publish(40_000);
     let (one, two) = (Alco::start(&run.stack, INI), Alco::start(&run.stack, INI));

@@ -11,7 +11,7 @@ use crate::support::{ALCO, ROOT};
 const PAGES: [&str; 2] = ["man/alco.1", "man/alco.ini.5"];
 
 #[test]
-fn mandoc_has_nothing_to_say_about_them() {
+fn mandoc_lint_finds_nothing() {
     for page in PAGES {
         let path = Path::new(ROOT).join(page);
         let output = Command::new("mandoc").args(["-T", "lint"]).arg(path).output().unwrap();
@@ -46,7 +46,7 @@ fn exit_statuses(help: &str) -> Vec<&str> {
 }
 
 #[test]
-fn help_has_examples_and_exit_statuses_that_alco_1_has_too() {
+fn exit_statuses_of_help_are_in_alco_1() {
     let page = fs::read_to_string(Path::new(ROOT).join("man/alco.1")).unwrap();
     let section = below(&page, ".Sh EXIT STATUS");
     assert!(section.starts_with("2 means"), "of every command");

@@ -3,8 +3,8 @@
 use crate::support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state, wait_until};
 
 /// What README promises, in MiB: for records up to 64 KiB, and for the largest that are stored.
-const USUAL: u64 = 48;
-const LARGEST: u64 = 160;
+const MAX_USUAL_MIB: u64 = 48;
+const MAX_LARGEST_MIB: u64 = 160;
 
 /// A message of that size, of words as logs have them, and some quotes to escape.
 fn message(size: usize, n: usize) -> String {
@@ -19,12 +19,12 @@ fn message(size: usize, n: usize) -> String {
 }
 
 #[test]
-fn memory_stays_under_its_bound_however_large_the_records_are() {
+fn memory_is_bounded_for_records_of_every_size() {
     let ini = "[index memory]\ndays = 2\nthreads = 2\nrouting_keys = memory.#\n";
     let stack = Stack::private("memory", ini);
     let mut publisher = Publisher::to_queue(&stack.amqp, "memory");
     let mut published = 0;
-    for (size, count, bound) in [(64 << 10, 1500, USUAL), ((39 << 20) / 10, 30, LARGEST)] {
+    for (size, count, bound) in [(64 << 10, 1500, MAX_USUAL_MIB), ((39 << 20) / 10, 30, MAX_LARGEST_MIB)] {
         publisher.publish("logstash", "memory.key", (0..count).map(|n| body(&message(size - 100, n))));
         published += count as u64;
         let alco = Alco::start(&stack, ini);
@@ -37,7 +37,7 @@ fn memory_stays_under_its_bound_however_large_the_records_are() {
 }
 
 #[test]
-fn a_delayed_acknowledgement_neither_caps_the_rate_nor_keeps_bodies_in_memory() {
+fn delayed_acknowledgements_keep_no_bodies_in_memory() {
     const RECORDS: usize = 12_000;
     let ini = "[index delayed]\ndays = 2\nrouting_keys = delayed.#\n";
     let stack = Stack::private("delayed", ini);
@@ -48,7 +48,7 @@ fn a_delayed_acknowledgement_neither_caps_the_rate_nor_keeps_bodies_in_memory() 
     let alco = Alco::start(&stack, &format!("{ini}[rabbitmq]\nack_delay = 600s\n"));
     stack.settled("delayed", RECORDS as u64, SOON * 3);
     let peak = memory_kib(alco.pid(), "VmHWM").unwrap() / 1024;
-    assert!(peak < USUAL, "{peak} MiB");
+    assert!(peak < MAX_USUAL_MIB, "{peak} MiB");
     assert!(alco.stop().success());
     let all_again = || queue_state(&stack.amqp, "delayed").filter(|queue| queue.messages == RECORDS as u32);
     wait_until("all of it is ready to come again", SOON, all_again);

@@ -31,7 +31,7 @@ fn samples(alco: &Alco) -> HashMap<String, f64> {
 }
 
 #[test]
-fn what_was_counted_is_what_happened() {
+fn metrics_count_what_happened() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("counted"));
     let mut publisher = Publisher::open(&stack.amqp);

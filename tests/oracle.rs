@@ -21,12 +21,12 @@ const LINES: usize = 20_000;
 /// Of the short form, and of the long one.
 const PATTERNS: [usize; 2] = [60, 500];
 const SEEDS: [&str; 2] = ["1", "1-10"];
-const STORED: Duration = Duration::from_secs(120);
+const MAX_STORING: Duration = Duration::from_secs(120);
 /// At most. With -w, grep 3.8 tries one by one where a match might end, which takes it minutes where `.*` has a thousand ends: then it
 /// is asked the same in other words.
 const GREP_SECONDS: [&str; 2] = ["300", "10"];
 /// What timeout(1) says then.
-const TIMED_OUT: i32 = 124;
+const TIMEOUT_EXIT_STATUS: i32 = 124;
 
 /// Numbers of records, which are their `seq`.
 type Found = BTreeSet<usize>;
@@ -65,7 +65,7 @@ impl Lines {
             .arg(pattern)
             .arg(&self.path);
         let output = grep.output().unwrap();
-        if output.status.code() == Some(TIMED_OUT) {
+        if output.status.code() == Some(TIMEOUT_EXIT_STATUS) {
             assert!(options.contains(&"-E") && options.contains(&"-w"), "grep {options:?} {pattern:?} takes too long");
             let others: Vec<&str> = options.iter().copied().filter(|option| *option != "-w").collect();
             return self.grep(&others, &format!("(^|[^[:alnum:]_])({pattern})([^[:alnum:]_]|$)"));
@@ -365,7 +365,7 @@ fn every_answer_is_what_grep_prints() {
         publisher.close();
         stored += LINES as u64;
         for index in ["oracle", "oracle_all"] {
-            wait_until("all lines are stored", STORED, || (stack.count(index)? >= stored).then_some(()));
+            wait_until("all lines are stored", MAX_STORING, || (stack.count(index)? >= stored).then_some(()));
         }
         let range = format!("start_ts={start}&end_ts={end}");
         check_sent(&alco, &format!("/grep/oracle/?{range}"), &records);

@@ -28,7 +28,7 @@ fn files(below: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_deb_installs_goes_over_itself_and_leaves_nothing_when_it_is_purged() {
+fn the_deb_installs_upgrades_and_leaves_nothing() {
     let deb = build();
     let deb = deb.to_str().unwrap();
     let depends = run("dpkg-deb", &["--field", deb, "Depends"]);
@@ -87,7 +87,7 @@ fn a_deb_installs_goes_over_itself_and_leaves_nothing_when_it_is_purged() {
 }
 
 #[test]
-fn on_a_clean_debian_it_collects_serves_and_goes() {
+fn the_deb_works_on_a_clean_debian() {
     // three minutes, a download, and root: too much for make check, which has the test above
     if soak() {
         print!("{}", run("tests/debian", &[build().to_str().unwrap()]));

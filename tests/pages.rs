@@ -103,7 +103,7 @@ fn every_address_answers_with_strict_headers() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_what_to_do() {
+fn error_pages_name_the_mistake_and_its_cure() {
     let alco = site();
     check(&alco, "/grep/pages/?search=(a&mode=regex", 400, &["cannot be searched", "unclosed group"]);
     check(&alco, "/grep/pages/?start_ts=teatime", 400, &["teatime", "2026-11-22"]);
@@ -119,7 +119,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
 }
 
 #[test]
-fn a_time_leads_to_the_whole_record_and_its_surroundings() {
+fn the_time_of_a_line_leads_to_its_record() {
     let alco = site();
     let path = place(&alco, "payment failed");
     let record = alco.page(&path);
@@ -242,7 +242,7 @@ fn a_style_sheet_that_is_known_is_not_sent_again() {
 }
 
 #[test]
-fn searchd_s_configuration_is_the_same_from_everywhere() {
+fn http_and_sphinx_conf_give_the_same_configuration() {
     let alco = site();
     let printed = Command::new(ALCO).args(["sphinx-conf", "--config"]).arg(&alco.ini).output().unwrap();
     assert!(printed.status.success());
@@ -369,7 +369,7 @@ fn chunks(alco: &Alco, path: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_log_is_sent_before_it_is_counted_and_the_form_before_the_log_is_searched() {
+fn form_log_and_counts_are_sent_in_that_order() {
     let alco = site();
     // a question a day: with the first answer goes what is known by then
     let chunks = chunks(&alco, "/grep/pages/?start_ts=-3d&limit=9");
@@ -385,7 +385,7 @@ fn the_log_is_sent_before_it_is_counted_and_the_form_before_the_log_is_searched(
 }
 
 #[test]
-fn pages_stay_light_whatever_a_record_holds() {
+fn pages_stay_small_with_huge_records() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("heavy"));
     let now = Timestamp::now().to_string();
@@ -429,7 +429,7 @@ fn pages_stay_light_whatever_a_record_holds() {
 }
 
 #[test]
-fn without_its_servers_alco_says_so_once_and_the_pages_say_what_to_check() {
+fn missing_servers_are_logged_once_and_shown_on_pages() {
     let (broker, redis, sphinx) = (free_port(), free_port(), free_port());
     let alco = Lonely::start(&format!(
         "[rabbitmq]\nurl = amqp://guest:guest@127.0.0.1:{broker}/%2f\n[redis]\nurl = redis://127.0.0.1:{redis}/0\n\
@@ -452,7 +452,7 @@ fn without_its_servers_alco_says_so_once_and_the_pages_say_what_to_check() {
 }
 
 #[test]
-fn without_its_broker_alco_says_so_once_and_searches() {
+fn a_missing_broker_does_not_stop_searches() {
     let stack = Stack::shared();
     let broker = free_port();
     let alco = Lonely::start(&format!(
@@ -486,7 +486,7 @@ fn run(ini: &str) -> (Output, PathBuf) {
 }
 
 #[test]
-fn every_mistake_in_the_ini_is_printed_and_nothing_is_started() {
+fn every_mistake_in_the_ini_is_printed_at_once() {
     let port = free_port();
     let (output, path) = run(&format!(
         "[redis]\nadress = x\n[http]\nlisten = 127.0.0.1:{port}\npage_size = 0\nno equals sign\n[index Web]\n[rabbitmq]\nbatch_age = 10\n"

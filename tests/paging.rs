@@ -12,8 +12,8 @@ use crate::support::{Alco, Publisher, SOON, Stack, try_get};
 
 const RECORDS: usize = 5000;
 /// Each of these stands so often among them, equal in every byte.
-const EQUAL: usize = 20;
-const PAGE: usize = 97;
+const EQUAL_RECORDS: usize = 20;
+const RECORDS_PER_PAGE: usize = 97;
 
 fn record(time: Timestamp, message: &str) -> String {
     format!(r#"{{"@timestamp":"{time}","message":"{message}"}}"#)
@@ -41,7 +41,7 @@ fn walk(alcos: &[Alco; 2], first: String, link: &str) -> (HashSet<(u64, String)>
 }
 
 #[test]
-fn no_record_is_skipped_or_comes_twice_though_times_are_equal_and_others_arrive() {
+fn pages_show_each_record_once_while_others_arrive() {
     let stack = Stack::shared();
     let ini = stack.index("paging") + &stack.index("paging_too");
     let alcos = [Alco::start(stack, &ini), Alco::start(stack, &ini)];
@@ -49,13 +49,13 @@ fn no_record_is_skipped_or_comes_twice_though_times_are_equal_and_others_arrive(
     let mut publisher = Publisher::open(&stack.amqp);
     let indexes = ["paging", "paging_too"];
     for index in indexes {
-        let message = |n: usize| format!("{index} {}", n / EQUAL);
+        let message = |n: usize| format!("{index} {}", n / EQUAL_RECORDS);
         publisher.publish("logstash", &format!("{index}.key"), (0..RECORDS / 2).map(|n| record(time, &message(n))));
         stack.settled_count(index, RECORDS as u64 / 2, SOON * 2);
     }
 
     let range = format!("start_ts={}&end_ts={}", time - SignedDuration::from_secs(1), Timestamp::now());
-    let address = |order: &str| format!("/api/grep/paging,paging_too/?{range}&limit={PAGE}{order}");
+    let address = |order: &str| format!("/api/grep/paging,paging_too/?{range}&limit={RECORDS_PER_PAGE}{order}");
     let over = AtomicBool::new(false);
     let (walks, arrived) = thread::scope(|scope| {
         let arriving = scope.spawn(|| {
@@ -81,13 +81,16 @@ fn no_record_is_skipped_or_comes_twice_though_times_are_equal_and_others_arrive(
         (walks, arriving.join().unwrap())
     });
     for (there, back, pages) in &walks {
-        assert!(*pages > RECORDS / PAGE);
+        assert!(*pages > RECORDS / RECORDS_PER_PAGE);
         for seen in [there, back] {
             let mut counts: HashMap<&str, usize> = HashMap::new();
             for (_, message) in seen.iter().filter(|(_, message)| !message.starts_with("arrived")) {
                 *counts.entry(message).or_default() += 1;
             }
-            assert!(counts.len() == RECORDS / EQUAL && counts.values().all(|count| *count == EQUAL), "{counts:?}");
+            assert!(
+                counts.len() == RECORDS / EQUAL_RECORDS && counts.values().all(|count| *count == EQUAL_RECORDS),
+                "{counts:?}"
+            );
         }
     }
     assert!(arrived > 0 && walks.iter().any(|(there, ..)| there.len() > RECORDS), "others arrived meanwhile");

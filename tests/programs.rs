@@ -66,7 +66,7 @@ fn named() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_program_that_the_tests_call_is_named() {
+fn every_called_program_is_in_tests_packages() {
     let named = named();
     assert!(named.contains("searchd") && named.contains("sed"), "{named:?}");
     let mut missing = BTreeSet::new();
@@ -100,7 +100,7 @@ fn every_program_that_the_tests_call_is_named() {
 }
 
 #[test]
-fn programs_are_found_where_they_are_called() {
+fn calls_of_programs_are_recognized() {
     let rust =
         r#"Command::new("curl"); run("dpkg-deb", &[]); make("make", 1); Command::new(ALCO); run("tests/debian", &[]);"#;
     assert_eq!(called_by_rust(rust), ["curl", "dpkg-deb", "make"]);

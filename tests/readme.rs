@@ -48,7 +48,7 @@ for handler in [h() for h in logging._handlerList]:
 "#;
 
 #[test]
-fn pythons_programs_log_as_it_says() {
+fn python_snippets_of_the_readme_send_records() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("readme"));
     let port = stack.amqp.rsplit_once(':').unwrap().1.split('/').next().unwrap();
@@ -107,7 +107,7 @@ impl Drop for Rsyslog {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn rsyslog_sends_what_it_gets() {
+fn the_rsyslog_snippet_of_the_readme_sends_records() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("readme"));
     let dir: PathBuf = directory("rsyslog");

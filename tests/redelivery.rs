@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::support::{Alco, LONG, Publisher, Stack, queue_state, wait_until};
 
 const RECORDS: usize = 100_000;
-const EQUAL: usize = 1000;
+const EQUAL_RECORDS: usize = 1000;
 
 fn index(name: &str) -> String {
     format!("[index {name}]\ndays = 2\nthreads = 2\nrouting_keys = {name}.#\n")
@@ -48,16 +48,16 @@ fn check(stack: &Stack, alco: Alco, index: &str, records: usize, equal: usize, a
 }
 
 #[test]
-fn a_broker_that_is_killed_costs_no_record_and_doubles_none_though_many_are_equal() {
+fn redelivered_records_are_stored_exactly_once() {
     let stack = Stack::private("redelivery", &[index("killed"), index("died"), index("delayed")].concat());
     // Equal ones on both sides of the broker's death: it marks all that it still has as redelivered, and has forgotten some
     // acknowledgements. Their neighbours tell which of them are stored.
-    fill(&stack, "killed", RECORDS, |n| n.is_multiple_of(RECORDS / EQUAL));
+    fill(&stack, "killed", RECORDS, |n| n.is_multiple_of(RECORDS / EQUAL_RECORDS));
     let alco = Alco::start(&stack, &index("killed"));
     wait_until("a part is stored", LONG, || stack.count("killed").filter(|n| *n > RECORDS as u64 / 2));
     stack.kill("rabbitmq");
     stack.restart("rabbitmq");
-    check(&stack, alco, "killed", RECORDS, EQUAL, true);
+    check(&stack, alco, "killed", RECORDS, EQUAL_RECORDS, true);
 
     // alco itself dies, again and again; many a batch begins or ends with equal ones
     let equal = |records: usize| records - records.div_ceil(3);

@@ -12,10 +12,10 @@ use crate::support::{Alco, Publisher, SOON, Stack, body, take_dead, wait_until};
 const INI: &str = "[index refused]\ndays = 2\nrouting_keys = refused.#\n";
 const MARK: &str = "this one is refused";
 /// COM_QUERY of MySQL's protocol.
-const QUERY: u8 = 3;
+const COM_QUERY: u8 = 3;
 
 /// A line to searchd, and what on it is answered with an error.
-struct Line {
+struct RefusingProxy {
     address: String,
     /// REPLACE of any record
     refuses_all: Arc<AtomicBool>,
@@ -40,8 +40,8 @@ fn error(sequence: u8, why: &str) -> Vec<u8> {
     packet
 }
 
-impl Line {
-    fn to(searchd: &str) -> Line {
+impl RefusingProxy {
+    fn to(searchd: &str) -> RefusingProxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let refuses_all = Arc::new(AtomicBool::new(false));
@@ -55,10 +55,10 @@ impl Line {
                 thread::spawn(move || {
                     std::io::copy(&mut down, &mut up).and_then(|_| up.shutdown(std::net::Shutdown::Both))
                 });
-                thread::spawn(move || Line::statements(client, server, &all));
+                thread::spawn(move || RefusingProxy::statements(client, server, &all));
             }
         });
-        Line { address, refuses_all }
+        RefusingProxy { address, refuses_all }
     }
 
     /// alco asks one thing at a time, so an answer from here never falls into another of searchd's.
@@ -66,7 +66,7 @@ impl Line {
         let answers = Mutex::new(client.try_clone().unwrap());
         while let Some(packet) = packet(&mut client) {
             let text = String::from_utf8_lossy(&packet[5.min(packet.len())..]).into_owned();
-            let stores = packet.get(4) == Some(&QUERY) && text.starts_with("REPLACE");
+            let stores = packet.get(4) == Some(&COM_QUERY) && text.starts_with("REPLACE");
             let passed = match stores && (all.load(Relaxed) || text.contains(MARK)) {
                 true => answers.lock().unwrap().write_all(&error(packet[3] + 1, "no room for it")),
                 false => server.write_all(&packet),
@@ -80,9 +80,9 @@ impl Line {
 }
 
 #[test]
-fn one_refused_record_goes_to_the_dead_queue_and_delays_no_other_and_if_all_are_refused_they_wait() {
+fn refusals_of_searchd_lose_no_record() {
     let stack = Stack::private("refused", INI);
-    let line = Line::to(&stack.sphinx);
+    let line = RefusingProxy::to(&stack.sphinx);
     let ini = stack.dir().join("alco.ini");
     let text = std::fs::read_to_string(&ini).unwrap();
     let through = text.replace(&format!("address = {}", stack.sphinx), &format!("address = {}", line.address));

@@ -11,7 +11,7 @@ use crate::support::clock::Clock;
 use crate::support::{Alco, LONG, Stack, wait_until};
 
 #[test]
-fn fewer_days_and_more_a_new_index_and_a_removed_one_are_served_after_a_restart() {
+fn searchd_serves_what_the_changed_ini_says() {
     // noon: days are finished some time after midnight
     let now = Timestamp::now();
     let today = now.to_zoned(TimeZone::UTC).date();

@@ -39,9 +39,9 @@ struct Options {
     rate: f64,
 }
 
-const SPAN: f64 = 6.0 * 3600.0;
+const SPAN_SECONDS: f64 = 6.0 * 3600.0;
 /// The payment gateway is down, in seconds before now.
-const OUTAGE: std::ops::Range<f64> = 7320.0..7740.0;
+const OUTAGE_SECONDS_AGO: std::ops::Range<f64> = 7320.0..7740.0;
 
 const USERS: &[&str] = &[
     "ada",
@@ -155,9 +155,9 @@ impl Shop {
     fn past(&mut self, now: Timestamp, count: usize) -> Vec<Record> {
         let mut ages: Vec<f64> = Vec::with_capacity(count);
         while ages.len() < count {
-            let age = self.random.f64() * SPAN;
+            let age = self.random.f64() * SPAN_SECONDS;
             let busy = 0.5 + 0.2 * (age / 1900.0).sin() + 0.1 * (age / 530.0).cos();
-            let density = if OUTAGE.contains(&age) { busy + 1.2 } else { busy };
+            let density = if OUTAGE_SECONDS_AGO.contains(&age) { busy + 1.2 } else { busy };
             if self.random.f64() * 2.0 < density {
                 ages.push(age);
             }
@@ -171,7 +171,7 @@ impl Shop {
     }
 
     fn any(&mut self, at: Timestamp, age: f64) -> Record {
-        let down = OUTAGE.contains(&age) && self.random.f64() < 0.6;
+        let down = OUTAGE_SECONDS_AGO.contains(&age) && self.random.f64() < 0.6;
         let template = if down {
             &self.down
         } else {

@@ -12,16 +12,16 @@ use crate::support::{ALCO, Alco, LONG, Publisher, Stack, body, directory, execut
 const SERVERS: [&str; 3] = ["rabbitmq", "redis", "searchd"];
 
 /// The servers, and what was published for the index `away`.
-struct Run {
+struct Outages {
     stack: Stack,
     published: u64,
 }
 
-impl Run {
-    fn start(stack: Stack) -> Run {
+impl Outages {
+    fn start(stack: Stack) -> Outages {
         let publisher = Publisher::to_queue(&stack.amqp, "away");
         publisher.close();
-        Run { stack, published: 0 }
+        Outages { stack, published: 0 }
     }
 
     fn publish_to(&mut self, exchange: &str, key: &str) {
@@ -67,7 +67,7 @@ fn ini(more: &str) -> String {
 }
 
 #[test]
-fn whatever_searchd_and_redis_do_it_is_said_once_and_collecting_goes_on() {
+fn outages_of_searchd_and_redis_are_logged_once() {
     // searchd serves the index of yesterday only, while that file is there
     let dir = directory("without-today");
     let (standin, without) = (dir.join("alco"), dir.join("without"));
@@ -79,7 +79,7 @@ fn whatever_searchd_and_redis_do_it_is_said_once_and_collecting_goes_on() {
     executable(&standin, &script);
     // what both of them notice is said once
     let ini = ini("threads = 2\n");
-    let mut run = Run::start(Stack::of("away", &SERVERS, &standin, &ini));
+    let mut run = Outages::start(Stack::of("away", &SERVERS, &standin, &ini));
 
     run.stack.stop("searchd");
     let alco = Alco::spawn(&run.stack, &ini);
@@ -136,8 +136,8 @@ fn whatever_searchd_and_redis_do_it_is_said_once_and_collecting_goes_on() {
 }
 
 #[test]
-fn whatever_the_broker_does_it_is_said_once_and_collecting_goes_on() {
-    let mut run = Run::start(Stack::private("broker", &ini("")));
+fn outages_of_rabbitmq_are_logged_once() {
+    let mut run = Outages::start(Stack::private("broker", &ini("")));
     let open = |stack: &Stack| Connection::insecure_open(&stack.amqp).unwrap();
 
     // bindings that are configured no more

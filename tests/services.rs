@@ -93,7 +93,7 @@ error    rabbitmq: CANNOT
 ";
 
 #[test]
-fn freebsds_service_starts_watches_checks_and_stops_alco() {
+fn rc_d_alco_starts_watches_checks_and_stops_alco() {
     let at = directory("rc.d");
     let root = at.display();
     make("make", "install", Path::new(""), &["SYSTEM=FreeBSD", &format!("PREFIX={root}/usr/local")]);
@@ -131,7 +131,7 @@ fn freebsds_service_starts_watches_checks_and_stops_alco() {
 
 /// An example, but one that a shell reads: what it sets is what the port's rc.d/sphinxsearch takes, and alco.ini says the same.
 #[test]
-fn freebsds_sphinxsearch_gets_the_script_and_the_places_of_the_ini() {
+fn sphinxsearch_of_freebsd_gets_the_places_of_the_ini() {
     let script = "for name in enable conffile user dir pidfile; do eval echo \"\\$sphinxsearch_$name\"; done";
     let file = Path::new(ROOT).join("rc.d/sphinxsearch");
     let output = Command::new("sh").arg("-euc").arg(format!(". {}; {script}", file.display())).output().unwrap();

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use crate::support::{ALCO, Alco, Publisher, SOON, Stack, executable, memory_kib, soak};
 
-const LIMIT: u64 = 512 << 20;
+const LIMIT_BYTES: u64 = 512 << 20;
 /// One record in so many is looked for.
-const NEEDLE: usize = 10_000;
+const RECORDS_PER_NEEDLE: usize = 10_000;
 
 /// A control group with the limit; goes with the value.
 struct Group {
@@ -30,7 +30,7 @@ impl Group {
             [("/sys/fs/cgroup/memory", "memory.limit_in_bytes", true), ("/sys/fs/cgroup", "memory.max", false)]
         {
             let group = Group { dir: Path::new(parent).join(&name), one };
-            if fs::create_dir(&group.dir).is_ok() && fs::write(group.dir.join(file), LIMIT.to_string()).is_ok() {
+            if fs::create_dir(&group.dir).is_ok() && fs::write(group.dir.join(file), LIMIT_BYTES.to_string()).is_ok() {
                 return Some(group);
             }
         }
@@ -73,7 +73,7 @@ fn body(n: usize, random: &mut fastrand::Rng) -> String {
     let (id, session) = (random.u32(..), random.u64(..));
     let ip = format!("10.{}.{}.{}", random.u8(0..32), random.u8(..), random.u8(1..255));
     let (path, user) = (PATHS[random.usize(0..PATHS.len())], USERS[random.usize(0..USERS.len())]);
-    let message = match n % NEEDLE {
+    let message = match n % RECORDS_PER_NEEDLE {
         0 => format!("payment declined for order {id:08x}: needle"),
         _ => format!(
             "request finished method=GET path={path} status=200 duration={}ms user={user} session={session:016x} ip={ip}",
@@ -98,7 +98,7 @@ fn body(n: usize, random: &mut fastrand::Rng) -> String {
 }
 
 #[test]
-fn all_of_it_runs_on_512_mb() {
+fn the_whole_stack_runs_on_512_mb() {
     let records = if soak() { 300_000 } else { 40_000 };
     let ini = "[index small]\ndays = 7\nrouting_keys = small.#\nfiltered = levelname, host, application\n";
     let group = Group::new();
@@ -133,7 +133,7 @@ fn all_of_it_runs_on_512_mb() {
                 assert_eq!(reply.status, 200, "{search}: {}", reply.body);
             }
             let found = alco.get(&format!("/grep/small/?{all}&format=text&search=needle")).body;
-            assert_eq!(found.lines().count(), records / NEEDLE);
+            assert_eq!(found.lines().count(), records / RECORDS_PER_NEEDLE);
             let found = alco.get(&format!("/grep/small/?{all}&format=text&mode=regex&search=ip%3D10%5C.7%5C.")).body;
             assert!(found.lines().count() > records / 100, "one in 32 of them");
         }));
@@ -152,7 +152,7 @@ fn all_of_it_runs_on_512_mb() {
         each.iter().all(|bytes| *bytes > 0) || !Path::new("/proc/self/status").exists(),
         "all of them run: {each:?}"
     );
-    assert!(peak < LIMIT / 10 * 9, "{} MiB", peak >> 20);
+    assert!(peak < LIMIT_BYTES / 10 * 9, "{} MiB", peak >> 20);
     if let Some(group) = &group {
         assert_eq!(group.killed(), "0");
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::support::{ALCO as BINARY, Stack, directory, executable, soak, wait_until};
 
 /// What both scripts allow alco to take, and then some.
-const LIMIT: Duration = Duration::from_secs(10 + 30);
+const MAX_WAIT: Duration = Duration::from_secs(10 + 30);
 
 /// A script, and what runs it.
 #[derive(Debug)]
@@ -206,7 +206,7 @@ fn reread(stack: &Stack) {
     for _ in 0..2 {
         let before = ends();
         stack.reread();
-        wait_until("searchd has read its configuration anew", LIMIT * 2, || (ends() > before).then_some(()));
+        wait_until("searchd has read its configuration anew", MAX_WAIT * 2, || (ends() > before).then_some(()));
     }
 }
 
@@ -264,7 +264,7 @@ fn serves_from(script: &'static Script) {
 }
 
 #[test]
-fn searchd_serves_by_each_of_them_whatever_alco_says() {
+fn searchd_keeps_its_days_whatever_alco_prints() {
     thread::scope(|scope| {
         for script in some_scripts() {
             scope.spawn(move || serves_from(script));
@@ -273,7 +273,7 @@ fn searchd_serves_by_each_of_them_whatever_alco_says() {
 }
 
 #[test]
-fn without_alco_and_without_a_copy_it_prints_nothing_and_fails() {
+fn scripts_fail_without_alco_and_without_a_copy() {
     for script in scripts() {
         let source = Source::new("script-nothing", script);
         let Outcome { ok, printed, complaints } = source.run();
@@ -307,7 +307,7 @@ fn only_a_whole_configuration_replaces_the_last_good_one() {
 }
 
 #[test]
-fn who_fails_after_a_whole_configuration_has_given_none() {
+fn output_of_a_failed_alco_is_not_used() {
     for script in scripts() {
         let source = Source::new("script-failing", script);
         source.says(Some("20261121 20261122"));
@@ -321,7 +321,7 @@ fn who_fails_after_a_whole_configuration_has_given_none() {
 }
 
 #[test]
-fn every_directory_that_is_named_exists_afterwards() {
+fn scripts_make_the_directories_of_the_configuration() {
     for script in scripts() {
         let source = Source::new("script-directories", script);
         source.says(Some("20261122 20261123"));
@@ -333,7 +333,7 @@ fn every_directory_that_is_named_exists_afterwards() {
 }
 
 #[test]
-fn a_day_is_removed_when_two_lists_of_different_days_agree_that_it_is_past() {
+fn an_expired_day_is_removed_one_day_later() {
     for script in scripts() {
         let source = Source::new("script-retention", script);
         let data = source.dir.join("data");
@@ -422,7 +422,7 @@ fn answer(body: &str, more: &str) -> (String, thread::JoinHandle<String>) {
 }
 
 #[test]
-fn on_a_host_of_its_own_it_asks_over_http() {
+fn scripts_can_ask_alco_over_http() {
     for script in scripts() {
         let name = script.name;
         let source = Source::new("script-http", script);
@@ -465,7 +465,7 @@ fn on_a_host_of_its_own_it_asks_over_http() {
 }
 
 #[test]
-fn it_waits_for_nobody_however_slowly_the_answer_comes() {
+fn scripts_give_up_on_a_slow_answer() {
     thread::scope(|scope| {
         for script in scripts() {
             scope.spawn(move || {
@@ -480,21 +480,21 @@ fn it_waits_for_nobody_however_slowly_the_answer_comes() {
                     let (mut client, _) = listener.accept().unwrap();
                     let _ = client.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
                     let begun = Instant::now();
-                    while client.write_all(b"#").is_ok() && begun.elapsed() < LIMIT * 2 {
+                    while client.write_all(b"#").is_ok() && begun.elapsed() < MAX_WAIT * 2 {
                         thread::sleep(Duration::from_millis(200));
                     }
                 });
                 let begun = Instant::now();
                 let got = outcome(&source.command().env("ALCO_URL", &url).output().unwrap());
                 assert!(got.ok && got.printed == good, "{name}: {got:?}");
-                assert!(begun.elapsed() < LIMIT, "{name}: {:?}", begun.elapsed());
+                assert!(begun.elapsed() < MAX_WAIT, "{name}: {:?}", begun.elapsed());
                 drip.join().unwrap();
 
                 source.says(Some("slow"));
                 let begun = Instant::now();
                 let got = source.run();
                 assert!(got.ok && got.printed == good, "{name}: {got:?}");
-                assert!(begun.elapsed() < LIMIT, "{name}: {:?}", begun.elapsed());
+                assert!(begun.elapsed() < MAX_WAIT, "{name}: {:?}", begun.elapsed());
             });
         }
     });
@@ -553,7 +553,7 @@ fn wanted(program: &str) -> String {
 }
 
 #[test]
-fn alco_itself_fails_where_it_cannot_print_all_of_it() {
+fn alco_fails_if_it_cannot_print_everything() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
     let mut alco = Command::new(BINARY);
     let output = alco.arg("sphinx-conf").env("ALCO_INI", "/dev/null").stdout(full).output().unwrap();

@@ -7,10 +7,10 @@ use nix::sys::signal::Signal;
 use crate::support::{Alco, Publisher, SOON, Stack, body, queue_state, wait_until};
 
 /// Five seconds are promised, where alco gets the processor.
-const PROMISED: Duration = Duration::from_secs(5 + 3);
+const MAX_STOP: Duration = Duration::from_secs(5 + 3);
 const RECORDS: usize = 60_000;
 /// With those that come while searchd is silent; fewer than may be delivered at a time.
-const ALL: usize = RECORDS + 100;
+const ALL_RECORDS: usize = RECORDS + 100;
 
 #[track_caller]
 fn ends_in_time(alco: Alco, when: &str) {
@@ -18,11 +18,11 @@ fn ends_in_time(alco: Alco, when: &str) {
     let log = alco.log();
     let status = alco.stop();
     let took = asked.elapsed();
-    assert!(status.success() && took < PROMISED, "{when}: {status} after {took:?}\n{log}");
+    assert!(status.success() && took < MAX_STOP, "{when}: {status} after {took:?}\n{log}");
 }
 
 #[test]
-fn it_ends_within_five_seconds_and_nothing_is_lost_or_twice() {
+fn sigterm_ends_alco_within_five_seconds_without_loss() {
     let ini = "[index stop]\ndays = 2\nthreads = 2\nrouting_keys = stop.#\n";
     let stack = Stack::private("stop", ini);
     let mut publisher = Publisher::to_queue(&stack.amqp, "stop");
@@ -55,7 +55,7 @@ fn it_ends_within_five_seconds_and_nothing_is_lost_or_twice() {
     stack.pause("searchd");
     // something that it waits for, whatever was stored before
     let mut publisher = Publisher::open(&stack.amqp);
-    publisher.publish("logstash", "stop.key", (RECORDS..ALL).map(|n| body(&format!("record {n}"))));
+    publisher.publish("logstash", "stop.key", (RECORDS..ALL_RECORDS).map(|n| body(&format!("record {n}"))));
     publisher.close();
     wait_until("they are delivered", SOON, || queue_state(&stack.amqp, "stop").filter(|queue| queue.messages == 0));
     alco.signal(Signal::SIGTERM);
@@ -66,8 +66,8 @@ fn it_ends_within_five_seconds_and_nothing_is_lost_or_twice() {
     stack.resume("searchd");
 
     let alco = Alco::start(&stack, ini);
-    let stored = stack.settled("stop", ALL as u64, SOON * 4);
+    let stored = stack.settled("stop", ALL_RECORDS as u64, SOON * 4);
     assert!(alco.stop().success());
-    assert_eq!(stored.len(), ALL);
-    assert_eq!(stack.count("stop"), Some(ALL as u64), "nothing twice");
+    assert_eq!(stored.len(), ALL_RECORDS);
+    assert_eq!(stack.count("stop"), Some(ALL_RECORDS as u64), "nothing twice");
 }

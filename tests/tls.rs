@@ -115,7 +115,7 @@ fn shows_password(text: &str) -> bool {
 const ENDS: &str = "is back after";
 
 #[test]
-fn records_are_collected_and_sent_over_tls_and_a_restart_of_either_server_is_survived() {
+fn records_are_collected_and_sent_over_tls() {
     let servers = Servers::start("tls");
     let stack = &servers.stack;
     // several are tried in turn, here a port that speaks no TLS, and then one that does
@@ -188,7 +188,7 @@ fn records_are_collected_and_sent_over_tls_and_a_restart_of_either_server_is_sur
 }
 
 #[test]
-fn whoever_is_not_trusted_or_speaks_otherwise_is_not_spoken_to_and_it_is_said_why() {
+fn untrusted_tls_peers_are_rejected_with_the_reason() {
     let servers = Servers::start("tls-refused");
     certificates(&servers);
     certificates_of_the_system(&servers);

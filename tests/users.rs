@@ -35,7 +35,7 @@ fn check(url: &str, more: &[&str], status: u16, holds: &str) {
 }
 
 #[test]
-fn the_logs_are_for_those_who_have_a_password_or_whom_a_proxy_names() {
+fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     let stack = Stack::shared();
     let file = stack.dir().join("users.users");
     fs::write(&file, line("anna", "öffne: dich")).unwrap();
@@ -102,7 +102,7 @@ fn without_passwords_the_proxy_is_the_only_way_in() {
 }
 
 #[test]
-fn what_is_no_password_makes_no_line() {
+fn unusable_passwords_make_no_line() {
     for (user, password, why) in [
         ("a:b", "x", "'a:b' is no name for a user"),
         ("anna", "", "a password has to have a character"),

@@ -15,7 +15,7 @@ const RECORDS: usize = 1_000_000;
 const SPAN: Duration = Duration::from_secs(6 * 3600);
 /// Records go on for so long, so that the last five minutes are as full as others.
 const AHEAD: Duration = Duration::from_secs(1800);
-const TIMES: usize = 20;
+const REQUESTS_PER_MEDIAN: usize = 20;
 const STORED: Duration = Duration::from_secs(900);
 
 /// Five records among the million hold this, and no other: what is rare comes in any shape.
@@ -49,9 +49,9 @@ const PARTIAL: [&str; 6] = ["reylis", "imeout", "uthoris", "ackpac", "pstrea", "
 const RECENT: [&str; 5] = ["", "levelname=ERROR", "search=timed+out", "search=user", "search=zq"];
 
 /// ms for an answer.
-const RARE_MS: f64 = 50.0;
-const PARTIAL_MS: f64 = 150.0;
-const RECENT_MS: f64 = 15.0;
+const MAX_RARE_MS: f64 = 50.0;
+const MAX_PARTIAL_MS: f64 = 150.0;
+const MAX_RECENT_MS: f64 = 15.0;
 
 pub fn run() -> bool {
     let stack = Stack::private("bench_search", INDEX);
@@ -73,9 +73,9 @@ pub fn run() -> bool {
     let worst = |figures: &[f64]| figures.iter().copied().fold(0.0, f64::max);
     let mut good = true;
     for (name, figures, wanted) in [
-        ("rare literal", rare.as_slice(), RARE_MS),
-        ("partial word", &partial, PARTIAL_MS),
-        ("last 5 minutes", &recent, RECENT_MS),
+        ("rare literal", rare.as_slice(), MAX_RARE_MS),
+        ("partial word", &partial, MAX_PARTIAL_MS),
+        ("last 5 minutes", &recent, MAX_RECENT_MS),
     ] {
         let worst = worst(figures);
         good &= figure(name, format!("{worst:>8.1} ms at most"), worst < wanted, format!("{wanted} ms"));
@@ -117,7 +117,7 @@ impl Measure<'_> {
         self.once(&format!("/api/grep/bench/?{query}"));
         let before = cpu();
         let answer = self.median(&format!("/api/grep/bench/?{query}"));
-        let used = cpu().zip(before).map(|(after, before)| (after - before) * 1000.0 / TIMES as f64);
+        let used = cpu().zip(before).map(|(after, before)| (after - before) * 1000.0 / REQUESTS_PER_MEDIAN as f64);
         let page = self.median(&format!("/grep/bench/?{query}"));
         let used = used.map_or(String::new(), |used| format!("{used:.1} ms"));
         println!("{name:<40} {answer:>7.1} ms {used:>9} {page:>7.1} ms");
@@ -125,9 +125,9 @@ impl Measure<'_> {
     }
 
     fn median(&self, path: &str) -> f64 {
-        let mut times: Vec<f64> = (0..TIMES).map(|_| self.once(path)).collect();
+        let mut times: Vec<f64> = (0..REQUESTS_PER_MEDIAN).map(|_| self.once(path)).collect();
         times.sort_by(f64::total_cmp);
-        times[TIMES / 2]
+        times[REQUESTS_PER_MEDIAN / 2]
     }
 
     fn once(&self, path: &str) -> f64 {
