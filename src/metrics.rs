@@ -34,7 +34,8 @@ impl Default for Searched {
 /// What collecting has done for an index since the start.
 #[derive(Debug)]
 pub struct Collected {
-    /// deliveries
+    pub deliveries: Counter,
+    /// records that these held
     pub received: Counter,
     /// of these, marked redelivered
     pub redelivered: Counter,
@@ -147,6 +148,7 @@ const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 impl Collected {
     fn new() -> Collected {
         Collected {
+            deliveries: Counter::default(),
             received: Counter::default(),
             redelivered: Counter::default(),
             already_stored: Counter::default(),
@@ -199,8 +201,8 @@ impl Metrics {
         let mut out = Text(String::with_capacity(16 * 1024));
         type Count = fn(&Collected) -> u64;
         let counters: [(&str, &str, Count); 6] = [
-            ("received", "Deliveries", |c| c.received.get()),
-            ("redelivered", "Deliveries that the broker had handed out before", |c| c.redelivered.get()),
+            ("received", "Records that were delivered", |c| c.received.get()),
+            ("redelivered", "Records that the broker had handed out before", |c| c.redelivered.get()),
             ("stored", "Records committed by searchd", |c| c.stored.get()),
             ("already_stored", "Redelivered records that were found stored", |c| c.already_stored.get()),
             ("dead", "Records put into the dead queue", |c| c.dead.get()),
@@ -209,6 +211,14 @@ impl Metrics {
         for (name, help, count) in counters {
             out.each(&format!("alco_records_{name}_total"), "counter", help, &self.indexes, |c| Some(count(c) as f64));
         }
+        let deliveries = |c: &Collected| Some(c.deliveries.get() as f64);
+        out.each(
+            "alco_deliveries_total",
+            "counter",
+            "Deliveries, each of one record or several",
+            &self.indexes,
+            deliveries,
+        );
         let servers: [(&str, Count); 3] = [
             ("rabbitmq", |c| c.reconnects.get()),
             ("searchd", |c| c.searchd_failures.get()),
@@ -325,6 +335,7 @@ mod tests {
     fn the_text_has_what_was_counted() {
         let metrics = Metrics::new(["web", "mail"].into_iter().map(|name| name.parse().expect("a name")));
         let web = &metrics.indexes[0].1;
+        web.deliveries.add(2);
         web.received.add(3);
         web.last_ack.set(Ts::from_micros(1_000_000));
         web.inserts.observe(0.01);
@@ -334,6 +345,7 @@ mod tests {
         let text = metrics.text(Ts::from_micros(3_500_000), process);
         for line in [
             "# TYPE alco_records_received_total counter",
+            "alco_deliveries_total{index=\"web\"} 2",
             "alco_records_received_total{index=\"web\"} 3",
             "alco_records_received_total{index=\"mail\"} 0",
             "alco_last_ack_age_seconds{index=\"web\"} 2.5",

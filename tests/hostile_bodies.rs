@@ -1,6 +1,8 @@
 //! Poison: whatever a body holds, it is stored, or put aside with the reason; and the good records around it are stored.
 
 use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mysql::prelude::Queryable;
@@ -150,10 +152,9 @@ fn every_body_is_stored_or_dead_lettered() {
     }
 }
 
-#[test]
-fn bisection_finds_the_record_that_searchd_refuses() {
-    // searchd drops the connection at a statement above 1 MiB, while that file is there
-    let dir = directory("small-packets");
+/// Servers whose searchd drops the connection at a statement above 1 MiB, while the file is there that is returned.
+fn small_packets(name: &str, index: &str) -> (Stack, PathBuf) {
+    let dir = directory(&format!("{name}-packets"));
     let (standin, small) = (dir.join("alco"), dir.join("small"));
     let script = format!(
         "[ -e {small} ] || exec {ALCO} \"$@\"\n{ALCO} \"$@\" | sed 's/max_packet_size = .*/max_packet_size = 1M/'\n",
@@ -161,8 +162,13 @@ fn bisection_finds_the_record_that_searchd_refuses() {
     );
     executable(&standin, &script);
     fs::write(&small, "").unwrap();
+    (Stack::of(name, &["rabbitmq", "redis", "searchd"], &standin, index), small)
+}
+
+#[test]
+fn bisection_finds_the_record_that_searchd_refuses() {
     let index = "[index small]\ndays = 2\nrouting_keys = small.#\n";
-    let stack = Stack::of("small", &["rabbitmq", "redis", "searchd"], &standin, index);
+    let (stack, small) = small_packets("small", index);
     let mut publisher = Publisher::to_queue(&stack.amqp, "small");
     // the worst place is the first of a batch: it is at fault in each half
     let large = body(&"0123456789 ".repeat(110_000));
@@ -188,4 +194,34 @@ fn bisection_finds_the_record_that_searchd_refuses() {
     publisher.publish(&dead[0].exchange, &dead[0].routing_key, [&dead[0].body]);
     wait_until("it is stored", Duration::from_secs(40), || stack.count("small").filter(|n| *n == 1000));
     drop(alco);
+}
+
+#[test]
+fn of_a_body_of_several_the_refused_record_alone_is_dead() {
+    let index = "[index small_parts]\ndays = 2\nrouting_keys = small_parts.#\n";
+    let (stack, _) = small_packets("small_parts", index);
+    let mut publisher = Publisher::to_queue(&stack.amqp, "small_parts");
+    let large = body(&"0123456789 ".repeat(110_000));
+    let mut parts: Vec<String> = (0..1200).map(|n| body(&format!("good {n}"))).collect();
+    parts.insert(700, large.clone());
+    // packed, so that the text of the dead record is seen to be no longer
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let packed = encoder.write_all(parts.join("\n").as_bytes()).and_then(|()| encoder.finish()).unwrap();
+    let properties = amiquip::AmqpProperties::default().with_content_encoding("gzip".to_owned());
+    publisher.publish_as("logstash", "small_parts.key", [(&packed, properties)]);
+
+    let alco = Alco::start(&stack, index);
+    let messages = stack.settled("small_parts", 1200, SOON);
+    assert_eq!(messages.len(), 1200, "each of the others is stored once");
+    let dead = wait_until("it is put aside", SOON, || {
+        Some(take_dead(&stack.amqp, "small_parts")).filter(|dead| !dead.is_empty())
+    });
+    assert_eq!(dead.len(), 1);
+    assert!(dead[0].reason.contains("max_packet_size"), "{}", dead[0].reason);
+    assert!(dead[0].body == large.as_bytes(), "its text alone");
+    // it goes back as it lies there
+    wait_until("the body is acknowledged", SOON, || {
+        crate::support::queue_state(&stack.amqp, "small_parts").filter(|queue| queue.messages == 0)
+    });
+    assert!(alco.stop().success());
 }

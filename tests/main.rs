@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // a test that finds nothing where something must be has failed, and says where
 
 mod api;
+mod bodies;
 mod browser;
 mod budget;
 mod check;

@@ -3,8 +3,9 @@
 //! After its death the broker marks all it recovers as redelivered, so the flag says nothing, and equal bodies less.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use crate::support::{Alco, LONG, Publisher, Stack, queue_state, wait_until};
+use crate::support::{Alco, LONG, Publisher, Stack, memory_kib, queue_state, wait_until};
 
 const RECORDS: usize = 100_000;
 const EQUAL_RECORDS: usize = 1000;
@@ -15,11 +16,17 @@ fn index(name: &str) -> String {
 
 /// Puts numbered records into a durable queue; those for which `is_equal` holds are equal instead.
 fn fill(stack: &Stack, queue: &str, records: usize, is_equal: impl Fn(usize) -> bool) {
+    fill_bodies(stack, queue, records, 1, is_equal);
+}
+
+/// The same with so many records in each body.
+fn fill_bodies(stack: &Stack, queue: &str, records: usize, in_each: usize, is_equal: impl Fn(usize) -> bool) {
     let mut publisher = Publisher::to_queue(&stack.amqp, queue);
     let now = jiff::Timestamp::now();
     let record = |message: &str| format!(r#"{{"@timestamp":"{now}","message":"{message}","host":"h1"}}"#);
     let message = |n: usize| if is_equal(n) { "the same again".to_owned() } else { format!("record {n}") };
     let all: Vec<String> = (0..records).map(|n| record(&message(n))).collect();
+    let all: Vec<String> = all.chunks(in_each).map(|some| some.join("\n")).collect();
     for some in all.chunks(10_000) {
         publisher.publish("logstash", &format!("{queue}.key"), some);
     }
@@ -83,4 +90,54 @@ fn redelivered_records_are_stored_exactly_once() {
         wait_until(counted, LONG, || is_counted(&alco.get("/metrics").body).then_some(()));
     }
     check(&stack, alco, "delayed", RECORDS / 4, RECORDS / 8, false);
+}
+
+#[test]
+fn records_of_one_body_are_stored_once_whoever_dies() {
+    let stack = Stack::private("parts", &[index("parts"), index("mixed"), index("tiny")].concat());
+    // each body takes more than two batches; equal records stand in each of them
+    fill_bodies(&stack, "parts", RECORDS / 2, 2500, |n| n.is_multiple_of(10));
+    for part in 1..=4 {
+        let alco = Alco::start(&stack, &index("parts"));
+        wait_until("a part is stored", LONG, || stack.count("parts").filter(|n| *n > part * RECORDS as u64 / 20));
+        drop(alco);
+    }
+    let alco = Alco::start(&stack, &index("parts"));
+    wait_until("a part is stored", LONG, || stack.count("parts").filter(|n| *n > 5 * RECORDS as u64 / 20));
+    stack.kill("rabbitmq");
+    stack.restart("rabbitmq");
+    check(&stack, alco, "parts", RECORDS / 2, RECORDS / 20, true);
+
+    // bodies that do not fill a batch, and among them those of one record
+    let ini = format!("{}[rabbitmq]\nack_delay = 1s\n", index("mixed"));
+    fill_bodies(&stack, "mixed", RECORDS / 4, 300, |_| false);
+    let alco = Alco::start(&stack, &ini);
+    wait_until("a part is stored", LONG, || stack.count("mixed").filter(|n| *n > 5000));
+    drop(alco);
+    let alco = Alco::start(&stack, &ini);
+    wait_until("a part is stored", LONG, || stack.count("mixed").filter(|n| *n > 10_000));
+    stack.kill("rabbitmq");
+    stack.restart("rabbitmq");
+    check(&stack, alco, "mixed", RECORDS / 4, 0, false);
+
+    a_large_body_takes_little_memory_and_the_stop_is_heard(&stack);
+}
+
+/// 4 MiB of small records go through batch by batch.
+fn a_large_body_takes_little_memory_and_the_stop_is_heard(stack: &Stack) {
+    let mut publisher = Publisher::to_queue(&stack.amqp, "tiny");
+    let records: Vec<String> = (0..100_000).map(|n| format!(r#"{{"message":"record {n}"}}"#)).collect();
+    publisher.publish("logstash", "tiny.key", [format!("[{}]", records.join(","))]);
+    let alco = Alco::start(stack, &index("tiny"));
+    wait_until("a part is stored", LONG, || stack.count("tiny").filter(|n| *n > 5000));
+    let asked = Instant::now();
+    assert!(alco.stop().success());
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(stack.count("tiny").is_some_and(|n| n < 100_000), "it was stopped midway");
+    let alco = Alco::start(stack, &index("tiny"));
+    let before = memory_kib(alco.pid(), "VmRSS").unwrap();
+    stack.settled_count("tiny", 100_000, LONG);
+    let grown = memory_kib(alco.pid(), "VmHWM").unwrap().saturating_sub(before);
+    assert!(grown < 64 * 1024, "{grown} KiB");
+    check(stack, alco, "tiny", 100_000, 0, true);
 }

@@ -8,6 +8,7 @@ mod defaults;
 mod directive;
 mod ini;
 mod load;
+mod property;
 mod read;
 mod reader;
 mod value;
@@ -27,6 +28,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::tls::Authorities;
 
 pub use load::{find, users};
+pub use property::Property;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -163,6 +165,8 @@ pub struct Index {
     pub routing_keys: Vec<String>,
     pub queue_type: QueueType,
     pub durable: bool,
+    /// whether a body may hold several records
+    pub split: bool,
     pub threads: NonZeroUsize,
     /// retention
     pub days: NonZeroU32,
@@ -178,6 +182,8 @@ pub struct Index {
     pub filtered: Vec<String>,
     pub hidden: Vec<String>,
     pub excluded: Vec<String>,
+    /// what of a delivery besides its body is kept as columns
+    pub properties: Vec<Property>,
     pub context: Vec<String>,
     pub indexed: Vec<String>,
 }

@@ -307,6 +307,7 @@ fn index(from: &mut Reader, name: &str) -> Option<Index> {
     let types = [("classic", QueueType::Classic), ("quorum", QueueType::Quorum)];
     from.take("queue_type", &mut to.queue_type, choice(&types));
     from.take("durable", &mut to.durable, yes_no);
+    from.take("split", &mut to.split, yes_no);
     from.take("threads", &mut to.threads, |value| non_zero(number(1..=64usize)(value)?));
     from.take("days", &mut to.days, |value| non_zero(number(1..=3660u32)(value)?));
     from.take("timestamp", &mut to.timestamp, not_empty(list, "write @timestamp"));
@@ -319,6 +320,7 @@ fn index(from: &mut Reader, name: &str) -> Option<Index> {
     from.take("filtered", &mut to.filtered, list);
     from.take("hidden", &mut to.hidden, list);
     from.take("excluded", &mut to.excluded, list);
+    from.take("properties", &mut to.properties, list_of(str::parse));
     from.take("context", &mut to.context, list);
     from.take("indexed", &mut to.indexed, list);
 
@@ -564,6 +566,7 @@ title = Web shop
 queue = alco_web
 routing_keys = logstash.web.#, logstash.nginx
 queue_type = quorum
+split = no
 threads = 2
 days = 7
 timestamp = time
@@ -576,6 +579,7 @@ level_numbers = bunyan
 filtered = a
 hidden = b
 excluded = c
+properties = routing_key, header.x-tenant
 context = d
 indexed = e
 [shortcut slow]

@@ -26,14 +26,15 @@ impl<T> Batch<T> {
         self.items.is_empty() || self.size + size <= self.limits.size.get()
     }
 
+    /// Whether so many items go in without passing the limit of records; an empty batch takes as many as it can.
+    pub fn has_room_for(&self, items: usize) -> bool {
+        self.items.is_empty() || self.items.len() + items <= self.limits.records.get()
+    }
+
     pub fn push(&mut self, item: T, size: usize, now: Instant) {
         self.begun.get_or_insert(now);
         self.items.push(item);
         self.size += size;
-    }
-
-    pub fn len(&self) -> usize {
-        self.items.len()
     }
 
     pub fn is_full(&self) -> bool {
@@ -112,8 +113,9 @@ mod tests {
         assert!(batch.fits(1000));
         batch.push(1, 60, Instant::now());
         assert!(batch.fits(40) && !batch.fits(41));
+        assert!(batch.has_room_for(2) && !batch.has_room_for(3));
         batch.take();
         assert_eq!(batch.due(), None);
-        assert!(batch.fits(1000));
+        assert!(batch.fits(1000) && batch.has_room_for(1000));
     }
 }

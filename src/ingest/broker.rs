@@ -6,8 +6,10 @@
 
 mod connect;
 pub mod probe;
+pub mod properties;
 pub mod publisher;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use amiquip::{
@@ -39,11 +41,22 @@ pub type Deliveries = Receiver<Message>;
 #[derive(Debug)]
 pub struct Tag(Delivery);
 
-impl From<Delivery> for Tag {
-    fn from(mut delivery: Delivery) -> Tag {
+impl From<Arc<Delivery>> for Tag {
+    fn from(delivery: Arc<Delivery>) -> Tag {
+        // its last record has it alone, unless an earlier one is still held
+        let mut delivery = Arc::unwrap_or_clone(delivery);
         delivery.body = Vec::new();
         Tag(delivery)
     }
+}
+
+/// What goes to the dead queue of a delivery.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// as it came
+    Whole,
+    /// one of its records: its position and its text, unpacked
+    Record(usize, &'a [u8]),
 }
 
 impl Session {
@@ -98,8 +111,9 @@ impl Session {
         tag.0.ack_multiple(&self.channel).map_err(|error| cannot("acknowledge", &error))
     }
 
-    /// Puts a delivery into the durable queue `<queue>.dead` with the reason, and waits until the broker has it.
-    pub fn bury(&mut self, queue: &str, delivery: &Delivery, reason: &str) -> Result<(), String> {
+    /// Puts a delivery, or one of its records, into the durable queue `<queue>.dead` with the reason, and waits until the broker
+    /// has it.
+    pub fn bury(&mut self, queue: &str, delivery: &Delivery, part: Part, reason: &str) -> Result<(), String> {
         let fault = |error: Error| cannot(&format!("put a record into '{queue}.dead'"), &error);
         let dead_queue = format!("{queue}.dead");
         if self.dead.is_none() {
@@ -116,11 +130,21 @@ impl Session {
         headers.insert("x-alco-reason".into(), text(reason));
         headers.insert("x-alco-exchange".into(), text(&delivery.exchange));
         headers.insert("x-alco-routing-key".into(), text(&delivery.routing_key));
+        let mut properties = delivery.properties.clone();
+        let body = match part {
+            Part::Whole => &delivery.body,
+            Part::Record(position, text) => {
+                let position = i64::try_from(position).unwrap_or(i64::MAX);
+                headers.insert("x-alco-position".into(), AmqpValue::LongLongInt(position));
+                if properties.content_encoding().is_some() {
+                    properties = properties.with_content_encoding("identity".into());
+                }
+                text
+            }
+        };
         // 2: persistent
-        let properties: AmqpProperties = delivery.properties.clone().with_headers(headers).with_delivery_mode(2);
-        channel
-            .basic_publish("", Publish::with_properties(&delivery.body, dead_queue.as_str(), properties))
-            .map_err(fault)?;
+        let properties: AmqpProperties = properties.with_headers(headers).with_delivery_mode(2);
+        channel.basic_publish("", Publish::with_properties(body, dead_queue.as_str(), properties)).map_err(fault)?;
         match confirms.recv_timeout(CONFIRM_TIMEOUT) {
             Ok(Confirm::Ack(_)) => Ok(()),
             Ok(Confirm::Nack(_)) => Err(format!("the broker refused a record for '{dead_queue}'")),

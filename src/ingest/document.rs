@@ -23,6 +23,14 @@ pub struct Writer {
     fields: Vec<String>,
 }
 
+/// What a record was read from.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadFrom<'a> {
+    pub body: &'a [u8],
+    /// columns and their JSON texts
+    pub properties: &'a [(String, String)],
+}
+
 /// A buffer that one large record has grown is let go.
 const KEEP: usize = 1 << 20;
 
@@ -40,13 +48,22 @@ impl Writer {
     }
 
     /// Appends the record's tuple, or says why there cannot be one. Nesting that no JSON parser should take makes the
-    /// whole body the message; columns that searchd's JSON has no room for are kept as text alone.
-    pub fn write(&mut self, record: &Record, body: &[u8], id: DocId, digest: i64, slot: Slot) -> Result<(), String> {
-        let (text, large);
+    /// whole body the message, beside the columns that the producer did not write; columns that searchd's JSON has no room for are
+    /// kept as text alone.
+    pub fn write(
+        &mut self,
+        record: &Record,
+        ReadFrom { body, properties }: ReadFrom,
+        id: DocId,
+        digest: i64,
+        slot: Slot,
+    ) -> Result<(), String> {
+        let (mut text, large);
         let (mut record, mut fits) = (record, self.columns(record, true));
         if fits == Err(TooDeep) {
             let why = "not a JSON object: nested too deep".to_owned();
             text = Record::of_text(String::from_utf8_lossy(body), record.ts, why);
+            text.add_columns(properties);
             (record, fits) = (&text, self.columns(&text, true));
         }
         if fits == Ok(false) {

@@ -1,10 +1,13 @@
 //! A worker: delivery -> record -> batch -> index -> ack.
 //!
-//! Invariants. A delivery is acknowledged only after searchd has committed its document (or the broker its dead record).
+//! Invariants. A delivery is acknowledged only after searchd has committed the documents of all its records (or the broker the dead
+//! ones). What is acknowledged together are whole batches: one, or several where a delivery's records go on from one to the next; so
+//! the docids of what is acknowledged end with a block, and a batch is acknowledged with the delivery that it ends in.
 //! A statement whose fate is unknown is sent again with the same docids, until searchd answers: REPLACE makes that harmless.
 //! A redelivered record is looked up before it is stored.
 
 pub mod batch;
+pub mod body;
 pub mod broker;
 pub mod chunk;
 pub mod document;
@@ -16,6 +19,7 @@ mod servers;
 pub mod statements;
 mod storing;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::ops::Range;
@@ -27,16 +31,17 @@ use crossbeam_channel::{Receiver, at, never, select, tick};
 
 use crate::config::{Config, Index, QueueType};
 use crate::ingest::batch::Batch;
-use crate::ingest::broker::{Deliveries, Delivery, Message, Session, Tag};
+use crate::ingest::body::{Content, Pieces};
+use crate::ingest::broker::{Deliveries, Delivery, Message, Part, Session, Tag};
 use crate::ingest::chunk::{Gathered, Turn};
-use crate::ingest::document::{Seen, Writer};
+use crate::ingest::document::{ReadFrom, Seen, Writer};
 use crate::ingest::leasing::Leases;
 use crate::ingest::redelivery::Claims;
 use crate::ingest::servers::{Backoffs, Outages};
 use crate::ingest::statements::Statements;
 use crate::ingest::storing::SEARCHD_TIMEOUT;
 use crate::metrics::{Collected, Metrics};
-use crate::record::{self, MAX_BODY, Record, Shape};
+use crate::record::{Record, Shape, digest};
 use crate::sphinx::engine::Engine;
 use crate::sphinx::{DocId, daily, sphinxql};
 use crate::time::{Day, Ts};
@@ -93,6 +98,7 @@ pub struct Worker {
     statements: Statements,
     gathered: Gathered,
     unacked: VecDeque<Unacked>,
+    together: Together,
     /// this worker among all of this process, and its sessions so far
     number: u32,
     mean_size: f64,
@@ -104,12 +110,13 @@ pub struct Worker {
     backoffs: Backoffs,
 }
 
-/// A batch that is stored, and waits for its `ack_delay`.
+/// A batch that is stored, or several in a row, and waits for its `ack_delay`.
 struct Unacked {
     due: Instant,
-    /// of its last delivery, and that one's docid
+    /// of its last delivery, and the docid of that one's last record
     tag: Tag,
     id: DocId,
+    /// deliveries
     count: usize,
     /// if not, it waits for a batch that follows
     is_telling: bool,
@@ -122,12 +129,57 @@ impl Unacked {
     }
 }
 
-/// A delivery in the batch.
+/// What of the batch, and of those before it that hold a part of the same delivery, will be acknowledged together.
+#[derive(Default)]
+struct Together {
+    /// those all of whose records are there
+    deliveries: usize,
+    /// The records of one delivery go on from the batch before to this one. It holds only while that delivery is taken.
+    is_spanning: bool,
+    is_telling: bool,
+}
+
+/// A delivery, with what its records have in common.
+struct Parcel {
+    delivery: Arc<Delivery>,
+    /// what is kept of it besides the body
+    properties: Vec<(String, String)>,
+    digest: i64,
+    arrived: Ts,
+    instant: Instant,
+}
+
+/// Where a record stands in its delivery.
+enum InDelivery {
+    Whole,
+    /// one of several: which, and where its text stands in the body
+    One {
+        position: usize,
+        text: Range<usize>,
+        is_last: bool,
+    },
+}
+
+/// A record in the batch.
 struct Entry {
-    delivery: Delivery,
+    delivery: Arc<Delivery>,
+    place: InDelivery,
     id: DocId,
     digest: i64,
     fate: Fate,
+}
+
+impl Entry {
+    fn ends_delivery(&self) -> bool {
+        !matches!(self.place, InDelivery::One { is_last: false, .. })
+    }
+
+    fn part(&self) -> Part<'_> {
+        match &self.place {
+            InDelivery::Whole => Part::Whole,
+            InDelivery::One { position, text, .. } => Part::Record(*position, &self.delivery.body[text.clone()]),
+        }
+    }
 }
 
 enum Fate {
@@ -194,6 +246,7 @@ impl Worker {
             statements: Statements::new(index.name.clone(), index.indexed.clone()),
             gathered: Gathered::default(),
             unacked: VecDeque::new(),
+            together: Together::default(),
             mean_size: 0.0,
             born: (now(), Instant::now()),
             number,
@@ -248,6 +301,7 @@ impl Worker {
         self.batch.take();
         self.statements.clear();
         self.unacked.clear();
+        self.together = Together::default();
         self.leases = Leases::default();
         self.settled = false;
     }
@@ -328,7 +382,7 @@ impl Worker {
             }
             // the broker sends no more until something is acknowledged: to wait for a full batch were in vain
             let room = usize::from(prefetch).saturating_sub(self.waiting());
-            if self.batch.len() >= (room / PREFETCH_BATCHES).max(1) {
+            if self.together.deliveries >= (room / PREFETCH_BATCHES).max(1) {
                 self.flush(session)?;
             }
         }
@@ -348,62 +402,112 @@ impl Worker {
         u16::try_from(by_size.clamp(1, batches) + self.waiting()).unwrap_or(u16::MAX)
     }
 
-    /// Records stored and not yet acknowledged.
+    /// Deliveries that are stored and not yet acknowledged.
     fn waiting(&self) -> usize {
         self.unacked.iter().map(|unacked| unacked.count).sum()
     }
 
+    /// Takes all records of a delivery.
     fn take(&mut self, message: Message, arrived: Ts, instant: Instant, session: &mut Session) -> Result<(), Halt> {
-        let mut delivery = broker::delivery(message).map_err(|why| Halt::Session(format!("rabbitmq: {why}")))?;
-        let body = std::mem::take(&mut delivery.body);
+        let delivery = broker::delivery(message).map_err(|why| Halt::Session(format!("rabbitmq: {why}")))?;
         let counters = self.counters();
-        counters.received.add(1);
+        counters.deliveries.add(1);
         counters.last_delivery.set(arrived);
         if delivery.redelivered {
-            counters.redelivered.add(1);
             self.last_redelivered = instant;
         }
         // quick to grow, slow to shrink: a burst of large records must not fill the memory
-        let size = body.len() as f64;
+        let size = delivery.body.len() as f64;
         self.mean_size =
             if size > self.mean_size { (self.mean_size + size) / 2.0 } else { self.mean_size * 0.99 + size * 0.01 };
         let properties = &delivery.properties;
         let message_id = properties.message_id().as_ref().map(|id| id.as_str());
-        let digest = record::digest(&body, &delivery.routing_key, message_id, *properties.timestamp());
-        if delivery.redelivered {
+        let digest = digest::of_delivery(&delivery.body, &delivery.routing_key, message_id, *properties.timestamp());
+        let properties = broker::properties::columns(&delivery, &self.index.properties);
+        self.open(Parcel { delivery: Arc::new(delivery), properties, digest, arrived, instant }, session)?;
+        match self.batch.is_full() || self.together.is_spanning {
+            true => self.flush(session),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes the one record of a delivery, or all that it holds.
+    fn open(&mut self, mut parcel: Parcel, session: &mut Session) -> Result<(), Halt> {
+        let delivery = Arc::clone(&parcel.delivery);
+        let encoding = delivery.properties.content_encoding().as_ref().map(|encoding| encoding.as_str());
+        let content = body::read(&delivery.body, encoding);
+        let parts = match &content {
+            Ok(Content::Text(text, None)) if self.index.split => Pieces::of(text),
+            _ => None,
+        };
+        let Some(parts) = parts else { return self.put(&parcel, content, InDelivery::Whole, session) };
+        if let Ok(Content::Text(Cow::Owned(unpacked), _)) = content {
+            // only its records may still be dead-lettered, each by itself
+            let mut delivery = Delivery::clone(&delivery);
+            delivery.body = unpacked.into_bytes();
+            parcel.delivery = Arc::new(delivery);
+        }
+        drop(delivery);
+        self.take_parts(&parcel, parts, session)
+    }
+
+    /// Takes the records of a delivery that has several, over as many batches as they need.
+    fn take_parts(&mut self, parcel: &Parcel, mut parts: Pieces, session: &mut Session) -> Result<(), Halt> {
+        if !self.batch.has_room_for(parts.left()) {
+            // what came before it need not wait for it
+            self.flush(session)?;
+        }
+        let body = &parcel.delivery.body;
+        let mut looked = parcel.instant;
+        let mut position = 0;
+        while let Some(text) = parts.next(body) {
+            let is_last = parts.left() == 0;
+            let content = match std::str::from_utf8(&body[text.clone()]) {
+                Ok(text) => Content::Text(Cow::Borrowed(text), None),
+                Err(_) => return Err(Halt::Session("a body was text, and its part is not".to_owned())),
+            };
+            self.put(parcel, Ok(content), InDelivery::One { position, text, is_last }, session)?;
+            position += 1;
+            if self.batch.is_full() && !is_last {
+                self.flush(session)?;
+            }
+            if self.together.is_spanning {
+                // it may take long: the stop is heard, and what is stored of it will be found when it comes again
+                self.wait(Duration::ZERO)?;
+                if looked.elapsed() > TICK {
+                    self.quiet(session)?;
+                    looked = Instant::now();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a record into the batch. If it is too large for what is left of it, the batch is stored first.
+    fn put(
+        &mut self,
+        parcel: &Parcel,
+        content: Result<Content, String>,
+        place: InDelivery,
+        session: &mut Session,
+    ) -> Result<(), Halt> {
+        let counters = self.counters();
+        counters.received.add(1);
+        let digest = match place {
+            InDelivery::Whole => parcel.digest,
+            InDelivery::One { position, .. } => digest::of_part(parcel.digest, position),
+        };
+        if parcel.delivery.redelivered {
+            counters.redelivered.add(1);
             self.lock_claims().came(self.claimer(), digest);
         }
         let mut id = self.next_id()?;
-        let today = arrived.day();
-        let fate = if body.len() > MAX_BODY {
-            Fate::Bury(format!("a body of {} bytes; Sphinx's strings end at {MAX_BODY}", body.len()))
-        } else {
-            let oldest = daily::oldest(today, self.index.days).start();
-            let when = properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
-            let arrived = match when.map(|seconds| Ts::from_micros(seconds.saturating_mul(1_000_000))) {
-                Some(sent) if sent >= oldest && sent <= arrived => sent,
-                _ => arrived,
-            };
-            let record = Record::read(&body, &self.shape, arrived, oldest);
-            let day = record.ts.day();
-            if !self.statements.is_begun(day) {
-                self.learn_fields(day)?;
-            }
-            match self.statements.add(day, |slot| self.writer.write(&record, &body, id, digest, slot)) {
-                Ok(tuple) => {
-                    self.seen.note(&record, arrived);
-                    if record.error.is_some() {
-                        self.counters().malformed.add(1);
-                    }
-                    self.counters().newest.set(record.ts);
-                    Fate::Store(day, tuple)
-                }
-                Err(why) => Fate::Bury(why),
-            }
+        let written = match content {
+            Ok(content) => self.write(parcel, &content, id, digest)?,
+            Err(why) => Err(why),
         };
-        delivery.body = body;
-        let (fate, size) = match fate {
-            Fate::Store(day, tuple) if !self.batch.fits(tuple.len()) => {
+        let (fate, size) = match written {
+            Ok((day, tuple)) if !self.batch.fits(tuple.len()) => {
                 // it is written already: it moves to the front of the next batch, and gets a docid of that
                 let text = self.statements.remove_last(day, &tuple);
                 self.flush(session)?;
@@ -415,14 +519,55 @@ impl Worker {
                 });
                 (Fate::Store(day, written.map_err(Halt::Session)?), text.len())
             }
-            Fate::Store(day, tuple) => (Fate::Store(day, tuple.clone()), tuple.len()),
-            fate => (fate, 0),
+            Ok((day, tuple)) => (Fate::Store(day, tuple.clone()), tuple.len()),
+            Err(why) => (Fate::Bury(why), 0),
         };
-        self.batch.push(Entry { delivery, id, digest, fate }, size, instant);
-        match self.batch.is_full() {
-            true => self.flush(session),
-            false => Ok(()),
+        let entry = Entry { delivery: Arc::clone(&parcel.delivery), place, id, digest, fate };
+        self.together.deliveries += usize::from(entry.ends_delivery());
+        self.batch.push(entry, size, parcel.instant);
+        Ok(())
+    }
+
+    /// Writes a record into its day's statement; an error is why it cannot be stored.
+    fn write(
+        &mut self,
+        parcel: &Parcel,
+        content: &Content,
+        id: DocId,
+        digest: i64,
+    ) -> Result<Result<(Day, Range<usize>), String>, Halt> {
+        let Parcel { delivery, arrived, properties, .. } = parcel;
+        let oldest = daily::oldest(arrived.day(), self.index.days).start();
+        let when = delivery.properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
+        let arrived = match when.map(|seconds| Ts::from_micros(seconds.saturating_mul(1_000_000))) {
+            Some(sent) if sent >= oldest && sent <= *arrived => sent,
+            _ => *arrived,
+        };
+        let (mut record, body) = match content {
+            Content::Text(text, problem) => {
+                let mut record = Record::read(text.as_bytes(), &self.shape, arrived, oldest);
+                if let Some(problem) = problem {
+                    record = record.with_problem(problem);
+                }
+                (record, text.as_bytes())
+            }
+            Content::Bytes(bytes, why) => (Record::of_bytes(bytes, &self.shape, arrived, why.clone()), &**bytes),
+        };
+        record.add_columns(properties);
+        let day = record.ts.day();
+        let source = ReadFrom { body, properties };
+        if !self.statements.is_begun(day) {
+            self.learn_fields(day)?;
         }
+        let written = self.statements.add(day, |slot| self.writer.write(&record, source, id, digest, slot));
+        if written.is_ok() {
+            self.seen.note(&record, arrived);
+            if record.error.is_some() {
+                self.counters().malformed.add(1);
+            }
+            self.counters().newest.set(record.ts);
+        }
+        Ok(written.map(|tuple| (day, tuple)))
     }
 
     /// Stores, buries and acknowledges what is in the batch.
@@ -453,13 +598,18 @@ impl Worker {
         self.count(&entries);
         log::debug!("{}: {}", self.index.name, summary(&entries));
         self.statements.clear();
-        let count = entries.len();
-        let is_telling = redelivery::is_telling(entries.iter().map(|entry| entry.digest));
-        if let Some(last) = entries.pop() {
-            let due = Instant::now() + self.config.rabbitmq.ack_delay;
-            self.unacked.push_back(Unacked { due, tag: Tag::from(last.delivery), id: last.id, count, is_telling });
-        }
+        self.together.is_telling |= redelivery::is_telling(entries.iter().map(|entry| entry.digest));
+        let last = entries.pop();
         drop(entries);
+        match last.filter(Entry::ends_delivery) {
+            Some(last) => {
+                let due = Instant::now() + self.config.rabbitmq.ack_delay;
+                let Together { deliveries, is_telling, .. } = std::mem::take(&mut self.together);
+                let tag = Tag::from(last.delivery);
+                self.unacked.push_back(Unacked { due, tag, id: last.id, count: deliveries, is_telling });
+            }
+            None => self.together.is_spanning = true,
+        }
         self.ack(session, Unacked::due_alone)?;
         self.tell_seen();
         Ok(())

@@ -9,8 +9,8 @@
 //! the record came: if it comes once more, it does so with that one's neighbours.
 //!
 //! Records with equal bodies have one digest, and which of them are stored the digest does not tell. Their neighbours do. A
-//! batch is acknowledged as a whole, its docids share a block with those of no other, and a session acknowledges its batches
-//! in their order. So what comes again of a session is all from the beginning of some block on, its floor. Redis hears of an
+//! batch is acknowledged as a whole (together with those after it, where a delivery's records go on there), its docids share a
+//! block with those of no other, and a session acknowledges its batches in their order. So what comes again of a session is all from the beginning of some block on, its floor. Redis hears of an
 //! acknowledgement before the broker does. So what alco has not acknowledged comes again for certain, and what it has comes
 //! again only if the broker has forgotten it, or if alco died before the last of them was sent: that must be shown, by
 //! records unlike any other that come again. What was acknowledged at one time comes again as a whole or not at all.

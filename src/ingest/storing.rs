@@ -195,7 +195,7 @@ impl Worker {
     pub(super) fn bury(&mut self, session: &mut Session, entries: &[Entry]) -> Result<(), Halt> {
         for entry in entries {
             if let Fate::Bury(why) = &entry.fate {
-                session.bury(&self.index.queue, &entry.delivery, why)?;
+                session.bury(&self.index.queue, &entry.delivery, entry.part(), why)?;
                 log::warn!("{}: a record went to queue '{}.dead': {why}", self.index.name, self.index.queue);
             }
         }

@@ -48,7 +48,7 @@ const FOLDER_CIRCLES: &[&[&str]] = &[&["ingest", "values"], &["search", "sphinx"
 
 /// Crates that have no one door yet, and the modules that name each.
 const MANY_DOORS: &[(&str, &[&str])] = &[
-    ("base64", &["http::users", "term::grep::remote"]),
+    ("base64", &["http::users", "record::bytes", "term::grep::remote"]),
     (
         "crossbeam_channel",
         &[
@@ -63,6 +63,8 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "ingest::servers",
         ],
     ),
+    // what goes out is packed, what comes in is unpacked
+    ("flate2", &["http::reply", "ingest::body::unpack"]),
     ("fastrand", &["daemon", "http::socket", "ingest::outage"]),
     (
         "jiff",
@@ -117,13 +119,26 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "term::grep::remote",
         ],
     ),
-    ("serde", &["columns", "http::api", "http::logs", "record", "search::column", "term::check", "term::grep::remote"]),
+    (
+        "serde",
+        &[
+            "columns",
+            "http::api",
+            "http::logs",
+            "ingest::body",
+            "record",
+            "search::column",
+            "term::check",
+            "term::grep::remote",
+        ],
+    ),
     (
         "serde_json",
         &[
             "columns",
             "http::api",
             "http::logs",
+            "ingest::body",
             "ingest::document",
             "record",
             "search::column",
@@ -134,7 +149,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tiny_http", &["http", "http::stream"]),
-    ("xxhash_rust", &["http::assets", "http::reply", "ingest::document", "record"]),
+    ("xxhash_rust", &["http::assets", "http::reply", "ingest::document", "record::digest"]),
 ];
 
 /// Modules that write statements for searchd, and how many.

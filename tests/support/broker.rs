@@ -71,10 +71,22 @@ impl Publisher {
     /// Persistent messages, in order; returns when the broker has confirmed the last.
     #[track_caller]
     pub fn publish(&mut self, exchange: &str, routing_key: &str, bodies: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+        let properties = AmqpProperties::default().with_content_type("application/json".into());
+        self.publish_as(exchange, routing_key, bodies.into_iter().map(|body| (body, properties.clone())));
+    }
+
+    /// Each with properties of its own.
+    #[track_caller]
+    pub fn publish_as(
+        &mut self,
+        exchange: &str,
+        routing_key: &str,
+        messages: impl IntoIterator<Item = (impl AsRef<[u8]>, AmqpProperties)>,
+    ) {
         let mut waiting = 0;
-        for body in bodies {
-            let properties =
-                AmqpProperties::default().with_delivery_mode(2).with_content_type("application/json".into());
+        for (body, properties) in messages {
+            // 2: persistent
+            let properties = properties.with_delivery_mode(2);
             let message = Publish::with_properties(body.as_ref(), routing_key, properties);
             self.channel.basic_publish(exchange, message).unwrap();
             waiting += 1;

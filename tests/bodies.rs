@@ -1,0 +1,210 @@
+//! What stands between a delivery and its records: compressed bodies, bodies that are no text, bodies of several records, and what
+//! RabbitMQ itself knows of each.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use amiquip::{AmqpProperties, AmqpValue, FieldTable};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use serde_json::{Value, json};
+
+use crate::support::{Alco, Publisher, SOON, Stack, body, take_dead, wait_until};
+
+/// The records of an index by their message.
+fn records(alco: &Alco, index: &str) -> BTreeMap<String, Value> {
+    let reply = alco.get(&format!("/grep/{index}/?format=ndjson&start_ts=-1h"));
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    let records = reply.body.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.map(|record| (record["message"].as_str().unwrap().to_owned(), record)).collect()
+}
+
+fn encoded(content_encoding: &str) -> AmqpProperties {
+    match content_encoding {
+        "" => AmqpProperties::default(),
+        name => AmqpProperties::default().with_content_encoding(name.to_owned()),
+    }
+}
+
+#[test]
+fn compressed_bodies_are_read_and_odd_bytes_are_kept() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("bodies"));
+    let gzip = |text: &str| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap()
+    };
+    let zlib = |text: &str| {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap()
+    };
+    let raw = |text: &str| {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap()
+    };
+    let zstd =
+        |text: &str| ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+    let torn = |mut packed: Vec<u8>| {
+        packed.truncate(packed.len() - 9);
+        packed
+    };
+    let odd = b"caf\xe9 \x00 \xff\xfe".to_vec();
+    let torn_gzip = torn(gzip(&body("torn")));
+    let bomb = gzip(&body(&"x".repeat(5 << 20)));
+    let several = format!("[{},{}]", body("packed one"), body("packed two"));
+    let sent = [
+        (gzip(&body("by gzip")), "gzip"),
+        (zlib(&body("by zlib")), "deflate"),
+        (raw(&body("by deflate")), "deflate"),
+        (zstd(&body("by zstd")), "zstd"),
+        (gzip(&body("by gzip, not said")), ""),
+        (zlib(&body("by zlib, utf-8 said")), "utf-8"),
+        (body("plain, utf-8 said").into_bytes(), "utf-8"),
+        (body("plain, gzip said").into_bytes(), "gzip"),
+        (gzip(&several), "gzip"),
+        (odd.clone(), ""),
+        (torn_gzip.clone(), "gzip"),
+        (bomb.clone(), "gzip"),
+    ];
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish_as("logstash", "bodies.key", sent.iter().map(|(body, encoding)| (body, encoded(encoding))));
+    wait_until("all are stored", SOON, || stack.count("bodies").filter(|count| *count >= 12));
+
+    let records = records(&alco, "bodies");
+    assert_eq!(records.len(), 12, "{:?}", records.keys());
+    for message in [
+        "by gzip",
+        "by zlib",
+        "by deflate",
+        "by zstd",
+        "by gzip, not said",
+        "by zlib, utf-8 said",
+        "plain, utf-8 said",
+        "packed one",
+        "packed two",
+    ] {
+        let record = records.get(message).unwrap_or_else(|| panic!("no '{message}' in {:?}", records.keys()));
+        assert_eq!((&record["alco_error"], &record["host"]), (&Value::Null, &json!("h1")), "{record}");
+    }
+    let said = records["plain, gzip said"]["alco_error"].as_str().unwrap();
+    assert!(said.contains("not the gzip that its content_encoding names"), "{said}");
+    let kept = |bytes: &[u8], why: &str| {
+        let found = records.values().find(|record| record["alco_body"] == BASE64_STANDARD.encode(bytes));
+        let found = found.unwrap_or_else(|| panic!("{bytes:?} is not kept: {records:?}"));
+        assert!(found["alco_error"].as_str().unwrap().contains(why), "{found}");
+        found["message"].as_str().unwrap()
+    };
+    assert_eq!(kept(&odd, "not UTF-8 at byte 3"), "caf\u{fffd} \0 \u{fffd}\u{fffd}");
+    kept(&torn_gzip, "not the gzip that its content_encoding names");
+    // the bytes can be searched for
+    let asked = format!("/grep/bodies/?format=ndjson&alco_body={}", BASE64_STANDARD.encode(&odd).replace('+', "%2B"));
+    assert_eq!(alco.get(&asked).body.lines().count(), 1);
+
+    let dead = wait_until("the bomb is put aside", SOON, || {
+        Some(take_dead(&stack.amqp, "bodies")).filter(|dead| !dead.is_empty())
+    });
+    assert_eq!(dead.len(), 1);
+    assert!(dead[0].reason.contains("holds more than 4194304"), "{}", dead[0].reason);
+    assert!(dead[0].body == bomb, "as it came");
+}
+
+#[test]
+fn each_record_of_a_body_is_one_and_split_no_keeps_it_whole() {
+    let stack = Stack::shared();
+    let ini = [stack.index("bodies_parts"), stack.index("bodies_whole")].concat();
+    let alco = Alco::start(stack, &ini);
+    let record = |message: &str| body(&format!("several {message}"));
+    let ndjson = format!("{}\n{}\r\n\n", record("b1"), record("b2"));
+    let sent = [
+        format!("[{}, {},\n{}]", record("a1"), record("a2"), record("a3")),
+        ndjson.clone(),
+        format!("{}{}", record("c1"), record("c2")),
+        // the same text at two places of a body is two records
+        format!("[{},{}]", record("equal"), record("equal")),
+        format!("[{}]", record("alone")),
+        format!("[{},1]", record("mixed")),
+        "[]".to_owned(),
+    ];
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "bodies_parts.key", &sent);
+    publisher.publish("logstash", "bodies_whole.key", [&ndjson]);
+    let all = |stack: &Stack| {
+        let found: Vec<String> = stack.documents("bodies_parts").into_iter().map(|(_, message)| message).collect();
+        (found.len() >= 12).then_some(found)
+    };
+    let mut found = wait_until("all are stored", SOON, || all(stack));
+    found.sort();
+    let mut expected: Vec<String> = ["a1", "a2", "a3", "alone", "b1", "b2", "c1", "c2", "equal", "equal"]
+        .map(|name| format!("several {name}"))
+        .into();
+    expected.extend([sent[5].clone(), "[]".to_owned()]);
+    expected.sort();
+    assert_eq!(found, expected);
+    let whole = wait_until("the other one is stored", SOON, || {
+        Some(stack.documents("bodies_whole")).filter(|documents| !documents.is_empty())
+    });
+    assert_eq!(whole.into_iter().map(|(_, message)| message).collect::<Vec<_>>(), [ndjson]);
+    let metrics = alco.get("/metrics").body;
+    for counted in
+        ["alco_deliveries_total{index=\"bodies_parts\"} 7", "alco_records_received_total{index=\"bodies_parts\"} 12"]
+    {
+        assert!(metrics.lines().any(|line| line == counted), "no '{counted}' in {metrics}");
+    }
+}
+
+#[test]
+fn where_a_record_came_from_can_be_kept_as_columns() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("origins"));
+    let text = |text: &str| AmqpValue::LongString(text.to_owned());
+    let headers = FieldTable::from([
+        ("x-tenant".to_owned(), text("acme \"1\"")),
+        ("n".to_owned(), AmqpValue::LongLongInt(9_007_199_254_740_993)),
+        ("other".to_owned(), text("not asked for")),
+    ]);
+    let full = AmqpProperties::default()
+        .with_headers(headers)
+        .with_message_id("m-1".to_owned())
+        .with_app_id("shop".to_owned())
+        .with_user_id("guest".to_owned())
+        .with_type_("order".to_owned());
+    let own = r#"{"@timestamp":"TIME","message":"own","app_id":5,"routing_key":null}"#;
+    let own = own.replace("TIME", &jiff::Timestamp::now().to_string());
+    let none = AmqpProperties::default;
+    let sent = [
+        (body("full"), full.clone()),
+        (body("bare"), none()),
+        (own, full.clone()),
+        ("no JSON".to_owned(), full.clone()),
+        (format!("[{},{}]", body("part 1"), body("part 2")), full),
+    ];
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish_as("logstash", "origins.a.b", sent);
+    wait_until("all are stored", SOON, || stack.count("origins").filter(|count| *count >= 6));
+    let records = records(&alco, "origins");
+    let all = json!({"routing_key": "origins.a.b", "exchange": "logstash", "message_id": "m-1", "app_id": "shop", "user_id": "guest",
+        "type": "order", "header.x-tenant": "acme \"1\"", "header.n": 9_007_199_254_740_993_i64});
+    for message in ["full", "no JSON", "part 1", "part 2"] {
+        for (key, value) in all.as_object().unwrap() {
+            assert_eq!(records[message][key], *value, "{key} of {message}");
+        }
+        assert_eq!((records[message].get("header.other"), records[message].get("header.missing")), (None, None));
+    }
+    let bare = records["bare"].as_object().unwrap();
+    assert_eq!((&bare["routing_key"], bare.get("app_id"), bare.get("header.n")), (&json!("origins.a.b"), None, None));
+    // what the producer wrote stays
+    assert_eq!((&records["own"]["app_id"], &records["own"]["routing_key"]), (&json!(5), &Value::Null));
+    assert_eq!(records["own"]["message_id"], "m-1");
+    // they are columns: filtered by, and offered
+    let count = |filter: &str| alco.get(&format!("/grep/origins/?format=ndjson&{filter}")).body.lines().count();
+    assert_eq!(count("routing_key=origins.a.b"), 5);
+    assert_eq!(count("header.x-tenant=acme+%221%22"), 5);
+    assert_eq!(count("header.n__gt=5&message_id=m-1"), 5);
+    assert_eq!(count("app_id__exists=0"), 1);
+    let values = wait_until("Redis knows the values", SOON, || {
+        let values: Vec<String> = stack.ask_redis(&["ZRANGE", "ALCO:VALUES:origins:app_id", "0", "-1"]);
+        (values.len() == 2).then_some(values)
+    });
+    assert_eq!(values, ["5", "shop"]);
+}
