@@ -67,7 +67,7 @@ impl<'a> Rows<'a> {
             context,
             several: settings.len() > 1,
             mark: query.bom,
-            group: (query.around() != (0, Some(0))).then_some(0),
+            group: query.is_grouped().then_some(0),
             zone,
             coloured: false,
             bare: false,

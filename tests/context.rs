@@ -98,7 +98,8 @@ fn the_lines_around_matches_are_those_that_grep_prints() {
         };
         let (before, after) = (random.usize(1..5), random.usize(..4));
         let (mut options, around) = match random.u32(..3) {
-            0 => (vec![format!("-C{before}")], format!("&context={before}")),
+            // none at all too: matches that are not neighbours are parted all the same
+            0 => (vec![format!("-C{}", before - 1)], format!("&context={}", before - 1)),
             1 => (vec![format!("-A{before}")], format!("&after={before}")),
             _ => (vec![format!("-B{before}"), format!("-A{after}")], format!("&before={before}&after={after}")),
         };

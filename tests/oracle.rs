@@ -194,6 +194,8 @@ impl<'a> Oracle<'a> {
                     6 => write!(part, "{}?", escaped(&c.to_string())).unwrap(),
                     7 => write!(part, "{}{{1,3}}", escaped(&c.to_string())).unwrap(),
                     8 => part.push_str("[^q]"),
+                    9 if c.is_alphabetic() => part.push_str("[[:alpha:]]"),
+                    10 => part.push_str("[^[:cntrl:]]"),
                     _ => part.push_str(&escaped(&c.to_string())),
                 }
             }

@@ -153,10 +153,18 @@ fn alco_grep_prints_what_grep_prints() {
         "-F -B1 -A 3",
         "--context=1 --ignore-case",
         "-oC1",
+        "-C0",
+        "-iA0",
+        "-B0 -m2",
+        "-vC0",
+        "-oC0",
+        "-C3 -C0",
+        "-C3 -1 -A0",
         "-m0",
         "-vo",
     ];
-    const REGEX: &[&str] = &["-E", "-Ei", "-Ev", "-Ec", "-Eo", "-Eio", "-Ew", "-Ewo", "-EC1", "-E -m2 -o", "-Eq"];
+    const REGEX: &[&str] =
+        &["-E", "-Ei", "-Ev", "-Ec", "-Eo", "-Eio", "-Ew", "-Ewo", "-EC1", "-EC0", "-E -m2 -o", "-Eq"];
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("terminal"));
     let mut random = Rng::with_seed(6);
@@ -208,12 +216,16 @@ fn alco_grep_prints_what_grep_prints() {
             }
             compare(options, &pattern, false);
         }
-        let pattern = if nth == 0 { "foo|food".to_owned() } else { regex(&sent, &mut random) };
+        let pattern = match nth {
+            0 => "foo|food".to_owned(),
+            1 => "[[:alpha:]]+[[:space:]][^[:punct:]]".to_owned(),
+            _ => regex(&sent, &mut random),
+        };
         for options in REGEX {
             compare(options, &pattern, false);
         }
         if nth < 3 {
-            for options in ["-i", "-c", "-v", "-o", "-C2", "-m2 -A1", "-q", "-Ew"] {
+            for options in ["-i", "-c", "-v", "-o", "-C2", "-C0", "-m2 -A1", "-q", "-Ew"] {
                 compare(options, &pattern, true);
             }
         }
@@ -316,7 +328,12 @@ fn a_record_is_printed_with_its_columns_and_found_by_them() {
         );
         check(&run(&["terminal_too", "n=99"]), 1, "", "");
         check(&run(&["nothing"]), 2, "", "alco grep: there is no index 'nothing' in ");
-        check(&run(&["-E", "terminal_too", "("]), 2, "", "alco grep: cannot read the regex");
+        check(
+            &run(&["-E", "terminal_too", "("]),
+            2,
+            "",
+            "cannot read the regex: unclosed group at character 1; -F takes every character as it is",
+        );
     }
     check(&grep(&ini(stack), &["--since=soon", "terminal_too"]), 2, "", "Try 'alco grep --help'");
     let nobody = grep(&ini(stack), &["--url=http://127.0.0.1:1", "terminal_too"]);

@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{Exit, wrong};
 use crate::config::IndexName;
 use crate::search::link::split_list;
+use crate::search::pattern::{INSTEAD_OF_REGEX, Pattern};
 use crate::search::query::{Context, Filter, Format, MAX_CONTEXT, Mode, Order, Query, Within};
 use crate::term::grep::{Form, Options, Output};
 use crate::time::{self, When};
@@ -201,6 +202,9 @@ impl Grep {
             lines => Ok(lines),
         };
         let around = lines(self.context)?.unwrap_or(0);
+        let (before, after) =
+            (lines(self.before_context)?.unwrap_or(around), lines(self.after_context)?.unwrap_or(around));
+        let is_grouped = [self.context, self.before_context, self.after_context].iter().any(Option::is_some);
         // as for grep, a negative number is none
         let limit = self.max_count.and_then(|n| usize::try_from(n).ok());
         let mut query = Query {
@@ -212,9 +216,9 @@ impl Grep {
             word: self.word_regexp,
             invert: self.invert_match,
             within: if self.all { Within::All } else { Within::Message },
-            context: Context::None,
-            before: lines(self.before_context)?.unwrap_or(around),
-            after: lines(self.after_context)?.unwrap_or(around),
+            context: if is_grouped && before + after == 0 { Context::Lines(0) } else { Context::None },
+            before,
+            after,
             filters: read_filters(&filters)?,
             order: if self.reverse { Order::NewestFirst } else { Order::OldestFirst },
             limit: limit.and_then(NonZeroUsize::new),
@@ -232,6 +236,8 @@ impl Grep {
                 query.indexes.push(index);
             }
         }
+        // before anybody is asked, and in the words of the command line
+        Pattern::new(&query).map_err(|why| why.replace(INSTEAD_OF_REGEX, "-F takes every character as it is"))?;
         if let Some(columns) = &self.columns {
             query.columns = Some(split_list(columns).into_iter().filter(|name| !name.is_empty()).collect());
         }
@@ -333,6 +339,10 @@ mod tests {
         check(&["-C3", "web", "x"], "search=x&case=1&before=3&after=3");
         check(&["-3", "web", "x"], "search=x&case=1&before=3&after=3");
         check(&["-C3", "-A", "1", "web", "x"], "search=x&case=1&before=3&after=1");
+        for none in ["-C0", "-A0", "-B0", "-0"] {
+            check(&[none, "web", "x"], "search=x&case=1&context=0");
+        }
+        check(&["-C0", "-A2", "web", "x"], "search=x&case=1&after=2");
         check(&["-m5", "web"], "case=1&limit=5");
         check(&["-m", "-1", "web"], "case=1");
         check(&["web", "--since=-1h", "--until", "now", "--reverse"], "start_ts=-1h&end_ts=now&case=1&order=desc");
@@ -343,6 +353,19 @@ mod tests {
         assert!(options(&["-m0", "web"]).is_ok_and(|options| options.none));
         assert!(options(&["--color", "web"]).is_ok_and(|options| options.colours.is_none()));
         assert!(options(&["--colour=always", "web"]).is_ok_and(|options| options.colours == Some(true)));
+    }
+
+    #[test]
+    fn of_an_option_given_twice_the_last_counts() {
+        check(&["-C3", "-C1", "web", "x"], "search=x&case=1&before=1&after=1");
+        check(&["-C3", "web", "-1", "x"], "search=x&case=1&before=1&after=1");
+        check(&["-2", "--context=4", "web", "x"], "search=x&case=1&before=4&after=4");
+        check(&["--since=-1h", "web", "--since", "-2h"], "start_ts=-2h&case=1");
+        check(&["-m1", "--max-count=2", "-ii", "-i", "web"], "limit=2");
+        check(&["--tz=UTC", "--tz", "Asia/Tokyo", "web"], "case=1&tz=Asia/Tokyo");
+        // what is a value of another option is not an option
+        check(&["-C3", "-e", "-C", "-C1", "web"], "search=-C&case=1&before=1&after=1");
+        check(&["-e", "a", "-e", "b", "web"], "search=a%0Ab&case=1");
     }
 
     #[test]
@@ -371,6 +394,8 @@ mod tests {
             (&["web", "a__gt=x"], "write a number"),
             (&["web", "a__gt="], "a__gt= lacks a value"),
             (&["-C9999", "web", "x"], "9999 lines of context are too many"),
+            (&["-E", "web", "a(b"], "unclosed group at character 2; -F takes every character as it is"),
+            (&["-E", "web", "[[:foo:]]"], "'[:foo:]' is not a class"),
             (&["--color=blue", "web"], "write always, never or auto"),
             (&["web", "--tz=Nowhere"], "Nowhere"),
         ] {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use crate::search::cursor::Place;
 use crate::search::page::collect;
 use crate::search::plan::{Of, Plan};
-use crate::search::query::{MAX_LIMIT, Query};
+use crate::search::query::{Context, MAX_LIMIT, Query};
 use crate::search::walk::{Manner, Read, Step, Until, Walk};
 use crate::search::{Hit, Line, SearchError, Searcher};
 
@@ -23,6 +23,8 @@ pub(super) struct Around<'a> {
     plan: &'a Plan,
     before: usize,
     after: usize,
+    /// there is `--` between matches that are not neighbours, though no lines around them are wanted
+    parted: bool,
     /// the last line that was given
     last: Option<Place>,
     /// no match comes after the next one
@@ -70,12 +72,13 @@ impl<'a> Around<'a> {
             (true, _) => (0, 0),
             (false, (before, after)) => (before as usize, after.unwrap_or(0) as usize),
         };
-        Around { plan, before, after, last, ends: false, stream: None }
+        let parted = query.context == Context::Lines(0) && !plan.pattern.is_empty();
+        Around { plan, before, after, parted, last, ends: false, stream: None }
     }
 
-    /// Whether there are any lines around a match.
+    /// Whether what stands around a match matters.
     pub(super) fn is_wanted(&self) -> bool {
-        self.before > 0 || self.after > 0
+        self.before > 0 || self.after > 0 || self.parted
     }
 
     /// Matches of a page, so that it has no more lines than one without context may have.

@@ -124,10 +124,7 @@ impl Query {
             "context" => {
                 self.context = match text {
                     "y" => Context::All,
-                    _ => match lines(key, text)? {
-                        0 => Context::None,
-                        lines => Context::Lines(lines),
-                    },
+                    _ => Context::Lines(lines(key, text)?),
                 }
             }
             "before" => self.before = lines(key, text)?,
@@ -239,7 +236,7 @@ impl Query {
         );
         match self.context {
             Context::None => {}
-            Context::Lines(lines) => url.number("context", lines),
+            Context::Lines(lines) => url.put("context", &lines.to_string()),
             Context::All => url.put("context", "y"),
         }
         url.number("before", self.before);
@@ -491,7 +488,7 @@ mod tests {
     #[test]
     fn the_default_search_has_an_empty_query_string() {
         check("", "");
-        check("&&start_ts=&search=&mode=literal&case=0&limit=&host=&context=0&in=message&order=asc&format=html", "");
+        check("&&start_ts=&search=&mode=literal&case=0&limit=&host=&context=&in=message&order=asc&format=html", "");
     }
 
     #[test]
@@ -501,6 +498,7 @@ mod tests {
             "search=imeout%3D5+50%25&mode=regex&case=1&word=1&invert=1&in=all",
             "context=3&before=1&after=2",
             "context=y",
+            "context=0",
             "columns=host,a%5C,b",
             "columns=",
             "order=desc&limit=50&wrap=1&tz=Europe/Berlin&format=csv&follow=1&download=1&bom=1&tracebacks=1&cursor=a1.2.-3.4",
@@ -645,7 +643,7 @@ mod tests {
             q.context = match lines.0 {
                 0 => Context::None,
                 1 => Context::All,
-                lines => Context::Lines(lines),
+                lines => Context::Lines(lines - 2),
             };
             (q.before, q.after) = (lines.1, lines.2);
             q.follow = [Follow::No, Follow::Open, Follow::Every(10)][lines.3 as usize];

@@ -31,6 +31,7 @@ pub mod parts;
 mod passing;
 pub mod pattern;
 pub mod plan;
+mod posix;
 pub mod query;
 mod typed;
 pub mod walk;

@@ -13,6 +13,8 @@ pub(super) struct Passing {
     before: usize,
     /// None: all that come after the first match
     after: Option<usize>,
+    /// there is `--` between matches that are not neighbours, though no lines around them are wanted
+    parted: bool,
     kept: VecDeque<Hit>,
     bytes: usize,
     /// lines after the last match that are still to come
@@ -26,7 +28,17 @@ pub(super) struct Passing {
 impl Passing {
     pub(super) fn new(context: Context, around: (u32, Option<u32>)) -> Passing {
         let after = if context == Context::All { None } else { around.1.map(|lines| lines as usize) };
-        Passing { before: around.0 as usize, after, kept: VecDeque::new(), bytes: 0, left: 0, gap: false, begun: false }
+        let parted = context == Context::Lines(0);
+        Passing {
+            before: around.0 as usize,
+            after,
+            parted,
+            kept: VecDeque::new(),
+            bytes: 0,
+            left: 0,
+            gap: false,
+            begun: false,
+        }
     }
 
     pub(super) fn before(&self) -> usize {
@@ -34,7 +46,7 @@ impl Passing {
     }
 
     pub(super) fn is_wanted(&self) -> bool {
-        self.before > 0 || self.after != Some(0)
+        self.before > 0 || self.after != Some(0) || self.parted
     }
 
     /// Something was shown before this began, and so many lines `since` the last match; `gap`: not all that came after it.
@@ -105,6 +117,7 @@ mod tests {
     fn lines_around_a_match_are_those_of_grep() {
         let lines = "a b c dx e f g h ix jx k l";
         check(Context::None, (0, Some(0)), lines, "dx ix jx");
+        check(Context::Lines(0), (0, Some(0)), lines, "dx -- ix jx");
         check(Context::None, (1, Some(0)), lines, "c dx -- h ix jx");
         check(Context::None, (0, Some(1)), lines, "dx e -- ix jx k");
         check(Context::Lines(2), (2, Some(2)), lines, "b c dx e f g h ix jx k l");

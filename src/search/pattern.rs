@@ -6,14 +6,18 @@
 use std::ops::Range;
 
 use regex::RegexBuilder;
-use regex_syntax::ParserBuilder;
+use regex_syntax::ast;
+use regex_syntax::hir::translate::TranslatorBuilder;
 use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 
 use crate::search::narrow;
 use crate::search::parts::{Bounds, Parts};
+use crate::search::posix;
 use crate::search::query::{Mode, Query, Within};
 use crate::sphinx::text::{Ask, Decided, deciding};
 
+/// What to do where a regex cannot be read, in the words of an address.
+pub const INSTEAD_OF_REGEX: &str = "mode=literal takes every character as it is";
 /// A regex of the user's, compiled: what `\w{50}` or ten thousand alternatives need, and still quick to compile.
 const REGEX_SIZE: usize = 4 << 20;
 /// A literal has as many states as characters, however long.
@@ -180,16 +184,13 @@ struct Kind {
 }
 
 fn parse(pattern: &str, query: &Query) -> Result<Hir, String> {
-    ParserBuilder::new().case_insensitive(!query.case).build().parse(pattern).map_err(|error| {
-        let why = match &error {
-            regex_syntax::Error::Parse(error) => {
-                format!("{} at character {}", error.kind(), error.span().start.column)
-            }
-            regex_syntax::Error::Translate(error) => error.kind().to_string(),
-            _ => "it is no regex".to_owned(),
-        };
-        format!("cannot read the regex: {why}; mode=literal takes every character as it is")
-    })
+    let unreadable = |why: String| format!("cannot read the regex: {why}; {INSTEAD_OF_REGEX}");
+    let ast = ast::parse::Parser::new().parse(pattern);
+    let ast =
+        ast.map_err(|error| unreadable(format!("{} at character {}", error.kind(), error.span().start.column)))?;
+    let ast = posix::as_grep(pattern, ast, !query.case).map_err(unreadable)?;
+    let hir = TranslatorBuilder::new().case_insensitive(!query.case).build().translate(pattern, &ast);
+    hir.map_err(|error| unreadable(error.kind().to_string()))
 }
 
 /// The regex is made from the parsed form's own text, which has nothing in it that could reach beyond its part (`(?x)`
@@ -200,8 +201,7 @@ fn term(hir: Hir, bounds: Bounds, size: usize, kind: Kind) -> Result<(Term, Ask)
             regex::Error::CompiledTooBig(_) => {
                 "the regex is too large; write it with fewer or smaller repetitions".to_owned()
             }
-            _ => "cannot read the regex: its parts cannot be joined; mode=literal takes every character as it is"
-                .to_owned(),
+            _ => format!("cannot read the regex: its parts cannot be joined; {INSTEAD_OF_REGEX}"),
         })
     };
     let text = grouped(&hir).to_string();
@@ -318,6 +318,9 @@ mod tests {
         check("  ", "", "a  b¦a b", "a  b");
         check("a.c", "", "a.c¦abc", "a.c");
         check("straße", "", "STRAßE¦STRASSE", "STRAßE");
+        check("bilgi", "", "BILGI¦BILGİ¦bılgı¦BİLGI", "BILGI¦bılgı");
+        check("ı", "mode=words", "I¦ı¦i¦İ", "I¦ı¦i");
+        check("ı", "case=1", "I¦ı¦i", "ı");
         check("a\nb", "", "a¦b¦c", "a¦b");
         check("日", "", "日本¦本", "日本");
     }
@@ -328,6 +331,13 @@ mod tests {
         check("^(?:a{2})?$", "mode=regex", "¦a¦aa¦aaaa", "¦aa");
         check("^(?:a{2})*$", "mode=regex", "¦a¦aa¦aaaa", "¦aa¦aaaa");
         check("^a{2}{2}$", "mode=regex", "aa¦aaaa", "aaaa");
+    }
+
+    #[test]
+    fn classes_in_brackets_are_of_unicode() {
+        check("^[[:alpha:]]+$", "mode=regex", "Köln¦日本¦a1¦١", "Köln¦日本¦١");
+        check("^[^[:space:]]+$", "mode=regex", "a\u{3000}b¦a\u{a0}b¦a b", "a\u{a0}b");
+        check("[[:upper:]]", "mode=regex&case=1", "é¦É¦1", "É");
     }
 
     #[test]
@@ -413,6 +423,11 @@ mod tests {
                 "a(b",
                 "cannot read the regex: unclosed group at character 2; mode=literal takes every character as it is",
             ),
+            (
+                "[[:foo:]]",
+                "cannot read the regex: '[:foo:]' is not a class; there are alnum, alpha, blank, cntrl, digit, graph, lower, \
+                 print, punct, space, upper and xdigit; mode=literal takes every character as it is",
+            ),
             (r"(\w{100}){1000}", "the regex is too large; write it with fewer or smaller repetitions"),
         ] {
             assert_eq!(Pattern::new(&searching(search, "mode=regex")).expect_err(search), expect);
@@ -445,7 +460,7 @@ mod tests {
     fn regexes() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
             "[a-c]{1,4}",
-            "[a-c1 .é日K]{1,6}".prop_map(|text| regex::escape(&text)),
+            "[a-c1 .é日Kiı]{1,6}".prop_map(|text| regex::escape(&text)),
             proptest::sample::select(vec![
                 ".",
                 "[ab]",
@@ -456,6 +471,8 @@ mod tests {
                 r"\b",
                 r"\B",
                 "[^a]",
+                "[[:alpha:]]",
+                "[h-j]",
                 r"\b{start}",
                 "(?-u:\\b)"
             ])
@@ -474,7 +491,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
         #[test]
-        fn what_a_regex_matches_the_index_gives(regex in regexes(), text in "[a-cA-C1 .éÉ日k\u{212a}\n]{0,20}", word: bool) {
+        fn what_a_regex_matches_the_index_gives(regex in regexes(), text in "[a-cA-C1 .éÉ日k\u{212a}iIıİ\n]{0,20}", word: bool) {
             if let Ok(pattern) = Pattern::new(&Query { mode: Mode::Regex, word, ..searching(&regex, "") })
                 && pattern.matches(&text, Vec::<String>::new)
             {
@@ -483,7 +500,7 @@ mod tests {
         }
 
         #[test]
-        fn what_words_match_the_index_gives(search in "(-?\"?[a-cA-C1.é]{1,4}\\*?\"?[ |]{1,2}){1,4}", text in text(), few in "[a-c1 .é\n]{0,20}", mode in 0..2_usize, word: bool) {
+        fn what_words_match_the_index_gives(search in "(-?\"?[a-cA-C1.éiı]{1,4}\\*?\"?[ |]{1,2}){1,4}", text in text(), few in "[a-c1 .éiIı\n]{0,20}", mode in 0..2_usize, word: bool) {
             let mode = [Mode::Words, Mode::Literal][mode];
             let pattern = Pattern::new(&Query { mode, word, ..searching(&search, "") }).expect("a pattern");
             for text in [text, few] {

@@ -123,6 +123,12 @@ impl Query {
         on
     }
 
+    /// Whether matches that are not neighbours have `--` between them: where lines around them are asked for, be it none of them
+    /// (`grep -C0`).
+    pub fn is_grouped(&self) -> bool {
+        self.around() != (0, Some(0)) || self.context == Context::Lines(0)
+    }
+
     /// Lines to show before and after each match; `None` after: to the end.
     pub fn around(&self) -> (u32, Option<u32>) {
         match self.context {

@@ -51,11 +51,11 @@ pub fn send(config: &Config, options: &Options, clock: fn() -> Ts) -> Result<(),
              run first, or give another --routing-key",
             config.rabbitmq.exchange
         )),
-        Ok(Lines { refused: Some(why), .. }) => {
+        Ok(Input { refused: Some(why), .. }) => {
             publisher.close()?;
             Err(format!("{why}; {confirmed} lines before it were confirmed, and none after it was sent"))
         }
-        Ok(Lines { long, refused: None }) => {
+        Ok(Input { long, refused: None }) => {
             publisher.close()?;
             match long {
                 0 => Ok(()),
@@ -67,7 +67,7 @@ pub fn send(config: &Config, options: &Options, clock: fn() -> Ts) -> Result<(),
 }
 
 /// Of stdin.
-struct Lines {
+struct Input {
     /// lines that were left out
     long: u64,
     /// the line at which it ended, since that is not a record
@@ -76,7 +76,7 @@ struct Lines {
 
 /// Sends all of stdin, or what stands before a line that is not a record: what follows it would not be any either where JSON
 /// is printed over several lines, and is sent when the line is mended.
-fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &ProgressBar) -> Result<Lines, String> {
+fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &ProgressBar) -> Result<Input, String> {
     let mut input = io::stdin().lock();
     let mut tee = options.tee.then(io::stdout);
     let (mut line, mut number, mut long) = (Vec::new(), 0_u64, 0);
@@ -88,7 +88,7 @@ fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &
         let read = input.by_ref().take(room).read_until(b'\n', &mut line);
         let read = read.map_err(|error| format!("cannot read stdin: {error}"))?;
         if read == 0 {
-            return Ok(Lines { long, refused: None });
+            return Ok(Input { long, refused: None });
         }
         number += 1;
         // whoever reads there may have seen enough; the records still go out
@@ -111,7 +111,7 @@ fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &
             true => {
                 if let Err(why) = is_object(line) {
                     let refused = format!("line {number}: {why}; --json takes an object a line, as jq -c prints them");
-                    return Ok(Lines { long, refused: Some(refused) });
+                    return Ok(Input { long, refused: Some(refused) });
                 }
                 publisher.publish(&options.routing_key, line)?;
             }

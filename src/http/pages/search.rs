@@ -121,7 +121,8 @@ fn context(context: Context) -> Markup {
         label.opt {
             "context "
             select name="context" title="lines of the same stream around each match" {
-                @for choice in offered { option value=(choice) selected[lines == Some(choice)] { (choice) } }
+                // none at all, where a 0 would part matches that are not neighbours
+                @for choice in offered { option value=(if choice == 0 { String::new() } else { choice.to_string() }) selected[lines == Some(choice)] { (choice) } }
                 option value="y" selected[lines.is_none()] { "all after" }
             }
         }
