@@ -31,7 +31,7 @@ fresh:
 
 # every test in its full form, where make check runs a short one
 soak: fresh
-	ALCO_SOAK=1 cargo test --test stack
+	ALCO_SOAK=1 cargo test --test stack -- --include-ignored
 
 # Where things go: make install PREFIX=/usr SYSCONFDIR=/etc DESTDIR=/tmp/stage, say. What install writes, uninstall removes, if it is
 # given the same; an alco.ini that was changed stays.

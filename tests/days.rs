@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use mysql::prelude::Queryable;
 
 use crate::support::{Alco, Publisher, SOON, Stack, wait_until};
 
@@ -35,13 +36,8 @@ fn records_are_in_the_index_of_their_day() {
     for (name, _, day, why) in table {
         let of = |day: Date| {
             let day_index = format!("days_{}", day.strftime("%Y%m%d"));
-            stack.select(&format!("SELECT js, logline FROM {day_index} LIMIT 100")).unwrap();
-            let mut conn = stack.sphinxql();
-            let rows: Vec<(String, String)> = mysql::prelude::Queryable::query(
-                &mut conn,
-                format!("SELECT logline, js FROM {day_index} ORDER BY id ASC LIMIT 100"),
-            )
-            .unwrap();
+            let statement = format!("SELECT logline, js FROM {day_index} ORDER BY id ASC LIMIT 100");
+            let rows: Vec<(String, String)> = stack.sphinxql().query(statement).unwrap();
             rows.into_iter().find(|(message, _)| message == name)
         };
         // midnight may have passed since: what is stored by its arrival is then in the next day's

@@ -29,10 +29,26 @@ fn below<'a>(page: &'a str, heading: &str) -> &'a str {
     rest.split("\n.S").next().unwrap()
 }
 
+/// The text of `alco COMMAND --help`, or of `alco --help`.
+fn help(command: &[&str]) -> String {
+    let output = Command::new(ALCO).args(command).arg("--help").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The commands that `alco --help` lists.
+#[track_caller]
+fn commands() -> Vec<String> {
+    let help = help(&[]);
+    let listed = help.split("\nCommands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let lines = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let commands: Vec<String> = lines.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
+    assert!(commands.iter().any(|command| command == "run"), "{help}");
+    commands
+}
+
 /// `-k`, `--routing-key`: those that --help lists.
 fn options_of_help(command: &[&str]) -> BTreeSet<String> {
-    let output = Command::new(ALCO).args(command).arg("--help").output().unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
+    let help = help(command);
     let options = help.split("\nOptions:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let words = options.lines().filter(|line| line.starts_with("  -")).flat_map(|line| line.split_whitespace().take(2));
     let options = words.map(|word| word.trim_end_matches(',')).filter(|word| word.starts_with('-'));
@@ -50,9 +66,8 @@ fn exit_statuses_of_help_are_in_alco_1() {
     let page = fs::read_to_string(Path::new(ROOT).join("man/alco.1")).unwrap();
     let section = below(&page, ".Sh EXIT STATUS");
     assert!(section.starts_with("2 means"), "of every command");
-    for command in ["run", "grep", "send", "check", "sphinx-conf", "completion"] {
-        let output = Command::new(ALCO).args([command, "--help"]).output().unwrap();
-        let help = String::from_utf8(output.stdout).unwrap();
+    for command in commands() {
+        let help = help(&[&command]);
         assert!(help.contains("\nExamples:\n  ") && help.contains(&format!("alco {command}")), "{help}");
         let (_, told) = section.split_once(&format!(".It Cm {command}\n")).unwrap();
         let told = told.split("\n.").next().unwrap();
@@ -63,8 +78,7 @@ fn exit_statuses_of_help_are_in_alco_1() {
             assert!(words.contains(&status), "alco {command} exits with {status}, in alco.1: {told}");
         }
     }
-    let output = Command::new(ALCO).arg("--help").output().unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
+    let help = help(&[]);
     for place in ["$ALCO_INI", "/usr/local/etc/alco.ini", "/etc/alco.ini", "\nExamples:\n"] {
         assert!(help.contains(place), "no {place} in {help}");
     }
@@ -90,13 +104,7 @@ fn options_of_page(section: &str) -> BTreeSet<String> {
 #[test]
 fn every_command_and_option_is_in_alco_1_and_nothing_else() {
     let page = fs::read_to_string(Path::new(ROOT).join("man/alco.1")).unwrap();
-    let output = Command::new(ALCO).arg("--help").output().unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
-    let listed = help.split("\nCommands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let commands = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let commands: Vec<&str> = commands.map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert!(commands.contains(&"run"), "{help}");
-
+    let commands = commands();
     let common = options_of_page(below(&page, ".Sh DESCRIPTION"));
     assert_eq!(common, options_of_help(&[]), "options of every command");
     let help_alone = BTreeSet::from(["-h".to_owned(), "--help".to_owned()]);
@@ -107,8 +115,9 @@ fn every_command_and_option_is_in_alco_1_and_nothing_else() {
         assert!(page.contains(&format!("\n.Cm {command}\n")), "{command} is in the synopsis");
         assert!(page.contains(&format!("\n.It Cm {command}\n")), "{command} has an exit status");
     }
-    let described: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".Ss alco ")).collect();
-    assert_eq!(BTreeSet::from_iter(described), BTreeSet::from_iter(commands), "left: described, right: there");
+    let described: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix(".Ss alco ")).collect();
+    let there: BTreeSet<&str> = commands.iter().map(String::as_str).collect();
+    assert_eq!(described, there, "left: described, right: there");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{ALCO as BINARY, Stack, directory, executable, soak, wait_until};
+use crate::support::{ALCO as BINARY, Stack, directory, executable, not_checked, soak, wait_until};
 
 /// What both scripts allow alco to take, and then some.
 const MAX_WAIT: Duration = Duration::from_secs(10 + 30);
@@ -40,7 +40,10 @@ fn scripts() -> &'static [Script] {
         ];
         let found = |(name, interpreter, file): (&'static str, &str, &str)| match interpreter_of(interpreter) {
             Some(interpreter) => Some(Script { name, interpreter, path: sphinx.join(file) }),
-            None if name == "python2" => None,
+            None if name == "python2" => {
+                not_checked("sphinx_conf.py under Python 2.7", "it is not installed; tests/check runs vermin");
+                None
+            }
             None => panic!("{interpreter} is not installed: tests/packages check installs it"),
         };
         all.into_iter().filter_map(found).collect()

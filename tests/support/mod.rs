@@ -15,7 +15,8 @@ pub mod page;
 mod stack;
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,16 @@ pub const LONG: Duration = Duration::from_secs(180);
 /// Whether this is `make soak`: what takes over a minute is done in full.
 pub fn soak() -> bool {
     std::env::var_os("ALCO_SOAK").is_some()
+}
+
+/// Notes that this machine cannot check something: on stderr, past libtest's capture, and in a file that tests/check counts at
+/// the end of all tests.
+pub fn not_checked(what: &str, why: &str) {
+    let line = format!("not checked: {what}: {why}\n");
+    let _ = io::stderr().write_all(line.as_bytes());
+    let mut file =
+        File::options().append(true).create(true).open(Path::new(ROOT).join("target/tests.unchecked")).unwrap();
+    file.write_all(line.as_bytes()).unwrap();
 }
 
 /// An empty directory for what this process starts. Those of processes that are no more are removed: what they logged was of
