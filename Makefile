@@ -1,4 +1,4 @@
-# For GNU make and BSD make. Everything that is built or run lies below target/.
+# For GNU make and BSD make. All that is built or run is below target/.
 
 .PHONY: build demo check bench chaos fresh soak install uninstall package
 
@@ -14,27 +14,27 @@ check:
 	@tests/packages check
 	@tests/check
 
-# how fast, how much memory, how much CPU
+# the speed, memory and CPU time of collecting and searching
 bench:
 	@tests/packages demo
 	cargo bench --bench bench
 
-# nothing lost, nothing twice, while servers die for some minutes; make check runs a short form of it
+# no record is lost or stored twice while servers are killed for ten minutes; make check runs a short form
 chaos:
 	@tests/packages check
 	CHAOS_SECONDS=$${CHAOS_SECONDS:-420} CHAOS_FAULTS=$${CHAOS_FAULTS:-40} cargo test --test chaos
 
-# whether a new Debian has all that the tests call, once tests/packages has been there; some minutes, as root
+# checks that tests/packages installs every program that the tests call on a new Debian; six minutes, as root
 fresh:
 	@tests/packages check
 	@tests/fresh
 
-# every test in its full form, where make check runs a short one
+# every test in its full form, where make check runs a short one or none
 soak: fresh
 	ALCO_SOAK=1 cargo test --test stack -- --include-ignored
 
-# Where things go: make install PREFIX=/usr SYSCONFDIR=/etc DESTDIR=/tmp/stage, say. What install writes, uninstall removes, if it is
-# given the same; an alco.ini that was changed stays.
+# The places of the files, for example: make install PREFIX=/usr SYSCONFDIR=/etc DESTDIR=/tmp/stage. make uninstall with the same
+# settings removes the files again; an alco.ini that was changed stays.
 PREFIX = /usr/local
 DESTDIR =
 SYSCONFDIR = $(PREFIX)/etc
@@ -46,7 +46,7 @@ ZSHDIR = $(PREFIX)/share/zsh/site-functions
 ALCO = target/release/alco
 SYSTEM != uname -s
 
-# mode:file:place; completion/SHELL is no file, but what alco prints
+# mode:file:place; completion/SHELL is not a file, but the output of alco completion
 FILES = \
 	755:$(ALCO):$(PREFIX)/bin/alco \
 	755:sphinx/sphinx.conf:$(DATADIR)/sphinx.conf \
@@ -71,13 +71,13 @@ FILES_FreeBSD = \
 	644:rc.d/sphinxsearch:$(DATADIR)/sphinxsearch \
 	644:rc.d/newsyslog.conf:$(SYSCONFDIR)/newsyslog.conf.d/alco.conf
 
-# The files name the usual places; here they get those of this installation.
+# The files name the usual places; sed replaces them by those of this installation.
 PLACES = -e 's,/usr/local/bin/,$(PREFIX)/bin/,g' -e 's,/usr/local/etc/,$(SYSCONFDIR)/,g' \
 	-e 's,/usr/local/share/alco/,$(DATADIR)/,g' -e 's,/usr/local/share/doc/alco,$(DOCDIR),g'
 INI = $(DESTDIR)$(SYSCONFDIR)/alco.ini
 
 install:
-	@test -x $(ALCO) || { echo "install: there is no $(ALCO) yet: make build, as a user who has cargo" >&2; exit 1; }
+	@test -x $(ALCO) || { echo "install: cannot find $(ALCO): run make build, as a user who has cargo" >&2; exit 1; }
 	@set -e; for each in $(FILES) $(FILES_$(SYSTEM)); do \
 		mode=$${each%%:*} file=$${each#*:}; place=$(DESTDIR)$${file#*:} file=$${file%%:*}; \
 		echo "$$place"; \
@@ -96,6 +96,6 @@ uninstall:
 	@rmdir "$(DESTDIR)$(DATADIR)" "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
 	@test ! -e "$(INI)" || echo "uninstall: $(INI) was changed, and stays"
 
-# a .deb of what was built, in target/
+# a .deb of the built alco, in target/
 package:
 	@systemd/debian/build $(ALCO)

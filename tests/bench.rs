@@ -1,11 +1,11 @@
-//! make bench: what does collecting cost? 300,000 records wait in a queue; how fast do they get through alco into searchd,
-//! against a bare loader that sends the very rows that alco stored, in batches as large, over as many connections; how much
-//! CPU and memory does alco take for it? And how long is a record on its way to somebody who follows?
+//! make bench: the costs of collecting and of searching.
 //!
-//! And what does searching cost: `search`.
+//! Collecting: 300,000 records wait in a queue. alco's rate into searchd is compared with that of a bare loader, which sends the
+//! rows that alco stored, in batches as large, over as many connections. alco's CPU time and memory are measured meanwhile, and
+//! after that the time that a record takes to a follower. Searching: see `search`.
 //!
-//! Prints each figure beside what it has to reach, and fails if one does not. ALCO_BENCH=collect or search runs one of the two;
-//! ALCO_BENCH_RECORDS names a file of JSON lines for collecting to use instead of what ../shared/bench/gen.py writes.
+//! The benchmark prints each figure next to its bound, and fails if one misses it. ALCO_BENCH=collect or search runs one of the
+//! two; ALCO_BENCH_RECORDS names a file of JSON lines for collecting to use instead of what ../shared/bench/gen.py writes.
 
 // The loader's rows are read back from searchd, except the full-text field, which searchd does not give
 // back; alco's own function makes it
@@ -38,14 +38,14 @@ const BATCH_RECORDS: usize = 1000;
 const CONNECTIONS: usize = 2;
 const INDEX: &str =
     "[index bench]\nqueue = bench\nrouting_keys = bench.#\nthreads = 2\nfiltered = levelname, host, application\n";
-/// For all records to get through; far more than it should take.
+/// The limit for storing all records; far more than it should take.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// What has to be reached: share of the loader's rate, µs of CPU a record, MB at the peak.
+/// The bounds: a share of the loader's rate, µs of CPU for a record, MB at the peak.
 const MIN_SHARE_OF_LOADER: f64 = 0.5;
 const MAX_CPU_MICROS: f64 = 20.0;
 const MAX_PEAK_MB: f64 = 48.0;
-/// From publish to the wire of whoever follows.
+/// From a record's publishing to its line at a follower.
 const MAX_FOLLOWED: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -128,7 +128,7 @@ fn collect() -> bool {
     good
 }
 
-/// How long records are on their way that come seldom, and some of a busy stream.
+/// The times that records take to a follower: those that come seldom, and some of a busy stream.
 #[allow(clippy::unwrap_used)] // as in the tests
 fn followed(stack: &Stack) -> Vec<Duration> {
     let alco = Alco::start(stack, INDEX);
@@ -136,7 +136,7 @@ fn followed(stack: &Stack) -> Vec<Duration> {
     stream.set_read_timeout(Some(SOON)).unwrap();
     stream.write_all(b"GET /grep/bench/?format=text&follow=1&limit=1&columns= HTTP/1.0\r\n\r\n").unwrap();
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
-    // behind the head: whoever begins to follow has it
+    // the head of the answer is sent as soon as the client follows
     lines.by_ref().find(|line| line.is_empty());
     let mut publisher = Publisher::open(&stack.amqp);
     let mut took = Vec::new();
@@ -173,7 +173,7 @@ fn bodies() -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Writes so many records over that span, which begins so long ago.
+/// Writes that number of records, spread over `span`, which begins `ago` before now.
 fn generate(name: &str, records: usize, span: Duration, ago: Duration) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let generator = root.join("../shared/bench/gen.py");
@@ -273,7 +273,7 @@ fn memory_mb(pid: u32, key: &str) -> Option<f64> {
 /// User and system time of a process.
 fn cpu_seconds(pid: u32) -> Option<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // behind the name, which may hold anything: state is field 3, utime 14, stime 15
+    // after the name, which may hold any character: state is field 3, utime 14, stime 15
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
     let a_second = Command::new("getconf").arg("CLK_TCK").output().ok()?;

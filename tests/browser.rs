@@ -1,4 +1,4 @@
-//! The pages in Chromium, by WebDriver: what a reader does on them, and what they look like (target/screenshots/).
+//! The pages in Chromium, by WebDriver: a reader uses them, and screenshots are kept (target/screenshots/).
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use crate::support::browser::{Browser, shop};
 use crate::support::page::Line;
 use crate::support::{Alco, Stack};
 
-/// Of the lines: their moments first, which unlike the times of day that are seen go on at midnight.
+/// The places of the lines, which begin with their moments: unlike the times of day on the page, these go on at midnight.
 fn places(browser: &Browser) -> Vec<String> {
     let places = "return [...document.querySelectorAll('.log .t')].map(line => line.pathname.split('/at/')[1])";
     let found = browser.script(places);
@@ -30,7 +30,7 @@ fn a_reader_finds_a_record_with_the_mouse() {
     let lines = browser.all(".log .r").len();
     assert_eq!(marks.len(), lines);
 
-    // a value chosen beside the log
+    // the reader chooses a value next to the log
     browser.open(&at("/grep/web/?start_ts=-7h&limit=50"));
     browser.click_to_go("a[title='only WARNING']");
     assert!(browser.address().contains("levelname=WARNING"), "{}", browser.address());
@@ -150,7 +150,7 @@ fn a_keyboard_is_enough() {
         assert!(keys.contains(key.as_str().unwrap()), "{key} is not in {keys:?}");
     }
 
-    // past the frame to the first line, whose record opens; what has the focus is seen to have it
+    // past the frame to the first line, whose record opens; the focus is visible
     browser.open(&format!("{}/grep/web/?start_ts=-7h&levelname=ERROR&exc_info__exists=1&limit=20", alco.url));
     browser.press(None, TAB);
     assert_eq!(focused("hash"), "#log");
@@ -159,7 +159,7 @@ fn a_keyboard_is_enough() {
     assert_eq!(focused("className"), "t");
     let outline = browser.script("return getComputedStyle(document.activeElement).outlineStyle");
     assert_eq!(outline, "solid");
-    // the traceback stands in the tab order behind its line, and unfolds
+    // the traceback follows its line in the tab order, and unfolds
     while focused("tagName") != "SUMMARY" {
         browser.press(None, TAB);
     }

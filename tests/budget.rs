@@ -1,5 +1,5 @@
-//! A search that takes longer than its budget says how far it got and goes on from there: whoever follows its links sees each
-//! match once, and an end. One that nobody waits for any more ends too.
+//! A search over its budget shows how far it came, and a link to go on from there: a client that follows these links gets each
+//! match once, and comes to an end. A search also ends when its client has left.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -14,7 +14,7 @@ use crate::support::{Alco, Publisher, SOON, Stack, encoded, wait_until};
 
 const RECORDS: usize = 600;
 const MATCHES: usize = 11;
-/// Before it there is no match: more than a budget's worth to look at.
+/// No record before this one matches. Checking that many takes more than a budget.
 const MIN_FIRST_MATCH: usize = 300;
 /// Each is long, and has a letter that is not ASCII: where words end takes the regex some time to find out.
 const MESSAGE_BYTES: usize = 16_000;
@@ -178,7 +178,7 @@ fn the_whole_log_begins_with_a_match_that_takes_long_to_find() {
     let matching = &records(Stack::shared()).matching;
     let from_first: Vec<usize> = (matching[0]..RECORDS).collect();
     check(&format!("search={}&context=y", encoded(PATTERN)), &from_first, 80);
-    // whoever comes back to before the first match is on the first page, and goes on from there
+    // a reader who comes back to a place before the first match is on the first page, and goes on from there
     let stack = Stack::shared();
     let start = records(stack).start;
     let url = format!("/grep/budget/?start_ts={start}&columns=seq&mode=regex&context=y&search={}", encoded(PATTERN));
@@ -214,6 +214,6 @@ fn a_search_that_its_client_has_left_ends() {
         wait_until("it has begun", SOON * 2, || (searched(&alco).1 > before.1).then_some(()));
         drop(client);
         let after = wait_until("it ends", SOON, || Some(searched(&alco)).filter(|after| after.0 > before.0));
-        assert!(after.1 - before.1 < RECORDS as u64, "{path}: all were checked for nobody");
+        assert!(after.1 - before.1 < RECORDS as u64, "{path}: all records were checked though the client had left");
     }
 }

@@ -1,11 +1,11 @@
-//! Nothing lost, nothing twice, whatever dies when. `make chaos` runs ten minutes of it, `make check` one.
+//! No crash loses a record or stores one twice. `make chaos` runs ten minutes of it, `make check` one.
 //!
 //! Producers publish numbered persistent records with confirms to a durable queue; meanwhile alco, searchd, Redis and RabbitMQ
 //! are killed, stopped and restarted by a seeded schedule. At the end every number that the broker confirmed must be stored
 //! exactly once. A number whose confirm was lost with a connection may be there or not, but not twice.
 //!
-//! Environment: CHAOS_SEED, CHAOS_SECONDS and CHAOS_FAULTS (it goes on for so long, and until there were so many), CHAOS_RATE
-//! (records a second), CHAOS_DIR (where the servers live).
+//! Environment: CHAOS_SEED; CHAOS_SECONDS and CHAOS_FAULTS (the minimum of both; it ends when both are reached); CHAOS_RATE
+//! (records a second); CHAOS_DIR (the directory of the servers).
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -25,7 +25,7 @@ const INDEX: &str = "chaos";
 const PUBLISHERS: u64 = 2;
 /// Confirms that may be outstanding for a publisher.
 const MAX_UNCONFIRMED_RECORDS: usize = 200;
-/// alco's promise: what it may hold in memory with records of this size.
+/// alco's promise for its memory with records of this size.
 const MAX_MEMORY_KIB: u64 = 48 * 1024;
 
 fn main() -> ExitCode {
@@ -58,7 +58,7 @@ struct ChaosRun {
     peak_kib: u64,
     faults: Vec<&'static str>,
     begun: Instant,
-    /// faults at which alco did not do what it promises
+    /// faults at which alco broke a promise
     complaints: Vec<String>,
 }
 
@@ -81,7 +81,7 @@ impl ChaosRun {
         if run.dir.exists() {
             run.stack(&["stop"], &[]);
         }
-        // what a former run left behind would be found again
+        // records of an earlier run would be found again
         let _ = fs::remove_dir_all(&run.dir);
         fs::create_dir_all(&run.dir).expect("target can be written");
         let extra = run.dir.join("extra.ini");
@@ -98,7 +98,7 @@ impl ChaosRun {
         run
     }
 
-    /// Runs tests/stack, and takes what it prints about the servers.
+    /// Runs tests/stack, and keeps the addresses that it prints.
     fn stack(&mut self, before: &[&str], after: &[&str]) {
         let mut command = Command::new(self.root.join("tests/stack"));
         command.args(before).arg(&self.dir).args(after);
@@ -308,7 +308,7 @@ impl ChaosRun {
             stall.lock().expect("the watcher did not panic").as_secs_f64(),
             self.peak_kib / 1024
         );
-        // what stands around a loss tells when it was published, and its neighbours' docids when they were stored
+        // the neighbours of a lost number show when it was published, and their docids when they were stored
         for number in lost.iter().take(3) {
             let near = (**number..).chain((0..**number).rev()).find_map(|n| stored.get(&n).map(|s| (n, s)));
             if let Some((n, found)) = near {
@@ -345,7 +345,7 @@ impl ChaosRun {
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
     }
 
-    /// Waits until everything confirmed is there, or nothing has come for long; then how often each number is stored.
+    /// Waits until all confirmed numbers are stored, or none has come for 60 s; returns how often each number is stored.
     fn settled(&self, confirmed: usize) -> Result<HashMap<u64, StoredNumber>, String> {
         let address = &self.env["ALCO_SPHINX"];
         let (mut best, mut since) = (0, Instant::now());
@@ -354,7 +354,7 @@ impl ChaosRun {
             if count > best {
                 (best, since) = (count, Instant::now());
             }
-            // a few seconds more than needed: what would be stored twice shall have the time
+            // some seconds more than needed: a record that is stored twice may come late
             let quiet = if best >= confirmed as u64 { 5 } else { 60 };
             if since.elapsed() > Duration::from_secs(quiet) {
                 break;
@@ -419,7 +419,7 @@ fn watch(address: &str, stop: &AtomicBool, stall: &Mutex<Duration>) {
     let (mut best, mut since) = (0, Instant::now());
     while !stop.load(Relaxed) {
         let count = count(address).unwrap_or(0);
-        let mut longest = stall.lock().expect("nobody panics with it");
+        let mut longest = stall.lock().expect("no thread panics while it holds the lock");
         *longest = (*longest).max(since.elapsed());
         drop(longest);
         if count > best {
@@ -449,7 +449,7 @@ fn clock() -> String {
     time_of_day(now.as_micros() as u64)
 }
 
-/// What the producers know: the next number, and which the broker has confirmed.
+/// The next number, and the numbers that the broker has confirmed.
 #[derive(Default)]
 struct Book {
     next: AtomicU64,
@@ -459,14 +459,14 @@ struct Book {
 fn publisher(name: u64, url: &str, book: &Book, stop: &AtomicBool, rate: u64) {
     let mut random = fastrand::Rng::with_seed(name);
     while !stop.load(Relaxed) {
-        // whatever the reason, a new connection is the cure
+        // a new connection mends every failure
         if publish(url, book, stop, rate, &mut random).is_none() {
             thread::sleep(Duration::from_millis(200));
         }
     }
 }
 
-/// Publishes until told to stop or the connection ends; what is unconfirmed then is given up, its fate unknown.
+/// Publishes until `stop` or the end of the connection. Numbers that are unconfirmed then are given up: they may be stored or not.
 fn publish(url: &str, book: &Book, stop: &AtomicBool, rate: u64, random: &mut fastrand::Rng) -> Option<()> {
     let mut connection = Connection::insecure_open(&format!("{url}?heartbeat=5&connection_timeout=3000")).ok()?;
     let channel = connection.open_channel(None).ok()?;

@@ -1,5 +1,5 @@
-//! The clock goes on, jumps ahead and jumps back: each record is in the index of the day it arrived, once, and no docid is given
-//! twice.
+//! The clock goes on, jumps ahead and jumps back: each record is stored once, in the index of the day of its arrival, and no docid
+//! is given twice.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn midnight_after(time: Timestamp) -> Timestamp {
 fn records_without_time_are_in_the_day_of_their_arrival() {
     let real = Timestamp::now();
     let mut run = ClockedRun::start("clock", "days = 3\n", midnight_after(real).duration_since(real));
-    // an hour before the midnight that ends the day which the machine's clock has, two seconds before it, and behind it
+    // one hour before the end of the machine's own day, two seconds before it, and after it
     let midnight = midnight_after(real);
     let before = day_of(real);
     let from_midnight = |seconds| midnight.duration_since(Timestamp::now()) + SignedDuration::from_secs(seconds);
@@ -42,12 +42,14 @@ fn records_without_time_are_in_the_day_of_their_arrival() {
         run.all_are_stored_once();
     }
 
-    // a month ahead, and searchd's configuration cannot be had: what arrives then waits, and is read anew when the clock is right
+    // a month ahead, and searchd gets no configuration: the records wait, and are read again when the clock is right
     let right = run.clock.now().duration_since(Timestamp::now());
     fs::write(&run.no_configuration, "").unwrap();
     run.clock.set(right + SignedDuration::from_hours(24 * 30));
     run.publish(100);
-    wait_until("it is said", LONG, || (run.alco.said("clock: searchd does not serve clock_") == 1).then_some(()));
+    wait_until("the missing day is logged", LONG, || {
+        (run.alco.said("clock: searchd does not serve clock_") == 1).then_some(())
+    });
     run.clock.set(right);
     run.all_are_stored_once();
     assert_eq!(run.alco.said("is not kept any more"), 1, "{}", run.alco.log());

@@ -1,4 +1,4 @@
-//! A record goes from a real logger to the page: every one of them, once, however it is looked for.
+//! Records go from a real logger to the page: all of them, once each, by every kind of search.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use serde_json::json;
 use crate::support::page::{Page, text};
 use crate::support::{Alco, Publisher, SOON, Stack, encoded, wait_until};
 
-/// Each of the two producers sends so many.
+/// There are two producers.
 const RECORDS_PER_PRODUCER: usize = 5000;
 
-/// Runs tests/producer.py to its end, which comes when the broker has all of it.
+/// Runs tests/producer.py, which ends when the broker has all its records.
 #[track_caller]
 fn logcollect(stack: &Stack, routing_key: &str, count: usize) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -28,7 +28,7 @@ fn logcollect(stack: &Stack, routing_key: &str, count: usize) {
     assert!(output.status.success(), "tests/producer.py: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Full of what tokenizers, SQL, MATCH, HTML and URLs trip over.
+/// A message with characters that mean something to tokenizers, SQL, MATCH, HTML and URLs.
 fn message(n: usize) -> String {
     let odd =
         ["100%", "日本語", "a_b-c", "\"quoted\"", "it's", r"C:\new\table", "<b>&amp;</b>", "$x*(y)|[z]?", "naïve ☃"];
@@ -39,7 +39,7 @@ fn record(n: usize, start: Timestamp) -> String {
     // ten of them have the same time, and come in an order of their own
     let at = start + SignedDuration::from_millis((n / 10 * 3571 % 3_400_000) as i64);
     let level = ["DEBUG", "INFO", "INFO", "WARNING", "ERROR"][n % 5];
-    // what is a number with one producer is a text with the other
+    // one producer sends it as a number, the other as a text
     json!({"@timestamp": at.to_string(), "message": message(n), "seq": n % 4, "levelname": level, "application": "shop",
         "host": format!("web-{:02}.example", n % 7), "logger": "stock", "status": (200 + n % 3).to_string()})
     .to_string()
@@ -95,7 +95,7 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
     let (seen, ..) = along(&alco, &format!("{first}&order=desc"), "rel=\"next\"");
     assert!(seen == sent, "newest first: {}", difference(&sent, &seen));
 
-    // by search: what grep -F -i would print, and no more
+    // by search: exactly the lines that grep -F -i would print
     for needle in [
         "imeout=5",
         "timeout=59 from",
@@ -162,7 +162,7 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
             .collect()
     );
 
-    // by filter: every record has one of the levels, and each is found behind its own
+    // by filter: every record has one of the levels, and the link of its level finds it
     let page = alco.page(&all);
     for column in ["levelname", "host", "application"] {
         let values = page.values(column);
@@ -195,7 +195,7 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
     assert!(alco.stop().success());
 }
 
-/// The first few that are not as often there as they were sent.
+/// The first messages whose number differs from the number sent.
 fn difference(sent: &BTreeMap<String, usize>, seen: &BTreeMap<String, usize>) -> String {
     let wrong: Vec<_> = sent
         .keys()
@@ -206,7 +206,7 @@ fn difference(sent: &BTreeMap<String, usize>, seen: &BTreeMap<String, usize>) ->
     format!("{} wrong: {:?}", wrong.len(), &wrong[..wrong.len().min(5)])
 }
 
-/// Waits for a page that is as it should be.
+/// Waits for a page for which `is` holds.
 fn until(alco: &Alco, path: &str, is: impl Fn(&Page) -> bool) -> Page {
     wait_until(&format!("{path} is complete"), SOON, || Some(alco.page(path)).filter(&is))
 }
@@ -218,14 +218,14 @@ fn logged_records_appear_on_the_page() {
     logcollect(stack, "producer.web", 1);
     let logged = Instant::now();
     let page = until(&alco, "/grep/producer/", |page| page.lines().len() == 2);
-    println!("on the page after {:?}; 2 s are promised, where the machine has nothing else to do", logged.elapsed());
+    println!("on the page after {:?}; alco promises 2 s on an idle machine", logged.elapsed());
 
     let lines = page.lines();
     assert_eq!(lines[0].message, "hello world 0");
     assert_eq!(lines[0].cells[0], "INFO");
     assert_eq!(lines[0].cells[2], "shop.cart");
     assert_eq!((lines[1].message.as_str(), lines[1].cells[0].as_str()), ("hello exception", "ERROR"));
-    // the traceback folds under its line, and says in a word what it is
+    // the traceback folds under its line, and its summary names the exception
     let (summary, whole) = lines[1].folded.split_once("</summary>").unwrap();
     assert!(text(summary).contains("KeyError: 'missing'"), "{summary}");
     assert!(text(whole).contains("Traceback (most recent call last):\n  File"), "{whole}");

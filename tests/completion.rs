@@ -1,4 +1,4 @@
-//! `alco completion`: bash, zsh and fish themselves complete by what it prints.
+//! `alco completion`: bash, zsh and fish complete by the scripts that it prints.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::{ALCO, directory};
 
-/// A line as far as it is typed, and what is among the words that the shell offers for its end.
+/// A line as far as it is typed, and one of the words that the shell must offer for its end.
 const LINES: [(&str, &str); 11] = [
     ("alco gr", "grep"),
     ("alco grep", "grep"),
@@ -32,7 +32,7 @@ fn with_script(shell: &str, name: &str) -> PathBuf {
     dir
 }
 
-/// What a shell says in that directory, given a program in its language.
+/// The output of a shell in that directory. Fails if the shell does, or writes to stderr.
 #[track_caller]
 fn said(dir: &PathBuf, words: &[&str]) -> String {
     let output = Command::new("timeout").arg("60").args(words).current_dir(dir).output().unwrap();
@@ -57,7 +57,7 @@ fn bash_completes() {
         [ "$cmd" = mine ] || echo 'a variable of the user is gone'
     "#;
     let dir = with_script("bash", "alco");
-    // what `*` must not become
+    // `*` must not become this file's name
     fs::write(dir.join("check"), "").unwrap();
     for (line, expect) in LINES {
         let offered = said(&dir, &["bash", "--norc", "-c", COMPLETE, "bash", line]);
@@ -78,7 +78,7 @@ fn fish_completes() {
     }
 }
 
-/// Types into a zsh that finds the script as it would find an installed one, and waits for what it makes of it.
+/// Types into a zsh that finds the script as it would find an installed one, and waits for the completed line.
 #[test]
 fn zsh_completes() {
     const TYPE: &str = r#"

@@ -12,7 +12,7 @@ use crate::support::{Alco, Publisher, SOON, Stack, directory, encoded, soak};
 
 const RECORDS: usize = 1500;
 const SEARCHES: usize = 12;
-/// What messages are made of: common, rare, and in runs.
+/// The first words of messages: common, rare, and in runs.
 const WORDS: [&str; 4] = ["common", "seldom", "rare", "needle"];
 
 struct Record {
@@ -37,7 +37,7 @@ fn records(random: &mut Rng) -> Vec<Record> {
         .collect()
 }
 
-/// What grep prints of these lines: their numbers, and -1 for `--`.
+/// The numbers of the lines that grep prints, and -1 for `--`.
 fn grep(file: &Path, lines: &[(usize, &str)], options: &[String], pattern: &str) -> Vec<i64> {
     let text: String = lines.iter().map(|(n, message)| format!("{n}@{message}\n")).collect();
     fs::write(file, text).unwrap();
@@ -76,7 +76,7 @@ fn the_lines_around_matches_are_those_that_grep_prints() {
         "logstash",
         "context.x",
         records.iter().enumerate().map(|(n, Record { message, level })| {
-            // some at the same time, and two long pauses
+            // some records have equal times, and there are two long pauses
             let time = start
                 + SignedDuration::from_millis(
                     n as i64 / 3 + if n > 500 { 90_000 } else { 0 } + if n > 1200 { 300_000 } else { 0 },

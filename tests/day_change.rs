@@ -1,7 +1,7 @@
-//! Days turn by themselves, with records and searches all along: searchd serves those that are kept, every record of them is
-//! found, and the others leave searchd, the disk and Redis. A day that is over is on the disk in one piece.
+//! Days change by themselves, while records and searches go on: searchd serves the days that are kept, and all their records are
+//! found. Expired days leave searchd, the disk and Redis. The index of a past day is on the disk in one piece.
 //!
-//! In full a month passes; make check lets pass what its retention needs.
+//! In full (make soak) a month passes; make check takes as many days as the retention needs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,9 +18,9 @@ use crate::support::clock::ClockedRun;
 use crate::support::{LONG, Publisher, soak, try_get, wait_until};
 
 const RETENTION_DAYS: i64 = 7;
-/// At least so many records come on each day.
+/// Each day gets at least this number of records.
 const MIN_RECORDS_A_DAY: u64 = 50;
-/// So many records in succession bear the same value.
+/// This number of successive records has the same value.
 const RECORDS_PER_VALUE: usize = 100;
 
 fn named(day: Date) -> String {
@@ -35,7 +35,7 @@ fn before(day: Date, days: i64) -> Date {
     day.checked_sub(Span::new().days(days)).unwrap()
 }
 
-/// Records without a time of their own, one after another, until it is over.
+/// Publishes records without a time of their own, one after another, until `over`.
 fn publish(amqp: &str, published: &AtomicUsize, over: &AtomicBool) {
     let mut publisher = Publisher::open(amqp);
     while !over.load(Relaxed) {
@@ -43,14 +43,14 @@ fn publish(amqp: &str, published: &AtomicUsize, over: &AtomicBool) {
         let body = format!(r#"{{"message":"record {n}","part":"{}"}}"#, n / RECORDS_PER_VALUE);
         publisher.publish("logstash", "turning.key", [body]);
         published.store(n + 1, Relaxed);
-        // a hundred in a second: days shall be small, and none without a record
+        // a hundred a second: days stay small, and none is without a record
         thread::sleep(Duration::from_millis(10));
     }
     publisher.close();
 }
 
-/// The numbers of all records that a search from the oldest day on finds. Those of a batch arrive at the same moment, and are
-/// in no order.
+/// The numbers of all records that a search from the oldest day on finds, sorted: the records of a batch arrive at the same
+/// moment, in no order.
 fn found(url: &str, oldest: Date) -> Vec<usize> {
     let reply = try_get(&format!("{url}/grep/turning/?format=text&search=record&start_ts={oldest}")).unwrap();
     assert_eq!(reply.status, 200, "{}", reply.body);
@@ -75,7 +75,7 @@ fn bytes_below(folder: &Path) -> u64 {
 fn a_month_of_days_passes_unattended() {
     let turns = if soak() { 31 } else { RETENTION_DAYS + 2 };
     let ini = format!("days = {RETENTION_DAYS}\nfiltered = part\n");
-    // noon: the machine's own midnight must not come between
+    // noon: the machine's own midnight must not disturb the test
     let now = Timestamp::now();
     let noon = now.to_zoned(TimeZone::UTC).date().at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
     let to_noon = noon.duration_since(now);
@@ -83,7 +83,7 @@ fn a_month_of_days_passes_unattended() {
     let (url, amqp) = (run.alco.url.clone(), run.stack.amqp.clone());
     let (published, over, searches) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
     let data = run.stack.dir().join("searchd/data");
-    // the first number of each day so far, and the bytes that a record took when the retention was reached
+    // the first number of each day so far, and the bytes for a record at the end of the retention
     let (mut firsts, mut usual) = (Vec::new(), 0);
     thread::scope(|scope| {
         scope.spawn(|| publish(&amqp, &published, &over));
@@ -94,7 +94,7 @@ fn a_month_of_days_passes_unattended() {
                 searches.fetch_add(1, Relaxed);
             }
         });
-        // whatever fails below, the two must end
+        // the two threads must end, even if the test fails below
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for n in 0..turns {
                 run.clock.set(to_noon + SignedDuration::from_hours(24 * n));
@@ -111,7 +111,7 @@ fn a_month_of_days_passes_unattended() {
                 });
                 firsts.push(*run.numbers(today).iter().min().unwrap());
 
-                // each record of the days that are kept is found, once
+                // each record of the kept days is found once
                 let newest = published.load(Relaxed) - 1;
                 let kept = (n + 1 - RETENTION_DAYS).max(0);
                 let numbers = wait_until(&format!("day {n}: record {newest} is found"), LONG, || {
@@ -135,13 +135,13 @@ fn a_month_of_days_passes_unattended() {
     let today = run.today();
     let oldest = before(today, RETENTION_DAYS - 1);
 
-    // on the disk: what is kept, two days ahead, and the newest that has expired
+    // on the disk: the days that are kept, two days ahead, and the newest expired day
     let names =
         fs::read_dir(data.join("turning")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let names: BTreeSet<String> = names.collect();
     assert_eq!(names, days(before(oldest, 1), RETENTION_DAYS + 3).collect());
 
-    // days that are over have been finished, once each, and nothing is known of others
+    // each past day has been optimized once, and Redis knows no others
     let finished = || {
         let entries: Vec<String> = run.stack.ask_redis(&["HGETALL", "ALCO:FINISHED:turning"]);
         let (fields, states): (Vec<_>, Vec<_>) =
@@ -153,11 +153,11 @@ fn a_month_of_days_passes_unattended() {
     for day in days(oldest, RETENTION_DAYS - 1) {
         assert_eq!(run.alco.said(&format!("turning_{day}: the day is over, and on the disk in one piece")), 1, "{day}");
         let status = run.stack.index_status(&format!("turning_{day}"));
-        // what was on its way when the clock jumped came behind
+        // records that were under way when the clock jumped came later
         assert!(status["ram_chunk"] < status["disk_bytes"] && status["disk_chunks"] == 1, "{day}: {status:?}");
     }
 
-    // values that only expired days hold have left Redis, and the rest would leave by itself
+    // values of expired days only have left Redis, and the others would expire
     let parts: Vec<usize> = run.stack.ask_redis(&["ZRANGE", "ALCO:VALUES:turning:part", "0", "-1"]);
     let (least, most) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
     let first = firsts[(turns - RETENTION_DAYS) as usize];

@@ -1,4 +1,4 @@
-//! Days: each record is in the index of its own UTC day, or of the day it arrived, and then says why.
+//! Each record is stored in the index of its own UTC day, or of the day of its arrival; then `alco_error` has the reason.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -17,7 +17,7 @@ fn records_are_in_the_index_of_their_day() {
     let day = |n: i64| today.checked_add(jiff::Span::new().days(n)).unwrap();
     let after = |from: Timestamp, seconds: i64| from.checked_add(SignedDuration::from_secs(seconds)).unwrap();
     let days = 86_400;
-    // name, its time, the day it is stored in, what alco_error says
+    // message, time, the day whose index stores it, a part of alco_error
     let table: Vec<(&str, Timestamp, Date, &str)> = vec![
         ("the last microsecond of yesterday", midnight - SignedDuration::from_micros(1), day(-1), ""),
         ("midnight", midnight, today, ""),
@@ -40,7 +40,7 @@ fn records_are_in_the_index_of_their_day() {
             let rows: Vec<(String, String)> = stack.sphinxql().query(statement).unwrap();
             rows.into_iter().find(|(message, _)| message == name)
         };
-        // midnight may have passed since: what is stored by its arrival is then in the next day's
+        // if midnight has passed since, a record that is stored by its arrival is in the next day's index
         let found = of(day).or_else(|| (!why.is_empty()).then(|| of(day.tomorrow().unwrap())).flatten());
         let (_, js) = found.unwrap_or_else(|| panic!("'{name}' is not in the index of {day}"));
         assert_eq!(js.contains("alco_error"), !why.is_empty(), "{name}: {js}");

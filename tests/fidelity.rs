@@ -1,5 +1,5 @@
-//! Fidelity: what is read back equals what was sent, value for value. Numbers are compared as text, strings by their UTF-16
-//! units, so that nothing is rounded and no lone surrogate is lost by the test itself.
+//! Records come back as they were sent, value for value. The test compares numbers as text and strings by their UTF-16 units, so
+//! that it does not round a number or lose a lone surrogate itself.
 
 use mysql::prelude::Queryable;
 use proptest::prelude::*;
@@ -36,7 +36,7 @@ impl Reader<'_> {
     fn read(text: &str) -> Value {
         let mut reader = Reader(text.chars().peekable());
         let value = reader.value();
-        assert_eq!(reader.peek(), '\0', "more behind it: {text:.200}");
+        assert_eq!(reader.peek(), '\0', "more after the value: {text:.200}");
         value
     }
 
@@ -88,7 +88,7 @@ impl Reader<'_> {
         assert_eq!(self.0.next(), Some('"'));
         loop {
             let c = self.0.next().expect("a string has an end");
-            assert!(c >= ' ', "a raw control character is no JSON");
+            assert!(c >= ' ', "a raw control character is not JSON");
             let c = match c {
                 '"' => return text,
                 '\\' => match self.0.next() {
@@ -112,7 +112,7 @@ impl Reader<'_> {
     }
 }
 
-/// Values that Sphinx's JSON, or a JSON parser on the way, would not give back.
+/// Values that Sphinx's JSON, or a JSON parser in between, would change.
 const HARD: &[&str] = &[
     "0",
     "-0",
@@ -241,7 +241,7 @@ fn read_back(message: &str, ts: i64, js: &str, exact: &str) -> Value {
 }
 
 #[test]
-fn what_is_read_back_equals_what_was_sent_value_for_value() {
+fn records_are_read_back_value_for_value() {
     let stack = Stack::shared();
     let _alco = Alco::start(stack, &stack.index("fidelity"));
     let now = jiff::Timestamp::now();
@@ -251,7 +251,7 @@ fn what_is_read_back_equals_what_was_sent_value_for_value() {
     let mut bodies = Vec::new();
     for value in HARD {
         bodies.push(format!(r#"{{"@timestamp":{},"message":"hard","k":{value}}}"#, times[bodies.len() % times.len()]));
-        // where text is, a message may be
+        // a text may be the message as well
         if value.starts_with('"') {
             bodies.push(format!(r#"{{"@timestamp":{},"message":{value},{value}:{value}}}"#, times[0]));
         }

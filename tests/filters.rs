@@ -1,6 +1,6 @@
-//! Filters on columns of every kind accept what the manual says, whatever searchd's JSON makes of a value: generated filters
-//! over generated columns, compared with what a plain reading of the records gives; with the columns' text in the full-text
-//! index, with a field of a column's own, and with neither; in memory and on the disk.
+//! Filters on columns of every kind accept what the manual promises, even where searchd's JSON changes a value: generated filters
+//! over generated columns are compared with a plain reading of the records. The columns' text is in the full-text index, in a
+//! field of a column's own, or in neither; the index is in memory or on the disk.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ enum Json {
 }
 use Json::{Bool, List, Null, Number, Object, Text};
 
-/// From 193 bytes on, and by some statements from 128 on, searchd reads such a text wrongly where it is asked carelessly.
+/// searchd reads a text of 193 bytes or more wrongly in some statements, and one of 128 bytes in others.
 const TEXT_OF_193_BYTES: &str = match str::from_utf8(&[b'x'; 193]) {
     Ok(text) => text,
     Err(_) => panic!(),
@@ -184,7 +184,7 @@ impl Json {
         }
     }
 
-    /// What a reader sees: nothing for what is nested.
+    /// The text that a reader sees: None for null, lists and objects.
     fn text(&self) -> Option<String> {
         match self {
             Text(text) => Some((*text).to_owned()),
@@ -199,7 +199,7 @@ impl Json {
         as_number || self.text().is_some_and(|text| text == wanted)
     }
 
-    /// With a number; None for what is none.
+    /// Compares by size; None if one of both is not a number.
     fn compared(&self, number: &str) -> Option<Ordering> {
         let (Text(own) | Number(own)) = self else { return None };
         let (own, number) = (fixed(own)?, fixed(number)?);
@@ -212,7 +212,7 @@ impl Json {
     }
 }
 
-/// What JSON takes for a number: whether it is negative, and all its digits around a point at a fixed place.
+/// A number of JSON: whether it is negative, and all its digits around a point at a fixed place. None if the text is not a number.
 fn fixed(text: &str) -> Option<(bool, String)> {
     const PLACES: usize = 400;
     let begins = text.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
@@ -228,7 +228,7 @@ fn fixed(text: &str) -> Option<(bool, String)> {
     Some((text.starts_with('-') && all.contains(|c| c != '0'), all))
 }
 
-/// All values that a name may mean, nulls left out, elements of lists one by one.
+/// All values that a name may mean, without nulls; a list gives its elements.
 fn values<'a>(members: &'a [(&'static str, Json)], name: &str, found: &mut Vec<&'a Json>) {
     let of = |key: &str| members.iter().find(|(own, _)| *own == key).map(|(_, value)| value);
     match of(name) {
@@ -271,7 +271,7 @@ fn list(values: &[&str]) -> String {
     encoded(&escaped.join(","))
 }
 
-/// A filter as a parameter, and what it means.
+/// A filter as a parameter of an address, and as a function that accepts records.
 fn filter(random: &mut Rng) -> (String, Accepts) {
     let names = [KEYS, PATHS].concat();
     let name = names[random.usize(..names.len())];
@@ -368,7 +368,7 @@ fn generated_filters_accept_what_a_plain_reading_accepts() {
         }
         let (mut parameters, accepts) = filter(&mut random);
         let (second, accepts_too) = filter(&mut random);
-        // of one column, plain ones would be either of them
+        // two plain filters on one column would mean either of them
         let both = random.usize(..4) == 0 && parameters.split(['=', '_']).next() != second.split(['=', '_']).next();
         if both {
             parameters = format!("{parameters}&{second}");
@@ -393,7 +393,7 @@ fn generated_filters_accept_what_a_plain_reading_accepts() {
             let (more, less) = (got.difference(&expected).next().map(of), expected.difference(&got).next().map(of));
             wrong.push(format!("{path}\n  only alco: {more:?}\n  only the records: {less:?}"));
         }
-        // by other statements, which are sure of a part and have the rest checked
+        // other statements count exactly for a part of the records, and check the rest
         let bars = alco.get(&format!("/api/grep/{index}/histogram/?start_ts=-1h&{parameters}"));
         let bars: serde_json::Value = serde_json::from_str(&bars.body).unwrap();
         let counted: u64 = bars["bars"].as_array().unwrap().iter().map(|bar| bar["total"].as_u64().unwrap()).sum();
@@ -406,7 +406,7 @@ fn generated_filters_accept_what_a_plain_reading_accepts() {
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// What an index has in memory is written to its disk.
+/// Writes the RAM chunks of an index to the disk.
 fn to_disk(stack: &Stack, index: &str) {
     let mut searchd = stack.sphinxql();
     let today = format!("{index}_{}", jiff::Timestamp::now().strftime("%Y%m%d"));
@@ -418,7 +418,7 @@ fn to_disk(stack: &Stack, index: &str) {
     days.for_each(|day| searchd.query_drop(format!("FLUSH RAMCHUNK {day}")).unwrap());
 }
 
-/// Records of one column each, and which of them filters accept, asked in memory and on the disk.
+/// Records of one column each, for filters whose accepted records are listed.
 struct Table<'a> {
     stack: &'a Stack,
     alco: Alco,
@@ -446,7 +446,7 @@ impl Table<'_> {
         self.stack.settled_count(TABLE, self.records, SOON);
     }
 
-    /// Of the records with that column.
+    /// The records with that column that the filter accepts, by their numbers.
     #[track_caller]
     fn check(&self, column: &str, filter: &str, expect: &[usize]) {
         let filter = format!("start_ts=-1h&{}&search={column}", filter.replace(' ', "+"));
@@ -572,7 +572,7 @@ fn filters_are_right_for_values_of_every_shape_and_size() {
     }
     let refused = table.alco.get(&format!("/grep/{TABLE}/?@timestamp__gt=5"));
     assert!(refused.status == 400 && refused.body.contains("write start_ts and end_ts"), "{}", refused.body);
-    // one record's message is an object, which is no reason to offer it
+    // the message of one record is an object; `message` is not offered as a column for that
     let offered = table.alco.get(&format!("/api/grep/{TABLE}/columns/")).body;
     let names: Vec<serde_json::Value> = serde_json::from_str(&offered).unwrap();
     let has = |name: &str| names.iter().any(|column| column["name"] == name);

@@ -1,5 +1,5 @@
-//! `follow=1`: what arrives is on the wire at once, once, and whole, whoever stores it and whatever time it bears; also behind
-//! nginx; and it says what is wrong meanwhile.
+//! `follow=1`: a follower gets each record at once, once, and whole, from every worker and with every time, also behind nginx; and
+//! it learns of outages.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -44,7 +44,7 @@ impl Tail {
         Tail { child, lines, seen: Vec::new() }
     }
 
-    /// All lines so far, without what keeps the connection alive.
+    /// All lines so far, without keep-alives.
     fn lines(&mut self) -> Vec<String> {
         self.seen.extend(self.lines.try_iter());
         let lines = self.seen.iter().map(|(_, line)| line.trim_start_matches([' ', '\r']).trim_end_matches('\r'));
@@ -178,7 +178,7 @@ fn a_followed_search_prints_what_grep_would() {
         tail("search=nothing+of+it"),
         tail("search=timeout&context=y"),
     ];
-    // all of them have begun when the metrics say so
+    // the metrics show that all of them have begun
     wait_until("all follow", SOON, || (alco.metric("alco_followers") == 6).then_some(()));
     for tail in &mut tails[..4] {
         tail.came("line");
@@ -255,13 +255,13 @@ fn a_follower_too_many_is_refused() {
     assert!(third.body.contains("<meta http-equiv=\"refresh\" content=\"10\">"), "{}", third.body);
     assert!(third.body.contains("all 2 places to follow are taken"), "{}", third.body);
 
-    // whoever leaves makes room, though nothing arrives
+    // a follower that leaves frees its place, even if no record arrives
     drop(page);
     wait_until("its leaving is noticed", SOON, || (alco.metric("alco_followers") == 1).then_some(()));
     let mut page = Tail::start(&url);
     page.came("follows what arrives");
 
-    // the end of the daemon is told, and waits for nobody
+    // followers learn of the daemon's end, which waits for none of them
     alco.signal(Signal::SIGTERM);
     assert!(alco.ended(SOON).success(), "{}", alco.log());
     assert_eq!((page.ended(), stream.ended()), (Some(0), Some(0)), "whole answers");
@@ -287,12 +287,12 @@ fn followers_survive_a_restart_of_searchd() {
     for round in 0..2 {
         stack.kill("searchd");
         publish(&mut publisher, 700);
-        tail.wait("it says that searchd is away", |lines| {
+        tail.wait("it reports that searchd is away", |lines| {
             lines.iter().filter(|line| line.contains("searchd does not answer")).count() > round
         });
         stack.restart("searchd");
         publish(&mut publisher, 300);
-        tail.wait("it says that searchd is back", |lines| {
+        tail.wait("it reports that searchd is back", |lines| {
             lines.iter().filter(|line| line.contains("searchd is back")).count() > round
         });
     }
@@ -306,7 +306,7 @@ fn followers_survive_a_restart_of_searchd() {
     assert!(alco.stop().success());
 }
 
-/// A reader who takes a little now and then, up to a moment, and then everything until all of these have come.
+/// A reader that takes 16 KiB every 500 ms up to a moment, and then reads on until all of `ends` have come.
 fn slow_reader(
     alco: &Alco,
     path: &str,
@@ -336,7 +336,7 @@ fn slow_reader(
     })
 }
 
-/// A worker may have been held up with a batch, for minutes, while others stored theirs; its docids are of then.
+/// A worker may have waited for minutes with a batch while others stored theirs; the docids of that batch are old.
 #[test]
 fn late_records_are_reported_to_followers() {
     let stack = Stack::shared();
@@ -370,7 +370,7 @@ fn late_records_are_reported_to_followers() {
     for tail in &mut tails {
         // all docids are looked at every 15 s
         let told = || Some(tail.lines()).filter(|lines| lines.iter().any(|line| line.contains(TOLD)));
-        let lines = wait_until("it is told", 3 * SOON, told);
+        let lines = wait_until("the late record is reported", 3 * SOON, told);
         assert!(lines.iter().any(|line| line.contains("above all of then")), "{lines:#?}");
         assert!(!lines.iter().any(|line| line.contains("below some")), "{lines:#?}");
     }
@@ -402,9 +402,9 @@ fn a_slow_follower_learns_that_it_lags() {
         );
     }
     wait_until("all are stored", LONG, || stack.count("slow").filter(|count| *count >= RECORDS as u64));
-    // so long that alco's patience with a page is over, however long the storing took
+    // alco's patience with a page ends within this time, even if storing was quick
     slow.set(Instant::now() + Duration::from_secs(20)).unwrap();
-    // one of them may be left out itself
+    // the page may leave out one of these too
     let mut ends = 0;
     while !(stream.is_finished() && page.is_finished()) {
         publisher.publish("logstash", "slow.key", [body("the end of it")]);
@@ -415,7 +415,7 @@ fn a_slow_follower_learns_that_it_lags() {
     let stream = stream.join().unwrap();
     let lines: Vec<&str> = stream.split_once("\r\n\r\n").unwrap().1.trim_end().lines().map(str::trim_start).collect();
     let told = lines.iter().filter(|line| line.starts_with(r#"{"@alco":"lags: "#)).count();
-    assert!(told > 0, "it lagged, and was not told so");
+    assert!(told > 0, "it lagged, and did not learn of it");
     let numbers = |texts: &mut dyn Iterator<Item = &str>| -> Vec<usize> {
         texts.filter_map(|text| text.split_once("record ")?.1.split(' ').next()?.parse().ok()).collect()
     };
@@ -436,10 +436,10 @@ fn a_slow_follower_learns_that_it_lags() {
             number.replace(',', "").parse::<usize>().unwrap()
         })
         .sum();
-    println!("{} came, {left_out} were left out, the stream was told {told} times that it lags", came.len());
+    println!("{} came, {left_out} were left out, the stream learned {told} times that it lags", came.len());
     assert!(left_out > 0, "nothing was left out");
     let all = came.len() + left_out;
-    assert!((RECORDS..=RECORDS + ends).contains(&all), "what did not come was not counted: {all}");
+    assert!((RECORDS..=RECORDS + ends).contains(&all), "records that did not come were not counted: {all}");
 
     let quick = quick.join().unwrap();
     assert_eq!(quick.matches("<span class=\"m\">").count(), 20_000);
@@ -449,7 +449,7 @@ fn a_slow_follower_learns_that_it_lags() {
     assert!(on.starts_with("?wrap=1&follow=1&cursor=a"), "{on}");
 }
 
-/// nginx gives up on a reply that is silent for 60 s, by default; in the short form it does so after 12 s.
+/// nginx gives up on a reply that is silent for 60 s, by default; in the short form of this test after 12 s.
 #[test]
 fn nginx_does_not_end_a_silent_stream() {
     let (settings, idle) = if soak() { ("", 600) } else { ("proxy_read_timeout 12s;", 26) };
@@ -492,7 +492,7 @@ fn text_browsers_read_the_page_that_refreshes_itself() {
     let stop = page.link("accesskey=\"f\"").unwrap();
     assert_eq!(stop, "/grep/refreshed/");
 
-    // who speaks HTTP/1.0 gets no chunks
+    // a client of HTTP/1.0 gets no chunks
     let mut stream = TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
     stream.write_all(b"GET /grep/refreshed/?follow=1&format=text&limit=1 HTTP/1.0\r\n\r\n").unwrap();
@@ -557,7 +557,7 @@ fn a_followed_page_keeps_its_readers_place() {
     };
     assert_eq!(shows(100, 149), (0, true), "pinned to the newest");
 
-    // what is selected stays selected, and the view goes with the newest
+    // a selection stays, and the view goes with the newest line
     let select = "getSelection().selectAllChildren([...document.querySelectorAll('.tail .m')].at(-3)); return String(getSelection())";
     let selected = browser.script(select);
     assert!(selected.as_str().unwrap().starts_with("147: "), "{selected}");
@@ -578,7 +578,7 @@ fn a_followed_page_keeps_its_readers_place() {
     }
     browser.screen(1280, 800, false);
 
-    // a reader who has scrolled up keeps his place
+    // a reader who has scrolled up keeps the place
     browser.script("document.querySelector('.tail').scrollTop = -400");
     let top = "const line = [...document.querySelectorAll('.tail .m')].find(m => m.textContent.startsWith('130: '));
         return Math.round(line.getBoundingClientRect().top)";
@@ -587,7 +587,7 @@ fn a_followed_page_keeps_its_readers_place() {
     let (distance, is_seen) = shows(170, 219);
     assert!(distance > 400 && !is_seen, "{distance} {is_seen}");
     assert_eq!(browser.script(top), before, "the same line at the same place");
-    // and is taken along again from the end on
+    // from the end on, the view goes with the newest line again
     browser.script("document.querySelector('.tail').scrollTop = 0");
     publish(&mut publisher, 1);
     assert_eq!(shows(171, 220), (0, true));
@@ -595,5 +595,5 @@ fn a_followed_page_keeps_its_readers_place() {
     assert_eq!(browser.complaints(), Vec::<Value>::new());
     browser.click("a[accesskey=f]");
     wait_until("the page is a still one", SOON, || (!browser.address().contains("follow")).then_some(()));
-    wait_until("nobody follows", SOON, || (alco.metric("alco_followers") == 0).then_some(()));
+    wait_until("no client follows", SOON, || (alco.metric("alco_followers") == 0).then_some(()));
 }

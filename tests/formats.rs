@@ -1,4 +1,4 @@
-//! The same search as text, NDJSON and CSV: streamed, whole, in constant memory, or visibly broken off.
+//! The same search as text, NDJSON and CSV: streamed and whole in constant memory, or visibly broken off.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -60,7 +60,7 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     assert_eq!((rows[0], rows.len()), ("time,host,message", 4));
     assert!(rows[1].ends_with(",,\"tab\tand\nline\"") && rows[2].ends_with(",web-02,'=cmd()"), "{rows:?}");
 
-    // the page has a link to what Excel reads: the same with a mark before it
+    // the page has a link for Excel: the same CSV after a byte order mark
     let page = alco.get("/grep/texts/?columns=host&order=desc&limit=2").body;
     let excel =
         page.split("href=\"").filter_map(|link| link.split('"').next()).find(|link| link.contains("bom=1")).unwrap();
@@ -68,7 +68,7 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     assert!(marked.body.starts_with("\u{feff}time,host,message\r\n"), "{excel}: {}", marked.body);
     assert!(marked.header("content-disposition").starts_with("attachment"), "{excel}");
 
-    // what cannot be searched has a status and says why
+    // an invalid search has an error status
     let bad = alco.get("/grep/texts/?format=text&mode=regex&search=(");
     assert_eq!(bad.status, 400, "{}", bad.body);
 
@@ -173,7 +173,7 @@ impl Download {
         Download { stream, reply }
     }
 
-    /// Reads to the end, or until nothing comes for so long.
+    /// Reads to the end, or until nothing comes for `patience`.
     fn read(&mut self, patience: Duration) -> io::Result<()> {
         self.stream.set_read_timeout(Some(patience)).unwrap();
         self.stream.read_to_end(&mut self.reply).map(|_| ())
@@ -185,10 +185,10 @@ impl Download {
     }
 }
 
-/// Matches that are close together, and that thousands of lines are between.
+/// The context of matches that are close together, and of matches with thousands of lines between them.
 fn lines_around_are_greps(stack: &Stack, alco: &Alco) {
     let whole = stack.dir().join("whole.log");
-    // however long it takes
+    // curl has no time limit
     let get = |url: &str| Command::new("curl").args(["-sSf", url]).output().unwrap().stdout;
     for order in ["asc", "desc"] {
         let all = format!("{}&order={order}", address(alco, "text"));
@@ -201,7 +201,7 @@ fn lines_around_are_greps(stack: &Stack, alco: &Alco) {
     }
 }
 
-/// What searchd cannot give for a while is waited for, and the download is whole.
+/// alco waits for a searchd that is silent for a while, and the download is whole.
 fn searchd_stops_for_a_while(stack: &Stack, alco: &Alco, records: usize) {
     for (format, head) in [("ndjson", 0), ("text", 0), ("csv", 1)] {
         let mut download = Download::begin(alco, format, "1.0");
@@ -214,16 +214,16 @@ fn searchd_stops_for_a_while(stack: &Stack, alco: &Alco, records: usize) {
     }
 }
 
-/// What is not whole does not look so, to whichever client: chunks lack their last, the connection of one that knows none is reset,
-/// a proxy passes it on, and the last line says it.
+/// Every client can see that a download is not whole: the last chunk is missing, or the connection is reset for a client without
+/// chunks; a proxy passes that on; and the last line has the reason.
 fn searchd_dies(stack: &Stack, alco: &Alco) {
-    // as fast as its client, not ahead of it into a file
+    // nginx reads as fast as its client, and not ahead into a file
     let nginx = Nginx::start(stack, alco, "proxy_max_temp_file_size 0;");
     for format in ["ndjson", "text", "csv"] {
         let mut chunked = Download::begin(alco, format, "1.1");
         let mut plain = Download::begin(alco, format, "1.0");
         let mut curl = Command::new("curl");
-        // it has begun, and is read no faster than this
+        // the download has begun, and curl reads slowly
         curl.args(["-sSN", "--limit-rate", "100k", &address(alco, format).replace(&alco.url, &nginx.url)]);
         let mut curl = curl.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut proxied = curl.stdout.take().unwrap();

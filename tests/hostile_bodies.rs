@@ -1,4 +1,4 @@
-//! Poison: whatever a body holds, it is stored, or put aside with the reason; and the good records around it are stored.
+//! Hostile bodies: alco stores every body, or dead-letters it with the reason; and it stores the good records around it.
 
 use std::fs;
 use std::io::Write;
@@ -9,11 +9,11 @@ use mysql::prelude::Queryable;
 
 use crate::support::{ALCO, Alco, Publisher, SOON, Stack, body, directory, executable, take_dead, wait_until};
 
-/// What becomes of a body.
+/// The fate of a body.
 enum Fate {
-    /// the message that is stored, and what `alco_error` says, if anything
+    /// the stored message, and a part of `alco_error`, if there is one
     Stored(String, Option<&'static str>),
-    /// what the header of the dead record says
+    /// a part of the dead record's header with the reason
     Dead(&'static str),
 }
 use Fate::{Dead, Stored};
@@ -31,7 +31,7 @@ fn poison() -> Vec<(&'static str, Vec<u8>, Fate)> {
     add("no JSON", same("it's no JSON \\' at all", Some("not a JSON object")));
     add("JSON, but no object", same("[1,2,3]", Some("not a JSON object")));
     add("half an object", same(r#"{"message":"half"#, Some("not a JSON object")));
-    add("something behind the object", same(r#"{"message":"x"} y"#, Some("not a JSON object")));
+    add("something after the object", same(r#"{"message":"x"} y"#, Some("not a JSON object")));
     add("invalid UTF-8", (b"bad \xff\xfe bytes".to_vec(), stored("bad \u{fffd}\u{fffd} bytes", Some("not UTF-8"))));
     add("300 levels", same(&deep(300), Some("too deep")));
     add(
@@ -147,12 +147,12 @@ fn every_body_is_stored_or_dead_lettered() {
     assert_eq!(taken.len(), dead.len());
     for (record, (name, why, sent)) in taken.iter().zip(&dead) {
         assert!(record.reason.contains(why), "{name}: {}", record.reason);
-        assert!(record.body == *sent, "{name}: the body is as it was");
+        assert!(record.body == *sent, "{name}: the body is unchanged");
         assert_eq!((record.exchange.as_str(), record.routing_key.as_str()), ("logstash", "poison.key"));
     }
 }
 
-/// Servers whose searchd drops the connection at a statement above 1 MiB, while the file is there that is returned.
+/// Servers whose searchd drops the connection at a statement above 1 MiB while a file is there; and the path of that file.
 fn small_packets(name: &str, index: &str) -> (Stack, PathBuf) {
     let dir = directory(&format!("{name}-packets"));
     let (standin, small) = (dir.join("alco"), dir.join("small"));
@@ -170,7 +170,7 @@ fn bisection_finds_the_record_that_searchd_refuses() {
     let index = "[index small]\ndays = 2\nrouting_keys = small.#\n";
     let (stack, small) = small_packets("small", index);
     let mut publisher = Publisher::to_queue(&stack.amqp, "small");
-    // the worst place is the first of a batch: it is at fault in each half
+    // the worst place is the first of a batch: it is in the failing half each time
     let large = body(&"0123456789 ".repeat(110_000));
     let good: Vec<String> = (0..999).map(|n| body(&format!("good {n}"))).collect();
     publisher.publish("logstash", "small.key", std::iter::once(&large).chain(&good));
@@ -178,7 +178,7 @@ fn bisection_finds_the_record_that_searchd_refuses() {
     let alco = Alco::start(&stack, index);
     let messages = stack.settled("small", 999, SOON);
     assert_eq!(messages.len(), 999, "each of the others is stored once");
-    let dead = wait_until("it is put aside", SOON, || {
+    let dead = wait_until("it is dead-lettered", SOON, || {
         let dead = take_dead(&stack.amqp, "small");
         (!dead.is_empty()).then_some(dead)
     });
@@ -187,7 +187,7 @@ fn bisection_finds_the_record_that_searchd_refuses() {
     assert!(dead[0].body == large.as_bytes());
     assert_eq!(alco.said("trying again"), 0, "searchd was never away:\n{}", alco.log());
 
-    // the cause is mended; the record goes back to where it came from
+    // the cause is mended; the record goes back to its exchange
     fs::remove_file(&small).unwrap();
     stack.stop("searchd");
     stack.restart("searchd");

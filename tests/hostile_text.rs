@@ -1,5 +1,5 @@
-//! Text that means something to searchd, to SphinxQL, to a regex or to a URL is text: as a pattern in each mode, as a filter's
-//! value, as a column's name, on pages, in the API and in streams. It finds what holds it, and never breaks anything.
+//! Text that means something to searchd, to SphinxQL, to a regex or to a URL is only text for alco: as a pattern in each mode, as a
+//! filter's value, as a column's name, on pages, in the API and in streams. It finds the records with it, and breaks nothing.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::support::{Alco, Publisher, SOON, Stack, encoded};
 const OPERATORS: &str = "\"(-@\\/^$=<|~!)*'%&;,{";
 /// The forms of an answer, each asked in turn.
 const FORMS: [&str; 5] = ["{}", "/api{}", "{}&format=ndjson", "{}&format=text", "{}&format=csv&context=1"];
-/// What breaks out of a string, out of MATCH, or off the end of a statement, where somebody forgot an escape.
+/// Texts that would break out of a string, of MATCH or of a statement if an escape were missing.
 const INJECTIONS: [&str; 12] = [
     "'; DROP TABLE hostile; --",
     "\\'; DELETE FROM hostile WHERE id>0; --",
@@ -36,7 +36,7 @@ const EVIL: [&str; 7] = [
     "(?:.*a){40}",
     r"(?i)\p{L}{500}\b\w{500}",
 ];
-/// No UTF-8: too short, too long, a surrogate, no start.
+/// Bytes that are not UTF-8: too short, too long, a surrogate, no first byte.
 const BYTES: [&[u8]; 5] = [b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"a\xf0\x9f", b"\x80b"];
 
 fn texts() -> Vec<String> {

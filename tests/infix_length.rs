@@ -1,5 +1,5 @@
-//! A day index is asked for no shorter parts of words than it was declared with, whatever alco.ini says by now: it would find
-//! nothing of them, where there is something.
+//! alco asks a day index only for parts of words that are as long as its own `min_infix_len`, which may differ from alco.ini's:
+//! the index would not find shorter ones.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ fn days_with_another_infix_length_are_searched_exactly() {
                 }
             }
         }
-        // where it can be, the index is asked: of this, it knows that there is none
+        // if the part is long enough, alco asks the index, which knows that no record has it
         let looked = |index: &str| {
             let before = alco.metric("alco_search_candidates_total");
             assert!(alco.get(&format!("/grep/{index}/?start_ts=-1h&format=text&search=zq")).body.is_empty());

@@ -1,5 +1,5 @@
-//! make install and make uninstall: by GNU make and BSD make, for Linux and for FreeBSD, the same files at the same places, and
-//! none of them left behind.
+//! make install and make uninstall: GNU make and BSD make install the same files at the same places, for Linux and for FreeBSD,
+//! and remove all of them again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,7 +52,7 @@ const FREEBSD: [(&str, u32); 3] = [
     ("usr/local/share/alco/sphinxsearch", 0o644),
 ];
 
-/// GNU's and BSD's, where the one or the other is the system's own.
+/// GNU's and BSD's; one of them is the system's own.
 const MAKES: [&str; 2] = if cfg!(target_os = "freebsd") { ["gmake", "make"] } else { ["make", "bmake"] };
 
 #[test]
@@ -106,7 +106,7 @@ fn installed_files_name_their_own_places() {
             }
             let text = fs::read_to_string(stage.join(file)).unwrap();
             for (number, line) in text.lines().enumerate() {
-                // where alco and the scripts look by themselves
+                // the places where alco and the scripts look without a setting
                 let looked_up = ["for ini in ", "PATH", "INIS = ", "instead of $ALCO_INI, "]
                     .iter()
                     .any(|words| line.contains(words));

@@ -1,4 +1,4 @@
-//! Docids: none is given twice, none is 0, none passes 2^53, whatever Redis forgets and the clock says.
+//! Docids: none is given twice, none is 0, and none passes 2^53, even if Redis loses its data or the clock is wrong.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ struct NumberedRecords {
 }
 
 impl NumberedRecords {
-    /// Publishes so many numbered records.
+    /// Publishes `count` numbered records.
     fn publish(&mut self, count: usize) {
         let mut publisher = Publisher::to_queue(&self.stack.amqp, "leases");
         let numbers = self.published..self.published + count;
@@ -64,7 +64,7 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
     run.publish(100);
     run.check(0);
     let of_run: u64 = run.stack.documents("leases").iter().filter(|(id, _)| *id > highest).count() as u64;
-    assert_eq!(of_run, 100, "all ids of this run lie behind all before");
+    assert_eq!(of_run, 100, "all ids of this run are above all earlier ones");
 
     // Redis is emptied while alco runs
     run.stack.ask_redis::<()>(&["FLUSHALL"]);
@@ -72,7 +72,7 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
     run.check(0);
     assert!(alco.stop().success());
 
-    // The clock is one hour back: what is stored is an hour ahead of it. Redis has forgotten that, too.
+    // The clock went back by one hour: a stored docid is one hour ahead of it, and Redis has lost that too.
     let ahead = (jiff::Timestamp::now().as_millisecond() as u64 + 3_600_000) * 2048;
     let today = jiff::Timestamp::now().strftime("%Y%m%d");
     let statement = format!(
@@ -85,6 +85,6 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
     run.publish(100);
     run.check(1);
     let behind = run.stack.documents("leases").iter().filter(|(id, _)| *id > ahead).count();
-    assert_eq!(behind, 100, "all ids of this run lie behind the highest stored");
+    assert_eq!(behind, 100, "all ids of this run are above the highest stored one");
     assert!(alco.stop().success());
 }

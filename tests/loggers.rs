@@ -1,4 +1,4 @@
-//! What usual loggers write is read without a setting: time, level and message of each, and the record comes back whole.
+//! alco reads the records of the usual loggers without a setting: time, level and message of each. The record comes back whole.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -177,7 +177,7 @@ const SAMPLES: &[Sample] = &[
     ),
 ];
 
-/// The body that this logger writes at that time, and the time as far as it tells.
+/// The body that this logger writes at that time, and the time in the logger's own precision.
 fn written(sample: &Sample, now: Timestamp) -> (String, Timestamp) {
     let unit = 10_i64.pow(6 - sample.digits);
     let at = Timestamp::from_microsecond(now.as_microsecond() / unit * unit).unwrap();
@@ -229,7 +229,7 @@ fn the_usual_loggers_need_no_setting() {
     lines.sort();
     assert_eq!(lines, expected);
 
-    // what was sent is there, under its own names; beside it only time and message under alco's
+    // all that was sent is there under its own names, with time and message under alco's in addition
     let ndjson = alco.get("/grep/loggers/?format=ndjson").body;
     for (sample, (body, _)) in SAMPLES.iter().zip(&sent) {
         let read = ndjson.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());

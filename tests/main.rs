@@ -1,8 +1,8 @@
 //! The tests that need real servers: one module a promise, one set of servers for all of them.
 //!
 //! Invariant: tests run side by side on one stack, so each has an index of its own (tests/indexes.ini), with its own queue and
-//! routing keys; who breaks a server starts a private one.
-#![allow(clippy::unwrap_used)] // a test that finds nothing where something must be has failed, and says where
+//! routing keys; a test that breaks a server starts private ones.
+#![allow(clippy::unwrap_used)] // an unwrap of nothing fails the test and shows the place
 
 mod api;
 mod bodies;

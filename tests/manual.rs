@@ -1,5 +1,5 @@
-//! The manual pages: well-formed, and neither less nor more than there is: each command and option of the binary, each key of
-//! alco.ini.example with its default.
+//! The manual pages are well-formed and complete: they have each command and option of the binary and each key of
+//! alco.ini.example with its default, and no others.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ fn mandoc_lint_finds_nothing() {
         let path = Path::new(ROOT).join(page);
         let output = Command::new("mandoc").args(["-T", "lint"]).arg(path).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        // whether the pages that these refer to are on this host does not matter
+        // the manual pages that these refer to may be missing on this host
         let wrong: Vec<&str> = said.lines().filter(|line| !line.contains("referenced manual not found")).collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
@@ -46,7 +46,7 @@ fn commands() -> Vec<String> {
     commands
 }
 
-/// `-k`, `--routing-key`: those that --help lists.
+/// The options that --help lists: `-k`, `--routing-key`.
 fn options_of_help(command: &[&str]) -> BTreeSet<String> {
     let help = help(command);
     let options = help.split("\nOptions:\n").nth(1).unwrap().split("\n\n").next().unwrap();
@@ -55,7 +55,7 @@ fn options_of_help(command: &[&str]) -> BTreeSet<String> {
     options.map(str::to_owned).collect()
 }
 
-/// `0` of `  0 it was told to end`: those that --help lists.
+/// The exit statuses that --help lists: `0` of `  0 it was told to end`.
 fn exit_statuses(help: &str) -> Vec<&str> {
     let listed = help.split("\nError codes:\n").nth(1).unwrap_or_default();
     listed.lines().filter_map(|line| line.split_whitespace().next()).collect()
@@ -85,7 +85,7 @@ fn exit_statuses_of_help_are_in_alco_1() {
     assert_eq!(exit_statuses(&help), ["0", "1", "2"]);
 }
 
-/// Those that the page describes: `.It Fl k , Fl Fl routing-key Ar key`.
+/// The options that the page describes: `.It Fl k , Fl Fl routing-key Ar key`.
 fn options_of_page(section: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in section.lines().filter(|line| line.starts_with(".It Fl ")) {
@@ -140,7 +140,7 @@ fn every_key_is_in_alco_ini_5_with_its_default_and_nothing_else() {
         } else if let Some((key, _)) = line.split_once(" =")
             && !line.starts_with([';', ' '])
         {
-            // the example of a shortcut has values, of which none is a default
+            // the values of the example's shortcut are not defaults
             let shown = if shortcut { format!("{key} =") } else { line.to_owned() };
             there.insert(format!("{section} {shown}"));
         }

@@ -1,8 +1,8 @@
-//! The daemon's memory is bounded, however large the records and however many wait.
+//! The daemon's memory is bounded for records of every size and for every number of waiting records.
 
 use crate::support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state, wait_until};
 
-/// What README promises, in MiB: for records up to 64 KiB, and for the largest that are stored.
+/// README's promise in MiB: for records up to 64 KiB, and for the largest that are stored.
 const MAX_USUAL_MIB: u64 = 48;
 const MAX_LARGEST_MIB: u64 = 160;
 
@@ -44,14 +44,14 @@ fn delayed_acknowledgements_keep_no_bodies_in_memory() {
     let mut publisher = Publisher::to_queue(&stack.amqp, "delayed");
     publisher.publish("logstash", "delayed.key", (0..RECORDS).map(|n| body(&message(1000, n))));
     publisher.close();
-    // many times what may be delivered at a time, and none of it is acknowledged
+    // many times the number that may be delivered at a time, and none is acknowledged
     let alco = Alco::start(&stack, &format!("{ini}[rabbitmq]\nack_delay = 600s\n"));
     stack.settled("delayed", RECORDS as u64, SOON * 3);
     let peak = memory_kib(alco.pid(), "VmHWM").unwrap() / 1024;
     assert!(peak < MAX_USUAL_MIB, "{peak} MiB");
     assert!(alco.stop().success());
     let all_again = || queue_state(&stack.amqp, "delayed").filter(|queue| queue.messages == RECORDS as u32);
-    wait_until("all of it is ready to come again", SOON, all_again);
+    wait_until("all records are ready to be redelivered", SOON, all_again);
 
     let alco = Alco::start(&stack, ini);
     wait_until("all are acknowledged", SOON * 3, || {

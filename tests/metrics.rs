@@ -1,4 +1,4 @@
-//! /metrics and /health: what was counted is what happened, in a form that Prometheus reads.
+//! /metrics counts what happened, in a form that Prometheus reads; /health names the part that does not work.
 
 use std::collections::HashMap;
 
@@ -48,10 +48,10 @@ fn metrics_count_what_happened() {
         ("alco_records_malformed_total", 1.0),
         ("alco_records_already_stored_total", 0.0),
         ("alco_workers", 1.0),
-        // asked for now and then
+        // polled every few seconds
         ("alco_backlog_messages", 0.0),
     ];
-    let samples = wait_until(&format!("these are told: {expected:?}"), SOON, || {
+    let samples = wait_until(&format!("/metrics has {expected:?}"), SOON, || {
         let samples = samples(&alco);
         expected.iter().all(|(name, value)| samples[&of(name)] == *value).then_some(samples)
     });
@@ -66,14 +66,14 @@ fn metrics_count_what_happened() {
     assert_eq!(samples[&format!("alco_build_info{{version={}}}", env!("CARGO_PKG_VERSION"))], 1.0);
     assert_eq!(samples["alco_server_failures_total{index=counted,server=searchd}"], 0.0);
 
-    // a page, a stream, and an answer for a program, of which each record was checked
+    // a page, a stream and an answer of the API, which check each record
     let before = self::samples(&alco);
     for address in
         ["/grep/counted/?search=record", "/grep/counted/?search=record&format=text", "/api/grep/counted/?search=record"]
     {
         assert_eq!(alco.get(address).status, 200, "{address}");
     }
-    // the last has its answer before it has ended
+    // a client has its answer before the search has ended
     let candidates = wait_until("three searches have ended", SOON, || {
         let after = self::samples(&alco);
         let more = |name: &str| after[name] - before[name];
@@ -99,29 +99,30 @@ fn health_names_the_part_that_does_not_work() {
     let backlog = || samples(&alco).remove("alco_backlog_messages{index=healthy}");
     assert_eq!(backlog(), Some(0.0));
 
-    // a stall is told from silence
+    // a stall is not taken for a silent producer
     let mut publisher = Publisher::open(&stack.amqp);
     publisher.publish("logstash", "healthy.key", [body("it waits")]);
-    let page =
-        wait_until("it is told", SOON, || Some(alco.get("/grep/").body).filter(|page| page.contains("stalled: ")));
+    let page = wait_until("the page shows the stall", SOON, || {
+        Some(alco.get("/grep/").body).filter(|page| page.contains("stalled: "))
+    });
     let ages = page.split("stalled: ").nth(1).unwrap().split('<').next().unwrap();
     assert!(ages.starts_with("delivered 1") && ages.ends_with("stored not yet, acknowledged not yet"), "{ages}");
     let reply = alco.get("/health");
     assert!(reply.body.contains("collecting healthy does not work: 2 of 2 workers wait"), "{}", reply.body);
-    // a worker that waits does not ask, and one that does not is given some of these
+    // a waiting worker does not poll, and another one would get some of these records
     publisher.publish("logstash", "healthy.key", (0..100).map(|n| body(&format!("record {n}"))));
     publisher.close();
-    wait_until("nobody knows the backlog", SOON * 2, || backlog().is_none().then_some(()));
+    wait_until("the backlog is unknown", SOON * 2, || backlog().is_none().then_some(()));
 
     stack.stop("rabbitmq");
     stack.restart("searchd");
     let of_broker = "searching works\ncollecting healthy does not work: no connection to RabbitMQ";
     let says = || Some(alco.get("/health")).filter(|reply| reply.status == 503 && reply.body.starts_with(of_broker));
-    wait_until("it is noticed", SOON, says);
+    wait_until("/health reports the broker", SOON, says);
     let samples = samples(&alco);
     for server in ["searchd", "rabbitmq"] {
         let failures = samples[&format!("alco_server_failures_total{{index=healthy,server={server}}}")];
         assert!(failures >= 1.0, "{server}: {failures}");
     }
-    assert!(!samples.contains_key("alco_backlog_messages{index=healthy}"), "nobody knows it");
+    assert!(!samples.contains_key("alco_backlog_messages{index=healthy}"), "the backlog is unknown");
 }

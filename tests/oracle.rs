@@ -1,5 +1,5 @@
-//! The answer to a search is what grep prints: patterns of all kinds over lines of all kinds, each answer and each count
-//! compared with GNU grep's own. A difference is alco's fault.
+//! alco finds the lines that grep prints: for patterns of all kinds over lines of all kinds, the test compares each answer and each
+//! count with GNU grep's. A difference is a fault of alco.
 //!
 //! `make soak` runs the long form: ten seeds, 500 patterns each; ORACLE_SEEDS=3-5 or 3, and ORACLE_PATTERNS=50, choose another.
 
@@ -18,20 +18,20 @@ use crate::support::corpus::{Record, corpus};
 use crate::support::{Alco, Publisher, Stack, encoded, soak, wait_until};
 
 const LINES: usize = 20_000;
-/// Of the short form, and of the long one.
+/// For the short form, and for the long one.
 const PATTERNS: [usize; 2] = [60, 500];
 const SEEDS: [&str; 2] = ["1", "1-10"];
 const MAX_STORING: Duration = Duration::from_secs(120);
-/// At most. With -w, grep 3.8 tries one by one where a match might end, which takes it minutes where `.*` has a thousand ends: then it
-/// is asked the same in other words.
+/// The limits for grep, without -w and with it. With -w, grep 3.8 tries each possible end of a match, which takes minutes if `.*`
+/// has a thousand ends: then the test gives grep an equal pattern without -w.
 const GREP_SECONDS: [&str; 2] = ["300", "10"];
-/// What timeout(1) says then.
+/// timeout(1)'s, when the time is up.
 const TIMEOUT_EXIT_STATUS: i32 = 124;
 
 /// Numbers of records, which are their `seq`.
 type Found = BTreeSet<usize>;
 
-/// A file of lines, and which record each belongs to.
+/// A file of lines, and the record of each line.
 struct Lines {
     path: PathBuf,
     record: Vec<usize>,
@@ -79,15 +79,15 @@ impl Lines {
         output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(number).collect()
     }
 
-    /// Records of which any line is among these.
+    /// The records that have one of these lines.
     fn records(&self, lines: impl IntoIterator<Item = usize>) -> Found {
         lines.into_iter().map(|line| self.record[line]).collect()
     }
 }
 
-/// One search, in alco's words, and what grep makes of it.
+/// One search in alco's parameters, and the records that grep finds.
 struct Case {
-    /// parameters behind the range
+    /// parameters after the range
     url: String,
     expect: Found,
 }
@@ -129,7 +129,7 @@ impl<'a> Oracle<'a> {
         self.random.u32(..100) < percent
     }
 
-    /// A piece of some line, cut anywhere; whether it is the line's start, and its end.
+    /// A piece of some line, cut anywhere; and whether it includes the line's start, and its end.
     fn slice(&mut self, longest: usize) -> (String, bool, bool) {
         loop {
             let record = &self.records[self.random.usize(..self.records.len())];
@@ -142,7 +142,7 @@ impl<'a> Oracle<'a> {
             let most = (chars.len() - from).min(longest);
             let length = 1 + self.random.usize(..most);
             let text: String = chars[from..from + length].iter().collect();
-            // would be a filter, typed into the search field
+            // alco would read it as a filter in the search field
             if text.contains('@') && text.contains('=') {
                 continue;
             }
@@ -207,7 +207,7 @@ impl<'a> Oracle<'a> {
         if parts.len() > 1 && self.chance(30) { format!("({})", parts.join("|")) } else { parts.join("|") }
     }
 
-    /// Words of one line, some of another, as in `a -b "c d"`.
+    /// Words, some of them excluded, as in `a -b`.
     fn words(&mut self, case: &[&str]) -> (String, Found) {
         let mut lines: Option<BTreeSet<usize>> = None;
         let mut search = String::new();
@@ -309,7 +309,7 @@ impl<'a> Oracle<'a> {
     }
 }
 
-/// Each record as it was sent, however it was stored.
+/// Each record comes back as it was sent.
 fn check_sent(alco: &Alco, path: &str, records: &[Record]) {
     let reply = alco.get(&format!("{path}&format=ndjson"));
     assert_eq!(reply.status, 200, "{}", reply.body);
@@ -332,7 +332,7 @@ fn asked(alco: &Alco, path: &str) -> Vec<usize> {
     reply.body.split_terminator('\n').map(|line| number(line).unwrap_or_else(|| panic!("{path}: {line}"))).collect()
 }
 
-/// What the page says of how many there are: the word, and the number.
+/// The number of matches on the page, and the word before it: `exactly`, `least` or `most`.
 fn count(alco: &Alco, path: &str) -> (String, usize) {
     let reply = alco.get(&format!("{path}&limit=1"));
     let total = reply.body.split_once("<p class=\"total\">").unwrap_or_else(|| panic!("{path}: {}", reply.body)).1;
@@ -357,7 +357,7 @@ fn every_answer_is_what_grep_prints() {
     let alco = Alco::start(stack, &(stack.index("oracle") + &stack.index("oracle_all")));
     let (mut stored, mut wrong) = (0, Vec::new());
     for (nth, seed) in seeds().enumerate() {
-        // a time of its own for each, so that they do not meet
+        // each seed has its own range of time
         let start = Timestamp::now() - SignedDuration::from_hours(nth as i64 + 1);
         let start = Timestamp::from_microsecond(start.as_microsecond()).unwrap();
         let records = corpus(seed, LINES, start);

@@ -1,5 +1,5 @@
-//! The .deb: what is in it, that dpkg and lintian take it, and that nothing is left of it. In full (make soak): on a clean
-//! Debian with systemd, by tests/debian.
+//! The .deb: its files, dpkg and lintian accept it, and purging it leaves nothing. In full (make soak): on a clean Debian with
+//! systemd, by tests/debian.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,7 +21,7 @@ fn build() -> PathBuf {
     Path::new(ROOT).join(printed.lines().last().unwrap())
 }
 
-/// Everything below a directory that is no directory.
+/// All files below a directory.
 fn files(below: &Path) -> BTreeSet<String> {
     let found = run("find", &[below.to_str().unwrap(), "!", "-type", "d", "-printf", "%P\n"]);
     found.lines().map(str::to_owned).collect()

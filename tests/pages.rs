@@ -1,4 +1,4 @@
-//! The pages over HTTP: every address answers, says what is wrong and what to do, and shows hostile text harmlessly.
+//! The pages over HTTP: every address answers, an error names its cause and its cure, and hostile text is shown harmlessly.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,11 +15,11 @@ use crate::support::{ALCO, Alco, Lonely, Publisher, Reply, SOON, Stack, director
 const HOSTILE: &str =
     "<script>alert('message')</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m\x07 \u{202e}txet\u{0}.";
 
-/// An alco with a handful of records: plain ones, one with a traceback, one that means harm.
+/// An alco with ten records: plain ones, one with a traceback, one with hostile text.
 fn site() -> Alco {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("pages"));
-    // tests share the index: whoever comes first fills it
+    // tests share the index: the first one fills it
     static FILL: std::sync::Once = std::sync::Once::new();
     FILL.call_once(|| {
         let mut publisher = Publisher::open(&stack.amqp);
@@ -80,7 +80,7 @@ fn check(alco: &Alco, path: &str, status: u16, says: &[&str]) -> Reply {
     assert_eq!(reply.status, status, "{path}: {shown}");
     check_headers(path, &reply);
     for what in says {
-        assert!(shown.contains(what), "{path} does not say {what:?}: {shown}");
+        assert!(shown.contains(what), "{path} does not show {what:?}: {shown}");
     }
     reply
 }
@@ -175,13 +175,13 @@ fn hostile_records_come_out_harmless() {
     let line = log(&alco).lines().into_iter().find(|line| line.message.contains("<script>")).unwrap();
     let shown = "<script>alert('message')</script><img src=x onerror=alert(1)> & red^G <U+202E>txet";
     assert!(line.message.starts_with(shown), "{}", line.message);
-    // and it can be found by what it is
+    // a search for the hostile text finds it
     assert_eq!(alco.page("/grep/pages/?start_ts=-1h&search=%3C/script%3E%3Cimg").total(), 1);
     let only = log(&alco).values("host").into_iter().find(|(host, ..)| host.contains("script")).unwrap();
     assert_eq!(alco.page(&only.2).total(), 1);
 }
 
-/// No browser has to guess: tidy finds no error.
+/// tidy finds no error, so that no browser has to guess.
 #[track_caller]
 fn check_html(path: &str, html: &str) {
     let file = directory("tidy").join(format!("{:x}.html", xxhash_rust::xxh3::xxh3_64(path.as_bytes())));
@@ -194,7 +194,7 @@ fn check_html(path: &str, html: &str) {
     let said = String::from_utf8_lossy(&output.stderr);
     // 2: errors; 1: warnings, such as about what HTML 5 allows and tidy does not know yet
     assert!(output.status.code() < Some(2), "{path}: {said}");
-    // nor does it like what a field needs to bring a control character back
+    // tidy also dislikes the form of control characters in a field
     let known = [
         "invalid numeric character",
         "proprietary attribute",
@@ -302,7 +302,7 @@ fn text_browsers_show_the_log_as_lines() {
     }
 }
 
-/// The address behind a text browser's link, by what stands in its list of links: `[33]later →` and `33. http://…`.
+/// The address of a text browser's link, from the list of links: `[33]later →` and `33. http://…`.
 fn followed(shown: &str, text: &str) -> String {
     let (before, _) = shown.split_once(text).unwrap_or_else(|| panic!("no {text} in {shown}"));
     let number = before.rsplit('[').next().unwrap().trim_end_matches(']');
@@ -328,7 +328,7 @@ fn text_browsers_can_go_on_with_the_same_search() {
         let second = dump(browser, &followed(&first, "later →"));
         assert!(second.contains("basket 3 is full") && second.contains("basket 5 is full"), "{second}");
         assert!(!second.contains("basket 2 is full"), "{second}");
-        // the search stands in its field, and how many there are is told
+        // the page shows the search in its field, and the number of matches
         assert!(second.contains("[basket") || second.contains("basket___"), "{second}");
         assert!(second.contains("exactly 8 records match"), "{second}");
         // a bar of the histogram is a link into its own time, and a time leads to the whole record
@@ -345,7 +345,7 @@ fn time_of(shown: &str, message: &str) -> String {
     line.trim_start().split(']').nth(1).unwrap().split(' ').next().unwrap().to_owned()
 }
 
-/// The chunks of an answer, each of which was sent when it was known.
+/// The chunks of an answer, each of which alco sent as soon as it had it.
 fn chunks(alco: &Alco, path: &str) -> Vec<String> {
     let mut stream = TcpStream::connect(alco.url.strip_prefix("http://").unwrap()).unwrap();
     stream.set_read_timeout(Some(SOON)).unwrap();
@@ -371,7 +371,7 @@ fn chunks(alco: &Alco, path: &str) -> Vec<String> {
 #[test]
 fn form_log_and_counts_are_sent_in_that_order() {
     let alco = site();
-    // a question a day: with the first answer goes what is known by then
+    // alco sends one query for each day, and flushes the page with the first answer
     let chunks = chunks(&alco, "/grep/pages/?start_ts=-3d&limit=9");
     let holding = |text: &str| {
         chunks.iter().position(|chunk| chunk.contains(text)).unwrap_or_else(|| panic!("no {text} in {chunks:#?}"))
@@ -447,7 +447,7 @@ fn missing_servers_are_logged_once_and_shown_on_pages() {
     assert!(text(&page.body).contains(&format!("127.0.0.1:{sphinx}")), "{}", text(&page.body));
     assert_eq!(try_get(&format!("{}/health", alco.url)).unwrap().status, 503);
 
-    // said once an index, however many workers it has
+    // logged once an index, for all its workers
     check_said(&alco, &format!("redis at redis://127.0.0.1:{redis}/0: "), 2);
 }
 
@@ -465,13 +465,13 @@ fn a_missing_broker_does_not_stop_searches() {
     check_said(&alco, &format!("127.0.0.1:{broker}"), 1);
 }
 
-/// It is said so many times and no more, however often it is tried.
+/// The text is logged exactly `expected` times, though alco tries again and again.
 #[track_caller]
 fn check_said(alco: &Lonely, what: &str, expected: usize) {
     let said = || fs::read_to_string(&alco.log).unwrap();
     let times = || said().lines().filter(|line| line.contains(what)).count();
-    wait_until(&format!("{what} is said"), SOON, || (times() >= expected).then_some(()));
-    // other requests take their time, and with them the next tries pass
+    wait_until(&format!("{what} is logged"), SOON, || (times() >= expected).then_some(()));
+    // these requests take time, in which alco tries again
     for _ in 0..20 {
         try_get(&format!("{}/grep/", alco.url)).unwrap();
     }
@@ -498,6 +498,6 @@ fn every_mistake_in_the_ini_is_printed_at_once() {
         let place = format!("{}:{line}: ", path.display());
         assert!(lines.iter().any(|said| said.starts_with(&place) && said.contains(what)), "no {place}{what} in {said}");
     }
-    // nothing else is said: no thread was started, nobody listens
+    // nothing else is printed: no thread was started, no port is open
     assert!(lines.iter().all(|line| line.starts_with(&*path.to_string_lossy())), "{said}");
 }

@@ -1,5 +1,5 @@
-//! Paging while records arrive: none is skipped and none shown twice, though thousands bear the same time, many are equal, and
-//! each page is asked of another alco, which makes one stream of two indexes.
+//! Paging while records arrive: no record is skipped or shown twice, though thousands have the same time and many are equal. Two
+//! alcos give the pages in turn, as one stream of two indexes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::{Alco, Publisher, SOON, Stack, try_get};
 
 const RECORDS: usize = 5000;
-/// Each of these stands so often among them, equal in every byte.
+/// Each message is sent this number of times, equal in every byte.
 const EQUAL_RECORDS: usize = 20;
 const RECORDS_PER_PAGE: usize = 97;
 
@@ -19,8 +19,8 @@ fn record(time: Timestamp, message: &str) -> String {
     format!(r#"{{"@timestamp":"{time}","message":"{message}"}}"#)
 }
 
-/// Follows the links of that name from an address on, asking one alco after the other: docids and messages, the address of the
-/// last page, and how many pages there were.
+/// Follows the links of that name from an address on, at both alcos in turn. Returns docids and messages, the address of the last
+/// page, and the number of pages.
 #[track_caller]
 fn walk(alcos: &[Alco; 2], first: String, link: &str) -> (HashSet<(u64, String)>, String, usize) {
     let (mut seen, mut path, mut pages) = (HashSet::new(), first, 0);
@@ -60,9 +60,9 @@ fn pages_show_each_record_once_while_others_arrive() {
     let (walks, arrived) = thread::scope(|scope| {
         let arriving = scope.spawn(|| {
             let mut arrived = 0;
-            // no more than that, or who goes slowly would never come to the end
+            // a limit, or a slow walk would never come to its end
             while !over.load(Relaxed) && arrived < 2 * RECORDS {
-                // before, among and behind those that were there
+                // before, among and after the first records
                 let times = [-500, 0, 0, 500].map(|millis| time + SignedDuration::from_millis(millis));
                 for index in indexes {
                     let bodies = times.iter().map(|time| record(*time, &format!("arrived in {index}")));

@@ -54,12 +54,12 @@ except KeyError:
     logger.exception("hello exception", extra={"user": "bob"})
 
 connections.add(handler.sock)
-# a connection that breaks is replaced without a word, and what was under way is lost
+# logcollect replaces a broken connection silently, and loses the records that were under way
 if len(connections) != 1 or None in connections:
     sys.exit("cannot reach the broker at %s:%s, or not all the time" % (host, port))
 
 # the AMQP library logs too, and would do so over the channel that it has just closed
 logging.root.removeHandler(handler)
-# logcollect publishes without confirms; the broker answers this only behind all that was published before on the channel
+# logcollect publishes without confirms; the broker answers this only after all that was published before on the channel
 handler.sock.channel.close()
 handler.close()

@@ -1,4 +1,4 @@
-//! Every program that the tests call is named in tests/packages, which looks for each one of them on a new machine (`make fresh`).
+//! tests/packages names every program that the tests call, and looks for each of them on a new machine (`make fresh`).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,9 +11,9 @@ use crate::support::ROOT;
 /// Before the word that names the program.
 const PREFIXES: &[&str] =
     &["if", "then", "else", "elif", "do", "while", "until", "!", "exec", "env", "setsid", "inside", "nohup"];
-/// Words of a here-document or of a list, that are programs too.
+/// Words of a here-document or of a list that are also names of programs.
 const NOT_CALLED: &[&str] = &["dir", "last"];
-/// cargo has to be there before the first command; without git, a package has another date.
+/// cargo has to be there before the first command; without git, only the date of a package differs.
 const NOT_NEEDED: &[&str] = &["cargo", "git"];
 
 fn read(path: impl AsRef<Path>) -> String {
@@ -36,8 +36,8 @@ fn called_by_rust(text: &str) -> Vec<String> {
     names.filter(|name| !name.starts_with("tests/")).map(|name| name.rsplit('/').next().unwrap().to_owned()).collect()
 }
 
-/// The words that stand where a shell expects a command. Which of them are programs, this machine knows: the others are keywords,
-/// functions, or text.
+/// The words at the places where a shell expects a command, if this machine has a program of that name: the others are keywords,
+/// functions or text.
 fn called_by_shell(text: &str) -> Vec<String> {
     let (separator, assignment) = (Regex::new(r"[|&;(){`]").unwrap(), Regex::new(r#"^"?\w+="#).unwrap());
     let mut found = Vec::new();
@@ -87,7 +87,7 @@ fn every_called_program_is_in_tests_packages() {
         // an image is not text
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let is_shell = text.starts_with("#!/bin/sh") || path.ends_with("Makefile");
-        // here the lists stand themselves
+        // without the lists themselves
         let text =
             if path.ends_with("tests/packages") { text.split("\nmissing()").nth(1).unwrap().to_owned() } else { text };
         match path.extension().is_some_and(|extension| extension == "rs") {

@@ -1,5 +1,5 @@
-//! What README.md tells programs to do is done here, as it stands there: its Python snippets and rsyslog's configuration send a
-//! line each, and the page has it.
+//! The snippets of README.md work as they are: its Python programs and its configuration of rsyslog send a line each, and the page
+//! shows it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{ALCO, Alco, ROOT, SOON, Stack, directory, wait_until};
 
-/// The indented text behind each mark.
+/// The indented text after each mark.
 fn snippets() -> Vec<String> {
     let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
     let snippet = |rest: &str| {
@@ -17,7 +17,7 @@ fn snippets() -> Vec<String> {
     readme.split("<!-- tests/readme.rs runs this").skip(1).map(snippet).collect()
 }
 
-/// The one that says that.
+/// The snippet with that text.
 #[track_caller]
 fn snippet(what: &str) -> String {
     let found: Vec<String> = snippets().into_iter().filter(|snippet| snippet.contains(what)).collect();
@@ -25,8 +25,7 @@ fn snippet(what: &str) -> String {
     found.into_iter().next().unwrap()
 }
 
-/// logcollect ignores the port in its address, but its transport takes one behind the host; and its handlers are closed when the
-/// broker has all.
+/// logcollect ignores the port in its address, but its transport takes one after the host.
 const BEFORE: &str = r#"
 import logging, os, time
 os.environ["TZ"] = "UTC"; time.tzset()
@@ -39,8 +38,9 @@ def with_port(parse):
     return staticmethod(parsed)
 AMQPSocket._parse_broker_uri = with_port(AMQPSocket._parse_broker_uri)
 "#;
-const BEHIND: &str = r#"
-logging.disable(logging.CRITICAL)  # the AMQP library logs, too
+/// Closes the handlers, which returns when the broker has all records.
+const AFTER: &str = r#"
+logging.disable(logging.CRITICAL)  # the AMQP library logs as well
 for handler in [h() for h in logging._handlerList]:
     if isinstance(handler, AMQPHandler):
         handler.sock.channel.close()
@@ -77,7 +77,7 @@ fn python_snippets_of_the_readme_send_records() {
             .replace("\"logstash.", "\"readme.");
         let before = BEFORE.replace("PORT", port);
         let output = Command::new(Path::new(ROOT).join("target/venv/bin/python"))
-            .args(["-c", &format!("{before}\n{told}\n{log}\n{BEHIND}")])
+            .args(["-c", &format!("{before}\n{told}\n{log}\n{AFTER}")])
             .output()
             .unwrap();
         assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -88,7 +88,7 @@ fn python_snippets_of_the_readme_send_records() {
     }
 }
 
-/// The line with that message, as soon as it is there.
+/// Waits for the line with that message.
 #[track_caller]
 fn line(alco: &Alco, message: &str) -> String {
     let path = "/grep/readme/?start_ts=-1h&format=text&columns=levelname,level,host,logger";

@@ -1,6 +1,8 @@
-//! Redelivered records: what is stored already is only acknowledged, and what is not is stored, whoever dies when.
+//! Redelivered records: alco only acknowledges those that it has stored, and stores the others, after a crash of the broker or of
+//! alco.
 //!
-//! After its death the broker marks all it recovers as redelivered, so the flag says nothing, and equal bodies less.
+//! The broker marks all records that it recovers after a crash as redelivered. So the flag does not show which are stored, and the
+//! body of a record that equals others does not either.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -33,11 +35,11 @@ fn fill_bodies(stack: &Stack, queue: &str, records: usize, in_each: usize, is_eq
     publisher.close();
 }
 
-/// Ends alco, when all is stored, and counts. What waits for its `ack_delay` then stays with the broker.
+/// Ends alco when all records are stored, and counts them. Records that wait for their `ack_delay` stay with the broker.
 #[track_caller]
 fn check(stack: &Stack, alco: Alco, index: &str, records: usize, equal: usize, acknowledged: bool) {
     let stored = stack.settled(index, records as u64, LONG);
-    // what were stored twice would be on its way now
+    // a record that is stored twice would be delivered by now
     wait_until("the queue is empty", LONG, || queue_state(&stack.amqp, index).filter(|queue| queue.messages == 0));
     assert!(alco.stop().success());
     let queue = wait_until("its consumers are gone", LONG, || {
@@ -57,8 +59,8 @@ fn check(stack: &Stack, alco: Alco, index: &str, records: usize, equal: usize, a
 #[test]
 fn redelivered_records_are_stored_exactly_once() {
     let stack = Stack::private("redelivery", &[index("killed"), index("died"), index("delayed")].concat());
-    // Equal ones on both sides of the broker's death: it marks all that it still has as redelivered, and has forgotten some
-    // acknowledgements. Their neighbours tell which of them are stored.
+    // Equal records on both sides of the broker's crash: it marks all that it still has as redelivered, and has lost some
+    // acknowledgements. The neighbours of equal records show which of them are stored.
     fill(&stack, "killed", RECORDS, |n| n.is_multiple_of(RECORDS / EQUAL_RECORDS));
     let alco = Alco::start(&stack, &index("killed"));
     wait_until("a part is stored", LONG, || stack.count("killed").filter(|n| *n > RECORDS as u64 / 2));

@@ -1,5 +1,5 @@
-//! searchd answers, and refuses: one record of a batch, or every one for a while. Between alco and the real searchd stands a
-//! line that answers an error in its place, since nothing that alco sends makes it do so.
+//! searchd answers with an error: for one record of a batch, or for every record for a while. A proxy between alco and the real
+//! searchd sends the error, since no statement of alco's makes searchd send one.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,10 +14,10 @@ const MARK: &str = "this one is refused";
 /// COM_QUERY of MySQL's protocol.
 const COM_QUERY: u8 = 3;
 
-/// A line to searchd, and what on it is answered with an error.
+/// A proxy in front of searchd that answers some statements with an error.
 struct RefusingProxy {
     address: String,
-    /// REPLACE of any record
+    /// whether it refuses every REPLACE, not only that of the marked record
     refuses_all: Arc<AtomicBool>,
 }
 
@@ -61,7 +61,7 @@ impl RefusingProxy {
         RefusingProxy { address, refuses_all }
     }
 
-    /// alco asks one thing at a time, so an answer from here never falls into another of searchd's.
+    /// alco sends one statement at a time, so an error from here is never in the middle of an answer of searchd's.
     fn statements(mut client: TcpStream, mut server: TcpStream, all: &AtomicBool) {
         let answers = Mutex::new(client.try_clone().unwrap());
         while let Some(packet) = packet(&mut client) {
@@ -86,7 +86,7 @@ fn refusals_of_searchd_lose_no_record() {
     let ini = stack.dir().join("alco.ini");
     let text = std::fs::read_to_string(&ini).unwrap();
     let through = text.replace(&format!("address = {}", stack.sphinx), &format!("address = {}", line.address));
-    assert!(through != text, "alco goes through the line:\n{text}");
+    assert!(through != text, "alco connects to the proxy:\n{text}");
     std::fs::write(&ini, through).unwrap();
     let alco = Alco::start(&stack, INI);
     let mut publisher = Publisher::open(&stack.amqp);
@@ -97,22 +97,25 @@ fn refusals_of_searchd_lose_no_record() {
     publisher.publish("logstash", "refused.key", &one_bad);
     stack.settled_count("refused", 1999, SOON);
     assert_eq!(alco.said("trying again"), 0, "nothing was waited for:\n{}", alco.log());
-    let dead =
-        wait_until("it is put aside", SOON, || Some(take_dead(&stack.amqp, "refused")).filter(|dead| !dead.is_empty()));
+    let dead = wait_until("it is dead-lettered", SOON, || {
+        Some(take_dead(&stack.amqp, "refused")).filter(|dead| !dead.is_empty())
+    });
     assert_eq!(dead.len(), 1);
     assert!(dead[0].reason.contains("no room for it"), "{}", dead[0].reason);
     assert!(dead[0].body == one_bad[500].as_bytes());
-    assert_eq!(stack.count("refused"), Some(1999), "nothing is left of the record that was tried in its place");
+    assert_eq!(stack.count("refused"), Some(1999), "the record that was tried in its place has been deleted");
 
-    // every record is refused: no fault of theirs
+    // every record is refused: the records are not at fault
     line.refuses_all.store(true, Relaxed);
     publisher.publish("logstash", "refused.key", (1999..2999).map(good));
-    wait_until("it is said", SOON, || (alco.said("searchd takes no record into refused_") == 1).then_some(()));
+    wait_until("the outage is logged", SOON, || {
+        (alco.said("searchd takes no record into refused_") == 1).then_some(())
+    });
     line.refuses_all.store(false, Relaxed);
-    wait_until("its end is said", SOON, || (alco.said("is back after") == 1).then_some(()));
+    wait_until("its end is logged", SOON, || (alco.said("is back after") == 1).then_some(()));
     let stored = stack.settled("refused", 2999, SOON);
     assert_eq!(stored.len(), 2999, "each once");
-    assert!(take_dead(&stack.amqp, "refused").is_empty(), "none is put aside:\n{}", alco.log());
+    assert!(take_dead(&stack.amqp, "refused").is_empty(), "none is dead-lettered:\n{}", alco.log());
     assert_eq!(alco.said("trying again"), 1, "{}", alco.log());
     assert!(alco.stop().success());
 }

@@ -1,5 +1,5 @@
-//! alco.ini changes and alco is started anew: searchd serves what it should by then, whether days became fewer or more, or an index
-//! came or went, nothing leaves the disk at once, and what is finished is not done again.
+//! alco.ini changes and alco is restarted: searchd then serves the days that it should, whether `days` became smaller or larger, or
+//! an index came or went. No day leaves the disk at once, and no day is optimized twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use crate::support::{Alco, LONG, Stack, wait_until};
 
 #[test]
 fn searchd_serves_what_the_changed_ini_says() {
-    // noon: days are finished some time after midnight
+    // noon: days are optimized some time after midnight
     let now = Timestamp::now();
     let today = now.to_zoned(TimeZone::UTC).date();
     let noon = today.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp();
@@ -26,7 +26,7 @@ fn searchd_serves_what_the_changed_ini_says() {
     let two_ahead = 2;
     let mut finished = BTreeMap::new();
     for (ini, expect) in [
-        // index, its days; all of them are to be finished but the present one
+        // index, its days; all of them but today's are to be optimized
         ("[index one]\ndays = 3\n[index two]\ndays = 1\n", vec![("one", 3), ("two", 1)]),
         ("[index one]\ndays = 5\n[index three]\ndays = 2\n", vec![("one", 5), ("three", 2)]),
         ("[index one]\ndays = 1\n[index three]\ndays = 1\n", vec![("one", 1), ("three", 1)]),
@@ -49,7 +49,7 @@ fn searchd_serves_what_the_changed_ini_says() {
             for past in (1 - count..0).map(|n| format!("{index}_{}", day(n))) {
                 let said = || alco.said(&format!("{past}: the day is over"));
                 if !finished.contains_key(&past) {
-                    wait_until(&format!("{past} is finished"), LONG, || (said() > 0).then_some(()));
+                    wait_until(&format!("{past} is optimized"), LONG, || (said() > 0).then_some(()));
                 }
                 *finished.entry(past.clone()).or_insert(0) += said();
             }

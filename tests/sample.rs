@@ -141,7 +141,7 @@ struct Shop {
     seq: u64,
 }
 
-/// What is published: routing key and body.
+/// A routing key and a body, as published.
 type Record = (String, Value);
 
 impl Shop {

@@ -1,5 +1,5 @@
-//! The `indexed` columns change while day indexes live on: records flow into the fields that each day index has, searches
-//! stay exact, and the day is told from which on a column has its field.
+//! The `indexed` columns change while older day indexes stay: records are stored with the fields that each day index has, searches
+//! stay exact, and alco shows the first day on which a column has its field.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -69,7 +69,7 @@ fn indexed_columns_change_and_records_flow_on() {
     assert!(!alco.page("/grep/schema/columns/").html.contains(" on</span>"), "every day has its field");
     assert!(alco.stop().success());
 
-    // one column more and one less, and the searchd of before
+    // one column more and one less, and searchd has not been told
     let new = index("host");
     let alco = Alco::start(&stack, &new);
     publish(&stack, 24..48, now);
@@ -99,8 +99,8 @@ fn indexed_columns_change_and_records_flow_on() {
     publish(&stack, 60..72, now);
     stack.restart("searchd");
     stack.settled_count("schema", 72, LONG);
-    assert_eq!(fields(&stack, now), ["x_status"], "it was settled before the first record");
-    // what had no record yet is declared as it is configured now
+    assert_eq!(fields(&stack, now), ["x_status"], "its fields were decided before the first record");
+    // a day without records is declared as configured now
     let tomorrow = now + SignedDuration::from_mins(24 * 60 - 5);
     publish(&stack, 72..96, tomorrow);
     stack.settled_count("schema", 96, LONG);

@@ -1,5 +1,5 @@
-//! What a search costs grows with what may match, not with what is stored; and the last five minutes are asked of one day,
-//! however many there are.
+//! The cost of a search grows with the records that may match, not with all that are stored; and a search of the last five minutes
+//! queries one day, of any number of `days`.
 
 use jiff::{SignedDuration, Timestamp};
 use mysql::prelude::Queryable;
@@ -7,7 +7,7 @@ use mysql::prelude::Queryable;
 use crate::support::{Alco, Publisher, SOON, Stack};
 
 const RECORDS: usize = 1500;
-/// Among the first so many.
+/// Their number among the first records.
 const NEEDLES: usize = 7;
 const SEARCHES: [&str; 6] = [
     "search=needle",
@@ -20,7 +20,7 @@ const SEARCHES: [&str; 6] = [
 const FORMS: [&str; 4] =
     ["/grep/INDEX/?", "/api/grep/INDEX/?", "/grep/INDEX/?format=text&", "/api/grep/INDEX/histogram/?"];
 
-/// Questions to searchd so far.
+/// The number of queries that searchd has had.
 fn queries(stack: &Stack) -> u64 {
     let status: Vec<(String, String)> = stack.sphinxql().query("SHOW STATUS").unwrap();
     status.iter().find(|(name, _)| name == "queries").unwrap().1.parse().unwrap()
@@ -46,7 +46,7 @@ fn a_search_costs_what_may_match_and_not_what_is_stored() {
             let is_needle = first && n % (RECORDS / NEEDLES) == 5;
             let what = if is_needle { "a needle found in the hay" } else { "a straw among the others" };
             let level = if is_needle { "ERROR" } else { "INFO" };
-            // those that come later are later
+            // the second fill has later times
             let time = now + SignedDuration::from_millis(if first { n as i64 - 200_000 } else { n as i64 - 100_000 });
             format!(r#"{{"@timestamp":"{time}","message":"{what} {n}","levelname":"{level}"}}"#)
         });
@@ -67,9 +67,9 @@ fn a_search_costs_what_may_match_and_not_what_is_stored() {
     fill(3, false);
     ["hay", "few"].iter().for_each(|index| stack.settled_count(index, RECORDS as u64 * 4, SOON));
     assert_eq!(measured(&alco), few);
-    assert!(few.iter().any(|(.., checked)| *checked > 0), "they check something");
+    assert!(few.iter().any(|(.., checked)| *checked > 0), "some records are checked");
 
-    // housekeeping asks too, now and then: the least of some tries, and of more where they differ
+    // housekeeping sends queries too: the test takes the least of three tries, and of up to forty while the two differ
     let asked = |index: &str, form: &str, search: &str| {
         let before = queries(&stack);
         ask(&alco, &format!("{}start_ts=-5m&{search}", form.replace("INDEX", index)));
@@ -86,6 +86,6 @@ fn a_search_costs_what_may_match_and_not_what_is_stored() {
             }
         }
         let [many, few] = least;
-        assert!(many > 0 && many == few, "{form}{search}: {many} questions with 30 days, {few} with 3");
+        assert!(many > 0 && many == few, "{form}{search}: {many} queries with 30 days, {few} with 3");
     }
 }

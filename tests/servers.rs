@@ -1,4 +1,4 @@
-//! The servers under the tests: they come back with what they had, and none outlives who asked for it.
+//! The private servers of the tests: they come back with their data, and none outlives the process that started it.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
-//! Servers that go away or misbehave: said once, whatever number of workers notices, when it begins and once when it ends, and collecting goes on by itself.
-//! Whatever was published meanwhile is stored exactly once.
+//! Servers that go away or misbehave: alco logs one line when an outage begins and one when it ends, for all workers together.
+//! Collecting goes on by itself, and records that were published meanwhile are stored exactly once.
 
 use std::fs;
 use std::thread;
@@ -44,15 +44,15 @@ impl Outages {
         assert_eq!(stored.len() as u64, self.published);
     }
 
-    /// Between `begins` and `ends` something is away: alco says so once each, and stores what is published meanwhile.
+    /// A server is away between `begins` and `ends`: alco logs each once, and stores the records that are published meanwhile.
     #[track_caller]
     fn outage(&mut self, alco: &Alco, what: &str, begins: impl FnOnce(&Stack), ends: impl FnOnce(&Stack)) {
         let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
         begins(&self.stack);
         self.publish();
-        wait_until("it is said", LONG, || (alco.said(BEGINS) > began).then_some(()));
+        wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > began).then_some(()));
         ends(&self.stack);
-        wait_until("its end is said", LONG, || (alco.said(ENDS) > ended).then_some(()));
+        wait_until("its end is logged", LONG, || (alco.said(ENDS) > ended).then_some(()));
         self.all_are_stored_once();
         let lines = (alco.said(BEGINS) - began, alco.said(ENDS) - ended);
         assert_eq!(lines, (1, 1), "lines when '{what}' began and ended:\n{}", alco.log());
@@ -68,7 +68,7 @@ fn ini(more: &str) -> String {
 
 #[test]
 fn outages_of_searchd_and_redis_are_logged_once() {
-    // searchd serves the index of yesterday only, while that file is there
+    // searchd serves only yesterday's index while that file is there
     let dir = directory("without-today");
     let (standin, without) = (dir.join("alco"), dir.join("without"));
     let script = format!(
@@ -77,7 +77,7 @@ fn outages_of_searchd_and_redis_are_logged_once() {
         without = without.display()
     );
     executable(&standin, &script);
-    // what both of them notice is said once
+    // two workers notice it, and alco logs it once
     let ini = ini("threads = 2\n");
     let mut run = Outages::start(Stack::of("away", &SERVERS, &standin, &ini));
 
@@ -86,21 +86,21 @@ fn outages_of_searchd_and_redis_are_logged_once() {
     run.outage(&alco, "searchd is down at the start", |_| (), |stack| stack.restart("searchd"));
     run.outage(&alco, "searchd is killed", |stack| stack.kill("searchd"), |stack| stack.restart("searchd"));
 
-    // a restart between two batches is not worth a line; what is wrong since is
+    // a restart between two batches is not logged; the day that is missing since is
     let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
     fs::write(&without, "").unwrap();
     run.stack.stop("searchd");
     run.stack.restart("searchd");
     run.publish();
-    wait_until("it is said", LONG, || (alco.said("searchd does not serve away_") == 1).then_some(()));
+    wait_until("the outage is logged", LONG, || (alco.said("searchd does not serve away_") == 1).then_some(()));
     assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 0), "{}", alco.log());
     fs::remove_file(&without).unwrap();
     run.stack.reread();
-    wait_until("its end is said", LONG, || (alco.said(ENDS) - ended == 1).then_some(()));
+    wait_until("its end is logged", LONG, || (alco.said(ENDS) - ended == 1).then_some(()));
     run.all_are_stored_once();
     assert_eq!(alco.said(BEGINS) - began, 1, "{}", alco.log());
 
-    // silent for a while is not away: the statement's answer is waited for
+    // a searchd that is silent for a while is not away: alco waits for the answer
     let before = alco.said(BEGINS);
     run.stack.pause("searchd");
     run.publish();
@@ -127,9 +127,9 @@ fn outages_of_searchd_and_redis_are_logged_once() {
     run.stack.stop("redis");
     let alco = Alco::spawn(&run.stack, &ini);
     run.publish();
-    wait_until("it is said", LONG, || (alco.said(BEGINS) > 0).then_some(()));
+    wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > 0).then_some(()));
     run.stack.restart("redis");
-    wait_until("its end is said", LONG, || (alco.said(ENDS) > 0).then_some(()));
+    wait_until("its end is logged", LONG, || (alco.said(ENDS) > 0).then_some(()));
     run.all_are_stored_once();
     assert_eq!((alco.said(BEGINS), alco.said(ENDS)), (1, 1), "{}", alco.log());
     assert!(alco.stop().success());
@@ -140,7 +140,7 @@ fn outages_of_rabbitmq_are_logged_once() {
     let mut run = Outages::start(Stack::private("broker", &ini("")));
     let open = |stack: &Stack| Connection::insecure_open(&stack.amqp).unwrap();
 
-    // bindings that are configured no more
+    // bindings that are no longer configured
     let alco = Alco::start(&run.stack, &ini("").replace("away.#", "away.#, former.#"));
     run.publish_to("logstash", "former.key");
     run.all_are_stored_once();
@@ -148,12 +148,12 @@ fn outages_of_rabbitmq_are_logged_once() {
     let alco = Alco::start(&run.stack, &ini(""));
     assert_eq!(alco.said("with 'former.#' no more"), 1, "{}", alco.log());
     let mut publisher = Publisher::open(&run.stack.amqp);
-    publisher.publish("logstash", "former.key", [body("nobody wants this")]);
+    publisher.publish("logstash", "former.key", [body("no queue takes this")]);
     publisher.close();
     run.publish();
     run.all_are_stored_once();
 
-    // what the broker cannot store it does not take; what it holds it still delivers
+    // a broker without memory takes no records, but still delivers those that it holds
     run.publish();
     run.stack.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]);
     run.all_are_stored_once();
@@ -165,7 +165,7 @@ fn outages_of_rabbitmq_are_logged_once() {
     let channel = connection.open_channel(None).unwrap();
     channel.queue_delete("away", QueueDeleteOptions::default()).unwrap();
     wait_until("it is back", LONG, || (alco.said(ENDS) > ended).then_some(()));
-    // it may be asking how many wait, and is told by the answer
+    // alco may be polling the queue's length at that moment, and learns it from that answer
     let told = alco.said("cancelled the consumer") + alco.said("no queue 'away'");
     assert_eq!((alco.said(BEGINS) - began, told), (1, 1), "{}", alco.log());
     run.publish();
@@ -181,10 +181,10 @@ fn outages_of_rabbitmq_are_logged_once() {
     run.all_are_stored_once();
     assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 1), "{}", alco.log());
 
-    // half-open: neither an answer nor an end; two heartbeats tell
+    // a half-open connection gives neither an answer nor an end; alco notices after two heartbeats
     let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
     run.stack.pause("rabbitmq");
-    wait_until("it is said", LONG, || (alco.said(BEGINS) > began).then_some(()));
+    wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > began).then_some(()));
     run.stack.resume("rabbitmq");
     wait_until("it is back", LONG, || (alco.said(ENDS) > ended).then_some(()));
     run.publish();
@@ -205,17 +205,17 @@ fn outages_of_rabbitmq_are_logged_once() {
     run.stack.rabbitmqctl(&["eval", &timeouts(1_800_000, 60_000)]);
     let closed = alco.said("closed the channel");
     wait_until("all are acknowledged", LONG, || {
-        // the last session that had the short timeout ends by it
+        // the last session with the short timeout ends by it
         (alco.said(ENDS) >= closed && queue_state(&run.stack.amqp, "away")?.consumers == 1).then_some(())
     });
     run.publish();
     run.all_are_stored_once();
     assert!(alco.stop().success());
 
-    // nobody listens when alco starts, nor for some time
+    // no broker listens when alco starts, nor for some time after
     run.stack.stop("rabbitmq");
     let alco = Alco::spawn(&run.stack, &ini(""));
-    wait_until("it is said", LONG, || (alco.said(BEGINS) > 0).then_some(()));
+    wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > 0).then_some(()));
     run.stack.restart("rabbitmq");
     wait_until("it is back", LONG, || (alco.said(ENDS) > 0).then_some(()));
     run.publish();
@@ -223,7 +223,7 @@ fn outages_of_rabbitmq_are_logged_once() {
     assert_eq!((alco.said(BEGINS), alco.said(ENDS)), (1, 1), "{}", alco.log());
     assert!(alco.stop().success());
 
-    // an exchange that others declared otherwise
+    // another program has declared the exchange with other properties
     let mut connection = open(&run.stack);
     let channel = connection.open_channel(None).unwrap();
     channel.exchange_declare(ExchangeType::Topic, "odd", ExchangeDeclareOptions::default()).unwrap();
@@ -234,7 +234,7 @@ fn outages_of_rabbitmq_are_logged_once() {
     run.all_are_stored_once();
     assert!(alco.stop().success());
     let alco = Alco::spawn(&run.stack, &odd("yes"));
-    wait_until("it is said", LONG, || (alco.said(BEGINS) > 0).then_some(()));
+    wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > 0).then_some(()));
     let log = alco.log();
     let line = log.lines().find(|line| line.contains(BEGINS)).unwrap();
     for part in ["'odd'", "durable = true", "'durable'", "'true'", "'false'", "exchange_durable"] {

@@ -1,4 +1,4 @@
-//! How hosts run alco: FreeBSD's rc.d/alco, as far as a host without rc.subr can tell, and systemd's units.
+//! The ways hosts run alco: FreeBSD's rc.d/alco, as far as a host without rc.subr can test it, and systemd's units.
 
 use std::fs;
 use std::path::Path;
@@ -8,11 +8,11 @@ use regex::Regex;
 
 use crate::support::{ROOT, directory, free_port, make};
 
-/// What an administrator does, one step after another: $at is the root directory, $me the user.
+/// The steps of an administrator: $at is the root directory, $me the user.
 const SCENARIO: &str = r#"
 service() { echo "== $*"; sh "$at/usr/local/etc/rc.d/alco" "$@" 2>&1; echo "-> $?"; }
 answers() { curl -fs -o /dev/null "$url"; }
-until_it() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 900 ] || { echo "in vain: $*"; cat "$log"; exit 1; }; sleep 0.1; done; }
+until_it() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 900 ] || { echo "timed out: $*"; cat "$log"; exit 1; }; sleep 0.1; done; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 settings() { printf '%s\n' "$@" >"$at/etc/rc.conf"; }
 run=$at/var/run/alco log=$at/var/log/alco.log ini=$at/usr/local/etc/alco.ini
@@ -42,7 +42,7 @@ second=$(cat "$run/alco.pid")
 settings alco_enable=NO "alco_user=$me"
 service stop
 until_it gone "$second"
-answers || echo "nobody answers"
+answers || echo "it does not answer"
 ls "$run"
 service status
 grep -c stopping "$log"
@@ -82,7 +82,7 @@ it was started again
 == stop
 Stopping alco.
 -> 0
-nobody answers
+it does not answer
 == status
 alco is not running.
 -> 1
@@ -123,13 +123,13 @@ fn rc_d_alco_starts_watches_checks_and_stops_alco() {
     let said = text(&sh.output().unwrap()).replace(&root.to_string(), "");
     let cannot = Regex::new("(error +rabbitmq: ).*").unwrap();
     assert_eq!(cannot.replace(&said, "${1}CANNOT"), SAID);
-    // whoever may read the passwords and signal searchd
+    // the user who may read the passwords and signal searchd
     let su = fs::read_to_string(at.join("su.log")).unwrap();
     let last = su.lines().last().unwrap();
     assert!(last.starts_with("_sphinx: ") && last.contains(" check "), "{su}");
 }
 
-/// An example, but one that a shell reads: what it sets is what the port's rc.d/sphinxsearch takes, and alco.ini says the same.
+/// A shell reads this example: it sets the variables that the port's rc.d/sphinxsearch takes, with the same values as alco.ini.
 #[test]
 fn sphinxsearch_of_freebsd_gets_the_places_of_the_ini() {
     let script = "for name in enable conffile user dir pidfile; do eval echo \"\\$sphinxsearch_$name\"; done";
@@ -163,7 +163,7 @@ mod linux {
     use super::*;
     use crate::support::executable;
 
-    /// A root directory with what make install writes, and as much beside as systemd-analyze wants to see.
+    /// A root directory with the files of make install, and with the other files that systemd-analyze needs.
     fn root() -> PathBuf {
         let root = directory("units");
         make("make", "install", &root, &["SYSTEM=Linux"]);
@@ -186,7 +186,7 @@ mod linux {
 
     #[track_caller]
     fn analyze(arguments: &[&str]) -> Output {
-        // it wants to write below $HOME, or to talk to a systemd that runs
+        // without this it writes below $HOME, or asks a running systemd
         Command::new("systemd-analyze").args(arguments).env("SYSTEMD_PAGER", "").output().unwrap()
     }
 
@@ -200,7 +200,7 @@ mod linux {
         let output = verify();
         assert!(output.status.success() && text(&output).is_empty(), "{}", text(&output));
 
-        // it would find it
+        // systemd-analyze finds a mistake
         let drop_in = root.join("etc/systemd/system/sphinxsearch.service.d/alco.conf");
         fs::write(&drop_in, fs::read_to_string(&drop_in).unwrap().replace("\nExecStop=\n", "\nExecStopp=\n")).unwrap();
         assert!(text(&verify()).contains("ExecStopp"), "{}", text(&verify()));

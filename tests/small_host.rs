@@ -1,8 +1,8 @@
-//! A host of 512 MB: RabbitMQ, Redis, searchd and alco together collect and search under that limit, and none of them is killed
-//! for it. 300,000 records in full, some of them in make check.
+//! A host of 512 MiB: RabbitMQ, Redis, searchd and alco together collect and search within that limit, and none of them is killed.
+//! In full (make soak) with 300,000 records, in make check with 40,000.
 //!
-//! The limit is a control group's where one can be made (as root, with cgroup v1 or v2 writable). Elsewhere, and besides, what
-//! the processes hold that no disk could take back is added up.
+//! A control group sets the limit, where the test can make one (as root, with cgroup v1 or v2 writable). In any case, the test adds
+//! up the memory of the processes that is not a copy of a file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::support::{ALCO, Alco, Publisher, SOON, Stack, executable, memory_kib, not_checked, soak};
 
 const LIMIT_BYTES: u64 = 512 << 20;
-/// One record in so many is looked for.
+/// One record among this number is a needle.
 const RECORDS_PER_NEEDLE: usize = 10_000;
 
 /// A control group with the limit; goes with the value.
@@ -52,7 +52,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // it can be removed when the last process has left it
+        // it can be removed after its last process has ended
         for _ in 0..50 {
             if fs::remove_dir(&self.dir).is_ok() {
                 return;
@@ -67,7 +67,7 @@ fn anonymous_bytes(pid: u32) -> u64 {
     memory_kib(pid, "RssAnon").unwrap_or(0) << 10
 }
 
-/// As logs have them: some words, ids and addresses that are all different, a traceback now and then.
+/// A record as logs have it: words, ids and addresses that all differ, and a traceback in one of a hundred.
 fn body(n: usize, random: &mut fastrand::Rng) -> String {
     const PATHS: [&str; 6] = ["/", "/cart/", "/checkout/", "/api/v1/products/", "/search/", "/media/thumbs/"];
     const USERS: [&str; 8] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"];

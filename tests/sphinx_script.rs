@@ -1,5 +1,5 @@
-//! sphinx/sphinx.conf and sphinx/sphinx_conf.py: searchd always gets a whole configuration, or none and a failure; what it names
-//! exists; what is past its retention, and nothing else, is removed. Both do the same, under every shell and Python there is.
+//! sphinx/sphinx.conf and sphinx/sphinx_conf.py: searchd always gets a whole configuration, or none and a failure. The directories
+//! of the configuration exist; expired days, and nothing else, are removed. Both scripts do the same, under every shell and Python.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{ALCO as BINARY, Stack, directory, executable, not_checked, soak, wait_until};
 
-/// What both scripts allow alco to take, and then some.
+/// Both scripts give alco 10 s; 30 s more are for a busy machine.
 const MAX_WAIT: Duration = Duration::from_secs(10 + 30);
 
 /// A script, and what runs it.
@@ -24,8 +24,8 @@ struct Script {
     path: PathBuf,
 }
 
-/// FreeBSD's sh is of dash's family. Python 2.7 is run where it is installed; tests/check looks at what it would say where it is
-/// not.
+/// FreeBSD's sh is of dash's family. Python 2.7 runs where it is installed; where it is not, tests/check has vermin read the
+/// script.
 fn scripts() -> &'static [Script] {
     static SCRIPTS: OnceLock<Vec<Script>> = OnceLock::new();
     SCRIPTS.get_or_init(|| {
@@ -50,12 +50,12 @@ fn scripts() -> &'static [Script] {
     })
 }
 
-/// In full all of them; else one of each language.
+/// All of them in full (make soak), otherwise one of each language.
 fn some_scripts() -> impl Iterator<Item = &'static Script> {
     scripts().iter().filter(|script| soak() || ["dash", "python3"].contains(&script.name))
 }
 
-/// The whole path of a program that can be run, and its argument, as they stand behind #!.
+/// The whole path of a program that runs here, and its argument, as they stand after #!.
 fn interpreter_of(words: &str) -> Option<String> {
     let (program, argument) = words.split_once(' ').unwrap_or((words, ""));
     let mut places: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH").unwrap()).collect();
@@ -76,8 +76,8 @@ fn command(words: &str) -> Command {
     command
 }
 
-/// Stands in for alco: prints a configuration over the ini's settings, with the days that the file `says` beside it lists; where
-/// there is no such file, fails; `slow` is a long time without a word; where it holds something else, prints that.
+/// A stand-in for alco: prints a configuration with the ini's settings and with the days that the file `says` next to it lists.
+/// Without that file it fails; with `slow` in it, it prints nothing for a long time; with other text, it prints that text.
 const ALCO: &str = r#"
 here=$(dirname "$0")
 setting() { sed -n "s/^$1 = //p" "$ALCO_INI" | head -n 1; }
@@ -119,7 +119,7 @@ impl Source {
         self.dir.join("alco")
     }
 
-    /// What the stand-in gives from now on; None: it fails.
+    /// Sets the text for the stand-in; with None it fails.
     fn says(&self, text: Option<&str>) {
         let _ = fs::remove_file(self.dir.join("says"));
         if let Some(text) = text {
@@ -168,7 +168,7 @@ fn outcome(output: &Output) -> Outcome {
     Outcome { ok: output.status.success(), printed: text(&output.stdout), complaints: text(&output.stderr) }
 }
 
-/// What a source may give that is no configuration, made of a good one.
+/// Texts that are not a whole configuration, made from a good one.
 fn lies(good: &str) -> Vec<(&'static str, String)> {
     let first = good.find("index web\n").unwrap();
     vec![
@@ -197,9 +197,9 @@ fn tables(stack: &Stack) -> Vec<String> {
     stack.select("SHOW TABLES").unwrap()
 }
 
-/// Has searchd read its configuration, and waits until that has had all its effects. What has left the configuration is let go
-/// only at the next turn of searchd's loop, one index after the other: when somebody connects, who then sees some of them, or
-/// after a second. It does so before it reads anew, so a second reading comes after all effects of the first, and has none.
+/// Has searchd read its configuration, and waits for all effects of that. searchd drops indexes that have left the configuration
+/// only at the next turn of its loop, one after the other: when a client connects, which then still sees some of them, or after a
+/// second. It does so before it reads the configuration again, so a second reading ends after all effects of the first.
 fn reread(stack: &Stack) {
     let log = stack.dir().join("searchd/log");
     let ends = || {
@@ -209,7 +209,7 @@ fn reread(stack: &Stack) {
     for _ in 0..2 {
         let before = ends();
         stack.reread();
-        wait_until("searchd has read its configuration anew", MAX_WAIT * 2, || (ends() > before).then_some(()));
+        wait_until("searchd has read its configuration again", MAX_WAIT * 2, || (ends() > before).then_some(()));
     }
 }
 
@@ -217,7 +217,7 @@ fn serves_from(script: &'static Script) {
     let name = script.name;
     let source = Source::new("script-signal", script);
     source.says(Some("20261121 20261122"));
-    // as an administrator would name the interpreter
+    // as an administrator would set the interpreter
     let copy = source.dir.join("searchd.conf");
     let text = fs::read_to_string(&script.path).unwrap();
     let (_, rest) = text.split_once('\n').unwrap();
@@ -230,7 +230,7 @@ fn serves_from(script: &'static Script) {
     let all = ["web", "web_20261121", "web_20261122", "web_20261123"];
     assert_eq!(tables(&stack), all, "{name}");
 
-    // alco is away, or talks nonsense: nothing is lost
+    // alco is away, or prints nonsense: no day is lost
     let data = stack.dir().join("searchd/data");
     for day in ["20261121", "20261122", "20261123"] {
         fs::write(data.join("web").join(day).join("kept"), "").unwrap();
@@ -245,14 +245,14 @@ fn serves_from(script: &'static Script) {
     source.says(None);
     reread(&stack);
     assert_eq!(tables(&stack), all, "{name}");
-    // and searchd even starts, though not at once where alco says nothing at all
+    // searchd even starts then, but only after a while if alco prints nothing
     for silence in [None, Some(""), Some("slow")] {
         source.says(silence);
         stack.stop("searchd");
         stack.restart("searchd");
         assert_eq!(tables(&stack), all, "{name}: {silence:?}");
     }
-    // a list that is short, or of another time, unserves days, and removes none of them
+    // with a short list, or one of another time, searchd serves fewer days; no day is removed
     for short in ["20261123", "20270101 20270102 20270103"] {
         source.says(Some(short));
         reread(&stack);
@@ -300,8 +300,8 @@ fn only_a_whole_configuration_replaces_the_last_good_one() {
         }
         source.says(None);
         assert_eq!(source.printed(), good);
-        assert!(!source.dir.join("elsewhere").exists(), "nothing was made for a path elsewhere");
-        // a copy that something has cut off is no better than what alco says
+        assert!(!source.dir.join("elsewhere").exists(), "no directory was made for a path elsewhere");
+        // a copy that has been cut off is not used either
         fs::write(source.dir.join("data/sphinx.conf.last"), &good[..good.len() - 20]).unwrap();
         let Outcome { ok, printed, complaints } = source.run();
         assert_eq!((ok, printed.as_str()), (false, ""), "{}", script.name);
@@ -367,7 +367,7 @@ fn an_expired_day_is_removed_one_day_later() {
         let all = source.days_on_disk("web");
         let name = script.name;
 
-        // no list, and a first list, remove nothing, however often they are given
+        // no list and a first list remove nothing, even if given twice
         source.says(Some("searchd\n{\n}\n"));
         assert!(!source.run().ok);
         source.says(Some("20261118 20261119 20261120"));
@@ -375,7 +375,7 @@ fn an_expired_day_is_removed_one_day_later() {
         source.printed();
         assert_eq!(source.days_on_disk("web"), all, "{name}");
 
-        // the next day; and again, as searchd asks
+        // the next day; twice, as searchd runs the script again and again
         source.says(Some("20261119 20261120 20261121"));
         source.printed();
         source.printed();
@@ -401,7 +401,7 @@ fn an_expired_day_is_removed_one_day_later() {
                 assert!(data.join("web").join(day).is_dir(), "{name}: {day} after {list}");
             }
         }
-        // an index that is in no list any more
+        // an index that is no longer in the list
         let other = source.printed().replace("web", "shop");
         source.says(Some(&other));
         source.printed();
@@ -409,7 +409,7 @@ fn an_expired_day_is_removed_one_day_later() {
     }
 }
 
-/// What curl, fetch and wget have in common here: a server that answers once.
+/// A server that answers one request, of curl, fetch or wget.
 fn answer(body: &str, more: &str) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/logs/", listener.local_addr().unwrap());
@@ -431,7 +431,7 @@ fn scripts_can_ask_alco_over_http() {
         let source = Source::new("script-http", script);
         source.says(Some("20261121 20261122"));
         let good = source.printed();
-        // no ini there, no alco
+        // that host has no ini and no alco
         fs::rename(source.dir.join("alco.ini"), source.dir.join("other.ini")).unwrap();
         let cache = source.dir.join("copy/of/it");
         let ask = |url: &str| {
@@ -449,7 +449,7 @@ fn scripts_can_ask_alco_over_http() {
         assert!(request.contains("Authorization: Basic c2VhcmNoZDphIGI="), "{name}: {request}");
         assert!(source.dir.join("data/web/20261123").is_dir());
         assert!(Path::new(&cache).is_file());
-        // nobody listens any more
+        // no server listens there now
         let got = ask(&url);
         assert!(got.ok && got.printed == body, "{name}: {got:?}");
 
@@ -476,7 +476,7 @@ fn scripts_give_up_on_a_slow_answer() {
                 let source = Source::new("script-slow", script);
                 source.says(Some("20261121 20261122"));
                 let good = source.printed();
-                // a byte now and then: no single wait is long
+                // a byte every 200 ms: no single wait is long
                 let listener = TcpListener::bind("127.0.0.1:0").unwrap();
                 let url = format!("http://{}/", listener.local_addr().unwrap());
                 let drip = thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! SIGTERM: exit 0 within 5 s, whatever is under way and whoever is silent; nothing lost, nothing twice.
+//! SIGTERM: alco exits with 0 within 5 s, under load and while a server is silent; no record is lost or stored twice.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use nix::sys::signal::Signal;
 
 use crate::support::{Alco, Publisher, SOON, Stack, body, queue_state, wait_until};
 
-/// Five seconds are promised, where alco gets the processor.
+/// alco promises five seconds; three more are for a busy machine.
 const MAX_STOP: Duration = Duration::from_secs(5 + 3);
 const RECORDS: usize = 60_000;
-/// With those that come while searchd is silent; fewer than may be delivered at a time.
+/// With those that come while searchd is silent; these are fewer than may be delivered at a time.
 const ALL_RECORDS: usize = RECORDS + 100;
 
 #[track_caller]
@@ -53,14 +53,14 @@ fn sigterm_ends_alco_within_five_seconds_without_loss() {
     let mut alco = Alco::start(&stack, ini);
     stored_more(RECORDS as u64 - 1);
     stack.pause("searchd");
-    // something that it waits for, whatever was stored before
+    // records for alco to wait for, since all before may be stored
     let mut publisher = Publisher::open(&stack.amqp);
     publisher.publish("logstash", "stop.key", (RECORDS..ALL_RECORDS).map(|n| body(&format!("record {n}"))));
     publisher.close();
     wait_until("they are delivered", SOON, || queue_state(&stack.amqp, "stop").filter(|queue| queue.messages == 0));
     alco.signal(Signal::SIGTERM);
-    wait_until("it heard the first", SOON, || (alco.said("stopping") == 1).then_some(()));
-    // by its own will it would end with 0
+    wait_until("alco has the first signal", SOON, || (alco.said("stopping") == 1).then_some(()));
+    // an orderly end would have the status 0
     alco.signal(Signal::SIGTERM);
     assert_eq!(alco.ended(SOON).code(), Some(130), "{}", alco.log());
     stack.resume("searchd");

@@ -1,4 +1,5 @@
-//! RabbitMQ and Redis over TLS: collecting, checking and sending by amqps:// and rediss://, and who is not trusted, and why.
+//! RabbitMQ and Redis over TLS: collecting, checking and sending by amqps:// and rediss://, and the reasons for which a server is
+//! not trusted.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -71,7 +72,7 @@ impl Servers {
         self.stack.ask_redis::<()>(&["CONFIG", "SET", "tls-cert-file", server.to_str().unwrap()]);
     }
 
-    /// As alco.ini is to have them; ca_file where there is TLS.
+    /// Writes alco.ini with these URLs, and with ca_file where a URL has TLS.
     fn ini(&self, amqp: &str, redis: &str, ca_file: Option<&str>) -> PathBuf {
         let section = |name: &str, url: &str| {
             let ca_file = ca_file
@@ -98,7 +99,7 @@ impl Servers {
     }
 }
 
-/// What it prints, and how it ends.
+/// The exit status and the output of a command.
 #[track_caller]
 fn alco(arguments: &[&str], ini: &Path, stdin: Stdio) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
@@ -118,7 +119,7 @@ const ENDS: &str = "is back after";
 fn records_are_collected_and_sent_over_tls() {
     let servers = Servers::start("tls");
     let stack = &servers.stack;
-    // several are tried in turn, here a port that speaks no TLS, and then one that does
+    // alco tries several in turn: here a port without TLS, and then one with TLS
     let no_tls = format!("amqps://alco:{IN_URL}@localhost:{}", stack.amqp.rsplit(':').next().unwrap());
     let ini = servers.ini(&format!("{no_tls}, {}", servers.amqps()), &servers.rediss(), Some("several.pem"));
     let daemon = Alco::start(stack, INI);
@@ -132,7 +133,7 @@ fn records_are_collected_and_sent_over_tls() {
     };
     stack.settled_count("tls", publish(), SOON);
 
-    // none of it goes beside TLS
+    // all connections use TLS
     wait_until("only alco is connected, by TLS", SOON, || {
         let connections = stack.rabbitmqctl(&["list_connections", "--quiet", "--no-table-headers", "user", "ssl"]);
         (connections.trim() == "alco\ttrue").then_some(())
@@ -147,7 +148,7 @@ fn records_are_collected_and_sent_over_tls() {
     for server in ["RabbitMQ", "Redis"] {
         assert!(text.lines().any(|line| line.contains(server) && line.contains("s://alco@localhost:")), "{text}");
     }
-    // more than fits into the buffers between here and there, so that writing has to wait
+    // more than fits into all buffers on the way, so that writing has to wait
     let lines: Vec<String> = (0..100).map(|n| format!("{n} ").repeat(100_000)).collect();
     let input = stack.dir().join("lines");
     fs::write(&input, lines.join("\n")).unwrap();
@@ -161,7 +162,7 @@ fn records_are_collected_and_sent_over_tls() {
         if server == "redis" {
             publish();
         }
-        wait_until("it is said", LONG, || {
+        wait_until("the outage is logged", LONG, || {
             (daemon.said("trying again until it works") > daemon.said(ENDS)).then_some(())
         });
         stack.restart(server);
@@ -174,10 +175,10 @@ fn records_are_collected_and_sent_over_tls() {
         assert_eq!((stored.len() as u64, stored.values().max()), (count, Some(&1)), "{}", daemon.log());
     }
     if soak() {
-        // neither an answer nor an end; two heartbeats tell
+        // neither an answer nor an end; alco notices after two heartbeats
         let ended = daemon.said("rabbitmq is back");
         stack.pause("rabbitmq");
-        wait_until("it is said", LONG, || {
+        wait_until("the outage is logged", LONG, || {
             (daemon.said("trying again until it works") > daemon.said(ENDS)).then_some(())
         });
         stack.resume("rabbitmq");
@@ -240,13 +241,13 @@ fn certificates(servers: &Servers) {
             assert!(found, "no '{why}' of {address} in\n{text}");
 
             let outage = format!("{section} at {address}");
-            let line = wait_until("it is said", LONG, || {
+            let line = wait_until("the outage is logged", LONG, || {
                 daemon.log().lines().find(|line| line.contains(&outage)).map(str::to_owned)
             });
             assert!(line.ends_with(&format!("{why}; trying again until it works")), "{line}");
         }
         if certificate == "expired" {
-            // renewed, it is good for those who waited
+            // alco accepts a renewed certificate without a restart
             servers.present("good");
             for (section, daemon) in &daemons {
                 let back = format!("{section} is back after");
@@ -260,16 +261,16 @@ fn certificates(servers: &Servers) {
     }
 }
 
-/// Those that the system trusts count where there is no ca_file, and only there.
+/// Certificates that the system trusts count only without a ca_file.
 fn certificates_of_the_system(servers: &Servers) {
     for (system, ca_file, trusted) in
         [("ca.pem", None, true), ("ca.pem", Some("other.pem"), false), ("other.pem", Some("ca.pem"), true)]
     {
-        // by its address, which the certificate bears as well
+        // by its address, which the certificate has too
         let ip = |url: String| url.replace("localhost", "127.0.0.1");
         let ini = servers.ini(&ip(servers.amqps()), &ip(servers.rediss()), ca_file);
         let mut command = Command::new(ALCO);
-        // where OpenSSL looks for the system's
+        // OpenSSL looks there for the system's certificates
         command.env("SSL_CERT_FILE", servers.tls.join(system)).args(["check", "--config"]).arg(ini);
         let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
         let (there, refused) = (text.matches("s://alco@127.0.0.1:").count(), text.matches("is not trusted").count());
@@ -320,8 +321,8 @@ fn ports(servers: &Servers) {
     let daemon = Alco::spawn(stack, INI);
     let silent = "it did not answer TLS's greeting in time";
     check(servers, &amqps, &rediss, silent, silent);
-    wait_until("it is said", LONG, || (daemon.said(silent) > 0).then_some(()));
-    assert!(daemon.stop().success(), "an end does not wait for it");
+    wait_until("the outage is logged", LONG, || (daemon.said(silent) > 0).then_some(()));
+    assert!(daemon.stop().success(), "the end of alco does not wait for it");
     stack.resume("rabbitmq");
     stack.resume("redis");
 }

@@ -1,4 +1,4 @@
-//! Who may read: users with passwords, made by alco passwd, and whom a trusted proxy names.
+//! The readers: users with passwords, made by alco passwd, and users whom a trusted proxy names.
 
 use std::fs;
 use std::io::Write;
@@ -20,7 +20,7 @@ fn line(user: &str, password: &str) -> String {
     String::from_utf8(passwd(user, password).stdout).unwrap()
 }
 
-/// Status and what was said, by curl.
+/// The status and the whole answer, by curl.
 fn ask(url: &str, more: &[&str]) -> (u16, String) {
     let output = Command::new("curl").args(["-sSi", url]).args(more).output().expect("curl is installed");
     let said = String::from_utf8(output.stdout).unwrap();
@@ -48,7 +48,7 @@ fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     let at = |path: &str| format!("{}{path}", alco.url);
     let anna = ["-u", "anna:öffne: dich"];
 
-    // a browser asks its user, a program reads JSON
+    // a browser asks for a password, a program gets JSON
     for path in ["/", "/grep/", "/grep/users/", "/grep/users/?format=ndjson", "/grep/users/?follow=1", "/grep/users"] {
         check(&at(path), &[], 401, "WWW-Authenticate: Basic realm=\"alco\", charset=\"UTF-8\"");
         check(&at(path), &["-u", "anna:öffne: mich"], 401, "name and password are needed");
@@ -58,7 +58,7 @@ fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     check(&at("/grep/users/"), &anna, 200, "<form class=\"search\"");
     check(&at("/grep/users/?format=ndjson"), &anna, 200, "application/x-ndjson");
     check(&at("/api/grep/users/"), &anna, 200, r#""results":[]"#);
-    // what holds no log
+    // these pages hold no log
     for path in ["/health", "/metrics", "/collector/sphinx.conf", "/api/collector/indices/", "/style.css"] {
         check(&at(path), &[], 200, "");
     }
@@ -68,20 +68,20 @@ fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     grep.args(["grep", "users", "x", "--url", &alco.url.replace("://", "://anna:%C3%B6ffne%3A%20dich@")]);
     assert_eq!(grep.output().unwrap().status.code(), Some(1), "nothing found, and no refusal");
 
-    // a file that changes holds at once; one that is none leaves what was
+    // alco reads a changed file at once; it keeps the users if the new file is not valid
     fs::write(&file, line("bob", "b")).unwrap();
     check(&at("/grep/"), &anna, 401, "");
     check(&at("/grep/"), &["-u", "bob:b"], 200, "");
     fs::write(&file, "bob").unwrap();
     check(&at("/grep/"), &["-u", "bob:b"], 200, "");
-    wait_until("the log tells", SOON, || alco.log().contains("line 1 is not user:hash").then_some(()));
+    wait_until("the mistake is logged", SOON, || alco.log().contains("line 1 is not user:hash").then_some(()));
     fs::remove_file(&file).unwrap();
     for _ in 0..3 {
         check(&at("/grep/"), &["-u", "bob:b"], 200, "");
     }
-    assert_eq!(alco.said("users_file: "), 2, "once each, not at every request");
+    assert_eq!(alco.said("users_file: "), 2, "logged once each, not for every request");
 
-    // a name is believed from the proxy that is trusted, and from nobody else
+    // alco believes the name only from the trusted proxy
     let named = ["-H", "X-Remote-User: anna"];
     check(&at("/grep/"), &named, 401, "");
     check(&at("/grep/"), &[&named[..], &["--interface", "127.0.0.2"]].concat(), 200, "");

@@ -1,8 +1,8 @@
-//! What does searching cost? A million records, stored by alco itself, of which five hold what is looked for; and among them
-//! whatever else a reader might type. Medians of twenty.
+//! The cost of searching: a million records, stored by alco itself, of which five match the rare patterns, and more patterns
+//! that a reader might type. The figures are medians of twenty requests.
 //!
-//! An answer is that of the API: up to a hundred records, and whether there are more. What the whole page costs, which also
-//! tells how many there are, when, and of which values, is printed beside it.
+//! "answer" is the API's: up to a hundred records, and whether there are more. "page" is the whole page, which also counts the
+//! matches, by time and by value.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ use crate::{cpu_seconds, figure, generate};
 
 const RECORDS: usize = 1_000_000;
 const SPAN: Duration = Duration::from_secs(6 * 3600);
-/// Records go on for so long, so that the last five minutes are as full as others.
+/// The last records lie this far in the future, so that the last five minutes are as full as others.
 const AHEAD: Duration = Duration::from_secs(1800);
 const REQUESTS_PER_MEDIAN: usize = 20;
 const STORED: Duration = Duration::from_secs(900);
 
-/// Five records among the million hold this, and no other: what is rare comes in any shape.
+/// The message of five records among the million. Rare patterns have many shapes.
 const NEEDLE: &str = "upload of naïve_日本語.pdf gave imeout=5 -> retry#7 at 10.0.0.77:8443 (99.97%ile → q=zq!) id=K7f3a9c2e41b \
                       Донауdampfschifffahrtsgesellschaft~x";
 const RARE: [&str; 20] = [
@@ -48,7 +48,7 @@ const PARTIAL: [&str; 6] = ["reylis", "imeout", "uthoris", "ackpac", "pstrea", "
 /// With filters and patterns that many records match.
 const RECENT: [&str; 5] = ["", "levelname=ERROR", "search=timed+out", "search=user", "search=zq"];
 
-/// ms for an answer.
+/// The bounds, in ms for an answer.
 const MAX_RARE_MS: f64 = 50.0;
 const MAX_PARTIAL_MS: f64 = 150.0;
 const MAX_RECENT_MS: f64 = 15.0;
@@ -113,7 +113,7 @@ impl Measure<'_> {
     /// Prints the medians, and returns the answer's.
     fn print(&self, name: &str, query: &str) -> f64 {
         let cpu = || Some(cpu_seconds(self.alco.pid())? + cpu_seconds(self.searchd)?);
-        // what was never read comes from the disk
+        // the first request reads from the disk
         self.once(&format!("/api/grep/bench/?{query}"));
         let before = cpu();
         let answer = self.median(&format!("/api/grep/bench/?{query}"));

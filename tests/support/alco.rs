@@ -43,8 +43,8 @@ impl Alco {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let name = format!("alco-{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let port = free_port();
-        // Its own port; its own indexes out of those that searchd knows. Of the others it need not know, and must not have a
-        // searchd with 1,600 of them read its configuration anew, which answers nobody meanwhile.
+        // Each alco has its own port, and its own indexes of those that searchd serves. It must not have the shared searchd read
+        // its configuration again: with 1,600 indexes searchd answers no client meanwhile.
         let is_its_own = |line: &&str| stack.private || !line.starts_with("pid_file");
         let servers = ini::sections(&fs::read_to_string(stack.dir.join("alco.ini")).unwrap())
             .into_iter()
@@ -55,7 +55,7 @@ impl Alco {
             .fold(String::new(), |ini, (header, lines)| ini + &header + "\n" + &lines + "\n");
         let mut listen = format!("[http]\nlisten = 127.0.0.1:{port}\n");
         if !ini.contains("search_budget") {
-            // however busy the machine is, a page should find all, and count it exactly
+            // a page should find all records and count them exactly, on a busy machine too
             listen += "search_budget = 60s\n";
         }
         let (path, log) = (stack.dir.join(format!("{name}.ini")), stack.dir.join(format!("{name}.log")));
@@ -103,13 +103,13 @@ impl Alco {
         }
     }
 
-    /// Asks for a path, whatever the status.
+    /// The reply for a path, with any status.
     #[track_caller]
     pub fn get(&self, path: &str) -> Reply {
         try_get(&format!("{}{path}", self.url)).unwrap_or_else(|error| panic!("GET {path}: {error}\n{}", self.log()))
     }
 
-    /// What it has said so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -122,7 +122,7 @@ impl Alco {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
     }
 
-    /// SIGTERM, and how it ended.
+    /// Sends SIGTERM, and returns the exit status.
     #[track_caller]
     pub fn stop(mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
@@ -146,12 +146,12 @@ impl Alco {
         value.unwrap_or_else(|| panic!("no {sample} in {metrics}"))
     }
 
-    /// How many lines of its log hold that text.
+    /// The number of lines of its log with that text.
     pub fn said(&self, text: &str) -> usize {
         self.log().lines().filter(|line| line.contains(text)).count()
     }
 
-    /// SIGTERM or whatever it ends by; waits for the end.
+    /// Waits for its end.
     #[track_caller]
     pub fn ended(&mut self, at_most: Duration) -> ExitStatus {
         let child = &mut self.child;
@@ -163,7 +163,7 @@ impl Alco {
 pub struct Lonely {
     child: Child,
     pub url: String,
-    /// what it has logged
+    /// its log file
     pub log: PathBuf,
 }
 

@@ -15,7 +15,7 @@ pub struct QueueState {
     pub consumers: u32,
 }
 
-/// None: no such queue, or no broker.
+/// None if there is no such queue, or no broker.
 pub fn queue_state(amqp: &str, queue: &str) -> Option<QueueState> {
     let mut connection = Connection::insecure_open(amqp).ok()?;
     let channel = connection.open_channel(None).ok()?;
@@ -25,7 +25,7 @@ pub fn queue_state(amqp: &str, queue: &str) -> Option<QueueState> {
     Some(state)
 }
 
-/// Publishes, and knows that the broker has it.
+/// A producer that waits for the broker's confirms.
 pub struct Publisher {
     // before the connection, which must outlive it
     channel: Channel,
@@ -106,7 +106,7 @@ impl Publisher {
     }
 }
 
-/// A record that alco put aside.
+/// A dead-lettered record.
 #[derive(Debug)]
 pub struct Dead {
     pub body: Vec<u8>,
@@ -115,7 +115,7 @@ pub struct Dead {
     pub routing_key: String,
 }
 
-/// Takes all that lies in `<queue>.dead`.
+/// Takes all records from `<queue>.dead`.
 #[track_caller]
 pub fn take_dead(amqp: &str, queue: &str) -> Vec<Dead> {
     let mut connection = Connection::insecure_open(amqp).unwrap();

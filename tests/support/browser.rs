@@ -1,4 +1,4 @@
-//! Chromium by WebDriver, and the logs it is shown.
+//! Chromium by WebDriver, and an alco with sample logs for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Alco, LONG, SOON, Stack, directory, free_port, wait_until};
 
-/// Where WebDriver's JSON puts an element's id.
+/// The key of an element's id in WebDriver's JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 pub struct Browser {
@@ -17,7 +17,7 @@ pub struct Browser {
     agent: ureq::Agent,
     /// of the session
     url: String,
-    /// one at a time: each is a load of its own
+    /// one browser at a time: each is a heavy load
     _one: MutexGuard<'static, ()>,
 }
 
@@ -26,7 +26,7 @@ impl Browser {
         Browser::with(stack, "normal")
     }
 
-    /// Does not wait for the end of a page before it looks into it: some have none.
+    /// A browser that does not wait for the end of a page: some pages have none.
     pub fn impatient(stack: &Stack) -> Browser {
         Browser::with(stack, "none")
     }
@@ -95,7 +95,7 @@ impl Browser {
         self.ask("/url").as_str().unwrap().to_owned()
     }
 
-    /// What a CSS selector finds.
+    /// The elements that a CSS selector finds.
     #[track_caller]
     pub fn all(&self, css: &str) -> Vec<String> {
         let found = self.post("/elements", json!({"using": "css selector", "value": css}));
@@ -108,7 +108,7 @@ impl Browser {
         found[ELEMENT].as_str().unwrap().to_owned()
     }
 
-    /// What leads to another address. WebDriver waits for a page that loads, not for one that is about to.
+    /// Runs an act that leads to another address. WebDriver waits for a page that loads, but not for one that is about to.
     #[track_caller]
     fn to_go(&self, act: impl FnOnce()) {
         let before = self.address();
@@ -116,13 +116,13 @@ impl Browser {
         wait_until("the browser is elsewhere", SOON, || (self.address() != before).then_some(()));
     }
 
-    /// A link.
+    /// Clicks on a link.
     #[track_caller]
     pub fn click_to_go(&self, css: &str) {
         self.to_go(|| self.click(css));
     }
 
-    /// Text that is sent with Enter.
+    /// Types a text and Enter.
     #[track_caller]
     pub fn send(&self, css: &str, text: &str) {
         self.to_go(|| self.type_into(css, &format!("{text}\u{e007}")));
@@ -138,14 +138,14 @@ impl Browser {
         self.post(&format!("/element/{}/value", self.one(css)), json!({"text": text}));
     }
 
-    /// What a reader sees of each.
+    /// The visible texts of the elements.
     #[track_caller]
     pub fn texts(&self, css: &str) -> Vec<String> {
         let text = |element: &String| self.ask(&format!("/element/{element}/text")).as_str().unwrap().to_owned();
         self.all(css).iter().map(text).collect()
     }
 
-    /// Chrome's own commands.
+    /// Runs a command of Chrome's own.
     #[track_caller]
     pub fn chrome(&self, command: &str, parameters: Value) -> Value {
         self.post("/goog/cdp/execute", json!({"cmd": command, "params": parameters}))
@@ -162,7 +162,7 @@ impl Browser {
         self.chrome("Emulation.setEmulatedMedia", json!({"features": feature}));
     }
 
-    /// What is seen without scrolling, or of one element, as a file below target/.
+    /// Writes a picture of the screen, or of one element, to target/screenshots.
     #[track_caller]
     pub fn screenshot(&self, name: &str, css: Option<&str>) {
         let what = css.map_or("/screenshot".to_owned(), |css| format!("/element/{}/screenshot", self.one(css)));
@@ -171,14 +171,14 @@ impl Browser {
         fs::write(dir.join(name), base64(self.ask(&what).as_str().unwrap())).unwrap();
     }
 
-    /// Wider than the screen: what makes a phone's page slide about.
+    /// The pixels by which the page is wider than the screen.
     #[track_caller]
     pub fn overhang(&self) -> i64 {
         let script = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         self.post("/execute/sync", json!({"script": script, "args": []})).as_i64().unwrap()
     }
 
-    /// The values of a script, which the policy of the pages does not keep WebDriver from.
+    /// The value of a script. The policy of the pages does not stop WebDriver's scripts.
     #[track_caller]
     pub fn script(&self, script: &str) -> Value {
         self.post("/execute/sync", json!({"script": script, "args": []}))
@@ -200,7 +200,7 @@ impl Browser {
         self.to_go(|| self.press(modifier, key));
     }
 
-    /// What axe-core, which tests/check installs, finds wrong on the page.
+    /// The barriers on the page that axe-core finds, which tests/check installs.
     #[track_caller]
     pub fn barriers(&self) -> Vec<Value> {
         let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/lib");
@@ -218,7 +218,7 @@ impl Browser {
         found.as_array().unwrap().clone()
     }
 
-    /// What Chromium had to complain about: the Content-Security-Policy, the markup, what is missing.
+    /// The complaints of Chromium: about the Content-Security-Policy, the markup and missing files.
     #[track_caller]
     pub fn complaints(&self) -> Vec<Value> {
         self.post("/se/log", json!({"type": "browser"})).as_array().unwrap().clone()
@@ -262,7 +262,7 @@ pub fn shop(stack: &Stack) -> Alco {
                     query = levelname=ERROR&start_ts=-6h\n\
                     [shortcut request]\nindex = web\ntitle = One request\nquery = start_ts=-7h\nparameter = request_id\n";
     let alco = Alco::start(stack, &(stack.index("web") + &stack.index("billing") + shortcut));
-    // tests share the two indexes: whoever comes first fills them
+    // tests share the two indexes: the first one fills them
     static FILL: OnceLock<u64> = OnceLock::new();
     let sent = *FILL.get_or_init(|| sample(stack));
     wait_until("the sample logs are there", SOON, || {
@@ -272,7 +272,7 @@ pub fn shop(stack: &Stack) -> Alco {
     alco
 }
 
-/// How many were sent.
+/// Sends the sample records, and returns their number.
 fn sample(stack: &Stack) -> u64 {
     let tests: PathBuf = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().with_file_name("examples").join("sample");

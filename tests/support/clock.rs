@@ -1,5 +1,5 @@
-//! A clock that can be set, for alco and for what it tells searchd's configuration: libfaketime stands before the machine's.
-//! Only the time of day is moved; what is measured by the monotonic clock is not.
+//! A clock that can be set, for `alco run` and for the alco that writes searchd's configuration, by libfaketime. It moves the time
+//! of day only, not the monotonic clock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::{ALCO, Alco, LONG, Publisher, Stack, directory, executable};
 #[derive(Debug)]
 pub struct Clock {
     dir: PathBuf,
-    /// what to add to the machine's clock, in seconds, for whoever looks at it next
+    /// the seconds to add to the machine's clock; libfaketime reads it each time
     file: PathBuf,
     /// becomes alco under this clock
     pub alco: PathBuf,
@@ -39,7 +39,7 @@ impl Clock {
         &self.dir
     }
 
-    /// So far from the machine's clock, from now on.
+    /// Sets the distance to the machine's clock.
     pub fn set(&self, offset: SignedDuration) {
         // never half written
         let written = self.file.with_extension("new");
@@ -47,14 +47,14 @@ impl Clock {
         fs::rename(&written, &self.file).unwrap();
     }
 
-    /// What it says.
+    /// The time by this clock.
     pub fn now(&self) -> Timestamp {
         let offset = fs::read_to_string(&self.file).unwrap().trim().parse().unwrap();
         Timestamp::now() + SignedDuration::from_secs_f64(offset)
     }
 }
 
-/// Servers, an alco and its clock, and how many records without a time of their own were published.
+/// Servers, an alco and its clock, and a queue for records without a time of their own.
 pub struct ClockedRun {
     pub clock: Clock,
     pub stack: Stack,
@@ -90,7 +90,7 @@ impl ClockedRun {
         self.published += count;
     }
 
-    /// The day it is by alco's clock.
+    /// The day by alco's clock.
     pub fn today(&self) -> Date {
         day_of(self.clock.now())
     }

@@ -1,10 +1,10 @@
-//! Log lines of many kinds from a seed: what tokenizers, encodings and terminals trip over.
+//! Log lines of many kinds from a seed, with text that is hard for tokenizers, encodings and terminals.
 
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// What is sent, and what it is compared by.
+/// A body as it is sent, and the values that tests compare.
 #[derive(Clone, Debug)]
 pub struct Record {
     pub body: String,
@@ -86,7 +86,7 @@ const TEXTS: &[&str] = &[
     "한국어 오류: {host} 연결 시간이 초과되었습니다 ({n})",
     "ﾊﾝｶｸ ｶﾅ ＡＢＣ ａｂｃ １２３ {cjk}{cjk}",
     "𠮷野家 𝒳 🔥🔥 {word} 👩‍👩‍👧 burning {small} ✓ → ⇒ «{word}»",
-    // what is hard to see
+    // hard to see
     "\tindented\t{word}\t{n}\t\t{word}",
     "{word}\u{a0}{word}\u{200b}{word}\u{2009}{n} e\u{301}te\u{301}",
     "\u{1b}[32m{ip}\u{1b}[0m \u{1b}[1mPOST\u{1b}[0m /{word} \u{1b}[33m{status}\u{1b}[0m {n}ms",
@@ -137,7 +137,7 @@ const WORDS: &[&str] = &[
 const CYRILLIC: &[&str] = &["Иванов", "петрова", "СИДОРОВ", "ёлка", "Їжак"];
 const CJK: &[&str] = &["张伟", "王芳", "李娜", "東京", "大阪", "データ", "数据库"];
 
-/// As many records as that, from `start` on, some of them at the same time.
+/// `count` records from `start` on; some have equal times.
 pub fn corpus(seed: u64, count: usize, start: Timestamp) -> Vec<Record> {
     let mut random = Rng::with_seed(seed);
     let mut at = start;
@@ -183,7 +183,7 @@ fn record(random: &mut Rng, n: usize, at: Timestamp) -> Record {
     };
     let tags: Vec<&str> = TAGS.into_iter().filter(|_| random.usize(..4) == 0).collect();
     let mut body = json!({
-        // as alco writes it, so that it is not kept as a column beside
+        // in alco's own form, so that alco does not keep it as a column too
         "@timestamp": at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(), "message": message, "seq": n, "levelname": level, "host": host, "status": status, "tags": tags,
     });
     if random.usize(..20) == 0 {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// `[header]` and what stands below it, in order.
+/// The sections in order: `[header]` and its lines.
 pub fn sections(ini: &str) -> Vec<(String, String)> {
     let mut sections: Vec<(String, String)> = Vec::new();
     for line in ini.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -16,7 +16,7 @@ pub fn sections(ini: &str) -> Vec<(String, String)> {
     sections
 }
 
-/// One ini from several, where a section may stand in each.
+/// One ini from several; lines of equal sections are joined.
 pub fn merged(inis: &[&str]) -> String {
     let mut all: Vec<(String, String)> = Vec::new();
     for (header, lines) in inis.iter().flat_map(|ini| sections(ini)) {

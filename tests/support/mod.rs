@@ -1,7 +1,7 @@
-//! What the whole-daemon tests stand on: servers, an alco over them, a publisher, and waiting for what must come.
+//! The ground of the whole-daemon tests: servers, an alco over them, a publisher, and waiting.
 //!
-//! Invariant: nothing that is started here outlives the test process, however that ends: the servers watch it
-//! (`ALCO_STACK_OWNER`), and an alco is in their care besides its `Drop`.
+//! Invariant: nothing that is started here outlives the test process, even if that is killed: the servers watch it
+//! (`ALCO_STACK_OWNER`), and end alco too, in addition to its `Drop`.
 #![allow(dead_code, unused_imports)] // the benchmark uses a part, each test another
 
 mod alco;
@@ -38,13 +38,14 @@ pub const ALCO: &str = env!("CARGO_BIN_EXE_alco");
 /// The repository.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// For what takes milliseconds on an idle machine; a busy one with few cores is what CI has, and waiting costs nothing where it
-/// does not come to that.
+/// The limit for waiting for what takes milliseconds on an idle machine. CI has few cores, and they are busy; a high limit costs
+/// nothing if the test does not reach it.
 pub const SOON: Duration = Duration::from_secs(60);
-/// For what takes seconds by itself: a back-off, searchd that reads its configuration, a browser that starts.
+/// The limit for waiting for what takes seconds on an idle machine: a back-off, a searchd that reads its configuration, a browser
+/// that starts.
 pub const LONG: Duration = Duration::from_secs(180);
 
-/// Whether this is `make soak`: what takes over a minute is done in full.
+/// True in `make soak`, where tests run the long form of what takes over a minute.
 pub fn soak() -> bool {
     std::env::var_os("ALCO_SOAK").is_some()
 }
@@ -59,8 +60,7 @@ pub fn not_checked(what: &str, why: &str) {
     file.write_all(line.as_bytes()).unwrap();
 }
 
-/// An empty directory for what this process starts. Those of processes that are no more are removed: what they logged was of
-/// interest until the next run.
+/// An empty directory of this process. Directories of processes that have ended are removed: their logs stay until the next run.
 pub fn directory(name: &str) -> PathBuf {
     let tests = Path::new(ROOT).join("target/tests");
     fs::create_dir_all(&tests).unwrap();
@@ -76,7 +76,7 @@ pub fn directory(name: &str) -> PathBuf {
     dir
 }
 
-/// A program of the test's own, in sh.
+/// Writes an executable script for sh.
 pub fn executable(path: &Path, script: &str) {
     fs::write(path, format!("#!/bin/sh\n{script}")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -87,14 +87,14 @@ pub fn executable(path: &Path, script: &str) {
 pub fn make(program: &str, goal: &str, stage: &Path, settings: &[&str]) -> String {
     let mut make = Command::new(program);
     make.current_dir(ROOT).arg(goal).arg(format!("DESTDIR={}", stage.display())).arg(format!("ALCO={ALCO}"));
-    // a make of the caller's has settings of its own
+    // a make that runs these tests has settings of its own
     make.args(settings).env_remove("MAKEFLAGS").env_remove("MFLAGS").env_remove("MAKELEVEL");
     let output = make.output().unwrap();
     assert!(output.status.success(), "{program} {goal}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Text as a part of an address: whatever is not a letter or a digit of ASCII is escaped.
+/// Text as a part of an address: everything but ASCII letters and digits is escaped.
 pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
@@ -127,11 +127,11 @@ pub fn try_get(url: &str) -> Result<Reply, ureq::Error> {
     Ok(Reply { status: response.status().as_u16(), headers: response.headers().clone(), body })
 }
 
-/// Short enough not to be felt, long enough to leave the cores to those waited for.
+/// Between two probes: short for a person, and long enough to leave the cores to the servers.
 const POLL: Duration = Duration::from_millis(20);
 
-/// A port where nobody listens, for a program that takes its port as a setting. None is given twice: whoever got one may not
-/// listen yet, or want nobody to.
+/// A port where no program listens, for a program that takes its port as a setting. None is given twice: its owner may not
+/// listen yet, or not at all.
 pub fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
@@ -142,7 +142,7 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Asks again until there is something. `what` completes "in vain waited until".
+/// Calls `probe` until it returns a value. `what` completes "timed out waiting until".
 #[track_caller]
 pub fn wait_until<T>(what: &str, at_most: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + at_most;
@@ -150,12 +150,12 @@ pub fn wait_until<T>(what: &str, at_most: Duration, mut probe: impl FnMut() -> O
         if let Some(found) = probe() {
             return found;
         }
-        assert!(Instant::now() < deadline, "in vain waited until {what}, for {at_most:?}");
+        assert!(Instant::now() < deadline, "timed out after {at_most:?} waiting until {what}");
         thread::sleep(POLL);
     }
 }
 
-/// A record as producers write it, at this moment.
+/// A record as producers write it, with the present time.
 pub fn body(message: &str) -> String {
     format!(r#"{{"@timestamp":"{}","message":"{message}","levelname":"INFO","host":"h1"}}"#, jiff::Timestamp::now())
 }

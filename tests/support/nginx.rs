@@ -13,12 +13,12 @@ use super::{Alco, SOON, Stack, free_port, wait_until};
 pub struct Nginx {
     child: Child,
     pub url: String,
-    /// whom a client has to trust, where the URL is https
+    /// the certificate that a client has to trust if the URL is https
     pub certificate: PathBuf,
 }
 
 impl Nginx {
-    /// With more settings for the location that leads to alco.
+    /// An nginx in front of alco, with more settings for its location.
     pub fn start(stack: &Stack, alco: &Alco, settings: &str) -> Nginx {
         Nginx::listening(stack, alco, settings, false)
     }

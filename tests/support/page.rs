@@ -1,6 +1,7 @@
-//! A page as a reader sees it: its lines, its counts, where its links lead. A scan for alco's own markup, no HTML parser.
+//! A page as a reader sees it: its lines, its counts, the addresses of its links. It looks for alco's own markup, and is not an
+//! HTML parser.
 //!
-//! Invariant: text comes out as it was before it was escaped.
+//! Invariant: text is as it was before it was escaped.
 
 use super::{Alco, Reply};
 
@@ -19,9 +20,9 @@ pub struct Line {
     /// the level, and the columns
     pub cells: Vec<String>,
     pub message: String,
-    /// what is marked in the message
+    /// the marked parts of the message
     pub marks: Vec<String>,
-    /// what folds under the line, as it stands
+    /// the HTML that folds under the line
     pub folded: String,
 }
 
@@ -45,7 +46,7 @@ impl Page {
         self.html[..end].split("<div class=\"r\"").skip(1).map(line).collect()
     }
 
-    /// How many match, where the page is sure of it.
+    /// The number of matches; fails if the page does not show it as exact.
     #[track_caller]
     pub fn total(&self) -> u64 {
         let (word, count) = self.count();
@@ -53,7 +54,7 @@ impl Page {
         count
     }
 
-    /// What is said of how many match: `exactly`, `at least`, `at most`, and the number.
+    /// The number of matches, and the word before it: `exactly`, `at least` or `at most`.
     #[track_caller]
     pub fn count(&self) -> (String, u64) {
         let (_, total) = self.html.split_once("<p class=\"total\">").expect("a page of a log");
@@ -63,7 +64,7 @@ impl Page {
         (word.trim().to_owned(), rest.split(' ').next().unwrap().replace(',', "").parse().unwrap())
     }
 
-    /// The address behind a link, found by a piece of its tag, such as `rel="next"`.
+    /// The address of a link, found by a piece of its tag, such as `rel="next"`.
     pub fn link(&self, piece: &str) -> Option<String> {
         let tag = self.html.match_indices("<a ").map(|(at, _)| &self.html[at..]).find_map(|tag| {
             let tag = &tag[..=tag.find('>')?];
@@ -72,14 +73,14 @@ impl Page {
         Some(self.resolve(&attribute(tag, "href")))
     }
 
-    /// The address behind the link of that text.
+    /// The address of the link with that text.
     pub fn link_called(&self, text: &str) -> Option<String> {
         let end = self.html.find(&format!(">{text}</a>"))?;
         let tag = &self.html[self.html[..end].rfind("<a ")?..end];
         Some(self.resolve(&attribute(tag, "href")))
     }
 
-    /// The values beside the log, with their counts and the links to only them.
+    /// The values next to the log, with their counts and the links that filter by them.
     pub fn values(&self, column: &str) -> Vec<(String, u64, String)> {
         let summary = format!("<summary>{column}</summary><ul>");
         let Some((_, list)) = self.html.split_once(&summary) else { return Vec::new() };

@@ -17,7 +17,7 @@ use super::{ALCO, POLL, ROOT, SOON, directory, ini};
 
 const INDEXES: &str = include_str!("../indexes.ini");
 
-/// searchd counts in milliseconds, unless it is paused.
+/// searchd counts within milliseconds, unless it is paused.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// Private servers, started by tests/stack.
@@ -48,12 +48,12 @@ impl Stack {
         Stack::start(name, Path::new(ALCO), indexes, &[], None, true)
     }
 
-    /// Some servers only, and a stand-in for alco that writes searchd's configuration.
+    /// Some of the servers for one test; `alco` writes searchd's configuration.
     pub fn of(name: &str, servers: &[&str], alco: &Path, indexes: &str) -> Stack {
         Stack::start(name, alco, indexes, servers, None, true)
     }
 
-    /// searchd only, by a script other than sphinx/sphinx.conf, which asks that alco.
+    /// searchd only, with another script than sphinx/sphinx.conf, which runs that alco.
     pub fn by_script(name: &str, alco: &Path, script: &Path) -> Stack {
         Stack::start(name, alco, "", &["searchd"], Some(("ALCO_SPHINX_CONF", script)), true)
     }
@@ -64,14 +64,14 @@ impl Stack {
         Stack::start(name, Path::new(ALCO), indexes, &[], processes, true)
     }
 
-    /// Of the servers that run.
+    /// The process ids of the running servers.
     pub fn pids(&self) -> Vec<u32> {
         let env = fs::read_to_string(self.dir.join("env")).unwrap();
         let pid = |name: &str| env.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
         ["PID_RABBITMQ", "PID_EPMD", "PID_REDIS", "PID_SEARCHD"].into_iter().filter_map(pid).collect()
     }
 
-    /// `more`: a word of the environment of tests/stack.
+    /// `more`: a variable for tests/stack.
     fn start(
         name: &str,
         alco: &Path,
@@ -109,7 +109,7 @@ impl Stack {
         format!("{header}\n{lines}\n")
     }
 
-    /// The end of a server by SIGKILL.
+    /// Kills a server by SIGKILL.
     pub fn kill(&self, server: &str) {
         run(command("kill", &self.dir, &[server]));
     }
@@ -118,7 +118,7 @@ impl Stack {
         run(command("stop", &self.dir, &[server]));
     }
 
-    /// A server that was stopped or killed: on its port, with its data.
+    /// Starts a server that was stopped or killed, on its port and with its data.
     pub fn restart(&self, server: &str) {
         run(command("start", &self.dir, &[server]).env("ALCO", &self.alco));
     }
@@ -131,7 +131,7 @@ impl Stack {
         run(command("resume", &self.dir, &[server]));
     }
 
-    /// A process that ends with the servers, should this one die before it ends it.
+    /// Has tests/stack end that process with the servers, in case this process dies first.
     #[track_caller]
     pub fn adopt(&self, pid: u32) {
         run(command("adopt", &self.dir, &[&pid.to_string()]));
@@ -184,14 +184,14 @@ fn run(mut command: impl std::borrow::BorrowMut<Command>) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What the fault tests ask of the servers.
+/// For tests of faults.
 impl Stack {
     pub fn ask_redis<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let mut redis = redis::Client::open(self.redis.as_str()).unwrap().get_connection().unwrap();
         redis::cmd(command[0]).arg(&command[1..]).query(&mut redis).unwrap()
     }
 
-    /// Of `epmd`, and of `amqps` and `rediss` where there is a DIR/tls.
+    /// The port of `epmd`, or of `amqps` or `rediss` if there is a DIR/tls.
     #[track_caller]
     pub fn port(&self, of: &str) -> String {
         let settings = fs::read_to_string(self.dir.join("settings")).unwrap();
@@ -242,7 +242,7 @@ impl Stack {
         }
     }
 
-    /// Waits for so many documents, and says which messages are stored how often.
+    /// Waits for `count` documents, and returns the number of times that each message is stored.
     #[track_caller]
     pub fn settled(&self, index: &str, count: u64, at_most: Duration) -> BTreeMap<String, usize> {
         self.settled_count(index, count, at_most);
