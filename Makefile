@@ -58,6 +58,11 @@ FILES = \
 	644:completion/zsh:$(ZSHDIR)/_alco \
 	644:alco.ini.example:$(DOCDIR)/alco.ini.example \
 	644:README.md:$(DOCDIR)/README.md \
+	644:docs/delivery.md:$(DOCDIR)/docs/delivery.md \
+	644:docs/formats.md:$(DOCDIR)/docs/formats.md \
+	644:docs/migration.md:$(DOCDIR)/docs/migration.md \
+	644:docs/operating.md:$(DOCDIR)/docs/operating.md \
+	644:docs/sources.md:$(DOCDIR)/docs/sources.md \
 	644:CHANGELOG.md:$(DOCDIR)/CHANGELOG.md \
 	644:LICENSE:$(DOCDIR)/LICENSE
 FILES_Linux = \
@@ -93,7 +98,7 @@ install:
 uninstall:
 	@! cmp -s "$(INI).sample" "$(INI)" || rm "$(INI)"
 	@for each in $(FILES) $(FILES_$(SYSTEM)); do rm -f "$(DESTDIR)$${each##*:}"; done
-	@rmdir "$(DESTDIR)$(DATADIR)" "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
+	@rmdir "$(DESTDIR)$(DATADIR)" "$(DESTDIR)$(DOCDIR)/docs" "$(DESTDIR)$(DOCDIR)" 2>/dev/null || true
 	@test ! -e "$(INI)" || echo "uninstall: $(INI) was changed, and stays"
 
 # a .deb of the built alco, in target/

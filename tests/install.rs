@@ -27,7 +27,7 @@ fn files(below: &Path) -> BTreeMap<String, u32> {
     found
 }
 
-const EVERYWHERE: [(&str, u32); 12] = [
+const EVERYWHERE: [(&str, u32); 17] = [
     ("usr/local/bin/alco", 0o755),
     ("usr/local/etc/alco.ini", 0o644),
     ("usr/local/etc/alco.ini.sample", 0o644),
@@ -36,6 +36,11 @@ const EVERYWHERE: [(&str, u32); 12] = [
     ("usr/local/share/bash-completion/completions/alco", 0o644),
     ("usr/local/share/doc/alco/README.md", 0o644),
     ("usr/local/share/doc/alco/alco.ini.example", 0o644),
+    ("usr/local/share/doc/alco/docs/delivery.md", 0o644),
+    ("usr/local/share/doc/alco/docs/formats.md", 0o644),
+    ("usr/local/share/doc/alco/docs/migration.md", 0o644),
+    ("usr/local/share/doc/alco/docs/operating.md", 0o644),
+    ("usr/local/share/doc/alco/docs/sources.md", 0o644),
     ("usr/local/share/fish/vendor_completions.d/alco.fish", 0o644),
     ("usr/local/share/man/man1/alco.1", 0o644),
     ("usr/local/share/man/man5/alco.ini.5", 0o644),

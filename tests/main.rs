@@ -15,6 +15,7 @@ mod completion;
 mod context;
 mod day_change;
 mod days;
+mod documents;
 mod fidelity;
 mod figures;
 mod filters;
@@ -37,7 +38,6 @@ mod paging;
 #[cfg(target_os = "linux")]
 mod programs;
 mod queues;
-mod readme;
 mod redelivery;
 mod refused_records;
 mod restart;

@@ -64,7 +64,13 @@ fn the_deb_installs_upgrades_and_leaves_nothing() {
         "usr/share/fish/vendor_completions.d/alco.fish",
         "usr/share/zsh/vendor-completions/_alco",
         "usr/share/doc/alco/copyright",
+        "usr/share/doc/alco/README.md",
         "usr/share/doc/alco/alco.ini.example",
+        "usr/share/doc/alco/docs/delivery.md",
+        "usr/share/doc/alco/docs/formats.md",
+        "usr/share/doc/alco/docs/migration.md",
+        "usr/share/doc/alco/docs/operating.md",
+        "usr/share/doc/alco/docs/sources.md",
         "usr/share/man/man1/alco.1.gz",
         "usr/share/man/man5/alco.ini.5.gz",
     ] {

@@ -1,27 +1,39 @@
-//! The snippets of README.md work as they are: its Python programs and its configuration of rsyslog send a line each, and the page
-//! shows it.
+//! README.md and docs/: the Python snippets and rsyslog's configuration of docs/sources.md run here as they stand there, each
+//! sends a line, and the page shows it. Links lead somewhere, and README.md stays short.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use regex::Regex;
+
 use crate::support::{ALCO, Alco, ROOT, SOON, Stack, directory, wait_until};
+
+/// The page of loggers, and its mark of a text that runs here.
+const SOURCES: &str = "docs/sources.md";
+const MARK: &str = "<!-- the tests run this";
 
 /// The indented text after each mark.
 fn snippets() -> Vec<String> {
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let sources = read(SOURCES);
     let snippet = |rest: &str| {
         let lines = rest.lines().skip(1).take_while(|line| line.is_empty() || line.starts_with("    "));
         lines.map(|line| line.strip_prefix("    ").unwrap_or_default()).collect::<Vec<_>>().join("\n")
     };
-    readme.split("<!-- tests/readme.rs runs this").skip(1).map(snippet).collect()
+    sources.split(MARK).skip(1).map(snippet).collect()
 }
 
-/// The snippet with that text.
+#[track_caller]
+fn read(document: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(document)).unwrap()
+}
+
+/// The only snippet that contains the text.
 #[track_caller]
 fn snippet(what: &str) -> String {
     let found: Vec<String> = snippets().into_iter().filter(|snippet| snippet.contains(what)).collect();
-    assert_eq!(found.len(), 1, "README.md has one snippet with {what}");
+    assert_eq!(found.len(), 1, "{SOURCES} has one snippet with {what}");
     found.into_iter().next().unwrap()
 }
 
@@ -48,7 +60,7 @@ for handler in [h() for h in logging._handlerList]:
 "#;
 
 #[test]
-fn python_snippets_of_the_readme_send_records() {
+fn python_snippets_of_sources_md_send_records() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("readme"));
     let port = stack.amqp.rsplit_once(':').unwrap().1.split('/').next().unwrap();
@@ -67,7 +79,7 @@ fn python_snippets_of_the_readme_send_records() {
         ("AMQPLogstashHandler", r#"logging.getLogger("shop.api").warning("hello from python-logstash")"#),
     ];
     for (what, log) in programs {
-        let told = snippet(what)
+        let program = snippet(what)
             .replace(
                 "host=\"broker.example.org\", username=\"alco\"",
                 &format!("host=\"127.0.0.1\", port={port}, username=\"guest\""),
@@ -77,10 +89,10 @@ fn python_snippets_of_the_readme_send_records() {
             .replace("\"logstash.", "\"readme.");
         let before = BEFORE.replace("PORT", port);
         let output = Command::new(Path::new(ROOT).join("target/venv/bin/python"))
-            .args(["-c", &format!("{before}\n{told}\n{log}\n{AFTER}")])
+            .args(["-c", &format!("{before}\n{program}\n{log}\n{AFTER}")])
             .output()
             .unwrap();
-        assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{program}\n{}", String::from_utf8_lossy(&output.stderr));
     }
     for program in ["logcollect", "Django", "Celery", "python-logstash"] {
         let line = line(&alco, &format!("hello from {program}"));
@@ -107,16 +119,16 @@ impl Drop for Rsyslog {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_rsyslog_snippet_of_the_readme_sends_records() {
+fn the_rsyslog_configuration_of_sources_md_sends_records() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("readme"));
     let dir: PathBuf = directory("rsyslog");
-    let told = snippet("omprog")
+    let configuration = snippet("omprog")
         .replace("/usr/bin/alco send", &format!("{ALCO} --config {} send", alco.ini.display()))
         .replace("logstash.syslog", "readme.syslog");
     let at = dir.display();
     let conf = format!(
-        "module(load=\"imuxsock\" SysSock.Use=\"off\")\ninput(type=\"imuxsock\" Socket=\"{at}/log\")\n{told}\n"
+        "module(load=\"imuxsock\" SysSock.Use=\"off\")\ninput(type=\"imuxsock\" Socket=\"{at}/log\")\n{configuration}\n"
     );
     fs::write(dir.join("rsyslog.conf"), conf).unwrap();
     let mut rsyslogd = Command::new("/usr/sbin/rsyslogd");
@@ -132,4 +144,56 @@ fn the_rsyslog_snippet_of_the_readme_sends_records() {
     assert!(logger.success());
     let line = line(&alco, r#"hello from rsyslog: "quoted" \ %"#);
     assert!(line.contains("ERR") && line.contains("backup"), "{line}");
+}
+
+/// README.md and the pages below docs/, by their paths.
+fn documents() -> BTreeSet<String> {
+    let pages = fs::read_dir(Path::new(ROOT).join("docs")).unwrap().map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        format!("docs/{name}")
+    });
+    pages.chain(["README.md".to_owned()]).collect()
+}
+
+/// As GitHub makes the anchor of a heading: lower case, `-` for a space, no punctuation.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+#[test]
+fn links_between_the_documents_lead_somewhere() {
+    let link = Regex::new(r"\]\(([^)#]*)(?:#([^)]*))?\)").unwrap();
+    let mut linked = BTreeSet::new();
+    for document in documents() {
+        let folder = Path::new(&document).parent().unwrap().to_owned();
+        for found in link.captures_iter(&read(&document)) {
+            let target = found.get(1).unwrap().as_str();
+            if target.starts_with("https://") {
+                continue;
+            }
+            let path = match target {
+                "" => document.clone(),
+                _ => folder.join(target).to_str().unwrap().replace("docs/../", ""),
+            };
+            assert!(Path::new(ROOT).join(&path).exists(), "{document}: no {target}");
+            if let Some(wanted) = found.get(2) {
+                let page = read(&path);
+                let mut headings = page.lines().filter(|line| line.starts_with('#'));
+                let heading = headings.find(|line| anchor(line.trim_start_matches(['#', ' '])) == wanted.as_str());
+                assert!(heading.is_some(), "{document}: no heading #{} in {path}", wanted.as_str());
+            }
+            linked.insert(path);
+        }
+    }
+    let unlinked: Vec<String> = documents().into_iter().filter(|document| !linked.contains(document)).collect();
+    assert!(unlinked.is_empty(), "no link leads to {unlinked:?}");
+}
+
+#[test]
+fn readme_md_is_at_most_250_lines_of_120_columns() {
+    let readme = read("README.md");
+    assert!(readme.lines().count() <= 250, "{} lines", readme.lines().count());
+    let long: Vec<&str> = readme.lines().filter(|line| line.chars().count() > 120).collect();
+    assert!(long.is_empty(), "{long:#?}");
 }
