@@ -79,63 +79,77 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
 
     let range = format!("start_ts={}", start - SignedDuration::from_secs(1));
     let all = format!("/grep/collect/?{range}");
-    let search = |search: &str| format!("{all}&search={}", encoded(search));
     wait_until("all records are collected", 3 * SOON, || {
         (alco.page(&format!("{all}&limit=1")).total() >= 2 * RECORDS_PER_PRODUCER as u64).then_some(())
     });
 
-    // paging through, there and back, and the other way round
-    let first = format!("{all}&limit=1000");
-    let (seen, pages, last) = along(&alco, &first, "rel=\"next\"");
-    assert!(seen == sent, "forwards: {}", difference(&sent, &seen));
-    assert_eq!(pages, 10);
-    let (seen, pages, _) = along(&alco, &last, "rel=\"prev\"");
-    assert!(seen == sent, "backwards: {}", difference(&sent, &seen));
-    assert_eq!(pages, 10);
-    let (seen, ..) = along(&alco, &format!("{first}&order=desc"), "rel=\"next\"");
-    assert!(seen == sent, "newest first: {}", difference(&sent, &seen));
+    paging_shows_all(&alco, &all, &sent);
+    searching_finds_what_grep_would(&alco, &all, &sent);
+    filters_find_what_they_say(&alco, &all, &sent);
+    assert!(alco.stop().success());
+}
 
-    // by search: exactly the lines that grep -F -i would print
-    for needle in [
-        "imeout=5",
-        "timeout=59 from",
-        "10.0.0.",
-        ".255: ",
-        "%",
-        "00% ",
-        "日本",
-        "本語",
-        "A_B-C",
-        "b-c",
-        "\"quoted\"",
-        "\"",
-        "it's",
-        "'",
-        r"c:\NEW",
-        r"\",
-        r"\t",
-        "<b>",
-        "&amp;",
-        "</b",
-        "$x*(y)|[z]?",
-        "*",
-        "|",
-        "[z]",
-        "NAÏVE",
-        "☃",
-        " ",
-        "e",
-        "7",
-        "00042",
-        "hello world 77",
-        "HELLO",
-        "world 4999",
-        "hello exception",
-        "no such text",
-        "from 10.0.3.19: \"q",
-        "@",
-        "%25",
-    ] {
+/// Paging through, there and back, and in the other order.
+#[track_caller]
+fn paging_shows_all(alco: &Alco, all: &str, sent: &BTreeMap<String, usize>) {
+    let first = format!("{all}&limit=1000");
+    let (seen, pages, last) = along(alco, &first, "rel=\"next\"");
+    assert!(seen == *sent, "forwards: {}", difference(sent, &seen));
+    assert_eq!(pages, 10);
+    let (seen, pages, _) = along(alco, &last, "rel=\"prev\"");
+    assert!(seen == *sent, "backwards: {}", difference(sent, &seen));
+    assert_eq!(pages, 10);
+    let (seen, ..) = along(alco, &format!("{first}&order=desc"), "rel=\"next\"");
+    assert!(seen == *sent, "newest first: {}", difference(sent, &seen));
+}
+
+/// Patterns from one character to whole words.
+const NEEDLES: &[&str] = &[
+    "imeout=5",
+    "timeout=59 from",
+    "10.0.0.",
+    ".255: ",
+    "%",
+    "00% ",
+    "日本",
+    "本語",
+    "A_B-C",
+    "b-c",
+    "\"quoted\"",
+    "\"",
+    "it's",
+    "'",
+    r"c:\NEW",
+    r"\",
+    r"\t",
+    "<b>",
+    "&amp;",
+    "</b",
+    "$x*(y)|[z]?",
+    "*",
+    "|",
+    "[z]",
+    "NAÏVE",
+    "☃",
+    " ",
+    "e",
+    "7",
+    "00042",
+    "hello world 77",
+    "HELLO",
+    "world 4999",
+    "hello exception",
+    "no such text",
+    "from 10.0.3.19: \"q",
+    "@",
+    "%25",
+];
+
+/// A search finds exactly the lines that grep -F -i would print.
+#[track_caller]
+fn searching_finds_what_grep_would(alco: &Alco, all: &str, sent: &BTreeMap<String, usize>) {
+    let search = |search: &str| format!("{all}&search={}", encoded(search));
+    for needle in NEEDLES {
         let folded = needle.to_lowercase();
         let expected: BTreeMap<String, usize> = sent
             .iter()
@@ -153,7 +167,7 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
             assert!(line.marks.iter().all(marked) && !line.marks.is_empty(), "search={needle}: {line:?}");
         }
     }
-    let (seen, ..) = along(&alco, &(search("hello") + "&limit=1000"), "rel=\"next\"");
+    let (seen, ..) = along(alco, &(search("hello") + "&limit=1000"), "rel=\"next\"");
     assert_eq!(
         seen,
         sent.range("hello".to_owned()..)
@@ -161,9 +175,12 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
             .map(|(m, n)| (m.clone(), *n))
             .collect()
     );
+}
 
-    // by filter: every record has one of the levels, and the link of its level finds it
-    let page = alco.page(&all);
+/// Every record has one of the levels, and the link of its level finds it.
+#[track_caller]
+fn filters_find_what_they_say(alco: &Alco, all: &str, sent: &BTreeMap<String, usize>) {
+    let page = alco.page(all);
     for column in ["levelname", "host", "application"] {
         let values = page.values(column);
         assert_eq!(
@@ -177,11 +194,11 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
     }
     let mut seen = BTreeMap::new();
     for (_, _, only) in page.values("levelname") {
-        for (message, times) in along(&alco, &format!("{only}&limit=1000"), "rel=\"next\"").0 {
+        for (message, times) in along(alco, &format!("{only}&limit=1000"), "rel=\"next\"").0 {
             *seen.entry(message).or_default() += times;
         }
     }
-    assert!(seen == sent, "by level: {}", difference(&sent, &seen));
+    assert!(seen == *sent, "by level: {}", difference(sent, &seen));
     let by = |filter: &str| alco.page(&format!("{all}&{filter}")).total() as usize;
     let each = |of: &dyn Fn(usize) -> bool| (0..RECORDS_PER_PRODUCER).filter(|n| of(*n)).count();
     assert_eq!(by("host=web-03.example&levelname=ERROR"), each(&|n| n % 7 == 3 && n % 5 == 4));
@@ -192,7 +209,6 @@ fn ten_thousand_records_are_on_the_pages_once_each() {
     assert_eq!(by("status=201"), each(&|n| n % 3 == 1) + sent_as_number(1));
     assert_eq!(by("status__exists=0"), 1);
     assert_eq!(by("status__not=200,201"), each(&|n| n % 3 == 2) + sent_as_number(2) + 1);
-    assert!(alco.stop().success());
 }
 
 /// The first messages whose number differs from the number sent.

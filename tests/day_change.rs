@@ -99,28 +99,14 @@ fn a_month_of_days_passes_unattended() {
             for n in 0..turns {
                 run.clock.set(to_noon + SignedDuration::from_hours(24 * n));
                 let today = run.today();
-                wait_until(&format!("day {n} has its records"), LONG, || {
-                    run.stack.count(&format!("turning_{}", named(today))).filter(|count| *count >= MIN_RECORDS_A_DAY)
-                });
-                let served =
-                    days(before(today, RETENTION_DAYS - 1), RETENTION_DAYS + 2).map(|day| format!("turning_{day}"));
-                let expected: BTreeSet<String> = served.chain(["turning".into(), "turning_local".into()]).collect();
-                wait_until("searchd serves what is kept and nothing else", LONG, || {
-                    let tables: BTreeSet<String> = run.stack.select("SHOW TABLES").ok()?.into_iter().collect();
-                    (tables == expected).then_some(())
-                });
+                the_day_is_served(&run, n);
                 firsts.push(*run.numbers(today).iter().min().unwrap());
-
-                // each record of the kept days is found once
-                let newest = published.load(Relaxed) - 1;
                 let kept = (n + 1 - RETENTION_DAYS).max(0);
-                let numbers = wait_until(&format!("day {n}: record {newest} is found"), LONG, || {
-                    Some(found(&url, before(today, n - kept))).filter(|numbers| *numbers.last().unwrap() >= newest)
-                });
-                let all: Vec<usize> = (firsts[kept as usize]..=*numbers.last().unwrap()).collect();
-                assert!(numbers == all, "day {n}: {} of {} records are found", numbers.len(), all.len());
-                let per_record = bytes_below(&data.join("turning")) / numbers.len() as u64;
-                println!("day {n}: {} records are kept, {per_record} bytes each", numbers.len());
+                let newest = published.load(Relaxed) - 1;
+                let oldest = before(today, n - kept);
+                let count = all_are_found_once(&url, oldest, firsts[kept as usize], newest);
+                let per_record = bytes_below(&data.join("turning")) / count as u64;
+                println!("day {n}: {} records are kept, {per_record} bytes each", count);
                 if n == RETENTION_DAYS {
                     usual = per_record;
                 } else if n > RETENTION_DAYS {
@@ -135,13 +121,53 @@ fn a_month_of_days_passes_unattended() {
     let today = run.today();
     let oldest = before(today, RETENTION_DAYS - 1);
 
-    // on the disk: the days that are kept, two days ahead, and the newest expired day
-    let names =
-        fs::read_dir(data.join("turning")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    only_kept_days_are_on_the_disk(&data.join("turning"), oldest);
+    past_days_are_optimized_once(&run, oldest);
+    only_kept_values_are_in_redis(&run, firsts[(turns - RETENTION_DAYS) as usize]);
+    let log = run.alco.log();
+    let complaints: Vec<&str> =
+        log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    assert!(run.alco.stop().success());
+}
+
+/// Waits for the records of the day, and for searchd to serve the kept days and no others.
+#[track_caller]
+fn the_day_is_served(run: &ClockedRun, n: i64) {
+    let today = run.today();
+    wait_until(&format!("day {n} has its records"), LONG, || {
+        run.stack.count(&format!("turning_{}", named(today))).filter(|count| *count >= MIN_RECORDS_A_DAY)
+    });
+    let served = days(before(today, RETENTION_DAYS - 1), RETENTION_DAYS + 2).map(|day| format!("turning_{day}"));
+    let expected: BTreeSet<String> = served.chain(["turning".into(), "turning_local".into()]).collect();
+    wait_until("searchd serves the kept days and no others", LONG, || {
+        let tables: BTreeSet<String> = run.stack.select("SHOW TABLES").ok()?.into_iter().collect();
+        (tables == expected).then_some(())
+    });
+}
+
+/// Waits until a search from the oldest day on finds the newest record. It finds each record once; returns their number.
+#[track_caller]
+fn all_are_found_once(url: &str, oldest: Date, first: usize, newest: usize) -> usize {
+    let numbers = wait_until(&format!("record {newest} is found"), LONG, || {
+        Some(found(url, oldest)).filter(|numbers| *numbers.last().unwrap() >= newest)
+    });
+    let all: Vec<usize> = (first..=*numbers.last().unwrap()).collect();
+    assert!(numbers == all, "{} of {} records from {oldest} on are found", numbers.len(), all.len());
+    numbers.len()
+}
+
+/// The kept days, two days ahead, and the newest expired day.
+#[track_caller]
+fn only_kept_days_are_on_the_disk(folder: &Path, oldest: Date) {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let names: BTreeSet<String> = names.collect();
     assert_eq!(names, days(before(oldest, 1), RETENTION_DAYS + 3).collect());
+}
 
-    // each past day has been optimized once, and Redis knows no others
+/// Each past day has been optimized once, and Redis knows no others.
+#[track_caller]
+fn past_days_are_optimized_once(run: &ClockedRun, oldest: Date) {
     let finished = || {
         let entries: Vec<String> = run.stack.ask_redis(&["HGETALL", "ALCO:FINISHED:turning"]);
         let (fields, states): (Vec<_>, Vec<_>) =
@@ -149,30 +175,26 @@ fn a_month_of_days_passes_unattended() {
         let days: BTreeSet<String> = fields.iter().map(|field| field.rsplit(' ').next().unwrap().to_owned()).collect();
         (days == days_over(oldest) && states.iter().all(|state| state.starts_with("done "))).then_some(())
     };
-    wait_until("all days that are over are finished", LONG, finished);
+    wait_until("all past days are optimized", LONG, finished);
     for day in days(oldest, RETENTION_DAYS - 1) {
         assert_eq!(run.alco.said(&format!("turning_{day}: the day is over, and on the disk in one piece")), 1, "{day}");
         let status = run.stack.index_status(&format!("turning_{day}"));
         // records that were under way when the clock jumped came later
         assert!(status["ram_chunk"] < status["disk_bytes"] && status["disk_chunks"] == 1, "{day}: {status:?}");
     }
+}
 
-    // values of expired days only have left Redis, and the others would expire
+/// Values of expired days only have left Redis, and the others would expire. `first`: the number of the first kept record.
+#[track_caller]
+fn only_kept_values_are_in_redis(run: &ClockedRun, first: usize) {
     let parts: Vec<usize> = run.stack.ask_redis(&["ZRANGE", "ALCO:VALUES:turning:part", "0", "-1"]);
     let (least, most) = (parts.iter().min().unwrap(), parts.iter().max().unwrap());
-    let first = firsts[(turns - RETENTION_DAYS) as usize];
     assert!((first / RECORDS_PER_VALUE..=first / RECORDS_PER_VALUE + 1).contains(least), "{least} of {first}");
     assert_eq!(parts.len(), most - least + 1, "none that is kept has left");
     for key in ["PK:turning", "LEASES:turning", "COLUMNS:turning", "VALUES:turning:part", "FINISHED:turning"] {
         let seconds: i64 = run.stack.ask_redis(&["TTL", &format!("ALCO:{key}")]);
         assert!(seconds > RETENTION_DAYS * 86_400 || key == "PK:turning", "{key} leaves in {seconds} s");
     }
-
-    let log = run.alco.log();
-    let complaints: Vec<&str> =
-        log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
-    assert!(complaints.is_empty(), "{complaints:#?}");
-    assert!(run.alco.stop().success());
 }
 
 fn days_over(oldest: Date) -> BTreeSet<String> {

@@ -2,6 +2,7 @@
 //! Collecting goes on by itself, and records that were published meanwhile are stored exactly once.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -85,33 +86,8 @@ fn outages_of_searchd_and_redis_are_logged_once() {
     let alco = Alco::spawn(&run.stack, &ini);
     run.outage(&alco, "searchd is down at the start", |_| (), |stack| stack.restart("searchd"));
     run.outage(&alco, "searchd is killed", |stack| stack.kill("searchd"), |stack| stack.restart("searchd"));
-
-    // a restart between two batches is not logged; the day that is missing since is
-    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
-    fs::write(&without, "").unwrap();
-    run.stack.stop("searchd");
-    run.stack.restart("searchd");
-    run.publish();
-    wait_until("the outage is logged", LONG, || (alco.said("searchd does not serve away_") == 1).then_some(()));
-    assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 0), "{}", alco.log());
-    fs::remove_file(&without).unwrap();
-    run.stack.reread();
-    wait_until("its end is logged", LONG, || (alco.said(ENDS) - ended == 1).then_some(()));
-    run.all_are_stored_once();
-    assert_eq!(alco.said(BEGINS) - began, 1, "{}", alco.log());
-
-    // a searchd that is silent for a while is not away: alco waits for the answer
-    let before = alco.said(BEGINS);
-    run.stack.pause("searchd");
-    run.publish();
-    wait_until("they are delivered", LONG, || queue_state(&run.stack.amqp, "away").filter(|queue| queue.messages == 0));
-    if soak() {
-        thread::sleep(Duration::from_secs(30));
-    }
-    run.stack.resume("searchd");
-    run.all_are_stored_once();
-    assert_eq!(alco.said(BEGINS), before, "{}", alco.log());
-
+    a_day_is_missing_after_a_restart(&mut run, &alco, &without);
+    searchd_is_silent(&mut run, &alco);
     run.outage(&alco, "redis is killed", |stack| stack.kill("redis"), |stack| stack.restart("redis"));
     let lose = |stack: &Stack| {
         stack.kill("redis");
@@ -124,8 +100,45 @@ fn outages_of_searchd_and_redis_are_logged_once() {
     run.outage(&alco, "redis is read-only", set("min-replicas-to-write", "1"), set("min-replicas-to-write", "0"));
     run.outage(&alco, "redis is out of memory", set("maxmemory", "1000"), set("maxmemory", "0"));
     assert!(alco.stop().success());
+    redis_is_down_at_the_start(&mut run, &ini);
+}
+
+/// alco does not log a restart of searchd between two batches, but it logs the day that is missing after it.
+#[track_caller]
+fn a_day_is_missing_after_a_restart(run: &mut Outages, alco: &Alco, without: &Path) {
+    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+    fs::write(without, "").unwrap();
+    run.stack.stop("searchd");
+    run.stack.restart("searchd");
+    run.publish();
+    wait_until("the outage is logged", LONG, || (alco.said("searchd does not serve away_") == 1).then_some(()));
+    assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 0), "{}", alco.log());
+    fs::remove_file(without).unwrap();
+    run.stack.reread();
+    wait_until("its end is logged", LONG, || (alco.said(ENDS) - ended == 1).then_some(()));
+    run.all_are_stored_once();
+    assert_eq!(alco.said(BEGINS) - began, 1, "{}", alco.log());
+}
+
+/// A searchd that is silent for a while is not away: alco waits for the answer.
+#[track_caller]
+fn searchd_is_silent(run: &mut Outages, alco: &Alco) {
+    let before = alco.said(BEGINS);
+    run.stack.pause("searchd");
+    run.publish();
+    wait_until("they are delivered", LONG, || queue_state(&run.stack.amqp, "away").filter(|queue| queue.messages == 0));
+    if soak() {
+        thread::sleep(Duration::from_secs(30));
+    }
+    run.stack.resume("searchd");
+    run.all_are_stored_once();
+    assert_eq!(alco.said(BEGINS), before, "{}", alco.log());
+}
+
+#[track_caller]
+fn redis_is_down_at_the_start(run: &mut Outages, ini: &str) {
     run.stack.stop("redis");
-    let alco = Alco::spawn(&run.stack, &ini);
+    let alco = Alco::spawn(&run.stack, ini);
     run.publish();
     wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > 0).then_some(()));
     run.stack.restart("redis");
@@ -138,9 +151,24 @@ fn outages_of_searchd_and_redis_are_logged_once() {
 #[test]
 fn outages_of_rabbitmq_are_logged_once() {
     let mut run = Outages::start(Stack::private("broker", &ini("")));
-    let open = |stack: &Stack| Connection::insecure_open(&stack.amqp).unwrap();
+    let alco = bindings_leave_the_ini(&mut run);
+    the_broker_has_no_memory(&mut run);
+    the_queue_is_deleted(&mut run, &alco);
+    the_broker_is_killed(&mut run, &alco);
+    the_broker_is_silent(&mut run, &alco);
+    assert!(alco.stop().success());
+    an_acknowledgement_is_late(&mut run);
+    the_broker_is_down_at_the_start(&mut run);
+    the_exchange_has_other_properties(&mut run);
+}
 
-    // bindings that are no longer configured
+fn open(stack: &Stack) -> Connection {
+    Connection::insecure_open(&stack.amqp).unwrap()
+}
+
+/// Bindings that are no longer configured.
+#[track_caller]
+fn bindings_leave_the_ini(run: &mut Outages) -> Alco {
     let alco = Alco::start(&run.stack, &ini("").replace("away.#", "away.#, former.#"));
     run.publish_to("logstash", "former.key");
     run.all_are_stored_once();
@@ -152,14 +180,21 @@ fn outages_of_rabbitmq_are_logged_once() {
     publisher.close();
     run.publish();
     run.all_are_stored_once();
+    alco
+}
 
-    // a broker without memory takes no records, but still delivers those that it holds
+/// A broker without memory takes no records, but still delivers those that it holds.
+#[track_caller]
+fn the_broker_has_no_memory(run: &mut Outages) {
     run.publish();
     run.stack.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]);
     run.all_are_stored_once();
     run.stack.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "512MB"]);
+}
 
-    // the queue is deleted, and with it the consumer cancelled
+/// The queue is deleted, and with it the consumer cancelled.
+#[track_caller]
+fn the_queue_is_deleted(run: &mut Outages, alco: &Alco) {
     let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
     let mut connection = open(&run.stack);
     let channel = connection.open_channel(None).unwrap();
@@ -170,8 +205,11 @@ fn outages_of_rabbitmq_are_logged_once() {
     assert_eq!((alco.said(BEGINS) - began, told), (1, 1), "{}", alco.log());
     run.publish();
     run.all_are_stored_once();
+}
 
-    // killed, and there again
+/// Killed, and there again.
+#[track_caller]
+fn the_broker_is_killed(run: &mut Outages, alco: &Alco) {
     run.publish();
     let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
     run.stack.kill("rabbitmq");
@@ -180,8 +218,11 @@ fn outages_of_rabbitmq_are_logged_once() {
     run.publish();
     run.all_are_stored_once();
     assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 1), "{}", alco.log());
+}
 
-    // a half-open connection gives neither an answer nor an end; alco notices after two heartbeats
+/// A half-open connection gives neither an answer nor an end; alco notices after two heartbeats.
+#[track_caller]
+fn the_broker_is_silent(run: &mut Outages, alco: &Alco) {
     let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
     run.stack.pause("rabbitmq");
     wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > began).then_some(()));
@@ -190,9 +231,11 @@ fn outages_of_rabbitmq_are_logged_once() {
     run.publish();
     run.all_are_stored_once();
     assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 1), "{}", alco.log());
-    assert!(alco.stop().success());
+}
 
-    // a late acknowledgement: the broker closes the channel
+/// A late acknowledgement: the broker closes the channel.
+#[track_caller]
+fn an_acknowledgement_is_late(run: &mut Outages) {
     let timeouts = |consumer: u32, tick: u32| {
         format!(
             "application:set_env(rabbit, consumer_timeout, {consumer}), application:set_env(rabbit, channel_tick_interval, {tick})."
@@ -211,8 +254,11 @@ fn outages_of_rabbitmq_are_logged_once() {
     run.publish();
     run.all_are_stored_once();
     assert!(alco.stop().success());
+}
 
-    // no broker listens when alco starts, nor for some time after
+/// No broker listens when alco starts, nor for some time after.
+#[track_caller]
+fn the_broker_is_down_at_the_start(run: &mut Outages) {
     run.stack.stop("rabbitmq");
     let alco = Alco::spawn(&run.stack, &ini(""));
     wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > 0).then_some(()));
@@ -222,8 +268,11 @@ fn outages_of_rabbitmq_are_logged_once() {
     run.all_are_stored_once();
     assert_eq!((alco.said(BEGINS), alco.said(ENDS)), (1, 1), "{}", alco.log());
     assert!(alco.stop().success());
+}
 
-    // another program has declared the exchange with other properties
+/// Another program has declared the exchange with other properties.
+#[track_caller]
+fn the_exchange_has_other_properties(run: &mut Outages) {
     let mut connection = open(&run.stack);
     let channel = connection.open_channel(None).unwrap();
     channel.exchange_declare(ExchangeType::Topic, "odd", ExchangeDeclareOptions::default()).unwrap();
