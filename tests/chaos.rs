@@ -308,26 +308,7 @@ impl ChaosRun {
             stall.lock().expect("the watcher did not panic").as_secs_f64(),
             self.peak_kib / 1024
         );
-        // the neighbours of a lost number show when it was published, and their docids when they were stored
-        for number in lost.iter().take(3) {
-            let near = (**number..).chain((0..**number).rev()).find_map(|n| stored.get(&n).map(|s| (n, s)));
-            if let Some((n, found)) = near {
-                println!(
-                    "chaos: lost {number}; {n} was published at {}, docid of {}",
-                    time_of_day(found.ts),
-                    time_of_day(found.leased)
-                );
-            }
-        }
-        for number in twice.iter().take(3) {
-            let found = &stored[*number];
-            let leased: Vec<String> = found.ids.iter().map(|id| time_of_day(id / 2048 * 1000)).collect();
-            println!(
-                "chaos: twice {number}, published at {}, docids {:?} of {leased:?}",
-                time_of_day(found.ts),
-                found.ids
-            );
-        }
+        print_neighbours(&lost, &twice, &stored);
         let sample = |numbers: &[&u64]| numbers.iter().take(10).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
         let mut wrong = self.complaints.clone();
         if !lost.is_empty() {
@@ -436,6 +417,25 @@ struct StoredNumber {
     ts: u64,
     leased: u64,
     ids: Vec<u64>,
+}
+
+/// The neighbours of a lost number show when it was published, and their docids when they were stored.
+fn print_neighbours(lost: &[&u64], twice: &[&u64], stored: &HashMap<u64, StoredNumber>) {
+    for number in lost.iter().take(3) {
+        let near = (**number..).chain((0..**number).rev()).find_map(|n| stored.get(&n).map(|s| (n, s)));
+        if let Some((n, found)) = near {
+            println!(
+                "chaos: lost {number}; {n} was published at {}, docid of {}",
+                time_of_day(found.ts),
+                time_of_day(found.leased)
+            );
+        }
+    }
+    for number in twice.iter().take(3) {
+        let found = &stored[*number];
+        let leased: Vec<String> = found.ids.iter().map(|id| time_of_day(id / 2048 * 1000)).collect();
+        println!("chaos: twice {number}, published at {}, docids {:?} of {leased:?}", time_of_day(found.ts), found.ids);
+    }
 }
 
 fn time_of_day(micros: u64) -> String {

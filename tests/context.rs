@@ -64,59 +64,98 @@ fn page(alco: &Alco, path: &str, link: &str) -> (Vec<i64>, Option<String>) {
     (found, page.link(&format!("rel=\"{link}\"")))
 }
 
+/// Some records have equal times, and there are two long pauses.
+fn publish(stack: &Stack, records: &[Record]) {
+    let start = Timestamp::now() - SignedDuration::from_secs(600);
+    let bodies = records.iter().enumerate().map(|(n, Record { message, level })| {
+        let pauses = i64::from(n > 500) * 90_000 + i64::from(n > 1200) * 300_000;
+        let time = start + SignedDuration::from_millis(n as i64 / 3 + pauses);
+        format!(r#"{{"@timestamp":"{time}","message":"{message}","levelname":"{level}","seq":{n}}}"#)
+    });
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "context.x", bodies);
+    publisher.close();
+    stack.settled_count("context", RECORDS as u64, SOON);
+}
+
+/// A search as an address, and for grep; and the lines that it searches, in its order.
+struct Search<'a> {
+    url: String,
+    options: Vec<String>,
+    pattern: String,
+    stream: Vec<(usize, &'a str)>,
+}
+
+fn search<'a>(random: &mut Rng, records: &'a [Record]) -> Search<'a> {
+    let word = WORDS[random.usize(..WORDS.len())];
+    let (pattern, mode) = if random.bool() {
+        (word.to_owned(), "")
+    } else {
+        (format!("{word} line [0-9]*[{}]$", random.u32(..10)), "&mode=regex")
+    };
+    let (before, after) = (random.usize(1..5), random.usize(..4));
+    let (mut options, around) = match random.u32(..3) {
+        // -C0 as well: `--` is between matches that are not neighbours
+        0 => (vec![format!("-C{}", before - 1)], format!("&context={}", before - 1)),
+        1 => (vec![format!("-A{before}")], format!("&after={before}")),
+        _ => (vec![format!("-B{before}"), format!("-A{after}")], format!("&before={before}&after={after}")),
+    };
+    let mut url = format!("/grep/context/?start_ts=-1h&columns=seq{mode}{around}&search={}", encoded(&pattern));
+    if random.u32(..5) == 0 {
+        options.push("-v".to_owned());
+        url.push_str("&invert=1");
+    }
+    let mut stream: Vec<(usize, &str)> = records.iter().map(|record| record.message.as_str()).enumerate().collect();
+    if random.u32(..3) == 0 {
+        stream.retain(|(n, _)| records[*n].level == "ERROR");
+        url.push_str("&levelname=ERROR");
+    }
+    if random.bool() {
+        stream.reverse();
+        url.push_str("&order=desc");
+    }
+    Search { url, options, pattern, stream }
+}
+
+/// The pages show the expected lines, and the way back the same pages. Returns the number of pages.
+#[track_caller]
+fn pages_there_and_back(alco: &Alco, url: &str, limit: usize, expected: &[i64]) -> usize {
+    let (mut seen, mut path) = (Vec::new(), format!("{url}&limit={limit}"));
+    let mut visited = Vec::new();
+    loop {
+        let (found, next) = page(alco, &path, "next");
+        visited.push(found.clone());
+        seen.extend(found);
+        match next {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    assert_eq!(seen, *expected, "{url}, pages of {limit}");
+    let pages = visited.len();
+    let (_, mut previous) = page(alco, &path, "prev");
+    while let Some(path) = previous {
+        visited.pop();
+        let found;
+        (found, previous) = page(alco, &path, "prev");
+        assert_eq!(Some(&found), visited.last(), "{path}");
+    }
+    assert!(visited.len() <= 1, "the way back ends at the first page of {url}");
+    pages
+}
+
 #[test]
 fn the_lines_around_matches_are_those_that_grep_prints() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("context"));
     let mut random = Rng::with_seed(5);
     let records = records(&mut random);
-    let start = Timestamp::now() - SignedDuration::from_secs(600);
-    let mut publisher = Publisher::open(&stack.amqp);
-    publisher.publish(
-        "logstash",
-        "context.x",
-        records.iter().enumerate().map(|(n, Record { message, level })| {
-            // some records have equal times, and there are two long pauses
-            let time = start
-                + SignedDuration::from_millis(
-                    n as i64 / 3 + if n > 500 { 90_000 } else { 0 } + if n > 1200 { 300_000 } else { 0 },
-                );
-            format!(r#"{{"@timestamp":"{time}","message":"{message}","levelname":"{level}","seq":{n}}}"#)
-        }),
-    );
-    publisher.close();
-    stack.settled_count("context", RECORDS as u64, SOON);
+    publish(stack, &records);
     let file = directory("context").join("lines");
     let (mut lines, mut pages) = (0, 0);
     let searches = if soak() { SEARCHES * 10 } else { SEARCHES };
     for _ in 0..searches {
-        let word = WORDS[random.usize(..WORDS.len())];
-        let (pattern, mode) = if random.bool() {
-            (word.to_owned(), "")
-        } else {
-            (format!("{word} line [0-9]*[{}]$", random.u32(..10)), "&mode=regex")
-        };
-        let (before, after) = (random.usize(1..5), random.usize(..4));
-        let (mut options, around) = match random.u32(..3) {
-            // none at all too: matches that are not neighbours are parted all the same
-            0 => (vec![format!("-C{}", before - 1)], format!("&context={}", before - 1)),
-            1 => (vec![format!("-A{before}")], format!("&after={before}")),
-            _ => (vec![format!("-B{before}"), format!("-A{after}")], format!("&before={before}&after={after}")),
-        };
-        let mut url = format!("/grep/context/?start_ts=-1h&columns=seq{mode}{around}&search={}", encoded(&pattern));
-        if random.u32(..5) == 0 {
-            options.push("-v".to_owned());
-            url.push_str("&invert=1");
-        }
-        let mut stream: Vec<(usize, &str)> = records.iter().map(|record| record.message.as_str()).enumerate().collect();
-        if random.u32(..3) == 0 {
-            stream.retain(|(n, _)| records[*n].level == "ERROR");
-            url.push_str("&levelname=ERROR");
-        }
-        if random.bool() {
-            stream.reverse();
-            url.push_str("&order=desc");
-        }
+        let Search { url, options, pattern, stream } = search(&mut random, &records);
         let expected = grep(&file, &stream, &options, &pattern);
         let text = alco.get(&format!("{url}&format=text"));
         assert_eq!(text.status, 200, "{url}: {}", text.body);
@@ -124,29 +163,8 @@ fn the_lines_around_matches_are_those_that_grep_prints() {
         assert_eq!(text.body.lines().map(number).collect::<Vec<i64>>(), expected, "{url}");
         lines += expected.len();
 
-        // page by page, and back again
         let limit = [5, 17, 100][random.usize(..3)];
-        let (mut seen, mut path) = (Vec::new(), format!("{url}&limit={limit}"));
-        let mut visited = Vec::new();
-        loop {
-            let (found, next) = page(&alco, &path, "next");
-            visited.push(found.clone());
-            seen.extend(found);
-            pages += 1;
-            match next {
-                Some(next) => path = next,
-                None => break,
-            }
-        }
-        assert_eq!(seen, expected, "{url}, pages of {limit}");
-        let (_, mut previous) = page(&alco, &path, "prev");
-        while let Some(path) = previous {
-            visited.pop();
-            let found;
-            (found, previous) = page(&alco, &path, "prev");
-            assert_eq!(Some(&found), visited.last(), "{path}");
-        }
-        assert!(visited.len() <= 1, "the way back ends at the first page of {url}");
+        pages += pages_there_and_back(&alco, &url, limit, &expected);
     }
     println!("{lines} lines, {pages} pages");
     assert!(pages > searches * 3, "{pages}");

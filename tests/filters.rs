@@ -446,6 +446,11 @@ impl Table<'_> {
         self.stack.settled_count(TABLE, self.records, SOON);
     }
 
+    #[track_caller]
+    fn check_all(&self, column: &str, filters: Filters) {
+        filters.iter().for_each(|(filter, expect)| self.check(column, filter, expect));
+    }
+
     /// The records with that column that the filter accepts, by their numbers.
     #[track_caller]
     fn check(&self, column: &str, filter: &str, expect: &[usize]) {
@@ -472,6 +477,52 @@ const SAID: &[&str] = &[r#""message":"said one""#, r#""message":{"said":"two"}"#
 const SHAPES: &[&str] = &["TEXT", "[TEXT]", "[1,TEXT]", "[TEXT,2]", r#"{"b":TEXT}"#, "[[TEXT]]", r#"[{"b":TEXT}]"#];
 const SIZES: &[usize] = &[0, 1, 127, 128, 191, 192, 193, 300, 70_000];
 
+/// Filters, and the numbers of the records that they accept.
+type Filters = &'static [(&'static str, &'static [usize])];
+
+const PORT_FILTERS: Filters = &[
+    ("ports=http", &[3, 5, 6]),
+    ("ports__not=http", &[1, 2, 4, 7, 8, 9]),
+    ("ports__not=8080", &[1, 3, 4, 5, 6, 7, 8, 9]),
+    ("ports__not=443", &[2, 3, 4, 5, 6, 7, 8, 9]),
+    ("ports__in=443,http", &[1, 3, 5, 6]),
+    ("ports=6", &[1, 5, 6, 7]),
+    ("ports__not=abcd,http", &[1, 2, 4, 7, 8, 9]),
+    ("ports=abcd", &[]),
+];
+const NUMBER_FILTERS: Filters = &[
+    ("number__gt=1763556497161513790", &[2, 3]),
+    ("number__gte=1763556497161513791", &[2, 3]),
+    ("number__lt=1763556497161513791", &[1, 4, 5]),
+    ("number__gt=9007199254740992", &[1, 2, 3, 5]),
+    ("number__lte=9007199254740992", &[4]),
+    ("number__lt=9007199254740992.5", &[4]),
+    ("number__gte=1.763556497161513792e18", &[3]),
+    ("number=1763556497161513791", &[2]),
+    ("number=1763556497161513791.0", &[2]),
+    ("number__not=9007199254740993", &[1, 2, 3, 4]),
+];
+const LEVEL_FILTERS: Filters = &[
+    ("level__in=ERROR, WARNING", &[1, 2, 5]),
+    ("level__in=ERROR ,  WARNING ", &[1, 2, 5]),
+    ("level__in=ERROR, \\ WARNING", &[1, 3]),
+    ("level__in=INFO\\ ", &[4]),
+    ("level__not=ERROR, WARNING", &[3, 4]),
+];
+const MESSAGE_FILTERS: Filters = &[
+    ("message__exists=1", &[1, 2, 3]),
+    ("message__exists=0", &[]),
+    ("message__like=one", &[1, 3]),
+    ("message__like=said*two", &[2]),
+    ("message=said one", &[1]),
+    ("message__not=said one", &[2, 3]),
+    ("message__in=said one\\, too", &[3]),
+    ("message.said=two", &[2]),
+    ("@timestamp__exists=1", &[1, 2, 3]),
+    ("@timestamp__like=T", &[1, 2, 3]),
+    ("@timestamp__like=1970-", &[]),
+];
+
 #[test]
 fn filters_are_right_for_values_of_every_shape_and_size() {
     let stack = Stack::shared();
@@ -495,56 +546,10 @@ fn filters_are_right_for_values_of_every_shape_and_size() {
     };
     let every = shaped(&[0, 1, 2, 3, 4, 5, 6]);
     for _ in ["in memory", "on the disk"] {
-        for (filter, expect) in [
-            ("ports=http", &[3, 5, 6][..]),
-            ("ports__not=http", &[1, 2, 4, 7, 8, 9]),
-            ("ports__not=8080", &[1, 3, 4, 5, 6, 7, 8, 9]),
-            ("ports__not=443", &[2, 3, 4, 5, 6, 7, 8, 9]),
-            ("ports__in=443,http", &[1, 3, 5, 6]),
-            ("ports=6", &[1, 5, 6, 7]),
-            ("ports__not=abcd,http", &[1, 2, 4, 7, 8, 9]),
-            ("ports=abcd", &[]),
-        ] {
-            table.check("ports", filter, expect);
-        }
-        for (filter, expect) in [
-            ("number__gt=1763556497161513790", &[2, 3][..]),
-            ("number__gte=1763556497161513791", &[2, 3]),
-            ("number__lt=1763556497161513791", &[1, 4, 5]),
-            ("number__gt=9007199254740992", &[1, 2, 3, 5]),
-            ("number__lte=9007199254740992", &[4]),
-            ("number__lt=9007199254740992.5", &[4]),
-            ("number__gte=1.763556497161513792e18", &[3]),
-            ("number=1763556497161513791", &[2]),
-            ("number=1763556497161513791.0", &[2]),
-            ("number__not=9007199254740993", &[1, 2, 3, 4]),
-        ] {
-            table.check("number", filter, expect);
-        }
-        for (filter, expect) in [
-            ("level__in=ERROR, WARNING", &[1, 2, 5][..]),
-            ("level__in=ERROR ,  WARNING ", &[1, 2, 5]),
-            ("level__in=ERROR, \\ WARNING", &[1, 3]),
-            ("level__in=INFO\\ ", &[4]),
-            ("level__not=ERROR, WARNING", &[3, 4]),
-        ] {
-            table.check("level", filter, expect);
-        }
-        for (filter, expect) in [
-            ("message__exists=1", &[1, 2, 3][..]),
-            ("message__exists=0", &[]),
-            ("message__like=one", &[1, 3]),
-            ("message__like=said*two", &[2]),
-            ("message=said one", &[1]),
-            ("message__not=said one", &[2, 3]),
-            ("message__in=said one\\, too", &[3]),
-            ("message.said=two", &[2]),
-            ("@timestamp__exists=1", &[1, 2, 3]),
-            ("@timestamp__like=T", &[1, 2, 3]),
-            ("@timestamp__like=1970-", &[]),
-        ] {
-            table.check("said", filter, expect);
-        }
+        table.check_all("ports", PORT_FILTERS);
+        table.check_all("number", NUMBER_FILTERS);
+        table.check_all("level", LEVEL_FILTERS);
+        table.check_all("said", MESSAGE_FILTERS);
         for (operator, expect) in [("gt=1", vec![3]), ("gte=1", vec![2, 3]), ("lt=2", vec![2]), ("lte=2", vec![2, 3])] {
             table.check("long", &format!("long__{operator}"), &shaped(&expect));
         }

@@ -506,6 +506,39 @@ fn text_browsers_read_the_page_that_refreshes_itself() {
     assert!(reply.contains("X-Accel-Buffering: no"), "{reply}");
 }
 
+/// A record of a web shop, with its number at the start of the message.
+fn shop_record(n: usize) -> String {
+    const LEVELS: [&str; 7] = ["INFO", "DEBUG", "INFO", "WARNING", "INFO", "ERROR", "INFO"];
+    const TEXTS: [&str; 7] = [
+        "GET /cart/ 200 in 31 ms",
+        "cache hit for basket 5512",
+        "order 9981 was paid",
+        "slow query: 812 ms",
+        "sent 3 mails",
+        "connection timed out to ledger.internal:7001",
+        "worker 4 is idle",
+    ];
+    let (level, host, logger) = (LEVELS[n % 7], n % 3, n % 5);
+    let rest = format!(r#","seq":{n},"levelname":"{level}","host":"web-0{host}","logger":"shop.{logger}""#);
+    aged(&format!("{n}: {}", TEXTS[n % 7]), 0, &rest)
+}
+
+/// For people to look at; and axe finds no barrier.
+#[track_caller]
+fn follow_screenshots(browser: &Browser) {
+    for (name, width, scheme) in
+        [("follow.png", 1280, "light"), ("follow-dark.png", 1280, "dark"), ("phone-follow.png", 390, "light")]
+    {
+        browser.colours(scheme);
+        browser.screen(width, if width < 500 { 844 } else { 800 }, width < 500);
+        assert_eq!(browser.overhang(), 0, "{name} is wider than its screen");
+        browser.screenshot(name, None);
+        let barriers = browser.barriers();
+        assert!(barriers.is_empty(), "{name}: {barriers:#?}");
+    }
+    browser.screen(1280, 800, false);
+}
+
 /// Distance of the box's view from its end, and the texts of the first and the last line.
 const VIEW: &str = "const tail = document.querySelector('.tail'), lines = [...document.querySelectorAll('.tail .m')];
     const last = lines.at(-1).getBoundingClientRect(), box = tail.getBoundingClientRect();
@@ -517,27 +550,8 @@ fn a_followed_page_keeps_its_readers_place() {
     let alco = Alco::start(stack, &stack.index("growing"));
     let mut publisher = Publisher::open(&stack.amqp);
     let mut sent = 0;
-    let levels = ["INFO", "DEBUG", "INFO", "WARNING", "INFO", "ERROR", "INFO"];
-    let texts = [
-        "GET /cart/ 200 in 31 ms",
-        "cache hit for basket 5512",
-        "order 9981 was paid",
-        "slow query: 812 ms",
-        "sent 3 mails",
-        "connection timed out to ledger.internal:7001",
-        "worker 4 is idle",
-    ];
     let mut publish = |publisher: &mut Publisher, count: usize| {
-        let bodies = (sent..sent + count).map(|n| {
-            let rest = format!(
-                r#","seq":{n},"levelname":"{}","host":"web-0{}","logger":"shop.{}""#,
-                levels[n % 7],
-                n % 3,
-                n % 5
-            );
-            aged(&format!("{n}: {}", texts[n % 7]), 0, &rest)
-        });
-        publisher.publish("logstash", "growing.key", bodies);
+        publisher.publish("logstash", "growing.key", (sent..sent + count).map(shop_record));
         sent += count;
     };
     publish(&mut publisher, 150);
@@ -566,17 +580,7 @@ fn a_followed_page_keeps_its_readers_place() {
         assert_eq!(shows(100 + 5 * n, 149 + 5 * n), (0, true));
     }
     assert_eq!(browser.script("return String(getSelection())"), selected);
-    for (name, width, scheme) in
-        [("follow.png", 1280, "light"), ("follow-dark.png", 1280, "dark"), ("phone-follow.png", 390, "light")]
-    {
-        browser.colours(scheme);
-        browser.screen(width, if width < 500 { 844 } else { 800 }, width < 500);
-        assert_eq!(browser.overhang(), 0, "{name} is wider than its screen");
-        browser.screenshot(name, None);
-        let barriers = browser.barriers();
-        assert!(barriers.is_empty(), "{name}: {barriers:#?}");
-    }
-    browser.screen(1280, 800, false);
+    follow_screenshots(&browser);
 
     // a reader who has scrolled up keeps the place
     browser.script("document.querySelector('.tail').scrollTop = -400");

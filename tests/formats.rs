@@ -26,18 +26,32 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     publisher.publish("logstash", "texts.key", &sent);
     wait_until("all are stored", SOON, || stack.count("texts").filter(|count| *count >= 4));
 
+    ndjson_has_the_records_as_sent(&alco, &sent[1..]);
+    text_has_a_line_for_each_record(&alco);
+    csv_has_a_row_for_each_record(&alco);
+    // an invalid search has an error status
+    let bad = alco.get("/grep/texts/?format=text&mode=regex&search=(");
+    assert_eq!(bad.status, 400, "{}", bad.body);
+    answers_have_the_form_of_their_http_version(&alco);
+}
+
+#[track_caller]
+fn ndjson_has_the_records_as_sent(alco: &Alco, sent: &[String]) {
     let ndjson = alco.get("/grep/texts/?format=ndjson");
     assert_eq!((ndjson.status, ndjson.header("content-type")), (200, "application/x-ndjson"));
     let read: Vec<Value> = ndjson.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(read.len(), 3, "the last five minutes: {}", ndjson.body);
-    for (read, sent) in read.iter().zip(&sent[1..]) {
+    for (read, sent) in read.iter().zip(sent) {
         let mut sent: Value = serde_json::from_str(sent).unwrap();
         assert_eq!(read["@id"].as_str().unwrap().split('.').count(), 4, "{read}");
         sent["@id"] = read["@id"].clone();
         assert_eq!(*read, sent);
     }
     assert!(ndjson.body.contains("\"n\":1.50"), "to the digit: {}", ndjson.body);
+}
 
+#[track_caller]
+fn text_has_a_line_for_each_record(alco: &Alco) {
     let text = alco.get("/grep/texts/?format=text&columns=levelname,host&tz=Europe/Berlin");
     let lines: Vec<&str> = text.body.lines().collect();
     assert_eq!(lines.len(), 3);
@@ -45,12 +59,16 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     assert!(lines[2].ends_with(" INFO - tab\tand↵line"), "{}", lines[2]);
     let text = alco.get("/grep/texts/?format=text&tracebacks=1&levelname=ERROR").body;
     assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), ["    Traceback", "      x^[[2Jy"]);
+    let text = alco.get("/grep/texts/?format=text&search=cmd&context=1&limit=1").body;
+    assert_eq!(text.lines().count(), 3, "with the lines around: {text}");
+}
+
+#[track_caller]
+fn csv_has_a_row_for_each_record(alco: &Alco) {
     let csv = alco.get("/grep/texts/?format=csv&columns=&tracebacks=1&levelname=ERROR").body;
     let (head, row) = csv.split_once("\r\n").unwrap();
     assert!(head.starts_with("time,message,") && head.contains(",exc_text"), "{head}");
     assert!(row.contains(",'=cmd(),") && row.contains(",\"Traceback\n  x^[[2Jy\""), "{row}");
-    let text = alco.get("/grep/texts/?format=text&search=cmd&context=1&limit=1").body;
-    assert_eq!(text.lines().count(), 3, "with the lines around: {text}");
 
     let csv = alco.get("/grep/texts/?format=csv&columns=host&download=1&order=desc&limit=2");
     assert!(csv.header("content-type").starts_with("text/csv"));
@@ -67,12 +85,11 @@ fn a_search_is_text_ndjson_and_csv_of_the_same_records() {
     let marked = alco.get(&format!("/grep/texts/{}", excel.replace("&amp;", "&")));
     assert!(marked.body.starts_with("\u{feff}time,host,message\r\n"), "{excel}: {}", marked.body);
     assert!(marked.header("content-disposition").starts_with("attachment"), "{excel}");
+}
 
-    // an invalid search has an error status
-    let bad = alco.get("/grep/texts/?format=text&mode=regex&search=(");
-    assert_eq!(bad.status, 400, "{}", bad.body);
-
-    // HTTP/1.0 has no chunks; HEAD has no body
+/// HTTP/1.0 has no chunks; HEAD has no body.
+#[track_caller]
+fn answers_have_the_form_of_their_http_version(alco: &Alco) {
     let address = alco.url.trim_start_matches("http://");
     let ask = |request: &str| {
         let mut stream = TcpStream::connect(address).unwrap();

@@ -343,6 +343,22 @@ fn count(alco: &Alco, path: &str) -> (String, usize) {
     (words[at].to_owned(), words[at + 1].replace(',', "").parse().unwrap())
 }
 
+/// The numbers of records that alco and grep found, and some that only one of both found.
+fn difference(records: &[Record], got: Vec<usize>, expect: &Found) -> String {
+    let got: Found = got.into_iter().collect();
+    let sample = |only: &mut dyn Iterator<Item = &usize>| {
+        let some: Vec<String> = only.take(3).map(|n| format!("{n} {:?}", records[*n].message)).collect();
+        some.join("; ")
+    };
+    format!(
+        "{} by alco, {} by grep\n  only alco: {}\n  only grep: {}",
+        got.len(),
+        expect.len(),
+        sample(&mut got.difference(expect)),
+        sample(&mut expect.difference(&got))
+    )
+}
+
 fn seeds() -> std::ops::RangeInclusive<u64> {
     let text = std::env::var("ORACLE_SEEDS").unwrap_or_else(|_| SEEDS[usize::from(soak())].to_owned());
     let (first, last) = text.split_once('-').unwrap_or((&text, &text));
@@ -384,18 +400,7 @@ fn every_answer_is_what_grep_prints() {
             slowest = slowest.max((asking.elapsed(), url.clone()));
             answers += got.len();
             if !got.iter().eq(&expect) {
-                let got: Found = got.into_iter().collect();
-                let sample = |only: &mut dyn Iterator<Item = &usize>| {
-                    let some: Vec<String> = only.take(3).map(|n| format!("{n} {:?}", records[*n].message)).collect();
-                    some.join("; ")
-                };
-                wrong.push(format!(
-                    "seed {seed}, pattern {n}: {path}\n  {} by alco, {} by grep\n  only alco: {}\n  only grep: {}",
-                    got.len(),
-                    expect.len(),
-                    sample(&mut got.difference(&expect)),
-                    sample(&mut expect.difference(&got))
-                ));
+                wrong.push(format!("seed {seed}, pattern {n}: {path}\n  {}", difference(&records, got, &expect)));
             }
             let (word, number) = count(&alco, &path);
             let holds = match word.as_str() {

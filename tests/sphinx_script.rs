@@ -335,28 +335,31 @@ fn scripts_make_the_directories_of_the_configuration() {
     }
 }
 
+/// Directories of days, and directories whose names are not days.
+const DAYS_AND_OTHERS: &[&str] = &[
+    "web/20261031",
+    "web/20261117",
+    "web/20261118",
+    "web/20261119",
+    "web/20261120",
+    "web/20261122",
+    "web/20270101",
+    "web/2026111",
+    "web/202611180",
+    "web/20261118.old",
+    "web/20261399",
+    "web/20260230x",
+    "web/notes",
+    "other/20200101",
+    "20200101",
+];
+
 #[test]
 fn an_expired_day_is_removed_one_day_later() {
     for script in scripts() {
         let source = Source::new("script-retention", script);
         let data = source.dir.join("data");
-        for directory in [
-            "web/20261031",
-            "web/20261117",
-            "web/20261118",
-            "web/20261119",
-            "web/20261120",
-            "web/20261122",
-            "web/20270101",
-            "web/2026111",
-            "web/202611180",
-            "web/20261118.old",
-            "web/20261399",
-            "web/20260230x",
-            "web/notes",
-            "other/20200101",
-            "20200101",
-        ] {
+        for directory in DAYS_AND_OTHERS {
             fs::create_dir_all(data.join(directory)).unwrap();
             fs::write(data.join(directory).join("web.0.spd"), "a file").unwrap();
         }

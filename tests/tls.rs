@@ -133,16 +133,7 @@ fn records_are_collected_and_sent_over_tls() {
     };
     stack.settled_count("tls", publish(), SOON);
 
-    // all connections use TLS
-    wait_until("only alco is connected, by TLS", SOON, || {
-        let connections = stack.rabbitmqctl(&["list_connections", "--quiet", "--no-table-headers", "user", "ssl"]);
-        (connections.trim() == "alco\ttrue").then_some(())
-    });
-    let clients: String = stack.ask_redis(&["CLIENT", "LIST"]);
-    let port = format!(":{} ", stack.port("rediss"));
-    let ours: Vec<&str> = clients.lines().filter(|line| line.contains(" name=alco-")).collect();
-    assert!(!ours.is_empty() && ours.iter().all(|line| line.contains(&port) && line.contains(" db=1 ")), "{clients}");
-
+    all_connections_use_tls(stack);
     let (code, text) = alco(&["check"], &ini, Stdio::null());
     assert_eq!(code, Some(0), "{text}");
     for server in ["RabbitMQ", "Redis"] {
@@ -186,6 +177,18 @@ fn records_are_collected_and_sent_over_tls() {
     }
     assert!(!shows_password(&daemon.log()), "{}", daemon.log());
     assert!(daemon.stop().success());
+}
+
+#[track_caller]
+fn all_connections_use_tls(stack: &Stack) {
+    wait_until("only alco is connected, by TLS", SOON, || {
+        let connections = stack.rabbitmqctl(&["list_connections", "--quiet", "--no-table-headers", "user", "ssl"]);
+        (connections.trim() == "alco\ttrue").then_some(())
+    });
+    let clients: String = stack.ask_redis(&["CLIENT", "LIST"]);
+    let port = format!(":{} ", stack.port("rediss"));
+    let ours: Vec<&str> = clients.lines().filter(|line| line.contains(" name=alco-")).collect();
+    assert!(!ours.is_empty() && ours.iter().all(|line| line.contains(&port) && line.contains(" db=1 ")), "{clients}");
 }
 
 #[test]
