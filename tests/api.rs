@@ -1,4 +1,4 @@
-//! What programs ask for: the API of the Python alco, links that can be followed, figures, answers that are known already.
+//! The addresses for programs: the API of the Python alco, links to follow, figures, and answers that a client has already.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ fn json(url: &str) -> Value {
 }
 
 #[test]
-fn a_program_walks_through_a_search_and_asks_for_its_figures() {
+fn a_program_follows_the_links_of_the_api() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("programs"));
     let mut publisher = Publisher::open(&stack.amqp);
@@ -71,7 +71,7 @@ fn a_program_walks_through_a_search_and_asks_for_its_figures() {
     let values = json(&format!("{}/api/grep/programs/values/levelname/?start_ts=-1h&levelname=ERROR", alco.url));
     let expected = serde_json::json!([{"value": "INFO", "count": 245}, {"value": "ERROR", "count": 5}]);
     assert_eq!((&values["values"], &values["exact"]), (&expected, &Value::Bool(true)));
-    let columns = wait_until("the columns are told", SOON, || {
+    let columns = wait_until("the columns are listed", SOON, || {
         let columns = json(&format!("{}/api/grep/programs/columns/", alco.url));
         Some(columns).filter(|columns| columns.as_array().is_some_and(|list| list.len() >= 3))
     });
@@ -93,7 +93,7 @@ fn a_program_walks_through_a_search_and_asks_for_its_figures() {
 }
 
 #[test]
-fn an_answer_is_small_on_the_wire_and_not_sent_where_it_is_known() {
+fn answers_are_compressed_and_cached() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("programs"));
     let ask = |path: &str, headers: &[(&str, &str)]| {
@@ -115,7 +115,7 @@ fn an_answer_is_small_on_the_wire_and_not_sent_where_it_is_known() {
         assert_eq!((status, body.len()), (304, 0), "{path}");
         assert_eq!(ask(path, &[("If-None-Match", "\"other\"")]).0, 200);
     }
-    // HEAD says what GET would, and no more; whatever else is asked is told what is wrong as a program reads it
+    // HEAD has the head of GET, and no body; other methods get an error in a form for programs
     let agent = ureq::Agent::from(ureq::Agent::config_builder().http_status_as_error(false).build());
     for (path, status) in [
         ("/api/collector/indices/", 200),
@@ -158,7 +158,7 @@ fn the_python_programs_sphinx_conf_works_against_this_one() {
     let script = String::from_utf8(found.stdout).unwrap();
     let script = script.lines().next().expect("make check installs alco 2.5.2 of the Python program");
     let dir = directory("python");
-    // what is built into the script is /data/sphinx: made to be ours, for it alone
+    // the script has /data/sphinx built in: proot shows it a directory of ours there
     let data = dir.join("data");
     fs::create_dir_all(data.join("sphinx/programs")).unwrap();
     for old in ["20200101", "20200102", "20200103", "not-a-day"] {
@@ -186,7 +186,7 @@ fn the_python_programs_sphinx_conf_works_against_this_one() {
     assert_eq!(names, expected, "the days are made; of those expired only the newest is left");
 }
 
-/// By the lines of README.md that nginx is given.
+/// With the lines for nginx in README.md.
 #[test]
 fn links_of_the_api_lead_back_through_the_proxy() {
     let stack = Stack::shared();

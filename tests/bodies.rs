@@ -1,5 +1,5 @@
-//! What stands between a delivery and its records: compressed bodies, bodies that are no text, bodies of several records, and what
-//! RabbitMQ itself knows of each.
+//! From a delivery to its records: compressed bodies, bodies that are not text, bodies of several records, and the properties that
+//! RabbitMQ has of each delivery.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,35 +20,43 @@ fn records(alco: &Alco, index: &str) -> BTreeMap<String, Value> {
     records.map(|record| (record["message"].as_str().unwrap().to_owned(), record)).collect()
 }
 
-fn encoded(content_encoding: &str) -> AmqpProperties {
+fn encoding(content_encoding: &str) -> AmqpProperties {
     match content_encoding {
         "" => AmqpProperties::default(),
         name => AmqpProperties::default().with_content_encoding(name.to_owned()),
     }
 }
 
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap()
+}
+
+fn zlib(text: &str) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap()
+}
+
+/// Deflate without zlib's head, as some programs send it.
+fn raw(text: &str) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap()
+}
+
+fn zstd(text: &str) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+/// Without its last bytes.
+fn torn(mut packed: Vec<u8>) -> Vec<u8> {
+    packed.truncate(packed.len() - 9);
+    packed
+}
+
 #[test]
-fn compressed_bodies_are_read_and_odd_bytes_are_kept() {
+fn compressed_bodies_are_read() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("bodies"));
-    let gzip = |text: &str| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap()
-    };
-    let zlib = |text: &str| {
-        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap()
-    };
-    let raw = |text: &str| {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).unwrap()
-    };
-    let zstd =
-        |text: &str| ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
-    let torn = |mut packed: Vec<u8>| {
-        packed.truncate(packed.len() - 9);
-        packed
-    };
     let odd = b"caf\xe9 \x00 \xff\xfe".to_vec();
     let torn_gzip = torn(gzip(&body("torn")));
     let bomb = gzip(&body(&"x".repeat(5 << 20)));
@@ -58,17 +66,17 @@ fn compressed_bodies_are_read_and_odd_bytes_are_kept() {
         (zlib(&body("by zlib")), "deflate"),
         (raw(&body("by deflate")), "deflate"),
         (zstd(&body("by zstd")), "zstd"),
-        (gzip(&body("by gzip, not said")), ""),
-        (zlib(&body("by zlib, utf-8 said")), "utf-8"),
-        (body("plain, utf-8 said").into_bytes(), "utf-8"),
-        (body("plain, gzip said").into_bytes(), "gzip"),
+        (gzip(&body("by gzip, not named")), ""),
+        (zlib(&body("by zlib, utf-8 named")), "utf-8"),
+        (body("plain, utf-8 named").into_bytes(), "utf-8"),
+        (body("plain, gzip named").into_bytes(), "gzip"),
         (gzip(&several), "gzip"),
         (odd.clone(), ""),
         (torn_gzip.clone(), "gzip"),
         (bomb.clone(), "gzip"),
     ];
     let mut publisher = Publisher::open(&stack.amqp);
-    publisher.publish_as("logstash", "bodies.key", sent.iter().map(|(body, encoding)| (body, encoded(encoding))));
+    publisher.publish_as("logstash", "bodies.key", sent.iter().map(|(body, name)| (body, encoding(name))));
     wait_until("all are stored", SOON, || stack.count("bodies").filter(|count| *count >= 12));
 
     let records = records(&alco, "bodies");
@@ -78,16 +86,16 @@ fn compressed_bodies_are_read_and_odd_bytes_are_kept() {
         "by zlib",
         "by deflate",
         "by zstd",
-        "by gzip, not said",
-        "by zlib, utf-8 said",
-        "plain, utf-8 said",
+        "by gzip, not named",
+        "by zlib, utf-8 named",
+        "plain, utf-8 named",
         "packed one",
         "packed two",
     ] {
         let record = records.get(message).unwrap_or_else(|| panic!("no '{message}' in {:?}", records.keys()));
         assert_eq!((&record["alco_error"], &record["host"]), (&Value::Null, &json!("h1")), "{record}");
     }
-    let said = records["plain, gzip said"]["alco_error"].as_str().unwrap();
+    let said = records["plain, gzip named"]["alco_error"].as_str().unwrap();
     assert!(said.contains("not the gzip that its content_encoding names"), "{said}");
     let kept = |bytes: &[u8], why: &str| {
         let found = records.values().find(|record| record["alco_body"] == BASE64_STANDARD.encode(bytes));
@@ -97,20 +105,20 @@ fn compressed_bodies_are_read_and_odd_bytes_are_kept() {
     };
     assert_eq!(kept(&odd, "not UTF-8 at byte 3"), "caf\u{fffd} \0 \u{fffd}\u{fffd}");
     kept(&torn_gzip, "not the gzip that its content_encoding names");
-    // the bytes can be searched for
+    // a search finds the bytes
     let asked = format!("/grep/bodies/?format=ndjson&alco_body={}", BASE64_STANDARD.encode(&odd).replace('+', "%2B"));
     assert_eq!(alco.get(&asked).body.lines().count(), 1);
 
-    let dead = wait_until("the bomb is put aside", SOON, || {
+    let dead = wait_until("the bomb is dead-lettered", SOON, || {
         Some(take_dead(&stack.amqp, "bodies")).filter(|dead| !dead.is_empty())
     });
     assert_eq!(dead.len(), 1);
     assert!(dead[0].reason.contains("holds more than 4194304"), "{}", dead[0].reason);
-    assert!(dead[0].body == bomb, "as it came");
+    assert!(dead[0].body == bomb, "its body is unchanged");
 }
 
 #[test]
-fn each_record_of_a_body_is_one_and_split_no_keeps_it_whole() {
+fn a_body_of_several_records_is_split_unless_split_is_no() {
     let stack = Stack::shared();
     let ini = [stack.index("bodies_parts"), stack.index("bodies_whole")].concat();
     let alco = Alco::start(stack, &ini);
@@ -154,7 +162,7 @@ fn each_record_of_a_body_is_one_and_split_no_keeps_it_whole() {
 }
 
 #[test]
-fn where_a_record_came_from_can_be_kept_as_columns() {
+fn properties_of_a_delivery_can_be_columns() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("origins"));
     let text = |text: &str| AmqpValue::LongString(text.to_owned());
@@ -193,10 +201,10 @@ fn where_a_record_came_from_can_be_kept_as_columns() {
     }
     let bare = records["bare"].as_object().unwrap();
     assert_eq!((&bare["routing_key"], bare.get("app_id"), bare.get("header.n")), (&json!("origins.a.b"), None, None));
-    // what the producer wrote stays
+    // the producer's own values stay
     assert_eq!((&records["own"]["app_id"], &records["own"]["routing_key"]), (&json!(5), &Value::Null));
     assert_eq!(records["own"]["message_id"], "m-1");
-    // they are columns: filtered by, and offered
+    // they are columns: filters work, and the values are offered
     let count = |filter: &str| alco.get(&format!("/grep/origins/?format=ndjson&{filter}")).body.lines().count();
     assert_eq!(count("routing_key=origins.a.b"), 5);
     assert_eq!(count("header.x-tenant=acme+%221%22"), 5);

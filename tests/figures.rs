@@ -1,5 +1,5 @@
-//! The figures of a search (how many, when, of which values) against a plain reading of the same records: what is called exact
-//! is exact, what is called a bound is one. And what matches in the columns: counted, led to, and marked where it is.
+//! The figures of a search (its counts by time and by value) against a plain reading of the same records: an exact figure is exact,
+//! and a bound is a bound. Matches in columns are counted, linked and marked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ const RECORDS: usize = 3000;
 const SEARCHES: usize = 60;
 const INDEXES: [&str; 2] = ["figures", "figures_all"];
 const COLUMNS: [&str; 5] = ["levelname", "host", "status", "tags", "odd"];
-/// What searchd prints like something else, or groups by elements.
+/// Values that searchd prints like others, or groups by elements.
 const ODD: [&str; 12] = [
     "true",
     "false",
@@ -87,7 +87,7 @@ fn pattern(random: &mut Rng, records: &[Record]) -> (String, Regex) {
     }
 }
 
-/// What a reader sees of a column's values, each once.
+/// The values of a column that a reader sees, each once.
 fn texts(record: &Record, column: &str) -> BTreeSet<String> {
     let shown = |value: &Value| match value {
         Value::Null => None,
@@ -112,7 +112,7 @@ fn time(text: &Value) -> Timestamp {
 }
 
 #[test]
-fn a_figure_that_is_called_exact_is_what_a_plain_reading_gives() {
+fn exact_figures_are_what_a_plain_reading_gives() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &INDEXES.map(|index| stack.index(index)).concat());
     let start = Timestamp::now() - SignedDuration::from_mins(10);
@@ -200,7 +200,7 @@ fn a_figure_that_is_called_exact_is_what_a_plain_reading_gives() {
                 let got: BTreeMap<String, u64> = values["values"].as_array().unwrap().iter().map(pair).collect();
                 assert_eq!(got, expected, "{column} of /grep/{index}/{url}");
             }
-            // beside the page's lines, as far as there is room
+            // next to the page's lines, as far as there is room
             if !page.html.contains("counted in part") {
                 for (value, count, _) in page.values(column) {
                     let value = value.trim_start_matches(['✓', '≠', ' ']);
@@ -214,7 +214,7 @@ fn a_figure_that_is_called_exact_is_what_a_plain_reading_gives() {
 }
 
 #[test]
-fn what_matches_in_columns_is_counted_led_to_and_marked() {
+fn matches_in_columns_are_counted_linked_and_marked() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &["within", "within_all"].map(|index| stack.index(index)).concat());
     let body = |n: usize| {
@@ -255,9 +255,9 @@ fn what_matches_in_columns_is_counted_led_to_and_marked() {
     }
 }
 
-/// searchd, which groups and compares, takes the first.
+/// searchd groups and compares by the first.
 #[test]
-fn of_a_key_that_stands_twice_the_first_counts() {
+fn the_first_of_equal_keys_counts() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("twice"));
     let time = Timestamp::now();
@@ -284,14 +284,14 @@ fn of_a_key_that_stands_twice_the_first_counts() {
     assert_eq!(page.values("k")[0].0, "first");
     let text = alco.get(&format!("{path}&format=text")).body;
     assert!(text.contains("first 1 1st"), "{text}");
-    // and both are kept
+    // both are kept
     let kept = alco.get(&format!("{path}&format=ndjson")).body;
     assert!(kept.contains(r#""k":"first","k":"second""#), "{kept}");
 }
 
 #[test]
-fn what_is_too_much_to_check_is_told_as_a_bound() {
-    const MANY: u64 = 20_000;
+fn counts_over_budget_are_shown_as_bounds() {
+    const ALL_RECORDS: u64 = 20_000;
     let stack = Stack::shared();
     let alco = Alco::start(stack, &format!("[http]\nsearch_budget = 100ms\n{}", stack.index("bounds")));
     let time = Timestamp::now() - SignedDuration::from_secs(60);
@@ -302,24 +302,24 @@ fn what_is_too_much_to_check_is_told_as_a_bound() {
             r#"{{"@timestamp":"{time}","message":"a common line {parity}","seq":{n},"status":{status},"id":{id},"rt":{rt}}}"#
         )
     };
-    publish("bounds.x", (0..MANY).map(message));
-    stack.settled_count("bounds", MANY, SOON * 3);
+    publish("bounds.x", (0..ALL_RECORDS).map(message));
+    stack.settled_count("bounds", ALL_RECORDS, SOON * 3);
     let path = format!("/grep/bounds/?start_ts={time}&mode=regex&limit=5");
     let search = encoded("common [k-m]ine 1");
     let (word, count) = alco.page(&format!("{path}&search={search}")).count();
-    // a machine that is slow may not even come to the index's own count
-    let is_bound = (word == "at most" && count >= MANY / 2) || (word == "at least" && count <= MANY / 2);
+    // a slow machine may not even come to the index's own count
+    let is_bound = (word == "at most" && count >= ALL_RECORDS / 2) || (word == "at least" && count <= ALL_RECORDS / 2);
     assert!(is_bound, "{word} {count}");
     let reply = alco.get(&format!("/api/grep/bounds/histogram/?start_ts={time}&mode=regex&search={search}"));
     let histogram: Value = serde_json::from_str(&reply.body).unwrap();
     assert_eq!(histogram["exact"], false, "{histogram}");
 
-    // nothing is read where the index is sure, and what it has merged is not called exact
+    // alco reads no records where the index is sure, and does not call merged groups exact
     let values = |column: &str| values(&alco, &format!("/api/grep/bounds/values/{column}/?start_ts={time}"));
     for column in ["status", "rt"] {
         let exact = || Some(values(column)).filter(|(_, exact)| *exact);
         let (counts, _) = wait_until(&format!("{column} is counted exactly"), SOON, exact);
-        assert_eq!((counts.len(), counts.values().sum::<u64>()), (3, MANY), "{column}: {counts:?}");
+        assert_eq!((counts.len(), counts.values().sum::<u64>()), (3, ALL_RECORDS), "{column}: {counts:?}");
     }
     assert!(!values("id").1, "two integers are one group");
 }
@@ -333,7 +333,7 @@ fn values(alco: &Alco, path: &str) -> (BTreeMap<String, u64>, bool) {
     (values["values"].as_array().unwrap().iter().map(pair).collect(), values["exact"] == true)
 }
 
-/// Values that searchd merges, tells apart without need, or prints like others.
+/// Values that searchd merges, separates without need, or prints like others.
 const LIKE_OTHERS: [&str; 58] = [
     "5",
     "5.0",
@@ -396,13 +396,13 @@ const LIKE_OTHERS: [&str; 58] = [
 ];
 
 #[test]
-fn beside_each_value_is_what_its_link_finds() {
+fn counts_of_values_are_what_their_links_find() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("links"));
     let mut random = Rng::with_seed(13);
     let time = Timestamp::now() - SignedDuration::from_mins(5);
     let columns = if soak() { 60 } else { 8 };
-    // each column has some of the kinds, the first one all, the second one has what the issue began with
+    // each column has some of the values, the first one all, the second one numbers that searchd merges
     let kinds: Vec<Vec<&str>> = (0..columns)
         .map(|column| match column {
             0 => LIKE_OTHERS.to_vec(),
@@ -427,7 +427,7 @@ fn beside_each_value_is_what_its_link_finds() {
             || Some(values(&alco, &format!("/api/grep/links/values/c{column}/?{start}"))).filter(|(_, exact)| *exact);
         let (counts, _) = wait_until(&format!("c{column} is counted exactly"), SOON, exact);
         for (value, count) in &counts {
-            // an empty field of a form is no filter
+            // an empty field of a form is not a filter
             let is = if value.is_empty() { "__in" } else { "" };
             let path = format!("/grep/links/?{start}&c{column}{is}={}", encoded(value));
             let found = alco.page(&path).count();
@@ -445,7 +445,7 @@ fn rows_and_bars_agree_on_the_level_of_a_record() {
     let alco = Alco::start(stack, &stack.index("levels"));
     let time = Timestamp::now() - SignedDuration::from_mins(5);
     let pino = |level: u32| format!(r#""level":{level},"pid":7,"hostname":"web-1""#);
-    // its columns, and what its row and its bar have to show
+    // the columns of a record, and the level that its row and its bar have to show
     let records = [
         (pino(30), ""),
         (pino(40), "warning"),
@@ -471,7 +471,7 @@ fn rows_and_bars_agree_on_the_level_of_a_record() {
     let body = |(n, (columns, _)): (usize, &(String, &str))| {
         format!(r#"{{"@timestamp":"{time}","message":"record {n}","seq":{n},{columns}}}"#)
     };
-    // searchd cannot tell the last two, so that each is read
+    // searchd cannot count the last two, so that alco reads each record
     let sure = records.len() - 2;
     for published in [0..sure, sure..records.len()] {
         let count = published.end;
@@ -479,7 +479,7 @@ fn rows_and_bars_agree_on_the_level_of_a_record() {
         stack.settled_count("levels", count as u64, SOON);
         let truth = |level: &str| records[..count].iter().filter(|(_, of)| *of == level).count() as u64;
         let start = format!("start_ts={}", time - SignedDuration::from_secs(1));
-        // of the first, searchd counts; of the second, alco reads each
+        // searchd counts the first search; for the second, alco reads each record
         for search in ["", "&mode=regex&search=r.cord"] {
             let page = alco.page(&format!("/grep/levels/?{start}{search}"));
             let rows: Vec<&str> = page.html.split("<div role=\"listitem\"").skip(1).collect();

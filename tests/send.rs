@@ -1,4 +1,4 @@
-//! `alco send`: every line that it says is confirmed is stored, as it was sent; and what is not confirmed is said.
+//! `alco send`: every confirmed line is stored as it was sent, and the command reports the lines that are not confirmed.
 
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{ALCO, Alco, SOON, Stack, wait_until};
 
-/// Runs `alco send` with that on its stdin.
+/// Runs `alco send` with that input on its stdin.
 #[track_caller]
 fn send(stack: &Stack, arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(ALCO)
@@ -25,7 +25,7 @@ fn send(stack: &Stack, arguments: &[&str], input: &[u8]) -> Output {
     let input = input.to_owned();
     let writer = std::thread::spawn(move || stdin.write_all(&input));
     let output = child.wait_with_output().unwrap();
-    // one that ends early reads no more
+    // an alco send that ends early does not read the rest
     let _ = writer.join().unwrap();
     output
 }
@@ -39,17 +39,17 @@ fn check(output: &Output, code: i32, says: &str) {
 }
 
 #[test]
-fn lines_become_records_and_the_exit_status_tells_whether_the_broker_has_them() {
+fn sent_lines_are_stored_as_records() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("send"));
 
-    // more than may be on their way at a time
+    // more lines than may be unconfirmed at a time
     let plain: String = (0..3000).map(|n| format!("line {n} <&> \"q\"\r\n")).collect();
     let output =
         send(stack, &["--tee", "-k", "send.build", "-l", "DEBUG", "--logger=make", "job=nightly"], plain.as_bytes());
     check(&output, 0, "");
     assert!(output.stdout == plain.as_bytes(), "--tee passes on what came, byte for byte");
-    // a byte order mark, an empty line between, a number that JSON has not, no line end at the end
+    // a byte order mark, an empty line, a number that is not JSON's, no line end at the end
     let json = b"\xef\xbb\xbf{\"message\":\"as it is\",\"n\":1e-7}\n\n{\"message\":\"no number\",\"n\":NaN}\n{\"message\":\"the last\"}";
     check(&send(stack, &["--json", "-k", "send.json"], json), 0, "");
     check(&send(stack, &["-k", "send.none"], b""), 0, "");
@@ -62,7 +62,7 @@ fn lines_become_records_and_the_exit_status_tells_whether_the_broker_has_them() 
     let all = "levelname=DEBUG&logger=make&job=nightly&seq=3000";
     assert_eq!(alco.page(&format!("/grep/send/?{all}")).lines().len(), 1, "columns of the command line");
 
-    // what would be a broken record is not sent, nor what follows
+    // a line that is not a record is not sent, and the lines after it are not either
     let line = |number: u32, why: &str| format!("line {number}: {why}");
     let pretty = "{\n  \"message\": \"pretty\"\n}\n";
     for (input, says) in [
@@ -79,12 +79,8 @@ fn lines_become_records_and_the_exit_status_tells_whether_the_broker_has_them() 
     let stored = stack.settled("send", 3004, SOON);
     assert_eq!((stored.get("before"), stored.get("after")), (Some(&1), None));
 
-    let nowhere = send(stack, &["-k", "nobody.listens"], b"a\nb\n");
-    check(
-        &nowhere,
-        1,
-        "2 of 2 lines were lost: no queue of exchange 'logstash' takes the routing key 'nobody.listens'",
-    );
+    let nowhere = send(stack, &["-k", "no.queue"], b"a\nb\n");
+    check(&nowhere, 1, "2 of 2 lines were lost: no queue of exchange 'logstash' takes the routing key 'no.queue'");
     let mut long = vec![b'x'; 5 << 20];
     long.extend(b"\nafter it\n");
     check(&send(stack, &["-k", "send.long"], &long), 1, "a line was not sent: it is longer than 4194304 bytes");
@@ -93,7 +89,7 @@ fn lines_become_records_and_the_exit_status_tells_whether_the_broker_has_them() 
     });
 }
 
-/// An `alco send` that waits for lines, to a queue that nobody reads.
+/// An `alco send` that waits for lines, to a queue without a consumer.
 fn sending(stack: &Stack, queue: &str) -> Child {
     let publisher = crate::support::Publisher::to_queue(&stack.amqp, queue);
     publisher.close();
@@ -107,7 +103,7 @@ fn sending(stack: &Stack, queue: &str) -> Child {
 }
 
 #[test]
-fn a_broker_that_goes_away_is_said_with_what_was_confirmed() {
+fn a_lost_broker_is_reported_with_what_it_confirmed() {
     let stack = Stack::of("send-broken", &["rabbitmq"], ALCO.as_ref(), "[index send]\nrouting_keys = send.#\n");
     let mut child = sending(&stack, "send");
     let mut stdin = child.stdin.take().unwrap();
@@ -116,7 +112,7 @@ fn a_broker_that_goes_away_is_said_with_what_was_confirmed() {
         crate::support::queue_state(&stack.amqp, "send").filter(|queue| queue.messages == 2)
     });
     stack.kill("rabbitmq");
-    // whether a line meets the end of the connection at once is up to the system
+    // the system decides how many lines it takes after the end of the connection
     let writer = std::thread::spawn(move || while stdin.write_all(b"three\n").is_ok() {});
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
@@ -125,7 +121,7 @@ fn a_broker_that_goes_away_is_said_with_what_was_confirmed() {
 }
 
 #[test]
-fn a_broker_that_hangs_holds_back_what_is_sent_and_what_it_has_confirmed_survives_its_death() {
+fn confirmed_lines_survive_the_brokers_death() {
     const LINES: usize = 60_000;
     let stack = Stack::of("send-held", &["rabbitmq"], ALCO.as_ref(), "[index held]\nrouting_keys = held.#\n");
     let mut child = sending(&stack, "held");
@@ -146,7 +142,7 @@ fn a_broker_that_hangs_holds_back_what_is_sent_and_what_it_has_confirmed_survive
         }
     });
     let (mut last, mut since) = (0, Instant::now());
-    wait_until("no more is taken", SOON, || {
+    wait_until("alco send reads no more lines", SOON, || {
         let now = written.load(Relaxed);
         if now != last {
             (last, since) = (now, Instant::now());
@@ -164,7 +160,7 @@ fn a_broker_that_hangs_holds_back_what_is_sent_and_what_it_has_confirmed_survive
     wait_until("all are there still", SOON, || there(LINES as u32)(&stack));
 }
 
-/// What a terminal is sent while that runs on it.
+/// The output of a command on a terminal.
 fn on_terminal(line: &str) -> String {
     let line = format!("stty rows 24 cols 120; {line}; echo exit $?");
     let mut command = Command::new("script");
@@ -173,7 +169,7 @@ fn on_terminal(line: &str) -> String {
 }
 
 #[test]
-fn a_terminal_sees_how_fast_it_goes_and_how_long_it_takes_and_nothing_else_does() {
+fn only_a_terminal_shows_a_progress_bar() {
     let stack = Stack::of("send-bar", &["rabbitmq"], ALCO.as_ref(), "[index bar]\nrouting_keys = bar.#\n");
     let publisher = crate::support::Publisher::to_queue(&stack.amqp, "bar");
     publisher.close();
@@ -191,7 +187,7 @@ fn a_terminal_sees_how_fast_it_goes_and_how_long_it_takes_and_nothing_else_does(
     for part in ["KiB  ", " lines  ", "iB/s"] {
         assert!(pipe.contains(part), "no '{part}' in {pipe:?}");
     }
-    assert!(!pipe.contains(" left"), "nobody knows how much will come: {pipe:?}");
+    assert!(!pipe.contains(" left"), "the length of a pipe is unknown: {pipe:?}");
     let said = stack.dir().join("said");
     let silent = on_terminal(&format!("{send} <{lines} 2>{}", said.display()));
     assert_eq!((silent.trim(), std::fs::read_to_string(said).unwrap().as_str()), ("exit 0", ""));

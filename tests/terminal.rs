@@ -1,5 +1,5 @@
-//! alco grep: what grep prints on the same lines, byte for byte; from searchd and from another alco; on a terminal, in a pipe, as
-//! records arrive, and when searchd dies.
+//! alco grep prints what grep prints for the same lines, byte for byte: from searchd and from another alco, on a terminal and in a
+//! pipe, as records arrive, and when searchd dies.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -50,7 +50,7 @@ const WORDS: &[&str] = &[
     "\\d",
 ];
 
-/// An alco.ini of its own for the terminal: nobody needs the daemon for it.
+/// The alco.ini of the servers: alco grep does not need the daemon.
 fn ini(stack: &Stack) -> PathBuf {
     stack.dir().join("alco.ini")
 }
@@ -69,7 +69,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// It ended so, and said so on stdout and stderr.
+/// The command ended with this status and output; `stderr` is a part of its errors.
 #[track_caller]
 fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
     let (said, printed) = (text(&output.stderr), text(&output.stdout));
@@ -102,7 +102,7 @@ fn literal(lines: &[String], random: &mut Rng) -> String {
     }
 }
 
-/// The same, with some characters made into what a regex of grep and of Rust understands alike.
+/// The same, with some characters replaced by parts of a regex that grep and Rust read alike.
 fn regex(lines: &[String], random: &mut Rng) -> String {
     let mut regex = String::new();
     for c in literal(lines, random).chars() {
@@ -124,47 +124,49 @@ fn regex(lines: &[String], random: &mut Rng) -> String {
     }
 }
 
+/// Options that are compared with literal patterns, and with regexes.
+const LITERAL_OPTIONS: &[&str] = &[
+    "",
+    "-i",
+    "-w",
+    "-v",
+    "-c",
+    "-iw",
+    "-ivc",
+    "-o",
+    "-io",
+    "-m3",
+    "-m 3 -A2",
+    "-A1",
+    "-B2",
+    "-C3",
+    "-iC2",
+    "-2",
+    "-vm2",
+    "-q",
+    "-cm2",
+    "-vw",
+    "-ow",
+    "-oi -m4",
+    "-c -v -w",
+    "-F -B1 -A 3",
+    "--context=1 --ignore-case",
+    "-oC1",
+    "-C0",
+    "-iA0",
+    "-B0 -m2",
+    "-vC0",
+    "-oC0",
+    "-C3 -C0",
+    "-C3 -1 -A0",
+    "-m0",
+    "-vo",
+];
+const REGEX_OPTIONS: &[&str] =
+    &["-E", "-Ei", "-Ev", "-Ec", "-Eo", "-Eio", "-Ew", "-Ewo", "-EC1", "-EC0", "-E -m2 -o", "-Eq"];
+
 #[test]
 fn alco_grep_prints_what_grep_prints() {
-    const LITERAL: &[&str] = &[
-        "",
-        "-i",
-        "-w",
-        "-v",
-        "-c",
-        "-iw",
-        "-ivc",
-        "-o",
-        "-io",
-        "-m3",
-        "-m 3 -A2",
-        "-A1",
-        "-B2",
-        "-C3",
-        "-iC2",
-        "-2",
-        "-vm2",
-        "-q",
-        "-cm2",
-        "-vw",
-        "-ow",
-        "-oi -m4",
-        "-c -v -w",
-        "-F -B1 -A 3",
-        "--context=1 --ignore-case",
-        "-oC1",
-        "-C0",
-        "-iA0",
-        "-B0 -m2",
-        "-vC0",
-        "-oC0",
-        "-C3 -C0",
-        "-C3 -1 -A0",
-        "-m0",
-        "-vo",
-    ];
-    const REGEX: &[&str] =
-        &["-E", "-Ei", "-Ev", "-Ec", "-Eo", "-Eio", "-Ew", "-Ewo", "-EC1", "-EC0", "-E -m2 -o", "-Eq"];
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("terminal"));
     let mut random = Rng::with_seed(6);
@@ -209,8 +211,8 @@ fn alco_grep_prints_what_grep_prints() {
             2 => "nowhere".to_owned(),
             _ => literal(&sent, &mut random),
         };
-        for options in LITERAL {
-            // without a pattern every record is printed; grep has opinions on empty words and on counting none
+        for options in LITERAL_OPTIONS {
+            // an empty pattern prints every record; with other options, grep treats empty words in its own way
             if pattern.is_empty() && !matches!(*options, "" | "-i" | "-c" | "-m3" | "-q" | "-cm2" | "-o") {
                 continue;
             }
@@ -221,7 +223,7 @@ fn alco_grep_prints_what_grep_prints() {
             1 => "[[:alpha:]]+[[:space:]][^[:punct:]]".to_owned(),
             _ => regex(&sent, &mut random),
         };
-        for options in REGEX {
+        for options in REGEX_OPTIONS {
             compare(options, &pattern, false);
         }
         if nth < 3 {
@@ -304,41 +306,49 @@ fn a_record_is_printed_with_its_columns_and_found_by_them() {
             &format!("time,host,message\r\n{first},h1,one red ^[]0;title^G\r\n"),
             "",
         );
-        // value for value
         let json = text(&run(&["terminal_too", "--json"]).stdout);
-        assert!(!json.contains('\u{1b}'), "{json}");
-        for (line, sent) in json.lines().zip(&bodies[1..]) {
-            let (mut read, sent): (Value, Value) =
-                (serde_json::from_str(line).unwrap(), serde_json::from_str(sent).unwrap());
-            let members = read.as_object_mut().unwrap();
-            assert!(members.remove("@id").is_some_and(|id| id.as_str().unwrap().split('.').count() == 4), "{line}");
-            if let Some(own) = members.remove("@@id") {
-                members.insert("@id".to_owned(), own);
-            }
-            assert_eq!(read, sent);
-        }
-        assert!(json.contains("\"n\":1.50"), "to the digit: {json}");
-
-        // what was meant as text, or is spelled wrong
-        check(
-            &run(&["terminal_too", "imeout=5"]),
-            1,
-            "",
-            "no record of that time has a column 'imeout'; text that looks like a filter is searched with -e",
-        );
-        check(&run(&["terminal_too", "n=99"]), 1, "", "");
-        check(&run(&["nothing"]), 2, "", "alco grep: there is no index 'nothing' in ");
-        check(
-            &run(&["-E", "terminal_too", "("]),
-            2,
-            "",
-            "cannot read the regex: unclosed group at character 1; -F takes every character as it is",
-        );
+        json_is_as_sent(&json, &bodies[1..]);
+        mistakes_are_explained(&run);
     }
     check(&grep(&ini(stack), &["--since=soon", "terminal_too"]), 2, "", "Try 'alco grep --help'");
-    let nobody = grep(&ini(stack), &["--url=http://127.0.0.1:1", "terminal_too"]);
-    check(&nobody, 2, "", "alco grep: cannot ask http://127.0.0.1:1/: ");
+    let unreachable = grep(&ini(stack), &["--url=http://127.0.0.1:1", "terminal_too"]);
+    check(&unreachable, 2, "", "alco grep: cannot ask http://127.0.0.1:1/: ");
     check(&grep(&ini(stack), &["--url", &format!("{}/grep", alco.url), "terminal_too"]), 2, "", "answers 404");
+}
+
+#[track_caller]
+fn json_is_as_sent(json: &str, sent: &[String]) {
+    assert!(!json.contains('\u{1b}'), "{json}");
+    for (line, sent) in json.lines().zip(sent) {
+        let (mut read, sent): (Value, Value) =
+            (serde_json::from_str(line).unwrap(), serde_json::from_str(sent).unwrap());
+        let members = read.as_object_mut().unwrap();
+        assert!(members.remove("@id").is_some_and(|id| id.as_str().unwrap().split('.').count() == 4), "{line}");
+        if let Some(own) = members.remove("@@id") {
+            members.insert("@id".to_owned(), own);
+        }
+        assert_eq!(read, sent);
+    }
+    assert!(json.contains("\"n\":1.50"), "to the digit: {json}");
+}
+
+/// Text that looks like a filter, and misspelled names.
+#[track_caller]
+fn mistakes_are_explained(run: &dyn Fn(&[&str]) -> Output) {
+    check(
+        &run(&["terminal_too", "imeout=5"]),
+        1,
+        "",
+        "no record of that time has a column 'imeout'; text that looks like a filter is searched with -e",
+    );
+    check(&run(&["terminal_too", "n=99"]), 1, "", "");
+    check(&run(&["nothing"]), 2, "", "alco grep: there is no index 'nothing' in ");
+    check(
+        &run(&["-E", "terminal_too", "("]),
+        2,
+        "",
+        "cannot read the regex: unclosed group at character 1; -F takes every character as it is",
+    );
 }
 
 #[test]
@@ -374,7 +384,7 @@ fn https_and_a_password_are_in_the_url() {
         (run("some.one:s3cr3t@", &nginx.certificate, &[]), "does not take this user and password"),
         (run("some.one:s3c/r3t@", &nginx.certificate, &[]), "an '@' behind the host"),
         (run("", &nginx.certificate, &[]), "asks for a user and a password"),
-        // nobody knows who issued it
+        // its issuer is unknown
         (run("some.one:s3cr3t@", Path::new("/dev/null"), &[]), "SSL_CERT_FILE names"),
     ];
     for (output, expect) in wrong {
@@ -385,10 +395,10 @@ fn https_and_a_password_are_in_the_url() {
 }
 
 #[test]
-fn an_alco_that_says_nothing_is_not_waited_for_for_ever() {
+fn a_silent_alco_is_not_waited_for_forever() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    // connections are taken by the system, and nobody answers
+    // the system accepts connections, and no program answers
     let begin = Instant::now();
     let output = Command::new(ALCO).args(["grep", "--url", &url, "any"]).env("ALCO_INI", "").output().unwrap();
     check(&output, 2, "", &format!("alco grep: cannot ask {url}/: timeout"));
@@ -428,7 +438,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn what_arrives_is_printed_as_it_arrives() {
+fn records_are_printed_as_they_arrive() {
     const INI: &str = "[index growing]\ndays = 2\nrouting_keys = growing.#\ncolumns = levelname\n";
     let stack = Stack::private("growing", INI);
     let alco = Alco::start(&stack, INI);
@@ -453,7 +463,7 @@ fn what_arrives_is_printed_as_it_arrives() {
         }
         let mut first = Running::start(command(&ini(&stack), &arguments(&["-f", "-m2", "--since=now"])));
         let mut quiet = Running::start(command(&ini(&stack), &arguments(&["-qf", "--since=now"])));
-        // they have begun when they hear of it
+        // they have begun when they get a record
         let mut heard = 0;
         wait_until("both have heard enough", SOON, || {
             number += 1;
@@ -467,7 +477,7 @@ fn what_arrives_is_printed_as_it_arrives() {
         assert_eq!(first.lines.iter().count(), 2, "-m2");
         drop(following);
     }
-    // whoever reads has seen enough: it ends without waiting for the next line
+    // the reader closes the pipe: alco grep ends without waiting for the next line
     let mut left = command(&ini(&stack), &["-f", "growing", "match 0", "--bare"]);
     let mut child = left.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -479,7 +489,7 @@ fn what_arrives_is_printed_as_it_arrives() {
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(said, "");
 
-    // searchd away: it is said, and what arrives comes when it is back
+    // searchd is away: alco grep reports it, and prints the new records when searchd is back
     let mut following = Running::start(command(&ini(&stack), &["-f", "growing", "-E", "late|match 0", "--bare"]));
     let mut errors = BufReader::new(following.child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert_eq!(following.next(), "match 0");
@@ -489,13 +499,13 @@ fn what_arrives_is_printed_as_it_arrives() {
     stack.restart("searchd");
     assert_eq!(following.next(), "late");
     assert_eq!(errors.next().as_deref(), Some("alco grep: searchd answers again"));
-    // not SIGINT, which a shell has its background jobs ignore, and what these start as well
+    // not SIGINT: background jobs of a shell, and their children, ignore it
     kill(Pid::from_raw(following.child.id() as i32), Signal::SIGTERM).unwrap();
     following.ended();
 }
 
 #[test]
-fn searchd_that_dies_midway_is_said_with_how_far_it_got() {
+fn a_crash_of_searchd_is_reported_with_the_last_time() {
     const INI: &str = "[index dying]\ndays = 2\nthreads = 2\nrouting_keys = dying.#\n";
     const RECORDS: usize = 40_000;
     let stack = Stack::private("dying", INI);
@@ -510,7 +520,7 @@ fn searchd_that_dies_midway_is_said_with_how_far_it_got() {
     stack.settled_count("dying", RECORDS as u64, SOON * 6);
     let url = format!("--url={}", alco.url);
     for remote in [None, Some(url.as_str())] {
-        // nobody reads on, so that it is still at it
+        // the test stops reading, so that alco grep is still at work
         let arguments: Vec<&str> = ["dying", "record"].into_iter().chain(remote).collect();
         let mut command = command(&ini(&stack), &arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -533,7 +543,7 @@ fn searchd_that_dies_midway_is_said_with_how_far_it_got() {
     check(&grep(&ini(&stack), &["-q", "dying"]), 2, "", "cannot search");
 }
 
-/// What a terminal is sent while that runs on it.
+/// The output of alco grep on a terminal.
 fn on_terminal(stack: &Stack, arguments: &str, environment: &[(&str, &str)]) -> String {
     let line = format!("{ALCO} grep --config {} {arguments}", ini(stack).display());
     let mut command = Command::new("script");
@@ -548,7 +558,7 @@ fn on_terminal(stack: &Stack, arguments: &str, environment: &[(&str, &str)]) -> 
 }
 
 #[test]
-fn a_terminal_has_colours_and_a_pager_and_nothing_else_has() {
+fn only_a_terminal_gets_colours_and_a_pager() {
     const INI: &str = "[index seen]\ndays = 2\nrouting_keys = seen.#\ncolumns = levelname\n";
     let stack = Stack::private("seen", INI);
     let alco = Alco::start(&stack, INI);
@@ -574,7 +584,7 @@ fn a_terminal_has_colours_and_a_pager_and_nothing_else_has() {
     assert!(!gaps.contains("--"), "they touch: {gaps}");
     let gaps = text(&grep(&ini(&stack), &["seen", "-E", "a (7|90) ", "-A1", "--color=always", "--bare"]).stdout);
     assert!(gaps.contains("\x1b[36m--\x1b[m\n"), "{gaps}");
-    // whoever has read enough is left in peace
+    // a reader that closes the pipe gets no error
     let line = format!("{ALCO} grep --config {} seen a | head -1; exec sleep 0", ini(&stack).display());
     let output = Command::new("sh").args(["-c", &line]).output().unwrap();
     assert_eq!((text(&output.stdout), text(&output.stderr)), (plain(0), String::new()));
@@ -585,7 +595,7 @@ fn a_terminal_has_colours_and_a_pager_and_nothing_else_has() {
     assert_eq!(on_terminal(&stack, "seen a seq=7", &[("PAGER", ""), ("NO_COLOR", "1")]), plain(7));
     assert_eq!(on_terminal(&stack, "seen a seq=7", &[("PAGER", ""), ("TERM", "dumb")]), plain(7));
     assert_eq!(on_terminal(&stack, "seen a seq=7", &[("PAGER", "no-such-pager")]), coloured(7));
-    // a pager of the reader's own, which sees it all and no terminal's size
+    // a pager of the reader's own gets the whole output
     let pager = stack.dir().join("pager");
     executable(&pager, "echo \"paged, LESS=$LESS\"; exec cat\n");
     let pager = pager.to_str().unwrap();
@@ -598,7 +608,7 @@ fn a_terminal_has_colours_and_a_pager_and_nothing_else_has() {
     for unpaged in ["-c seen a", "seen a seq=7 -f -m1", "-q seen a"] {
         assert!(!on_terminal(&stack, unpaged, &[("PAGER", pager)]).contains("paged"), "{unpaged}");
     }
-    // less itself: ends by itself where all fits on one screen, and is left by its reader where not
+    // less ends by itself if all fits on one screen; otherwise its reader leaves it
     let less = on_terminal(&stack, "seen a seq=7", &[]);
     assert!(less.contains(coloured(7).trim_end()), "{less:?}");
     let mut screen = Screen::start(&ini(&stack), "seen a", None);
@@ -610,11 +620,11 @@ fn a_terminal_has_colours_and_a_pager_and_nothing_else_has() {
     assert!(!seen.contains(" 199 ^[[2Jb"), "only a screen of it");
 }
 
-/// alco grep on a terminal of 24 lines, whose reader has keys.
+/// alco grep on a terminal of 24 lines, with keys.
 struct Screen {
     child: Child,
     seen: Vec<u8>,
-    /// up to here it was waited for
+    /// the end of the text of the last wait
     at: usize,
 }
 
@@ -622,7 +632,7 @@ struct Screen {
 const PROMPT: &str = ":\x1b[K";
 
 impl Screen {
-    /// In the end it says `left with STATUS`. The pager is less unless there is another.
+    /// Prints `left with STATUS` at the end. Without `pager` it is less.
     fn start(ini: &Path, arguments: &str, pager: Option<&str>) -> Screen {
         // Ctrl-C is for the pager and for alco, not for the shell
         let line = format!(
@@ -641,13 +651,13 @@ impl Screen {
         self.child.stdin.as_mut().unwrap().write_all(keys).unwrap();
     }
 
-    /// Reads until that is seen, behind what was waited for before.
+    /// Reads until that text comes, after the text of the last wait.
     #[track_caller]
     fn wait(&mut self, expect: &str) {
         self.press_until(b"", expect);
     }
 
-    /// The same; a key is pressed again and again: the terminal forgets what is on its way when Ctrl-C comes.
+    /// The same, pressing a key again and again: a terminal drops pending keys at Ctrl-C.
     #[track_caller]
     fn press_until(&mut self, key: &[u8], expect: &str) {
         let found = |new: &[u8]| new.windows(expect.len()).position(|some| some == expect.as_bytes());
@@ -666,7 +676,7 @@ impl Screen {
         self.at += found(&self.seen[self.at..]).unwrap() + expect.len();
     }
 
-    /// All that was seen, to the end.
+    /// The whole output, to its end.
     fn rest(mut self) -> String {
         self.child.stdout.as_mut().unwrap().read_to_end(&mut self.seen).unwrap();
         self.child.wait().unwrap();
@@ -675,7 +685,7 @@ impl Screen {
 }
 
 #[test]
-fn ctrl_c_is_the_pagers_and_who_leaves_it_is_not_kept() {
+fn ctrl_c_goes_to_the_pager() {
     const RECORDS: u64 = 5000;
     const INI: &str = "[index paged]\ndays = 2\nrouting_keys = paged.#\ncolumns = levelname\n";
     let stack = Stack::private("paged", INI);
@@ -688,7 +698,7 @@ fn ctrl_c_is_the_pagers_and_who_leaves_it_is_not_kept() {
     stack.settled_count("paged", RECORDS, SOON);
     assert!(alco.stop().success());
 
-    // more than a pipe holds: alco is not done
+    // the output is larger than a pipe: alco is still at work
     let mut screen = Screen::start(&ini(&stack), "--color=never paged of", None);
     screen.wait("record 20 of");
     screen.wait(PROMPT);
@@ -700,7 +710,7 @@ fn ctrl_c_is_the_pagers_and_who_leaves_it_is_not_kept() {
     assert!(!seen.contains("alco"), "{seen}");
     assert!(!seen.contains(&format!("record {}", RECORDS - 1)), "only some screens of it");
 
-    // it is left while searchd thinks
+    // the reader leaves the pager while searchd is silent
     let pager = stack.dir().join("pager");
     executable(&pager, "echo begun; read key </dev/tty\n");
     stack.pause("searchd");

@@ -75,7 +75,7 @@ impl Publisher {
         self.publish_as(exchange, routing_key, bodies.into_iter().map(|body| (body, properties.clone())));
     }
 
-    /// Each with properties of its own.
+    /// As `publish`, with properties for each message.
     #[track_caller]
     pub fn publish_as(
         &mut self,
