@@ -218,6 +218,11 @@ impl Values {
         self.note_binding("SREM", queue, exchange, routing_key)
     }
 
+    /// An error where this Redis takes no writes. Nothing is written: XX changes only what is there, and this key never is.
+    pub fn takes_writes(&self) -> Result<(), String> {
+        self.ask(|connection| redis::cmd("SET").arg("ALCO:NEVER").arg("").arg("XX").query(connection))
+    }
+
     /// What this Redis says of itself, and what time it is by its clock.
     pub fn about(&self) -> Result<(HashMap<String, String>, Ts), String> {
         let mut pipe = redis::pipe();
@@ -249,7 +254,11 @@ impl Values {
             if error.code().is_none() {
                 *held = None;
             }
-            format!("redis at {}: {error}", self.address)
+            let error = error.to_string();
+            match cure(&error) {
+                Some(cure) => format!("redis at {}: {error}; {cure}", self.address),
+                None => format!("redis at {}: {error}", self.address),
+            }
         })
     }
 
@@ -282,6 +291,21 @@ impl Values {
     }
 }
 
+/// What to do where Redis answers, and takes no writes. The code that says so begins its answer to a command, and stands within
+/// the answer to a script or a pipeline.
+fn cure(answer: &str) -> Option<&'static str> {
+    // the redis crate writes some codes in its own way: ReadOnly
+    answer.split(|c: char| !c.is_ascii_alphabetic()).find_map(|word| match word.to_ascii_uppercase().as_str() {
+        "MISCONF" => Some(
+            "it takes no writes since it could not save: its log says why (is the disk full, may it write its dir?); after \
+             that, redis-cli BGSAVE",
+        ),
+        "OOM" => Some("its memory is full: raise its maxmemory, or remove what others keep there"),
+        "READONLY" => Some("it is a replica: set [redis] url to the primary"),
+        _ => None,
+    })
+}
+
 /// Whose it is to finish a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -304,4 +328,25 @@ fn leases(index: &IndexName) -> String {
 
 fn claims(index: &IndexName) -> String {
     format!("ALCO:CLAIMS:{index}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_refuses_writes_has_its_cure() {
+        for (answer, says) in [
+            ("\"MISCONF\": Redis is configured to save RDB snapshots", Some("BGSAVE")),
+            ("Pipeline failure: [Index: 0, error: \"OOM\": command not allowed when used memory", Some("maxmemory")),
+            ("ReadOnly: You can't write against a read only replica.", Some("primary")),
+            ("An error was signalled: ERR Error running script: -READONLY You can't write", Some("primary")),
+            ("\"ERR\": no such ZOOM", None),
+            ("Connection refused (os error 111)", None),
+        ] {
+            let cure = cure(answer);
+            assert_eq!(cure.is_some(), says.is_some(), "{answer}");
+            assert!(says.is_none_or(|says| cure.is_some_and(|cure| cure.contains(says))), "{answer}: {cure:?}");
+        }
+    }
 }

@@ -39,6 +39,7 @@ mod paging;
 mod programs;
 mod queues;
 mod redelivery;
+mod redis_writes;
 mod refused_records;
 mod restart;
 mod schema;

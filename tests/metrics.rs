@@ -108,7 +108,7 @@ fn health_names_the_part_that_does_not_work() {
     let ages = page.split("stalled: ").nth(1).unwrap().split('<').next().unwrap();
     assert!(ages.starts_with("delivered 1") && ages.ends_with("stored not yet, acknowledged not yet"), "{ages}");
     let reply = alco.get("/health");
-    assert!(reply.body.contains("collecting healthy does not work: 2 of 2 workers wait"), "{}", reply.body);
+    assert!(reply.body.contains("collecting healthy does not work: searchd at "), "{}", reply.body);
     // a waiting worker does not poll, and another one would get some of these records
     publisher.publish("logstash", "healthy.key", (0..100).map(|n| body(&format!("record {n}"))));
     publisher.close();
@@ -116,7 +116,7 @@ fn health_names_the_part_that_does_not_work() {
 
     stack.stop("rabbitmq");
     stack.restart("searchd");
-    let of_broker = "searching works\ncollecting healthy does not work: no connection to RabbitMQ";
+    let of_broker = "searching works\ncollecting healthy does not work: rabbitmq at ";
     let says = || Some(alco.get("/health")).filter(|reply| reply.status == 503 && reply.body.starts_with(of_broker));
     wait_until("/health reports the broker", SOON, says);
     let samples = samples(&alco);

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::housekeeping::days::Days;
 use crate::housekeeping::finishing::Finishing;
 use crate::ingest::Shared;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Wait};
 use crate::sphinx::daily::oldest;
 use crate::sphinx::engine::Engine;
 use crate::time::{Day, Ts};
@@ -73,6 +73,7 @@ impl<'a> Housekeeping<'a> {
         for round in 0_u32.. {
             let now = Ts::of(SystemTime::now());
             self.report(now);
+            self.try_redis();
             self.days.look(self.config, now.day(), &mut self.engine, self.rate == 0);
             if round % FORGET_ROUNDS == 0 {
                 self.forget(now.day());
@@ -111,6 +112,14 @@ impl<'a> Housekeeping<'a> {
                 self.rate += count / seconds;
                 log::info!("{name}: {count} records in {seconds} s, {}/s, {lag} s behind", count / seconds);
             }
+        }
+    }
+
+    /// Workers that have nothing to store would not notice.
+    fn try_redis(&self) {
+        match self.values.takes_writes() {
+            Ok(()) => self.metrics.redis.end(Wait::HOUSEKEEPING),
+            Err(why) => self.metrics.redis.begin(Wait::HOUSEKEEPING, &why),
         }
     }
 

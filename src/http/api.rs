@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Site;
 use super::reply::Reply;
-use crate::metrics::Process;
+use crate::metrics::{Process, Wait};
 use crate::search::SearchError;
 use crate::sphinx::conf::sphinx_conf;
 use crate::sphinx::daily::served_days;
@@ -77,8 +77,15 @@ pub fn health(site: &Site, now: Ts) -> Reply {
     let collecting = site.metrics.indexes.iter().map(|(name, collected)| {
         let threads =
             site.config.indexes.iter().find(|index| index.name == *name).map_or(0, |index| index.threads.get());
-        match collected.working.load(Relaxed).max(0) {
-            0 => Err(format!("collecting {name} does not work: no connection to RabbitMQ (the log says why)")),
+        let working = collected.working.load(Relaxed).max(0);
+        let broker = Some(&collected.broker).filter(|_| working == 0);
+        let waits = [&site.metrics.redis, &site.metrics.searchd, &collected.day].into_iter().chain(broker);
+        let whys: Vec<String> = waits.filter_map(Wait::why).collect();
+        if !whys.is_empty() {
+            return Err(format!("collecting {name} does not work: {}", whys.join("; ")));
+        }
+        match working {
+            0 => Err(format!("collecting {name} does not work: not connected to RabbitMQ yet")),
             working if collected.is_stalled(now) => Err(format!(
                 "collecting {name} does not work: {working} of {threads} workers wait for searchd or Redis"
             )),

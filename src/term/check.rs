@@ -217,6 +217,8 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
     report.skew(PART, time, (before, now()));
     if of("role") == "slave" {
         report.error(PART, "it is a replica, and takes no writes", "set [redis] url to the primary");
+    } else if let Err(why) = values.takes_writes() {
+        report.error(PART, format!("it takes no writes: {why}"), "nothing is collected until it does");
     }
     let policy = of("maxmemory_policy");
     if of("maxmemory") != "0" && policy != "noeviction" {
