@@ -97,7 +97,7 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
     let (code, lines) = check(&more, false);
     assert_eq!(code, Some(2), "{lines:#?}");
     says(&lines, "error", "rabbitmq", &["exchange 'logstash'", "exchange_durable"]);
-    says(&lines, "error", "index checked", &["queue 'checked'", "durable"]);
+    says(&lines, "warning", "index checked", &["queue 'checked' exists with other properties", "durable"]);
     says(&lines, "error", "index checked", &["does not serve checked_", "kill -HUP"]);
     says(&lines, "error", "index new", &["does not serve new", "kill -HUP"]);
     says(&lines, "warning", "redis", &["allkeys-lru", "noeviction"]);

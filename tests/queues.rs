@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use amiquip::{Connection, ExchangeDeclareOptions, ExchangeType};
+use amiquip::{AmqpValue, Connection, ExchangeDeclareOptions, ExchangeType, QueueDeclareOptions};
 
-use crate::support::{Alco, LONG, Publisher, SOON, Stack, body, queue_state, take_dead, wait_until};
+use crate::support::{Alco, LONG, Publisher, SOON, Stack, body, queue_state, take_dead, try_get, wait_until};
 
 fn index(name: &str, more: &str) -> String {
     format!("[index {name}]\ndays = 2\nrouting_keys = {name}.#\n{more}")
@@ -104,4 +104,78 @@ fn a_record_that_cannot_be_put_aside_yet_waits_and_the_good_ones_are_stored() {
     assert!(alco.stop().success());
     assert_eq!(stack.count("blocked"), Some(100), "each once");
     assert_eq!(queue_state(&stack.amqp, "blocked").map(|queue| queue.messages), Some(0));
+}
+
+#[test]
+fn a_queue_that_exists_is_taken_as_it_is() {
+    let long = index("long", "queue_arguments = x-max-length=1000, x-message-ttl=86400000\nthreads = 2\n");
+    let own = index("own", "queue_arguments = x-max-length=1000, x-queue-mode=lazy, x-single-active-consumer=true\n");
+    let (short, quorum) = (index("short", "threads = 2\n"), index("majority", ""));
+    let ini = [long, own, short, quorum].concat();
+    let stack = Stack::private("arguments", &ini);
+    let mut connection = Connection::insecure_open(&stack.amqp).unwrap();
+    let channel = connection.open_channel(None).unwrap();
+    let number = AmqpValue::LongLongInt;
+    let text = |text: &str| AmqpValue::LongString(text.into());
+    let declare = |queue: &str, durable, arguments: &[(&str, AmqpValue)]| {
+        let arguments = arguments.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
+        let options = QueueDeclareOptions { durable, arguments, ..Default::default() };
+        channel.queue_declare(queue, options).unwrap_or_else(|error| panic!("{queue}: {error}"));
+    };
+    // by others: with the arguments that are configured, with those that are not, and of another type
+    declare("long", true, &[("x-max-length", number(1000)), ("x-message-ttl", number(86_400_000))]);
+    declare("short", false, &[("x-max-length", number(1000)), ("x-dead-letter-exchange", text("dlx"))]);
+    declare("majority", true, &[("x-queue-type", text("quorum")), ("x-max-length", number(1000))]);
+
+    let alco = Alco::start(&stack, &ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    for name in ["long", "own", "short", "majority"] {
+        publisher.publish("logstash", &format!("{name}.key"), (0..200).map(|n| body(&format!("{name} {n}"))));
+    }
+    // the dead queue is as ever
+    publisher.publish("logstash", "own.key", [body(&"x".repeat(5 << 20))]);
+    publisher.close();
+    for name in ["long", "own", "short", "majority"] {
+        assert_eq!(stack.settled(name, 200, LONG).len(), 200, "{name}: each once");
+        let as_it_is = format!("queue '{name}' exists with other properties and is taken as it is: ");
+        let is_other = ["short", "majority"].contains(&name);
+        assert_eq!(
+            alco.said(&as_it_is),
+            usize::from(is_other),
+            "said once, by whatever number of workers: {}",
+            alco.log()
+        );
+    }
+    let reply = wait_until("all work", LONG, || Some(alco.get("/health")).filter(|reply| reply.status == 200));
+    assert!(reply.body.contains("collecting majority works: 1 of 1 workers"), "{}", reply.body);
+    wait_until("it is put aside", LONG, || queue_state(&stack.amqp, "own.dead").filter(|dead| dead.messages == 1));
+    // alco made these
+    declare(
+        "own",
+        true,
+        &[
+            ("x-max-length", number(1000)),
+            ("x-queue-mode", text("lazy")),
+            ("x-single-active-consumer", AmqpValue::Boolean(true)),
+        ],
+    );
+    declare("own.dead", true, &[]);
+    assert!(alco.stop().success());
+}
+
+#[test]
+fn health_names_the_queue_that_cannot_be_used() {
+    let ini = [index("usable", ""), index("refused", "queue_arguments = x-max-length=-1\n")].concat();
+    let stack = Stack::private("refused-queue", &ini);
+    let alco = Alco::spawn(&stack, &ini);
+    let says = [
+        "collecting usable works: 1 of 1 workers",
+        "collecting refused does not work: cannot declare queue 'refused': ",
+        "invalid arg 'x-max-length'",
+    ];
+    let health = || try_get(&format!("{}/health", alco.url)).ok();
+    let reply =
+        wait_until("it is told", LONG, || health().filter(|reply| says.iter().all(|text| reply.body.contains(text))));
+    assert_eq!(reply.status, 503, "{}", reply.body);
+    assert!(alco.stop().success());
 }

@@ -146,6 +146,7 @@ impl Index {
             routing_keys: list(&["logstash.#"]),
             queue_type: QueueType::Classic,
             durable: true,
+            queue_arguments: Vec::new(),
             split: true,
             threads: NonZeroUsize::MIN,
             days: NonZeroU32::new(30).expect("not 0"),

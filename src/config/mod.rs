@@ -165,6 +165,8 @@ pub struct Index {
     pub routing_keys: Vec<String>,
     pub queue_type: QueueType,
     pub durable: bool,
+    /// for a queue that alco makes: `x-max-length` and the like
+    pub queue_arguments: Vec<(String, Argument)>,
     /// whether a body may hold several records
     pub split: bool,
     pub threads: NonZeroUsize,
@@ -198,6 +200,14 @@ impl Index {
     pub fn message_name(&self) -> &str {
         &self.message[0]
     }
+}
+
+/// Of a queue, with the type that RabbitMQ compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Argument {
+    Number(i64),
+    Flag(bool),
+    Text(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -307,6 +307,7 @@ fn index(from: &mut Reader, name: &str) -> Option<Index> {
     let types = [("classic", QueueType::Classic), ("quorum", QueueType::Quorum)];
     from.take("queue_type", &mut to.queue_type, choice(&types));
     from.take("durable", &mut to.durable, yes_no);
+    from.take("queue_arguments", &mut to.queue_arguments, list_of(value::queue_argument));
     from.take("split", &mut to.split, yes_no);
     from.take("threads", &mut to.threads, |value| non_zero(number(1..=64usize)(value)?));
     from.take("days", &mut to.days, |value| non_zero(number(1..=3660u32)(value)?));
@@ -326,6 +327,11 @@ fn index(from: &mut Reader, name: &str) -> Option<Index> {
 
     if to.queue_type == QueueType::Quorum && !to.durable {
         from.wrong_at("durable", "durable: a quorum queue is always durable; leave the line out".to_owned());
+    }
+    for (at, (name, _)) in to.queue_arguments.iter().enumerate() {
+        if to.queue_arguments[..at].iter().any(|(other, _)| other == name) {
+            from.wrong_at("queue_arguments", format!("queue_arguments: '{name}' stands there twice"));
+        }
     }
     if let Some(name) = to.message.iter().find(|name| to.timestamp.contains(name)) {
         from.wrong_at("message", format!("message: '{name}' is one of timestamp's names too; keep it in one of them"));
@@ -493,6 +499,13 @@ mod tests {
             "[index a]\nqueue_type = quorum\ndurable = no",
             &["alco.ini:3: [index a] durable: a quorum queue is always durable; leave the line out"],
         );
+        check(
+            "[index a]\nqueue_arguments = x-a=1, x-a=2\n[index b]\nqueue_arguments = x-queue-type=quorum",
+            &[
+                "alco.ini:2: [index a] queue_arguments: 'x-a' stands there twice",
+                "alco.ini:4: [index b] queue_arguments: 'x-queue-type=quorum': set queue_type",
+            ],
+        );
     }
 
     #[test]
@@ -566,6 +579,7 @@ title = Web shop
 queue = alco_web
 routing_keys = logstash.web.#, logstash.nginx
 queue_type = quorum
+queue_arguments = x-max-length=5
 split = no
 threads = 2
 days = 7

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Address, Secret};
+use super::{Address, Argument, Secret};
 
 type Value<T> = Result<T, String>;
 
@@ -26,6 +26,26 @@ pub fn amqp_name(value: &str) -> Value<String> {
         ..=250 => text(value),
         _ => Err("is longer than 250 bytes".to_owned()),
     }
+}
+
+/// `x-max-length=100000`: a whole number, true or false, or else text, as the plugin for management takes them.
+pub fn queue_argument(value: &str) -> Value<(String, Argument)> {
+    let Some((name, of)) = value.split_once('=').map(|(name, of)| (name.trim(), of.trim())) else {
+        return Err(format!("'{value}' has no value; write it like x-max-length=100000"));
+    };
+    if name == "x-queue-type" {
+        return Err(format!("'{value}': set queue_type"));
+    }
+    if !name.starts_with("x-") || of.is_empty() {
+        return Err(format!("'{value}' is not like x-max-length=100000"));
+    }
+    let argument = match (of, of.parse()) {
+        (_, Ok(number)) => Argument::Number(number),
+        ("true", _) => Argument::Flag(true),
+        ("false", _) => Argument::Flag(false),
+        (text, _) => Argument::Text(text.to_owned()),
+    };
+    Ok((name.to_owned(), argument))
 }
 
 pub fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Value<T> {

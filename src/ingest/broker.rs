@@ -20,7 +20,7 @@ pub use amiquip::{ConsumerMessage as Message, Delivery};
 use crossbeam_channel::Receiver;
 
 use self::connect::connect;
-use crate::config::{ExchangeDurable, Index, QueueType, Rabbitmq};
+use crate::config::{Argument, ExchangeDurable, Index, QueueType, Rabbitmq};
 
 /// A broker that is out of memory or disk blocks publishers; so long a dead record waits before the session is given up.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,9 +30,22 @@ pub struct Session {
     channel: Channel,
     /// for the dead queue only, opened when it is needed
     dead: Option<(Channel, Receiver<Confirm>)>,
-    /// what should be said once: how the exchange was found
-    pub notice: Option<String>,
+    /// what should be said once: how exchange and queue were found
+    pub notices: Vec<String>,
 }
+
+/// Why a queue cannot be consumed from.
+#[derive(Debug)]
+pub struct Refused {
+    /// it knows no limit of the whole channel: a quorum queue
+    pub for_limit: bool,
+    pub why: String,
+}
+
+/// AMQP's reply codes, by the names that RabbitMQ gives them.
+const NOT_FOUND: u16 = 404;
+const PRECONDITION_FAILED: u16 = 406;
+const NOT_IMPLEMENTED: u16 = 540;
 
 /// The broker's end of it: deliveries as they come, then why there will be no more.
 pub type Deliveries = Receiver<Message>;
@@ -62,10 +75,10 @@ pub enum Part<'a> {
 impl Session {
     /// Tries the addresses in turn; connects, declares exchange and queue. Bindings come next.
     pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, String> {
-        let (connection, channel, notice) = open(rabbitmq)?;
-        let session = Session { connection, channel, dead: None, notice };
-        declare_queue(&session.channel, index)?;
-        Ok(session)
+        let (mut connection, channel, of_exchange) = open(rabbitmq)?;
+        let (channel, of_queue) = declare_queue(&mut connection, channel, index)?;
+        let notices = of_exchange.into_iter().chain(of_queue).collect();
+        Ok(Session { connection, channel, dead: None, notices })
     }
 
     pub fn bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
@@ -95,11 +108,11 @@ impl Session {
         Ok(u64::from(queue.declared_message_count().unwrap_or(0)))
     }
 
-    pub fn consume(&self, queue: &str) -> Result<Deliveries, String> {
-        let consumer = self
-            .channel
-            .basic_consume(queue, ConsumerOptions::default())
-            .map_err(|error| cannot(&format!("consume from queue '{queue}'"), &error))?;
+    pub fn consume(&self, queue: &str) -> Result<Deliveries, Refused> {
+        let consumer = self.channel.basic_consume(queue, ConsumerOptions::default()).map_err(|error| Refused {
+            for_limit: matches!(error, Error::ServerClosedConnection { code: NOT_IMPLEMENTED, .. }),
+            why: cannot(&format!("consume from queue '{queue}'"), &error),
+        })?;
         let deliveries = consumer.receiver().clone();
         // dropped, it would ask the broker to cancel and wait for the answer; it ends with its channel anyway
         std::mem::forget(consumer);
@@ -203,7 +216,7 @@ fn declare_exchange(
     let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
     let Err(error) = channel.exchange_declare(kind, name.as_str(), options) else { return Ok((channel, None)) };
     let why = root(&error);
-    if rabbitmq.exchange_durable != ExchangeDurable::Auto || !why.contains("406") && !why.contains("PRECONDITION") {
+    if rabbitmq.exchange_durable != ExchangeDurable::Auto || !says(&error, PRECONDITION_FAILED) {
         return Err(format!(
             "cannot declare exchange '{name}' ({}, durable = {durable}): {why}; set [rabbitmq] exchange_type and \
              exchange_durable as the producers declare it",
@@ -219,24 +232,48 @@ fn declare_exchange(
     Ok((channel, Some(notice)))
 }
 
-fn declare_queue(channel: &Channel, index: &Index) -> Result<(), String> {
+/// A channel on which the queue is declared, and what should be said once of how it was found: one that exists with other
+/// properties is taken as it is.
+fn declare_queue(
+    connection: &mut Connection,
+    channel: Channel,
+    index: &Index,
+) -> Result<(Channel, Option<String>), String> {
+    let name = &index.queue;
     let mut arguments = FieldTable::new();
     if index.queue_type == QueueType::Quorum {
         arguments.insert("x-queue-type".into(), AmqpValue::LongString("quorum".into()));
     }
+    for (key, argument) in &index.queue_arguments {
+        let value = match argument {
+            Argument::Number(number) => AmqpValue::LongLongInt(*number),
+            Argument::Flag(flag) => AmqpValue::Boolean(*flag),
+            Argument::Text(text) => AmqpValue::LongString(text.as_str().into()),
+        };
+        arguments.insert(key.as_str().into(), value);
+    }
     let options = QueueDeclareOptions { durable: index.durable, arguments, ..QueueDeclareOptions::default() };
-    channel.queue_declare(index.queue.as_str(), options).map_err(|error| {
-        format!(
-            "cannot declare queue '{}' (durable = {}, {:?}): {}; set durable and queue_type of [index {}] as the queue is, or \
-             delete the queue",
-            index.queue,
-            index.durable,
-            index.queue_type,
-            root(&error),
-            index.name
-        )
-    })?;
-    Ok(())
+    let Err(error) = channel.queue_declare(name.as_str(), options) else { return Ok((channel, None)) };
+    let why = root(&error);
+    let fault = || format!("cannot declare queue '{name}': {why}; look at the queue and at [index {}]", index.name);
+    if !says(&error, PRECONDITION_FAILED) {
+        return Err(fault());
+    }
+    // the channel is closed by that
+    let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
+    if let Err(error) = channel.queue_declare_passive(name.as_str()) {
+        return Err(match says(&error, NOT_FOUND) {
+            // an argument that no queue may have
+            true => fault(),
+            false => cannot(&format!("use queue '{name}'"), &error),
+        });
+    }
+    Ok((channel, Some(format!("queue '{name}' exists with other properties and is taken as it is: {why}"))))
+}
+
+/// Whether the broker closed the channel with that reply code.
+fn says(error: &Error, reply: u16) -> bool {
+    matches!(error, Error::ServerClosedChannel { code, .. } if *code == reply)
 }
 
 /// What the broker hands out, or why there is no more.

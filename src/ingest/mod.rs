@@ -20,7 +20,7 @@ pub mod statements;
 mod storing;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -73,11 +73,19 @@ pub struct Shared {
     claims: Mutex<Claims>,
     turn: Turn,
     outages: Outages,
+    /// the notices that were logged
+    noticed: Mutex<BTreeSet<String>>,
 }
 
 impl Shared {
     pub fn turn(&self) -> &Turn {
         &self.turn
+    }
+
+    /// Whether none of the workers has said that yet.
+    fn is_news(&self, notice: &str) -> bool {
+        // a panic of another worker leaves the set whole
+        self.noticed.lock().unwrap_or_else(PoisonError::into_inner).insert(notice.to_owned())
     }
 }
 
@@ -102,6 +110,8 @@ pub struct Worker {
     /// this worker among all of this process, and its sessions so far
     number: u32,
     mean_size: f64,
+    /// whose prefetch limit the queue takes: as it is configured, unless the broker said otherwise
+    limit: QueueType,
     /// what both clocks said when it began
     born: (Ts, Instant),
     sessions: u32,
@@ -248,6 +258,7 @@ impl Worker {
             unacked: VecDeque::new(),
             together: Together::default(),
             mean_size: 0.0,
+            limit: index.queue_type,
             born: (now(), Instant::now()),
             number,
             sessions: 0,
@@ -307,15 +318,20 @@ impl Worker {
     }
 
     fn collect(&mut self, session: &mut Session) -> Result<(), Halt> {
-        if let Some(notice) = session.notice.take()
-            && self.sessions == 1
-        {
-            log::warn!("{}: {notice}", self.index.name);
+        for notice in session.notices.drain(..) {
+            if self.shared.is_news(&notice) {
+                log::warn!("{}: {notice}", self.index.name);
+            }
         }
         self.bind(session)?;
         let prefetch = self.prefetch();
-        session.prefetch(prefetch, self.index.queue_type)?;
-        let deliveries = session.consume(&self.index.queue)?;
+        session.prefetch(prefetch, self.limit)?;
+        let deliveries = session.consume(&self.index.queue).map_err(|refused| {
+            if refused.for_limit {
+                self.limit = QueueType::Quorum;
+            }
+            refused.why
+        })?;
         self.broker_works();
         log::debug!("{}: collecting from queue '{}'", self.index.name, self.index.queue);
         self.counters().working.fetch_add(1, Relaxed);
@@ -377,7 +393,7 @@ impl Worker {
             let wanted = self.prefetch();
             // a change by a fifth of what may lie in memory is worth a word to the broker
             if usize::from(wanted.abs_diff(prefetch)) > usize::from(wanted).saturating_sub(self.waiting()) / 5 {
-                session.prefetch(wanted, self.index.queue_type)?;
+                session.prefetch(wanted, self.limit)?;
                 prefetch = wanted;
             }
             // the broker sends no more until something is acknowledged: to wait for a full batch were in vain
@@ -391,7 +407,7 @@ impl Worker {
     /// As many records as keep the bodies in memory under their bound; those stored and waiting for their
     /// acknowledgement hold no body.
     fn prefetch(&self) -> u16 {
-        if self.index.queue_type == QueueType::Quorum {
+        if self.limit == QueueType::Quorum {
             return QUORUM_PREFETCH;
         }
         let batches = self.config.rabbitmq.batch.records.get() * PREFETCH_BATCHES;

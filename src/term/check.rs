@@ -185,13 +185,18 @@ fn rabbitmq(config: &Config, report: &mut Report) {
 
 fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
     let (part, queue) = (format!("index {}", index.name), &index.queue);
-    match probe.queue(index) {
+    let found = probe.queue(index);
+    if let Ok(Some((_, Some(notice)))) = &found {
+        let cure = "set durable, queue_type and queue_arguments as it is, and nothing is said of it";
+        report.warning(&part, notice.clone(), cure);
+    }
+    match found {
         Ok(None) => report.warning(&part, format!("there is no queue '{queue}'"), "alco run declares and binds it"),
-        Ok(Some(found)) if found.consumers == 0 => {
+        Ok(Some((found, _))) if found.consumers == 0 => {
             let text = format!("nobody collects from queue '{queue}'; {} records wait", found.messages);
             report.warning(&part, text, "start alco run");
         }
-        Ok(Some(found)) => {
+        Ok(Some((found, _))) => {
             let text = format!("queue '{queue}': {} records wait, {} consumers", found.messages, found.consumers);
             report.ok(&part, text);
         }

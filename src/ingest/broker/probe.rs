@@ -3,7 +3,7 @@
 use amiquip::{AmqpValue, Channel, Connection};
 
 use super::connect::connect;
-use super::{cannot, declare_exchange, declare_queue, root};
+use super::{NOT_FOUND, cannot, declare_exchange, declare_queue, says};
 use crate::config::{Index, Rabbitmq};
 
 pub struct Probe {
@@ -48,33 +48,29 @@ impl Probe {
         let channel = self.channel()?;
         match channel.exchange_declare_passive(rabbitmq.exchange.as_str()) {
             Ok(_) => {}
-            Err(error) if is_missing(&root(&error)) => return Ok(None),
+            Err(error) if says(&error, NOT_FOUND) => return Ok(None),
             Err(error) => return Err(cannot(&format!("use exchange '{}'", rabbitmq.exchange), &error)),
         }
         // it is there, so this compares
         declare_exchange(&mut self.connection, channel, rabbitmq).map(|(_, notice)| Some(notice))
     }
 
-    /// None: there is no such queue. An error: it was declared otherwise, or may not be used.
-    pub fn queue(&mut self, index: &Index) -> Result<Option<Queue>, String> {
+    /// None: there is no such queue. An error: it may not be used. With it, perhaps what should be said of how it is.
+    pub fn queue(&mut self, index: &Index) -> Result<Option<(Queue, Option<String>)>, String> {
         let channel = self.channel()?;
         let found = match channel.queue_declare_passive(index.queue.as_str()) {
             Ok(queue) => Queue {
                 messages: queue.declared_message_count().unwrap_or(0),
                 consumers: queue.declared_consumer_count().unwrap_or(0),
             },
-            Err(error) if is_missing(&root(&error)) => return Ok(None),
+            Err(error) if says(&error, NOT_FOUND) => return Ok(None),
             Err(error) => return Err(cannot(&format!("use queue '{}'", index.queue), &error)),
         };
-        declare_queue(&channel, index).map(|()| Some(found))
+        declare_queue(&mut self.connection, channel, index).map(|(_, notice)| Some((found, notice)))
     }
 
     /// A failed question closes its channel.
     fn channel(&mut self) -> Result<Channel, String> {
         self.connection.open_channel(None).map_err(|error| cannot("open a channel", &error))
     }
-}
-
-fn is_missing(why: &str) -> bool {
-    why.contains("404") || why.contains("NOT_FOUND")
 }
