@@ -1,19 +1,21 @@
 //! Counters: plain atomics, one struct an index, and their text form for Prometheus. Whoever does a thing counts it;
 //! whoever is asked reads.
 
-use std::collections::BTreeMap;
+pub mod obstacles;
+
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::IndexName;
+use crate::metrics::obstacles::Obstacles;
 use crate::time::Ts;
 
 #[derive(Debug)]
 pub struct Metrics {
     pub indexes: Vec<(IndexName, Collected)>,
-    pub redis: Wait,
-    pub searchd: Wait,
+    pub redis: Obstacles,
+    pub searchd: Obstacles,
     pub searched: Arc<Searched>,
 }
 
@@ -67,36 +69,9 @@ pub struct Collected {
     pub backlog: Backlog,
     /// workers that collect at this moment
     pub working: AtomicI64,
-    pub broker: Wait,
+    pub broker: Obstacles,
     /// for a day index that takes no record
-    pub day: Wait,
-}
-
-/// Why something is waited for at this moment, by those who wait: workers by their numbers, or `HOUSEKEEPING`.
-#[derive(Debug, Default)]
-pub struct Wait(Mutex<BTreeMap<u32, String>>);
-
-impl Wait {
-    /// No worker has that number.
-    pub const HOUSEKEEPING: u32 = u32::MAX;
-
-    pub fn begin(&self, who: u32, why: &str) {
-        self.lock().insert(who, why.to_owned());
-    }
-
-    pub fn end(&self, who: u32) {
-        self.lock().remove(&who);
-    }
-
-    /// What one of them was told; None: it works for all.
-    pub fn why(&self) -> Option<String> {
-        self.lock().values().next().cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, String>> {
-        // a panic of another thread leaves the map whole
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    pub day: Obstacles,
 }
 
 #[derive(Debug, Default)]
@@ -199,8 +174,8 @@ impl Collected {
             newest: Moment::default(),
             backlog: Backlog::default(),
             working: AtomicI64::new(0),
-            broker: Wait::default(),
-            day: Wait::default(),
+            broker: Obstacles::default(),
+            day: Obstacles::default(),
         }
     }
 
@@ -226,8 +201,8 @@ impl Metrics {
     pub fn new(indexes: impl Iterator<Item = IndexName>) -> Metrics {
         Metrics {
             indexes: indexes.map(|name| (name, Collected::new())).collect(),
-            redis: Wait::default(),
-            searchd: Wait::default(),
+            redis: Obstacles::default(),
+            searchd: Obstacles::default(),
             searched: Arc::default(),
         }
     }

@@ -124,6 +124,8 @@ const PURE: &[(&str, bool)] = &[
     ("visible", true),
     ("time", true),
     ("metrics", true),
+    // obstacles: a lock, and nothing else
+    ("metrics::obstacles", false),
     ("config", true),
     ("config::load", false),
     ("users", true),

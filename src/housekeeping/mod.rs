@@ -14,7 +14,8 @@ use crate::config::Config;
 use crate::housekeeping::days::Days;
 use crate::housekeeping::finishing::Finishing;
 use crate::ingest::Shared;
-use crate::metrics::{Metrics, Wait};
+use crate::metrics::Metrics;
+use crate::metrics::obstacles::Waiter;
 use crate::sphinx::daily::oldest;
 use crate::sphinx::engine::Engine;
 use crate::time::{Day, Ts};
@@ -118,8 +119,8 @@ impl<'a> Housekeeping<'a> {
     /// Workers that have nothing to store would not notice.
     fn try_redis(&self) {
         match self.values.takes_writes() {
-            Ok(()) => self.metrics.redis.end(Wait::HOUSEKEEPING),
-            Err(why) => self.metrics.redis.begin(Wait::HOUSEKEEPING, &why),
+            Ok(()) => self.metrics.redis.end(Waiter::Housekeeping),
+            Err(why) => self.metrics.redis.begin(Waiter::Housekeeping, &why),
         }
     }
 

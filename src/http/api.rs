@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::Site;
 use super::reply::Reply;
-use crate::metrics::{Process, Wait};
+use crate::metrics::Process;
+use crate::metrics::obstacles::Obstacles;
 use crate::search::SearchError;
 use crate::sphinx::conf::sphinx_conf;
 use crate::sphinx::daily::served_days;
@@ -80,7 +81,7 @@ pub fn health(site: &Site, now: Ts) -> Reply {
         let working = collected.working.load(Relaxed).max(0);
         let broker = Some(&collected.broker).filter(|_| working == 0);
         let waits = [&site.metrics.redis, &site.metrics.searchd, &collected.day].into_iter().chain(broker);
-        let whys: Vec<String> = waits.filter_map(Wait::why).collect();
+        let whys: Vec<String> = waits.filter_map(Obstacles::why).collect();
         if !whys.is_empty() {
             return Err(format!("collecting {name} does not work: {}", whys.join("; ")));
         }

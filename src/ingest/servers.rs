@@ -7,6 +7,7 @@ use crossbeam_channel::RecvTimeoutError;
 
 use super::outage::{Backoff, Outage};
 use super::{Halt, Worker};
+use crate::metrics::obstacles::Waiter;
 use crate::sphinx::engine::{Engine, Fault};
 
 /// What the workers of an index know of each server together.
@@ -56,14 +57,14 @@ impl Worker {
             match question(self) {
                 Ok(answer) => {
                     self.backoffs.redis.reset();
-                    self.metrics.redis.end(self.number);
+                    self.metrics.redis.end(Waiter::Worker(self.number));
                     self.say_over(lock(&self.shared.outages.redis).over(self.number, "redis", Instant::now()));
                     return Ok(answer);
                 }
                 Err(why) => {
                     self.counters().redis_failures.add(1);
                     if !self.backoffs.redis.is_reset() {
-                        self.metrics.redis.begin(self.number, &why);
+                        self.metrics.redis.begin(Waiter::Worker(self.number), &why);
                         self.say_failed(lock(&self.shared.outages.redis).failed(self.number, &why, Instant::now()));
                     }
                     let wait = self.backoffs.redis.next();
@@ -75,14 +76,14 @@ impl Worker {
 
     pub(super) fn searchd_works(&mut self) {
         self.backoffs.searchd.reset();
-        self.metrics.searchd.end(self.number);
+        self.metrics.searchd.end(Waiter::Worker(self.number));
         self.say_over(lock(&self.shared.outages.searchd).over(self.number, "searchd", Instant::now()));
     }
 
     pub(super) fn searchd_failed(&mut self, why: &str) -> Result<(), Halt> {
         self.counters().searchd_failures.add(1);
         if !self.backoffs.searchd.is_reset() {
-            self.metrics.searchd.begin(self.number, why);
+            self.metrics.searchd.begin(Waiter::Worker(self.number), why);
             self.say_failed(lock(&self.shared.outages.searchd).failed(self.number, why, Instant::now()));
         }
         let wait = self.backoffs.searchd.next();
@@ -91,12 +92,12 @@ impl Worker {
 
     pub(super) fn day_works(&mut self, day_index: &str) {
         self.backoffs.refused.reset();
-        self.counters().day.end(self.number);
+        self.counters().day.end(Waiter::Worker(self.number));
         self.say_over(lock(&self.shared.outages.refused).over(self.number, day_index, Instant::now()));
     }
 
     pub(super) fn day_refused(&mut self, why: &str) -> Result<(), Halt> {
-        self.counters().day.begin(self.number, why);
+        self.counters().day.begin(Waiter::Worker(self.number), why);
         self.say_failed(lock(&self.shared.outages.refused).failed(self.number, why, Instant::now()));
         let wait = self.backoffs.refused.next();
         self.wait(wait)
@@ -104,13 +105,13 @@ impl Worker {
 
     pub(super) fn broker_works(&mut self) {
         self.backoffs.broker.reset();
-        self.counters().broker.end(self.number);
+        self.counters().broker.end(Waiter::Worker(self.number));
         self.say_over(lock(&self.shared.outages.broker).over(self.number, "rabbitmq", Instant::now()));
     }
 
     pub(super) fn broker_failed(&mut self, why: &str) -> Result<(), Halt> {
         self.counters().reconnects.add(1);
-        self.counters().broker.begin(self.number, why);
+        self.counters().broker.begin(Waiter::Worker(self.number), why);
         self.say_failed(lock(&self.shared.outages.broker).failed(self.number, why, Instant::now()));
         let wait = self.backoffs.broker.next();
         self.wait(wait)

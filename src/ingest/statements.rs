@@ -18,7 +18,7 @@ pub struct Statements {
     /// the `indexed` columns
     indexed: Vec<String>,
     /// what each day's index consists of: as many as are served
-    known: BTreeMap<Day, Known>,
+    known: BTreeMap<Day, DayFields>,
     days: BTreeMap<Day, Statement>,
     /// emptied, for the next batch
     spare: String,
@@ -26,7 +26,7 @@ pub struct Statements {
 
 /// The fields for columns that a day's index has.
 #[derive(Debug)]
-struct Known {
+struct DayFields {
     fields: Vec<ColumnField>,
     /// the connection by which searchd told them; None: it has not
     by: Option<u64>,
@@ -69,12 +69,12 @@ impl Statements {
     /// written for the day is of no use.
     pub fn learn(&mut self, day: Day, told: Option<(&[String], u64)>) -> bool {
         let Some((names, connection)) = told else {
-            let configured = || Known { fields: ColumnField::configured(&self.indexed), by: None };
+            let configured = || DayFields { fields: ColumnField::configured(&self.indexed), by: None };
             self.known.entry(day).or_insert_with(configured).by = None;
             return true;
         };
         let fields = ColumnField::described(names.iter().map(String::as_str), &self.indexed);
-        let known = self.known.insert(day, Known { fields: fields.clone(), by: Some(connection) });
+        let known = self.known.insert(day, DayFields { fields: fields.clone(), by: Some(connection) });
         known.is_none_or(|known| known.fields == fields)
     }
 

@@ -1,18 +1,18 @@
 //! `alco check`: alco.ini, the three servers, the day indexes and the disk, a line each, with the cure for what is not well.
-//! Asks and changes nothing. `files` looks at what lies on this host's disk.
+//! Asks and changes nothing. `report` writes the lines; `files` looks at what lies on this host's disk.
 //!
 //! Not to be had by asking: the bindings as RabbitMQ has them (AMQP has no question for them, and the management plugin need
 //! not be there), so those are told that Redis remembers; the clock of RabbitMQ's host.
 
 mod files;
+mod report;
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
-
+use self::files::is_day;
+use self::report::{Report, listed};
 use crate::config::{Config, Index, field_of_column};
 use crate::housekeeping;
 use crate::ingest::broker::probe::Probe;
@@ -28,29 +28,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const OLDEST_RABBITMQ: &[u64] = &[3, 8];
 const OLDEST_REDIS: &[u64] = &[5];
 const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
-/// Records are in the order of their time: hosts should agree on it.
-const SKEW_SECONDS: i64 = 2;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Ok,
-    Warning,
-    Error,
-}
-
-#[derive(Debug, Serialize)]
-struct Finding {
-    part: String,
-    state: State,
-    text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cure: Option<String>,
-}
 
 /// Writes the findings to stdout; the exit status.
 pub fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8 {
-    let mut report = Report { json, worst: State::Ok };
+    let mut report = Report::new(json);
     let names: Vec<&str> = config.indexes.iter().map(|index| index.name.as_str()).collect();
     match ini {
         Some(path) => report.ok("alco.ini", format!("{}: indexes {}", path.display(), names.join(", "))),
@@ -65,80 +46,7 @@ pub fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -
     redis(config, &mut report, now);
     searchd(config, &mut report, now);
     files::data_dir(config, &mut report);
-    report.worst as u8
-}
-
-struct Report {
-    json: bool,
-    worst: State,
-}
-
-impl Report {
-    fn say(&mut self, part: &str, state: State, text: String, cure: Option<String>) {
-        self.worst = self.worst.max(state);
-        let finding = Finding { part: part.to_owned(), state, text, cure };
-        let line = match self.json {
-            true => serde_json::to_string(&finding).expect("texts are JSON"),
-            false => finding.line(),
-        };
-        // whoever reads may have seen enough; the exit status still counts
-        let _ = writeln!(io::stdout(), "{line}");
-    }
-
-    fn ok(&mut self, part: &str, text: impl Into<String>) {
-        self.say(part, State::Ok, text.into(), None);
-    }
-
-    fn warning(&mut self, part: &str, text: impl Into<String>, cure: impl Into<String>) {
-        self.say(part, State::Warning, text.into(), Some(cure.into()));
-    }
-
-    fn error(&mut self, part: &str, text: impl Into<String>, cure: impl Into<String>) {
-        self.say(part, State::Error, text.into(), Some(cure.into()));
-    }
-
-    /// A server that is there, and its version.
-    fn server(&mut self, part: &str, address: &str, product: &str, version: &str, oldest: &[u64]) {
-        let text = format!("{product} {version} at {address}");
-        match numbers(version).as_slice() < oldest {
-            true => {
-                let oldest: Vec<String> = oldest.iter().map(u64::to_string).collect();
-                self.error(part, text, format!("install {} or newer", oldest.join(".")));
-            }
-            false => self.ok(part, text),
-        }
-    }
-
-    /// `ours`: when they were asked for theirs, and when they had answered. How long that took is no difference.
-    fn skew(&mut self, part: &str, theirs: Ts, ours: (Ts, Ts)) {
-        let [before, after] = [ours.0, ours.1].map(|ours| theirs.seconds() - ours.seconds());
-        let seconds = before.min(0) + after.max(0);
-        if seconds.abs() > SKEW_SECONDS {
-            let direction = if seconds > 0 { "ahead of" } else { "behind" };
-            let text = format!("its clock is {} s {direction} this host's", seconds.abs());
-            self.warning(part, text, "have both hosts' clocks set by NTP");
-        } else {
-            self.ok(part, format!("its clock agrees with this host's within {SKEW_SECONDS} s"));
-        }
-    }
-}
-
-impl Finding {
-    fn line(&self) -> String {
-        let state = match self.state {
-            State::Ok => "ok",
-            State::Warning => "warning",
-            State::Error => "error",
-        };
-        let cure = self.cure.as_ref().map_or(String::new(), |cure| format!("; {cure}"));
-        format!("{state:<8} {}: {}{cure}", self.part, self.text)
-    }
-}
-
-/// `3.10.8` as numbers; what stands behind them does not count.
-fn numbers(version: &str) -> Vec<u64> {
-    let digits = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>();
-    version.split('.').map_while(|part| digits(part).parse().ok()).collect()
+    report.status()
 }
 
 fn rabbitmq(config: &Config, report: &mut Report) {
@@ -347,44 +255,5 @@ fn indexed(index: &Index, engine: &mut Engine, report: &mut Report, now: Ts) {
             );
             report.ok(&format!("index {}", index.name), text);
         }
-    }
-}
-
-fn is_day(name: &str) -> bool {
-    name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Some names, and how many more.
-fn listed(names: &[&str]) -> String {
-    match names {
-        [first, second, third, rest @ ..] if rest.len() > 1 => {
-            format!("{first}, {second}, {third} and {} more", rest.len())
-        }
-        names => names.join(", "),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_compare_by_their_numbers() {
-        for (version, oldest, old) in [
-            ("3.10.8", &[3, 8][..], false),
-            ("3.7.28", &[3, 8], true),
-            ("7.0.15", &[5], false),
-            ("2.2.9-id64", &[2, 2, 11], true),
-            ("29.2.2 abc", &[2, 2, 11], false),
-            ("", &[5], true),
-        ] {
-            assert_eq!(numbers(version).as_slice() < oldest, old, "{version}");
-        }
-    }
-
-    #[test]
-    fn many_names_are_some_and_a_number() {
-        assert_eq!(listed(&["a", "b", "c", "d"]), "a, b, c, d");
-        assert_eq!(listed(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
     }
 }

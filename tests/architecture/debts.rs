@@ -37,7 +37,6 @@ const CIRCLES: &[&[&str]] = &[
     &["ingest::broker", "ingest::broker::connect"],
     &["search", "search::overview", "search::walk"],
     &["search::context", "search::page"],
-    &["term::check", "term::check::files"],
     &["term::grep", "term::grep::printer"],
     &["time", "time::sent"],
     &["values", "values::leases"],
@@ -128,7 +127,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "ingest::body",
             "record",
             "search::column",
-            "term::check",
+            "term::check::report",
             "term::grep::remote",
         ],
     ),
@@ -143,7 +142,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "record",
             "search::column",
             "sphinx::json",
-            "term::check",
+            "term::check::report",
             "term::grep::remote",
             "term::send",
         ],
@@ -158,10 +157,9 @@ const STATEMENTS: Debt = &[
     ("housekeeping::finishing", 1),
     ("ingest::chunk", 3),
     ("ingest::lookup", 1),
-    ("ingest::storing", 2),
-    ("search", 1),
+    ("ingest::storing", 1),
     ("search::page", 1),
-    ("term::check", 3),
+    ("term::check", 2),
 ];
 
 /// Pure modules, and what they use that is not.

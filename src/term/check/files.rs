@@ -10,7 +10,7 @@ use nix::libc;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{Uid, User};
 
-use super::{Report, is_day, listed};
+use super::report::{Report, listed};
 use crate::config::{Address, Config, Dialect, Secret};
 use crate::sphinx::conf::binlog_path;
 
@@ -130,6 +130,10 @@ fn directories(config: &Config, binlog: &Path, user: Uid, report: &mut Report) {
 fn may_write(user: Uid, about: &Metadata) -> bool {
     let (is_owner, mode) = (about.uid() == user.as_raw(), about.mode());
     user.is_root() || mode & if is_owner { 0o200 } else { 0o022 } != 0
+}
+
+pub fn is_day(name: &str) -> bool {
+    name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub fn data_dir(config: &Config, report: &mut Report) {
