@@ -5,12 +5,14 @@
 //! exactly once. A number whose confirm was lost with a connection may be there or not, but not twice.
 //!
 //! Environment: CHAOS_SEED; CHAOS_SECONDS and CHAOS_FAULTS (the minimum of both; it ends when both are reached); CHAOS_RATE
-//! (records a second); CHAOS_DIR (the directory of the servers).
+//! (records a second). The servers and their logs are in target/tests/chaos-PID, until the next run of any tests.
+
+#[allow(clippy::unwrap_used)] // as in the tests
+mod support;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -20,6 +22,8 @@ use amiquip::{
     AmqpProperties, Confirm, Connection, ExchangeDeclareOptions, ExchangeType, FieldTable, Publish, QueueDeclareOptions,
 };
 use mysql::prelude::Queryable;
+
+use support::{ALCO, Stack, memory_kib};
 
 const INDEX: &str = "chaos";
 const PUBLISHERS: u64 = 2;
@@ -49,9 +53,7 @@ fn main() -> ExitCode {
 }
 
 struct ChaosRun {
-    root: PathBuf,
-    dir: PathBuf,
-    env: HashMap<String, String>,
+    stack: Arc<Stack>,
     random: fastrand::Rng,
     alco: Option<Child>,
     alco_starts: usize,
@@ -64,12 +66,15 @@ struct ChaosRun {
 
 impl ChaosRun {
     fn start(seed: u64) -> ChaosRun {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).to_owned();
-        let dir = root.join(std::env::var("CHAOS_DIR").unwrap_or("target/chaos".into()));
+        let stack = Stack::private("chaos", &format!("[index {INDEX}]\nthreads = 2\nfiltered = levelname, host\n"));
+        // with odd seeds the acknowledgement comes a second after the insert, so that deaths fall in between
+        if seed % 2 == 1 {
+            let path = stack.dir().join("alco.ini");
+            let ini = fs::read_to_string(&path).expect("tests/stack wrote it");
+            fs::write(&path, ini.replace("[rabbitmq]", "[rabbitmq]\nack_delay = 1s")).expect("target can be written");
+        }
         let mut run = ChaosRun {
-            root,
-            dir,
-            env: HashMap::new(),
+            stack: Arc::new(stack),
             random: fastrand::Rng::with_seed(seed),
             alco: None,
             alco_starts: 0,
@@ -78,65 +83,18 @@ impl ChaosRun {
             begun: Instant::now(),
             complaints: Vec::new(),
         };
-        if run.dir.exists() {
-            run.stack(&["stop"], &[]);
-        }
-        // records of an earlier run would be found again
-        let _ = fs::remove_dir_all(&run.dir);
-        fs::create_dir_all(&run.dir).expect("target can be written");
-        let extra = run.dir.join("extra.ini");
-        let text = format!("[index {INDEX}]\nthreads = 2\nfiltered = levelname, host\n");
-        fs::write(&extra, text).expect("target can be written");
-        run.stack(&["start"], &[]);
-        // with odd seeds the acknowledgement comes a second after the insert, so that deaths fall in between
-        if seed % 2 == 1 {
-            let ini = fs::read_to_string(&run.env["ALCO_INI"]).expect("tests/stack wrote it");
-            let ini = ini.replace("[rabbitmq]", "[rabbitmq]\nack_delay = 1s");
-            fs::write(&run.env["ALCO_INI"], ini).expect("target can be written");
-        }
         run.start_alco();
         run
     }
 
-    /// Runs tests/stack, and keeps the addresses that it prints.
-    fn stack(&mut self, before: &[&str], after: &[&str]) {
-        let mut command = Command::new(self.root.join("tests/stack"));
-        command.args(before).arg(&self.dir).args(after);
-        command.env("ALCO", env!("CARGO_BIN_EXE_alco")).env("ALCO_STACK_OWNER", std::process::id().to_string());
-        if after.is_empty() && before == ["start"] {
-            command.env("ALCO_INI_EXTRA", self.dir.join("extra.ini"));
-        }
-        let output = command.stderr(Stdio::inherit()).output().expect("tests/stack can be run");
-        assert!(output.status.success(), "tests/stack {before:?} {after:?} works");
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            if let Some((key, value)) = line.split_once('=') {
-                self.env.insert(key.to_owned(), value.to_owned());
-            }
-        }
-    }
-
-    fn rabbitmqctl(&self, what: &str) {
-        let settings = fs::read_to_string(self.dir.join("settings")).expect("tests/stack has written its settings");
-        let port = settings.lines().find_map(|line| line.strip_prefix("port_epmd=")).expect("a port of epmd's");
-        let home = self.dir.join("rabbitmq");
-        let done = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl")
-            .args(["-n", "alco@localhost", what])
-            .env("HOME", &home)
-            .env("ERL_EPMD_PORT", port)
-            .env("RABBITMQ_CONF_ENV_FILE", home.join("env.conf"))
-            .stdout(Stdio::null())
-            .status()
-            .expect("rabbitmqctl can be run");
-        assert!(done.success(), "rabbitmqctl {what} works");
-    }
-
     fn start_alco(&mut self) {
         self.alco_starts += 1;
-        let log = File::options().create(true).append(true).open(self.dir.join("alco.log")).expect("a log for alco");
-        let child = Command::new(env!("CARGO_BIN_EXE_alco"))
+        let log =
+            File::options().create(true).append(true).open(self.stack.dir().join("alco.log")).expect("a log for alco");
+        let child = Command::new(ALCO)
             .args(["run", "--collect-only", "--config"])
             .env("ALCO_LOG", "warn,alco=debug")
-            .arg(&self.env["ALCO_INI"])
+            .arg(self.stack.dir().join("alco.ini"))
             .stderr(log)
             .spawn()
             .expect("alco can be started");
@@ -144,11 +102,8 @@ impl ChaosRun {
     }
 
     fn note_memory(&mut self) {
-        let Some(alco) = &self.alco else { return };
-        let status = fs::read_to_string(format!("/proc/{}/status", alco.id())).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(0);
-        self.peak_kib = self.peak_kib.max(peak);
+        let peak = self.alco.as_ref().and_then(|alco| memory_kib(alco.id(), "VmHWM"));
+        self.peak_kib = self.peak_kib.max(peak.unwrap_or(0));
     }
 
     fn signal_alco(&mut self, signal: &str) {
@@ -200,63 +155,63 @@ impl ChaosRun {
             }
             2 => {
                 // the statement is in searchd's socket when alco dies: stored, and never acknowledged
-                self.stack(&["pause"], &["searchd"]);
+                self.stack.pause("searchd");
                 pause(&mut self.random, 1200..2500);
                 self.kill_alco();
                 self.start_alco();
-                self.stack(&["resume"], &["searchd"]);
+                self.stack.resume("searchd");
                 "alco kill -9 between insert and ack"
             }
             3 => {
-                self.stack(&["kill"], &["searchd"]);
+                self.stack.kill("searchd");
                 pause(&mut self.random, 0..3000);
-                self.stack(&["start"], &["searchd"]);
+                self.stack.restart("searchd");
                 "searchd kill -9"
             }
             4 => {
-                self.stack(&["pause"], &["searchd"]);
+                self.stack.pause("searchd");
                 pause(&mut self.random, 1000..12_000);
-                self.stack(&["resume"], &["searchd"]);
+                self.stack.resume("searchd");
                 "searchd SIGSTOP"
             }
             5 => {
-                self.stack(&["kill"], &["redis"]);
+                self.stack.kill("redis");
                 pause(&mut self.random, 0..3000);
-                self.stack(&["start"], &["redis"]);
+                self.stack.restart("redis");
                 "redis kill -9"
             }
             6 => {
-                self.stack(&["kill"], &["redis"]);
-                let data = self.dir.join("redis/appendonlydir");
+                self.stack.kill("redis");
+                let data = self.stack.dir().join("redis/appendonlydir");
                 fs::remove_dir_all(&data).expect("redis keeps its data there");
-                self.stack(&["start"], &["redis"]);
+                self.stack.restart("redis");
                 "redis kill -9, data lost"
             }
             7 => {
-                self.rabbitmqctl("stop_app");
+                self.stack.rabbitmqctl(&["stop_app"]);
                 pause(&mut self.random, 0..2000);
-                self.rabbitmqctl("start_app");
+                self.stack.rabbitmqctl(&["start_app"]);
                 "rabbitmq stop_app"
             }
             8 => {
-                self.stack(&["kill"], &["rabbitmq"]);
-                self.stack(&["start"], &["rabbitmq"]);
+                self.stack.kill("rabbitmq");
+                self.stack.restart("rabbitmq");
                 "rabbitmq kill -9"
             }
             9 => {
                 // both ends at once: the broker has forgotten acknowledgements, and alco what it had in hand
-                self.stack(&["kill"], &["rabbitmq"]);
+                self.stack.kill("rabbitmq");
                 self.kill_alco();
-                self.stack(&["start"], &["rabbitmq"]);
+                self.stack.restart("rabbitmq");
                 self.start_alco();
                 "rabbitmq and alco kill -9"
             }
             _ => {
-                self.stack(&["pause"], &["searchd"]);
+                self.stack.pause("searchd");
                 pause(&mut self.random, 1000..2000);
                 self.end_alco();
                 self.start_alco();
-                self.stack(&["resume"], &["searchd"]);
+                self.stack.resume("searchd");
                 "alco SIGTERM while searchd is stopped"
             }
         };
@@ -269,13 +224,13 @@ impl ChaosRun {
         let book = Arc::new(Book::default());
         let mut publishers = Vec::new();
         for n in 0..PUBLISHERS {
-            let (stop, book, url) = (stop.clone(), book.clone(), self.env["ALCO_AMQP"].clone());
+            let (stop, book, url) = (stop.clone(), book.clone(), self.stack.amqp.clone());
             publishers.push(thread::spawn(move || publisher(n, &url, &book, &stop, rate / PUBLISHERS)));
         }
         let stall = Arc::new(Mutex::new(Duration::ZERO));
         let watcher = {
-            let (stop, stall, address) = (stop.clone(), stall.clone(), self.env["ALCO_SPHINX"].clone());
-            thread::spawn(move || watch(&address, &stop, &stall))
+            let (stop, stall, stack) = (stop.clone(), stall.clone(), self.stack.clone());
+            thread::spawn(move || watch(&stack, &stop, &stall))
         };
         let end = Instant::now() + time;
         while Instant::now() < end || (self.faults.len() as u64) < faults {
@@ -328,10 +283,9 @@ impl ChaosRun {
 
     /// Waits until all confirmed numbers are stored, or none has come for 60 s; returns how often each number is stored.
     fn settled(&self, confirmed: usize) -> Result<HashMap<u64, StoredNumber>, String> {
-        let address = &self.env["ALCO_SPHINX"];
         let (mut best, mut since) = (0, Instant::now());
         loop {
-            let count = count(address).unwrap_or(0);
+            let count = self.stack.count(INDEX).unwrap_or(0);
             if count > best {
                 (best, since) = (count, Instant::now());
             }
@@ -342,7 +296,7 @@ impl ChaosRun {
             }
             thread::sleep(Duration::from_millis(200));
         }
-        let mut conn = connect(address).ok_or("searchd does not answer at the end")?;
+        let mut conn = self.stack.sphinxql();
         let mut stored: HashMap<u64, StoredNumber> = HashMap::new();
         let mut last = 0_u64;
         loop {
@@ -375,31 +329,14 @@ impl Drop for ChaosRun {
             let _ = alco.kill();
             let _ = alco.wait();
         }
-        self.stack(&["stop"], &[]);
     }
 }
 
-fn connect(address: &str) -> Option<mysql::Conn> {
-    let (host, port) = address.split_once(':').expect("host:port");
-    let opts = mysql::OptsBuilder::new()
-        .ip_or_hostname(Some(host))
-        .tcp_port(port.parse().expect("a port"))
-        .prefer_socket(false)
-        .max_allowed_packet(Some(64 << 20))
-        .tcp_connect_timeout(Some(Duration::from_secs(2)))
-        .read_timeout(Some(Duration::from_secs(20)));
-    mysql::Conn::new(opts).ok()
-}
-
-fn count(address: &str) -> Option<u64> {
-    connect(address)?.query_first(format!("SELECT COUNT(*) FROM {INDEX}")).ok()?
-}
-
 /// The longest time in which nothing was stored, though records came.
-fn watch(address: &str, stop: &AtomicBool, stall: &Mutex<Duration>) {
+fn watch(stack: &Stack, stop: &AtomicBool, stall: &Mutex<Duration>) {
     let (mut best, mut since) = (0, Instant::now());
     while !stop.load(Relaxed) {
-        let count = count(address).unwrap_or(0);
+        let count = stack.count(INDEX).unwrap_or(0);
         let mut longest = stall.lock().expect("no thread panics while it holds the lock");
         *longest = (*longest).max(since.elapsed());
         drop(longest);
