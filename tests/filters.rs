@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use fastrand::Rng;
 use mysql::prelude::Queryable;
 
-use crate::support::{Alco, Publisher, SOON, Stack, encoded, soak};
+use crate::support::{Alco, Publisher, SOON, Stack, encoded, encoded_list, soak};
 
 const RECORDS: usize = 300;
 const FILTERS: usize = 1000;
@@ -265,12 +265,6 @@ fn like(text: &str, pattern: &str) -> bool {
 
 type Accepts = Box<dyn Fn(&[(&'static str, Json)]) -> bool>;
 
-fn list(values: &[&str]) -> String {
-    let escaped: Vec<String> =
-        values.iter().map(|value| value.replace('\\', "\\\\").replace(',', "\\,").replace(' ', "\\ ")).collect();
-    encoded(&escaped.join(","))
-}
-
 /// A filter as a parameter of an address, and as a function that accepts records.
 fn filter(random: &mut Rng) -> (String, Accepts) {
     let names = [KEYS, PATHS].concat();
@@ -299,12 +293,12 @@ fn filter(random: &mut Rng) -> (String, Accepts) {
         }
         0..5 => {
             let wanted: Vec<&str> = (0..random.usize(1..4)).map(|_| one(random)).collect();
-            let parameter = format!("{key}__in={}", list(&wanted));
+            let parameter = format!("{key}__in={}", encoded_list(&wanted));
             (parameter, Box::new(move |record| any(&|value| wanted.iter().any(|wanted| value.equals(wanted)), record)))
         }
         5 => {
             let wanted: Vec<&str> = (0..random.usize(1..4)).map(|_| one(random)).collect();
-            let parameter = format!("{key}__not={}", list(&wanted));
+            let parameter = format!("{key}__not={}", encoded_list(&wanted));
             (parameter, Box::new(move |record| !any(&|value| wanted.iter().any(|wanted| value.equals(wanted)), record)))
         }
         6 | 7 => {
