@@ -6,16 +6,16 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, after, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, after, bounded, select, unbounded};
 
 use crate::config::Config;
 use crate::housekeeping::Housekeeping;
 use crate::http;
 use crate::ingest::{Shared, Worker};
 use crate::metrics::Metrics;
+use crate::threads::{End, spawn_watched};
 
 /// Promised are 5 s; what has not ended by then is left: its records stay with the broker.
 const STOP: Duration = Duration::from_millis(4500);
@@ -31,34 +31,6 @@ pub struct Parts {
 /// Starts a worker's thread, for the first time and again.
 type Start = Box<dyn Fn() -> Result<(), String>>;
 
-/// A thread's end, sent by the thread itself, panicking or not.
-struct End {
-    name: String,
-    panicked: bool,
-}
-
-struct Bomb {
-    name: String,
-    ends: Sender<End>,
-}
-
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        // nobody listens any more once the process is about to end
-        let _ = self.ends.send(End { name: std::mem::take(&mut self.name), panicked: thread::panicking() });
-    }
-}
-
-fn spawn(name: &str, ends: &Sender<End>, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
-    let bomb = Bomb { name: name.to_owned(), ends: ends.clone() };
-    let body = move || {
-        let _bomb = bomb;
-        work();
-    };
-    let started = thread::Builder::new().name(name.to_owned()).spawn(body);
-    started.map(drop).map_err(|error| format!("cannot start thread {name}: {error}"))
-}
-
 /// Runs until a signal ends it.
 pub fn run(config: Config, parts: Parts) -> Result<(), String> {
     let signals = signals()?;
@@ -72,7 +44,9 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
 
     let mut server = None;
     if parts.web {
-        server = Some(http::Server::start(config.clone(), metrics.clone(), parts.collect, stop.clone())?);
+        let started = http::Server::start(config.clone(), metrics.clone(), parts.collect, stop.clone(), &ends)?;
+        running += started.watched;
+        server = Some(started);
     }
     let mut workers: Vec<(String, Start)> = Vec::new();
     if parts.collect {
@@ -87,7 +61,7 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
                 let start = move || {
                     let (config, metrics, stop) = (config.clone(), metrics.clone(), stop.clone());
                     let worker = Worker::new(config, &index, &process, number, shared.clone(), metrics, stop)?;
-                    spawn(&thread, &ends, move || worker.run())
+                    spawn_watched(&thread, &ends, move || worker.run())
                 };
                 workers.push((name, Box::new(start)));
             }
@@ -97,23 +71,27 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
             running += 1;
         }
         let (config, metrics, stop, process) = (config.clone(), metrics.clone(), stop.clone(), process.clone());
-        spawn("housekeeping", &ends, move || match Housekeeping::new(&config, &metrics, all, &process) {
+        spawn_watched("housekeeping", &ends, move || match Housekeeping::new(&config, &metrics, all, &process) {
             Ok(housekeeping) => housekeeping.run(&stop),
             Err(why) => log::error!("{why}"),
         })?;
         running += 1;
     }
 
+    let mut outcome = Ok(());
     loop {
         select! {
             recv(signals) -> _ => break,
             recv(ended) -> end => {
                 let Ok(End { name, panicked }) = end else { break };
                 running -= 1;
+                let ended = format!("thread {name} ended{}", if panicked { " by a panic" } else { "" });
                 let Some((_, start)) = workers.iter().find(|(worker, _)| *worker == name) else {
-                    return Err(format!("thread {name} ended{}", if panicked { " by a panic" } else { "" }));
+                    // alco cannot do without it, so the process ends in good order, and what watches it starts it again
+                    outcome = Err(ended);
+                    break;
                 };
-                log::error!("thread {name} ended{}; starting it again", if panicked { " by a panic" } else { "" });
+                log::error!("{ended}; starting it again");
                 select! {
                     recv(signals) -> _ => break,
                     recv(after(RESTART)) -> _ => {}
@@ -136,7 +114,7 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
     if running > 0 {
         log::warn!("{running} threads still wait for a server; what they had not acknowledged stays with the broker");
     }
-    Ok(())
+    outcome
 }
 
 /// SIGTERM, SIGINT and SIGHUP end the process in good order; the second of them at once.

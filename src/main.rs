@@ -9,35 +9,31 @@
 //! (`record`, `time`, `config`, `metrics`). `daemon` starts, watches and stops the threads. There is no async runtime, no
 //! global state, and nothing that forks, writes a pid file or speaks to syslog.
 
-mod cli;
-mod columns;
+mod commands;
 mod config;
 mod daemon;
-mod dial;
 mod housekeeping;
 mod http;
 mod ingest;
-mod level;
 mod metrics;
-mod number;
+mod net;
+mod query;
+mod rabbitmq;
 mod record;
-mod rows;
+mod redis;
+mod render;
 mod search;
-mod shown;
 mod sphinx;
-mod term;
+mod threads;
 mod time;
-mod tls;
-mod users;
-mod values;
-mod visible;
+mod users_file;
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use crate::cli::{Args, Command, Exit};
+use crate::commands::{Args, Command, Exit};
 use crate::config::Config;
 use crate::time::Ts;
 
@@ -52,7 +48,7 @@ fn main() -> ExitCode {
     // chatter of the libraries below is of no use to an administrator; what amiquip warns of, ingest says
     let filter = env_logger::Env::new().filter_or("ALCO_LOG", "warn,amiquip=off,alco=info");
     env_logger::Builder::from_env(filter).format(line).init();
-    let outcome = cli::words(std::env::args_os()).and_then(cli::args).and_then(run);
+    let outcome = commands::words(std::env::args_os()).and_then(commands::args).and_then(run);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Exit { text, code: 0 }) => {
@@ -85,20 +81,20 @@ fn run(args: Args) -> Result<(), Exit> {
             let options = grep.options()?;
             let cannot = |why: String| Exit { text: format!("alco grep: {why}\n"), code: USAGE };
             let source = match &grep.url {
-                Some(url) => term::grep::Source::remote(url).map_err(cannot)?,
+                Some(url) => commands::grep::Source::remote(url).map_err(cannot)?,
                 None => {
                     let config = load(args.config.as_deref(), Config::load_without_secrets)?;
-                    term::grep::Source::searchd(config, || Ts::of(SystemTime::now()))
+                    commands::grep::Source::searchd(config, || Ts::of(SystemTime::now()))
                 }
             };
-            match term::grep::grep(&options, &source).map_err(cannot)? {
+            match commands::grep::grep(&options, &source).map_err(cannot)? {
                 true => Ok(()),
                 // as grep's
                 false => Err(Exit { text: String::new(), code: NOT_FOUND }),
             }
         }
         Command::Send(send) => {
-            let options = term::send::Options {
+            let options = commands::send::Options {
                 columns: send.columns()?,
                 routing_key: send.routing_key,
                 json: send.json,
@@ -106,7 +102,7 @@ fn run(args: Args) -> Result<(), Exit> {
             };
             let config = load(args.config.as_deref(), Config::load)?;
             let clock = || Ts::of(SystemTime::now());
-            term::send::send(&config, &options, clock)
+            commands::send::send(&config, &options, clock)
                 .map_err(|why| Exit { text: format!("alco send: {why}\n"), code: FAILURE })
         }
         Command::SphinxConf(_) => {
@@ -115,15 +111,16 @@ fn run(args: Args) -> Result<(), Exit> {
         }
         Command::Passwd(passwd) => {
             let cannot = |why: String| Exit { text: format!("alco passwd: {why}\n"), code: USAGE };
-            let line =
-                term::password::read().and_then(|password| users::line(&passwd.user, &password)).map_err(cannot)?;
+            let line = commands::passwd::read()
+                .and_then(|password| users_file::line(&passwd.user, &password))
+                .map_err(cannot)?;
             Err(Exit { text: format!("{line}\n"), code: 0 })
         }
         Command::Completion(completion) => Err(Exit { text: completion.script(), code: 0 }),
         Command::Check(check) => {
             let ini = args.config.or_else(|| config::find().ok());
             let config = load(ini.as_deref(), Config::load)?;
-            let code = term::check::check(&config, ini.as_deref(), check.json, || Ts::of(SystemTime::now()));
+            let code = commands::check::check(&config, ini.as_deref(), check.json, || Ts::of(SystemTime::now()));
             Err(Exit { text: String::new(), code })
         }
     }

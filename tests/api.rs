@@ -135,7 +135,7 @@ fn answers_are_compressed_and_cached() {
     let mut posted = agent.post(format!("{}/api/grep/programs/", alco.url)).send("x").unwrap();
     assert_eq!(posted.status().as_u16(), 405);
     let told = posted.body_mut().read_to_string().unwrap();
-    assert!(told.starts_with("{\"error\":\"POST does nothing here.\",\"hint\":"), "{told}");
+    assert!(told.starts_with("{\"error\":\"POST is not supported\",\"hint\":"), "{told}");
 
     let (_, _, encoding, plain) = ask("/collector/sphinx.conf", &[("Accept-Encoding", "gzip;q=0")]);
     assert_eq!(encoding, None);

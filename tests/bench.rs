@@ -9,7 +9,7 @@
 
 // The loader's rows are read back from searchd, except the full-text field, which searchd does not give
 // back; alco's own function makes it
-#[path = "../src/sphinx/text.rs"]
+#[path = "../src/sphinx/fulltext.rs"]
 #[allow(dead_code)] // its other half asks
 mod text;
 

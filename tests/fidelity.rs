@@ -10,7 +10,7 @@ use crate::support::{Alco, Publisher, SOON, Stack, wait_until};
 
 /// The product's own rule for reading a JSON attribute, which is pure.
 #[allow(dead_code)]
-#[path = "../src/sphinx/json.rs"]
+#[path = "../src/sphinx/attributes.rs"]
 mod json;
 
 const GENERATED: usize = 300;

@@ -236,7 +236,7 @@ fn a_follower_too_many_is_refused() {
     let mut alco = Alco::start(stack, &format!("{}[http]\nmax_followers = 2\n", stack.index("seats")));
     let url = format!("{}/grep/seats/?follow=1", alco.url);
     let mut page = Tail::start(&url);
-    page.came("follows what arrives");
+    page.came("follows new records");
     let mut stream = Tail::start(&format!("{url}&format=ndjson"));
     wait_until("both are counted", SOON, || (alco.metric("alco_followers") == 2).then_some(()));
     wait_until("their threads have names", SOON, || {
@@ -259,7 +259,7 @@ fn a_follower_too_many_is_refused() {
     drop(page);
     wait_until("its leaving is noticed", SOON, || (alco.metric("alco_followers") == 1).then_some(()));
     let mut page = Tail::start(&url);
-    page.came("follows what arrives");
+    page.came("follows new records");
 
     // followers learn of the daemon's end, which waits for none of them
     alco.signal(Signal::SIGTERM);
@@ -366,7 +366,7 @@ fn late_records_are_reported_to_followers() {
     }
     store(old + 8, "above all of then");
     store(old + 3, "below some of then");
-    const TOLD: &str = "1 record arrived too late to be told from older ones, and will be found by a search";
+    const TOLD: &str = "1 record arrived late: not shown here, found by a search";
     for tail in &mut tails {
         // all docids are looked at every 15 s
         let told = || Some(tail.lines()).filter(|lines| lines.iter().any(|line| line.contains(TOLD)));
@@ -388,7 +388,7 @@ fn a_slow_follower_learns_that_it_lags() {
     let alco = Alco::start(stack, &stack.index("slow"));
     let (slow, never) = (Arc::new(OnceLock::new()), Arc::new(OnceLock::from(Instant::now())));
     let page = slow_reader(&alco, "/grep/slow/?follow=1", slow.clone(), &["the end of it"]);
-    let ends = &["the end of it", "nothing lags any more"];
+    let ends = &["the end of it", "caught up"];
     let stream = slow_reader(&alco, "/grep/slow/?follow=1&format=ndjson", slow.clone(), ends);
     let quick = slow_reader(&alco, "/grep/slow/?follow=1&wrap=1", never, &["</html>"]);
     wait_until("all follow", SOON, || (alco.metric("alco_followers") == 3).then_some(()));

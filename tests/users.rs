@@ -52,7 +52,7 @@ fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     for path in ["/", "/grep/", "/grep/users/", "/grep/users/?format=ndjson", "/grep/users/?follow=1", "/grep/users"] {
         check(&at(path), &[], 401, "WWW-Authenticate: Basic realm=\"alco\", charset=\"UTF-8\"");
         check(&at(path), &["-u", "anna:öffne: mich"], 401, "name and password are needed");
-        check(&at(path), &["-u", "bob:öffne: dich"], 401, "Who are you?");
+        check(&at(path), &["-u", "bob:öffne: dich"], 401, "Sign in");
     }
     check(&at("/api/grep/users/"), &[], 401, r#"{"error":"a user's name and password are needed","hint":"send them"#);
     check(&at("/grep/users/"), &anna, 200, "<form class=\"search\"");

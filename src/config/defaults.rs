@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::{
+use crate::config::{
     Address, BatchLimits, Config, Dialect, ExchangeDurable, Http, Index, IndexName, LevelNumbers, QueueType, Rabbitmq,
     Redis, SearchText, Secret, Sphinx,
 };

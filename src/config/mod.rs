@@ -5,12 +5,12 @@
 //! must own; `reader` and `read` put them together, `load` finds and opens files.
 
 mod defaults;
-mod directive;
+mod files;
 mod ini;
-mod load;
 mod property;
-mod read;
-mod reader;
+mod section;
+mod sections;
+mod sphinx_directives;
 mod value;
 
 use std::collections::BTreeMap;
@@ -25,10 +25,10 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::tls::Authorities;
+use crate::net::tls::Authorities;
 
-pub use load::{find, users};
-pub use property::Property;
+pub use crate::config::files::{find, users};
+pub use crate::config::property::Property;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {

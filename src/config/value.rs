@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Address, Argument, Secret};
+use crate::config::{Address, Argument, Secret};
 
 type Value<T> = Result<T, String>;
 

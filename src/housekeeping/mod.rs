@@ -1,8 +1,8 @@
 //! What is done now and then: says what was collected, lets values go that are past retention, sees to it that searchd serves
 //! the day indexes it should, and finishes those of days that are over.
 
-mod days;
-mod finishing;
+mod optimize;
+mod served_days;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::config::Config;
-use crate::housekeeping::days::Days;
-use crate::housekeeping::finishing::Finishing;
+use crate::housekeeping::optimize::Finishing;
+use crate::housekeeping::served_days::Days;
 use crate::ingest::Shared;
 use crate::metrics::Metrics;
 use crate::metrics::obstacles::Waiter;
-use crate::sphinx::daily::oldest;
-use crate::sphinx::engine::Engine;
+use crate::redis::Values;
+use crate::sphinx::client::Engine;
+use crate::sphinx::day_index::oldest;
 use crate::time::{Day, Ts};
-use crate::values::Values;
 
-pub use days::signal;
+pub use crate::housekeeping::served_days::signal;
 
 /// How often the clock is looked at: a new day's indexes are wanted at once.
 const LOOK: Duration = Duration::from_secs(1);

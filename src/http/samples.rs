@@ -5,17 +5,17 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
-use super::assets;
-use super::pages::found::{Found, Total};
-use super::pages::line::{Line, Role};
-use super::pages::log::Row;
-use super::pages::{Frame, error, filters, histogram, indexes, links, log, record};
-use crate::columns::Value;
 use crate::config::{IndexName, LevelNumbers};
-use crate::level::Level;
-use crate::search::cursor::Place;
-use crate::search::query::Query;
-use crate::shown::Cell;
+use crate::http::assets;
+use crate::http::pages::line::{LineView, Role};
+use crate::http::pages::log::LogRow;
+use crate::http::pages::log::foot::{LogFoot, Total};
+use crate::http::pages::{Frame, error, filters, histogram, index_list, links, log, record};
+use crate::query::Query;
+use crate::query::cursor::Place;
+use crate::record::json::Value;
+use crate::record::level::Level;
+use crate::render::cells::Cell;
 use crate::time::{Range, Ts};
 
 const NOW: i64 = 1_795_341_600_000_000;
@@ -72,11 +72,11 @@ fn frame<'a>(indexes: &'a [IndexName], query: Option<&Query>) -> Frame<'a> {
     }
 }
 
-fn line(at: usize, role: Role, marks: &'static [std::ops::Range<usize>]) -> Line<'static> {
+fn line(at: usize, role: Role, marks: &'static [std::ops::Range<usize>]) -> LineView<'static> {
     let (level, host, logger, message) = RECORDS[at % RECORDS.len()];
     let ts = Ts::from_micros(NOW + at as i64 * 1_234_567);
     let cell = |text: &str, is_level| Cell { text: Some(text.to_owned()), is_level, marks: vec![] };
-    Line {
+    LineView {
         role,
         place: Place { ts, seq: at as i64, digest: -7_046_029_254_386_353_131, id: 1 },
         level: Level::of(level, LevelNumbers::Auto),
@@ -88,7 +88,7 @@ fn line(at: usize, role: Role, marks: &'static [std::ops::Range<usize>]) -> Line
     }
 }
 
-fn bars() -> Vec<histogram::Bar> {
+fn bars() -> Vec<histogram::HistogramBar> {
     let range = |at: i64| Range {
         start: Ts::from_micros(NOW).plus_seconds(at * 60),
         end: Ts::from_micros(NOW).plus_seconds(at * 60 + 60),
@@ -97,13 +97,13 @@ fn bars() -> Vec<histogram::Bar> {
         .map(|at| {
             let total = 200 + (at * 7919) % 170 + if (37..41).contains(&at) { 180 } else { 0 };
             let errors = if (37..41).contains(&at) { 150 } else { (at * 31) % 7 };
-            histogram::Bar { range: range(at as i64), total, warnings: at % 11 + 4, errors }
+            histogram::HistogramBar { range: range(at as i64), total, warnings: at % 11 + 4, errors }
         })
         .collect()
 }
 
-fn columns() -> Vec<filters::Column> {
-    let column = |name: &str, values: &[(&str, Option<u64>)], more| filters::Column {
+fn columns() -> Vec<filters::FilterColumn> {
+    let column = |name: &str, values: &[(&str, Option<u64>)], more| filters::FilterColumn {
         name: name.to_owned(),
         values: values.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect(),
         more,
@@ -139,13 +139,13 @@ fn columns() -> Vec<filters::Column> {
     ]
 }
 
-fn log_page(url: &str, rows: Vec<Row>) -> String {
+fn log_page(url: &str, rows: Vec<LogRow>) -> String {
     let indexes = names(&["web", "billing", "nginx", "cron"]);
     let query = Query::from_url(names(&["web"]), url).expect(url);
     let range = Range { start: Ts::from_micros(NOW), end: Ts::from_micros(NOW).plus_seconds(3600) };
     let empty = rows.is_empty();
     let place = Place { ts: range.start, seq: 1, digest: 2, id: 3 };
-    let view = log::View {
+    let view = log::LogView {
         frame: frame(&indexes, Some(&query)),
         query: &query,
         now: range.end,
@@ -155,7 +155,7 @@ fn log_page(url: &str, rows: Vec<Row>) -> String {
         formats: &[],
         page_size: 100,
     };
-    let found = Found {
+    let found = LogFoot {
         previous: (!empty).then_some(place),
         next: (!empty).then_some(place),
         total: if empty { Total::Exactly(0) } else { Total::Exactly(1284) },
@@ -169,7 +169,7 @@ fn log_page(url: &str, rows: Vec<Row>) -> String {
         },
         last_record: Some(range.start.plus_seconds(-9000)),
     };
-    let mut log = log::Log::new(&view);
+    let mut log = log::LogWriter::new(&view);
     let mut page = view.opening().into_string();
     page.extend(rows.iter().map(|row| log.row(row).into_string()));
     page += &log.end(&found).into_string();
@@ -183,14 +183,14 @@ fn record_page() -> String {
     let indexes = names(&["web", "billing", "nginx", "cron"]);
     let query = Query::from_url(names(&["web"]), "search=timed+out&start_ts=-1h").expect("a query");
     let value = |name: &str, text: &str| (name.to_owned(), Value::One(text.to_owned()));
-    record::View {
+    record::RecordView {
         frame: frame(&indexes, Some(&query)),
         index: &indexes[0],
         query: &query,
         around: &query,
         came_from_a_search: true,
         zone: &TimeZone::UTC,
-        record: Line { role: Role::Here, ..line(18, Role::Here, &[]) },
+        record: LineView { role: Role::Here, ..line(18, Role::Here, &[]) },
         columns: vec![
             value("host", "web-07.example.org"),
             value("levelname", "ERROR"),
@@ -220,17 +220,17 @@ fn record_page() -> String {
 fn index_page() -> String {
     let indexes = names(&["web", "billing", "nginx", "cron"]);
     let now = Ts::from_micros(NOW);
-    let index = |at: usize, title: &'static str, recent, seconds: Option<i64>| indexes::Index {
+    let index = |at: usize, title: &'static str, recent, seconds: Option<i64>| index_list::IndexRow {
         name: &indexes[at],
         title,
-        figures: Some(indexes::Figures {
+        figures: Some(index_list::IndexFigures {
             recent,
             last: seconds.map(|seconds| now.plus_seconds(-seconds)),
             sparkline: (0..48).map(|n| (n * 37 + at as u64 * 11) % 50 + 10).collect(),
         }),
         collecting: None,
         shortcuts: if at == 0 {
-            let shortcut = |name, title, parameter| indexes::Shortcut { name, title, parameter };
+            let shortcut = |name, title, parameter| index_list::ShortcutLink { name, title, parameter };
             vec![
                 shortcut("errors", "Errors of the last hour", None),
                 shortcut("request", "One request", Some("request_id")),
@@ -239,7 +239,7 @@ fn index_page() -> String {
             vec![]
         },
     };
-    indexes::View {
+    index_list::IndexListView {
         frame: frame(&indexes, None),
         now,
         indexes: vec![
@@ -257,17 +257,17 @@ fn index_page() -> String {
 #[test]
 #[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
 fn the_pages_are_small_and_can_be_looked_at() {
-    let rows: Vec<Row> = (0..100)
+    let rows: Vec<LogRow> = (0..100)
         .flat_map(|at| match at % 8 {
-            2 => vec![Row::Line(line(at, Role::Match, &[11..20]))],
-            7 => vec![Row::Line(line(at, Role::Near, &[])), Row::Gap],
-            _ => vec![Row::Line(line(at, Role::Near, &[]))],
+            2 => vec![LogRow::Line(line(at, Role::Match, &[11..20]))],
+            7 => vec![LogRow::Line(line(at, Role::Near, &[])), LogRow::Gap],
+            _ => vec![LogRow::Line(line(at, Role::Near, &[]))],
         })
         .collect();
-    let plain: Vec<Row> = (0..100).map(|at| Row::Line(line(at, Role::Match, &[]))).collect();
+    let plain: Vec<LogRow> = (0..100).map(|at| LogRow::Line(line(at, Role::Match, &[]))).collect();
     let searched = "search=timed+out&context=3&start_ts=2026-11-22+10:00&end_ts=2026-11-22+11:00&application=worker&off.host__not=web-03";
     let indexes = names(&["web", "billing"]);
-    let error = error::View {
+    let error = error::ErrorView {
         frame: frame(&indexes, None),
         status: 503,
         title: "The search engine is away",

@@ -6,10 +6,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Index, SearchText};
 use crate::ingest::statements::Slot;
-use crate::record::{self, ERROR_COLUMN, MAX_BODY, Record};
-use crate::sphinx::json::{Columns, TooDeep};
-use crate::sphinx::sphinxql::Document;
-use crate::sphinx::{DocId, text};
+use crate::record;
+use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
+use crate::sphinx::attributes::{Columns, TooDeep};
+use crate::sphinx::statement::Document;
+use crate::sphinx::{DocId, fulltext};
 use crate::time::Ts;
 
 #[derive(Debug)]
@@ -104,15 +105,15 @@ impl Writer {
         for buffer in [&mut self.line, &mut self.cols].into_iter().chain(&mut self.fields) {
             buffer.clear();
         }
-        text::prepare(&record.message, &mut self.line);
+        fulltext::prepare(&record.message, &mut self.line);
         self.fields.resize(slot.fields.len(), String::new());
         let field_of = |key: &str| slot.fields.iter().position(|field| field.column.as_deref() == Some(key));
         for (key, value) in &record.columns {
             if self.all {
-                record::each_text(value, &mut |text| text::prepare(text, &mut self.cols));
+                record::each_text(value, &mut |text| fulltext::prepare(text, &mut self.cols));
             }
             if let Some(at) = field_of(key) {
-                record::each_text(value, &mut |text| text::prepare(text, &mut self.fields[at]));
+                record::each_text(value, &mut |text| fulltext::prepare(text, &mut self.fields[at]));
             }
         }
         // what `columns` adds is a column for a search too
@@ -120,18 +121,18 @@ impl Writer {
         for (key, text) in [(&*self.message_key, message), (ERROR_COLUMN, record.error.as_deref())] {
             let Some(text) = text else { continue };
             if self.all {
-                text::prepare(text, &mut self.cols);
+                fulltext::prepare(text, &mut self.cols);
             }
             if let Some(at) = field_of(key) {
-                text::prepare(text, &mut self.fields[at]);
+                fulltext::prepare(text, &mut self.fields[at]);
             }
         }
         if !self.all {
-            self.cols.push_str(text::NO_COLUMNS);
+            self.cols.push_str(fulltext::NO_COLUMNS);
         }
         // a column that is `indexed` on some other day, or by another alco: its records are to be found then, too
         for (text, _) in self.fields.iter_mut().zip(slot.fields).filter(|(_, field)| field.column.is_none()) {
-            text.push_str(text::NO_COLUMNS);
+            text.push_str(fulltext::NO_COLUMNS);
         }
         let document = Document {
             id,

@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::redelivery::{self, Blocks, Found, Past, Verdict};
-use super::{Entry, Fate, Halt, Worker, now};
+use crate::ingest::redelivery;
+use crate::ingest::redelivery::{Blocks, Found, Past, Verdict};
+use crate::ingest::{Entry, Fate, Halt, Worker, now};
 use crate::sphinx::DocId;
-use crate::sphinx::engine::{Engine, Fault, Row};
-use crate::sphinx::sphinxql;
+use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::statement;
 
 /// Before the first look-up of a session: for searchd to read the statements of workers that died from its sockets, and
 /// for other workers to take what came again to them.
@@ -51,7 +52,7 @@ impl Worker {
         let doubtful = self.lock_claims().doubtful(&past);
         let mut blocks = Blocks::new();
         for block in doubtful {
-            let question = sphinxql::in_block(&self.index.name, block);
+            let question = statement::in_block(&self.index.name, block);
             let rows = self.ask_searchd(|engine| engine.select(&question))?;
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
             let (own, claimed) = self.ask_redis(|worker| {
@@ -74,7 +75,7 @@ impl Worker {
         })?;
         let Some((mut from, last)) = past.docids() else { return Ok(past) };
         loop {
-            let question = sphinxql::by_digest(&self.index.name, digests, from, last, FOUND);
+            let question = statement::by_digest(&self.index.name, digests, from, last, FOUND);
             let rows = self.ask_searchd(|engine| engine.select(&question))?;
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
             let placed = self.ask_redis(|worker| worker.values.placed(&worker.index.name, &documents))?;

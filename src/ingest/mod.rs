@@ -8,16 +8,15 @@
 
 pub mod batch;
 pub mod body;
-pub mod broker;
-pub mod chunk;
+mod docids;
 pub mod document;
-mod leasing;
 mod lookup;
 pub mod outage;
+pub mod ram_chunk;
 pub mod redelivery;
-mod servers;
+mod retry;
 pub mod statements;
-mod storing;
+mod store;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,20 +31,20 @@ use crossbeam_channel::{Receiver, at, never, select, tick};
 use crate::config::{Config, Index, QueueType};
 use crate::ingest::batch::Batch;
 use crate::ingest::body::{Content, Pieces};
-use crate::ingest::broker::{Deliveries, Delivery, Message, Part, Session, Tag};
-use crate::ingest::chunk::{Gathered, Turn};
+use crate::ingest::docids::Leases;
 use crate::ingest::document::{ReadFrom, Seen, Writer};
-use crate::ingest::leasing::Leases;
+use crate::ingest::ram_chunk::{Gathered, Turn};
 use crate::ingest::redelivery::Claims;
-use crate::ingest::servers::{Backoffs, Outages};
+use crate::ingest::retry::{Backoffs, Outages};
 use crate::ingest::statements::Statements;
-use crate::ingest::storing::SEARCHD_TIMEOUT;
+use crate::ingest::store::SEARCHD_TIMEOUT;
 use crate::metrics::{Collected, Metrics};
+use crate::rabbitmq::{Deliveries, Delivery, Message, Part, Session, Tag};
 use crate::record::{Record, Shape, digest};
-use crate::sphinx::engine::Engine;
-use crate::sphinx::{DocId, daily, sphinxql};
+use crate::redis::Values;
+use crate::sphinx::client::Engine;
+use crate::sphinx::{DocId, day_index, statement};
 use crate::time::{Day, Ts};
-use crate::values::Values;
 
 /// Bodies that may lie in a worker's memory, delivered and not yet stored. Each of them is in memory about four times more
 /// while its batch is stored: twice as large in the statement, since the full-text field has a text of its own, and that
@@ -425,7 +424,7 @@ impl Worker {
 
     /// Takes all records of a delivery.
     fn take(&mut self, message: Message, arrived: Ts, instant: Instant, session: &mut Session) -> Result<(), Halt> {
-        let delivery = broker::delivery(message).map_err(|why| Halt::Session(format!("rabbitmq: {why}")))?;
+        let delivery = crate::rabbitmq::delivery(message).map_err(|why| Halt::Session(format!("rabbitmq: {why}")))?;
         let counters = self.counters();
         counters.deliveries.add(1);
         counters.last_delivery.set(arrived);
@@ -439,7 +438,7 @@ impl Worker {
         let properties = &delivery.properties;
         let message_id = properties.message_id().as_ref().map(|id| id.as_str());
         let digest = digest::of_delivery(&delivery.body, &delivery.routing_key, message_id, *properties.timestamp());
-        let properties = broker::properties::columns(&delivery, &self.index.properties);
+        let properties = crate::rabbitmq::properties::columns(&delivery, &self.index.properties);
         self.open(Parcel { delivery: Arc::new(delivery), properties, digest, arrived, instant }, session)?;
         match self.batch.is_full() || self.together.is_spanning {
             true => self.flush(session),
@@ -528,7 +527,7 @@ impl Worker {
                 let text = self.statements.remove_last(day, &tuple);
                 self.flush(session)?;
                 id = self.next_id()?;
-                let text = sphinxql::renumbered(&text, id);
+                let text = statement::renumbered(&text, id);
                 let written = self.statements.add(day, |slot| {
                     slot.sql.push_str(&text);
                     Ok(())
@@ -553,7 +552,7 @@ impl Worker {
         digest: i64,
     ) -> Result<Result<(Day, Range<usize>), String>, Halt> {
         let Parcel { delivery, arrived, properties, .. } = parcel;
-        let oldest = daily::oldest(arrived.day(), self.index.days).start();
+        let oldest = day_index::oldest(arrived.day(), self.index.days).start();
         let when = delivery.properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
         let arrived = match when.map(|seconds| Ts::from_micros(seconds.saturating_mul(1_000_000))) {
             Some(sent) if sent >= oldest && sent <= *arrived => sent,

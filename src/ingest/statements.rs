@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::config::IndexName;
-use crate::sphinx::sphinxql::ColumnField;
-use crate::sphinx::{daily, sphinxql};
+use crate::sphinx::statement::ColumnField;
+use crate::sphinx::{day_index, statement};
 use crate::time::Day;
 
 /// A buffer that one large batch has grown is let go.
@@ -88,7 +88,7 @@ impl Statements {
         let (index, fields) = (&self.index, &self.known[&day].fields);
         let statement = self.days.entry(day).or_insert_with(|| {
             let mut sql = std::mem::take(spare);
-            sphinxql::replace_into(&daily::day_index(index, day), fields, &mut sql);
+            statement::replace_into(&day_index::day_index(index, day), fields, &mut sql);
             Statement { tuples: sql.len(), sql, documents: 0 }
         });
         let before = statement.sql.len();

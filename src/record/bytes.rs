@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use super::{MAX_BODY, Record, Shape};
+use crate::record::{MAX_BODY, Record, Shape};
 use crate::time::Ts;
 
 /// The column that keeps the bytes of a body that is no text, in base64.

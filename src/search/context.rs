@@ -6,12 +6,13 @@
 
 use std::collections::VecDeque;
 
-use crate::search::cursor::Place;
+use crate::query::cursor::Place;
+use crate::query::{Context, MAX_LIMIT, Query};
+use crate::search::Searcher;
+use crate::search::hit::{Hit, Line, SearchError};
 use crate::search::page::collect;
 use crate::search::plan::{Of, Plan};
-use crate::search::query::{Context, MAX_LIMIT, Query};
-use crate::search::walk::{Manner, Read, Step, Until, Walk};
-use crate::search::{Hit, Line, SearchError, Searcher};
+use crate::search::scan::{Manner, Read, Step, Until, Walk};
 
 /// Lines to read at first, beyond what a match needs: they cost little more than a question for a few.
 const AHEAD: usize = 100;

@@ -5,13 +5,13 @@ use fastrand::Rng;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
 use crate::config::Config;
+use crate::query::{Condition, Filter, Mode, Query, Within};
 use crate::record::each_text;
 use crate::search::filter::{Apart, Filters, Looked};
-use crate::search::narrow::asking_filter;
 use crate::search::pattern::Pattern;
-use crate::search::query::{Condition, Filter, Mode, Query, Within};
-use crate::sphinx::text::Ask;
-use crate::sphinx::text::tests::{matches, prepared, written};
+use crate::search::pattern::index_query::asking_filter;
+use crate::sphinx::fulltext::Ask;
+use crate::sphinx::fulltext::tests::{matches, prepared, written};
 use crate::time::Ts;
 
 /// Letters and signs that tokenizers, foldings and word boundaries do not agree about.
@@ -214,7 +214,7 @@ fn what_a_pattern_matches_the_index_gives() {
             narrowed[mode] += usize::from(*pattern.ask() != Ask::All);
             let mut field = prepared(&message);
             for text in columns() {
-                crate::sphinx::text::prepare(text, &mut field);
+                crate::sphinx::fulltext::prepare(text, &mut field);
             }
             check(pattern.ask(), &field, &what);
         }
@@ -258,7 +258,7 @@ fn what_a_filter_accepts_the_index_gives() {
             let ask = asking_filter(&filter);
             narrowed += usize::from(ask != Ask::All);
             let mut field = String::new();
-            each_text(&value.to_string(), &mut |text| crate::sphinx::text::prepare(text, &mut field));
+            each_text(&value.to_string(), &mut |text| crate::sphinx::fulltext::prepare(text, &mut field));
             check(&ask, &field, &format!("{filter:?} on {columns}"));
         }
     }

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use regex::{Regex, RegexBuilder};
 
 use crate::config::Index;
-use crate::number::Number;
+use crate::query::{Comparison, Condition, Filter};
+use crate::record::number::Number;
 use crate::record::{elements, members, readable};
-use crate::search::query::{Comparison, Condition, Filter};
-use crate::sphinx::json::quoted;
+use crate::sphinx::attributes::quoted;
 use crate::time::Ts;
 
 /// What an index calls the time and the message of its records: these are kept beside the columns.
@@ -163,7 +163,7 @@ fn like(text: &str) -> Result<Regex, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::query::Query;
+    use crate::query::Query;
 
     const RECORD: &str = r#"{"level":"ERROR","status":200,"t":1.50,"big":12345678901234567890123,"tags":["a","b",7],
         "a":{"b":"deep","c":{"d":[1]}},"a.b":"flat","n":null,"yes":true,"text":"Timed out\nafter 5s","":"e","num":"42",

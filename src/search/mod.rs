@@ -15,157 +15,38 @@
 //!     figures (histogram, column)   how many, when, of which values
 //!     overview         all of an index at a glance
 
-mod arrivals;
-pub mod column;
 mod context;
-pub mod cursor;
-pub mod figures;
 pub mod filter;
 pub mod follow;
-pub mod histogram;
-pub mod link;
-pub mod narrow;
+pub mod hit;
 pub mod overview;
 pub mod page;
-pub mod parts;
-mod passing;
 pub mod pattern;
 pub mod plan;
-mod posix;
-pub mod query;
-mod typed;
-pub mod walk;
+pub mod scan;
+pub mod scope;
+pub mod stats;
 
+use crate::search::hit::SearchError;
+use crate::search::scope::Scope;
 use std::collections::HashMap;
-use std::fmt;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
-use crate::config::{self, IndexName};
+use crate::config;
+use crate::config::IndexName;
 use crate::metrics::Searched;
-use crate::record::Stored;
-use crate::search::cursor::Place;
+use crate::query::Query;
+use crate::query::cursor::Place;
 use crate::search::overview::Known;
 use crate::search::plan::{Plan, Served};
-use crate::search::query::Query;
-use crate::search::walk::{Manner, Until, Walk};
-use crate::sphinx::daily::{day_index, served_days, since};
-use crate::sphinx::engine::Pool;
-use crate::sphinx::sphinxql;
+use crate::search::scan::{Manner, Until, Walk};
+use crate::sphinx::client::Pool;
+use crate::sphinx::day_index::{day_index, served_days, since};
+use crate::sphinx::statement;
 use crate::time::{Day, Ts};
-
-/// A record on a page.
-#[derive(Clone, Debug)]
-pub struct Hit {
-    pub index: IndexName,
-    pub place: Place,
-    pub record: Stored,
-    /// byte ranges of the message that match; empty for a line of context
-    pub marks: Vec<Range<usize>>,
-}
-
-#[derive(Clone, Debug)]
-pub enum Line {
-    Match(Hit),
-    /// a line of the same stream around a match
-    Near(Hit),
-    /// `--`: lines are left out here
-    Gap,
-}
-
-/// One page of an answer, in the order asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    pub lines: Vec<Line>,
-    /// where the page before this one ends, where there is one: `Cursor::Before`
-    pub previous: Option<Place>,
-    /// where the page after this one begins, where there is one: `Cursor::After`
-    pub next: Option<Place>,
-    /// there are no matches but those of this page
-    pub has_all: bool,
-    /// the budget is used up: searched up to here, go on as `Query::go_on` says
-    pub reached: Option<Place>,
-    /// by then, where the whole log is to begin was still looked for, from the start of the range on
-    pub seeks_first: bool,
-    /// parts of the answer that are missing (a peer is down, a day index is not served)
-    pub warnings: Vec<String>,
-}
-
-/// How many records match over the whole range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
-    Exact(u64),
-    /// more was not counted within the budget
-    AtLeast(u64),
-    /// the index alone says so, unchecked
-    AtMost(u64),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SearchError {
-    /// 400: the query cannot be run, and why
-    Bad(String),
-    /// 503: searchd is away, with what it or the network said
-    Away(String),
-}
-
-/// When and how far to search.
-#[derive(Clone, Debug)]
-pub struct Scope {
-    pub now: Ts,
-    /// for what the query writes without one; its own `tz` comes first
-    pub zone: TimeZone,
-    pub page_size: usize,
-    /// pages show by then what was found; streams run to their end
-    pub deadline: Instant,
-    /// checking candidates only to count them takes at most so long; streams count none
-    pub counting: Duration,
-    /// where nobody does any more, the time is up
-    pub waits: Waits,
-}
-
-/// Whether somebody still waits for the answer.
-#[derive(Clone, Default)]
-pub struct Waits(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
-
-impl Waits {
-    pub fn new(waits: impl Fn() -> bool + Send + Sync + 'static) -> Waits {
-        Waits(Some(Arc::new(waits)))
-    }
-
-    fn yes(&self) -> bool {
-        self.0.as_ref().is_none_or(|waits| waits())
-    }
-}
-
-impl fmt::Debug for Waits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Waits({})", self.yes())
-    }
-}
-
-impl Scope {
-    /// For streams and counts that run to their end, or until nobody waits any more.
-    pub fn to_the_end(now: Ts, zone: TimeZone, page_size: usize, waits: Waits) -> Scope {
-        Scope { now, zone, page_size, deadline: Instant::now(), counting: Duration::ZERO, waits }
-    }
-
-    fn is_over(&self) -> bool {
-        Instant::now() >= self.deadline || !self.waits.yes()
-    }
-
-    fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-
-    /// The same for a part of the work, which has no more time than this.
-    fn at_most(&self, time: Duration) -> Scope {
-        Scope { deadline: self.deadline.min(Instant::now() + time), ..self.clone() }
-    }
-}
 
 /// One answer of searchd may take so long before it is taken for hung.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -253,7 +134,7 @@ impl Searcher {
         if let Some(answer) = known().get(day_index).map(&answer) {
             return Some(answer);
         }
-        let rows = self.pool.with(|engine| engine.select(&sphinxql::describe(day_index))).ok()?;
+        let rows = self.pool.with(|engine| engine.select(&statement::describe(day_index))).ok()?;
         let all = rows.iter().filter(|row| row.bytes(1) == b"field").map(|row| row.text(0)).collect();
         let answer = answer(&all);
         known().insert(day_index.to_owned(), all);

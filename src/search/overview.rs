@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use crate::config::IndexName;
+use crate::search::Searcher;
+use crate::search::hit::SearchError;
 use crate::search::plan::{Slice, slices};
-use crate::search::walk::{away, groups};
-use crate::search::{SearchError, Searcher};
-use crate::sphinx::engine::Fault;
+use crate::search::scan::{away, groups};
+use crate::sphinx::client::Fault;
 use crate::sphinx::select::Narrowing;
 use crate::time::{Range, Ts};
 

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use crate::config::IndexName;
+use crate::query::cursor::{Cursor, Place};
+use crate::query::{Context, Order, Query};
+use crate::search::Searcher;
 use crate::search::context::{Around, Beside};
-use crate::search::cursor::{Cursor, Place};
+use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::plan::{Of, Plan, slices};
-use crate::search::query::{Context, Order, Query};
-use crate::search::walk::{Manner, Read, Step, Until, Walk, away, not_served, whole_record};
-use crate::search::{Hit, Line, Page, Scope, SearchError, Searcher};
-use crate::sphinx::daily::day_index;
+use crate::search::scan::{Manner, Read, Step, Until, Walk, away, not_served, whole_record};
+use crate::search::scope::Scope;
+use crate::sphinx::day_index::day_index;
 use crate::time::{Range, Ts, When};
 
 /// Rows of a first question when something has to be checked: most candidates are hits, or few are.

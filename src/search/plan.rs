@@ -5,15 +5,15 @@ use std::num::NonZeroU32;
 use jiff::tz::TimeZone;
 
 use crate::config::{Index, IndexName, SearchText, Sphinx, field_of_column};
+use crate::query::{Condition, Filter, Order, Query, Within};
 use crate::record::each_text;
 use crate::search::filter::{Apart, Filters};
-use crate::search::narrow::asking_filter;
 use crate::search::pattern::Pattern;
-use crate::search::query::{Condition, Filter, Order, Query, Within};
+use crate::search::pattern::index_query::asking_filter;
 use crate::sphinx::conf::PAIRS;
-use crate::sphinx::daily::{day_index, days_within};
+use crate::sphinx::day_index::{day_index, days_within};
+use crate::sphinx::fulltext::{Ask, Decided, INFIX};
 use crate::sphinx::select::{Field, Narrowing, Told, matching, told};
-use crate::sphinx::text::{Ask, Decided, INFIX};
 use crate::time::{Range, Ts};
 
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::config::{Config, Dialect, Index, IndexName, Sphinx, field_of_column};
-use crate::sphinx::daily::{day_index, served_days};
-use crate::sphinx::text;
+use crate::sphinx::day_index::{day_index, served_days};
+use crate::sphinx::fulltext;
 use crate::time::Day;
 
 /// What may stand in `[sphinx.index]` for the sake of the distributed indexes: it concerns peers.
@@ -53,7 +53,7 @@ pub const PAIRS: &str = "infix_2";
 fn infix(sphinx: &Sphinx, index: &IndexName) -> usize {
     let of_index = sphinx.index_of.get(index).into_iter().flatten();
     let own = of_index.chain(&sphinx.index).find(|(key, _)| key == "min_infix_len");
-    own.and_then(|(_, value)| value.parse().ok()).unwrap_or(text::INFIX)
+    own.and_then(|(_, value)| value.parse().ok()).unwrap_or(fulltext::INFIX)
 }
 
 fn directive(key: &str, value: impl Into<String>) -> (String, String) {
@@ -94,9 +94,9 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
     directives.extend([
         directive("rt_attr_json", "js"),
         directive("dict", "keywords"),
-        directive("min_infix_len", text::INFIX.to_string()),
+        directive("min_infix_len", fulltext::INFIX.to_string()),
         // what alco prepares consists of these; a table that reaches further costs memory in each of many indexes
-        directive("charset_table", text::CHARSET),
+        directive("charset_table", fulltext::CHARSET),
         // today's index of each name gathers so much before it writes a part to the disk: many names on a small host
         directive("rt_mem_limit", "256M"),
     ]);

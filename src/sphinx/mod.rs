@@ -16,13 +16,13 @@
 //! else a token that says so), `x_<column>` (each column that was `indexed` when the day was declared; the same token where it
 //! was not when the document was stored), all holding prepared text: see `text`.
 
+pub mod attributes;
+pub mod client;
 pub mod conf;
-pub mod daily;
-pub mod engine;
-pub mod json;
+pub mod day_index;
+pub mod fulltext;
 pub mod select;
-pub mod sphinxql;
-pub mod text;
+pub mod statement;
 
 pub use crate::config::IndexName;
 

@@ -8,10 +8,10 @@
 
 use std::fmt::Write;
 
-use crate::search::cursor::Place;
-use crate::search::query::{Comparison, Condition, Filter};
-use crate::sphinx::sphinxql::string;
-use crate::sphinx::text::{Ask, NO_COLUMNS};
+use crate::query::cursor::Place;
+use crate::query::{Comparison, Condition, Filter};
+use crate::sphinx::fulltext::{Ask, NO_COLUMNS};
+use crate::sphinx::statement::string;
 use crate::time::Range;
 
 /// Larger numbers are strings in `js`.
@@ -435,7 +435,7 @@ fn compare(path: &str, comparison: Comparison, number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::query::Query;
+    use crate::query::Query;
     use crate::time::Ts;
 
     fn told_of(filter: &str) -> Told {
@@ -509,7 +509,7 @@ mod tests {
 
     #[test]
     fn the_index_is_asked_in_its_fields() {
-        use crate::sphinx::text::asking;
+        use crate::sphinx::fulltext::asking;
         let ask = |field: Field, text: &str| (field, asking(text));
         for (asked, expect) in [
             (vec![ask(Field::Message, "ab"), ask(Field::Columns, "-")], Some("(@(line) (\"*ab*\"))")),

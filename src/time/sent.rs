@@ -6,7 +6,7 @@
 use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
 
-use super::{MICROS, Ts};
+use crate::time::{MICROS, Ts};
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -212,8 +212,8 @@ fn two(text: &str) -> Option<i8> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::zone;
     use super::*;
+    use crate::time::zone;
 
     /// Read in that zone, having arrived at 2026-11-28T18:00:00Z.
     #[track_caller]

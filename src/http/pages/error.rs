@@ -1,18 +1,18 @@
-//! What went wrong, and what to do about it.
+//! An error's page: why, and what to do about it.
 
 use maud::{Markup, html};
 
-use super::{Frame, search};
-use crate::search::query::Query;
-use crate::visible::visible;
+use crate::http::pages::{Frame, search};
+use crate::query::Query;
+use crate::render::escape::visible;
 
 #[derive(Clone, Debug)]
-pub struct View<'a> {
+pub struct ErrorView<'a> {
     pub frame: Frame<'a>,
     pub status: u16,
-    /// what is wrong, in a few words
+    /// the error in a few words
     pub title: &'a str,
-    /// why, as far as known; may hold what a client or a server said
+    /// why, if it is known; may hold text of a client or a server
     pub why: &'a str,
     pub todo: Todo<'a>,
     /// to be mended in the form that it came from
@@ -30,7 +30,7 @@ pub enum Todo<'a> {
     },
 }
 
-impl View<'_> {
+impl ErrorView<'_> {
     pub fn page(&self) -> Markup {
         let main = html! {
             @if let Some(query) = self.query { (search::form(query)) }

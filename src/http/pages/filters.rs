@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::{links, thousands};
-use crate::search::query::Query;
-use crate::visible::{cut, visible_in_line};
+use crate::http::pages::{links, thousands};
+use crate::query::Query;
+use crate::render::escape::{cut, visible_in_line};
 
 /// Longer values are cut where they are shown; the link and the title have more.
 const SHOWN_CHARS: usize = 60;
@@ -14,7 +14,7 @@ const LINK_BYTES: usize = 2000;
 
 /// The values of one column.
 #[derive(Clone, Debug, Default)]
-pub struct Column {
+pub struct FilterColumn {
     pub name: String,
     /// with how often it stands in the search without this column's own filter; None: seen, but not in this range
     pub values: Vec<(String, Option<u64>)>,
@@ -24,8 +24,8 @@ pub struct Column {
     pub note: Option<String>,
 }
 
-/// A list beside the log. `path` is that of the search, empty on its own page.
-pub fn list(query: &Query, path: &str, column: &Column) -> Markup {
+/// A list next to the log. `path` is that of the search, empty on its own page.
+pub fn list(query: &Query, path: &str, column: &FilterColumn) -> Markup {
     html! {
         details open {
             summary { (visible_in_line(cut(&column.name, SHOWN_CHARS).0)) }
@@ -37,7 +37,7 @@ pub fn list(query: &Query, path: &str, column: &Column) -> Markup {
     }
 }
 
-pub fn values(query: &Query, path: &str, column: &Column) -> Markup {
+pub fn values(query: &Query, path: &str, column: &FilterColumn) -> Markup {
     let several = column.values.iter().any(|(value, _)| links::chosen(query, &column.name, value) == Some(true));
     html! {
         ul {
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_value_is_asked_for_or_left_out_with_one_click() {
         let query = Query::from_url(vec!["web".parse().expect("a name")], "search=x").expect("a query");
-        let column = Column {
+        let column = FilterColumn {
             name: "host".to_owned(),
             values: vec![("a&b".to_owned(), Some(1234)), ("\u{202e}".to_owned(), None), ("x".repeat(9000), Some(1))],
             more: true,

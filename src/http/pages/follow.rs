@@ -3,19 +3,19 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::log::View as LogView;
-use super::{Frame, links, search};
-use crate::search::query::{Follow, Format, Query};
-use crate::visible::visible_in_line;
+use crate::http::pages::log::LogView;
+use crate::http::pages::{Frame, links, search};
+use crate::query::{Follow, Format, Query};
+use crate::render::escape::visible_in_line;
 
 #[derive(Clone, Debug)]
-pub struct View<'a> {
+pub struct FollowView<'a> {
     /// the same search, not followed
     pub lines: &'a LogView<'a>,
     pub query: &'a Query,
 }
 
-impl View<'_> {
+impl FollowView<'_> {
     fn frame(&self) -> &Frame<'_> {
         &self.lines.frame
     }
@@ -31,7 +31,7 @@ impl View<'_> {
             (PreEscaped("<main>"))
             h1.vh { "Log of " (links::index_list(&q.indexes)) ", growing" }
             div.bar {
-                span { "follows what arrives; the newest line is the last; times in " (self.frame().zone) }
+                span { "follows new records; the newest line is the last; times in " (self.frame().zone) }
                 " "
                 a href="#e1" accesskey="e" { "next error ↓" }
                 " "

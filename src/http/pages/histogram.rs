@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::{links, records, thousands};
-use crate::search::query::Query;
+use crate::http::pages::{links, records, thousands};
+use crate::query::Query;
 use crate::time::{Range, Ts};
 
 /// Of the drawing's own units; style.css stretches it.
@@ -17,16 +17,16 @@ const HEIGHT: u64 = 60;
 const WIDTH: u64 = 12;
 
 #[derive(Clone, Debug)]
-pub struct View<'a> {
+pub struct HistogramView<'a> {
     pub query: &'a Query,
     pub zone: &'a TimeZone,
-    pub bars: &'a [Bar],
+    pub bars: &'a [HistogramBar],
     /// not all of the range was counted
     pub partial: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bar {
+pub struct HistogramBar {
     pub range: Range,
     pub total: u64,
     /// parts of the total
@@ -34,7 +34,7 @@ pub struct Bar {
     pub errors: u64,
 }
 
-impl View<'_> {
+impl HistogramView<'_> {
     pub fn markup(&self) -> Markup {
         let (Some(first), Some(last)) = (self.bars.first(), self.bars.last()) else { return html! {} };
         let most = self.bars.iter().map(|bar| bar.total).max().unwrap_or(0);
@@ -77,7 +77,7 @@ impl View<'_> {
         }
     }
 
-    /// A time of day, to what the bars tell apart: minutes, seconds or milliseconds.
+    /// A time of day, to the unit by which bars differ: minutes, seconds or milliseconds.
     fn clock(&self, ts: Ts) -> String {
         let micros = self.bars.first().map_or(0, |bar| bar.range.end.micros() - bar.range.start.micros());
         match micros {
@@ -95,11 +95,11 @@ impl View<'_> {
         }
     }
 
-    fn zoom(&self, bar: &Bar) -> String {
+    fn zoom(&self, bar: &HistogramBar) -> String {
         links::to("", &links::within(self.query, bar.range, self.zone))
     }
 
-    fn title(&self, bar: &Bar) -> String {
+    fn title(&self, bar: &HistogramBar) -> String {
         let mut title = format!("{} · {}", self.clock(bar.range.start), records(bar.total));
         if bar.warnings > 0 {
             title += &format!(", {} warning{}", thousands(bar.warnings), if bar.warnings == 1 { "" } else { "s" });
@@ -112,10 +112,10 @@ impl View<'_> {
 }
 
 /// Errors at the bottom, warnings on them, the rest on top: three paths, whatever the number of bars.
-fn drawing(bars: &[Bar], most: u64) -> Markup {
+fn drawing(bars: &[HistogramBar], most: u64) -> Markup {
     let mut paths = [String::new(), String::new(), String::new()];
     for (at, bar) in bars.iter().enumerate() {
-        // what is there is seen: at least one unit
+        // a bar with any record is visible: at least one unit high
         let height = |count: u64| (count * HEIGHT / most).max(u64::from(count > 0)).min(HEIGHT);
         let mut base = HEIGHT;
         let rest = bar.total.saturating_sub(bar.errors).saturating_sub(bar.warnings);
@@ -161,7 +161,7 @@ pub fn sparkline(counts: &[u64]) -> Markup {
 mod tests {
     use super::*;
 
-    fn bars(counts: &[(u64, u64, u64)]) -> Vec<Bar> {
+    fn bars(counts: &[(u64, u64, u64)]) -> Vec<HistogramBar> {
         let start = Ts::from_micros(1_795_341_600_000_000);
         let range = |at: usize| Range {
             start: start.plus_seconds(at as i64 * 60),
@@ -170,7 +170,7 @@ mod tests {
         counts
             .iter()
             .enumerate()
-            .map(|(at, (total, warnings, errors))| Bar {
+            .map(|(at, (total, warnings, errors))| HistogramBar {
                 range: range(at),
                 total: *total,
                 warnings: *warnings,
@@ -183,7 +183,8 @@ mod tests {
     fn a_bar_leads_into_its_own_minute() {
         let query = Query::from_url(vec!["web".parse().expect("a name")], "search=x&cursor=a1.2.3.4").expect("a query");
         let bars = bars(&[(10, 0, 0), (0, 0, 0), (400, 3, 90)]);
-        let html = View { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false }.markup().into_string();
+        let html =
+            HistogramView { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false }.markup().into_string();
         assert!(html.contains("title=\"10:02 · 400 records, 3 warnings, 90 errors\""), "{html}");
         let bars = html.split_once("</div>").expect("an end of the bars").0;
         assert_eq!(bars.matches(" tabindex=\"-1\">").count(), 2, "{html}");
@@ -207,7 +208,7 @@ mod tests {
     fn nothing_is_drawn_of_nothing() {
         let query = Query::from_url(vec!["web".parse().expect("a name")], "").expect("a query");
         for bars in [vec![], bars(&[(0, 0, 0)])] {
-            let html = View { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false }.markup();
+            let html = HistogramView { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false }.markup();
             assert_eq!(html.into_string(), "");
         }
     }

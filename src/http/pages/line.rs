@@ -1,7 +1,7 @@
 //! A line of log, as the log page and the record page show it: time, level, columns, message, all in one line of text,
 //! so that lines that are selected and copied are lines.
 //!
-//! What is too long for a line folds: the rest of the message and each context column are `<details>` below it.
+//! Text that is too long for a line folds: the rest of the message and each context column are `<details>` below it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,11 +9,11 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use super::{links, thousands};
-use crate::level::Level;
-use crate::search::cursor::Place;
-use crate::shown::Cell;
-use crate::visible::{cut, visible, visible_in_line};
+use crate::http::pages::{links, thousands};
+use crate::query::cursor::Place;
+use crate::record::level::Level;
+use crate::render::cells::Cell;
+use crate::render::escape::{cut, visible, visible_in_line};
 
 /// Longer first lines of a message are cut: no screen is so wide, and a hundred of them still make a light page.
 const MESSAGE_CHARS: usize = 1000;
@@ -24,7 +24,7 @@ const SHORT_CHARS: usize = 110;
 const CELL_CHARS: usize = 80;
 
 #[derive(Clone, Debug)]
-pub struct Line<'a> {
+pub struct LineView<'a> {
     pub role: Role,
     pub place: Place,
     pub level: Level,
@@ -34,7 +34,7 @@ pub struct Line<'a> {
     pub marks: &'a [Range<usize>],
     /// long text shown on demand: column, text
     pub context: Vec<(String, String)>,
-    /// what matches in columns that have no cell
+    /// matches in columns that have no cell
     pub matches: Vec<ColumnMatch>,
 }
 
@@ -55,11 +55,11 @@ pub enum Role {
     Here,
 }
 
-/// What all lines of a page have in common.
+/// The settings that all lines of a page share.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
+pub struct LogRows<'a> {
     pub zone: &'a TimeZone,
-    /// what stands before and behind a record's name in its address
+    /// the text before and after a record's place in its address
     pub record_path: &'a str,
     pub record_query: &'a str,
     /// long messages are unfolded from the start
@@ -74,8 +74,8 @@ pub struct Jump {
     pub is_first_match: bool,
 }
 
-impl Rows<'_> {
-    pub fn line(&self, line: &Line, jump: &Jump) -> Markup {
+impl LogRows<'_> {
+    pub fn line(&self, line: &LineView, jump: &Jump) -> Markup {
         let class = class(line);
         let (head, rest) = line.message.split_once('\n').unwrap_or((line.message, ""));
         let rest = rest.trim_end_matches(['\n', '\r']);
@@ -95,14 +95,14 @@ impl Rows<'_> {
     }
 
     /// The line alone, its message cut to its first line.
-    pub fn heading(&self, line: &Line) -> Markup {
+    pub fn heading(&self, line: &LineView) -> Markup {
         let first = line.message.split('\n').next().unwrap_or_default().trim_end_matches('\r');
         let (shown, cut_off) = cut(first, MESSAGE_CHARS);
         self.text(line, shown, cut_off, &Jump::default())
     }
 
-    /// The line itself, without what folds.
-    fn text(&self, line: &Line, message: &str, cut_off: bool, jump: &Jump) -> Markup {
+    /// The line itself, without the folded parts.
+    fn text(&self, line: &LineView, message: &str, cut_off: bool, jump: &Jump) -> Markup {
         html! {
             div.r id=[jump.is_first_match.then_some("match")] {
                 a.t href=(self.href(line)) title={ (line.place.ts) " · the lines around it" } { (line.place.ts.clock_in(self.zone, 3)) }
@@ -121,12 +121,12 @@ impl Rows<'_> {
         }
     }
 
-    fn href(&self, line: &Line) -> String {
+    fn href(&self, line: &LineView) -> String {
         format!("{}{}/{}#here", self.record_path, links::place(line.place), self.record_query)
     }
 
     /// The message's other lines. Opening it also lets the first line wrap (style.css).
-    fn rest(&self, line: &Line, rest: &str, at: usize, cut_off: bool) -> Markup {
+    fn rest(&self, line: &LineView, rest: &str, at: usize, cut_off: bool) -> Markup {
         let (shown, more) = cut(rest, FOLDED_CHARS);
         html! {
             details.fold open[self.wrap] {
@@ -137,7 +137,7 @@ impl Rows<'_> {
         }
     }
 
-    fn context(&self, line: &Line, name: &str, text: &str) -> Markup {
+    fn context(&self, line: &LineView, name: &str, text: &str) -> Markup {
         let (shown, more) = cut(text, FOLDED_CHARS);
         let found = line.matches.iter().find(|found| found.column == name);
         html! {
@@ -149,7 +149,7 @@ impl Rows<'_> {
         }
     }
 
-    fn whole(&self, line: &Line, bytes: usize) -> Markup {
+    fn whole(&self, line: &LineView, bytes: usize) -> Markup {
         html! { p { a href=(self.href(line)) { "all of its " (thousands(bytes as u64)) " bytes" } } }
     }
 }
@@ -159,7 +159,7 @@ pub fn gap() -> Markup {
     html! { div.gap role="listitem" aria-label="lines are left out here" { "--" } }
 }
 
-/// The dates of lines that follow each other: told where they change.
+/// The dates of lines that follow each other: shown only when they change.
 #[derive(Clone, Debug)]
 pub struct Dates<'a> {
     zone: &'a TimeZone,
@@ -171,8 +171,8 @@ impl<'a> Dates<'a> {
         Dates { zone, last: None }
     }
 
-    /// What stands before this line.
-    pub fn before(&mut self, line: &Line) -> Option<Markup> {
+    /// The date line before this line, if the date changes.
+    pub fn before(&mut self, line: &LineView) -> Option<Markup> {
         let date = line.place.ts.date_in(self.zone);
         (self.last.as_ref() != Some(&date)).then(|| day(self.last.insert(date)))
     }
@@ -182,7 +182,7 @@ fn day(date: &str) -> Markup {
     html! { div.day role="listitem" { (date) } }
 }
 
-fn class(line: &Line) -> String {
+fn class(line: &LineView) -> String {
     let role = match line.role {
         Role::Match => "",
         Role::Near => "near",
@@ -191,7 +191,7 @@ fn class(line: &Line) -> String {
     [line.level.class(), role].join(" ").trim().to_owned()
 }
 
-/// What a traceback or another long text comes down to, in a few words: Python says it at the end, others at the start.
+/// A traceback or another long text in a few words: its last line if it is Python's, else its first.
 fn gist(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().unwrap_or_default();
@@ -200,7 +200,7 @@ fn gist(text: &str) -> String {
     format!("{}{}", visible_in_line(shown), if cut_off { "…" } else { "" })
 }
 
-/// A text within a line, cut to what has room there: its start, or what stands around its first match.
+/// A text within a line, cut to fit: its start, or the part around its first match.
 fn excerpt(text: &str, marks: &[Range<usize>]) -> Markup {
     let first = marks.first().map_or(0, |mark| text.get(..mark.start).map_or(0, |before| before.chars().count()));
     let skipped = if first < CELL_CHARS / 2 { 0 } else { first - CELL_CHARS / 4 };
@@ -254,8 +254,8 @@ mod tests {
         check_marked("short", &[3..900], 0, "sho<mark>rt</mark>");
     }
 
-    fn line<'a>(message: &'a str, context: &[(&str, &str)]) -> Line<'a> {
-        Line {
+    fn line<'a>(message: &'a str, context: &[(&str, &str)]) -> LineView<'a> {
+        LineView {
             role: Role::Match,
             place: Place { ts: Ts::from_micros(1_795_341_600_123_456), seq: 7, digest: -9, id: 1 },
             level: Level::Error,
@@ -271,8 +271,8 @@ mod tests {
         }
     }
 
-    fn written(line: &Line) -> String {
-        let rows = Rows { zone: &TimeZone::UTC, record_path: "at/", record_query: "?search=x", wrap: false };
+    fn written(line: &LineView) -> String {
+        let rows = LogRows { zone: &TimeZone::UTC, record_path: "at/", record_query: "?search=x", wrap: false };
         let jump = Jump { id: Some("e1".to_owned()), next_error: Some("#e2".to_owned()), ..Jump::default() };
         rows.line(line, &jump).into_string()
     }

@@ -1,4 +1,4 @@
-//! What a link of a page asks for: the search as it is, changed in one point.
+//! The searches that a page's links ask for: the page's own, changed in one point.
 //!
 //! Every change but a place's own forgets the cursor, since a page of another search begins elsewhere.
 
@@ -6,11 +6,11 @@ use jiff::tz::TimeZone;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::config::IndexName;
-use crate::search::cursor::{Cursor, Place};
-use crate::search::query::{Comparison, Condition, Filter, Follow, Order, Query};
+use crate::query::cursor::{Cursor, Place};
+use crate::query::{Comparison, Condition, Filter, Follow, Order, Query};
 use crate::time::{Range, Ts, When};
 
-/// What stands in a path as it is.
+/// Characters that stand in a path unencoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',');
 
 /// One part of a path.
@@ -72,7 +72,7 @@ pub fn before(query: &Query, place: Place) -> Query {
     Query { cursor: Some(Cursor::Before(place)), follow: Follow::No, ..query.clone() }
 }
 
-/// The same search going on with what arrives, or not. What goes on has no end, and grows at its end.
+/// The same search, following new records or not. One that follows has no end of its range, and its newest line is the last.
 pub fn follow(query: &Query, follow: Follow) -> Query {
     let end = if follow == Follow::No { query.end.clone() } else { None };
     Query { follow, end, order: Order::OldestFirst, ..first(query) }
@@ -118,7 +118,7 @@ pub fn only(query: &Query, column: &str, value: &str) -> Query {
     query
 }
 
-/// This value too, beside those that are asked for already.
+/// This value too, in addition to those that are asked for already.
 pub fn also(query: &Query, column: &str, value: &str) -> Query {
     let mut query = first(query);
     forget(&mut query, column, value);
@@ -147,7 +147,7 @@ pub fn regardless(query: &Query, column: &str, value: &str) -> Query {
     query
 }
 
-/// Whether the value is asked for (true) or left out (false) by a filter that is on.
+/// True if a filter that is on asks for the value, false if one leaves it out.
 pub fn chosen(query: &Query, column: &str, value: &str) -> Option<bool> {
     query.filters.iter().filter(|filter| filter.column == column && !filter.off).find_map(|filter| match &filter.is {
         Condition::In(values) if values.iter().any(|v| v == value) => Some(true),

@@ -7,21 +7,20 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::config::IndexName;
 use crate::http::assets;
+use crate::render::escape;
 use crate::time::Ts;
-use crate::visible;
 
+pub mod columns;
 pub mod error;
 pub mod filters;
 pub mod follow;
-pub mod found;
 pub mod histogram;
-pub mod indexes;
+pub mod index_list;
 pub mod line;
 pub mod links;
 pub mod log;
 pub mod record;
 pub mod search;
-pub mod seen;
 pub mod values;
 
 /// More indexes than these are one link to their list, so that the header stays one line.
@@ -45,7 +44,7 @@ const ZONES: [&str; 14] = [
     "America/Los_Angeles",
 ];
 
-/// What every page has around it.
+/// The parts around the content of every page.
 #[derive(Clone, Debug, Default)]
 pub struct Frame<'a> {
     /// begins and ends with `/`
@@ -56,7 +55,7 @@ pub struct Frame<'a> {
     pub keep: String,
     /// the name of the zone in use
     pub zone: String,
-    /// the state of the page as fields, for the form that chooses another zone; none: there is no such form
+    /// the state of the page as fields, for the form that chooses another zone; None: the page has no such form
     pub state: Option<Vec<(String, String)>>,
     /// seconds after which the page asks for itself again
     pub refresh: Option<u32>,
@@ -68,7 +67,7 @@ impl Frame<'_> {
         html! { (self.opening(title, &[("#log", "Skip to the log")])) (main) (self.closing()) }
     }
 
-    /// What stands before the main part, for a page that is written while its search runs. The first links of a page lead
+    /// The markup before the main part, for a page that is written while its search runs. The first links of a page lead
     /// past what is the same on all of them.
     pub fn opening(&self, title: &str, skips: &[(&str, &str)]) -> Markup {
         html! {
@@ -79,7 +78,7 @@ impl Frame<'_> {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 @if let Some(seconds) = self.refresh { meta http-equiv="refresh" content=(seconds); }
                 meta name="color-scheme" content="light dark";
-                title { (visible::visible_in_line(title)) " · alco" }
+                title { (escape::visible_in_line(title)) " · alco" }
                 link rel="stylesheet" href={ (self.base) "style.css?" (assets::style_hash()) };
                 link rel="icon" href="data:,";
             }
@@ -89,7 +88,7 @@ impl Frame<'_> {
         }
     }
 
-    /// What stands behind it.
+    /// The markup after the main part.
     pub fn closing(&self) -> Markup {
         html! { (self.footer()) (PreEscaped("</body></html>")) }
     }

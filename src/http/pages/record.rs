@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::line::{Dates, Jump, Line, Role, Rows, marked};
-use super::{Frame, links, thousands};
-use crate::columns::Value;
 use crate::config::IndexName;
-use crate::search::query::Query;
-use crate::visible::{cut, visible, visible_in_line};
+use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, marked};
+use crate::http::pages::{Frame, links, thousands};
+use crate::query::Query;
+use crate::record::json::Value;
+use crate::render::escape::{cut, visible, visible_in_line};
 use jiff::tz::TimeZone;
 
 /// More columns than these are in the JSON form only.
@@ -18,7 +18,7 @@ const LINK_BYTES: usize = 2000;
 const JSON_BYTES: usize = 256 * 1024;
 
 #[derive(Clone, Debug)]
-pub struct View<'a> {
+pub struct RecordView<'a> {
     pub frame: Frame<'a>,
     pub index: &'a IndexName,
     /// the search that led here, to go back to; the links of the values narrow it
@@ -27,20 +27,20 @@ pub struct View<'a> {
     pub around: &'a Query,
     pub came_from_a_search: bool,
     pub zone: &'a TimeZone,
-    pub record: Line<'a>,
+    pub record: LineView<'a>,
     /// name, value; without message and context columns
     pub columns: Vec<(String, Value)>,
     /// the whole record, `"key": value` by line
     pub json: Vec<(String, String)>,
-    pub before: Vec<Line<'a>>,
-    pub after: Vec<Line<'a>>,
+    pub before: Vec<LineView<'a>>,
+    pub after: Vec<LineView<'a>>,
     /// how many lines before and after the next page would show, where there are more
     pub more_before: Option<(usize, usize)>,
     pub more_after: Option<(usize, usize)>,
     pub warnings: Vec<String>,
 }
 
-impl View<'_> {
+impl RecordView<'_> {
     pub fn page(&self) -> Markup {
         let back = links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.query);
         let carried = self.carried();
@@ -55,7 +55,7 @@ impl View<'_> {
                     " "
                     span.end { a href=(own) rel="bookmark" { "permanent link" } " " a href={ (own) "?format=json" } { "JSON" } }
                 }
-                @for warning in &self.warnings { (super::note(html! { (visible_in_line(warning)) })) }
+                @for warning in &self.warnings { (crate::http::pages::note(html! { (visible_in_line(warning)) })) }
                 @if let Some((before, after)) = self.more_before {
                     nav.pages aria-label="Earlier lines" {
                         a href={ (own) (before) "-" (after) "/" (carried) "#here" } accesskey="p" { "↑ " (before - self.before.len()) " earlier" }
@@ -87,7 +87,7 @@ impl View<'_> {
 
     fn log(&self, carried: &str) -> Markup {
         let path = format!("{}at/", links::grep_path(self.frame.base, std::slice::from_ref(self.index)));
-        let rows = Rows { zone: self.zone, record_path: &path, record_query: carried, wrap: self.query.wrap };
+        let rows = LogRows { zone: self.zone, record_path: &path, record_query: carried, wrap: self.query.wrap };
         let mut dates = Dates::new(self.zone);
         html! {
             div.log .wrap[self.query.wrap] #log role="list" aria-label="Log" {
@@ -99,7 +99,7 @@ impl View<'_> {
         }
     }
 
-    fn here(&self, rows: &Rows) -> Markup {
+    fn here(&self, rows: &LogRows) -> Markup {
         let record = &self.record;
         let level = record.level.class();
         html! {
@@ -184,8 +184,8 @@ impl View<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::level::Level;
-    use crate::search::cursor::Place;
+    use crate::query::cursor::Place;
+    use crate::record::level::Level;
     use crate::time::Ts;
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         let query = Query::from_url(vec![web.clone()], "search=x").expect("a query");
         let place = Place { ts: Ts::from_micros(1_795_341_600_123_456), seq: 1, digest: 2, id: 3 };
         let message = "one <b>\n  two";
-        let record = Line {
+        let record = LineView {
             role: Role::Here,
             place,
             level: Level::Error,
@@ -204,7 +204,7 @@ mod tests {
             context: vec![("exc_info".to_owned(), "Trace\n  <i>".to_owned())],
             matches: vec![],
         };
-        let html = View {
+        let html = RecordView {
             frame: Frame { base: "/logs/", ..Frame::default() },
             index: &web,
             query: &query,

@@ -1,14 +1,14 @@
-//! The search form: what to look for, where, when; and the filters as chips. Everything that is not a field of the form
+//! The search form (pattern, range, options) and the filters as chips. Any state that is not a field of the form
 //! itself goes along in hidden ones, so a new search loses nothing but its place.
 
 use std::fmt::Write;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::links;
-use crate::search::query::{Comparison, Condition, Context, Filter, Mode, Query, Within};
+use crate::http::pages::links;
+use crate::query::{Comparison, Condition, Context, Filter, Mode, Query, Within};
+use crate::render::escape::{cut, visible_in_line};
 use crate::time::When;
-use crate::visible::{cut, visible_in_line};
 
 /// Lines around a match that are offered.
 const CONTEXTS: [u32; 5] = [0, 1, 3, 10, 50];
@@ -52,7 +52,7 @@ pub fn form(query: &Query) -> Markup {
     }
 }
 
-/// Text in a field, which must come back as it is: what would be obeyed, were it seen on its way, is written by its number.
+/// Text in a field, which must come back unchanged: characters that a browser or terminal would obey are written by their numbers.
 /// (HTML has none for U+0080 to U+009F, and nothing at all for U+0000.)
 pub fn field(text: &str) -> PreEscaped<String> {
     let mut out = String::with_capacity(text.len());
@@ -68,7 +68,7 @@ pub fn field(text: &str) -> PreEscaped<String> {
     PreEscaped(out)
 }
 
-/// What is in the search field, so that it means the same when it is sent again.
+/// The content of the search field: it means the same search when it is sent again.
 fn own_fields(query: &Query) -> String {
     links::fields(query).into_iter().find(|(name, _)| name == "search").map(|(_, text)| text).unwrap_or_default()
 }
@@ -220,7 +220,7 @@ mod tests {
         Query::from_url(vec!["web".parse().expect("a name")], url).expect(url)
     }
 
-    /// What a browser would send for the form as it is.
+    /// The query string that a browser would send for the form unchanged.
     fn sent(html: &str) -> String {
         let mut pairs = Vec::new();
         let attribute = |tag: &str, name: &str| {

@@ -2,26 +2,26 @@
 
 use maud::{Markup, html};
 
-use super::{Frame, filters, links};
-use crate::search::query::Query;
-use crate::visible::{cut, visible_in_line};
+use crate::http::pages::{Frame, filters, links};
+use crate::query::Query;
+use crate::render::escape::{cut, visible_in_line};
 
 #[derive(Clone, Debug)]
-pub struct View<'a> {
+pub struct ValuesView<'a> {
     pub frame: Frame<'a>,
     pub query: &'a Query,
-    pub column: filters::Column,
+    pub column: filters::FilterColumn,
     pub warnings: Vec<String>,
 }
 
-impl View<'_> {
+impl ValuesView<'_> {
     pub fn page(&self) -> Markup {
         let path = links::grep_path(self.frame.base, &self.query.indexes);
         let name = visible_in_line(cut(&self.column.name, 100).0);
         let main = html! {
             main {
                 p.bar { a href=(links::to(&path, self.query)) { "← back to the search" } }
-                @for warning in &self.warnings { (super::note(html! { (visible_in_line(warning)) })) }
+                @for warning in &self.warnings { (crate::http::pages::note(html! { (visible_in_line(warning)) })) }
                 section #log .values {
                     h1 { "Values of " (name) }
                     p.dim { "Counted for this search without its own filter on the column. Click for only this value, − for all but it." }

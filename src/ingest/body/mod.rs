@@ -12,7 +12,7 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use self::unpack::{NotUnpacked, Packing};
+use crate::ingest::body::unpack::{NotUnpacked, Packing};
 use crate::record::MAX_BODY;
 
 #[derive(Debug, PartialEq)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fastrand::Rng;
 
-use super::{Blocks, Claims, Found, Past, Span, Verdict, is_telling, members};
+use crate::ingest::redelivery::{Blocks, Claims, Found, Past, Span, Verdict, is_telling, members};
 
 const BATCH: usize = 50;
 const PREFETCH: usize = 2 * BATCH;

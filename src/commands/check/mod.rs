@@ -1,0 +1,259 @@
+//! `alco check`: alco.ini, the three servers, the day indexes and the disk, a line each, with the cure for what is not well.
+//! Asks and changes nothing. `report` writes the lines; `files` looks at what lies on this host's disk.
+//!
+//! Not to be had by asking: the bindings as RabbitMQ has them (AMQP has no question for them, and the management plugin need
+//! not be there), so those are told that Redis remembers; the clock of RabbitMQ's host.
+
+mod files;
+mod report;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::commands::check::files::is_day;
+use crate::commands::check::report::{Report, listed};
+use crate::config::{Config, Index, field_of_column};
+use crate::housekeeping;
+use crate::rabbitmq::probe::Probe;
+use crate::redis::Values;
+use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::day_index::{day_index, served_days, since};
+use crate::sphinx::statement;
+use crate::time::{Day, Ts};
+
+/// Whoever waits at a terminal wants to know.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// What alco was tested with, and what else has all it needs.
+const OLDEST_RABBITMQ: &[u64] = &[3, 8];
+const OLDEST_REDIS: &[u64] = &[5];
+const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
+
+/// Writes the findings to stdout; the exit status.
+pub fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8 {
+    let mut report = Report::new(json);
+    let names: Vec<&str> = config.indexes.iter().map(|index| index.name.as_str()).collect();
+    match ini {
+        Some(path) => report.ok("alco.ini", format!("{}: indexes {}", path.display(), names.join(", "))),
+        None => report.warning(
+            "alco.ini",
+            "there is none: every setting is at its default",
+            "write one, as alco.ini(5) says",
+        ),
+    }
+    files::secrets(config, ini, &mut report);
+    rabbitmq(config, &mut report);
+    redis(config, &mut report, now);
+    searchd(config, &mut report, now);
+    files::data_dir(config, &mut report);
+    report.status()
+}
+
+fn rabbitmq(config: &Config, report: &mut Report) {
+    const PART: &str = "rabbitmq";
+    let mut probe = match Probe::open(&config.rabbitmq) {
+        Ok(probe) => probe,
+        Err(why) => {
+            return report.error(
+                PART,
+                why,
+                "start it, or set [rabbitmq] url; its user needs the rights of the virtual host",
+            );
+        }
+    };
+    let (product, version) = probe.product();
+    let address = probe.address.clone();
+    match product.as_str() {
+        "RabbitMQ" => report.server(PART, &address, &product, &version, OLDEST_RABBITMQ),
+        _ => report.warning(PART, format!("{product} {version} at {address}"), "alco is tested with RabbitMQ"),
+    }
+    let exchange = &config.rabbitmq.exchange;
+    match probe.exchange(&config.rabbitmq) {
+        Ok(Some(None)) => report.ok(PART, format!("exchange '{exchange}' is as configured")),
+        Ok(Some(Some(notice))) => {
+            report.warning(
+                PART,
+                notice,
+                "set [rabbitmq] exchange_type and exchange_durable as it is, and nothing is said of it",
+            );
+        }
+        Ok(None) => {
+            report.warning(
+                PART,
+                format!("there is no exchange '{exchange}'"),
+                "alco run declares it, or a producer does",
+            );
+        }
+        Err(why) => report.error(PART, why, "nothing can be collected until then"),
+    }
+    for index in &config.indexes {
+        queue(&mut probe, index, report);
+    }
+}
+
+fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
+    let (part, queue) = (format!("index {}", index.name), &index.queue);
+    let found = probe.queue(index);
+    if let Ok(Some((_, Some(notice)))) = &found {
+        let cure = "set durable, queue_type and queue_arguments as it is, and nothing is said of it";
+        report.warning(&part, notice.clone(), cure);
+    }
+    match found {
+        Ok(None) => report.warning(&part, format!("there is no queue '{queue}'"), "alco run declares and binds it"),
+        Ok(Some((found, _))) if found.consumers == 0 => {
+            let text = format!("nobody collects from queue '{queue}'; {} records wait", found.messages);
+            report.warning(&part, text, "start alco run");
+        }
+        Ok(Some((found, _))) => {
+            let text = format!("queue '{queue}': {} records wait, {} consumers", found.messages, found.consumers);
+            report.ok(&part, text);
+        }
+        Err(why) => report.error(&part, why, "its records wait until then"),
+    }
+}
+
+fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
+    const PART: &str = "redis";
+    let address = config.redis.url.without_password();
+    let cure = "start it, or set [redis] url";
+    let values = match Values::new(&config.redis, "check", "check") {
+        Ok(values) => values,
+        Err(why) => return report.error(PART, why, cure),
+    };
+    let before = now();
+    let (info, time) = match values.about() {
+        Ok(about) => about,
+        Err(why) => return report.error(PART, why, cure),
+    };
+    let of = |key: &str| info.get(key).map_or("", String::as_str);
+    report.server(PART, &address, "Redis", of("redis_version"), OLDEST_REDIS);
+    report.skew(PART, time, (before, now()));
+    if of("role") == "slave" {
+        report.error(PART, "it is a replica, and takes no writes", "set [redis] url to the primary");
+    } else if let Err(why) = values.takes_writes() {
+        report.error(PART, format!("it takes no writes: {why}"), "nothing is collected until it does");
+    }
+    let policy = of("maxmemory_policy");
+    if of("maxmemory") != "0" && policy != "noeviction" {
+        let text = format!("maxmemory-policy is {policy}: docid leases may be thrown away");
+        report.warning(PART, text, "set maxmemory-policy to noeviction");
+    }
+    for index in &config.indexes {
+        let part = format!("index {}", index.name);
+        let bindings = match values.bindings(&index.queue) {
+            Ok(bindings) => bindings,
+            Err(why) => return report.error(PART, why, cure),
+        };
+        let made = |key: &String| bindings.contains(&(config.rabbitmq.exchange.clone(), key.clone()));
+        let missing: Vec<&str> = index.routing_keys.iter().filter(|key| !made(key)).map(String::as_str).collect();
+        match missing.is_empty() {
+            true => report.ok(&part, format!("alco bound its queue with {}", index.routing_keys.join(", "))),
+            false => {
+                let text = format!("alco has not bound its queue with {} yet", missing.join(", "));
+                report.warning(&part, text, "alco run does, at its start");
+            }
+        }
+    }
+}
+
+fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
+    const PART: &str = "searchd";
+    let sphinx = &config.sphinx;
+    if sphinx.pid_file.is_some() {
+        match housekeeping::signal(sphinx, None) {
+            Ok(()) => report.ok(PART, "alco may have it read its configuration anew"),
+            Err(why) => report.warning(PART, "alco cannot have it read its configuration anew", why),
+        }
+    } else {
+        let cure = "set [sphinx] pid_file, or have cron send searchd SIGHUP once a day";
+        report.warning(PART, "alco does not know its process: a new day's indexes are not served by themselves", cure);
+    }
+
+    let mut engine = Engine::new(&sphinx.address, TIMEOUT);
+    let cure = "start it, or set [sphinx] address";
+    let ours = now();
+    let asked = engine.version().and_then(|version| {
+        let before = now();
+        let time = engine.select("SELECT NOW()")?.first().and_then(|row| row.int(0));
+        Ok((version, time.map(|time| (time, (before, now()))), engine.select("SHOW TABLES")?))
+    });
+    let (version, time, tables) = match asked {
+        Ok(answers) => answers,
+        Err(fault) => return report.error(PART, fault.why(), cure),
+    };
+    let version = format!("{}.{}.{}", version.0, version.1, version.2);
+    report.server(PART, &sphinx.address.to_string(), "searchd", &version, OLDEST_SPHINX);
+    if let Some((seconds, ours)) = time {
+        report.skew(PART, Ts::from_micros(seconds.saturating_mul(1_000_000)), ours);
+    }
+    files::binlog(config, report);
+    let served: BTreeSet<String> = tables.iter().map(|row| row.text(0)).collect();
+    for index in &config.indexes {
+        day_indexes(index, &served, &mut engine, report, ours);
+    }
+    let configured = |name: &str| {
+        config.indexes.iter().any(|index| {
+            let own = name.strip_prefix(index.name.as_str());
+            own.is_some_and(|rest| rest.is_empty() || rest == "_local" || is_day(rest.trim_start_matches('_')))
+        })
+    };
+    let strangers: Vec<&str> = served.iter().map(String::as_str).filter(|name| !configured(name)).collect();
+    if !strangers.is_empty() {
+        let text = format!("it serves {}, which are of no index of alco.ini", listed(&strangers));
+        report.warning(PART, text, "if they are not yours, have searchd read its configuration anew (kill -HUP)");
+    }
+}
+
+fn day_indexes(index: &Index, served: &BTreeSet<String>, engine: &mut Engine, report: &mut Report, now: Ts) {
+    let part = format!("index {}", index.name);
+    let expected: Vec<String> = served_days(now.day(), index.days).map(|day| day_index(&index.name, day)).collect();
+    let missing: Vec<&str> = expected.iter().map(String::as_str).filter(|name| !served.contains(*name)).collect();
+    if !served.contains(index.name.as_str()) || missing.len() == expected.len() {
+        let cure = "have searchd read its configuration anew (kill -HUP); is it run by sphinx/sphinx.conf?";
+        return report.error(&part, format!("searchd does not serve {}", index.name), cure);
+    }
+    match missing.is_empty() {
+        true => report.ok(&part, format!("searchd serves all {} day indexes", expected.len())),
+        false => {
+            let cure = "have searchd read its configuration anew (kill -HUP); their records wait until then";
+            report.error(&part, format!("searchd does not serve {}", listed(&missing)), cure);
+        }
+    }
+    let today = day_index(&index.name, now.day());
+    let columns = match engine.select(&statement::describe(&today)) {
+        Ok(columns) => columns,
+        // said above
+        Err(Fault::Reject(_)) => return,
+        Err(Fault::Retry(why)) => return report.error(&part, why, "start searchd"),
+    };
+    let has = |column: &str| columns.iter().any(|row| row.bytes(0) == column.as_bytes());
+    if columns.iter().any(|row| row.bytes(0) == b"id" && row.bytes(1) == b"uint") {
+        report.error(&part, "searchd was built with docids of 32 bits", "install one built with --enable-id64");
+    }
+    if let Some(lacking) = statement::COLUMNS.into_iter().find(|column| !has(column)) {
+        let cure = "stop searchd, remove that index's directory, which alco cannot use, and start it";
+        report.error(&part, format!("{today} has no '{lacking}': it was declared by another configuration"), cure);
+    }
+    indexed(index, engine, report, now);
+}
+
+/// A column that was made `indexed` has its field in those day indexes only that were declared since.
+fn indexed(index: &Index, engine: &mut Engine, report: &mut Report, now: Ts) {
+    if index.indexed.is_empty() {
+        return;
+    }
+    let describe = |day: Day| Some((day, engine.select(&statement::describe(&day_index(&index.name, day))).ok()?));
+    let described: Vec<_> = served_days(now.day(), index.days).filter_map(describe).collect();
+    for column in &index.indexed {
+        let field = field_of_column(column);
+        let has = |rows: &[Row]| rows.iter().any(|row| row.bytes(0) == field.as_bytes());
+        if let Some(day) = since(described.iter().map(|(day, rows)| (*day, has(rows)))) {
+            let text = format!(
+                "column '{column}' is indexed from {} on: older days were declared without it, where a filter finds the \
+                 same and reads more records",
+                day.dashed()
+            );
+            report.ok(&format!("index {}", index.name), text);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `alco completion`: the script by which a shell completes what is typed, from what argh knows of the commands.
+
+use std::str::FromStr;
+
+use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, FromArgs, Optionality};
+use argh_complete::{Generator, bash::Bash, fish::Fish, zsh::Zsh};
+
+/// Print the script by which a shell completes commands and options.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "completion",
+    help_triggers("-h", "--help"),
+    note = "make install and the package put the scripts where shells look for them. For one user alone: bash reads \
+            ~/.local/share/bash-completion/completions/alco (with the package bash-completion), fish ~/.config/fish/completions/alco.fish, \
+            and zsh _alco in a directory that stands in $fpath before compinit runs.",
+    example = "alco completion bash >~/.local/share/bash-completion/completions/alco",
+    example = "alco completion zsh >~/.zsh/completions/_alco",
+    example = "alco completion fish >~/.config/fish/completions/alco.fish",
+    error_code(0, "it was printed"),
+    error_code(2, "wrong usage")
+)]
+pub struct Completion {
+    /// bash, zsh or fish
+    #[argh(positional)]
+    shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl FromStr for Shell {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Shell, String> {
+        match text {
+            "bash" => Ok(Shell::Bash),
+            "zsh" => Ok(Shell::Zsh),
+            "fish" => Ok(Shell::Fish),
+            _ => Err("there is bash, zsh and fish".to_owned()),
+        }
+    }
+}
+
+impl Shell {
+    /// What argh_complete 0.1.19 writes, and what it has to be; tests/completion.rs sees each of them in its shell.
+    fn mends(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Shell::Bash => &[
+                // it is the user's shell, who may have a variable of that name
+                ("local i cur prev opts cmds\n", "local i cur prev opts cmds cmd\n"),
+                // neither what is being typed nor an operand is the command, and `*` no list of files
+                ("for i in ${COMP_WORDS[@]}; do", "for i in \"${COMP_WORDS[@]:0:COMP_CWORD}\"; do"),
+                ("        esac\n    done\n", "        esac\n        [[ $cmd == *_* ]] && break\n    done\n"),
+            ],
+            Shell::Zsh => &[
+                // operands, which may be files; without them nothing is completed behind one
+                (" \\\n        && return 0", " \\\n        '*: :_default' && return 0"),
+                ("any command takes it]'': :'", "any command takes it]'':file:_files'"),
+            ],
+            Shell::Fish => &[
+                // -x is of fish 4
+                ("commandline -xpc", "commandline -opc"),
+                // operands follow a command
+                (
+                    "if test $count_cleaned -ne $count_target\n",
+                    "if test $count_cleaned -lt $count_target; or test $count_target -eq 0 -a $count_cleaned -gt 0\n",
+                ),
+                // a file
+                (" -f -l config", " -l config"),
+            ],
+        }
+    }
+}
+
+impl Completion {
+    pub fn script(&self) -> String {
+        generate(self.shell, "alco", &crate::commands::Alco::get_args_info())
+    }
+}
+
+fn generate(shell: Shell, name: &str, program: &CommandInfoWithArgs) -> String {
+    let mut program = program.clone();
+    for one in &mut program.commands {
+        // every command takes the program's options too; its own of the same name comes first, as in `Typed::place`
+        let not_own = program.flags.iter().filter(|flag| one.command.flags.iter().all(|own| own.long != flag.long));
+        let flags: Vec<FlagInfo> = one.command.flags.iter().chain(not_own).map(copy).collect();
+        // argh keeps 'static slices alone; the process ends when the script is printed
+        one.command.flags = flags.leak();
+    }
+    let script = match shell {
+        Shell::Bash => Bash::generate(name, &program),
+        Shell::Zsh => Zsh::generate(name, &program),
+        Shell::Fish => Fish::generate(name, &program),
+    };
+    shell.mends().iter().fold(script, |script, (wrong, right)| script.replace(wrong, right))
+}
+
+/// argh's do not derive Clone.
+fn copy(flag: &FlagInfo<'static>) -> FlagInfo<'static> {
+    FlagInfo {
+        kind: match flag.kind {
+            FlagInfoKind::Switch => FlagInfoKind::Switch,
+            FlagInfoKind::Option { arg_name } => FlagInfoKind::Option { arg_name },
+        },
+        optionality: Optionality::Optional,
+        long: flag.long,
+        short: flag.short,
+        description: flag.description,
+        hidden: flag.hidden,
+    }
+}

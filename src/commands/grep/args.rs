@@ -1,0 +1,407 @@
+//! `alco grep`: what may be typed, made into a search and the way its answer is written.
+
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use argh::{ArgsInfo, FromArgs};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::commands::grep::{Form, Options, Output};
+use crate::commands::{Exit, wrong};
+use crate::config::IndexName;
+use crate::query::url::split_list;
+use crate::query::{Context, Filter, Format, MAX_CONTEXT, Mode, Order, Query, Within};
+use crate::search::pattern::{INSTEAD_OF_REGEX, Pattern};
+use crate::time;
+use crate::time::When;
+
+/// Search the logs as grep does: literally and with regard to case unless told otherwise, over the last 5 minutes unless --since
+/// says more. An operand column=value is a filter; of the others, the first behind INDEX is the pattern. Without one, every record is printed.
+#[derive(Debug, Default, PartialEq, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "grep",
+    help_triggers("-h", "--help"),
+    note = "Filters: column=a (repeated: any of them), column__in=a,b  __not=a,b  __gt=5  __gte  __lt  __lte  __exists=1  __like=sub*string; \
+            a.b is a key or a path. Text that looks like a filter is given with -e; the pattern may be left out.",
+    note = "Times: 2026-11-22, '2026-11-22 10:00', 2026-11-22T10:00:00Z, -5m, -2h, -1d, today, yesterday, now.",
+    note = "Control characters of log text are made visible (^[) and its colour codes left out, on a terminal and in a file: \
+            --json has every value as it was sent. On a terminal the output goes through $PAGER ('less -R' unless set; \
+            PAGER= for none).",
+    example = "alco grep web 'connection refused' --since=-2h",
+    example = "alco grep -iC3 web,billing timeout levelname__in=ERROR,CRITICAL",
+    example = "alco grep -c web status__gte=500 --since today",
+    example = "alco grep -E web 'took [0-9]{{4,}}ms' -o --since=-1d | sort | uniq -c",
+    example = "alco grep -f web levelname=ERROR",
+    example = "alco grep --url=https://logs.example.org/ web -e user=7 --json",
+    error_code(0, "a record was found"),
+    error_code(1, "none was found"),
+    error_code(2, "wrong usage, or the search could not be run to its end (with -q: and nothing was found before)")
+)]
+pub struct Grep {
+    /// take upper and lower case for the same
+    #[argh(switch, short = 'i')]
+    pub ignore_case: bool,
+
+    /// the pattern is text (the default)
+    #[argh(switch, short = 'F')]
+    pub fixed_strings: bool,
+
+    /// the pattern is a regex, in Rust's syntax
+    #[argh(switch, short = 'E')]
+    pub extended_regexp: bool,
+
+    /// a pattern; of several, any has to match
+    #[argh(option, short = 'e', arg_name = "pattern")]
+    pub regexp: Vec<String>,
+
+    /// no letter, digit or _ beside the match
+    #[argh(switch, short = 'w')]
+    pub word_regexp: bool,
+
+    /// the records that do not match
+    #[argh(switch, short = 'v')]
+    pub invert_match: bool,
+
+    /// search the text of all columns, not the message alone
+    #[argh(switch)]
+    pub all: bool,
+
+    /// from when on; 5 minutes ago unless given
+    #[argh(option, arg_name = "time")]
+    pub since: Option<String>,
+
+    /// up to when; now unless given
+    #[argh(option, arg_name = "time")]
+    pub until: Option<String>,
+
+    /// go on with what arrives, until interrupted
+    #[argh(switch, short = 'f')]
+    pub follow: bool,
+
+    /// newest first
+    #[argh(switch)]
+    pub reverse: bool,
+
+    /// stop after n matches
+    #[argh(option, short = 'm', arg_name = "n")]
+    pub max_count: Option<i64>,
+
+    /// so many records after each match
+    #[argh(option, short = 'A', arg_name = "n")]
+    pub after_context: Option<u32>,
+
+    /// so many records before each match
+    #[argh(option, short = 'B', arg_name = "n")]
+    pub before_context: Option<u32>,
+
+    /// so many records around each match; -3 is -C3
+    #[argh(option, short = 'C', arg_name = "n")]
+    pub context: Option<u32>,
+
+    /// print how many matches there are
+    #[argh(switch, short = 'c')]
+    pub count: bool,
+
+    /// print nothing: the exit status tells, at the first match
+    #[argh(switch, short = 'q')]
+    pub quiet: bool,
+
+    /// print the parts that match, each on a line
+    #[argh(switch, short = 'o')]
+    pub only_matching: bool,
+
+    /// print messages alone, in as many lines as they have
+    #[argh(switch)]
+    pub bare: bool,
+
+    /// the columns to print, separated by commas
+    #[argh(option, arg_name = "a,b")]
+    pub columns: Option<String>,
+
+    /// print context columns too (tracebacks), indented
+    #[argh(switch)]
+    pub tracebacks: bool,
+
+    /// print the records as they were sent, a JSON object a line
+    #[argh(switch)]
+    pub json: bool,
+
+    /// print CSV
+    #[argh(switch)]
+    pub csv: bool,
+
+    /// always, never, or auto: on a terminal
+    #[argh(option, arg_name = "when")]
+    pub color: Option<Colours>,
+
+    /// the zone of times, read and printed
+    #[argh(option, arg_name = "zone")]
+    pub tz: Option<String>,
+
+    /// ask the alco at this address instead of searchd
+    #[argh(option, arg_name = "url")]
+    pub url: Option<String>,
+
+    /// the indexes to search, separated by commas
+    #[argh(positional, arg_name = "index")]
+    pub index: String,
+
+    /// what to search, and filters
+    #[argh(positional, arg_name = "pattern | column=value")]
+    pub operands: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colours {
+    Always,
+    Never,
+    #[default]
+    Auto,
+}
+
+impl FromStr for Colours {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Colours, String> {
+        match text {
+            // the words that grep takes
+            "always" | "yes" | "force" => Ok(Colours::Always),
+            "never" | "no" | "none" => Ok(Colours::Never),
+            "auto" | "tty" | "if-tty" => Ok(Colours::Auto),
+            _ => Err("write always, never or auto".to_owned()),
+        }
+    }
+}
+
+impl Grep {
+    pub fn options(&self) -> Result<Options, Exit> {
+        self.read().map_err(|what| wrong("alco grep", &what))
+    }
+
+    fn read(&self) -> Result<Options, String> {
+        self.refuse_contradictions()?;
+        let indexes = self.index.split(',').map(str::parse::<IndexName>).collect::<Result<Vec<_>, _>>()?;
+        let (mut patterns, mut filters) = (self.regexp.clone(), Vec::new());
+        for operand in &self.operands {
+            match column_and_value(operand) {
+                Some(pair) => filters.push(pair),
+                None if patterns.is_empty() => patterns.push(operand.clone()),
+                None => {
+                    let first = &patterns[0];
+                    return Err(format!(
+                        "'{operand}' is a second pattern beside '{first}'; quote a pattern with spaces, write -e for each of \
+                         several, and column=value for a filter"
+                    ));
+                }
+            }
+        }
+        let lines = |lines: Option<u32>| match lines {
+            Some(lines) if lines > MAX_CONTEXT => {
+                Err(format!("{lines} lines of context are too many; {MAX_CONTEXT} are shown"))
+            }
+            lines => Ok(lines),
+        };
+        let around = lines(self.context)?.unwrap_or(0);
+        let (before, after) =
+            (lines(self.before_context)?.unwrap_or(around), lines(self.after_context)?.unwrap_or(around));
+        let is_grouped = [self.context, self.before_context, self.after_context].iter().any(Option::is_some);
+        // as for grep, a negative number is none
+        let limit = self.max_count.and_then(|n| usize::try_from(n).ok());
+        let mut query = Query {
+            start: self.since.as_deref().map(when).transpose()?,
+            end: self.until.as_deref().map(when).transpose()?,
+            search: patterns.join("\n"),
+            mode: if self.extended_regexp { Mode::Regex } else { Mode::Literal },
+            case: !self.ignore_case,
+            word: self.word_regexp,
+            invert: self.invert_match,
+            within: if self.all { Within::All } else { Within::Message },
+            context: if is_grouped && before + after == 0 { Context::Lines(0) } else { Context::None },
+            before,
+            after,
+            filters: read_filters(&filters)?,
+            order: if self.reverse { Order::NewestFirst } else { Order::OldestFirst },
+            limit: limit.and_then(NonZeroUsize::new),
+            tz: self.tz.as_deref().map(time::zone).transpose()?,
+            format: match (self.json, self.csv) {
+                (true, _) => Format::Ndjson,
+                (_, true) => Format::Csv,
+                _ => Format::Text,
+            },
+            tracebacks: self.tracebacks,
+            ..Query::new(Vec::new())
+        };
+        for index in indexes {
+            if !query.indexes.contains(&index) {
+                query.indexes.push(index);
+            }
+        }
+        // before anybody is asked, and in the words of the command line
+        Pattern::new(&query).map_err(|why| why.replace(INSTEAD_OF_REGEX, "-F takes every character as it is"))?;
+        if let Some(columns) = &self.columns {
+            query.columns = Some(split_list(columns).into_iter().filter(|name| !name.is_empty()).collect());
+        }
+        Ok(Options {
+            query,
+            output: match (self.quiet, self.count) {
+                (true, _) => Output::Nothing,
+                (_, true) => Output::Count,
+                _ => Output::Lines,
+            },
+            form: match (self.only_matching, self.bare) {
+                (true, _) => Form::Parts,
+                (_, true) => Form::Messages,
+                _ => Form::Records,
+            },
+            colours: match self.color.unwrap_or_default() {
+                Colours::Always => Some(true),
+                Colours::Never => Some(false),
+                Colours::Auto => None,
+            },
+            follow: self.follow,
+            none: limit == Some(0),
+        })
+    }
+
+    fn refuse_contradictions(&self) -> Result<(), String> {
+        let both = |a: &str, b: &str| Err(format!("{a} and {b} exclude each other"));
+        match self {
+            Grep { fixed_strings: true, extended_regexp: true, .. } => both("-F", "-E"),
+            Grep { json: true, csv: true, .. } => both("--json", "--csv"),
+            Grep { only_matching: true, json: true, .. } => both("-o", "--json"),
+            Grep { only_matching: true, csv: true, .. } => both("-o", "--csv"),
+            Grep { follow: true, reverse: true, .. } => both("-f", "--reverse"),
+            Grep { follow: true, count: true, quiet: false, .. } => both("-f", "-c"),
+            Grep { follow: true, until: Some(_), .. } => both("-f", "--until"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `5m` is as good as `-5m`.
+fn when(text: &str) -> Result<When, String> {
+    When::parse(text).or_else(|why| When::parse(&format!("-{text}")).map_err(|_| why))
+}
+
+/// A filter, if that can be one: a column's name has no spaces in it, nor what paths and addresses are full of.
+fn column_and_value(operand: &str) -> Option<(&str, &str)> {
+    let (column, value) = operand.split_once('=')?;
+    let starts = column.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '@'));
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '@' | '.' | '-');
+    (starts && column.chars().all(plain)).then_some((column, value))
+}
+
+/// By the rules of a link's parameters, none of which is reserved here. A value may be empty.
+fn read_filters(pairs: &[(&str, &str)]) -> Result<Vec<Filter>, String> {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let mut parameters = Vec::with_capacity(pairs.len());
+    for (column, value) in pairs {
+        let js = if column.starts_with("js.") { "" } else { "js." };
+        let operator = column.rsplit_once("__").map_or("", |(_, operator)| operator);
+        let empty = match (value.is_empty(), operator) {
+            (false, _) | (true, "in" | "not") => "",
+            (true, "gt" | "gte" | "lt" | "lte" | "exists" | "like") => return Err(format!("{column}= lacks a value")),
+            (true, _) => "__in",
+        };
+        parameters.push(format!("{js}{}{empty}={}", encoded(column), encoded(value)));
+    }
+    Ok(Query::from_url(Vec::new(), &parameters.join("&"))?.filters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::{Command, args};
+
+    #[track_caller]
+    fn options(words: &[&str]) -> Result<Options, Exit> {
+        let words = ["grep"].iter().chain(words).map(|&word| word.to_owned()).collect();
+        match args(words)?.command {
+            Command::Grep(grep) => grep.options(),
+            _ => panic!("no grep"),
+        }
+    }
+
+    /// As the query string of the same search.
+    #[track_caller]
+    fn check(words: &[&str], expect: &str) {
+        let options = options(words).unwrap_or_else(|exit| panic!("{words:?}: {}", exit.text));
+        let url = options.query.to_url().replace("&format=text", "");
+        assert_eq!(url, expect, "{words:?}");
+    }
+
+    #[test]
+    fn options_of_grep_are_a_search() {
+        check(&["web"], "case=1");
+        check(&["web", "timed out"], "search=timed+out&case=1");
+        check(&["-iw", "web", "x"], "search=x&word=1");
+        check(&["-vE", "web", "a|b"], "search=a%7Cb&mode=regex&case=1&invert=1");
+        check(&["-C3", "web", "x"], "search=x&case=1&before=3&after=3");
+        check(&["-3", "web", "x"], "search=x&case=1&before=3&after=3");
+        check(&["-C3", "-A", "1", "web", "x"], "search=x&case=1&before=3&after=1");
+        for none in ["-C0", "-A0", "-B0", "-0"] {
+            check(&[none, "web", "x"], "search=x&case=1&context=0");
+        }
+        check(&["-C0", "-A2", "web", "x"], "search=x&case=1&after=2");
+        check(&["-m5", "web"], "case=1&limit=5");
+        check(&["-m", "-1", "web"], "case=1");
+        check(&["web", "--since=-1h", "--until", "now", "--reverse"], "start_ts=-1h&end_ts=now&case=1&order=desc");
+        check(&["web", "--since", "2h"], "start_ts=-2h&case=1");
+        check(&["web", "-e", "-x", "-e", "y"], "search=-x%0Ay&case=1");
+        check(&["web", "--", "-x", "--since"].map(|w| if w == "--since" { "a=1" } else { w }), "search=-x&case=1&a=1");
+        check(&["web", "--columns=", "--tracebacks"], "case=1&columns=&tracebacks=1");
+        assert!(options(&["-m0", "web"]).is_ok_and(|options| options.none));
+        assert!(options(&["--color", "web"]).is_ok_and(|options| options.colours.is_none()));
+        assert!(options(&["--colour=always", "web"]).is_ok_and(|options| options.colours == Some(true)));
+    }
+
+    #[test]
+    fn of_an_option_given_twice_the_last_counts() {
+        check(&["-C3", "-C1", "web", "x"], "search=x&case=1&before=1&after=1");
+        check(&["-C3", "web", "-1", "x"], "search=x&case=1&before=1&after=1");
+        check(&["-2", "--context=4", "web", "x"], "search=x&case=1&before=4&after=4");
+        check(&["--since=-1h", "web", "--since", "-2h"], "start_ts=-2h&case=1");
+        check(&["-m1", "--max-count=2", "-ii", "-i", "web"], "limit=2");
+        check(&["--tz=UTC", "--tz", "Asia/Tokyo", "web"], "case=1&tz=Asia/Tokyo");
+        // what is a value of another option is not an option
+        check(&["-C3", "-e", "-C", "-C1", "web"], "search=-C&case=1&before=1&after=1");
+        check(&["-e", "a", "-e", "b", "web"], "search=a%0Ab&case=1");
+    }
+
+    #[test]
+    fn an_operand_with_a_name_before_its_equals_sign_is_a_filter() {
+        check(&["web", "levelname=ERROR"], "case=1&levelname=ERROR");
+        check(&["web", "x", "a=1", "a=2", "b__gte=5", "c__not=x,y"], "search=x&case=1&a=1&a=2&b__gte=5&c__not=x,y");
+        check(&["web", "a=1", "x"], "search=x&case=1&a=1");
+        check(&["web", "host=web 1"], "case=1&host=web+1");
+        check(&["web", "limit=5"], "case=1&js.limit=5");
+        check(&["web", "js.limit=5"], "case=1&js.limit=5");
+        check(&["web", "host="], "case=1&host__in=");
+        check(&["web", "-e", "imeout=5"], "search=imeout=5&case=1");
+        check(&["web", "GET /x?a=1"], "search=GET+/x?a=1&case=1");
+        check(&["web", "=1"], "search==1&case=1");
+        check(&["web", "@timestamp__exists=0"], "case=1&@timestamp__exists=0");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said() {
+        for (words, text) in [
+            (&["web", "a", "b"][..], "'b' is a second pattern beside 'a'"),
+            (&["-FE", "web", "a"], "-F and -E exclude each other"),
+            (&["-f", "web", "--until=now"], "-f and --until exclude each other"),
+            (&["Web"], "'Web' is no name for an index"),
+            (&["web", "--since=soon"], "'soon' is no time"),
+            (&["web", "a__gt=x"], "write a number"),
+            (&["web", "a__gt="], "a__gt= lacks a value"),
+            (&["-C9999", "web", "x"], "9999 lines of context are too many"),
+            (&["-E", "web", "a(b"], "unclosed group at character 2; -F takes every character as it is"),
+            (&["-E", "web", "[[:foo:]]"], "'[:foo:]' is not a class"),
+            (&["--color=blue", "web"], "write always, never or auto"),
+            (&["web", "--tz=Nowhere"], "Nowhere"),
+        ] {
+            let exit = options(words).expect_err(text);
+            assert!(exit.code == 2 && exit.text.contains(text), "{words:?}: {}", exit.text);
+        }
+    }
+}

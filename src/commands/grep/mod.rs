@@ -1,0 +1,215 @@
+//! `alco grep`: a search, asked of searchd or of another alco, printed as grep prints.
+//!
+//!     source   whom to ask; remote asks another alco
+//!     printer  lines on stdout
+//!     pager    what stdout is on a terminal
+
+pub mod args;
+pub mod pager;
+pub mod printer;
+pub mod remote;
+pub mod source;
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::commands::grep::printer::Printer;
+pub use crate::commands::grep::source::Source;
+use crate::query::{Condition, Filter, Query};
+use crate::render::escape::visible_in_line;
+use crate::search::follow::News;
+
+#[derive(Debug)]
+pub struct Options {
+    pub query: Query,
+    pub output: Output,
+    pub form: Form,
+    /// None: where stdout is a terminal
+    pub colours: Option<bool>,
+    pub follow: bool,
+    /// `-m0`: nothing is asked for
+    pub none: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    Lines,
+    Count,
+    Nothing,
+}
+
+/// What of a record is a line of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Records,
+    Messages,
+    Parts,
+}
+
+/// Whether a record was found. Err: the search did not come to its end, and why.
+pub fn grep(options: &Options, source: &Source) -> Result<bool, String> {
+    if options.none {
+        return Ok(false);
+    }
+    let found = match options.output {
+        Output::Nothing => return is_any(options, source),
+        Output::Count => count(options, source)?,
+        Output::Lines => print(options, source)?,
+    };
+    if !found && !options.follow {
+        missing_columns(options, source);
+    }
+    Ok(found)
+}
+
+/// At the first match it is known, whatever follows.
+fn is_any(options: &Options, source: &Source) -> Result<bool, String> {
+    let query = Query { limit: Some(std::num::NonZeroUsize::MIN), before: 0, after: 0, ..options.query.clone() };
+    let mut found = false;
+    if options.follow {
+        source.follow(&query, &|wait| is_read(wait), &mut |news| {
+            found |= matches!(news, News::Line(_));
+            tell(&news);
+            !found
+        })?;
+        return Ok(found);
+    }
+    let missing = source.each(&query, &|| true, &mut |_| {
+        found = true;
+        false
+    })?;
+    match (found, missing.first()) {
+        (false, Some(missing)) => Err(missing.clone()),
+        (found, _) => Ok(found),
+    }
+}
+
+fn count(options: &Options, source: &Source) -> Result<bool, String> {
+    let (count, missing) = source.count(&options.query)?;
+    match writeln!(io::stdout(), "{count}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(format!("cannot write: {error}")),
+        _ => {}
+    }
+    say_missing(&missing)?;
+    Ok(count > 0)
+}
+
+fn print(options: &Options, source: &Source) -> Result<bool, String> {
+    let settings = source.settings(&options.query)?;
+    let settings: Vec<_> = settings.iter().collect();
+    let zone = options.query.zone(source.zone()).clone();
+    let printer = RefCell::new(Printer::open(options, &settings, &zone)?);
+    let outcome = match options.follow {
+        true => follow(options, source, &printer).map(|()| Vec::new()),
+        false => {
+            source.each(&options.query, &|| printer.borrow_mut().flush(), &mut |line| printer.borrow_mut().line(&line))
+        }
+    };
+    let printed = printer.into_inner().close()?;
+    match outcome {
+        Err(why) => Err(format!("{why}; {}", printed.how_far())),
+        Ok(missing) => say_missing(&missing).map(|()| printed.matches > 0),
+    }
+}
+
+fn follow(options: &Options, source: &Source, printer: &RefCell<Printer>) -> Result<(), String> {
+    let pause = |wait: Duration| printer.borrow_mut().flush() && is_read(wait);
+    let left = Cell::new(options.query.limit.map_or(usize::MAX, usize::from));
+    source.follow(&options.query, &pause, &mut |news| {
+        let News::Line(line) = &news else {
+            tell(&news);
+            return true;
+        };
+        if matches!(line, crate::search::hit::Line::Match(_)) {
+            left.set(left.get() - 1);
+        }
+        printer.borrow_mut().line(line) && left.get() > 0
+    })
+}
+
+/// Waits for so long, as long as somebody may still read what is printed.
+fn is_read(wait: Duration) -> bool {
+    let stdout = io::stdout();
+    let mut closed = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
+    let wait = PollTimeout::try_from(wait.as_millis()).unwrap_or(PollTimeout::MAX);
+    match poll(&mut closed, wait) {
+        Ok(0) => true,
+        // a file or a terminal says nothing of the sort; a signal ends the wait, not the reader
+        Ok(_) => !closed[0].revents().is_some_and(|what| what.intersects(PollFlags::POLLERR | PollFlags::POLLHUP)),
+        Err(_) => true,
+    }
+}
+
+/// What is no line of the log.
+fn tell(news: &News) {
+    let text = match news {
+        News::Line(_) => return,
+        News::Behind(0) => "it keeps up again".to_owned(),
+        News::Behind(records) => format!("{records} records have arrived and are still to be looked at"),
+        News::LeftOut(records) => format!("{records} records were left out, since more arrives than is taken"),
+        News::Late(records) => {
+            format!("{records} records arrived too late to be told from older ones, and will be found by a search")
+        }
+        News::Away(why) => format!("{why}; what arrives meanwhile will come"),
+        News::Back => "searchd answers again".to_owned(),
+        News::Missing(what) => what.clone(),
+    };
+    notice(&text);
+}
+
+fn notice(text: &str) {
+    // nowhere else to say it
+    let _ = writeln!(io::stderr(), "alco grep: {}", visible_in_line(text));
+}
+
+/// Parts of the answer that are missing: what is there was printed, and is not all.
+fn say_missing(missing: &[String]) -> Result<(), String> {
+    let Some((last, others)) = missing.split_last() else { return Ok(()) };
+    others.iter().for_each(|what| notice(what));
+    Err(last.clone())
+}
+
+/// Nothing was found: is it for a column that no record has? `imeout=5` was perhaps meant as text.
+fn missing_columns(options: &Options, source: &Source) {
+    let mut columns: Vec<&str> = Vec::new();
+    for filter in &options.query.filters {
+        // "all but these" and "without it" need no column
+        let needs_it = !matches!(filter.is, Condition::NotIn(_) | Condition::Exists(false));
+        if needs_it && !columns.contains(&filter.column.as_str()) {
+            columns.push(&filter.column);
+        }
+    }
+    for column in columns {
+        let has_it = Filter { column: column.to_owned(), is: Condition::Exists(true), off: false };
+        let query = Query {
+            start: options.query.start.clone(),
+            end: options.query.end.clone(),
+            tz: options.query.tz.clone(),
+            filters: vec![has_it],
+            limit: Some(std::num::NonZeroUsize::MIN),
+            format: options.query.format,
+            ..Query::new(options.query.indexes.clone())
+        };
+        let mut found = false;
+        let asked = source.each(&query, &|| true, &mut |_| {
+            found = true;
+            false
+        });
+        if asked.is_ok() && !found {
+            notice(&format!(
+                "no record of that time has a column '{column}'; text that looks like a filter is searched with -e"
+            ));
+        }
+    }
+}
+
+/// Colours where a reader sees them and wants them.
+pub fn coloured(options: &Options) -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    options.colours.unwrap_or_else(|| io::stdout().is_terminal() && !is_set("NO_COLOR") && !dumb)
+}

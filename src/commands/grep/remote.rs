@@ -1,0 +1,331 @@
+//! Another alco, asked over HTTP: its NDJSON becomes the lines that its searchd would have given. The only door to ureq.
+
+use std::borrow::Cow;
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use jiff::tz::TimeZone;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+
+use crate::config::{Config, Index, IndexName, LevelNumbers};
+use crate::query::cursor::{Cursor, Place};
+use crate::query::{Follow, Format, Query};
+use crate::record::Stored;
+use crate::record::json::Columns;
+use crate::render::{own_key, quoted};
+use crate::search::follow::News;
+use crate::search::hit::{Hit, Line};
+use crate::search::pattern::Pattern;
+use crate::time;
+use crate::time::Ts;
+
+/// A host that does not even take the connection by then is away.
+const CONNECT: Duration = Duration::from_secs(10);
+/// An answer takes as long as it takes, but not without a byte for so long: alco knows its indexes, and what follows sends a
+/// heartbeat after five seconds of silence.
+const SILENT: Duration = Duration::from_secs(30);
+/// A search sends nothing while it checks records that do not match, which may be hundreds of millions.
+const SEARCHING: Duration = Duration::from_secs(600);
+/// Of what a server or a proxy says of an error.
+const SAID: usize = 300;
+
+#[derive(Debug)]
+pub struct Remote {
+    agent: Agent,
+    /// ends with a slash; no user and no password, so that nothing that is said of it has them
+    url: String,
+    /// what the Authorization header says
+    authorization: Option<String>,
+    indexes: Vec<Index>,
+    zone: TimeZone,
+}
+
+/// An index, as `/api/collector/indices/` tells of it.
+#[derive(Deserialize)]
+struct Told {
+    name: String,
+    timestamp: Option<String>,
+    message: Option<String>,
+    timezone: Option<String>,
+    columns: Option<Vec<String>>,
+    level: Option<Vec<String>>,
+    /// an alco that does not know a name is older or newer than this one
+    level_numbers: Option<String>,
+    context: Option<Vec<String>>,
+}
+
+/// What is wrong, as the API says it.
+#[derive(Deserialize)]
+struct Wrong {
+    error: String,
+}
+
+impl Remote {
+    pub fn open(url: &str) -> Result<Remote, String> {
+        let (url, authorization) = address(url)?;
+        // the certificates that this host trusts
+        let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
+        let config = Agent::config_builder().http_status_as_error(false).tls_config(tls);
+        // a redirect to https on the same host is followed with the password
+        let config = config.timeout_connect(Some(CONNECT)).redirect_auth_headers(RedirectAuthHeaders::SameHost);
+        let agent = config.build().into();
+        let mut remote = Remote { agent, url, authorization, indexes: Vec::new(), zone: TimeZone::UTC };
+        let mut text = String::new();
+        let mut body = remote.ask("api/collector/indices/", SILENT)?;
+        std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| remote.broken(&error))?;
+        let told: Vec<Told> =
+            serde_json::from_str(&text).map_err(|_| format!("{} is no alco: it does not list indexes", remote.url))?;
+        if let Some(zone) = told.iter().find_map(|index| index.timezone.as_deref()) {
+            remote.zone = time::zone(zone).unwrap_or(TimeZone::UTC);
+        }
+        remote.indexes = told.into_iter().filter_map(settings).collect();
+        Ok(remote)
+    }
+
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn indexes(&self) -> &[Index] {
+        &self.indexes
+    }
+
+    pub fn each(
+        &self,
+        query: &Query,
+        pulse: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(Line) -> bool,
+    ) -> Result<Vec<String>, String> {
+        let mut missing: Vec<String> = Vec::new();
+        let ended = self.stream(query, pulse, &mut |heard| match heard {
+            News::Line(line) => take(line),
+            News::Missing(what) => {
+                missing.push(what);
+                true
+            }
+            _ => true,
+        });
+        match (ended, missing.pop()) {
+            (Err(why), Some(what)) => Err(format!("{why}: {what}")),
+            (Err(why), None) => Err(why),
+            (Ok(()), last) => Ok(missing.into_iter().chain(last).collect()),
+        }
+    }
+
+    pub fn follow(
+        &self,
+        query: &Query,
+        pause: &dyn Fn(Duration) -> bool,
+        take: &mut dyn FnMut(News) -> bool,
+    ) -> Result<(), String> {
+        // what a limit means is known here: there it would be how many to begin with
+        let query = Query { follow: Follow::Open, limit: None, ..query.clone() };
+        self.stream(&query, &|| pause(Duration::ZERO), take)
+    }
+
+    fn stream(
+        &self,
+        query: &Query,
+        pulse: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(News) -> bool,
+    ) -> Result<(), String> {
+        let indexes: Vec<&str> = query.indexes.iter().map(IndexName::as_str).collect();
+        let asked = Query { format: Format::Ndjson, tracebacks: false, columns: None, ..query.clone() };
+        let mut reading = Reading { remote: self, query, pattern: Pattern::new(query)?, group: None };
+        let silent = if query.follow == Follow::Open { SILENT } else { SEARCHING };
+        let mut body = self.ask(&format!("grep/{}/?{}", indexes.join(","), asked.to_url()), silent)?;
+        let mut line = Vec::new();
+        loop {
+            let some = body.fill_buf().map_err(|error| self.broken(&error))?;
+            if some.is_empty() {
+                let whole = line.iter().all(u8::is_ascii_whitespace);
+                return if whole { Ok(()) } else { Err(self.broken(&"its last line is not whole")) };
+            }
+            let end = some.iter().position(|byte| *byte == b'\n');
+            let used = end.map_or(some.len(), |end| end + 1);
+            line.extend_from_slice(&some[..used]);
+            body.consume(used);
+            if end.is_some() {
+                let text = String::from_utf8_lossy(&line);
+                if !reading.line(text.trim(), take) {
+                    return Ok(());
+                }
+                line.clear();
+            }
+            // all that has come is handed over: a moment to look up
+            if body.buffer().is_empty() && !pulse() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn ask(&self, path: &str, silent: Duration) -> Result<BufReader<impl std::io::Read + use<>>, String> {
+        let mut question = self.agent.get(format!("{}{path}", self.url));
+        if let Some(authorization) = &self.authorization {
+            question = question.header("Authorization", authorization);
+        }
+        let answer = question.config().timeout_per_read(Some(silent)).build().call();
+        let answer = answer.map_err(|error| {
+            let is_tls = matches!(error, ureq::Error::NativeTls(_));
+            let cure = if is_tls { "; SSL_CERT_FILE names a file with certificates to trust" } else { "" };
+            format!("cannot ask {}: {error}{cure}", self.url)
+        })?;
+        let status = answer.status();
+        let mut body = answer.into_body();
+        if status.is_success() {
+            return Ok(BufReader::new(body.into_reader()));
+        }
+        if status == 401 {
+            return Err(match self.authorization {
+                Some(_) => format!("{} does not take this user and password", self.url),
+                None => format!("{} asks for a user and a password: --url=https://user:password@…", self.url),
+            });
+        }
+        let said = body.read_to_string().unwrap_or_default();
+        let said = serde_json::from_str(&said).map_or(said, |wrong: Wrong| wrong.error);
+        let first = said.lines().next().unwrap_or_default();
+        let why = if first.trim_start().starts_with('<') { "" } else { first };
+        let why: String = why.chars().take(SAID).collect();
+        Err(match why.is_empty() {
+            true => format!("{} answers {status}", self.url),
+            false => format!("{} answers {}: {why}", self.url, status.as_u16()),
+        })
+    }
+
+    fn broken(&self, why: &dyn std::fmt::Display) -> String {
+        format!("the answer of {} broke off: {why}", self.url)
+    }
+}
+
+/// Where to ask, and the Authorization header of `user:password@`, percent-encoded where they hold `@`, `/` or `%`.
+fn address(url: &str) -> Result<(String, Option<String>), String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if path.contains('@') {
+        return Err("cannot read the URL: an '@' behind the host; in a password, / is written %2F and @ %40".to_owned());
+    }
+    let (user, host) = host.rsplit_once('@').map_or((None, host), |(user, host)| (Some(user), host));
+    let basic = |user: &str| {
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
+        format!("Basic {}", BASE64_STANDARD.encode([decoded(user), b":".to_vec(), decoded(password)].concat()))
+    };
+    Ok((format!("{scheme}://{host}{}/", path.trim_end_matches('/')), user.map(basic)))
+}
+
+fn settings(told: Told) -> Option<Index> {
+    let default = Config::default().indexes.into_iter().next()?;
+    let numbers = LevelNumbers::NAMES.into_iter().find(|(name, _)| told.level_numbers.as_deref() == Some(*name));
+    Some(Index {
+        name: told.name.parse().ok()?,
+        timestamp: told.timestamp.map_or(default.timestamp, |name| vec![name]),
+        message: told.message.map_or(default.message, |name| vec![name]),
+        columns: told.columns.unwrap_or(default.columns),
+        level: told.level.unwrap_or(default.level),
+        level_numbers: numbers.map_or(default.level_numbers, |(_, numbers)| numbers),
+        context: told.context.unwrap_or(default.context),
+        ..default
+    })
+}
+
+fn time_of(members: &[(Cow<str>, &RawValue)], settings: &Index) -> Ts {
+    let member = members.iter().find(|(key, _)| key == settings.timestamp_name());
+    let text = member.and_then(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok());
+    text.and_then(|text| time::parse_rfc3339(&text, &TimeZone::UTC)).unwrap_or_default()
+}
+
+/// Lines of NDJSON, as they come.
+struct Reading<'a> {
+    remote: &'a Remote,
+    query: &'a Query,
+    pattern: Pattern,
+    group: Option<String>,
+}
+
+impl Reading<'_> {
+    /// Whether to go on.
+    fn line(&mut self, text: &str, take: &mut dyn FnMut(News) -> bool) -> bool {
+        let mut members = Columns::parse(text).0;
+        if let [(key, said)] = members.as_slice()
+            && key == "@alco"
+        {
+            return take(News::Missing(serde_json::from_str(said.get()).unwrap_or_default()));
+        }
+        // what alco added stands behind what was sent
+        let mut added = |name: &str| {
+            let is_last = members.last().is_some_and(|(key, _)| key == name);
+            is_last.then(|| members.pop().expect("it was just looked at").1.get().trim_matches('"').to_owned())
+        };
+        let (group, matches) = (added("@group"), added("@match"));
+        let (index, id) = (added("@index"), added("@id"));
+        let index = index.and_then(|name| name.parse().ok()).or_else(|| self.query.indexes.first().cloned());
+        let settings = self.remote.indexes.iter().find(|settings| Some(&settings.name) == index.as_ref());
+        let Some(settings) = settings else { return true };
+        let place = match id.and_then(|id| format!("a{id}").parse().ok()) {
+            Some(Cursor::After(place)) => place,
+            // of an alco that does not tell it, its time alone
+            _ => Place { ts: time_of(&members, settings), seq: 0, digest: 0, id: 0 },
+        };
+        let mut message = String::new();
+        if let Some(at) = members.iter().position(|(key, _)| key == settings.message_name()) {
+            let raw = members[at].1.get();
+            match serde_json::from_str::<String>(raw) {
+                Ok(text) => {
+                    message = text;
+                    members.remove(at);
+                }
+                Err(_) => message = raw.to_owned(),
+            }
+        }
+        let written = quoted(&place.ts.rfc3339());
+        if members.first().is_some_and(|(key, raw)| key == settings.timestamp_name() && raw.get() == written) {
+            members.remove(0);
+        }
+        let columns: Vec<String> =
+            members.iter().map(|(key, raw)| format!("{}:{}", quoted(own_key(key)), raw.get())).collect();
+        let is_match = matches.as_deref() != Some("false");
+        let marks = if is_match { self.pattern.marks(&message) } else { Vec::new() };
+        let record = Stored { message, columns: format!("{{{}}}", columns.join(",")) };
+        let hit = Hit { index: settings.name.clone(), place, record, marks };
+        let is_new_group = group.is_some() && self.group.is_some() && group != self.group;
+        self.group = group.or(self.group.take());
+        if is_new_group && !take(News::Line(Line::Gap)) {
+            return false;
+        }
+        take(News::Line(if is_match { Line::Match(hit) } else { Line::Near(hit) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, asked: &str, user_and_password: Option<&str>) {
+        let authorization = user_and_password.map(|text| format!("Basic {}", BASE64_STANDARD.encode(text)));
+        assert_eq!(address(url), Ok((asked.to_owned(), authorization)), "{url}");
+    }
+
+    #[test]
+    fn user_and_password_leave_the_url() {
+        check("logs", "http://logs/", None);
+        check("https://logs:8000/base/", "https://logs:8000/base/", None);
+        check("u:p@[::1]:8000", "http://[::1]:8000/", Some("u:p"));
+        check("https://u@logs/base", "https://logs/base/", Some("u:"));
+        check("https://u:p:w@logs", "https://logs/", Some("u:p:w"));
+        check("https://u%40x:p%40s%3As%2Fw%25%20%C3%B6@logs", "https://logs/", Some("u@x:p@s:s/w% ö"));
+        check("https://u:p@w@logs", "https://logs/", Some("u:p@w"));
+        let wrong = address("https://u:secret/w@logs").expect_err("neither has a host");
+        assert!(wrong.contains("%2F") && !wrong.contains("secret"), "{wrong}");
+    }
+}

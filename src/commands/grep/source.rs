@@ -1,0 +1,128 @@
+//! Whom a search is asked of: searchd itself, or an alco somewhere else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::commands::grep::remote::Remote;
+use crate::config::{Config, Index, IndexName};
+use crate::query::Query;
+use crate::search::Searcher;
+use crate::search::follow::{Following, News};
+use crate::search::hit::{Line, SearchError};
+use crate::search::scan::Read;
+use crate::search::scope::{Scope, Waits};
+use crate::time::Ts;
+
+/// Records to ask for at first; a walk asks for more as it goes.
+const FIRST: usize = 100;
+
+#[derive(Debug)]
+pub enum Source {
+    Searchd(Box<Searchd>),
+    Remote(Remote),
+}
+
+#[derive(Debug)]
+pub struct Searchd {
+    searcher: Searcher,
+    indexes: Vec<Index>,
+    zone: TimeZone,
+    clock: fn() -> Ts,
+}
+
+impl Source {
+    pub fn searchd(config: Config, clock: fn() -> Ts) -> Source {
+        let searcher = Searcher::new(&config.sphinx, &config.indexes, Arc::default());
+        Source::Searchd(Box::new(Searchd { searcher, indexes: config.indexes, zone: config.http.timezone, clock }))
+    }
+
+    pub fn remote(url: &str) -> Result<Source, String> {
+        Remote::open(url).map(Source::Remote)
+    }
+
+    /// Of times that name none.
+    pub fn zone(&self) -> &TimeZone {
+        match self {
+            Source::Searchd(searchd) => &searchd.zone,
+            Source::Remote(remote) => remote.zone(),
+        }
+    }
+
+    /// Of the indexes of the query, in its order.
+    pub fn settings(&self, query: &Query) -> Result<Vec<Index>, String> {
+        let (indexes, place) = match self {
+            Source::Searchd(searchd) => (searchd.indexes.as_slice(), "alco.ini".to_owned()),
+            Source::Remote(remote) => (remote.indexes(), remote.url().to_owned()),
+        };
+        let find = |name: &IndexName| {
+            let names: Vec<&str> = indexes.iter().map(|index| index.name.as_str()).collect();
+            let found = indexes.iter().find(|index| index.name == *name).cloned();
+            found.ok_or_else(|| format!("there is no index '{name}' in {place}; there are {}", names.join(", ")))
+        };
+        query.indexes.iter().map(find).collect()
+    }
+
+    /// Hands over the lines of the answer until `take` says false. `pulse` is called now and then, and ends it where it says
+    /// false. Returns what is missing.
+    pub fn each(
+        &self,
+        query: &Query,
+        pulse: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(Line) -> bool,
+    ) -> Result<Vec<String>, String> {
+        self.settings(query)?;
+        match self {
+            Source::Searchd(searchd) => {
+                searchd.searcher.each(query, &searchd.scope(), Read::Line, pulse, take).map_err(why)
+            }
+            Source::Remote(remote) => remote.each(query, pulse, take),
+        }
+    }
+
+    /// How many records match, and what is missing.
+    pub fn count(&self, query: &Query) -> Result<(u64, Vec<String>), String> {
+        self.settings(query)?;
+        match self {
+            Source::Searchd(searchd) => searchd.searcher.count_all(query, &searchd.scope()).map_err(why),
+            Source::Remote(remote) => {
+                let query = Query { before: 0, after: 0, ..query.clone() };
+                let mut count = 0;
+                let missing = remote.each(&query, &|| true, &mut |_| {
+                    count += 1;
+                    true
+                })?;
+                Ok((count, missing))
+            }
+        }
+    }
+
+    /// As `each`, and then what arrives. `pause` waits.
+    pub fn follow(
+        &self,
+        query: &Query,
+        pause: &dyn Fn(Duration) -> bool,
+        take: &mut dyn FnMut(News) -> bool,
+    ) -> Result<(), String> {
+        self.settings(query)?;
+        match self {
+            Source::Searchd(searchd) => {
+                searchd.searcher.follow(query, &searchd.scope(), Following::default(), pause, take).map_err(why)
+            }
+            Source::Remote(remote) => remote.follow(query, pause, take),
+        }
+    }
+}
+
+impl Searchd {
+    fn scope(&self) -> Scope {
+        Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST, Waits::default())
+    }
+}
+
+fn why(error: SearchError) -> String {
+    match error {
+        SearchError::Bad(why) | SearchError::Away(why) => why,
+    }
+}

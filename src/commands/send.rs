@@ -1,0 +1,217 @@
+//! `alco send`: stdin to the exchange, one record a line, each confirmed by the broker.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
+
+use crate::config::Config;
+use crate::rabbitmq::publisher::Publisher;
+use crate::record::{MAX_BODY, is_object, without_mark};
+use crate::time::Ts;
+
+/// Records on their way without an answer of the broker: enough to keep it busy, and what one has to send again if the
+/// connection breaks.
+const WINDOW: u64 = 1000;
+/// How often the bar moves on while nothing comes.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What each plain line has of its own; a column of the command line cannot bear such a name.
+pub const WRITTEN: [&str; 4] = ["@timestamp", "@version", "message", "seq"];
+
+#[derive(Debug)]
+pub struct Options {
+    pub routing_key: String,
+    /// lines are records already, and are sent as they are
+    pub json: bool,
+    /// `column=value`, for lines that are plain text
+    pub columns: Vec<(String, String)>,
+    /// lines go to stdout too
+    pub tee: bool,
+}
+
+/// Err: not every line was confirmed, and why.
+pub fn send(config: &Config, options: &Options, clock: fn() -> Ts) -> Result<(), String> {
+    let mut publisher = Publisher::open(&config.rabbitmq)?;
+    let bar = bar();
+    let outcome = lines(&mut publisher, options, clock, &bar).and_then(|read| {
+        publisher.wait(0)?;
+        Ok(read)
+    });
+    bar.finish_and_clear();
+    let (published, confirmed, returned) = (publisher.published(), publisher.confirmed(), publisher.returned());
+    let key = &options.routing_key;
+    match outcome {
+        Err(why) => Err(format!(
+            "{why}; of {published} lines {confirmed} were confirmed: the rest may or may not be with the broker"
+        )),
+        Ok(_) if returned > 0 => Err(format!(
+            "{returned} of {published} lines were lost: no queue of exchange '{}' takes the routing key '{key}'; start alco \
+             run first, or give another --routing-key",
+            config.rabbitmq.exchange
+        )),
+        Ok(Input { refused: Some(why), .. }) => {
+            publisher.close()?;
+            Err(format!("{why}; {confirmed} lines before it were confirmed, and none after it was sent"))
+        }
+        Ok(Input { long, refused: None }) => {
+            publisher.close()?;
+            match long {
+                0 => Ok(()),
+                1 => Err(format!("a line was not sent: it is longer than {MAX_BODY} bytes")),
+                many => Err(format!("{many} lines were not sent: they are longer than {MAX_BODY} bytes")),
+            }
+        }
+    }
+}
+
+/// Of stdin.
+struct Input {
+    /// lines that were left out
+    long: u64,
+    /// the line at which it ended, since that is not a record
+    refused: Option<String>,
+}
+
+/// Sends all of stdin, or what stands before a line that is not a record: what follows it would not be any either where JSON
+/// is printed over several lines, and is sent when the line is mended.
+fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &ProgressBar) -> Result<Input, String> {
+    let mut input = io::stdin().lock();
+    let mut tee = options.tee.then(io::stdout);
+    let (mut line, mut number, mut long) = (Vec::new(), 0_u64, 0);
+    let mut record = Plain::new(options);
+    loop {
+        line.clear();
+        // one byte more than a line may have, and its end
+        let room = MAX_BODY as u64 + 2;
+        let read = input.by_ref().take(room).read_until(b'\n', &mut line);
+        let read = read.map_err(|error| format!("cannot read stdin: {error}"))?;
+        if read == 0 {
+            return Ok(Input { long, refused: None });
+        }
+        number += 1;
+        // whoever reads there may have seen enough; the records still go out
+        if tee.as_mut().is_some_and(|out| out.write_all(&line).and_then(|()| out.flush()).is_err()) {
+            tee = None;
+        }
+        bar.inc(read as u64);
+        let whole = line.pop_if(|byte| *byte == b'\n').is_some();
+        line.pop_if(|byte| *byte == b'\r');
+        if line.len() > MAX_BODY {
+            long += 1;
+            if !whole {
+                skip_line(&mut input, bar).map_err(|error| format!("cannot read stdin: {error}"))?;
+            }
+            continue;
+        }
+        let line = without_mark(&line);
+        match options.json {
+            true if line.iter().all(u8::is_ascii_whitespace) => continue,
+            true => {
+                if let Err(why) = is_object(line) {
+                    let refused = format!("line {number}: {why}; --json takes an object a line, as jq -c prints them");
+                    return Ok(Input { long, refused: Some(refused) });
+                }
+                publisher.publish(&options.routing_key, line)?;
+            }
+            false => publisher.publish(&options.routing_key, record.of(line, clock()).as_bytes())?,
+        }
+        publisher.wait(WINDOW)?;
+        bar.set_message(format!("{} lines", publisher.published()));
+    }
+}
+
+fn skip_line(input: &mut impl BufRead, bar: &ProgressBar) -> io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        let (length, ends) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        input.consume(length);
+        bar.inc(length as u64);
+        if ends {
+            return Ok(());
+        }
+    }
+}
+
+/// Plain lines as records: every one with the same columns, and a `seq` that keeps their order.
+struct Plain {
+    columns: Map<String, Value>,
+    seq: u64,
+}
+
+impl Plain {
+    fn new(options: &Options) -> Plain {
+        let mut columns = Map::new();
+        columns.insert("levelname".into(), "INFO".into());
+        if let Ok(host) = nix::unistd::gethostname() {
+            columns.insert("host".into(), host.to_string_lossy().into());
+        }
+        columns.extend(options.columns.iter().map(|(column, value)| (column.clone(), value.as_str().into())));
+        Plain { columns, seq: 0 }
+    }
+
+    fn of(&mut self, line: &[u8], now: Ts) -> String {
+        self.seq += 1;
+        let own = [now.rfc3339().into(), json!(1), String::from_utf8_lossy(line).into(), self.seq.into()];
+        let mut record: Map<String, Value> = WRITTEN.iter().map(|name| (*name).to_owned()).zip(own).collect();
+        record.extend(self.columns.clone());
+        Value::Object(record).to_string()
+    }
+}
+
+/// On a terminal: how much, how fast, and how long it will take where stdin is a file.
+fn bar() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let size = std::fs::metadata("/dev/stdin").ok().filter(|stdin| stdin.is_file()).map(|stdin| stdin.len());
+    let (bar, template) = match size {
+        Some(size) => (ProgressBar::new(size), "{wide_bar} {bytes}/{total_bytes}  {msg}  {bytes_per_sec}  {eta} left"),
+        None => (ProgressBar::no_length(), "{spinner} {bytes}  {msg}  {bytes_per_sec}"),
+    };
+    bar.enable_steady_tick(TICK);
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is a constant, and tested"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_line_is_a_record_with_the_columns_of_the_command_line() {
+        let options = Options {
+            routing_key: "build.web".into(),
+            json: false,
+            columns: vec![("levelname".into(), "DEBUG".into()), ("logger".into(), "make \"x\"".into())],
+            tee: false,
+        };
+        let mut plain = Plain::new(&options);
+        plain.of(b"first", Ts::from_micros(0));
+        let record: Value =
+            serde_json::from_str(&plain.of(b"caf\xe9 \"q\"", Ts::from_micros(1_500_000))).expect("JSON");
+        assert_eq!(record["@timestamp"], "1970-01-01T00:00:01.500000Z");
+        assert_eq!(record["message"], "caf\u{fffd} \"q\"");
+        assert_eq!((&record["seq"], &record["levelname"]), (&json!(2), &json!("DEBUG")));
+        assert_eq!(record["logger"], "make \"x\"");
+    }
+
+    #[test]
+    fn the_rest_of_a_line_that_is_too_long_is_left_out() {
+        let mut input = io::Cursor::new(b"too long\nnext\n".to_vec());
+        skip_line(&mut input, &ProgressBar::hidden()).expect("it is in memory");
+        let mut rest = String::new();
+        input.read_to_string(&mut rest).expect("it is in memory");
+        assert_eq!(rest, "next\n");
+    }
+
+    #[test]
+    fn the_bars_are_well_formed() {
+        for template in ["{wide_bar} {bytes}/{total_bytes}  {msg}  {bytes_per_sec}  {eta} left", "{spinner} {bytes}"] {
+            assert!(ProgressStyle::with_template(template).is_ok());
+        }
+    }
+}

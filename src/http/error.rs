@@ -1,0 +1,44 @@
+//! Why a request gets no answer: the reason, its status, and one line for programs. The page is `routes::error`'s.
+
+use crate::search::hit::SearchError;
+
+/// Why there is no answer; the names are those of HTTP's status codes where it has one.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 400
+    Bad(String),
+    /// 404
+    NoIndex(String),
+    /// 404
+    NotFound(String),
+    /// 401, or 403 where a password would not help
+    Unauthorized { password: bool },
+    /// 503
+    Away(String),
+    /// 500: a route panicked
+    Internal,
+}
+
+impl From<SearchError> for Refusal {
+    fn from(error: SearchError) -> Refusal {
+        match error {
+            SearchError::Bad(why) => Refusal::Bad(why),
+            SearchError::Away(why) => Refusal::Away(why),
+        }
+    }
+}
+
+impl Refusal {
+    /// The status code, and one line that says why.
+    pub fn explain(&self) -> (u16, String) {
+        match self {
+            Refusal::Bad(why) => (400, why.clone()),
+            Refusal::NoIndex(name) => (404, format!("there is no index '{name}'")),
+            Refusal::NotFound(why) => (404, why.clone()),
+            Refusal::Unauthorized { password: true } => (401, "a user's name and password are needed".to_owned()),
+            Refusal::Unauthorized { password: false } => (403, "a proxy has to say who asks".to_owned()),
+            Refusal::Away(why) => (503, why.clone()),
+            Refusal::Internal => (500, "the answer could not be made".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Places to follow: how many clients may hold a response open at a time, `[http] max_followers`.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::metrics::Metrics;
+
+/// Which places are taken, by number from 1.
+pub struct Followers {
+    max: usize,
+    metrics: Arc<Metrics>,
+    taken: Mutex<BTreeSet<usize>>,
+}
+
+/// A follower's place, free again when it is dropped.
+pub struct FollowerSlot {
+    followers: Arc<Followers>,
+    pub number: usize,
+}
+
+impl Followers {
+    pub fn new(max: usize, metrics: Arc<Metrics>) -> Followers {
+        Followers { max, metrics, taken: Mutex::default() }
+    }
+
+    /// The lowest free place; None if all are taken.
+    pub fn take(self: &Arc<Followers>) -> Option<FollowerSlot> {
+        let mut taken = self.taken();
+        let number = (1..=self.max).find(|number| !taken.contains(number))?;
+        taken.insert(number);
+        self.metrics.searched.followers.fetch_add(1, Relaxed);
+        Some(FollowerSlot { followers: self.clone(), number })
+    }
+
+    /// Why there is no place, for the client.
+    pub fn all_taken(&self) -> String {
+        format!("all {} places to follow are taken ([http] max_followers); try again later", self.max)
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        // a set stays whole if a thread panics beside it
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for FollowerSlot {
+    fn drop(&mut self) {
+        self.followers.taken().remove(&self.number);
+        self.followers.metrics.searched.followers.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,219 @@
+//! The list of indexes: is everything alive, and where to read.
+
+use maud::{Markup, html};
+
+use crate::config::IndexName;
+use crate::http::pages::{Frame, age, duration, histogram, links, note, thousands};
+use crate::render::escape::visible_in_line;
+use crate::time::Ts;
+
+/// A stream without records for this time may be one whose collecting has stopped.
+const STALE_MICROS: i64 = 3_600_000_000;
+
+#[derive(Clone, Debug)]
+pub struct IndexListView<'a> {
+    pub frame: Frame<'a>,
+    pub now: Ts,
+    pub indexes: Vec<IndexRow<'a>>,
+    /// problems that concern all indexes
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct IndexRow<'a> {
+    pub name: &'a IndexName,
+    pub title: &'a str,
+    /// None: not known now
+    pub figures: Option<IndexFigures>,
+    /// None: not known
+    pub collecting: Option<Collecting>,
+    pub shortcuts: Vec<ShortcutLink<'a>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct ShortcutLink<'a> {
+    pub name: &'a str,
+    pub title: &'a str,
+    /// the column that a value is asked for
+    pub parameter: Option<&'a str>,
+}
+
+/// The facts that distinguish a stall from silence.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Collecting {
+    /// records that wait in the queue, where it is known
+    pub backlog: Option<u64>,
+    pub delivered: Option<Ts>,
+    pub stored: Option<Ts>,
+    pub acknowledged: Option<Ts>,
+    /// records wait, and none has been stored for some time
+    pub stalled: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct IndexFigures {
+    /// records of the last 5 minutes
+    pub recent: u64,
+    /// when the last record was
+    pub last: Option<Ts>,
+    /// of the last 24 hours, in equal parts
+    pub sparkline: Vec<u64>,
+}
+
+impl IndexListView<'_> {
+    pub fn page(&self) -> Markup {
+        let backlogs = self.indexes.iter().any(|index| index.collecting.is_some());
+        let shortcuts = self.indexes.iter().any(|index| !index.shortcuts.is_empty());
+        let main = html! {
+            main {
+                @for warning in &self.warnings { (note(html! { (visible_in_line(warning)) })) }
+                h1.vh { "Indexes" }
+                table.indexes #log {
+                    thead {
+                        tr {
+                            th scope="col" { "index" }
+                            th.n scope="col" { "last 5 min" }
+                            th scope="col" { "24 hours" }
+                            @if backlogs { th.n scope="col" { "waiting" } }
+                            th scope="col" { "last record" }
+                            @if shortcuts { th scope="col" { "shortcuts" } }
+                        }
+                    }
+                    tbody { @for index in &self.indexes { (self.row(index, backlogs, shortcuts)) } }
+                }
+            }
+        };
+        self.frame.page("indexes", main)
+    }
+
+    fn row(&self, index: &IndexRow, backlogs: bool, shortcuts: bool) -> Markup {
+        let base = self.frame.base;
+        html! {
+            tr {
+                th scope="row" {
+                    a href=(links::grep_path(base, std::slice::from_ref(index.name))) { b { (index.name) } }
+                    @if !index.title.is_empty() && index.title != index.name.as_str() { " " span { (index.title) } }
+                }
+                @if let Some(figures) = &index.figures {
+                    td.n .recent { (thousands(figures.recent)) }
+                    td { (histogram::sparkline(&figures.sparkline)) }
+                } @else { td.n { "?" } td {} }
+                @if backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }
+                td {
+                    (self.last(index))
+                    @if let Some(collecting) = index.collecting.filter(|collecting| collecting.stalled) {
+                        " " span.stale { "stalled: " (self.ages(&collecting)) }
+                    }
+                }
+                @if shortcuts {
+                    td {
+                        @for (at, shortcut) in index.shortcuts.iter().enumerate() {
+                            @if at > 0 { " · " }
+                            (self.shortcut(shortcut))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn shortcut(&self, shortcut: &ShortcutLink) -> Markup {
+        let path = format!("{}grep/shortcut/{}/", self.frame.base, links::segment(shortcut.name));
+        let title = if shortcut.title.is_empty() { shortcut.name } else { shortcut.title };
+        let Some(parameter) = shortcut.parameter else { return html! { a href=(path) { (title) } } };
+        html! {
+            form method="get" action=(path) {
+                a href=(path) { (title) }
+                " "
+                input name="value" size="14" autocomplete="off" placeholder=(parameter) aria-label={ (parameter) " of " (title) };
+                " "
+                button { "go" }
+            }
+        }
+    }
+
+    fn waiting(&self, collecting: &Collecting) -> Markup {
+        html! { span title=(self.ages(collecting)) { (collecting.backlog.map_or("?".to_owned(), thousands)) } }
+    }
+
+    /// `delivered 3 s ago, stored 3 s ago, acknowledged 3 s ago`
+    fn ages(&self, collecting: &Collecting) -> String {
+        let since = |ts: Option<Ts>| ts.map_or("not yet".to_owned(), |ts| age(ts, self.now));
+        format!(
+            "delivered {}, stored {}, acknowledged {}",
+            since(collecting.delivered),
+            since(collecting.stored),
+            since(collecting.acknowledged)
+        )
+    }
+
+    fn last(&self, index: &IndexRow) -> Markup {
+        let Some(figures) = &index.figures else { return html! { "?" } };
+        let Some(last) = figures.last else { return html! { span.stale { "no records yet" } } };
+        let silence = self.now.micros() - last.micros();
+        html! {
+            // in a word too, for readers who see no colour
+            @if silence > STALE_MICROS { span.stale title=(last) { "silent for " (duration(silence)) } }
+            @else { span title=(last) { (age(last, self.now)) } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_fell_silent_is_seen() {
+        let now = Ts::from_micros(1_795_341_600_000_000);
+        let (web, cron): (IndexName, IndexName) = ("web".parse().expect("a name"), "cron".parse().expect("a name"));
+        let index = |name, seconds: i64| IndexRow {
+            name,
+            title: "T<",
+            figures: Some(IndexFigures {
+                recent: 41_203,
+                last: Some(now.plus_seconds(-seconds)),
+                sparkline: vec![0, 5, 9],
+            }),
+            collecting: None,
+            shortcuts: vec![
+                ShortcutLink { name: "slow", title: "Slow requests", parameter: None },
+                ShortcutLink { name: "one", title: "", parameter: Some("request_id") },
+            ],
+        };
+        let view = IndexListView {
+            frame: Frame { base: "/", ..Frame::default() },
+            now,
+            indexes: vec![index(&web, 1), index(&cron, 10_800)],
+            warnings: vec![],
+        };
+        let html = view.page().into_string();
+        assert!(html.contains("41,203"), "{html}");
+        assert_eq!(html.matches("class=\"stale\"").count(), 1, "{html}");
+        assert!(html.contains("silent for 3 h"), "{html}");
+        assert!(html.contains("href=\"/grep/shortcut/slow/\""), "{html}");
+        assert!(
+            html.contains("action=\"/grep/shortcut/one/\"") && html.contains("placeholder=\"request_id\""),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn a_stall_is_told_from_silence() {
+        let now = Ts::from_micros(1_795_341_600_000_000);
+        let web: IndexName = "web".parse().expect("a name");
+        let html = |stalled| {
+            let ago = |seconds: i64| Some(now.plus_seconds(-seconds));
+            let collecting =
+                Collecting { backlog: Some(1234), delivered: ago(90), stored: ago(180), acknowledged: None, stalled };
+            let index =
+                IndexRow { name: &web, title: "", figures: None, collecting: Some(collecting), shortcuts: vec![] };
+            let frame = Frame { base: "/", ..Frame::default() };
+            IndexListView { frame, now, indexes: vec![index], warnings: vec![] }.page().into_string()
+        };
+        let ages = "delivered 90 s ago, stored 3 min ago, acknowledged not yet";
+        assert!(html(false).contains(&format!("title=\"{ages}\">1,234</span>")), "{}", html(false));
+        assert!(!html(false).contains("stalled"));
+        assert!(html(true).contains(&format!("stalled: {ages}")), "{}", html(true));
+    }
+}

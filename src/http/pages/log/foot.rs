@@ -1,0 +1,186 @@
+//! The part after the lines of a log: how many match, links to go on, and on an empty page what to try.
+
+use maud::{Markup, html};
+
+use crate::http::pages::log::{LogView, LogWriter};
+use crate::http::pages::{age, duration, links, note, thousands};
+use crate::query::cursor::{Cursor, Place};
+use crate::query::{Context, Filter, Mode, Order, Query, Within};
+use crate::time::{Range, Ts, When};
+
+const PAGE_SIZES: [usize; 3] = [100, 300, 1000];
+
+/// The facts that are known when the search has ended.
+#[derive(Clone, Debug)]
+pub struct LogFoot {
+    pub previous: Option<Place>,
+    pub next: Option<Place>,
+    pub total: Total,
+    /// where no message matches: how many records do with their columns
+    pub in_all: Option<Total>,
+    /// the time budget ended here
+    pub reached: Option<Place>,
+    /// where the whole log begins had not been found by then
+    pub seeks_first: bool,
+    pub warnings: Vec<String>,
+    /// the last record before the present, shown only on an empty page
+    pub last_record: Option<Ts>,
+}
+
+/// How many match, and how sure that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    Exactly(u64),
+    AtLeast(u64),
+    AtMost(u64),
+    /// the search was broken off
+    Unknown,
+}
+
+impl LogFoot {
+    /// Lines may have been written by then.
+    pub fn broken_off(why: String) -> LogFoot {
+        LogFoot {
+            previous: None,
+            next: None,
+            total: Total::Unknown,
+            in_all: None,
+            reached: None,
+            seeks_first: false,
+            warnings: vec![format!("The search broke off: {why}")],
+            last_record: None,
+        }
+    }
+}
+
+impl LogView<'_> {
+    pub(super) fn total(&self, found: &LogFoot) -> Markup {
+        let (word, title, number) = match found.total {
+            Total::Exactly(number) => ("exactly", "the index decides, or each one was checked", number),
+            Total::AtLeast(number) => ("at least", "not all of the range could be counted in time", number),
+            Total::AtMost(number) => ("at most", "the full-text index alone says so; not each one was checked", number),
+            Total::Unknown => return html! {},
+        };
+        let verb = match (self.selects(), number) {
+            (false, _) => "",
+            (true, 1) => " matches",
+            (true, _) => " match",
+        };
+        let length = duration(self.range.end.micros() - self.range.start.micros());
+        let between = format!("{} to {}", self.moment(self.range.start), self.moment(self.range.end));
+        html! {
+            p.total {
+                span title=(title) { (word) " " b.num { (thousands(number)) } (if number == 1 { " record" } else { " records" }) (verb) }
+                " in "
+                span title=(between) { (length) }
+            }
+        }
+    }
+
+    pub(super) fn budget(&self, found: &LogFoot) -> Markup {
+        let Some(reached) = found.reached else { return html! {} };
+        let back = matches!(self.query.cursor, Some(Cursor::Before(_))) && !found.seeks_first;
+        let earlier = back != (self.query.order == Order::NewestFirst);
+        let on = self.query.go_on(reached, found.seeks_first, self.range);
+        note(html! {
+            "The search has used up its time at " (self.moment(reached.ts)) "; what lies "
+            (if earlier { "before" } else { "after" }) " has not been looked at. "
+            a href=(self.link(&on)) { "Go on from there" }
+        })
+    }
+
+    pub(super) fn pages(&self, log: &LogWriter, found: &LogFoot) -> Markup {
+        let q = self.query;
+        // the page's order, in the words of time
+        let (first, previous, next, last) = match q.order {
+            Order::OldestFirst => ("oldest", "← earlier", "later →", "newest"),
+            Order::NewestFirst => ("newest", "← later", "earlier →", "oldest"),
+        };
+        let newest = |newest: bool| newest.then_some("0");
+        let desc = q.order == Order::NewestFirst;
+        html! {
+            // the last error of a page leads here, where the next page is
+            nav.pages id={ "e" (log.errors + 1) } aria-label="Pages" {
+                @if found.previous.is_some() { a href=(self.link(&links::first(q))) accesskey=[newest(desc)] { (first) } " " }
+                @if let Some(place) = found.previous { a href=(self.link(&links::before(q, place))) rel="prev" accesskey="p" { (previous) } " " }
+                @if let Some(place) = found.next { a href=(self.link(&links::after(q, place))) rel="next" accesskey="n" { (next) } " " }
+                @if found.next.is_some() { a href=(self.link(&links::last(q))) accesskey=[newest(!desc)] { (last) } " " }
+                @if let Some(place) = self.newer(log, found) { a href=(self.link(&links::after(q, place))) accesskey="n" { "look for newer →" } " " }
+                @for size in PAGE_SIZES {
+                    @if log.lines >= self.page_size && size != self.page_size {
+                        a.dim href=(self.link(&Query { limit: std::num::NonZeroUsize::new(size), ..links::first(q) })) { (size) " a page" } " "
+                    }
+                }
+            }
+        }
+    }
+
+    /// Behind the last line, where records are still to come.
+    fn newer(&self, log: &LogWriter, found: &LogFoot) -> Option<Place> {
+        let open = found.next.is_none() && found.reached.is_none() && self.query.order == Order::OldestFirst;
+        let still = matches!(self.query.end, None | Some(When::Now));
+        log.last_match.filter(|_| open && still)
+    }
+
+    /// The number that the same search finds in the columns, if it is known.
+    fn in_all(&self, found: &LogFoot) -> Markup {
+        let all = self.link(&Query { within: Within::All, ..links::first(self.query) });
+        let (word, number) = match found.in_all {
+            Some(Total::Exactly(0)) => return html! { "Nor does any column match" },
+            Some(Total::Exactly(number)) => ("", number),
+            Some(Total::AtLeast(number)) if number > 0 => ("at least ", number),
+            Some(Total::AtMost(number)) => ("at most ", number),
+            _ => return html! { "Search " a href=(all) { "in all columns" } },
+        };
+        let (records, match_) = if number == 1 { ("record", "matches") } else { ("records", "match") };
+        html! { a href=(all) { (word) (thousands(number)) " " (records) } " " (match_) " in the columns" }
+    }
+
+    /// On an empty page: what to try.
+    pub(super) fn nothing(&self, found: &LogFoot) -> Markup {
+        let q = self.query;
+        let wider = |name: &'static str, start: When| (name, links::from_to(q, Some(start), None));
+        let ranges = [
+            wider("1 hour", When::Ago(3600)),
+            wider("24 hours", When::Ago(86_400)),
+            wider("7 days", When::Ago(7 * 86_400)),
+        ];
+        let length = self.range.end.micros() - self.range.start.micros();
+        html! {
+            section #log .nothing {
+                h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
+                p { "Looked at " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." }
+                ul {
+                    @if q.cursor.is_some() { li { "This is beyond the last page: " a href=(self.link(&links::first(q))) { "the first page" } } }
+                    @if self.range.is_empty() { li { "The range is empty: it ends before it begins." } }
+                    @for (name, query) in &ranges {
+                        @if query.start.as_ref().is_some_and(|start| self.now.micros() - start.at(self.now, self.zone).micros() > length) {
+                            li { "Look further back: " a href=(self.link(query)) { "the last " (name) } }
+                        }
+                    }
+                    @if let Some(last) = found.last_record {
+                        @let around = Range { start: last.plus_seconds(-300), end: last.plus_seconds(1) };
+                        li { "The last record was " (age(last, self.now)) ": " a href=(self.link(&links::within(q, around, self.zone))) { "go there" } }
+                    }
+                    @if q.filters.iter().any(|filter| !filter.off) {
+                        li { "Search " a href=(self.link(&Query { filters: off(q), ..links::first(q) })) { "without the filters" } }
+                    }
+                    @if !q.search.is_empty() {
+                        @if q.case || q.word {
+                            li { "Search " a href=(self.link(&Query { case: false, word: false, ..links::first(q) })) { "without regard to case and words" } }
+                        }
+                        @if q.within == Within::Message { li { (self.in_all(found)) } }
+                        @if q.mode == Mode::Literal && q.search.trim().contains(' ') {
+                            li { "Search for " a href=(self.link(&Query { mode: Mode::Words, ..links::first(q) })) { "all the words in any order" } }
+                        }
+                        li { "See " a href=(self.link(&Query { search: String::new(), context: Context::None, ..links::first(q) })) { "all records of this range" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn off(query: &Query) -> Vec<Filter> {
+    query.filters.iter().cloned().map(|filter| Filter { off: true, ..filter }).collect()
+}

@@ -1,0 +1,270 @@
+//! The log page: the lines that `grep` would print, and the form and links to change the search.
+//!
+//! It is written while the search runs, part by part: `opening` before anything was found, `LogWriter` line by line, then the parts
+//! that are known later: how many, where to go on, the histogram, the filters. So the log stands before these in the
+//! source, and text browsers, screen readers and phones reach it first; style.css puts them above and beside it.
+
+pub mod foot;
+use jiff::tz::TimeZone;
+use maud::{Markup, PreEscaped, html};
+
+use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, gap};
+use crate::http::pages::log::foot::LogFoot;
+use crate::http::pages::{Frame, filters, histogram, links, note, search};
+use crate::query::cursor::Place;
+use crate::query::{Follow, Format, Order, Query};
+use crate::render::escape::{cut, visible_in_line};
+use crate::time::{Range, Ts};
+
+/// A longer query string would make each line's link heavier than the line.
+const CARRIED_BYTES: usize = 300;
+/// Seconds between two looks of a page that refreshes itself.
+const REFRESH: u32 = 10;
+
+/// The facts that are known before the search has begun.
+#[derive(Clone, Debug)]
+pub struct LogView<'a> {
+    pub frame: Frame<'a>,
+    pub query: &'a Query,
+    pub now: Ts,
+    pub zone: &'a TimeZone,
+    /// the instants of the query's range
+    pub range: Range,
+    /// those in the lines, in their order
+    pub shown_columns: Vec<String>,
+    /// the same search in other forms: name, format
+    pub formats: &'a [(&'static str, Format)],
+    pub page_size: usize,
+}
+
+#[derive(Clone, Debug)]
+pub enum LogRow<'a> {
+    Line(LineView<'a>),
+    Gap,
+}
+
+impl LogView<'_> {
+    /// All that stands before the lines.
+    pub fn opening(&self) -> Markup {
+        let skips = [("#log", "Skip to the log"), ("#filters", "to the filters")];
+        html! {
+            (self.frame.opening(&self.title(), &skips))
+            (search::form(self.query))
+            (PreEscaped("<div class=\"cols\"><main>"))
+            h1.vh { "Log of " (links::index_list(&self.query.indexes)) }
+            (self.bar())
+        }
+    }
+
+    /// Behind the lines.
+    pub fn histogram(&self, bars: &[histogram::HistogramBar], partial: bool) -> Markup {
+        histogram::HistogramView { query: self.query, zone: self.zone, bars, partial }.markup()
+    }
+
+    pub fn no_histogram(&self, why: &str) -> Markup {
+        html! { section.hist aria-label="Records over time" { (note(html! { "no histogram: " (visible_in_line(why)) })) } }
+    }
+
+    /// The filters: a part before the columns' values, one for each column, one after them.
+    pub fn filters_opening(&self) -> Markup {
+        html! { (PreEscaped("<aside aria-label=\"Filters\" id=\"filters\">")) }
+    }
+
+    pub fn filter(&self, column: &filters::FilterColumn) -> Markup {
+        filters::list(self.query, "", column)
+    }
+
+    /// `others`: columns that could be in the lines too.
+    pub fn closing(&self, others: &[String]) -> Markup {
+        html! {
+            (self.columns(others))
+            (PreEscaped("</aside></div>"))
+            (self.frame.closing())
+        }
+    }
+
+    /// The title, for a bookmark or a tab: the search first.
+    pub(super) fn title(&self) -> String {
+        let search = cut(&self.query.search, 60).0;
+        let indexes = links::index_list(&self.query.indexes);
+        if search.is_empty() { indexes } else { format!("{search} · {indexes}") }
+    }
+
+    pub(super) fn link(&self, query: &Query) -> String {
+        links::to("", query)
+    }
+
+    fn bar(&self) -> Markup {
+        let q = self.query;
+        let newest_first = q.order == Order::NewestFirst;
+        html! {
+            div.bar {
+                @if self.has_context() { a href="#match" { "first match ↓" } " " }
+                a href="#e1" accesskey="e" { "next error ↓" }
+                " "
+                a.phone href="#filters" { "filters" }
+                " "
+                span.end {
+                    (self.following())
+                    " "
+                    @if q.wrap { a href=(self.link(&Query { wrap: false, ..q.clone() })) { "cut long lines" } }
+                    @else { a href=(self.link(&Query { wrap: true, ..q.clone() })) { "wrap" } }
+                    " "
+                    @if newest_first { a href=(self.link(&links::ordered(q, Order::OldestFirst))) { "oldest first" } }
+                    @else { a href=(self.link(&links::ordered(q, Order::NewestFirst))) { "newest first" } }
+                    @for (name, format) in self.formats {
+                        " "
+                        a href=(self.link(&Query { format: *format, ..links::first(q) })) { (name) }
+                    }
+                    @if self.formats.iter().any(|(_, format)| *format == Format::Csv) {
+                        " "
+                        a href=(self.link(&Query { format: Format::Csv, download: true, bom: true, ..links::first(q) }))
+                            title="CSV as Excel reads it: a file, with a byte order mark" { "Excel" }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Text browsers show nothing of a page that does not end: for them there is one that asks for itself again.
+    fn following(&self) -> Markup {
+        let link = |follow| self.link(&links::follow(self.query, follow));
+        html! {
+            @match self.query.follow {
+                Follow::No => {
+                    a href=(link(Follow::Open)) accesskey="f" title="the page stays open and grows" { "follow" }
+                    " "
+                    a.dim href=(link(Follow::Every(REFRESH))) title="the page refreshes itself" { "every " (REFRESH) " s" }
+                },
+                Follow::Open => a href=(link(Follow::No)) accesskey="f" { "stop refreshing" },
+                Follow::Every(seconds) => {
+                    "refreshes every " (seconds) " s "
+                    a href=(link(Follow::No)) accesskey="f" { "stop" }
+                },
+            }
+        }
+    }
+
+    /// Returns true if lines around the matches are shown.
+    fn has_context(&self) -> bool {
+        !self.query.search.is_empty() && self.query.around() != (0, Some(0))
+    }
+
+    pub(super) fn moment(&self, ts: Ts) -> String {
+        format!("{} {}", ts.date_in(self.zone), ts.clock_in(self.zone, 0))
+    }
+
+    /// Returns true if the search has a pattern or a filter.
+    pub(super) fn selects(&self) -> bool {
+        !self.query.search.is_empty() || self.query.filters.iter().any(|filter| !filter.off)
+    }
+
+    fn columns(&self, others: &[String]) -> Markup {
+        let with = |column: &str| {
+            let mut columns = self.shown_columns.clone();
+            columns.push(column.to_owned());
+            self.link(&Query { columns: Some(columns), ..self.query.clone() })
+        };
+        let without = |column: &str| {
+            let columns = self.shown_columns.iter().filter(|shown| *shown != column).cloned().collect();
+            self.link(&Query { columns: Some(columns), ..self.query.clone() })
+        };
+        let name = |column: &str| visible_in_line(cut(column, 60).0).into_owned();
+        html! {
+            details open[self.query.columns.is_some()] {
+                summary { "columns of a line" }
+                ul.columns {
+                    @for column in &self.shown_columns {
+                        li.on { a href=(without(column)) title="leave it out" { "✓ " (name(column)) } }
+                    }
+                    @for column in others {
+                        li { a href=(with(column)) title="show it" { (name(column)) } }
+                    }
+                }
+                p { a.dim href=(links::to("columns/", &links::first(self.query))) { "all columns…" } }
+                @if self.query.columns.is_some() {
+                    p { a.dim href=(self.link(&Query { columns: None, ..self.query.clone() })) { "as configured" } }
+                }
+            }
+        }
+    }
+}
+
+/// The lines, each written when it is found.
+pub struct LogWriter<'a> {
+    view: &'a LogView<'a>,
+    /// of the search, for the address of each record
+    carried: String,
+    dates: Dates<'a>,
+    begun: bool,
+    pub(super) lines: usize,
+    /// those before the next line; a jump leads from each to the next one
+    pub(super) errors: usize,
+    pub(super) last_match: Option<Place>,
+}
+
+impl<'a> LogWriter<'a> {
+    pub fn new(view: &'a LogView<'a>) -> LogWriter<'a> {
+        let query = Query { follow: Follow::No, ..view.query.clone() }.to_url();
+        let carried = if query.is_empty() || query.len() > CARRIED_BYTES { String::new() } else { format!("?{query}") };
+        LogWriter { view, carried, dates: Dates::new(view.zone), begun: false, lines: 0, errors: 0, last_match: None }
+    }
+
+    /// The markup before the first line.
+    pub fn begin(&mut self) -> Markup {
+        let first = !std::mem::replace(&mut self.begun, true);
+        html! { @if first { (PreEscaped(opened(self.view.query.wrap))) } }
+    }
+
+    pub fn row(&mut self, row: &LogRow) -> Markup {
+        let line = match row {
+            LogRow::Gap => return gap(),
+            LogRow::Line(line) => line,
+        };
+        let is_match = line.role == Role::Match;
+        let is_first_match = is_match && self.last_match.is_none() && self.view.has_context();
+        let mut jump = Jump { is_first_match, ..Jump::default() };
+        if is_match {
+            self.last_match = Some(line.place);
+        }
+        if line.level.is_error() {
+            self.errors += 1;
+            jump.id = Some(format!("e{}", self.errors));
+            jump.next_error = Some(format!("#e{}", self.errors + 1));
+        }
+        self.lines += 1;
+        let LogView { zone, query, .. } = self.view;
+        let begin = self.begin();
+        let rows = LogRows { zone, record_path: "at/", record_query: &self.carried, wrap: query.wrap };
+        html! {
+            (begin)
+            @if let Some(date) = self.dates.before(line) { (date) }
+            (rows.line(line, &jump))
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lines == 0
+    }
+
+    /// The end of the lines, and the part after them.
+    pub fn end(&self, found: &LogFoot) -> Markup {
+        html! {
+            @if self.lines > 0 { (PreEscaped("</div>")) } @else { (self.view.nothing(found)) }
+            (self.view.total(found))
+            div.notes {
+                @for warning in &found.warnings { (note(html! { (visible_in_line(warning)) })) }
+                (self.view.budget(found))
+            }
+            (self.view.pages(self, found))
+            (PreEscaped("</main>"))
+        }
+    }
+}
+
+fn opened(wrap: bool) -> &'static str {
+    match wrap {
+        true => "<div class=\"log wrap\" id=\"log\" role=\"list\" aria-label=\"Log\">",
+        false => "<div class=\"log\" id=\"log\" role=\"list\" aria-label=\"Log\">",
+    }
+}

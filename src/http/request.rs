@@ -1,0 +1,153 @@
+//! What a client asks for, parsed once: its headers (`Client`), its address (`RequestUrl`), and the search that the
+//! address of a log stands for (`LogRequest`), which routes and streams take as it is.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::tz::TimeZone;
+use percent_encoding::percent_decode_str;
+
+use crate::config::{Index, IndexName};
+use crate::http::auth::Credentials;
+use crate::http::error::Refusal;
+use crate::http::origin::origin;
+use crate::http::server::request_head::{NUMBER, PEER};
+use crate::http::site::Site;
+use crate::query::Query;
+use crate::search::scope::{Scope, Waits};
+use crate::time::{Range, Ts};
+
+/// What the headers say of the client.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// which request this is; the gate gives the number, and knows by it whether the client still waits
+    pub number: Option<u64>,
+    /// `If-None-Match`
+    pub known_etag: Option<String>,
+    /// the address by which the client knows alco: links that programs follow begin with it
+    pub origin: String,
+    pub takes_gzip: bool,
+    pub credentials: Credentials,
+}
+
+impl Client {
+    /// `header` returns the first value of a header, whatever the case of its name.
+    pub fn of(header: impl Fn(&str) -> Option<String>, site: &Site) -> Client {
+        let peer = header(PEER).unwrap_or_default();
+        let (named, authorization) = (site.users.header.as_deref().and_then(&header), header("Authorization"));
+        let gzip = |accepted: String| {
+            accepted.split(',').any(|coding| {
+                let mut parts = coding.split(';').map(str::trim);
+                parts.next() == Some("gzip") && !parts.any(|part| matches!(part, "q=0" | "q=0.0"))
+            })
+        };
+        Client {
+            number: header(NUMBER).and_then(|number| number.parse().ok()),
+            known_etag: header("If-None-Match"),
+            origin: origin(&header, site.users.trusts(&peer), &site.config.http.base_path),
+            takes_gzip: header("Accept-Encoding").is_some_and(gzip),
+            credentials: Credentials { peer, named, authorization },
+        }
+    }
+
+    pub fn waits(&self, site: &Site) -> Waits {
+        self.number.map_or_else(Waits::default, |number| site.clients.waits_for(number))
+    }
+}
+
+/// The address of a request.
+pub struct RequestUrl<'a> {
+    /// the parts of its path, decoded
+    pub parts: Vec<String>,
+    /// its query string, encoded as it came; each escape in it is valid
+    pub query: &'a str,
+}
+
+impl RequestUrl<'_> {
+    /// # Errors
+    /// One line: what in the address is not valid.
+    pub fn parse(url: &str) -> Result<RequestUrl<'_>, String> {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        // the absolute form, as it is sent to a proxy
+        let path = match path.split_once("://") {
+            Some((_, rest)) if !path.starts_with('/') => rest.find('/').map_or("/", |at| &rest[at..]),
+            _ => path,
+        };
+        let path = path.strip_prefix('/').ok_or("the path does not begin with /")?;
+        check_escapes(query)?;
+        let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+        let parts = path.split('/').map(|part| check_escapes(part).map(|()| decoded(part)));
+        Ok(RequestUrl { parts: parts.collect::<Result<_, String>>()?, query })
+    }
+}
+
+/// Each % is followed by two hexadecimal digits, and the whole is UTF-8.
+fn check_escapes(text: &str) -> Result<(), String> {
+    for (at, _) in text.match_indices('%') {
+        let digits = text.as_bytes().get(at + 1..at + 3);
+        if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+            let end = text.len().min(at + 3);
+            return Err(format!("'{}' is not a valid escape", text.get(at..end).unwrap_or("%")));
+        }
+    }
+    match percent_decode_str(text).decode_utf8() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("its bytes are not UTF-8: {error}")),
+    }
+}
+
+/// A search over the log of one or several indexes, with all that its answer depends on.
+#[derive(Clone, Debug)]
+pub struct LogRequest {
+    /// never empty, each once
+    pub indexes: Vec<Arc<Index>>,
+    pub query: Query,
+    /// the query's own zone, else the configured one
+    pub zone: TimeZone,
+    pub now: Ts,
+}
+
+impl LogRequest {
+    /// `list` is the part of the path that names the indexes, `text` the query string.
+    pub fn parse(site: &Site, list: &str, text: &str, now: Ts) -> Result<LogRequest, Refusal> {
+        let mut indexes: Vec<Arc<Index>> = Vec::new();
+        for name in list.split(',') {
+            let index = site.indexes.iter().find(|index| index.name.as_str() == name);
+            let index = index.ok_or_else(|| Refusal::NoIndex(name.to_owned()))?;
+            if !indexes.iter().any(|other| other.name == index.name) {
+                indexes.push(index.clone());
+            }
+        }
+        let names: Vec<IndexName> = indexes.iter().map(|index| index.name.clone()).collect();
+        let query = Query::from_url(names, text).map_err(Refusal::Bad)?;
+        let zone = query.zone(&site.config.http.timezone).clone();
+        Ok(LogRequest { indexes, query, zone, now })
+    }
+
+    pub fn settings(&self) -> Vec<&Index> {
+        self.indexes.iter().map(|index| &**index).collect()
+    }
+
+    pub fn range(&self) -> Range {
+        self.query.range(self.now, &self.zone)
+    }
+
+    /// Rows of a page.
+    pub fn page_size(&self, site: &Site) -> usize {
+        self.query.limit.unwrap_or(site.config.http.page_size).get()
+    }
+
+    /// For a page: within search_budget from now on, while the client waits.
+    pub fn scope(&self, site: &Site, waits: Waits, page_size: usize) -> Scope {
+        let budget = site.config.http.search_budget;
+        // of the usual two seconds, 300 ms
+        let counting = budget * 3 / 20;
+        let (now, zone, deadline) = (self.now, self.zone.clone(), Instant::now() + budget);
+        Scope { now, zone, page_size, deadline, counting, waits }
+    }
+
+    /// For a stream: to its end, while the client waits.
+    pub fn scope_to_the_end(&self, site: &Site, waits: Waits) -> Scope {
+        Scope::to_the_end(self.now, self.zone.clone(), site.config.http.page_size.get(), waits)
+    }
+}

@@ -1,0 +1,119 @@
+//! From an address to the route that answers it: one match that is seen whole. A panic of a route is a 500.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::http::assets;
+use crate::http::error::Refusal;
+use crate::http::pages::links;
+use crate::http::request::{Client, LogRequest, RequestUrl};
+use crate::http::response::{Answer, Reply};
+use crate::http::routes;
+use crate::http::routes::error::{InvalidRequest, invalid_request, refused};
+use crate::http::routes::{api, columns, index_list, monitoring, record, values};
+use crate::http::site::Site;
+use crate::time::Ts;
+
+/// Longer addresses are refused: our own links stay below, and servers and browsers stop at about as much.
+const MAX_URL_BYTES: usize = 16 * 1024;
+
+/// The reply to a request, whatever happens.
+pub fn reply(site: &Site, method: &str, url: &str, client: &Client, now: Ts) -> Reply {
+    if !matches!(method, "GET" | "HEAD") {
+        let why = format!("{method} is not supported");
+        let todo = "Everything here is a link or a form that asks.";
+        let error = InvalidRequest { status: 405, title: "Only GET", why: &why, todo };
+        return invalid(site, url, &error).with("Allow", "GET, HEAD");
+    }
+    if url.len() > MAX_URL_BYTES {
+        let why = format!("it has {} bytes; {MAX_URL_BYTES} are the limit", url.len());
+        let todo = "Take some filters away.";
+        return invalid(site, url, &InvalidRequest { status: 414, title: "The address is too long", why: &why, todo });
+    }
+    let asked = match RequestUrl::parse(url) {
+        Ok(asked) => asked,
+        Err(why) => {
+            let (title, todo) = ("The address cannot be read", "Write % as %25.");
+            return invalid(site, url, &InvalidRequest { status: 400, title, why: &why, todo });
+        }
+    };
+    let panicked = |_| {
+        log::error!("a route panicked: {url}");
+        Err(Refusal::Internal)
+    };
+    // the site is not changed by a route; what a route locks is as whole after a panic as before
+    let answer = catch_unwind(AssertUnwindSafe(|| route(site, &asked, client, now))).unwrap_or_else(panicked);
+    let reply = answer.unwrap_or_else(|refusal| match below(&site.config.http.base_path, &asked.parts) {
+        Some([first, ..]) if first == "api" => api::refused(&refusal),
+        _ => refused(site, &refusal),
+    });
+    log::debug!("{} {url}", reply.status);
+    reply
+}
+
+/// The reply to a request that cannot be routed, in the form that its client reads.
+fn invalid(site: &Site, url: &str, error: &InvalidRequest) -> Reply {
+    match is_for_programs(site, url) {
+        true => api::wrong(error.status, error.why, error.todo),
+        false => invalid_request(site, error),
+    }
+}
+
+fn is_for_programs(site: &Site, url: &str) -> bool {
+    url.strip_prefix(site.config.http.base_path.as_str()).is_some_and(|path| path.starts_with("api/"))
+}
+
+fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
+    let base = &site.config.http.base_path;
+    let Some(parts) = below(base, &asked.parts) else {
+        return Err(Refusal::NotFound(format!("Everything here is below {base}.")));
+    };
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let text = asked.query;
+    let request = |list: &str| LogRequest::parse(site, list, text, now);
+    let etag = client.known_etag.as_deref();
+    Ok(match parts[..] {
+        [] | [""] | ["grep", ..] | ["api", "grep", ..] if !site.users.may_read(&client.credentials) => {
+            return Err(Refusal::Unauthorized { password: site.users.asks_for_password() });
+        }
+        [] | [""] => Reply::redirect(302, &format!("{base}grep/")),
+        ["grep", ""] => index_list::index_page(site, now),
+        ["grep", "shortcut", name, ""] => index_list::shortcut(site, name, None, text)?,
+        ["grep", "shortcut", name, value, ""] => index_list::shortcut(site, name, Some(value), text)?,
+        ["grep", list, ""] => routes::log::log_page(site, request(list)?, text)?,
+        ["grep", list, "at", place, ""] => record::record_page(site, &request(list)?, place, "", !text.is_empty())?,
+        ["grep", list, "at", place, around, ""] => {
+            record::record_page(site, &request(list)?, place, around, !text.is_empty())?
+        }
+        ["grep", list, "columns", ""] => columns::columns_page(site, &request(list)?, client)?,
+        ["grep", list, "values", column, ""] => values::values_page(site, &request(list)?, column, client),
+        ["style.css"] => {
+            let (style, hash) = (assets::STYLE, assets::style_hash());
+            Reply::file("text/css; charset=utf-8", style, hash, text == hash, etag)
+        }
+        ["collector", "sphinx.conf"] => monitoring::conf(site, now).unless_known(etag),
+        ["api", "collector", "indices", ""] => monitoring::indices(site, now).unless_known(etag),
+        ["api", "grep", list, ""] => api::logs(site, request(list)?, client)?,
+        ["api", "grep", list, "histogram", ""] => api::histogram(site, &request(list)?, client)?,
+        ["api", "grep", list, "values", column, ""] => api::values(site, &request(list)?, column, client)?,
+        ["api", "grep", list, "columns", ""] => api::columns(site, &request(list)?)?,
+        ["metrics"] => monitoring::metrics(site, now),
+        ["health"] => monitoring::health(site, now),
+        // a page's address ends with a slash, since its links begin there
+        ["grep", .., last] | ["api", .., last] if !last.is_empty() => with_slash(base, &parts, text),
+        ["grep"] => with_slash(base, &parts, text),
+        _ => return Err(Refusal::NotFound("There is no such page.".to_owned())),
+    })
+}
+
+/// What follows `base` in a path; None where the path is elsewhere.
+fn below<'a>(base: &str, parts: &'a [String]) -> Option<&'a [String]> {
+    let base: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
+    let at_base = parts.len() >= base.len() && base.iter().zip(parts).all(|(base, part)| base == part);
+    at_base.then(|| &parts[base.len()..])
+}
+
+fn with_slash(base: &str, parts: &[&str], query: &str) -> Reply {
+    let path: String = parts.iter().map(|part| format!("{}/", links::segment(part))).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    Reply::redirect(301, &format!("{base}{path}{query}"))
+}

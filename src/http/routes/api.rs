@@ -1,0 +1,245 @@
+//! `/api/grep/<index>/` and below: a search and its figures as JSON, in the shape of the Python alco.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/api/grep/<index>/` | `{"next": url or null, "previous": …, "results": [{"id", "datetime", "logline", "logline_snippet", "js"}]}` |
+//! | `…/histogram/` | `{"bars": [{"start", "end", "total", "warnings", "errors"}], "exact": bool}` |
+//! | `…/values/<column>/` | `{"column", "values": [{"value", "count"}], "more": bool, "exact": bool}` |
+//! | `…/columns/` | `[{"name", "last_seen": seconds}]` |
+//!
+//! A docid is below 2^53, so that every JSON client can hold it. An error is `{"error", "hint"}` with its status.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::http::error::Refusal;
+use crate::http::pages::links;
+use crate::http::request::{Client, LogRequest};
+use crate::http::response::{Answer, Reply};
+use crate::http::routes::error::with_headers;
+use crate::http::site::Site;
+use crate::query::cursor::Cursor;
+use crate::query::{Format, Query};
+use crate::search::hit::{Hit, Line};
+use crate::search::stats::Wanted;
+use crate::time::{Ts, When};
+
+const BARS: usize = 60;
+const VALUES: usize = 1000;
+
+#[derive(Serialize)]
+struct PageJson<'a> {
+    next: Option<String>,
+    previous: Option<String>,
+    results: Vec<RecordJson<'a>>,
+    /// the time was used up before the page was full: `next` goes on from here
+    #[serde(skip_serializing_if = "Option::is_none")]
+    searched_up_to: Option<String>,
+    /// parts of the answer that are missing
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct RecordJson<'a> {
+    id: u64,
+    /// of several indexes: which
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<&'a str>,
+    datetime: String,
+    logline: &'a str,
+    logline_snippet: String,
+    js: &'a RawValue,
+}
+
+/// As the Python program has it, a search without a start begins with the first record that is kept.
+pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
+    request.query.start.get_or_insert(When::At(Ts::MIN));
+    // `format=json` changes nothing here
+    request.query.format = Format::Page;
+    let query = &request.query;
+    let page = site.searcher.page(query, &request.scope(site, client.waits(site), request.page_size(site)))?;
+    let path = format!("{}api/grep/{}/", site.config.http.base_path, links::index_list(&query.indexes));
+    let link = |shown: &Query| format!("{}{}", client.origin, links::to(&path, shown));
+    let hits = page.lines.iter().filter_map(|line| match line {
+        Line::Match(hit) | Line::Near(hit) => Some(hit),
+        Line::Gap => None,
+    });
+    let several = query.indexes.len() > 1;
+    let results: Vec<RecordJson> = hits.map(|hit| log(hit, several)).collect();
+    let next = page.next.map(|place| links::after(query, place));
+    let previous = page.previous.map(|place| links::before(query, place));
+    // with the time used up, the way goes on in the direction in which it went
+    let on = page.reached.map(|place| query.go_on(place, page.seeks_first, request.range()));
+    let back = matches!(query.cursor, Some(Cursor::Before(_)));
+    let (on_next, on_previous) = if back { (None, on) } else { (on, None) };
+    let found = PageJson {
+        next: on_next.or(next).as_ref().map(link),
+        previous: on_previous.or(previous).as_ref().map(link),
+        results,
+        searched_up_to: page.reached.map(|place| place.ts.rfc3339()),
+        warnings: page.warnings.clone(),
+    };
+    Ok(json(&found))
+}
+
+fn log(hit: &Hit, several: bool) -> RecordJson<'_> {
+    RecordJson {
+        id: hit.place.id,
+        index: several.then(|| hit.index.as_str()),
+        datetime: hit.place.ts.rfc3339(),
+        logline: &hit.record.message,
+        logline_snippet: snippet(hit),
+        js: serde_json::from_str(&hit.record.columns).unwrap_or(RawValue::NULL),
+    }
+}
+
+/// The message as HTML, each match within `<b>`. A client that shows it need not escape anything.
+fn snippet(hit: &Hit) -> String {
+    let (message, mut out, mut from) = (hit.record.message.as_str(), String::new(), 0);
+    for mark in hit.marks.iter().filter(|mark| !mark.is_empty()) {
+        escape(&message[from..mark.start], &mut out);
+        out.push_str("<b>");
+        escape(&message[mark.clone()], &mut out);
+        out.push_str("</b>");
+        from = mark.end;
+    }
+    escape(&message[from..], &mut out);
+    out
+}
+
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct BarsJson {
+    bars: Vec<BarJson>,
+    exact: bool,
+}
+
+#[derive(Serialize)]
+struct BarJson {
+    start: String,
+    end: String,
+    total: u64,
+    warnings: u64,
+    errors: u64,
+}
+
+/// Over the range of the search, which here is the page's where none is named.
+pub fn histogram(site: &Site, request: &LogRequest, client: &Client) -> Answer {
+    let wanted = Wanted { bars: BARS, columns: &[] };
+    let figures = site.searcher.figures(&request.query, &request.scope(site, client.waits(site), 1), wanted)?;
+    let found = figures.histogram();
+    let bar = |bar: &crate::search::stats::histogram::Bar| BarJson {
+        start: bar.range.start.rfc3339(),
+        end: bar.range.end.rfc3339(),
+        total: bar.total,
+        warnings: bar.warnings,
+        errors: bar.errors,
+    };
+    Ok(json(&BarsJson { bars: found.bars.iter().map(bar).collect(), exact: found.exact }))
+}
+
+#[derive(Serialize)]
+struct ValuesJson<'a> {
+    column: &'a str,
+    values: Vec<ValueJson>,
+    more: bool,
+    exact: bool,
+}
+
+#[derive(Serialize)]
+struct ValueJson {
+    value: String,
+    count: u64,
+}
+
+pub fn values(site: &Site, request: &LogRequest, column: &str, client: &Client) -> Answer {
+    let scope = request.scope(site, client.waits(site), 1);
+    let found = site.searcher.values(&request.query, &scope, column, VALUES)?;
+    let values = found.values.into_iter().map(|(value, count)| ValueJson { value, count }).collect();
+    Ok(json(&ValuesJson { column, values, more: found.more, exact: found.exact }))
+}
+
+#[derive(Serialize)]
+struct ColumnJson {
+    name: String,
+    /// seconds since 1970
+    last_seen: i64,
+}
+
+pub fn columns(site: &Site, request: &LogRequest) -> Answer {
+    let mut seen: BTreeMap<String, i64> = BTreeMap::new();
+    for index in &request.indexes {
+        let columns = site.columns_seen(index);
+        let columns = columns.ok_or_else(|| Refusal::Away("Redis, which knows the columns, is away".to_owned()))?;
+        for (name, when) in columns {
+            let last = seen.entry(name).or_default();
+            *last = (*last).max(when);
+        }
+    }
+    let columns: Vec<ColumnJson> = seen.into_iter().map(|(name, last_seen)| ColumnJson { name, last_seen }).collect();
+    Ok(json(&columns))
+}
+
+fn json(value: &impl Serialize) -> Reply {
+    Reply::json(serde_json::to_string(value).expect("text, numbers and lists of them always have a JSON form"))
+}
+
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    error: &'a str,
+    hint: &'a str,
+}
+
+/// A refusal in the form for programs.
+pub fn refused(refusal: &Refusal) -> Reply {
+    let hint = match refusal {
+        Refusal::Bad(_) => "change the request; the same one will not do",
+        Refusal::NoIndex(_) => "/api/collector/indices/ lists the indexes",
+        Refusal::NotFound(_) => "paths are /api/grep/<index>/, and below it histogram/, values/<column>/ and columns/",
+        Refusal::Unauthorized { password: true } => {
+            "send them as HTTP's Basic authentication, as curl -u user:password does"
+        }
+        Refusal::Unauthorized { password: false } => "ask by way of the proxy that knows you",
+        Refusal::Away(_) => "try again in some seconds; alco check says what is wrong",
+        Refusal::Internal => "what happened is in alco's log",
+    };
+    let (status, error) = refusal.explain();
+    with_headers(wrong(status, &error, hint))
+}
+
+pub fn wrong(status: u16, error: &str, hint: &str) -> Reply {
+    Reply { status, ..json(&ErrorJson { error, hint }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::cursor::Place;
+    use crate::record::Stored;
+
+    #[test]
+    fn a_snippet_marks_what_matches_and_is_no_markup_of_the_log() {
+        let hit = Hit {
+            index: "web".parse().expect("a name"),
+            place: Place { ts: Ts::from_micros(0), seq: 0, digest: 0, id: 1 },
+            record: Stored { message: "<b>\"x\" & é</b>".to_owned(), columns: "{}".to_owned() },
+            marks: [3..6, 9..11].into(),
+        };
+        assert_eq!(snippet(&hit), "&lt;b&gt;<b>&quot;x&quot;</b> &amp; <b>é</b>&lt;/b&gt;");
+    }
+}

@@ -1,0 +1,106 @@
+//! `/grep/<index>/columns/`: every column seen, so that a reader learns by which columns to filter.
+
+use std::collections::HashMap;
+
+use crate::config::Index;
+use crate::http::pages::columns::{ColumnRole, ColumnsView, KnownValues, SeenColumn};
+use crate::http::request::{Client, LogRequest};
+use crate::http::response::{Answer, Reply};
+use crate::http::routes::frame::frame;
+use crate::http::routes::log_lines::hits;
+use crate::http::site::Site;
+use crate::query::{Order, Query};
+use crate::record::json::Columns;
+use crate::redis::OFFERED_VALUES;
+use crate::search::filter::Apart;
+use crate::time::{Day, Ts, When};
+
+/// The number of latest records in which examples are looked for.
+const EXAMPLES: usize = 300;
+/// A column that no record had during this time has no example.
+const BACK_SECONDS: u32 = 7 * 86_400;
+
+pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answer {
+    let (settings, query) = (request.settings(), &request.query);
+    let mut warnings = Vec::new();
+
+    let newest =
+        Query { start: Some(When::Ago(BACK_SECONDS)), order: Order::NewestFirst, ..Query::new(query.indexes.clone()) };
+    let scope = request.scope(site, client.waits(site), EXAMPLES);
+    let mut examples: HashMap<String, String> = HashMap::new();
+    match site.searcher.page(&newest, &scope) {
+        Ok(page) => {
+            for (name, value) in hits(&page).flat_map(|hit| Columns::parse(&hit.record.columns).flat(1)) {
+                if !settings.iter().any(|index| Apart::of(index).has(&name)) {
+                    examples.entry(name).or_insert_with(|| value.text());
+                }
+            }
+        }
+        Err(error) => warnings.push(format!("no examples: {}", error)),
+    }
+
+    let mut seen: HashMap<String, Option<i64>> = examples.keys().map(|name| (name.clone(), None)).collect();
+    for index in &settings {
+        match site.columns_seen(index) {
+            Some(columns) => {
+                for (name, when) in columns {
+                    let last = seen.entry(name).or_default();
+                    *last = (*last).max(Some(when));
+                }
+            }
+            None => warnings.push(format!("Redis is away: only the columns of the last {EXAMPLES} records are listed")),
+        }
+    }
+    warnings.dedup();
+    let mut columns: Vec<SeenColumn> = seen
+        .into_iter()
+        .map(|(name, last)| SeenColumn {
+            settings: setting(&settings, &name),
+            indexed_since: indexed_since(site, &settings, &name, request.now),
+            values: values(site, &settings, &name),
+            example: examples.remove(&name),
+            last: last.and_then(|seconds| seconds.checked_mul(1_000_000)).map(Ts::from_micros),
+            name,
+        })
+        .collect();
+    columns.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let view = ColumnsView { frame: frame(site, Some(query)), query, now: request.now, columns, warnings };
+    Ok(Reply::page(200, view.page().into_string()))
+}
+
+/// The roles of a column in the ini, in any of the indexes.
+fn setting(settings: &[&Index], name: &str) -> Vec<ColumnRole> {
+    let lists = |index: &&Index| {
+        [
+            (ColumnRole::Shown, &index.columns),
+            (ColumnRole::Level, &index.level),
+            (ColumnRole::Filtered, &index.filtered),
+            (ColumnRole::Hidden, &index.hidden),
+            (ColumnRole::Context, &index.context),
+            (ColumnRole::Indexed, &index.indexed),
+        ]
+        .map(|(setting, columns)| columns.iter().any(|column| column == name).then_some(setting))
+    };
+    let mut found: Vec<ColumnRole> = settings.iter().flat_map(lists).flatten().collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The latest day on which any of the indexes that have the column `indexed` begins to have its field.
+fn indexed_since(site: &Site, settings: &[&Index], name: &str, now: Ts) -> Option<Day> {
+    let indexed = settings.iter().filter(|index| index.indexed.iter().any(|column| column == name));
+    indexed.filter_map(|index| site.searcher.indexed_since(index, name, now)).max()
+}
+
+fn values(site: &Site, settings: &[&Index], name: &str) -> KnownValues {
+    let mut most = None;
+    for index in settings.iter().filter(|index| index.filtered.iter().any(|column| column == name)) {
+        most = most.max(site.with_redis(|values| values.count(&index.name, name)));
+    }
+    match most {
+        None => KnownValues::NotKept,
+        Some(count) if count > OFFERED_VALUES => KnownValues::MoreThan(OFFERED_VALUES),
+        Some(count) => KnownValues::Count(count),
+    }
+}

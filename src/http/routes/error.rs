@@ -1,0 +1,67 @@
+//! The page that says why there is no answer, and what to do.
+
+use crate::http::error::Refusal;
+use crate::http::pages::error::{ErrorView, Todo};
+use crate::http::response::Reply;
+use crate::http::routes::frame::frame;
+use crate::http::site::Site;
+use crate::query::Query;
+
+const BASIC: &str = "Basic realm=\"alco\", charset=\"UTF-8\"";
+const INVALID_SEARCH: &str = "Invalid search";
+
+/// Adds the headers that belong to a refusal's status.
+pub fn with_headers(reply: Reply) -> Reply {
+    match reply.status {
+        401 => reply.with("WWW-Authenticate", BASIC),
+        503 => reply.with("Retry-After", "5"),
+        _ => reply,
+    }
+}
+
+/// The search can be read and not be run; it stands in its form, to be mended there.
+pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
+    let todo = Todo::Say("Change it above, and try again.");
+    let frame = frame(site, Some(query));
+    let view = ErrorView { frame, status: 400, title: INVALID_SEARCH, why, todo, query: Some(query) };
+    Reply::page(400, view.page().into_string())
+}
+
+pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
+    let address = site.config.sphinx.address.to_string();
+    let (status, title, why, todo) = match refusal {
+        Refusal::Bad(why) => (400, INVALID_SEARCH, why.clone(), Todo::Say("Go back, change it, and try again.")),
+        Refusal::NoIndex(name) => (404, "No such index", format!("There is no index '{name}'."), Todo::PickAnIndex),
+        Refusal::NotFound(why) => (404, "Not found", why.clone(), Todo::PickAnIndex),
+        Refusal::Unauthorized { password: true } => {
+            let todo = "Reload the page, and give what users_file of alco.ini has; alco passwd makes its lines.";
+            (401, "Sign in", "A user's name and password are needed.".to_owned(), Todo::Say(todo))
+        }
+        Refusal::Unauthorized { password: false } => {
+            let todo =
+                "Come by way of the proxy that knows you: trusted_proxies and user_header of alco.ini tell which.";
+            (403, "Sign in", "A proxy has to say who asks.".to_owned(), Todo::Say(todo))
+        }
+        Refusal::Away(why) => (503, "searchd does not answer", why.clone(), Todo::CheckSphinx { address: &address }),
+        Refusal::Internal => {
+            let (why, todo) = ("The page could not be made.".to_owned(), Todo::Say("What happened is in alco's log."));
+            (500, "Internal error", why, todo)
+        }
+    };
+    let view = ErrorView { frame: frame(site, None), status, title, why: &why, todo, query: None };
+    with_headers(Reply::page(status, view.page().into_string()))
+}
+
+/// A request that cannot be routed, and why.
+pub struct InvalidRequest<'a> {
+    pub status: u16,
+    pub title: &'a str,
+    pub why: &'a str,
+    pub todo: &'a str,
+}
+
+pub fn invalid_request(site: &Site, error: &InvalidRequest) -> Reply {
+    let InvalidRequest { status, title, why, todo } = *error;
+    let view = ErrorView { frame: frame(site, None), status, title, why, todo: Todo::Say(todo), query: None };
+    Reply::page(status, view.page().into_string())
+}

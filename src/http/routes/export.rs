@@ -1,0 +1,88 @@
+//! The same search for programs: text, NDJSON and CSV, streamed record by record in constant memory.
+
+use std::cell::RefCell;
+use std::io::Write;
+
+use crate::http::body::{Aborted, Body};
+use crate::http::error::Refusal;
+use crate::http::request::LogRequest;
+use crate::http::response::Reply;
+use crate::http::site::Site;
+use crate::query::Format;
+use crate::render::Rows;
+use crate::search::scan::Read;
+use crate::time::Ts;
+
+/// A search in a form for programs: the head now, the records as they are found.
+pub fn stream(request: LogRequest) -> Reply {
+    let query = &request.query;
+    let (kind, extension) = kind(query.format);
+    let name = query.download.then(|| file_name(&request, extension));
+    let reply = Reply::download(kind, Box::new(move |site, body| write(site, &request, body)));
+    match name {
+        Some(name) => reply.with("Content-Disposition", &format!("attachment; filename=\"{name}\"")),
+        None => reply,
+    }
+}
+
+/// The media type of a format, and its file extension.
+pub fn kind(format: Format) -> (&'static str, &'static str) {
+    match format {
+        Format::Ndjson => ("application/x-ndjson", "ndjson"),
+        Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
+        Format::Page | Format::Text | Format::Json => ("text/plain; charset=utf-8", "txt"),
+    }
+}
+
+fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Aborted> {
+    let (settings, query, now) = (request.settings(), &request.query, request.now);
+    let mut rows = Rows::new(&settings, query, &request.zone);
+    let scope = request.scope_to_the_end(site, body.waits());
+    // sent with the first record: until then the reply can still become an error
+    let mut head = Some(rows.head());
+    let body = RefCell::new(body);
+    let mut failed = Ok(());
+    // found lines go out before searchd is asked for more
+    let pulse = || {
+        let mut body = body.borrow_mut();
+        body.flush().is_ok() && body.is_read()
+    };
+    let missing = site.searcher.each(query, &scope, Read::Columns, &pulse, |line| {
+        let mut body = body.borrow_mut();
+        let head = head.take().unwrap_or_default();
+        failed = body.write_all(head.as_bytes()).and_then(|()| body.write_all(rows.line(&line).as_bytes()));
+        failed.is_ok()
+    });
+    let body = body.into_inner();
+    failed?;
+    let missing = match missing {
+        Ok(missing) => missing,
+        Err(error) => {
+            let refusal = Refusal::from(error);
+            if body.has_begun() {
+                // for a reader who sees neither chunks nor resets
+                let why = format!("broken off here, and not whole: {}", refusal.explain().1);
+                body.write_all(rows.said(&why, now).as_bytes())?;
+                body.flush()?;
+            }
+            return Err(Aborted::Refused(refusal));
+        }
+    };
+    if !body.is_read() {
+        return Err(Aborted::ClientLeft);
+    }
+    body.write_all(head.unwrap_or_default().as_bytes())?;
+    for what in &missing {
+        body.missing(what);
+        body.write_all(rows.said(what, now).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// `web_20261122-100000_20261122-100500.csv`, in the zone of the search.
+fn file_name(request: &LogRequest, extension: &str) -> String {
+    let range = request.range();
+    let time = |ts: Ts| ts.civil(&request.zone).strftime("%Y%m%d-%H%M%S").to_string();
+    let indexes: Vec<&str> = request.query.indexes.iter().map(|index| index.as_str()).collect();
+    format!("{}_{}_{}.{extension}", indexes.join("+"), time(range.start), time(range.end))
+}

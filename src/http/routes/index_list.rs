@@ -1,0 +1,87 @@
+//! `/grep/` and the shortcuts: where to begin.
+
+use percent_encoding::percent_decode_str;
+
+use crate::config::{Index, IndexName};
+use crate::http::error::Refusal;
+use crate::http::pages::{index_list, links};
+use crate::http::response::{Answer, Reply};
+use crate::http::routes::frame::frame;
+use crate::http::site::Site;
+use crate::query::Query;
+use crate::search::overview::Overview;
+use crate::time::Ts;
+
+/// `/grep/`
+pub fn index_page(site: &Site, now: Ts) -> Reply {
+    let mut warnings = Vec::new();
+    let mut view = |index: &Index| match site.searcher.overview(&index.name, now) {
+        Ok(Overview { recent, last, half_hours }) => {
+            Some(index_list::IndexFigures { recent, last, sparkline: half_hours })
+        }
+        Err(error) => {
+            let why = error.to_string();
+            if !warnings.contains(&why) {
+                warnings.push(why);
+            }
+            None
+        }
+    };
+    let indexes: Vec<_> = site
+        .config
+        .indexes
+        .iter()
+        .map(|index| index_list::IndexRow {
+            name: &index.name,
+            title: &index.title,
+            figures: view(index),
+            collecting: collecting(site, index, now),
+            shortcuts: shortcuts(site, &index.name),
+        })
+        .collect();
+    Reply::page(
+        200,
+        index_list::IndexListView { frame: frame(site, None), now, indexes, warnings }.page().into_string(),
+    )
+}
+
+/// As far as collecting runs in this process.
+fn collecting(site: &Site, index: &Index, now: Ts) -> Option<index_list::Collecting> {
+    let collected = site.metrics.of(&index.name).filter(|_| site.collects)?;
+    Some(index_list::Collecting {
+        backlog: collected.backlog.get(now),
+        delivered: collected.last_delivery.get(),
+        stored: collected.last_insert.get(),
+        acknowledged: collected.last_ack.get(),
+        stalled: collected.is_stalled(now),
+    })
+}
+
+fn shortcuts<'a>(site: &'a Site, index: &IndexName) -> Vec<index_list::ShortcutLink<'a>> {
+    let own = site.config.shortcuts.iter().filter(|shortcut| shortcut.index.contains(index));
+    own.map(|shortcut| index_list::ShortcutLink {
+        name: &shortcut.name,
+        title: &shortcut.title,
+        parameter: shortcut.parameter.as_deref(),
+    })
+    .collect()
+}
+
+/// `/grep/shortcut/<name>/` and `/grep/shortcut/<name>/<value>/`; a form sends the value after a `?`.
+pub fn shortcut(site: &Site, name: &str, value: Option<&str>, text: &str) -> Answer {
+    let sent = text.strip_prefix("value=").map(|value| value.replace('+', " "));
+    let sent = sent.map(|value| percent_decode_str(&value).decode_utf8_lossy().into_owned());
+    let value = value.or(sent.as_deref()).filter(|value| !value.is_empty());
+    let shortcut = site.config.shortcuts.iter().find(|shortcut| shortcut.name == name);
+    let shortcut = shortcut.ok_or_else(|| Refusal::NotFound(format!("There is no shortcut '{name}' in alco.ini.")))?;
+    let mut query = Query::from_url(shortcut.index.clone(), &shortcut.query)
+        .map_err(|why| Refusal::Bad(format!("[shortcut {name}] query in alco.ini: {why}")))?;
+    match (value, &shortcut.parameter) {
+        (None, _) => {}
+        (Some(value), Some(column)) => query = links::only(&query, column, value),
+        (Some(_), None) => {
+            return Err(Refusal::NotFound(format!("The shortcut '{name}' has no parameter to take a value.")));
+        }
+    }
+    Ok(Reply::redirect(302, &links::to(&links::grep_path(&site.config.http.base_path, &query.indexes), &query)))
+}

@@ -1,0 +1,247 @@
+//! `/grep/<index>/`: a search, made into the view of its page from the answers of searchd and Redis.
+
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::time::Instant;
+
+use crate::config::Index;
+use crate::http::body::{Aborted, Body};
+use crate::http::pages::log::foot::{LogFoot, Total};
+use crate::http::pages::log::{LogView, LogWriter};
+use crate::http::pages::{Frame, histogram, links};
+use crate::http::request::LogRequest;
+use crate::http::response::{Answer, Reply};
+use crate::http::routes::error::unsearchable;
+use crate::http::routes::frame::frame;
+use crate::http::routes::log_lines::Lines;
+use crate::http::routes::values::column_values;
+use crate::http::routes::{export, follow};
+use crate::http::site::Site;
+use crate::query::{Follow, Format, Order, Query};
+use crate::render::cells::shown_columns;
+use crate::search::hit::{Count, Line};
+use crate::search::scope::Scope;
+use crate::search::stats::histogram::Bar;
+use crate::search::stats::{Tally, Wanted};
+
+/// Bars over the range: wide enough to be hit with a finger on a phone, and each costs about 150 bytes.
+const BARS: usize = 60;
+/// Values of a column in the list next to the log.
+const LISTED_VALUES: usize = 8;
+/// Columns offered for a line.
+const OFFERED_COLUMNS: usize = 60;
+/// Seconds between two looks of a page that would follow, and has no place to.
+const REFRESH: u32 = 10;
+/// The other forms of a search that exist.
+const FORMATS: &[(&str, Format)] = &[("text", Format::Text), ("NDJSON", Format::Ndjson), ("CSV", Format::Csv)];
+
+/// `/grep/<index>/`; `text` is the query string as it came.
+pub fn log_page(site: &Site, request: LogRequest, text: &str) -> Answer {
+    let query = &request.query;
+    if matches!(query.format, Format::Text | Format::Ndjson | Format::Csv) {
+        return Ok(match query.follow {
+            Follow::Open => follow::stream(site, request),
+            Follow::No | Follow::Every(_) => export::stream(request),
+        });
+    }
+    let base = &site.config.http.base_path;
+    if query.format == Format::Json {
+        let path = format!("{base}api/grep/{}/", links::index_list(&query.indexes));
+        return Ok(Reply::redirect(302, &links::to(&path, &Query { format: Format::Page, ..request.query })));
+    }
+    if let Some(short) = canonical(text, query) {
+        return Ok(Reply::redirect(302, &format!("{}{short}", links::grep_path(base, &query.indexes))));
+    }
+    if let Err(error) = site.searcher.check(query, request.now, &request.zone) {
+        return Ok(unsearchable(site, query, &error.to_string()));
+    }
+    if query.follow == Follow::Open
+        && let Some(slot) = site.followers.take()
+    {
+        return Ok(follow::page(slot, request));
+    }
+    Ok(Reply::growing_page(Box::new(move |site, body| write(site, &request, body))))
+}
+
+/// Writes the page part by part: nothing before searchd has answered once, since until then it can still become a refusal;
+/// then the lines as they are found, and after them the figures, which take their own time.
+fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Aborted> {
+    let (settings, query) = (request.settings(), &request.query);
+    let page_size = request.page_size(site);
+    // a client without a place to follow reloads until one is free
+    let refresh = match query.follow {
+        Follow::No => None,
+        Follow::Open => Some(REFRESH),
+        Follow::Every(seconds) => Some(seconds),
+    };
+    let view = LogView {
+        frame: Frame { refresh, ..frame(site, Some(query)) },
+        query,
+        now: request.now,
+        zone: &request.zone,
+        range: request.range(),
+        shown_columns: shown_columns(&settings, query),
+        formats: FORMATS,
+        page_size,
+    };
+    let scope = request.scope(site, body.waits(), page_size);
+    let mut log = LogWriter::new(&view);
+    let listed = filter_columns(&settings);
+    // those of a column that is filtered are of another search
+    let is_filtered = |column: &str| query.filters.iter().any(|filter| filter.column == column);
+    let columns: Vec<&str> = listed.iter().copied().filter(|column| !is_filtered(column)).collect();
+    let wanted = Wanted { bars: BARS, columns: &columns };
+    let mut tally = site.searcher.tally(query, &scope, wanted);
+    let (mut found, has_all) = write_lines(site, &settings, &view, &scope, &mut tally, &mut log, body)?;
+
+    // the rest has time of its own, so that a slow search still has its histogram
+    let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
+    let shown = tally.count();
+    let figures = if has_all {
+        site.searcher.figures_of(query, &scope, tally)
+    } else {
+        body.flush()?;
+        site.searcher.figures(query, &scope, wanted)
+    };
+    if let Some(count) = figures.as_ref().ok().and_then(|figures| figures.count().ok()) {
+        found.total = total(count, &found, shown);
+        if count == Count::Exact(0) {
+            let in_all = site.searcher.count_in_all(query, &scope).unwrap_or_default();
+            found.in_all = in_all.map(|count| total(count, &found, 0));
+        }
+    }
+    body.part(log.end(&found))?;
+    match &figures {
+        Ok(figures) => {
+            let bars: Vec<histogram::HistogramBar> = figures.histogram().bars.iter().map(bar).collect();
+            body.part(view.histogram(&bars, !figures.histogram().exact))?;
+        }
+        Err(error) => body.part(view.no_histogram(&error.to_string()))?,
+    }
+    body.part(view.filters_opening())?;
+    body.flush()?;
+    for column in listed {
+        let values = match &figures {
+            Ok(figures) if !is_filtered(column) => figures.values(column, LISTED_VALUES + 1),
+            Ok(_) => site.searcher.values(query, &scope, column, LISTED_VALUES + 1),
+            Err(error) => Err(error.clone()),
+        };
+        body.part(view.filter(&column_values(site, query, values, column, LISTED_VALUES)))?;
+    }
+    body.part(view.closing(&other_columns(site, &settings, &view.shown_columns)))?;
+    Ok(())
+}
+
+/// The columns of the lists next to the log, each once.
+fn filter_columns<'a>(settings: &[&'a Index]) -> Vec<&'a str> {
+    let mut columns: Vec<&str> = Vec::new();
+    for column in settings.iter().flat_map(|index| &index.filtered) {
+        if !columns.contains(&column.as_str()) {
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+/// Writes the opening of the page and its lines; returns true if the search has no other matches.
+fn write_lines(
+    site: &Site,
+    settings: &[&Index],
+    view: &LogView,
+    scope: &Scope,
+    tally: &mut Tally,
+    log: &mut LogWriter,
+    body: &mut Body,
+) -> Result<(LogFoot, bool), Aborted> {
+    let (opening, asked, failed) = (Cell::new(Some(view.opening())), Cell::new(false), Cell::new(false));
+    let body = RefCell::new(body);
+    let write = |part: String| {
+        let opening = opening.take().map_or(String::new(), String::from);
+        let written = body.borrow_mut().write_all((opening + &part).as_bytes());
+        failed.set(failed.get() || written.is_err());
+    };
+    // found lines go out before searchd is asked for more
+    let pulse = || {
+        if asked.replace(true) {
+            write(String::new());
+        }
+        let mut body = body.borrow_mut();
+        !failed.get() && body.flush().is_ok() && body.is_read()
+    };
+    // a page that reloads itself shows the newest lines
+    let query = match (view.query.follow, view.query.cursor, view.query.order) {
+        (Follow::Open | Follow::Every(_), None, Order::OldestFirst) => links::last(view.query),
+        _ => view.query.clone(),
+    };
+    let lines = Lines::new(settings, &view.shown_columns, view.query);
+    let page = site.searcher.page_as_found(&query, scope, &pulse, &mut |line| {
+        if let Line::Match(hit) = &line {
+            tally.take(hit);
+        }
+        write(log.row(&lines.row(&line)).into());
+    });
+    let page = match page {
+        Ok(page) => page,
+        Err(error) if opening.take().is_some() => return Err(Aborted::Refused(error.into())),
+        Err(error) => return Ok((LogFoot::broken_off(error.to_string()), false)),
+    };
+    write(String::new());
+    if failed.get() || !body.borrow().is_read() {
+        return Err(Aborted::ClientLeft);
+    }
+    let mut warnings = page.warnings;
+    if view.query.follow == Follow::Open {
+        warnings
+            .push(format!("{}; until then this page refreshes itself every {REFRESH} s", site.followers.all_taken()));
+    }
+    let last_record = || settings.iter().filter_map(|index| site.searcher.last(&index.name).ok()?).max();
+    let found = LogFoot {
+        previous: page.previous,
+        next: page.next,
+        total: Total::Unknown,
+        in_all: None,
+        reached: page.reached,
+        seeks_first: page.seeks_first,
+        warnings,
+        last_record: if log.is_empty() { last_record() } else { None },
+    };
+    Ok((found, page.has_all))
+}
+
+/// A form sends every field, empty or not; the address bar is for people, so the same search gets its short address.
+fn canonical(text: &str, query: &Query) -> Option<String> {
+    let sent_by_a_form = text
+        .split('&')
+        .any(|pair| matches!(pair, "start_ts=" | "end_ts=" | "mode=literal" | "in=message" | "context=0"));
+    let short = query.to_url();
+    (sent_by_a_form && short != text).then(|| if short.is_empty() { short } else { format!("?{short}") })
+}
+
+/// `shown` is the number of matches on the page. A missing part of the answer makes every count a lower bound.
+fn total(count: Count, found: &LogFoot, shown: u64) -> Total {
+    match count {
+        Count::Exact(number) if found.warnings.is_empty() => Total::Exactly(number),
+        Count::AtMost(number) if found.warnings.is_empty() => Total::AtMost(number),
+        Count::AtMost(_) => Total::AtLeast(shown),
+        Count::Exact(number) | Count::AtLeast(number) => Total::AtLeast(number.max(shown)),
+    }
+}
+
+fn bar(bar: &Bar) -> histogram::HistogramBar {
+    histogram::HistogramBar { range: bar.range, total: bar.total, warnings: bar.warnings, errors: bar.errors }
+}
+
+/// Columns that could be added to a line. Without Redis there are none here; the columns' page lists them.
+fn other_columns(site: &Site, settings: &[&Index], shown: &[String]) -> Vec<String> {
+    let mut others: Vec<String> = Vec::new();
+    for index in settings {
+        let seen = site.columns_seen(index).unwrap_or_default();
+        let apart =
+            |column: &String| index.hidden.contains(column) || index.context.contains(column) || shown.contains(column);
+        others.extend(seen.into_iter().map(|(column, _)| column).filter(|column| !apart(column)));
+    }
+    others.sort_unstable();
+    others.dedup();
+    others.truncate(OFFERED_COLUMNS);
+    others
+}

@@ -1,0 +1,120 @@
+//! `/grep/<index>/at/<place>/`: one record and its surroundings, made into the page's view.
+
+use crate::http::error::Refusal;
+use crate::http::pages::line::{LineView, Role};
+use crate::http::pages::{links, record};
+use crate::http::request::LogRequest;
+use crate::http::response::{Answer, Reply};
+use crate::http::routes::frame::frame;
+use crate::http::routes::log_lines::{hits, line_view};
+use crate::http::site::Site;
+use crate::query::Format;
+use crate::query::cursor::Place;
+use crate::record::json::Columns;
+use crate::render::cells::shown_columns;
+use crate::render::whole;
+use crate::search::hit::{Hit, Page};
+use crate::time::{Range, Ts};
+
+/// Lines around a record, at first, and at most.
+const AROUND: usize = 20;
+const MAX_AROUND: usize = 1000;
+/// Levels of nested objects that are shown as columns.
+const OPENED: usize = 6;
+/// A record that is not inside the range of the search it came from is looked for in this many seconds around it.
+const NEARBY: i64 = 1800;
+
+/// `/grep/<index>/at/<place>/` and `/grep/<index>/at/<place>/<before>-<after>/`
+/// `came_from_a_search`: the address holds the search that led here.
+pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str, came_from_a_search: bool) -> Answer {
+    let (settings, query) = (request.settings(), &request.query);
+    let (ts, seq, digest) = parse_place(place)
+        .ok_or_else(|| Refusal::Bad(format!("'{place}' names no record; take the address from a line's own link")))?;
+    let (before, after) = parse_around(around)
+        .ok_or_else(|| Refusal::Bad(format!("'{around}' is not a number of lines before and after; write 20-20")))?;
+    let mut found = None;
+    for index in &settings {
+        let hits = site.searcher.at(&index.name, ts, seq, digest)?;
+        if !hits.is_empty() {
+            found = Some((*index, hits));
+            break;
+        }
+    }
+    let (index, hits) = found.ok_or_else(|| {
+        Refusal::NotFound(format!(
+            "There is no such record in {}, or its day is no longer kept.",
+            links::index_list(&query.indexes)
+        ))
+    })?;
+    let hit = &hits[0];
+    if query.format == Format::Json {
+        let members = whole(index, hit);
+        let members: Vec<String> = members.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+        return Ok(Reply::json(format!("{{\n  {}\n}}\n", members.join(",\n  "))));
+    }
+    let page = site.searcher.around(hit, before, after)?;
+    let mut warnings = page.warnings.clone();
+    if hits.len() > 1 {
+        warnings.push(format!("{} equal records are stored at this place; they differ in nothing", hits.len()));
+    }
+
+    let zone = &request.zone;
+    let inside = request.range().contains(ts);
+    let nearby = Range { start: ts.plus_seconds(-NEARBY), end: ts.plus_seconds(NEARBY) };
+    let around = if inside { links::first(query) } else { links::within(query, nearby, zone) };
+    let shown = shown_columns(&settings, query);
+    let near = |hit| line_view(&settings, &shown, hit, Role::Near, false);
+    let key = |place: Place| (place.ts, place.seq, place.digest, place.id);
+    let lines_before: Vec<LineView> = hits_where(&page, |place| key(place) < key(hit.place)).map(near).collect();
+    let lines_after: Vec<LineView> = hits_where(&page, |place| key(place) > key(hit.place)).map(near).collect();
+    let more = |more: bool, before: usize, after: usize| {
+        (more && before <= MAX_AROUND && after <= MAX_AROUND).then_some((before, after))
+    };
+    let (more_before, more_after) = (
+        more(page.previous.is_some(), before + 2 * AROUND, after),
+        more(page.next.is_some(), before, after + 2 * AROUND),
+    );
+    let columns = Columns::parse(&hit.record.columns).flat(OPENED);
+    let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
+    let view = record::RecordView {
+        frame: frame(site, Some(query)),
+        index: &index.name,
+        query,
+        around: &around,
+        came_from_a_search,
+        zone,
+        record: line_view(&settings, &shown, hit, Role::Here, false),
+        columns: columns.into_iter().filter(|(name, _)| !apart(name)).collect(),
+        json: whole(index, hit),
+        before: lines_before,
+        after: lines_after,
+        more_before,
+        more_after,
+        warnings,
+    };
+    Ok(Reply::page(200, view.page().into_string()))
+}
+
+fn hits_where(page: &Page, is: impl Fn(Place) -> bool) -> impl Iterator<Item = &Hit> {
+    hits(page).filter(move |hit| is(hit.place))
+}
+
+fn parse_place(text: &str) -> Option<(Ts, i64, i64)> {
+    let mut numbers = text.split('.').map(str::parse::<i64>);
+    // a fourth number is the document's, as in the `@id` of NDJSON
+    let (Some(Ok(ts)), Some(Ok(seq)), Some(Ok(digest)), None | Some(Ok(_)), None) =
+        (numbers.next(), numbers.next(), numbers.next(), numbers.next(), numbers.next())
+    else {
+        return None;
+    };
+    Some((Ts::from_micros(ts), seq, digest))
+}
+
+fn parse_around(text: &str) -> Option<(usize, usize)> {
+    if text.is_empty() {
+        return Some((AROUND, AROUND));
+    }
+    let (before, after) = text.split_once('-')?;
+    let number = |text: &str| text.parse::<usize>().ok().map(|number| number.min(MAX_AROUND));
+    Some((number(before)?, number(after)?))
+}

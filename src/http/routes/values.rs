@@ -1,0 +1,65 @@
+//! `/grep/<index>/values/<column>/`: the values of a column with their counts, as in the lists of the log's page.
+
+use std::collections::HashSet;
+
+use crate::http::pages::{filters, values};
+use crate::http::request::{Client, LogRequest};
+use crate::http::response::Reply;
+use crate::http::routes::frame::frame;
+use crate::http::site::Site;
+use crate::query::Query;
+use crate::record::number::Number;
+use crate::search::hit::SearchError;
+use crate::search::stats::column_values::Values;
+
+/// Values on the page that is only about them.
+const ALL_VALUES: usize = 1000;
+
+pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Client) -> Reply {
+    let query = &request.query;
+    let scope = request.scope(site, client.waits(site), site.config.http.page_size.get());
+    let values = site.searcher.values(query, &scope, column, ALL_VALUES + 1);
+    let mut column = column_values(site, query, values, column, ALL_VALUES);
+    let warnings = column.note.take().into_iter().collect();
+    let view = values::ValuesView { frame: frame(site, Some(query)), query, column, warnings };
+    Reply::page(200, view.page().into_string())
+}
+
+/// Counted values first; then values that Redis remembers: the reader may look for one that the range does not have.
+pub fn column_values(
+    site: &Site,
+    query: &Query,
+    values: Result<Values, SearchError>,
+    column: &str,
+    limit: usize,
+) -> filters::FilterColumn {
+    let mut view = filters::FilterColumn { name: column.to_owned(), ..filters::FilterColumn::default() };
+    match values {
+        Ok(counted) => {
+            view.values = counted.values.into_iter().map(|(value, count)| (value, Some(count))).collect();
+            if !counted.exact {
+                view.note = Some("counted in part".to_owned());
+            }
+        }
+        Err(error) => view.note = Some(error.to_string()),
+    }
+    for index in &query.indexes {
+        if view.values.len() > limit {
+            break;
+        }
+        // None: more than are offered; those that are counted must do
+        let Some(Some(offered)) = site.with_redis(|values| values.offered(index, column)) else { continue };
+        let known: HashSet<String> = view.values.iter().map(|(value, _)| value.clone()).collect();
+        // 5 and 5.0 have one link
+        let numbers: HashSet<Number> = known.iter().filter_map(|value| Number::parse(value)).collect();
+        let is_known = |value: &String| {
+            known.contains(value) || Number::parse(value).is_some_and(|number| numbers.contains(&number))
+        };
+        let room = limit + 1 - view.values.len();
+        let others = offered.into_iter().filter(|value| !is_known(value)).take(room);
+        view.values.extend(others.map(|value| (value, None)));
+    }
+    view.more = view.values.len() > limit;
+    view.values.truncate(limit);
+    view
+}

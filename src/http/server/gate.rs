@@ -1,0 +1,296 @@
+//! The gate listens. It bounds what a client can grow (connections, the size and the age of a head), which
+//! tiny_http does not, and hands each request on through a private Unix socket.
+//!
+//! Invariant: tiny_http gets whole heads only, one request a connection, and only from the gate.
+
+use std::convert::Infallible;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::config::Address;
+use crate::http::server::clients::Clients;
+use crate::http::server::request_head;
+use crate::http::server::socket::{ClientSocket, Listener};
+use crate::threads;
+
+/// Connections in addition to followers. Each may need four file descriptors; a process usually has 1024.
+pub const MAX_CONNECTIONS: usize = 128;
+/// Request line and headers; the request line of a page of ours is at most half of it.
+const HEAD_BYTES: usize = 32 * 1024;
+/// From a head's first byte to its last.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Between two requests of a connection.
+const IDLE_TIME: Duration = Duration::from_secs(30);
+/// A client that accepts no byte during this time has left.
+const WRITE_TIME: Duration = Duration::from_secs(30);
+/// A client that has closed its side has left when there was nothing to send to it during this time.
+const SILENCE: Duration = Duration::from_secs(3);
+/// For a reply that is under way when the daemon stops.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// For a client to notice that it has its answer.
+const PARTING_TIME: Duration = Duration::from_secs(1);
+/// Until a file descriptor may be free again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub struct Gate {
+    listeners: Vec<Listener>,
+    shared: Arc<GateState>,
+}
+
+struct GateState {
+    /// where tiny_http listens
+    inner: PathBuf,
+    /// ends when all should end; every wait hears it
+    stop: UnixStream,
+    open: AtomicUsize,
+    max: usize,
+    clients: Arc<Clients>,
+    /// held until the last thread has ended
+    _running: Sender<Infallible>,
+}
+
+/// Counts a connection as long as it lives.
+struct Open(Arc<GateState>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Gate {
+    /// Listens everywhere it should, or nowhere.
+    pub fn new(
+        listen: &[Address],
+        max: usize,
+        inner: PathBuf,
+        clients: Arc<Clients>,
+        stop: UnixStream,
+        running: Sender<Infallible>,
+    ) -> Result<Gate, String> {
+        let listeners = listen.iter().map(Listener::new).collect::<Result<_, String>>()?;
+        Ok(Gate {
+            listeners,
+            shared: Arc::new(GateState { inner, stop, open: AtomicUsize::new(0), max, clients, _running: running }),
+        })
+    }
+
+    pub fn run(self) {
+        loop {
+            let fds: Vec<BorrowedFd> = self.listeners.iter().map(Listener::fd).collect();
+            match self.shared.wait(&fds, None) {
+                Wait::Stop => return,
+                Wait::Late => {}
+                Wait::Ready(at) => match self.listeners[at].accept() {
+                    Ok(client) => self.admit(client),
+                    Err(error) => {
+                        log::warn!("cannot accept a connection: {error}");
+                        if let Wait::Stop = self.shared.wait(&[], Some(PAUSE)) {
+                            return;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn admit(&self, mut client: ClientSocket) {
+        if self.shared.open.load(SeqCst) >= self.shared.max {
+            // this fits into the socket's buffer, so it does not block; the client may miss it
+            let _ = client.write_all(plain(503, "Service Unavailable", "too many connections").as_bytes());
+            return;
+        }
+        self.shared.open.fetch_add(1, SeqCst);
+        let open = Open(self.shared.clone());
+        let serve = move || {
+            if let Err(error) = serve(&mut client, &open.0).and_then(|()| part(&mut client, &open.0)) {
+                log::debug!("HTTP: {error}");
+                // a reply that is not whole must not look whole
+                client.reset();
+            }
+        };
+        if let Err(why) = threads::spawn("http-client", serve) {
+            log::warn!("{why}");
+        }
+    }
+}
+
+enum Wait {
+    /// there is something to read from this one
+    Ready(usize),
+    Late,
+    Stop,
+}
+
+impl GateState {
+    fn wait(&self, fds: &[BorrowedFd], at_most: Option<Duration>) -> Wait {
+        let fds = [self.stop.as_fd()].into_iter().chain(fds.iter().copied());
+        let mut polled: Vec<PollFd> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // a millisecond more, since a fraction of one would be cut to none
+        let timeout = at_most.map(|time| PollTimeout::try_from(time.as_millis() + 1).unwrap_or(PollTimeout::MAX));
+        if poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)).is_err() {
+            // a signal came between
+            return Wait::Late;
+        }
+        match polled.iter().position(|fd| fd.any().unwrap_or(true)) {
+            Some(0) => Wait::Stop,
+            Some(at) => Wait::Ready(at - 1),
+            None => Wait::Late,
+        }
+    }
+}
+
+/// Requests of one connection, one after the other.
+fn serve(client: &mut ClientSocket, shared: &GateState) -> io::Result<()> {
+    client.set_write_timeout(WRITE_TIME)?;
+    let peer = client.peer();
+    let mut bytes = Vec::new();
+    loop {
+        let length = match read_head(client, shared, &mut bytes)? {
+            Next::Head(length) => length,
+            Next::End => return Ok(()),
+            Next::Refuse(reply) => return client.write_all(reply.as_bytes()),
+        };
+        let waiting = shared.clients.wait();
+        let Some(head) = request_head::rewritten(&bytes[..length], &peer, waiting.number) else {
+            return client.write_all(plain(400, "Bad Request", "this is not an HTTP request").as_bytes());
+        };
+        bytes.drain(..length);
+        let mut inner = UnixStream::connect(&shared.inner)?;
+        inner.write_all(head.text.as_bytes())?;
+        let keep = forward(&mut inner, client, shared, &mut bytes)?;
+        if waiting.is_broken_off() {
+            // wait until what was sent has arrived: a reset discards what is on its way
+            shared.wait(&[client.fd()], Some(PARTING_TIME));
+            return Err(io::Error::other("a reply is broken off"));
+        }
+        if !(head.keep && keep) {
+            return Ok(());
+        }
+    }
+}
+
+/// Lingering close: reads the client's input for a while before the connection is closed, or TCP resets it and the reply is lost.
+fn part(client: &mut ClientSocket, shared: &GateState) -> io::Result<()> {
+    client.shutdown()?;
+    let until = Instant::now() + PARTING_TIME;
+    let mut chunk = [0; 4096];
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match shared.wait(&[client.fd()], Some(left)) {
+            Wait::Ready(_) if !left.is_zero() && client.read(&mut chunk)? > 0 => {}
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// The outcome of waiting for the next head.
+enum Next {
+    /// its length in bytes
+    Head(usize),
+    /// the client is done, or the daemon is
+    End,
+    Refuse(String),
+}
+
+fn read_head(client: &mut ClientSocket, shared: &GateState, bytes: &mut Vec<u8>) -> io::Result<Next> {
+    let mut began = Instant::now();
+    loop {
+        if let Some(length) = request_head::length(bytes) {
+            return Ok(Next::Head(length));
+        }
+        if bytes.len() > HEAD_BYTES {
+            return Ok(Next::Refuse(plain(431, "Request Header Fields Too Large", "the request is too long")));
+        }
+        let limit = if bytes.is_empty() { IDLE_TIME } else { HEAD_TIME };
+        let left = limit.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return Ok(match bytes.is_empty() {
+                true => Next::End,
+                false => Next::Refuse(plain(408, "Request Timeout", "the request did not end")),
+            });
+        }
+        match shared.wait(&[client.fd()], Some(left)) {
+            Wait::Stop => return Ok(Next::End),
+            Wait::Late => continue,
+            Wait::Ready(_) => {}
+        }
+        let mut chunk = [0; 4096];
+        let read = client.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(Next::End);
+        }
+        if bytes.is_empty() {
+            began = Instant::now();
+        }
+        bytes.extend_from_slice(&chunk[..read]);
+    }
+}
+
+/// Forwards the reply as it comes: a page that grows must not wait for a full buffer. Bytes that the client sends meanwhile go to
+/// `bytes`. Returns whether the connection can be used again.
+fn forward(
+    inner: &mut UnixStream,
+    client: &mut ClientSocket,
+    shared: &GateState,
+    bytes: &mut Vec<u8>,
+) -> io::Result<bool> {
+    let mut chunk = vec![0; 16 * 1024];
+    let (mut keep, mut began) = (true, false);
+    // whether to read from the client, and whether it has closed its side
+    let (mut listens, mut is_silent) = (true, false);
+    let mut until: Option<Instant> = None;
+    loop {
+        match until {
+            Some(until) if Instant::now() >= until => return Err(io::Error::other("the daemon stops")),
+            Some(_) => {}
+            None => {
+                let fds = [inner.as_fd(), client.fd()];
+                match shared.wait(&fds[..=usize::from(listens)], is_silent.then_some(SILENCE)) {
+                    Wait::Ready(0) => {}
+                    Wait::Ready(_) => {
+                        let mut ahead = [0; 4096];
+                        let read = client.read(&mut ahead)?;
+                        bytes.extend_from_slice(&ahead[..read]);
+                        is_silent = read == 0;
+                        listens = !is_silent && bytes.len() <= HEAD_BYTES;
+                        continue;
+                    }
+                    // a reply that goes on is still taken: some clients close their side with their request
+                    Wait::Late if is_silent => return Err(io::Error::other("the client has left")),
+                    Wait::Late => continue,
+                    Wait::Stop => {
+                        // the thread that would answer may have ended already
+                        until = Some(Instant::now() + LAST_WORDS);
+                        inner.set_read_timeout(Some(LAST_WORDS))?;
+                    }
+                }
+            }
+        }
+        let read = inner.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(keep);
+        }
+        if !began {
+            began = true;
+            keep = !request_head::closes(&chunk[..read]);
+        }
+        client.write_all(&chunk[..read])?;
+    }
+}
+
+fn plain(status: u16, reason: &str, text: &str) -> String {
+    let length = text.len() + 1;
+    format!(
+        "HTTP/1.1 {status} {reason}\r\nServer: alco\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{text}\n"
+    )
+}

@@ -1,0 +1,132 @@
+//! The head of a request, as a client sent it -> as tiny_http gets it: in order, in ASCII, one request on one connection.
+//! Pure.
+//!
+//! tiny_http drops a connection without a reply when a head is not ASCII, as that of `curl …?search=日本`.
+
+use std::fmt::Write;
+
+/// The private header with the client's address; one that a client sent is dropped.
+pub const PEER: &str = "X-Alco-Peer";
+/// The private header with the request's number.
+pub const NUMBER: &str = "X-Alco-Request";
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Head {
+    pub text: String,
+    /// the client may ask again on the same connection
+    pub keep: bool,
+}
+
+/// How long the head at the start of `bytes` is, empty line included.
+pub fn length(bytes: &[u8]) -> Option<usize> {
+    let end = |sequence: &[u8]| bytes.windows(sequence.len()).position(|w| w == sequence).map(|at| at + sequence.len());
+    match (end(b"\r\n\r\n"), end(b"\n\n")) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// Returns true if the head of a reply has `Connection: close`, as that of a stream: such a reply may be broken off.
+pub fn closes(reply: &[u8]) -> bool {
+    let head = &reply[..length(reply).unwrap_or(reply.len())];
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.any(|line| line.eq_ignore_ascii_case(b"connection: close"))
+}
+
+/// The head for tiny_http; None if it is not HTTP/1.0 or 1.1.
+pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
+    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let first = lines.next()?;
+    let method = &first[..first.iter().position(|byte| *byte == b' ')?];
+    let version = &first[first.iter().rposition(|byte| *byte == b' ')? + 1..];
+    let target = first.get(method.len() + 1..first.len() - version.len() - 1)?.trim_ascii();
+    let method = std::str::from_utf8(method).ok()?;
+    if target.is_empty() || method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
+    let (version, mut keep) = match version {
+        b"HTTP/1.1" => ("HTTP/1.1", true),
+        b"HTTP/1.0" => ("HTTP/1.0", false),
+        _ => return None,
+    };
+    let mut text = format!("{method} ");
+    for byte in target {
+        match byte {
+            b'!'..=b'~' => text.push(char::from(*byte)),
+            _ => write!(text, "%{byte:02X}").expect("a String takes all"),
+        }
+    }
+    write!(text, " {version}\r\n").expect("a String takes all");
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = std::str::from_utf8(&line[..colon]).ok()?;
+        let value = line[colon + 1..].trim_ascii();
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        match name.to_ascii_lowercase().as_str() {
+            "connection" => keep &= !value.to_ascii_lowercase().windows(5).any(|w| w == b"close"),
+            // a body is not read, so nothing that follows it could be
+            "content-length" => keep &= value == b"0",
+            "transfer-encoding" => keep = false,
+            "expect" | "upgrade" | "te" | "keep-alive" | "proxy-connection" => {}
+            _ if name.eq_ignore_ascii_case(PEER) || name.eq_ignore_ascii_case(NUMBER) => {}
+            _ => {
+                if let Ok(value) = std::str::from_utf8(value)
+                    && value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+                {
+                    write!(text, "{name}: {value}\r\n").expect("a String takes all");
+                }
+            }
+        }
+    }
+    write!(text, "Connection: close\r\n{PEER}: {peer}\r\n{NUMBER}: {number}\r\n\r\n").expect("a String takes all");
+    Some(Head { text, keep })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(head: &str, expect: Option<(&str, bool)>) {
+        let got = rewritten(head.as_bytes(), "10.0.0.1", 7);
+        let expect = expect.map(|(text, keep)| Head {
+            text: format!("{text}Connection: close\r\nX-Alco-Peer: 10.0.0.1\r\nX-Alco-Request: 7\r\n\r\n"),
+            keep,
+        });
+        assert_eq!(got, expect, "{head:?}");
+    }
+
+    #[test]
+    fn a_head_is_put_in_order() {
+        check("GET / HTTP/1.1\r\nHost: x\r\n\r\n", Some(("GET / HTTP/1.1\r\nHost: x\r\n", true)));
+        check("GET /a HTTP/1.0\n\n", Some(("GET /a HTTP/1.0\r\n", false)));
+        check("GET /?q=é z HTTP/1.1\r\n\r\n", Some(("GET /?q=%C3%A9%20z HTTP/1.1\r\n", true)));
+        check("GET / HTTP/1.1\r\nConnection: keep-alive, Close\r\n\r\n", Some(("GET / HTTP/1.1\r\n", false)));
+        check("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", Some(("POST / HTTP/1.1\r\n", false)));
+        check(
+            "GET / HTTP/1.1\r\nx-alco-peer: 127.0.0.1\r\nx-alco-request: 1\r\nX: \u{e9}\r\nY: b\r\n\r\n",
+            Some(("GET / HTTP/1.1\r\nY: b\r\n", true)),
+        );
+    }
+
+    #[test]
+    fn what_is_not_http_is_not_passed_on() {
+        for bad in
+            ["", "\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "get / HTTP/1.1\r\n\r\n", "GET  HTTP/1.1\r\n\r\n"]
+        {
+            check(bad, None);
+        }
+        check("GET / HTTP/1.1\r\nno colon\r\n\r\n", None);
+        check("GET / HTTP/1.1\r\n folded: x\r\n\r\n", None);
+        check("\u{16}\u{3}\u{1} / HTTP/1.1\r\n\r\n", None);
+    }
+
+    #[test]
+    fn a_head_ends_at_its_empty_line() {
+        assert_eq!(length(b"GET / HTTP/1.1\r\n\r\nmore\n\n"), Some(18));
+        assert_eq!(length(b"GET / HTTP/1.0\n\nmore"), Some(16));
+        assert_eq!(length(b"GET / HTTP/1.1\r\n"), None);
+    }
+}

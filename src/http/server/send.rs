@@ -1,0 +1,204 @@
+//! A request as tiny_http has it, and a reply on its way to the client: at once, or written as it is found.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::SystemTime;
+
+use httpdate::fmt_http_date;
+use tiny_http::{HTTPVersion, Header, Method, Request, Response};
+
+use crate::http::body::{Aborted, Body};
+use crate::http::error::Refusal;
+use crate::http::request::Client;
+use crate::http::response::{GZIPPED, Reply, StreamedBody, WriteBody};
+use crate::http::site::Site;
+use crate::threads;
+
+/// Downloads at a time: each holds a thread, a connection to searchd and at most 8 MB.
+const MAX_DOWNLOADS: usize = 16;
+
+/// Makes the reply that says why there is no answer: a page.
+pub type Refuse = fn(&Site, &Refusal) -> Reply;
+
+/// Where whole requests arrive from the gate.
+pub struct Requests(tiny_http::Server);
+
+/// One request, whose headers and address can be read before it is answered.
+pub struct Incoming(Request);
+
+impl Requests {
+    /// Listens at that path.
+    pub fn new(socket: &Path) -> Result<Requests, String> {
+        let listener = UnixListener::bind(socket).map_err(|error| error.to_string())?;
+        tiny_http::Server::from_listener(listener, None).map(Requests).map_err(|error| error.to_string())
+    }
+
+    /// Waits for a request.
+    ///
+    /// # Errors
+    /// After `unblock`, or where tiny_http's listener has ended for good.
+    pub fn next(&self) -> io::Result<Incoming> {
+        self.0.recv().map(Incoming)
+    }
+
+    /// Ends one wait.
+    pub fn unblock(&self) {
+        self.0.unblock();
+    }
+}
+
+impl Incoming {
+    pub fn url(&self) -> &str {
+        self.0.url()
+    }
+
+    /// `GET` and the like.
+    pub fn method(&self) -> &str {
+        self.0.method().as_str()
+    }
+
+    pub fn header(&self, name: &str) -> Option<String> {
+        let is = |header: &&Header| header.field.as_str().as_str().eq_ignore_ascii_case(name);
+        self.0.headers().iter().find(is).map(|header| header.value.to_string())
+    }
+
+    /// Sends the reply; one that is written as it is found, perhaps by a thread of its own.
+    pub fn answer(self, site: &Arc<Site>, mut reply: Reply, client: &Client, refuse: Refuse) {
+        let number = client.number.unwrap_or_default();
+        match reply.stream.take() {
+            None => self.send(reply, client.takes_gzip),
+            Some(StreamedBody::Page(write)) => {
+                let reply = match client.takes_gzip {
+                    true => GZIPPED.iter().fold(reply, |reply, (name, value)| reply.with(name, value)),
+                    false => reply,
+                };
+                let writing = Writing { reply, number, trailer: "", gzip: client.takes_gzip, refuse };
+                writing.run(self.0, site, write);
+            }
+            Some(StreamedBody::Download(write)) => {
+                let running = Running(site.downloads.clone());
+                if site.downloads.fetch_add(1, SeqCst) >= MAX_DOWNLOADS {
+                    let why = format!("{MAX_DOWNLOADS} downloads are under way, the most at a time; try again later\n");
+                    return self.send(Reply::text(503, why).with("Retry-After", "5"), false);
+                }
+                // what is missing is known only at the end
+                let trailer = "Trailer: Alco-Missing\r\n";
+                let writing = Writing { reply, number, trailer, gzip: false, refuse: in_a_line };
+                self.detach("http-stream", site, running, writing, write);
+            }
+            Some(StreamedBody::Following(slot, write)) => {
+                let refuse = if reply.is_page() { refuse } else { in_a_line };
+                // what will be missing is not known at the beginning, and nobody waits for the end
+                let writing = Writing { reply, number, trailer: "", gzip: false, refuse };
+                self.detach(&format!("follow-{}", slot.number), site, slot, writing, write);
+            }
+        }
+    }
+
+    fn send(self, reply: Reply, takes_gzip: bool) {
+        let status = reply.status;
+        let (body, headers) = reply.into_bytes(takes_gzip);
+        let mut response = Response::from_data(body).with_status_code(status);
+        for (name, value) in headers {
+            match Header::from_bytes(name, value) {
+                Ok(header) => response.add_header(header),
+                Err(()) => log::error!("the header {name} is not ASCII"),
+            }
+        }
+        // a client that has left needs no answer
+        if let Err(error) = self.0.respond(response) {
+            log::debug!("HTTP: {error}");
+        }
+    }
+
+    /// By a thread of its own, which keeps `held` until it ends.
+    fn detach(self, name: &str, site: &Arc<Site>, held: impl Send + 'static, writing: Writing, write: WriteBody) {
+        let site = site.clone();
+        let work = move || {
+            let _held = held;
+            writing.run(self.0, &site, write);
+        };
+        if let Err(why) = threads::spawn(name, work) {
+            // the request went with the thread, and was answered with 500
+            log::warn!("{why}");
+        }
+    }
+}
+
+/// Counts a download as long as it lives.
+struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+fn in_a_line(_: &Site, refusal: &Refusal) -> Reply {
+    let (status, why) = refusal.explain();
+    Reply::text(status, format!("{why}\n"))
+}
+
+/// How a body is written, and what is sent instead if nothing of it was.
+struct Writing {
+    reply: Reply,
+    /// which request it answers
+    number: u64,
+    /// headers that announce a trailer
+    trailer: &'static str,
+    gzip: bool,
+    refuse: Refuse,
+}
+
+impl Writing {
+    fn run(self, request: Request, site: &Site, write: WriteBody) {
+        let chunked = *request.http_version() >= HTTPVersion(1, 1);
+        let trailer = self.trailer;
+        let framing = if chunked { format!("Transfer-Encoding: chunked\r\n{trailer}") } else { String::new() };
+        let head = head(&self.reply, &framing);
+        if *request.method() == Method::Head {
+            // a client that has left needs no answer
+            let _ = request.into_writer().write_all(head.as_bytes());
+            return;
+        }
+        let url = request.url().to_owned();
+        let mut body = Body::new(request.into_writer(), head, chunked, site.clients.clone(), self.number);
+        if self.gzip {
+            body = body.gzipped();
+        }
+        // the site is not changed by what is written of it; what it locks is as whole after a panic as before
+        let all = AssertUnwindSafe(|| write(site, &mut body).and_then(|()| body.end().map_err(Aborted::from)));
+        let ended = catch_unwind(all).unwrap_or_else(|_| {
+            log::error!("a route panicked while it wrote: {url}");
+            Err(Aborted::Refused(Refusal::Internal))
+        });
+        match ended {
+            Ok(()) => log::debug!("{} {url}", self.reply.status),
+            Err(Aborted::ClientLeft) => log::debug!("left {url}"),
+            Err(Aborted::Refused(refusal)) if body.take_head().is_some() => {
+                let reply = (self.refuse)(site, &refusal);
+                log::debug!("{} {url}", reply.status);
+                let _ = body.write_raw(&format!("{}{}", self::head(&reply, ""), reply.body));
+            }
+            Err(Aborted::Refused(refusal)) => {
+                body.break_off();
+                log::warn!("a stream is broken off: {}: {url}", refusal.explain().1);
+            }
+        }
+    }
+}
+
+/// `framing`: the headers that say where the body ends; without any, it ends with the connection.
+fn head(reply: &Reply, framing: &str) -> String {
+    let reason = tiny_http::StatusCode(reply.status).default_reason_phrase();
+    let date = fmt_http_date(SystemTime::now());
+    let mut head = format!("HTTP/1.1 {} {reason}\r\nDate: {date}\r\nConnection: close\r\n{framing}", reply.status);
+    for (name, value) in &reply.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head + "\r\n"
+}

@@ -1,0 +1,95 @@
+//! What all routes share: configuration, the searcher, Redis, counters, who may read and who follows.
+
+use std::convert::Infallible;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use crate::config::{Config, Index};
+use crate::http::auth::Users;
+use crate::http::followers::Followers;
+use crate::http::server::clients::Clients;
+use crate::metrics::Metrics;
+use crate::redis::Values;
+use crate::search::Searcher;
+use crate::search::filter::Apart;
+use crate::time::Ts;
+
+/// How long pages go without Redis after it has failed.
+const REDIS_PAUSE: Duration = Duration::from_secs(5);
+
+pub struct Site {
+    pub config: Arc<Config>,
+    /// those of `config`, to be kept by requests that outlive their route
+    pub indexes: Vec<Arc<Index>>,
+    pub searcher: Searcher,
+    values: Values,
+    /// when Redis last failed
+    values_failed: Mutex<Option<Instant>>,
+    pub metrics: Arc<Metrics>,
+    /// records are collected in this process too
+    pub collects: bool,
+    pub started: Ts,
+    /// downloads under way
+    pub downloads: Arc<AtomicUsize>,
+    pub followers: Arc<Followers>,
+    pub clients: Arc<Clients>,
+    pub users: Users,
+    /// closed when the daemon stops
+    pub stop: Receiver<Infallible>,
+}
+
+impl Site {
+    pub fn new(
+        config: Arc<Config>,
+        metrics: Arc<Metrics>,
+        collects: bool,
+        started: Ts,
+        stop: Receiver<Infallible>,
+    ) -> Result<Site, String> {
+        let values = Values::new(&config.redis, "web", "http")?;
+        Ok(Site {
+            indexes: config.indexes.iter().cloned().map(Arc::new).collect(),
+            searcher: Searcher::new(&config.sphinx, &config.indexes, metrics.searched.clone()),
+            values,
+            values_failed: Mutex::new(None),
+            followers: Arc::new(Followers::new(config.http.max_followers, metrics.clone())),
+            metrics,
+            collects,
+            started,
+            downloads: Arc::default(),
+            clients: Arc::default(),
+            users: Users::new(&config.http),
+            stop,
+            config,
+        })
+    }
+
+    /// The columns that were seen in an index, each with the second it was last seen; without its time and message, which every
+    /// record has. None: Redis is away.
+    pub fn columns_seen(&self, index: &Index) -> Option<Vec<(String, i64)>> {
+        let mut columns = self.with_redis(|values| values.columns(&index.name))?;
+        let apart = Apart::of(index);
+        columns.retain(|(name, _)| !apart.has(name));
+        Some(columns)
+    }
+
+    /// Asks Redis; None while it is away. Pages do without it, so they do not wait for it one after the other.
+    pub fn with_redis<T>(&self, ask: impl FnOnce(&Values) -> Result<T, String>) -> Option<T> {
+        // an instant stays whole if a thread panics beside it
+        let failed = || self.values_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed().is_some_and(|at| at.elapsed() < REDIS_PAUSE) {
+            return None;
+        }
+        match ask(&self.values) {
+            Ok(answer) => Some(answer),
+            Err(why) => {
+                log::debug!("pages go without values: {why}");
+                *failed() = Some(Instant::now());
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! When searchd writes its RAM chunk to the disk: at alco's word, and never while an insert is on its way.
+//!
+//! searchd 2.2.11 loses what is committed while it saves a RAM chunk, if it is killed before the next save: it notes the
+//! transactions of that time as saved, and leaves them out when it replays its binlog. Seen with kill -9 under load: with a
+//! small rt_mem_limit every kill lost some batches, with no save none, with a save that no insert met none either. So the
+//! generated `rt_mem_limit` is far above what alco lets gather.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
+
+use crate::sphinx::client::{Engine, Fault};
+
+/// RAM chunks are written from this size on. A quarter of the generated rt_mem_limit, so that what comes while a save waits
+/// for its turn stays below. Smaller ones cost more of collecting's time, since nothing is stored meanwhile; larger ones
+/// memory.
+const RAM_CHUNK: i64 = 64 << 20;
+/// How many bytes of SphinxQL are inserted before it is asked again how large the RAM chunk is.
+const LOOK: usize = 8 << 20;
+
+/// For all workers of an index: inserts go side by side, a save goes alone.
+#[derive(Debug, Default)]
+pub struct Turn(RwLock<()>);
+
+impl Turn {
+    /// To be held while inserting.
+    pub fn insert(&self) -> RwLockReadGuard<'_, ()> {
+        // nothing lies in the lock that a panic could break
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the RAM chunk of a day index written, if it is still to be once no worker of this process inserts.
+    pub fn save(&self, day_index: &str, engine: &mut Engine, is_due: impl Fn(Chunks) -> bool) -> Result<(), Fault> {
+        let _alone = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if is_due(chunks(engine, day_index)?) {
+            let begun = Instant::now();
+            engine.select(&format!("FLUSH RAMCHUNK {day_index}"))?;
+            log::debug!("{day_index}: RAM chunk written in {:.1} s", begun.elapsed().as_secs_f64());
+            // other processes may insert at any time: this writes what they committed meanwhile
+            engine.select(&format!("FLUSH RTINDEX {day_index}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a worker has inserted into a day index since it last looked.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    day_index: String,
+    bytes: usize,
+}
+
+impl Gathered {
+    /// Notes an insert; has the RAM chunk written if it has grown enough. A searchd that is away or refuses is no matter:
+    /// the next insert asks again, and says what is wrong.
+    pub fn add(&mut self, day_index: &str, bytes: usize, turn: &Turn, engine: &mut Engine) -> Result<(), Fault> {
+        if self.day_index != day_index {
+            // days change seldom; the chunk of the one before is smaller than what would be written
+            self.day_index = day_index.to_owned();
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        if self.bytes < LOOK {
+            return Ok(());
+        }
+        self.bytes = 0;
+        if chunks(engine, day_index)?.ram < RAM_CHUNK {
+            return Ok(());
+        }
+        // another worker may have been first
+        turn.save(day_index, engine, |chunks| chunks.ram >= RAM_CHUNK)
+    }
+}
+
+/// What a realtime index consists of.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunks {
+    /// bytes of the RAM chunk; some ten of an empty one
+    pub ram: i64,
+    /// how many lie on the disk
+    pub disk: i64,
+}
+
+pub fn chunks(engine: &mut Engine, day_index: &str) -> Result<Chunks, Fault> {
+    let rows = engine.select(&format!("SHOW INDEX {day_index} STATUS"))?;
+    let of = |name: &[u8]| rows.iter().find(|row| row.bytes(0) == name).and_then(|row| row.int(1)).unwrap_or(0);
+    Ok(Chunks { ram: of(b"ram_chunk"), disk: of(b"disk_chunks") })
+}

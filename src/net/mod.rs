@@ -1,0 +1,3 @@
+//! Connections to servers: TCP with a timeout, and TLS over it.
+pub mod tcp;
+pub mod tls;

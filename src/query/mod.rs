@@ -1,0 +1,227 @@
+//! A search: its whole state, as it stands in a URL (`link` reads and writes it). Pure.
+
+pub mod cursor;
+pub mod inline_filters;
+pub mod url;
+use std::num::NonZeroUsize;
+
+use jiff::tz::TimeZone;
+
+use crate::config::IndexName;
+use crate::query::cursor::{Cursor, Place};
+use crate::record::number::Number;
+use crate::time::{Range, Ts, When};
+
+/// Rows of one page: a page is built in memory, and a browser lays out ten thousand lines in about a second. Streams
+/// have no such bound.
+pub const MAX_LIMIT: usize = 10_000;
+/// Lines around a match: as many pages of context as anybody reads, and still one question to searchd.
+pub const MAX_CONTEXT: u32 = 1000;
+/// Seconds between two refreshes of a page that follows by itself.
+pub const MAX_REFRESH: u32 = 3600;
+/// The range of a search that names none.
+pub const DEFAULT_SECONDS: i64 = 300;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Query {
+    /// one stream of several indexes; never empty, without repetition
+    pub indexes: Vec<IndexName>,
+    /// `start_ts`; None is the default, the last 5 minutes
+    pub start: Option<When>,
+    /// `end_ts`; None is the present
+    pub end: Option<When>,
+    /// `search`: what the user typed, untrimmed; empty matches every record
+    pub search: String,
+    pub mode: Mode,
+    /// `case=1`
+    pub case: bool,
+    /// `word=1`
+    pub word: bool,
+    /// `invert=1`
+    pub invert: bool,
+    pub within: Within,
+    pub context: Context,
+    pub before: u32,
+    pub after: u32,
+    pub filters: Vec<Filter>,
+    /// `columns=a,b`: which to show; None is the index's own
+    pub columns: Option<Vec<String>>,
+    pub order: Order,
+    /// `limit`; None is the page size
+    pub limit: Option<NonZeroUsize>,
+    pub cursor: Option<Cursor>,
+    /// `wrap=1`
+    pub wrap: bool,
+    /// `tz`; None is the configured one
+    pub tz: Option<TimeZone>,
+    pub format: Format,
+    pub follow: Follow,
+    /// `download=1`
+    pub download: bool,
+    /// `bom=1`: CSV begins with a byte order mark
+    pub bom: bool,
+    /// `tracebacks=1`: text and CSV have the context columns too
+    pub tracebacks: bool,
+}
+
+impl Query {
+    /// Every record of the last five minutes.
+    pub fn new(indexes: Vec<IndexName>) -> Query {
+        Query {
+            indexes,
+            start: None,
+            end: None,
+            search: String::new(),
+            mode: Mode::default(),
+            case: false,
+            word: false,
+            invert: false,
+            within: Within::default(),
+            context: Context::default(),
+            before: 0,
+            after: 0,
+            filters: Vec::new(),
+            columns: None,
+            order: Order::default(),
+            limit: None,
+            cursor: None,
+            wrap: false,
+            tz: None,
+            format: Format::default(),
+            follow: Follow::default(),
+            download: false,
+            bom: false,
+            tracebacks: false,
+        }
+    }
+
+    /// The instants of the range; where only its end is named, it is as long as the default.
+    pub fn range(&self, now: Ts, zone: &TimeZone) -> Range {
+        let zone = self.zone(zone);
+        let end = self.end.as_ref().map_or(now, |end| end.at(now, zone));
+        let start = self.start.as_ref().map_or(end.plus_seconds(-DEFAULT_SECONDS), |start| start.at(now, zone));
+        Range { start, end }
+    }
+
+    /// The query's own time zone, else the configured one.
+    pub fn zone<'a>(&'a self, configured: &'a TimeZone) -> &'a TimeZone {
+        self.tz.as_ref().unwrap_or(configured)
+    }
+
+    /// The same search from where its time was used up, as its page says. `range` is that of this one.
+    pub fn go_on(&self, reached: Place, seeks_first: bool, range: Range) -> Query {
+        let mut on = self.clone();
+        match self.cursor {
+            // the whole log begins with the first match, and there was none so far
+            _ if seeks_first => {
+                let range = match self.order {
+                    Order::OldestFirst => Range { start: reached.ts, ..range },
+                    Order::NewestFirst => Range { end: reached.ts.plus_micros(1), ..range },
+                };
+                (on.start, on.end) = (Some(When::At(range.start)), Some(When::At(range.end)));
+            }
+            Some(Cursor::Before(_)) => on.cursor = Some(Cursor::Before(reached)),
+            _ => on.cursor = Some(Cursor::After(reached)),
+        }
+        on
+    }
+
+    /// Whether matches that are not neighbours have `--` between them: where lines around them are asked for, be it none of them
+    /// (`grep -C0`).
+    pub fn is_grouped(&self) -> bool {
+        self.around() != (0, Some(0)) || self.context == Context::Lines(0)
+    }
+
+    /// Lines to show before and after each match; `None` after: to the end.
+    pub fn around(&self) -> (u32, Option<u32>) {
+        match self.context {
+            Context::None => (self.before, Some(self.after)),
+            Context::Lines(lines) => (self.before.max(lines), Some(self.after.max(lines))),
+            Context::All => (self.before, None),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    #[default]
+    Literal,
+    Words,
+    Regex,
+}
+
+/// `in`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Within {
+    #[default]
+    Message,
+    All,
+}
+
+/// `context`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Context {
+    #[default]
+    None,
+    /// so many lines of the same stream around each match
+    Lines(u32),
+    /// `y`: the whole log from the first match on
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Order {
+    #[default]
+    OldestFirst,
+    /// `order=desc`
+    NewestFirst,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Format {
+    #[default]
+    Page,
+    Text,
+    Ndjson,
+    Csv,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Follow {
+    #[default]
+    No,
+    /// `follow=1`: the response stays open
+    Open,
+    /// `follow=10s`: the page refreshes itself
+    Every(u32),
+}
+
+/// A condition on one column. `off` filters (`off.column=…` in a link) are kept and shown, and do not filter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    pub column: String,
+    pub is: Condition,
+    pub off: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// `column=a` (repeated), `column__in=a,b`: any of them, so never empty
+    In(Vec<String>),
+    /// `column__not=a,b`: none of them; records without the column stay. Never empty
+    NotIn(Vec<String>),
+    Compare(Comparison, Number),
+    /// `column__exists=1|0`; null is absent
+    Exists(bool),
+    /// `column__like=sub*string`: `*` is any text; without case, anywhere in the value; never empty
+    Like(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Gt,
+    Gte,
+    Lt,
+    Lte,
+}

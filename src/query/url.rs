@@ -1,0 +1,677 @@
+//! `Query` <-> the query string of a URL. Pure. What `to_url` writes, `from_url` reads back to the same, whatever the
+//! text in it; and it writes only what differs from the default, encoded no more than needed, for people to read.
+
+use std::num::NonZeroUsize;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use crate::config::IndexName;
+use crate::query::inline_filters::{read_typed, write_typed};
+use crate::query::{
+    Comparison, Condition, Context, Filter, Follow, Format, MAX_CONTEXT, MAX_LIMIT, MAX_REFRESH, Mode, Order, Query,
+    Within,
+};
+use crate::record::number::Number;
+use crate::time;
+use crate::time::When;
+
+/// Parameters that are no columns; a column of such a name is `js.<column>`.
+const RESERVED: [&str; 22] = [
+    "start_ts",
+    "end_ts",
+    "search",
+    "mode",
+    "case",
+    "word",
+    "invert",
+    "context",
+    "before",
+    "after",
+    "in",
+    "columns",
+    "order",
+    "limit",
+    "format",
+    "follow",
+    "wrap",
+    "tz",
+    "cursor",
+    "download",
+    "bom",
+    "tracebacks",
+];
+
+const JS: &str = "js.";
+const OFF: &str = "off.";
+
+/// What RFC 3986 does not allow in a query, what separates its parts, and what a shell's quotes end at. A space is `+`.
+const VALUE: &AsciiSet = &CONTROLS
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'&')
+    .add(b'\'')
+    .add(b'+')
+    .add(b';')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+const KEY: &AsciiSet = &VALUE.add(b'=');
+
+impl Query {
+    /// `query` is what stands behind the `?`. An error is a sentence that says what to write.
+    pub fn from_url(indexes: Vec<IndexName>, query: &str) -> Result<Query, String> {
+        let mut q = Query::new(Vec::with_capacity(indexes.len()));
+        for index in indexes {
+            if !q.indexes.contains(&index) {
+                q.indexes.push(index);
+            }
+        }
+        // where the plain `column=value` of a column are gathered: any of them
+        let mut plain: Vec<usize> = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (key, value) = (decode(key), decode(value));
+            match RESERVED.contains(&key.as_str()) {
+                true => q.set(&key, value)?,
+                false => q.filter(&key, value, &mut plain)?,
+            }
+        }
+        let typed = std::mem::take(&mut q.search);
+        for (name, value) in read_typed(&typed, &mut q.search) {
+            q.filter(name, value.to_owned(), &mut plain)?;
+        }
+        let whole_in_memory = matches!(q.format, Format::Page | Format::Json);
+        match q.limit {
+            Some(limit) if whole_in_memory && limit.get() > MAX_LIMIT => {
+                Err(format!("limit={limit} is too much for a page; write at most {MAX_LIMIT}, or take format=text"))
+            }
+            _ => Ok(q),
+        }
+    }
+
+    /// A reserved parameter. Empty ones are what a form sends for a field that was left alone.
+    fn set(&mut self, key: &str, value: String) -> Result<(), String> {
+        let text = value.as_str();
+        match key {
+            "search" => self.search = value,
+            "columns" => {
+                let names = split_list(text).into_iter().filter(|name| !name.is_empty());
+                self.columns.get_or_insert_default().extend(names);
+            }
+            _ if text.is_empty() => {}
+            "start_ts" => self.start = Some(When::parse(text)?),
+            "end_ts" => self.end = Some(When::parse(text)?),
+            "mode" => {
+                self.mode =
+                    one_of(key, text, &[("literal", Mode::Literal), ("words", Mode::Words), ("regex", Mode::Regex)])?;
+            }
+            "case" => self.case = yes_or_no(key, text)?,
+            "word" => self.word = yes_or_no(key, text)?,
+            "invert" => self.invert = yes_or_no(key, text)?,
+            "wrap" => self.wrap = yes_or_no(key, text)?,
+            "download" => self.download = yes_or_no(key, text)?,
+            "bom" => self.bom = yes_or_no(key, text)?,
+            "tracebacks" => self.tracebacks = yes_or_no(key, text)?,
+            "in" => self.within = one_of(key, text, &[("message", Within::Message), ("all", Within::All)])?,
+            "order" => self.order = one_of(key, text, &[("asc", Order::OldestFirst), ("desc", Order::NewestFirst)])?,
+            "context" => {
+                self.context = match text {
+                    "y" => Context::All,
+                    _ => Context::Lines(lines(key, text)?),
+                }
+            }
+            "before" => self.before = lines(key, text)?,
+            "after" => self.after = lines(key, text)?,
+            "limit" => {
+                let limit =
+                    text.parse::<NonZeroUsize>().map_err(|_| bad(key, text, "a number of records, such as 100"))?;
+                self.limit = Some(limit);
+            }
+            "format" => {
+                self.format = one_of(
+                    key,
+                    text,
+                    &[
+                        ("html", Format::Page),
+                        ("text", Format::Text),
+                        ("ndjson", Format::Ndjson),
+                        ("csv", Format::Csv),
+                        ("json", Format::Json),
+                    ],
+                )?;
+            }
+            "follow" => {
+                self.follow = match (text.strip_suffix('s'), text) {
+                    (_, "1") => Follow::Open,
+                    (_, "0") => Follow::No,
+                    (Some(seconds), _) => match seconds.parse() {
+                        Ok(seconds @ 1..=MAX_REFRESH) => Follow::Every(seconds),
+                        _ => return Err(bad(key, text, "1, or 10s to have the page refresh itself")),
+                    },
+                    _ => return Err(bad(key, text, "1, or 10s to have the page refresh itself")),
+                }
+            }
+            "tz" => self.tz = Some(time::zone(text)?),
+            "cursor" => self.cursor = Some(text.parse()?),
+            _ => unreachable!("from_url asks for reserved names only, and all of them are above"),
+        }
+        Ok(())
+    }
+
+    /// `[off.][js.]column[__operator]=value`
+    fn filter(&mut self, key: &str, value: String, plain: &mut Vec<usize>) -> Result<(), String> {
+        let (off, key) = key.strip_prefix(OFF).map_or((false, key), |key| (true, key));
+        let key = key.strip_prefix(JS).unwrap_or(key);
+        let (column, operator) = split_operator(key);
+        let is = match operator {
+            Some("in") => Condition::In(split_list(&value)),
+            Some("not") => Condition::NotIn(split_list(&value)),
+            // a field of a form that was left empty; the empty string itself is asked for by `__in=`
+            _ if value.is_empty() => return Ok(()),
+            None => {
+                let is_this = |filter: &Filter| filter.column == column && filter.off == off;
+                if let Some(&at) = plain.iter().find(|&&at| is_this(&self.filters[at]))
+                    && let Condition::In(values) = &mut self.filters[at].is
+                {
+                    values.push(value);
+                    return Ok(());
+                }
+                plain.push(self.filters.len());
+                Condition::In(vec![value])
+            }
+            Some("exists") => Condition::Exists(yes_or_no(key, &value)?),
+            Some("like") => Condition::Like(value),
+            Some(comparison) => {
+                let number = Number::typed(value.trim()).ok_or_else(|| match When::parse(&value) {
+                    Ok(_) => bad(key, &value, "a number; times are for start_ts and end_ts, or --since and --until"),
+                    Err(_) => bad(key, &value, "a number"),
+                })?;
+                Condition::Compare(
+                    match comparison {
+                        "gt" => Comparison::Gt,
+                        "gte" => Comparison::Gte,
+                        "lt" => Comparison::Lt,
+                        _ => Comparison::Lte,
+                    },
+                    number,
+                )
+            }
+        };
+        self.filters.push(Filter { column: column.to_owned(), is, off });
+        Ok(())
+    }
+
+    /// The query string, without `?`; empty for the default search.
+    pub fn to_url(&self) -> String {
+        let mut url = Writer(String::new());
+        url.some("start_ts", self.start.as_ref());
+        url.some("end_ts", self.end.as_ref());
+        if !self.search.is_empty() {
+            url.put("search", &write_typed(&self.search));
+        }
+        url.word(
+            "mode",
+            match self.mode {
+                Mode::Literal => "",
+                Mode::Words => "words",
+                Mode::Regex => "regex",
+            },
+        );
+        url.flag("case", self.case);
+        url.flag("word", self.word);
+        url.flag("invert", self.invert);
+        url.word(
+            "in",
+            match self.within {
+                Within::Message => "",
+                Within::All => "all",
+            },
+        );
+        match self.context {
+            Context::None => {}
+            Context::Lines(lines) => url.put("context", &lines.to_string()),
+            Context::All => url.put("context", "y"),
+        }
+        url.number("before", self.before);
+        url.number("after", self.after);
+        for (at, filter) in self.filters.iter().enumerate() {
+            url.filter(filter, &self.filters[..at]);
+        }
+        if let Some(columns) = &self.columns {
+            url.put("columns", &join_list(columns));
+        }
+        url.word(
+            "order",
+            match self.order {
+                Order::OldestFirst => "",
+                Order::NewestFirst => "desc",
+            },
+        );
+        url.some("limit", self.limit.as_ref());
+        url.flag("wrap", self.wrap);
+        url.some("tz", self.tz.as_ref().map(time::zone_name));
+        url.word(
+            "format",
+            match self.format {
+                Format::Page => "",
+                Format::Text => "text",
+                Format::Ndjson => "ndjson",
+                Format::Csv => "csv",
+                Format::Json => "json",
+            },
+        );
+        match self.follow {
+            Follow::No => {}
+            Follow::Open => url.put("follow", "1"),
+            Follow::Every(seconds) => url.put("follow", &format!("{seconds}s")),
+        }
+        url.flag("download", self.download);
+        url.flag("bom", self.bom);
+        url.flag("tracebacks", self.tracebacks);
+        url.some("cursor", self.cursor.as_ref());
+        url.0
+    }
+}
+
+struct Writer(String);
+
+impl Writer {
+    fn put(&mut self, key: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        encode(key, KEY, &mut self.0);
+        self.0.push('=');
+        encode(value, VALUE, &mut self.0);
+    }
+
+    fn some(&mut self, key: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.put(key, &value.to_string());
+        }
+    }
+
+    fn word(&mut self, key: &str, value: &str) {
+        if !value.is_empty() {
+            self.put(key, value);
+        }
+    }
+
+    fn flag(&mut self, key: &str, value: bool) {
+        if value {
+            self.put(key, "1");
+        }
+    }
+
+    fn number(&mut self, key: &str, value: u32) {
+        if value != 0 {
+            self.put(key, &value.to_string());
+        }
+    }
+
+    /// `column=value` is the short form: for the first such filter of a column only, since they are read back as one.
+    fn filter(&mut self, filter: &Filter, earlier: &[Filter]) {
+        let column = &filter.column;
+        let taken = RESERVED.contains(&column.as_str()) || column.starts_with(JS) || column.starts_with(OFF);
+        let key = format!(
+            "{}{}{column}",
+            if filter.off { OFF } else { "" },
+            if taken || column.is_empty() { JS } else { "" }
+        );
+        let is_short = |filter: &Filter| match &filter.is {
+            Condition::In(values) => !values.iter().any(String::is_empty) && split_operator(&filter.column).1.is_none(),
+            _ => false,
+        };
+        let first = |filter: &Filter| {
+            !earlier.iter().any(|other| other.column == filter.column && other.off == filter.off && is_short(other))
+        };
+        match &filter.is {
+            Condition::In(values) if is_short(filter) && first(filter) => {
+                for value in values {
+                    self.put(&key, value);
+                }
+            }
+            Condition::In(values) => self.put(&format!("{key}__in"), &join_list(values)),
+            Condition::NotIn(values) => self.put(&format!("{key}__not"), &join_list(values)),
+            Condition::Exists(yes) => self.put(&format!("{key}__exists"), if *yes { "1" } else { "0" }),
+            Condition::Like(text) => self.put(&format!("{key}__like"), text),
+            Condition::Compare(comparison, number) => {
+                let operator = match comparison {
+                    Comparison::Gt => "gt",
+                    Comparison::Gte => "gte",
+                    Comparison::Lt => "lt",
+                    Comparison::Lte => "lte",
+                };
+                self.put(&format!("{key}__{operator}"), &number.to_string());
+            }
+        }
+    }
+}
+
+/// `status__gte` -> (`status`, `gte`); what follows `__` is an operator only if it is one of ours.
+fn split_operator(key: &str) -> (&str, Option<&str>) {
+    match key.rsplit_once("__") {
+        Some((column, operator))
+            if matches!(operator, "in" | "not" | "gt" | "gte" | "lt" | "lte" | "exists" | "like") =>
+        {
+            (column, Some(operator))
+        }
+        _ => (key, None),
+    }
+}
+
+/// `a, b\,c` -> `a`, `b,c`. Spaces around a value do not count; its own at either end have a backslash before them. A backslash
+/// before anything but a comma, a backslash or a space is itself.
+pub fn split_list(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    // bytes of the last part up to which its spaces are its own
+    let mut kept = 0;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let part = parts.last_mut().expect("there is a part from the start");
+        match c {
+            ',' => {
+                part.truncate(kept);
+                parts.push(String::new());
+                kept = 0;
+                continue;
+            }
+            ' ' if part.is_empty() => continue,
+            ' ' => {
+                part.push(c);
+                continue;
+            }
+            '\\' => part.push(chars.next_if(|next| is_escaped(*next)).unwrap_or('\\')),
+            _ => part.push(c),
+        }
+        kept = part.len();
+    }
+    parts.last_mut().expect("there is a part from the start").truncate(kept);
+    parts
+}
+
+/// What a backslash in a list may stand before to mean it.
+fn is_escaped(c: char) -> bool {
+    matches!(c, ',' | '\\' | ' ')
+}
+
+fn join_list(parts: &[String]) -> String {
+    let mut text = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        let (begins, ends) = (part.len() - part.trim_start_matches(' ').len(), part.trim_end_matches(' ').len());
+        let mut chars = part.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            let escape = match c {
+                ',' => true,
+                ' ' => at < begins || at >= ends,
+                '\\' => chars.peek().is_none_or(|(_, next)| is_escaped(*next)),
+                _ => false,
+            };
+            if escape {
+                text.push('\\');
+            }
+            text.push(c);
+        }
+    }
+    text
+}
+
+fn one_of<T: Copy>(key: &str, text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    match choices.iter().find(|(name, _)| *name == text) {
+        Some((_, choice)) => Ok(*choice),
+        None => Err(bad(key, text, &choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" or "))),
+    }
+}
+
+fn yes_or_no(key: &str, text: &str) -> Result<bool, String> {
+    // `on` is what a form sends for a box without a value
+    one_of(key, text, &[("1", true), ("0", false), ("on", true)]).map_err(|_| bad(key, text, "1 or 0"))
+}
+
+fn lines(key: &str, text: &str) -> Result<u32, String> {
+    let lines = text.parse().ok().filter(|lines| *lines <= MAX_CONTEXT);
+    lines.ok_or_else(|| {
+        let or_all = if key == "context" { ", or y for the whole log from the first match on" } else { "" };
+        bad(key, text, &format!("a number of lines up to {MAX_CONTEXT}{or_all}"))
+    })
+}
+
+fn bad(key: &str, text: &str, write: &str) -> String {
+    format!("'{text}' is nothing for {key}; write {write}")
+}
+
+fn decode(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+fn encode(text: &str, set: &'static AsciiSet, out: &mut String) {
+    for piece in utf8_percent_encode(text, set) {
+        out.push_str(&piece.replace(' ', "+"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::query::cursor::{Cursor, Place};
+    use crate::time::Ts;
+
+    fn read(url: &str) -> Result<Query, String> {
+        Query::from_url(vec!["web".parse().expect("a name")], url)
+    }
+
+    /// What is written for what was read: the same search in its shortest form.
+    #[track_caller]
+    fn check(url: &str, short: &str) {
+        let query = read(url).expect(url);
+        assert_eq!(query.to_url(), short, "{url}");
+        assert_eq!(read(short), Ok(query), "{url}");
+    }
+
+    #[track_caller]
+    fn check_error(url: &str, expect: &str) {
+        assert_eq!(read(url).expect_err(url), expect);
+    }
+
+    #[test]
+    fn the_default_search_has_an_empty_query_string() {
+        check("", "");
+        check("&&start_ts=&search=&mode=literal&case=0&limit=&host=&context=&in=message&order=asc&format=html", "");
+    }
+
+    #[test]
+    fn every_parameter_survives_its_link() {
+        for url in [
+            "start_ts=-1h&end_ts=2026-11-22+10:00",
+            "search=imeout%3D5+50%25&mode=regex&case=1&word=1&invert=1&in=all",
+            "context=3&before=1&after=2",
+            "context=y",
+            "context=0",
+            "columns=host,a%5C,b",
+            "columns=",
+            "order=desc&limit=50&wrap=1&tz=Europe/Berlin&format=csv&follow=1&download=1&bom=1&tracebacks=1&cursor=a1.2.-3.4",
+            "format=text&follow=10s",
+        ] {
+            // `=` in a value needs no encoding
+            check(url, &url.replace("%3D", "="));
+        }
+    }
+
+    #[test]
+    fn a_filter_is_any_other_parameter() {
+        check("levelname=ERROR&host=a&levelname=WARNING", "levelname=ERROR&levelname=WARNING&host=a");
+        check("a.b__in=x,y%5C,z&a.b=c", "a.b=x&a.b=y,z&a.b__in=c");
+        check("status__gte=500&t__lt=1.50&n__gt=1e300&z__lte=-0", "status__gte=500&t__lt=1.5&n__gt=1e300&z__lte=0");
+        check("x__exists=0&x__not=a,b&x__like=time*out", "x__exists=0&x__not=a,b&x__like=time*out");
+        check(
+            "status__gte=1763556497161513791&t__lt=0.1000000000000000055&n__gt=1e15",
+            "status__gte=1763556497161513791&t__lt=0.1000000000000000055&n__gt=1000000000000000",
+        );
+        check(
+            "level__in=ERROR,+WARNING+&x__not=a++b,+,%5C+c%5C+,%5C%5C+",
+            "level=ERROR&level=WARNING&x__not=a++b,,%5C+c%5C+,%5C%5C",
+        );
+        check("x__in=", "x__in=");
+        check("js.search=a&js.js.x=b&js.=c", "js.search=a&js.js.x=b&js.=c");
+        check("off.host=a&host=b&off.js.mode__not=c", "off.host=a&host=b&off.js.mode__not=c");
+        check("odd__name=a&my__in__in=b", "odd__name=a&my__in__in=b");
+        check("user%20agent=a+b&%D0%BA%3D=%D0%BB", "user+agent=a+b&%D0%BA%3D=%D0%BB");
+    }
+
+    #[test]
+    fn a_filter_typed_into_the_search_field_becomes_one() {
+        check("search=@host=web1+timed+out", "search=timed+out&host=web1");
+        check("search=timed+@host=web1+out&host=web2", "search=timed+out&host=web2&host=web1");
+        check("search=@status__gte=500", "status__gte=500");
+        check("search=@user=%22Ann+Lee%22+@a=b+", "user=Ann+Lee&a=b");
+        check("search=@@timestamp=x", "@timestamp=x");
+        check("search=%5C@host=web1", "search=%5C@host=web1");
+        check("search=mail@host=web1+@+@=+@a=+@a+=b", "search=mail@host=web1+@+@=+@a=+@a+=b");
+        assert_eq!(read("search=%5C@host=web1").expect("a query").search, "@host=web1");
+        check_error(
+            "@timestamp__gt=2026-11-22",
+            "'2026-11-22' is nothing for @timestamp__gt; write a number; times are for start_ts and end_ts, or --since and --until",
+        );
+        check_error("search=@status__gte=many", "'many' is nothing for status__gte; write a number");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_an_error_that_says_what_to_write() {
+        check_error("mode=fuzzy", "'fuzzy' is nothing for mode; write literal or words or regex");
+        check_error("case=maybe", "'maybe' is nothing for case; write 1 or 0");
+        check_error(
+            "context=1001",
+            "'1001' is nothing for context; write a number of lines up to 1000, or y for the whole log from the first match on",
+        );
+        check_error("limit=0", "'0' is nothing for limit; write a number of records, such as 100");
+        check_error("limit=10001", "limit=10001 is too much for a page; write at most 10000, or take format=text");
+        check_error("follow=0s", "'0s' is nothing for follow; write 1, or 10s to have the page refresh itself");
+        check_error("tz=Mars", "'Mars' is no time zone; write a name such as UTC or Europe/Berlin");
+        check_error("cursor=x", "'x' is no cursor; take the address of a page's own link");
+        assert!(read("limit=10001&format=text").is_ok());
+        for bad in ["start_ts=soon", "n__gt=nan", "n__gt=inf", "x__exists=2", "order=up", "in=columns", "format=pdf"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_read_all_the_same() {
+        assert_eq!(read("search=%FF%zz%").expect("a query").search, "\u{fffd}%zz%");
+    }
+
+    #[test]
+    fn an_index_named_twice_is_one() {
+        let names = ["web", "db", "web"].map(|name| name.parse().expect("a name"));
+        let query = Query::from_url(names.to_vec(), "").expect("a query");
+        assert_eq!(query.indexes, names[..2]);
+    }
+
+    fn hostile() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[-@\\\\=\"', &+%;_#?a-c\u{e9}\u{65e5}\n]{0,12}",
+            "[ ,\\\\a]{0,8}",
+            "(\\\\{0,2}@[a-c@]{1,2}(__in)?=\"?[a-c ]{0,3}\"? ?){0,4}",
+        ]
+    }
+
+    fn column() -> impl Strategy<Value = String> {
+        prop_oneof![
+            hostile(),
+            proptest::sample::select(&RESERVED[..]).prop_map(str::to_owned),
+            "(off\\.|js\\.){0,2}[a-c.]{0,2}(__in|__not|__gt|__x){0,2}",
+        ]
+    }
+
+    fn filter() -> impl Strategy<Value = Filter> {
+        let values = || proptest::collection::vec(hostile(), 1..4);
+        let comparison =
+            proptest::sample::select(vec![Comparison::Gt, Comparison::Gte, Comparison::Lt, Comparison::Lte]);
+        let is = prop_oneof![
+            values().prop_map(Condition::In),
+            values().prop_map(Condition::NotIn),
+            (comparison, "-?[0-9]{0,25}[.]?[0-9]{1,25}(e-?[0-9]{1,3})?").prop_map(|(comparison, number)| {
+                Condition::Compare(comparison, Number::typed(&number).expect("a number"))
+            }),
+            any::<bool>().prop_map(Condition::Exists),
+            hostile().prop_filter("never empty", |text| !text.is_empty()).prop_map(Condition::Like),
+        ];
+        (column(), is, any::<bool>()).prop_map(|(column, is, off)| Filter { column, is, off })
+    }
+
+    fn when() -> impl Strategy<Value = Option<When>> {
+        let micros = 0..4_000_000_000_000_000_i64;
+        proptest::option::of(prop_oneof![
+            any::<u32>().prop_map(When::Ago),
+            Just(When::Now),
+            (0..2_u8).prop_map(When::Midnight),
+            micros.clone().prop_map(|us| When::Civil(Ts::from_micros(us).civil(&jiff::tz::TimeZone::UTC))),
+            micros.prop_map(|us| When::At(Ts::from_micros(us))),
+        ])
+    }
+
+    fn query() -> impl Strategy<Value = Query> {
+        let names = proptest::collection::vec(hostile().prop_filter("has a name", |text| !text.is_empty()), 0..3);
+        let range = (when(), when(), proptest::option::of(proptest::sample::select(vec!["UTC", "Asia/Tokyo"])));
+        let text = (hostile(), 0..3_usize, any::<[bool; 8]>());
+        let lines = (0..4_u32, 0..4_u32, 0..4_u32, 0..3_u32);
+        let place = any::<(u32, i64, i64, u32)>();
+        let rest = (proptest::collection::vec(filter(), 0..5), proptest::option::of(names));
+        let page = (proptest::option::of(1..MAX_LIMIT), 0..5_usize, proptest::option::of((any::<bool>(), place)));
+        (range, text, lines, rest, page).prop_map(|(range, text, lines, rest, page)| {
+            let mut q = Query::new(vec!["web".parse().expect("a name")]);
+            (q.start, q.end) = (range.0, range.1);
+            q.tz = range.2.map(|name| time::zone(name).expect("a zone"));
+            q.search = text.0;
+            q.mode = [Mode::Literal, Mode::Words, Mode::Regex][text.1];
+            let all;
+            [q.case, q.word, q.invert, q.wrap, q.download, all, _, q.bom] = text.2;
+            q.within = if all { Within::All } else { Within::Message };
+            q.order = if text.2[6] { Order::NewestFirst } else { Order::OldestFirst };
+            q.context = match lines.0 {
+                0 => Context::None,
+                1 => Context::All,
+                lines => Context::Lines(lines - 2),
+            };
+            (q.before, q.after) = (lines.1, lines.2);
+            q.follow = [Follow::No, Follow::Open, Follow::Every(10)][lines.3 as usize];
+            (q.filters, q.columns) = rest;
+            q.limit = page.0.and_then(NonZeroUsize::new);
+            q.format = [Format::Page, Format::Text, Format::Ndjson, Format::Csv, Format::Json][page.1];
+            q.cursor = page.2.map(|(after, (ts, seq, digest, id))| {
+                let place = Place { ts: Ts::from_micros(i64::from(ts)), seq, digest, id: u64::from(id) };
+                if after { Cursor::After(place) } else { Cursor::Before(place) }
+            });
+            q
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_query_survives_its_own_link(query in query()) {
+            let url = query.to_url();
+            prop_assert!(url.bytes().all(|b| b.is_ascii_graphic()), "{}", url);
+            prop_assert_eq!(Query::from_url(query.indexes.clone(), &url), Ok(query));
+        }
+
+        #[test]
+        fn a_query_read_from_anything_survives_its_own_link(url in "([a-c@.%=&+,_-]|off\\.|js\\.|search=|@a=|\\\\|__in=|\"){0,20}") {
+            if let Ok(query) = read(&url) {
+                prop_assert_eq!(read(&query.to_url()), Ok(query));
+            }
+        }
+    }
+}

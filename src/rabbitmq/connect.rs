@@ -1,0 +1,205 @@
+//! A connection by its URL, amqp:// or amqps://: the URL read as RabbitMQ's clients do, TCP, TLS, AMQP's greeting.
+//!
+//! amiquip would do all that but trust the certificates of a `ca_file`, and has the whole URL in what it says, password and all; so
+//! here it gets a stream that is connected.
+
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use amiquip::{Auth, Connection, ConnectionOptions, ConnectionTuning, Error, IoStream};
+use mio::unix::EventedFd;
+use mio::{Evented, Poll, PollOpt, Ready, Token};
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+use crate::config::Rabbitmq;
+use crate::net::tcp::dial;
+use crate::net::tls;
+use crate::rabbitmq::root;
+
+/// Two of them missed, and the broker is taken for dead.
+const HEARTBEAT_SECONDS: u16 = 10;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `url` is one of the section's. What is said of a failure holds no password.
+pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<Connection, String> {
+    let broker = Address::parse(url)?;
+    dial(&broker.host, broker.port, broker.timeout, |stream| broker.greet(rabbitmq, stream))
+}
+
+/// What a URL says, its password too: nothing that could be printed by accident.
+#[cfg_attr(test, derive(Debug, PartialEq))]
+struct Address {
+    tls: bool,
+    host: String,
+    port: u16,
+    timeout: Duration,
+    options: ConnectionOptions<Auth>,
+}
+
+impl Address {
+    fn parse(text: &str) -> Result<Address, String> {
+        let url = Url::parse(text).map_err(|error| format!("its address cannot be read: {error}"))?;
+        let tls = url.scheme() == "amqps";
+        let host = match url.host() {
+            Some(Host::Domain(name)) => name.to_owned(),
+            Some(Host::Ipv4(ip)) => ip.to_string(),
+            Some(Host::Ipv6(ip)) => ip.to_string(),
+            None => return Err("its address lacks the host".to_owned()),
+        };
+        let mut options = ConnectionOptions::default().heartbeat(HEARTBEAT_SECONDS);
+        let mut timeout = CONNECT_TIMEOUT;
+        let mut segments = url.path().trim_start_matches('/').split('/');
+        if let Some(host) = segments.next().filter(|host| !host.is_empty()) {
+            options = options.virtual_host(decoded(host));
+        }
+        if segments.next().is_some() {
+            return Err("its address has a / in the virtual host; write it %2f".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            let or_guest = |text: &str| decoded(if text.is_empty() { "guest" } else { text }).into_owned();
+            let password = decoded(url.password().unwrap_or("guest")).into_owned();
+            options = options.auth(Auth::Plain { username: or_guest(url.username()), password });
+        }
+        for (key, value) in url.query_pairs() {
+            let wrong = |_| format!("its address has {key}={value}, which is no number that can stand there");
+            options = match key.as_ref() {
+                "heartbeat" => options.heartbeat(value.parse().map_err(wrong)?),
+                "channel_max" => options.channel_max(value.parse().map_err(wrong)?),
+                "connection_timeout" => {
+                    timeout = Duration::from_millis(value.parse().map_err(wrong)?);
+                    options
+                }
+                "auth_mechanism" if value == "external" => options.auth(Auth::External),
+                "cacertfile" => return Err("its address has cacertfile; set [rabbitmq] ca_file instead".to_owned()),
+                _ => {
+                    return Err(format!(
+                        "its address has {key}={value}, which alco does not know; known are heartbeat, channel_max, \
+                         connection_timeout, auth_mechanism=external"
+                    ));
+                }
+            };
+        }
+        let port = url.port().unwrap_or(if tls { 5671 } else { 5672 });
+        Ok(Address { tls, host, port, timeout, options: options.connection_timeout(Some(timeout)) })
+    }
+
+    fn greet(&self, rabbitmq: &Rabbitmq, stream: TcpStream) -> Result<Connection, String> {
+        let (options, tuning) = (self.options.clone(), ConnectionTuning::default());
+        if !self.tls {
+            let stream = mio::net::TcpStream::from_stream(stream).map_err(|error| error.to_string())?;
+            return Connection::insecure_open_stream(stream, options, tuning).map_err(|error| match &error {
+                Error::UnexpectedSocketClose | Error::MalformedFrame => expects_tls(&error),
+                Error::IoErrorReadingSocket { source } if source.kind() == io::ErrorKind::ConnectionReset => {
+                    expects_tls(&error)
+                }
+                error => root(error),
+            });
+        }
+        let server = tls::Server {
+            host: &self.host,
+            authorities: rabbitmq.authorities.as_ref(),
+            section: "rabbitmq",
+            plain: "amqp",
+        };
+        let stream = server.handshake(stream)?;
+        stream.get_ref().set_nonblocking(true).map_err(|error| error.to_string())?;
+        Connection::insecure_open_stream(Secured(stream), options, tuning).map_err(|error| root(&error))
+    }
+}
+
+/// A server that expects TLS answers in its own way, and closes.
+fn expects_tls(error: &Error) -> String {
+    format!("{}; if that is its port for TLS, have [rabbitmq] url begin with amqps://", root(error))
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8_lossy()
+}
+
+/// A TLS stream behind its handshake, for amiquip's loop, which asks when there is something to read or room to write.
+struct Secured(tls::Stream<TcpStream>);
+
+impl IoStream for Secured {}
+
+impl Read for Secured {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Secured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Evented for Secured {
+    fn register(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
+        EventedFd(&self.0.get_ref().as_raw_fd()).register(poll, token, interest, options)
+    }
+
+    fn reregister(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
+        EventedFd(&self.0.get_ref().as_raw_fd()).reregister(poll, token, interest, options)
+    }
+
+    fn deregister(&self, poll: &Poll) -> io::Result<()> {
+        EventedFd(&self.0.get_ref().as_raw_fd()).deregister(poll)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, tls: bool, host: &str, port: u16, options: ConnectionOptions<Auth>) {
+        let timeout = Some(CONNECT_TIMEOUT);
+        let options = options.heartbeat(HEARTBEAT_SECONDS).connection_timeout(timeout);
+        let address = Address { tls, host: host.to_owned(), port, timeout: CONNECT_TIMEOUT, options };
+        assert_eq!(Address::parse(url), Ok(address), "{url}");
+    }
+
+    #[test]
+    fn a_url_is_read_as_rabbitmqs_clients_read_it() {
+        let options = ConnectionOptions::<Auth>::default;
+        let auth = |username: &str, password: &str| {
+            options().auth(Auth::Plain { username: username.to_owned(), password: password.to_owned() })
+        };
+        check("amqp://h", false, "h", 5672, options());
+        check("amqps://h/", true, "h", 5671, options());
+        check("amqps://127.0.0.1:1/%2f", true, "127.0.0.1", 1, options().virtual_host("/"));
+        check("amqp://[::1]/v%2Fw", false, "::1", 5672, options().virtual_host("v/w"));
+        check("amqp://u%40:p%2F%3A@h", false, "h", 5672, auth("u@", "p/:"));
+        check("amqp://u@h", false, "h", 5672, auth("u", "guest"));
+        check("amqp://:p@h", false, "h", 5672, auth("guest", "p"));
+        check("amqp://h?auth_mechanism=external&channel_max=9", false, "h", 5672, {
+            options().auth(Auth::External).channel_max(9)
+        });
+        let given = Address::parse("amqp://h?heartbeat=3&connection_timeout=700").expect("it is good");
+        let timeout = Duration::from_millis(700);
+        assert_eq!(given.timeout, timeout);
+        assert_eq!(given.options, options().heartbeat(3).connection_timeout(Some(timeout)));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_told_without_its_password() {
+        for (url, says) in [
+            ("amqp://u:s3cret@h/a/b", "write it %2f"),
+            ("amqp://u:s3cret@h?heartbeat=x", "heartbeat=x"),
+            ("amqp://u:s3cret@h?verify=verify_none", "verify=verify_none"),
+            ("amqps://u:s3cret@h?cacertfile=/ca.pem", "set [rabbitmq] ca_file"),
+            ("amqps://u:s3cret@host.invalid", "cannot find host 'host.invalid'"),
+        ] {
+            let why = connect(&Rabbitmq::default(), url).expect_err(url);
+            assert!(why.contains(says) && !why.contains("s3cret"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! RabbitMQ: connect, declare, bind, prefetch, consume, ack, dead queue. The only door to amiquip.
+//!
+//! A `Session` is one connection with one channel for one worker. Delivery tags never leave it: what is acknowledged is a
+//! `Tag`, which holds the delivery of its own session. When anything on it fails the session is over; there is no way back
+//! but a new one.
+
+mod connect;
+pub mod probe;
+pub mod properties;
+pub mod publisher;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amiquip::{
+    AmqpProperties, AmqpValue, Channel, Confirm, Connection, ConsumerOptions, Error, ExchangeDeclareOptions,
+    ExchangeType, FieldTable, Publish, QueueDeclareOptions,
+};
+pub use amiquip::{ConsumerMessage as Message, Delivery};
+use crossbeam_channel::Receiver;
+
+use crate::config::{Argument, ExchangeDurable, Index, QueueType, Rabbitmq};
+use crate::rabbitmq::connect::connect;
+
+/// A broker that is out of memory or disk blocks publishers; so long a dead record waits before the session is given up.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub struct Session {
+    connection: Connection,
+    channel: Channel,
+    /// for the dead queue only, opened when it is needed
+    dead: Option<(Channel, Receiver<Confirm>)>,
+    /// what should be said once: how exchange and queue were found
+    pub notices: Vec<String>,
+}
+
+/// Why a queue cannot be consumed from.
+#[derive(Debug)]
+pub struct Refused {
+    /// it knows no limit of the whole channel: a quorum queue
+    pub for_limit: bool,
+    pub why: String,
+}
+
+/// AMQP's reply codes, by the names that RabbitMQ gives them.
+const NOT_FOUND: u16 = 404;
+const PRECONDITION_FAILED: u16 = 406;
+const NOT_IMPLEMENTED: u16 = 540;
+
+/// The broker's end of it: deliveries as they come, then why there will be no more.
+pub type Deliveries = Receiver<Message>;
+
+/// A delivery without its body: enough to acknowledge it and all before it.
+#[derive(Debug)]
+pub struct Tag(Delivery);
+
+impl From<Arc<Delivery>> for Tag {
+    fn from(delivery: Arc<Delivery>) -> Tag {
+        // its last record has it alone, unless an earlier one is still held
+        let mut delivery = Arc::unwrap_or_clone(delivery);
+        delivery.body = Vec::new();
+        Tag(delivery)
+    }
+}
+
+/// What goes to the dead queue of a delivery.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// as it came
+    Whole,
+    /// one of its records: its position and its text, unpacked
+    Record(usize, &'a [u8]),
+}
+
+impl Session {
+    /// Tries the addresses in turn; connects, declares exchange and queue. Bindings come next.
+    pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, String> {
+        let (mut connection, channel, of_exchange) = open(rabbitmq)?;
+        let (channel, of_queue) = declare_queue(&mut connection, channel, index)?;
+        let notices = of_exchange.into_iter().chain(of_queue).collect();
+        Ok(Session { connection, channel, dead: None, notices })
+    }
+
+    pub fn bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
+        self.channel
+            .queue_bind(queue, exchange, routing_key, FieldTable::new())
+            .map_err(|error| cannot(&format!("bind queue '{queue}' to '{exchange}' with '{routing_key}'"), &error))
+    }
+
+    pub fn unbind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
+        self.channel
+            .queue_unbind(queue, exchange, routing_key, FieldTable::new())
+            .map_err(|error| cannot(&format!("unbind queue '{queue}' from '{exchange}' with '{routing_key}'"), &error))
+    }
+
+    /// How many records may be unacknowledged; holds for the whole channel, and for a consumer that runs already.
+    ///
+    /// Quorum queues know no limit of the whole channel: theirs is the consumer's, and stays what it was when it began.
+    pub fn prefetch(&self, count: u16, queue_type: QueueType) -> Result<(), String> {
+        self.channel
+            .qos(0, count, queue_type == QueueType::Classic)
+            .map_err(|error| cannot("set the prefetch limit", &error))
+    }
+
+    /// Messages that wait in the queue; it must exist.
+    pub fn backlog(&self, queue: &str) -> Result<u64, String> {
+        let queue = self.channel.queue_declare_passive(queue).map_err(|error| cannot("ask for the backlog", &error))?;
+        Ok(u64::from(queue.declared_message_count().unwrap_or(0)))
+    }
+
+    pub fn consume(&self, queue: &str) -> Result<Deliveries, Refused> {
+        let consumer = self.channel.basic_consume(queue, ConsumerOptions::default()).map_err(|error| Refused {
+            for_limit: matches!(error, Error::ServerClosedConnection { code: NOT_IMPLEMENTED, .. }),
+            why: cannot(&format!("consume from queue '{queue}'"), &error),
+        })?;
+        let deliveries = consumer.receiver().clone();
+        // dropped, it would ask the broker to cancel and wait for the answer; it ends with its channel anyway
+        std::mem::forget(consumer);
+        Ok(deliveries)
+    }
+
+    /// Acknowledges that delivery and all before it. Fire and forget: Ok proves nothing.
+    pub fn ack_up_to(&self, tag: Tag) -> Result<(), String> {
+        tag.0.ack_multiple(&self.channel).map_err(|error| cannot("acknowledge", &error))
+    }
+
+    /// Puts a delivery, or one of its records, into the durable queue `<queue>.dead` with the reason, and waits until the broker
+    /// has it.
+    pub fn bury(&mut self, queue: &str, delivery: &Delivery, part: Part, reason: &str) -> Result<(), String> {
+        let fault = |error: Error| cannot(&format!("put a record into '{queue}.dead'"), &error);
+        let dead_queue = format!("{queue}.dead");
+        if self.dead.is_none() {
+            let channel = self.connection.open_channel(None).map_err(fault)?;
+            let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+            channel.queue_declare(dead_queue.as_str(), options).map_err(fault)?;
+            channel.enable_publisher_confirms().map_err(fault)?;
+            let confirms = channel.listen_for_publisher_confirms().map_err(fault)?;
+            self.dead = Some((channel, confirms));
+        }
+        let (channel, confirms) = self.dead.as_ref().expect("opened just above");
+        let text = |text: &str| AmqpValue::LongString(text.into());
+        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
+        headers.insert("x-alco-reason".into(), text(reason));
+        headers.insert("x-alco-exchange".into(), text(&delivery.exchange));
+        headers.insert("x-alco-routing-key".into(), text(&delivery.routing_key));
+        let mut properties = delivery.properties.clone();
+        let body = match part {
+            Part::Whole => &delivery.body,
+            Part::Record(position, text) => {
+                let position = i64::try_from(position).unwrap_or(i64::MAX);
+                headers.insert("x-alco-position".into(), AmqpValue::LongLongInt(position));
+                if properties.content_encoding().is_some() {
+                    properties = properties.with_content_encoding("identity".into());
+                }
+                text
+            }
+        };
+        // 2: persistent
+        let properties: AmqpProperties = properties.with_headers(headers).with_delivery_mode(2);
+        channel.basic_publish("", Publish::with_properties(body, dead_queue.as_str(), properties)).map_err(fault)?;
+        match confirms.recv_timeout(CONFIRM_TIMEOUT) {
+            Ok(Confirm::Ack(_)) => Ok(()),
+            Ok(Confirm::Nack(_)) => Err(format!("the broker refused a record for '{dead_queue}'")),
+            Err(_) => Err(format!("the broker did not confirm a record for '{dead_queue}'")),
+        }
+    }
+
+    /// Closes in good order: acknowledgements sent before are with the broker when this returns Ok.
+    pub fn close(self) -> Result<(), String> {
+        self.connection.close().map_err(|error| cannot("close the connection", &error))
+    }
+
+    /// Lets a session go whose broker may be silent: dropping it can block for as long as two heartbeats, so nobody waits.
+    pub fn abandon(self) {
+        let closing = std::thread::Builder::new().name("broker-close".into()).spawn(move || drop(self));
+        if let Err(error) = closing {
+            log::warn!("cannot start a thread to close a connection: {error}");
+        }
+    }
+}
+
+/// Tries the addresses in turn; a channel on which the exchange is declared, and what should be said once of how it was
+/// found.
+fn open(rabbitmq: &Rabbitmq) -> Result<(Connection, Channel, Option<String>), String> {
+    let mut failures = Vec::new();
+    for url in &rabbitmq.urls {
+        let opened = connect(rabbitmq, url.expose()).and_then(|mut connection| {
+            let channel = connection.open_channel(None).map_err(|error| root(&error))?;
+            Ok((connection, channel))
+        });
+        match opened {
+            Ok((mut connection, channel)) => {
+                let (channel, notice) = declare_exchange(&mut connection, channel, rabbitmq)?;
+                return Ok((connection, channel, notice));
+            }
+            Err(why) => failures.push(format!("rabbitmq at {}: {why}", url.without_password())),
+        }
+    }
+    Err(failures.join("; "))
+}
+
+fn declare_exchange(
+    connection: &mut Connection,
+    channel: Channel,
+    rabbitmq: &Rabbitmq,
+) -> Result<(Channel, Option<String>), String> {
+    let name = &rabbitmq.exchange;
+    let durable = rabbitmq.exchange_durable != ExchangeDurable::No;
+    let kind = match rabbitmq.exchange_type.as_str() {
+        "topic" => ExchangeType::Topic,
+        "fanout" => ExchangeType::Fanout,
+        "direct" => ExchangeType::Direct,
+        "headers" => ExchangeType::Headers,
+        other => ExchangeType::Custom(other.to_owned()),
+    };
+    let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
+    let Err(error) = channel.exchange_declare(kind, name.as_str(), options) else { return Ok((channel, None)) };
+    let why = root(&error);
+    if rabbitmq.exchange_durable != ExchangeDurable::Auto || !says(&error, PRECONDITION_FAILED) {
+        return Err(format!(
+            "cannot declare exchange '{name}' ({}, durable = {durable}): {why}; set [rabbitmq] exchange_type and \
+             exchange_durable as the producers declare it",
+            rabbitmq.exchange_type
+        ));
+    }
+    // the channel is closed by that; a new one takes the exchange as it is
+    let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
+    channel
+        .exchange_declare_passive(name.as_str())
+        .map_err(|error| cannot(&format!("use exchange '{name}'"), &error))?;
+    let notice = format!("exchange '{name}' exists with other properties and is taken as it is: {why}");
+    Ok((channel, Some(notice)))
+}
+
+/// A channel on which the queue is declared, and what should be said once of how it was found: one that exists with other
+/// properties is taken as it is.
+fn declare_queue(
+    connection: &mut Connection,
+    channel: Channel,
+    index: &Index,
+) -> Result<(Channel, Option<String>), String> {
+    let name = &index.queue;
+    let mut arguments = FieldTable::new();
+    if index.queue_type == QueueType::Quorum {
+        arguments.insert("x-queue-type".into(), AmqpValue::LongString("quorum".into()));
+    }
+    for (key, argument) in &index.queue_arguments {
+        let value = match argument {
+            Argument::Number(number) => AmqpValue::LongLongInt(*number),
+            Argument::Flag(flag) => AmqpValue::Boolean(*flag),
+            Argument::Text(text) => AmqpValue::LongString(text.as_str().into()),
+        };
+        arguments.insert(key.as_str().into(), value);
+    }
+    let options = QueueDeclareOptions { durable: index.durable, arguments, ..QueueDeclareOptions::default() };
+    let Err(error) = channel.queue_declare(name.as_str(), options) else { return Ok((channel, None)) };
+    let why = root(&error);
+    let fault = || format!("cannot declare queue '{name}': {why}; look at the queue and at [index {}]", index.name);
+    if !says(&error, PRECONDITION_FAILED) {
+        return Err(fault());
+    }
+    // the channel is closed by that
+    let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
+    if let Err(error) = channel.queue_declare_passive(name.as_str()) {
+        return Err(match says(&error, NOT_FOUND) {
+            // an argument that no queue may have
+            true => fault(),
+            false => cannot(&format!("use queue '{name}'"), &error),
+        });
+    }
+    Ok((channel, Some(format!("queue '{name}' exists with other properties and is taken as it is: {why}"))))
+}
+
+/// Whether the broker closed the channel with that reply code.
+fn says(error: &Error, reply: u16) -> bool {
+    matches!(error, Error::ServerClosedChannel { code, .. } if *code == reply)
+}
+
+/// What the broker hands out, or why there is no more.
+pub fn delivery(message: Message) -> Result<Delivery, String> {
+    Err(match message {
+        Message::Delivery(delivery) => return Ok(delivery),
+        Message::ServerCancelled => "the broker cancelled the consumer (was the queue deleted?)".into(),
+        Message::ServerClosedChannel(error) => format!("the broker closed the channel: {}", root(&error)),
+        Message::ServerClosedConnection(error) => format!("the broker closed the connection: {}", root(&error)),
+        Message::ClientCancelled | Message::ClientClosedChannel | Message::ClientClosedConnection => {
+            "the connection was closed on this side".into()
+        }
+    })
+}
+
+/// What amiquip says, with what the system said below it.
+fn root(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        let below = error.to_string();
+        if !text.contains(&below) {
+            text = format!("{text}: {below}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+fn cannot(what: &str, error: &Error) -> String {
+    format!("cannot {what}: {}", root(error))
+}

@@ -1,0 +1,97 @@
+//! Puts records into the exchange, and knows of each whether the broker has it.
+//!
+//! Invariant: a record is confirmed only when the broker has said so and has not handed it back because no queue takes it.
+
+use amiquip::{AmqpProperties, Channel, Confirm, ConfirmSmoother, Connection, Publish, Return};
+use crossbeam_channel::{Receiver, select};
+
+use crate::config::Rabbitmq;
+use crate::rabbitmq::{cannot, open};
+
+pub struct Publisher {
+    channel: Channel,
+    confirms: Receiver<Confirm>,
+    returns: Receiver<Return>,
+    smoother: ConfirmSmoother,
+    exchange: String,
+    published: u64,
+    confirmed: u64,
+    /// handed back, since no queue is bound for them
+    returned: u64,
+    connection: Connection,
+}
+
+impl Publisher {
+    pub fn open(rabbitmq: &Rabbitmq) -> Result<Publisher, String> {
+        let (connection, channel, _) = open(rabbitmq)?;
+        let confirms = channel
+            .enable_publisher_confirms()
+            .and_then(|()| channel.listen_for_publisher_confirms())
+            .map_err(|error| cannot("ask for confirms", &error))?;
+        let returns = channel.listen_for_returns().map_err(|error| cannot("listen for returned records", &error))?;
+        Ok(Publisher {
+            channel,
+            confirms,
+            returns,
+            smoother: ConfirmSmoother::new(),
+            exchange: rabbitmq.exchange.clone(),
+            published: 0,
+            confirmed: 0,
+            returned: 0,
+            connection,
+        })
+    }
+
+    /// Persistent, and to be handed back where no queue takes it.
+    pub fn publish(&mut self, routing_key: &str, body: &[u8]) -> Result<(), String> {
+        let properties = AmqpProperties::default().with_content_type("application/json".into()).with_delivery_mode(2);
+        let publish = Publish { mandatory: true, ..Publish::with_properties(body, routing_key, properties) };
+        self.channel.basic_publish(self.exchange.as_str(), publish).map_err(|error| cannot("publish", &error))?;
+        self.published += 1;
+        Ok(())
+    }
+
+    /// Waits until at most so many records are without an answer.
+    pub fn wait(&mut self, at_most: u64) -> Result<(), String> {
+        while self.published - self.confirmed > at_most {
+            select! {
+                recv(self.confirms) -> confirm => self.note(confirm.map_err(|_| "the broker closed the connection")?)?,
+                recv(self.returns) -> returned => {
+                    returned.map_err(|_| "the broker closed the connection")?;
+                    self.returned += 1;
+                }
+            }
+        }
+        // a record comes back before it is confirmed
+        self.returned += self.returns.try_iter().count() as u64;
+        Ok(())
+    }
+
+    fn note(&mut self, confirm: Confirm) -> Result<(), String> {
+        let confirms: Vec<Confirm> = self.smoother.process(confirm).collect();
+        for confirm in confirms {
+            match confirm {
+                Confirm::Ack(_) => self.confirmed += 1,
+                Confirm::Nack(_) => return Err("the broker refused a record".into()),
+            }
+        }
+        Ok(())
+    }
+
+    pub fn published(&self) -> u64 {
+        self.published
+    }
+
+    /// The broker has them, and a queue takes them.
+    pub fn confirmed(&self) -> u64 {
+        self.confirmed - self.returned.min(self.confirmed)
+    }
+
+    pub fn returned(&self) -> u64 {
+        self.returned
+    }
+
+    pub fn close(self) -> Result<(), String> {
+        self.connection.close().map_err(|error| cannot("close the connection", &error))
+    }
+}

@@ -1,0 +1,573 @@
+//! A log record: from a delivery's body, or why not; and as it is read back.
+//!
+//! Whatever a body holds, there is a record for it: what is no JSON object becomes the message, and `alco_error` says why.
+//! A column is kept as the very JSON text that was sent.
+
+pub mod bytes;
+pub mod digest;
+pub mod json;
+pub mod level;
+pub mod number;
+
+use std::borrow::Cow;
+
+use jiff::tz::TimeZone;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::time;
+use crate::time::Ts;
+
+/// A longer body cannot be stored whole: Sphinx's strings end at 4 MiB.
+pub const MAX_BODY: usize = 4 << 20;
+
+/// The column that says what was wrong with a record.
+pub const ERROR_COLUMN: &str = "alco_error";
+
+/// A clock may be ahead by so much before its time is not believed.
+const FUTURE: i64 = 86_400;
+
+/// journald sends a text that is not printable UTF-8 as a list of its bytes, under this name.
+const JOURNAL_MESSAGE: &str = "MESSAGE";
+
+/// What an index knows of its producers.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// names that the time may have, never none: the first that holds a time counts
+    pub timestamp: Vec<String>,
+    /// names that the message may have, never none: the first that a record has counts
+    pub message: Vec<String>,
+    pub zone: TimeZone,
+    pub excluded: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record<'a> {
+    pub ts: Ts,
+    pub seq: i64,
+    pub message: Cow<'a, str>,
+    /// in the order sent, each with its JSON text; without the excluded ones, and without time and message where these
+    /// would be written again as they were sent, under the same name
+    pub columns: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// what was wrong with it
+    pub error: Option<String>,
+}
+
+impl<'a> Record<'a> {
+    /// `arrived` is the time of arrival, or what the producer's AMQP timestamp says; `oldest` the start of the oldest
+    /// day index; both are the caller's to know.
+    pub fn read(body: &'a [u8], shape: &Shape, arrived: Ts, oldest: Ts) -> Record<'a> {
+        let body = without_mark(body);
+        let text = match std::str::from_utf8(body) {
+            Ok(text) => text,
+            Err(error) => {
+                let why = format!("not UTF-8 at byte {}", error.valid_up_to());
+                return Record::of_text(String::from_utf8_lossy(body), arrived, why);
+            }
+        };
+        let error = match serde_json::from_str::<Object>(text) {
+            Ok(object) => return Record::of_object(object, text, shape, arrived, oldest),
+            Err(error) => error,
+        };
+        if let Some(quoted) = with_numbers_quoted(text)
+            && let Ok(object) = serde_json::from_str::<Object>(&quoted)
+        {
+            let record = Record::of_object(object, text, shape, arrived, oldest).into_owned();
+            return record.with_problem("NaN or Infinity, which JSON has no number for: kept as text");
+        }
+        Record::of_text(Cow::Borrowed(text), arrived, format!("not a JSON object: {error}"))
+    }
+
+    /// Columns that the producer did not write; those that it wrote stay as they are.
+    pub fn add_columns(&mut self, columns: &'a [(String, String)]) {
+        for (key, value) in columns {
+            if !self.columns.iter().any(|(own, _)| own == key) {
+                self.columns.push((Cow::Borrowed(key), Cow::Borrowed(value)));
+            }
+        }
+    }
+
+    /// The whole text as the message.
+    pub fn of_text(message: Cow<'a, str>, ts: Ts, why: String) -> Record<'a> {
+        Record { ts, seq: 0, message, columns: Vec::new(), error: Some(why) }
+    }
+
+    fn of_object(object: Object<'a>, body: &'a str, shape: &Shape, arrived: Ts, oldest: Ts) -> Record<'a> {
+        let members = object.0;
+        let mut problems = Vec::new();
+        let ts = time_in(&members, shape, arrived, oldest).unwrap_or_else(|problem| {
+            problems.push(problem);
+            arrived
+        });
+        let message = message_in(&members, &shape.message).unwrap_or_else(|| {
+            problems.push(format!("no {}: the body is the message", either(&shape.message)));
+            Cow::Borrowed(body)
+        });
+        // what alco would write again as it was sent is left out, under the first name alone; of a name that comes twice,
+        // nothing
+        let (time_name, message_name) = (&*shape.timestamp[0], &*shape.message[0]);
+        let once = |name: &str| members.iter().filter(|(key, _)| *key == name).count() == 1;
+        let is_again = |key: &str, raw: &str| {
+            let text = || raw.strip_prefix('"')?.strip_suffix('"');
+            key == time_name && text() == Some(&ts.rfc3339()) && once(key)
+                || key == message_name && !message.contains('\0') && text_of(raw).is_some() && once(key)
+        };
+        let mut columns = Vec::with_capacity(members.len());
+        let mut seq = 0;
+        for (key, raw) in &members {
+            if is_again(key, raw) {
+                continue;
+            }
+            if key == "seq" && seq == 0 {
+                seq = raw.parse().unwrap_or(0);
+            }
+            if !shape.excluded.iter().any(|excluded| excluded == key) {
+                columns.push((key.clone(), Cow::Borrowed(*raw)));
+            }
+        }
+        let error = (!problems.is_empty()).then(|| problems.join("; "));
+        Record { ts, seq, message, columns, error }
+    }
+
+    /// And this was wrong with it too.
+    pub fn with_problem(mut self, why: &str) -> Record<'a> {
+        self.error = Some(self.error.map_or(why.to_owned(), |error| format!("{error}; {why}")));
+        self
+    }
+
+    fn into_owned(self) -> Record<'static> {
+        let owned = |text: Cow<str>| Cow::Owned(text.into_owned());
+        Record {
+            ts: self.ts,
+            seq: self.seq,
+            message: owned(self.message),
+            columns: self.columns.into_iter().map(|(key, value)| (owned(key), owned(value))).collect(),
+            error: self.error,
+        }
+    }
+}
+
+/// A body or a line without the byte order mark that .NET and files from Windows begin with: it says how the text is
+/// encoded, and is no part of it.
+pub fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
+}
+
+/// Whether `read` would find the members of a record in a body. Err: what is wrong with it.
+pub fn is_object(body: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(without_mark(body))
+        .map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()))?;
+    match serde_json::from_str::<Object>(text) {
+        Ok(_) => Ok(()),
+        Err(_) if with_numbers_quoted(text).is_some_and(|quoted| serde_json::from_str::<Object>(&quoted).is_ok()) => {
+            Ok(())
+        }
+        Err(error) => Err(format!("it is not a JSON object: {error}")),
+    }
+}
+
+/// Python and C write NaN, Infinity, nan, -inf where JSON has no number: these as strings. None: there is no such word.
+fn with_numbers_quoted(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+    let (mut out, mut from, mut at, mut in_string) = (String::new(), 0, 0, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            ref byte if !in_string && is_word(byte) => {
+                let end = at + bytes[at..].iter().take_while(|byte| is_word(byte)).count();
+                let word = text[at..end].trim_start_matches(['-', '+']).to_ascii_lowercase();
+                if matches!(word.as_str(), "nan" | "inf" | "infinity") {
+                    out.extend([&text[from..at], "\"", &text[at..end], "\""]);
+                    from = end;
+                }
+                at = end - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    (from > 0).then(|| out + &text[from..])
+}
+
+/// The first of the names that holds a time which can be believed; else what was wrong with the first that is there.
+fn time_in(members: &[Member], shape: &Shape, arrived: Ts, oldest: Ts) -> Result<Ts, String> {
+    let mut problem = None;
+    for name in &shape.timestamp {
+        let Some(raw) = value_at(members, name) else { continue };
+        let what = match time_of(raw, &shape.zone, arrived) {
+            None => "is no time",
+            Some(ts) if ts > arrived.plus_seconds(FUTURE) => "is more than a day ahead",
+            Some(ts) if ts < oldest => "is before the oldest day index",
+            Some(ts) => return Ok(ts),
+        };
+        problem.get_or_insert_with(|| format!("{name} {what}: time of arrival"));
+    }
+    Err(problem.unwrap_or_else(|| format!("no {}: time of arrival", either(&shape.timestamp))))
+}
+
+/// What the first of the names holds that the record has. An object or a list counts under the first name alone: `log`,
+/// `event` and the like are the names of other things too.
+fn message_in<'a>(members: &[Member<'a>], names: &[String]) -> Option<Cow<'a, str>> {
+    names.iter().enumerate().find_map(|(at, name)| {
+        let raw = value_at(members, name)?;
+        match raw.starts_with(['{', '[']) {
+            true if name == JOURNAL_MESSAGE => Some(text_of_bytes(raw).map_or_else(|| readable(raw), Cow::Owned)),
+            true => (at == 0).then(|| readable(raw)),
+            false => Some(readable(raw)),
+        }
+    })
+}
+
+fn text_of_bytes(raw: &str) -> Option<String> {
+    let bytes: Vec<u8> = serde_json::from_str(raw).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// How a list of names is told of: nobody wants to read them all.
+fn either(names: &[String]) -> String {
+    match names {
+        [name] => name.clone(),
+        _ => format!("{} or the like", names[0]),
+    }
+}
+
+/// The value under a name: of the key itself, else of the path that its dots spell. Null is absent.
+fn value_at<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
+    let value = |of: &str| members.iter().find(|(key, _)| key == of).map(|(_, raw)| *raw);
+    if let Some(raw) = value(name) {
+        return (raw != "null").then_some(raw);
+    }
+    name.match_indices('.').find_map(|(dot, _)| value_at(&self::members(value(&name[..dot])?), &name[dot + 1..]))
+}
+
+/// A key and its value as JSON text.
+type Member<'a> = (Cow<'a, str>, &'a str);
+
+/// The top level of a body: keys in the order sent, values as text.
+struct Object<'a>(Vec<Member<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Top;
+        impl<'de> Visitor<'de> for Top {
+            type Value = Vec<Member<'de>>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                #[derive(serde::Deserialize)]
+                struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
+                let mut columns = Vec::with_capacity(16);
+                while let Some((Key(key), value)) = map.next_entry::<Key, &RawValue>()? {
+                    columns.push((key, value.get()));
+                }
+                Ok(columns)
+            }
+        }
+        deserializer.deserialize_map(Top).map(Object)
+    }
+}
+
+/// A JSON string's text, borrowed where nothing in it is escaped. None for other values, and for lone surrogates.
+fn text_of(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.starts_with('"') {
+        return None;
+    }
+    match raw.contains('\\') {
+        false => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        true => serde_json::from_str(raw).ok().map(Cow::Owned),
+    }
+}
+
+/// What a person reads for a JSON value: a string's text, else the value as written; lone surrogates as U+FFFD.
+pub fn readable(raw: &str) -> Cow<'_, str> {
+    match text_of(raw) {
+        Some(text) => text,
+        None if raw.starts_with('"') => match serde_json::from_str::<LossyString>(raw) {
+            Ok(LossyString(bytes)) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(_) => Cow::Borrowed(raw),
+        },
+        None => Cow::Borrowed(raw),
+    }
+}
+
+/// serde_json gives lone surrogates to those who ask for bytes, as WTF-8.
+struct LossyString(Vec<u8>);
+
+impl<'de> Deserialize<'de> for LossyString {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        deserializer.deserialize_bytes(Bytes).map(LossyString)
+    }
+}
+
+/// A number, a text, or an object: log4j2's `{"epochSecond":…,"nanoOfSecond":…}`, protobuf's `{"seconds":…,"nanos":…}`,
+/// MongoDB's `{"$date":…}`.
+fn time_of(raw: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
+    match raw.as_bytes().first()? {
+        b'"' => time::from_text(&text_of(raw)?, zone, arrived),
+        b'{' => {
+            let members = members(raw);
+            let number = |names: [&str; 2]| names.iter().find_map(|name| value_at(&members, name)?.parse().ok());
+            match number(["epochSecond", "seconds"]) {
+                Some(seconds) => Some(time::from_epoch(seconds, number(["nanoOfSecond", "nanos"]).unwrap_or(0))),
+                None => time_of(value_at(&members, "$date")?, zone, arrived),
+            }
+        }
+        _ => time::from_number(raw),
+    }
+}
+
+/// A record as it was stored and read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    pub message: String,
+    /// the columns as the text of a JSON object, as sent; holds the timestamp's and the message's key only where what was
+    /// sent is not what alco would write for it
+    pub columns: String,
+}
+
+/// What a JSON object holds, in the order written; nothing for other values.
+pub fn members(raw: &str) -> Vec<Member<'_>> {
+    match raw.starts_with('{').then(|| serde_json::from_str::<Object>(raw)) {
+        Some(Ok(object)) => object.0,
+        _ => Vec::new(),
+    }
+}
+
+/// What a JSON array holds; any other value is its own only element.
+pub fn elements(raw: &str) -> Vec<&str> {
+    match raw.starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(raw)) {
+        Some(Ok(elements)) => elements.into_iter().map(RawValue::get).collect(),
+        _ => vec![raw],
+    }
+}
+
+/// The texts of a value that a search in all columns looks at, and that the full-text field gets: of what is nested,
+/// every key and every value by itself, however it was escaped. Null is absent.
+pub fn each_text(raw: &str, take: &mut dyn FnMut(&str)) {
+    match raw.as_bytes().first() {
+        Some(b'{') => {
+            for (key, value) in members(raw) {
+                take(&key);
+                each_text(value, take);
+            }
+        }
+        Some(b'[') => elements(raw).into_iter().for_each(|element| each_text(element, take)),
+        _ if raw == "null" => {}
+        _ => take(&readable(raw)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    const ARRIVED: i64 = 1_795_341_600_000_000;
+
+    fn read(body: &[u8]) -> Record<'_> {
+        let shape = Shape {
+            timestamp: vec!["@timestamp".into()],
+            message: vec!["message".into()],
+            zone: TimeZone::UTC,
+            excluded: vec!["secret".into()],
+        };
+        let arrived = Ts::from_micros(ARRIVED);
+        Record::read(body, &shape, arrived, arrived.plus_seconds(-30 * 86_400))
+    }
+
+    #[track_caller]
+    fn check(body: &str, ts: i64, message: &str, columns: &[(&str, &str)], error: Option<&str>) {
+        let record = read(body.as_bytes());
+        assert_eq!(record.ts.micros() - ARRIVED, ts, "ts of {body}");
+        assert_eq!(record.message, message);
+        let got: Vec<(&str, &str)> = record.columns.iter().map(|(k, v)| (&**k, &**v)).collect();
+        assert_eq!(got, columns);
+        assert_eq!(record.error.as_deref(), error);
+    }
+
+    #[test]
+    fn a_record_of_a_real_logger_is_taken_apart() {
+        check(
+            r#"{"@timestamp":"2026-11-22T09:59:59.000001Z","@version":1,"message":"a \"b\"","seq":7,"secret":"x","n":{"a":1e400}}"#,
+            -999_999,
+            "a \"b\"",
+            &[("@version", "1"), ("seq", "7"), ("n", r#"{"a":1e400}"#)],
+            None,
+        );
+        assert_eq!(read(br#"{"seq":7}"#).seq, 7);
+    }
+
+    #[test]
+    fn a_time_that_alco_would_write_otherwise_stays_a_column() {
+        check(
+            r#"{"@timestamp":"2026-11-22T10:00:00Z","message":""}"#,
+            0,
+            "",
+            &[("@timestamp", r#""2026-11-22T10:00:00Z""#)],
+            None,
+        );
+        check(r#"{"@timestamp":1795341600,"message":""}"#, 0, "", &[("@timestamp", "1795341600")], None);
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    /// Time, message and error of what is read with these names for the time and the message.
+    #[track_caller]
+    fn check_names(body: &str, ts: i64, message: &str, error: Option<&str>) {
+        let shape = Shape {
+            timestamp: names(&["@timestamp", "time", "a.b", "instant"]),
+            message: names(&["message", "msg", "body.stringValue", "MESSAGE", "log"]),
+            zone: TimeZone::UTC,
+            excluded: Vec::new(),
+        };
+        let arrived = Ts::from_micros(ARRIVED);
+        let record = Record::read(body.as_bytes(), &shape, arrived, arrived.plus_seconds(-30 * 86_400));
+        let read = (record.ts.micros() - ARRIVED, &*record.message, record.error.as_deref());
+        assert_eq!(read, (ts, message, error), "{body}");
+        // under another name than the first, time and message stay columns
+        let kept: Vec<String> =
+            record.columns.iter().map(|(key, value)| format!("{}:{value}", Value::from(&**key))).collect();
+        if !body.contains("ssage\"") {
+            assert_eq!(format!("{{{}}}", kept.join(",")), body);
+        }
+    }
+
+    #[test]
+    fn the_first_name_that_a_record_has_counts() {
+        const NO_MESSAGE: &str = "no message or the like: the body is the message";
+        check_names(r#"{"time":1795341601,"msg":"a"}"#, 1_000_000, "a", None);
+        check_names(r#"{"msg":"a","a":{"b":"1795341601000000"}}"#, 1_000_000, "a", None);
+        check_names(r#"{"msg":"a","a.b":"1795341601"}"#, 1_000_000, "a", None);
+        check_names(r#"{"message":null,"msg":"a","time":null,"a":{"b":1795341601}}"#, 1_000_000, "a", None);
+        check_names(r#"{"time":1795341601,"body":{"stringValue":"a"}}"#, 1_000_000, "a", None);
+        check_names(r#"{"time":1795341601,"MESSAGE":[104,105,255]}"#, 1_000_000, "hi\u{fffd}", None);
+        check_names(r#"{"time":1795341601,"MESSAGE":[300]}"#, 1_000_000, "[300]", None);
+        check_names(r#"{"time":1795341601,"message":[104]}"#, 1_000_000, "[104]", None);
+        check_names(r#"{"time":1795341601,"msg":5}"#, 1_000_000, "5", None);
+        let object = r#"{"time":1795341601,"log":{"level":"info"}}"#;
+        check_names(object, 1_000_000, object, Some(NO_MESSAGE));
+        check_names(r#"{"instant":{"epochSecond":1795341601,"nanoOfSecond":500000},"msg":"a"}"#, 1_000_500, "a", None);
+        check_names(r#"{"instant":{"seconds":1795341601},"msg":"a"}"#, 1_000_000, "a", None);
+        check_names(r#"{"instant":{"$date":"2026-11-22T10:00:01Z"},"msg":"a"}"#, 1_000_000, "a", None);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_believed_is_passed_over() {
+        check_names(r#"{"time":0.25,"instant":1795341601,"msg":"a"}"#, 1_000_000, "a", None);
+        check_names(r#"{"@timestamp":"soon","time":1795341601,"msg":"a"}"#, 1_000_000, "a", None);
+        let early = "time is before the oldest day index: time of arrival";
+        check_names(r#"{"time":0.25,"instant":{},"msg":"a"}"#, 0, "a", Some(early));
+        check_names(r#"{"msg":"a"}"#, 0, "a", Some("no @timestamp or the like: time of arrival"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_body() {
+        check("\u{feff}{\"@timestamp\":\"2026-11-22T10:00:00.000000Z\",\"message\":\"a\"}", 0, "a", &[], None);
+        check("\u{feff}x", 0, "x", &[], Some("not a JSON object: expected value at line 1 column 1"));
+    }
+
+    #[test]
+    fn numbers_that_json_does_not_have_are_text() {
+        const WHY: &str = "NaN or Infinity, which JSON has no number for: kept as text";
+        let time = r#""@timestamp":"2026-11-22T10:00:00.000000Z""#;
+        check(
+            &format!(
+                r#"{{{time},"message":"NaN \"NaN","a":NaN,"b":[ -Infinity,1.5,Infinity],"c":{{"NaN":nan}},"d":-inf}}"#
+            ),
+            0,
+            "NaN \"NaN",
+            &[
+                ("a", r#""NaN""#),
+                ("b", r#"[ "-Infinity",1.5,"Infinity"]"#),
+                ("c", r#"{"NaN":"nan"}"#),
+                ("d", r#""-inf""#),
+            ],
+            Some(WHY),
+        );
+        check(
+            r#"{"a":NaN}"#,
+            0,
+            r#"{"a":NaN}"#,
+            &[("a", r#""NaN""#)],
+            Some(&format!("no @timestamp: time of arrival; no message: the body is the message; {WHY}")),
+        );
+        check("{\"a\":nano}", 0, "{\"a\":nano}", &[], Some("not a JSON object: expected ident at line 1 column 7"));
+        check("NaN", 0, "NaN", &[], Some("not a JSON object: expected value at line 1 column 1"));
+    }
+
+    #[test]
+    fn of_a_key_that_comes_twice_nothing_is_left_out() {
+        check(
+            r#"{"message":"a","x":1,"@timestamp":"2026-11-22T10:00:00.000000Z","message":"b","@timestamp":5,"message":"c"}"#,
+            0,
+            "a",
+            &[
+                ("message", r#""a""#),
+                ("x", "1"),
+                ("@timestamp", r#""2026-11-22T10:00:00.000000Z""#),
+                ("message", r#""b""#),
+                ("@timestamp", "5"),
+                ("message", r#""c""#),
+            ],
+            None,
+        );
+    }
+
+    #[test]
+    fn whatever_a_body_holds_there_is_a_record_for_it() {
+        check(
+            "[1]",
+            0,
+            "[1]",
+            &[],
+            Some("not a JSON object: invalid type: sequence, expected a JSON object at line 1 column 0"),
+        );
+        check("hello", 0, "hello", &[], Some("not a JSON object: expected value at line 1 column 1"));
+        check("{}", 0, "{}", &[], Some("no @timestamp: time of arrival; no message: the body is the message"));
+        check(
+            r#"{"@timestamp":"2026-11-24T10:00:00.000000Z","message":5}"#,
+            0,
+            "5",
+            &[("@timestamp", r#""2026-11-24T10:00:00.000000Z""#), ("message", "5")],
+            Some("@timestamp is more than a day ahead: time of arrival"),
+        );
+        check(
+            r#"{"@timestamp":"2026-09-24T10:00:00.000000Z","message":"\ud800"}"#,
+            0,
+            "\u{fffd}\u{fffd}\u{fffd}",
+            &[("@timestamp", r#""2026-09-24T10:00:00.000000Z""#), ("message", r#""\ud800""#)],
+            Some("@timestamp is before the oldest day index: time of arrival"),
+        );
+        let lossy = read(b"a\xffb");
+        assert_eq!((&*lossy.message, lossy.error.as_deref()), ("a\u{fffd}b", Some("not UTF-8 at byte 1")));
+    }
+
+    #[test]
+    fn a_nested_value_has_each_of_its_texts() {
+        let mut texts = Vec::new();
+        each_text(r#"{"a.b":["\u65e5",1.50,null,true,{"c":[]}],"d":"x \"y\""}"#, &mut |text| {
+            texts.push(text.to_owned())
+        });
+        assert_eq!(texts, ["a.b", "日", "1.50", "true", "c", "d", "x \"y\""]);
+    }
+}

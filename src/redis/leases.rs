@@ -1,0 +1,322 @@
+//! Which docids belong to whose deliveries: leases, and the documents that redelivered records have claimed.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::config::IndexName;
+use crate::ingest::redelivery::{Found, Past, Span};
+use crate::redis::{Values, claims, leases, pk};
+use crate::sphinx::DocId;
+use crate::time::Ts;
+
+/// Docids a lease gives out: some seconds of collecting, at full speed or of lone records, so that leasing costs nothing.
+const LEASE: u64 = 16 * DocId::BLOCK;
+
+/// A lease not renewed for so many seconds may belong to a consumer that the broker has given up: two missed heartbeats
+/// take twice as long.
+const SILENT: i64 = 10;
+
+/// How far back documents are looked for when Redis has lost its leases.
+const LOST_MILLISECONDS: u64 = 3_600_000;
+
+/// Docids from `next` to `last`, of one worker on one connection to the broker. While it is live, its documents belong to
+/// deliveries of that connection; when the connection has ended, each of its documents may stand for a delivery that the
+/// broker hands out again.
+#[derive(Debug)]
+pub struct Lease {
+    first: u64,
+    next: u64,
+    last: u64,
+    /// when it was given out
+    since: Ts,
+}
+
+/// What of a session is acknowledged. Redis is told before the broker is, so it never knows of less; the broker may lack the
+/// last acknowledgement, if alco died before it was sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Acknowledged {
+    /// up to that docid, or about to be
+    up_to: u64,
+    /// up to that one before the last acknowledgement
+    before: u64,
+}
+
+impl Acknowledged {
+    /// Of the deliveries up to that docid, the last time of those up to `up_to`.
+    pub fn next(self, id: DocId) -> Acknowledged {
+        Acknowledged { up_to: id.get(), before: self.up_to }
+    }
+}
+
+impl Lease {
+    pub fn next(&mut self) -> Option<DocId> {
+        if self.next > self.last {
+            return None;
+        }
+        self.next += 1;
+        DocId::new(self.next - 1)
+    }
+
+    /// The first of a block.
+    pub fn next_block(&mut self) -> Option<DocId> {
+        let begun = DocId::block(self.next);
+        let next = if begun == self.next { begun } else { begun + DocId::BLOCK };
+        if next > self.last {
+            return None;
+        }
+        self.next = next;
+        self.next()
+    }
+
+    /// Has given out docids, the first of them before that time.
+    pub fn is_older_than(&self, time: Ts) -> bool {
+        self.next > self.first && self.since < time
+    }
+
+    /// All docids that it has given out are acknowledged.
+    pub fn ends_by(&self, acknowledged: Acknowledged) -> bool {
+        self.next <= acknowledged.up_to + 1
+    }
+
+    /// Gives out no more.
+    pub fn ended(self) -> Lease {
+        Lease { last: self.next - 1, ..self }
+    }
+}
+
+impl Values {
+    /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
+    /// the clock says.
+    pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, String> {
+        let least = (stored + 1).max(milliseconds(now) * DocId::PER_MILLISECOND);
+        // numbers of Lua are doubles: exact up to 2^53, where docids end
+        let script = "local first = math.max((tonumber(redis.call('GET', KEYS[1])) or 0) + 1, tonumber(ARGV[1]))
+            first = math.ceil(first / tonumber(ARGV[6])) * tonumber(ARGV[6])
+            local last = first + tonumber(ARGV[2]) - 1
+            local text = function(n) return string.format('%.0f', n) end
+            redis.call('SET', KEYS[1], text(last))
+            redis.call('HSET', KEYS[2], text(first), text(last) .. ' ' .. ARGV[3] .. ' 0 ' .. ARGV[4] .. ' 0')
+            if redis.call('HSETNX', KEYS[2], 'since', ARGV[4]) == 1 then
+                local before = text(first - 1)
+                redis.call('HSET', KEYS[2], ARGV[5], before .. ' lost ' .. ARGV[4] .. ' 0 ' .. before)
+            end
+            return text(first)";
+        let first: u64 = self.ask(|connection| {
+            redis::cmd("EVAL")
+                .arg(script)
+                .arg(2)
+                .arg(pk(index))
+                .arg(leases(index))
+                .arg(least)
+                .arg(LEASE)
+                .arg(self.session())
+                .arg(now.seconds())
+                .arg(lost_from(now))
+                .arg(DocId::BLOCK)
+                .query(connection)
+        })?;
+        Ok(Lease { first, next: first, last: first + LEASE - 1, since: now })
+    }
+
+    /// Says again that the leases are live, before documents are stored under the last of them, and what is acknowledged:
+    /// a Redis that lost its data knows them again. They are in the order in which they were given out.
+    pub fn renew<'a>(
+        &self,
+        index: &IndexName,
+        live: impl Iterator<Item = &'a Lease> + Clone,
+        acknowledged: Acknowledged,
+        now: Ts,
+    ) -> Result<(), String> {
+        let Some(first) = live.clone().map(|lease| lease.first).next() else { return Ok(()) };
+        let mut pipe = redis::pipe();
+        for Lease { first, last, .. } in live {
+            let (session, renewed) = (self.session(), now.seconds());
+            let entry = Entry { first: *first, last: *last, session, ended: 0, renewed, acknowledged };
+            pipe.hset(leases(index), first, entry.line()).ignore();
+        }
+        pipe.hset_nx(leases(index), "since", now.seconds());
+        let since: bool = self.ask(|connection| pipe.query(connection).map(|(new,): (bool,)| new))?;
+        if since {
+            let (last, session, ended) = (first - 1, "lost".to_owned(), now.seconds());
+            let acknowledged = Acknowledged { up_to: last, before: last };
+            let lost = Entry { first: lost_from(now), last, session, ended, renewed: 0, acknowledged };
+            self.ask(|connection| {
+                redis::cmd("HSET").arg(leases(index)).arg(lost.first).arg(lost.line()).query::<()>(connection)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Ends every lease of this worker: its connection to the broker has ended.
+    pub fn end_leases(&self, index: &IndexName, now: Ts) -> Result<(), String> {
+        self.end_where(index, now, |entry| entry.ended == 0 && self.is_mine(entry))
+    }
+
+    /// What may stand for redelivered records: the docids of sessions that have ended, or whose process has died
+    /// (these begin their time as ended ones now), or of another worker that has not renewed its leases for longer than
+    /// the broker waits for a silent consumer. And which processes have collected from the queue since `since`, this one's
+    /// beginning.
+    pub fn past(&self, index: &IndexName, since: Ts, now: Ts) -> Result<Past, String> {
+        let alive = self.processes()?;
+        let is_alive = |entry: &Entry| alive.contains(entry.process());
+        // a redelivered record starts the time of all of them anew: more of them may be on their way
+        self.end_where(index, now, |entry| entry.ended != 0 || !is_alive(entry))?;
+        let entries = self.entries(index)?;
+        let lively: HashSet<&str> = entries
+            .iter()
+            .filter(|entry| self.is_mine(entry) || entry.renewed >= now.seconds() - SILENT)
+            .map(|entry| entry.session.as_str())
+            .collect();
+        let ended = entries.iter().filter(|entry| entry.ended != 0 || !lively.contains(entry.session.as_str()));
+        let span = |entry: &Entry| {
+            let session = entry.session.clone();
+            let Acknowledged { up_to: acknowledged, before } = entry.acknowledged;
+            Span { first: entry.first, last: entry.last, session, acknowledged, before }
+        };
+        let window = ended.map(span).collect();
+        let collects = |entry: &&Entry| is_alive(entry) || entry.renewed > since.seconds();
+        let processes: BTreeSet<&str> = entries.iter().filter(collects).map(Entry::process).collect();
+        Ok(Past::new(window, processes.len().max(1)))
+    }
+
+    /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before, but for those with a
+    /// document that has been claimed under one that is kept; and the claims under those that are not.
+    pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), String> {
+        let is_done = |entry: &Entry| match entry.ended {
+            0 => entry.acknowledged.up_to >= entry.last && entry.renewed < before.seconds(),
+            ended => ended < before.seconds(),
+        };
+        let (done, kept): (Vec<Entry>, Vec<Entry>) = self.entries(index)?.into_iter().partition(is_done);
+        if done.is_empty() {
+            return Ok(());
+        }
+        let first = kept.iter().map(|entry| entry.first).min().unwrap_or(u64::MAX);
+        let claimed = self.claimed_between(index, first, u64::MAX)?;
+        let mut pipe = redis::pipe();
+        let is_needed = |lease: &Entry| claimed.iter().any(|found| lease.first <= found.id && found.id <= lease.last);
+        for entry in done.iter().filter(|entry| !is_needed(entry)) {
+            pipe.hdel(leases(index), entry.first).ignore();
+        }
+        pipe.cmd("ZREMRANGEBYSCORE").arg(claims(index)).arg("-inf").arg(format!("({first}")).ignore();
+        self.send(&pipe)
+    }
+
+    /// Gives documents to redelivered records: each its new place. Does nothing and says so, if one of them was given to
+    /// another record meanwhile.
+    pub fn claim(&self, index: &IndexName, documents: &[(Found, u64)]) -> Result<bool, String> {
+        if documents.is_empty() {
+            return Ok(true);
+        }
+        let script = "for at = 1, #ARGV, 3 do
+                local is = redis.call('ZSCORE', KEYS[1], ARGV[at])
+                is = is and string.format('%.0f', tonumber(is)) or ''
+                if is ~= ARGV[at + 1] and is ~= ARGV[at + 2] then return 0 end
+            end
+            for at = 1, #ARGV, 3 do redis.call('ZADD', KEYS[1], ARGV[at + 2], ARGV[at]) end
+            return 1";
+        self.ask(|connection| {
+            let mut eval = redis::cmd("EVAL");
+            eval.arg(script).arg(1).arg(claims(index));
+            for (Found { id, digest, place }, to) in documents {
+                let was = if place == id { String::new() } else { place.to_string() };
+                eval.arg(format!("{id} {digest}")).arg(was).arg(to);
+            }
+            eval.query(connection)
+        })
+    }
+
+    /// Documents with their places.
+    pub fn placed(&self, index: &IndexName, documents: &[(u64, i64)]) -> Result<Vec<Found>, String> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for (id, digest) in documents {
+            pipe.cmd("ZSCORE").arg(claims(index)).arg(format!("{id} {digest}"));
+        }
+        // docids are exact in a double
+        let places: Vec<Option<f64>> = self.ask(|connection| pipe.query(connection))?;
+        let placed = documents.iter().zip(places);
+        Ok(placed
+            .map(|((id, digest), at)| Found { id: *id, digest: *digest, place: at.map_or(*id, |at| at as u64) })
+            .collect())
+    }
+
+    /// The claimed documents with places from `first` to `last`.
+    pub fn claimed_between(&self, index: &IndexName, first: u64, last: u64) -> Result<Vec<Found>, String> {
+        let all: Vec<(String, f64)> = self.ask(|connection| {
+            let mut range = redis::cmd("ZRANGEBYSCORE");
+            range.arg(claims(index)).arg(first).arg(last).arg("WITHSCORES").query(connection)
+        })?;
+        let found = |(member, place): &(String, f64)| {
+            let (id, digest) = member.split_once(' ')?;
+            Some(Found { id: id.parse().ok()?, digest: digest.parse().ok()?, place: *place as u64 })
+        };
+        Ok(all.iter().filter_map(found).collect())
+    }
+
+    fn is_mine(&self, entry: &Entry) -> bool {
+        entry.session.rsplit_once('/').is_some_and(|(owner, _)| owner == self.owner)
+    }
+
+    fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&Entry) -> bool) -> Result<(), String> {
+        let mut pipe = redis::pipe();
+        for entry in self.entries(index)?.into_iter().filter(which) {
+            let entry = Entry { ended: now.seconds(), ..entry };
+            pipe.hset(leases(index), entry.first, entry.line()).ignore();
+        }
+        self.send(&pipe)
+    }
+
+    fn entries(&self, index: &IndexName) -> Result<Vec<Entry>, String> {
+        let all: Vec<(String, String)> =
+            self.ask(|connection| redis::cmd("HGETALL").arg(leases(index)).query(connection))?;
+        Ok(all.iter().filter_map(|(first, rest)| Entry::parse(first, rest)).collect())
+    }
+}
+
+/// A line of `ALCO:LEASES:<index>`; `ended` is 0 while its session is live, `renewed` when it was last known to be.
+struct Entry {
+    first: u64,
+    last: u64,
+    session: String,
+    ended: i64,
+    renewed: i64,
+    acknowledged: Acknowledged,
+}
+
+impl Entry {
+    fn parse(first: &str, rest: &str) -> Option<Entry> {
+        let mut words = rest.split(' ');
+        let mut entry = Entry {
+            first: first.parse().ok()?,
+            last: words.next()?.parse().ok()?,
+            session: words.next()?.to_owned(),
+            ended: words.next()?.parse().ok()?,
+            renewed: words.next()?.parse().ok()?,
+            acknowledged: Acknowledged::default(),
+        };
+        let up_to = words.next()?.parse().ok()?;
+        // of a version that did not write it
+        let before = words.next().map_or(Some(up_to), |before| before.parse().ok())?;
+        entry.acknowledged = Acknowledged { up_to, before };
+        Some(entry)
+    }
+
+    fn line(&self) -> String {
+        let Entry { last, session, ended, renewed, acknowledged: Acknowledged { up_to, before }, .. } = self;
+        format!("{last} {session} {ended} {renewed} {up_to} {before}")
+    }
+
+    fn process(&self) -> &str {
+        self.session.split('/').next().unwrap_or_default()
+    }
+}
+
+fn milliseconds(now: Ts) -> u64 {
+    u64::try_from(now.micros() / 1000).unwrap_or(0)
+}
+
+/// Where the docids begin that were given out since then.
+fn lost_from(now: Ts) -> u64 {
+    milliseconds(now).saturating_sub(LOST_MILLISECONDS) * DocId::PER_MILLISECOND
+}

@@ -1,0 +1,91 @@
+//! A connection to Redis over TLS in which every step has a timeout. The redis crate's own waits without end for a server
+//! that does not answer TLS's greeting, as a Redis without TLS does not.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use redis::{Cmd, ConnectionInfo, ConnectionLike, Parser, RedisError, RedisResult, Value};
+
+use crate::net::tcp::dial;
+use crate::net::tls;
+
+pub struct Secured {
+    stream: tls::Stream<TcpStream>,
+    parser: Parser,
+    db: i64,
+    open: bool,
+}
+
+impl Secured {
+    /// As the redis crate does it: who one is, and which database.
+    pub fn open(server: tls::Server, port: u16, info: &ConnectionInfo, timeout: Duration) -> Result<Secured, String> {
+        let stream = dial(server.host, port, timeout, |stream| server.handshake(stream))?;
+        let settings = info.redis_settings();
+        let mut connection = Secured { stream, parser: Parser::new(), db: settings.db(), open: true };
+        let mut ask = |command: &Cmd| command.query::<()>(&mut connection).map_err(|error| error.to_string());
+        if let Some(password) = settings.password() {
+            ask(&authenticate(settings.username(), password))?;
+        }
+        if settings.db() != 0 {
+            ask(redis::cmd("SELECT").arg(settings.db()))?;
+        }
+        Ok(connection)
+    }
+
+    fn send(&mut self, commands: &[u8]) -> RedisResult<()> {
+        self.noted(|connection| Ok(std::io::Write::write_all(&mut connection.stream, commands)?))
+    }
+
+    fn receive(&mut self) -> RedisResult<Value> {
+        self.noted(|connection| connection.parser.parse_value(&mut connection.stream))
+    }
+
+    /// What failed half way leaves it out of step.
+    fn noted<T>(&mut self, step: impl FnOnce(&mut Secured) -> RedisResult<T>) -> RedisResult<T> {
+        step(self).inspect_err(|_: &RedisError| self.open = false)
+    }
+}
+
+/// Without a user it is the password of the whole server.
+fn authenticate(user: Option<&str>, password: &str) -> Cmd {
+    let mut command = redis::cmd("AUTH");
+    command.arg(user).arg(password);
+    command
+}
+
+impl ConnectionLike for Secured {
+    fn req_packed_command(&mut self, command: &[u8]) -> RedisResult<Value> {
+        self.send(command)?;
+        self.receive()
+    }
+
+    fn req_packed_commands(&mut self, commands: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
+        self.send(commands)?;
+        // all of them are read, whatever the first says; a transaction's own answer tells which of its commands were refused
+        let answers = (0..offset + count).map(|_| self.receive()).collect::<RedisResult<Vec<Value>>>()?;
+        Ok(answers.into_iter().skip(offset).collect())
+    }
+
+    fn get_db(&self) -> i64 {
+        self.db
+    }
+
+    fn check_connection(&mut self) -> bool {
+        redis::cmd("PING").query::<String>(self).is_ok()
+    }
+
+    fn is_open(&self) -> bool {
+        self.open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_that_is_not_there_is_no_argument() {
+        assert_eq!(authenticate(None, "p").get_packed_command(), b"*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n");
+        assert_eq!(authenticate(Some("u"), "p").args_iter().count(), 3);
+    }
+}

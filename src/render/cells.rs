@@ -1,0 +1,73 @@
+//! What a line shows of a record beside its time and its message: cells in the columns' order, and what folds. Pure.
+
+use std::ops::Range;
+
+use crate::config::{Index, IndexName};
+use crate::query::Query;
+use crate::record::json::{Columns, Value};
+use crate::record::level;
+use crate::record::level::Level;
+
+/// A column in a line; a record without it has no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    pub text: Option<String>,
+    pub is_level: bool,
+    /// byte ranges of the text that match, where the columns are searched too
+    pub marks: Vec<Range<usize>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub level: Level,
+    pub cells: Vec<Cell>,
+    /// long text shown on demand: column, text
+    pub context: Vec<(String, String)>,
+}
+
+/// The columns of a line, in their order.
+pub fn shown_columns(settings: &[&Index], query: &Query) -> Vec<String> {
+    if let Some(columns) = &query.columns {
+        return columns.clone();
+    }
+    let mut shown: Vec<String> = Vec::new();
+    for column in settings.iter().flat_map(|index| &index.columns) {
+        if !shown.contains(column) {
+            shown.push(column.clone());
+        }
+    }
+    shown
+}
+
+impl Shown {
+    /// `columns` is the JSON of a record of `index`. Of several indexes, a cell tells which.
+    pub fn of(settings: &[&Index], shown: &[String], index: &IndexName, columns: &str, several: bool) -> Shown {
+        let columns = Columns::parse(columns);
+        let own = settings.iter().find(|settings| settings.name == *index);
+        let level_columns = own.map_or(&[] as &[String], |index| &index.level);
+        let holder = own.and_then(|index| level::holder(index, &columns)).map(|(name, _)| name);
+        let mut cells = Vec::with_capacity(shown.len() + 1);
+        for name in shown {
+            let is_level = level_columns.contains(name);
+            let mut text = columns.get(name).map(Value::text);
+            // the level stands where a level is expected, whichever of the level columns holds it
+            if text.is_none() && is_level {
+                let hidden = holder.filter(|holder| !shown.iter().any(|name| name == holder));
+                text = hidden.and_then(|holder| columns.get(holder)).map(Value::text);
+            }
+            cells.push(Cell { text, is_level, marks: Vec::new() });
+        }
+        if several {
+            // behind the level, so that the levels stand below each other
+            let at = usize::from(cells.first().is_some_and(|cell| cell.is_level));
+            cells.insert(at, Cell { text: Some(index.to_string()), is_level: false, marks: Vec::new() });
+        }
+        let context = own.map_or(&[] as &[String], |index| &index.context);
+        let context = context.iter().filter_map(|name| Some((name.clone(), columns.get(name)?.text())));
+        Shown {
+            level: own.map_or(Level::Unknown, |index| level::of_record(index, &columns)),
+            cells,
+            context: context.filter(|(_, text)| !text.trim().is_empty()).collect(),
+        }
+    }
+}

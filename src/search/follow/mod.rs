@@ -1,0 +1,497 @@
+//! A search that goes on: first what is there, then what arrives, in the order in which searchd commits it.
+//!
+//! Invariant: each record that matches comes once, whatever time it bears and however many workers store it; what does not
+//! come is told.
+
+pub mod arrivals;
+pub mod context_window;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use crate::query::cursor::{Cursor, Place};
+use crate::query::{Order, Query};
+use crate::search::Searcher;
+use crate::search::filter::Looked;
+use crate::search::follow::arrivals::{Arrivals, BUCKET, Counted};
+use crate::search::follow::context_window::Passing;
+use crate::search::hit::{Hit, Line, SearchError};
+use crate::search::plan::{Of, Plan, SourcePlan};
+use crate::search::scan::{
+    HELD_BYTES, MOST_BYTES, Manner, Read, Step, Until, WHOLE, Walk, away, warnings, whole_record,
+};
+use crate::search::scope::Scope;
+use crate::sphinx::client::{Engine, Fault};
+use crate::sphinx::select::Arrived;
+use crate::time::{Ts, When};
+
+/// How often searchd is asked: while records arrive, and when none has for a while. A question costs it some milliseconds.
+const OFTEN: Duration = Duration::from_millis(250);
+const SELDOM: Duration = Duration::from_millis(500);
+const LIVELY: Duration = Duration::from_secs(10);
+/// A searchd that needs long for an answer is asked less often: it is asked for at most a tenth of the time…
+const REST: u32 = 10;
+const RAREST: Duration = Duration::from_secs(3);
+/// … and now and then for what a worker had to keep to itself, for at most a hundredth.
+const HELD_UP: Duration = Duration::from_secs(15);
+const HELD_UP_REST: u32 = 100;
+/// While searchd is away.
+const AGAIN: Duration = Duration::from_secs(1);
+/// What has not gone out by then lags; that is said once in a while.
+const LAGS: Duration = Duration::from_secs(2);
+const SAY: Duration = Duration::from_secs(10);
+/// Then what waits is left out, where that is allowed.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Rows of a first question, and of any: as many as are sorted and handed over at a time.
+const FIRST_ROWS: usize = 100;
+const ROWS: usize = 2000;
+
+/// What is to be told to whoever follows.
+#[derive(Clone, Debug)]
+pub enum News {
+    Line(Line),
+    /// so many records have arrived and are still to be looked at; 0 when none are any more
+    Behind(u64),
+    /// so many were left out, since more arrives than is taken
+    LeftOut(u64),
+    /// so many arrived very late, and cannot be told from those that were there before
+    Late(u64),
+    /// searchd does not answer, and why; what arrives meanwhile will come
+    Away(String),
+    Back,
+    /// parts of the answer are missing (a peer is down, a day index is not served)
+    Missing(String),
+}
+
+/// Where to begin, and what to do when more arrives than is taken.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Following {
+    /// with so many last matches of the query's range; None: with all of them
+    pub last: Option<usize>,
+    /// what has waited for long is left out and counted, instead of coming late
+    pub leaves_out: bool,
+}
+
+impl Searcher {
+    /// Hands over what there is of the search, and what arrives, until `pause` or `take` says false. `pause` waits for so
+    /// long, and is a moment to send what was handed over. Only a beginning can fail: later, searchd is waited for. The
+    /// order is that of the stream, whatever the query says; records that arrive come whatever time they bear.
+    pub fn follow(
+        &self,
+        query: &Query,
+        scope: &Scope,
+        following: Following,
+        pause: &dyn Fn(Duration) -> bool,
+        take: &mut dyn FnMut(News) -> bool,
+    ) -> Result<(), SearchError> {
+        if !matches!(query.end, None | Some(When::Now)) {
+            return Err(SearchError::Bad("what is followed has no end; leave end_ts out".to_owned()));
+        }
+        let range = query.range(scope.now, &scope.zone);
+        // what has a time in the future is there already
+        let (start, end) = (Some(When::At(range.start)), Some(When::At(Ts::MAX)));
+        let query = Query { start, end, order: Order::OldestFirst, limit: None, ..query.clone() };
+        let plan = self.plan(&query, scope)?;
+        let mut follower = Follower::begin(self, &plan, &query, scope.now)?;
+        if follower.history(&query, scope, following.last, pause, take)? {
+            follower.run(following.leaves_out, pause, take);
+        }
+        Ok(())
+    }
+}
+
+struct Follower<'a> {
+    searcher: &'a Searcher,
+    plan: &'a Plan,
+    streams: Vec<Stream<'a>>,
+    passing: Passing,
+    /// fetched and known, not yet handed over
+    fetched: Vec<Hit>,
+    bytes: usize,
+    /// told already
+    missing: Vec<String>,
+    /// what searchd warned of last
+    warnings: Vec<String>,
+    /// not told yet
+    late: u64,
+    left_out: u64,
+    /// all that was committed before has gone out
+    caught_up: Instant,
+    /// when it was said that not all of it has
+    behind: Option<Instant>,
+}
+
+/// What arrives in one index.
+struct Stream<'a> {
+    plan: &'a SourcePlan,
+    arrivals: Arrivals,
+    /// buckets in which something has arrived that was not fetched yet
+    waiting: VecDeque<Counted>,
+    /// of one question
+    rows: usize,
+}
+
+impl<'a> Follower<'a> {
+    /// Takes note of what is there.
+    fn begin(searcher: &'a Searcher, plan: &'a Plan, query: &Query, now: Ts) -> Result<Follower<'a>, SearchError> {
+        let stream = |source: &'a SourcePlan| {
+            let mut arrivals = Arrivals::new(now);
+            let counted = searcher.pool.with(|engine| count(engine, source, arrivals.first(true)));
+            for bucket in arrivals.begin(&counted.map_err(|fault| away(&fault))?, Instant::now()) {
+                let ids = searcher.pool.with(|engine| ids(engine, source, bucket));
+                arrivals.learn(bucket, &ids.map_err(|fault| away(&fault))?);
+            }
+            Ok(Stream { plan: source, arrivals, waiting: VecDeque::new(), rows: FIRST_ROWS })
+        };
+        Ok(Follower {
+            searcher,
+            plan,
+            streams: plan.sources.iter().map(stream).collect::<Result<_, SearchError>>()?,
+            passing: Passing::new(query.context, query.around()),
+            fetched: Vec::new(),
+            bytes: 0,
+            missing: Vec::new(),
+            warnings: Vec::new(),
+            late: 0,
+            left_out: 0,
+            caught_up: Instant::now(),
+            behind: None,
+        })
+    }
+
+    /// What was there when this began. Whatever has arrived since will be found to have. Says whether to go on.
+    fn history(
+        &mut self,
+        query: &Query,
+        scope: &Scope,
+        last: Option<usize>,
+        pause: &dyn Fn(Duration) -> bool,
+        take: &mut dyn FnMut(News) -> bool,
+    ) -> Result<bool, SearchError> {
+        let goes_on = Cell::new(true);
+        let pulse = || {
+            goes_on.set(goes_on.get() && pause(Duration::ZERO));
+            goes_on.get()
+        };
+        let cursor = match (last, query.cursor) {
+            (Some(0), None) => None,
+            (Some(last), None) => self.before_last(last, &pulse)?.map(Cursor::After),
+            (_, cursor) => cursor,
+        };
+        // the last line, and how many have come after the last match
+        let (mut shown, mut since): (Option<Place>, usize) = (None, 0);
+        if last != Some(0) || query.cursor.is_some() {
+            let query = Query { cursor, ..query.clone() };
+            let missing = self.searcher.each(&query, scope, Read::Line, &pulse, |line| {
+                if let Line::Match(hit) | Line::Near(hit) = &line {
+                    if !self.knows(hit) {
+                        return true;
+                    }
+                    shown = Some(hit.place);
+                    since = if matches!(line, Line::Match(_)) { 0 } else { since + 1 };
+                }
+                goes_on.set(take(News::Line(line)));
+                goes_on.get()
+            })?;
+            self.missing = missing.clone();
+            goes_on.set(goes_on.get() && missing.into_iter().all(|what| take(News::Missing(what))));
+        }
+        if goes_on.get() {
+            self.look_back(shown, since)?;
+        }
+        Ok(goes_on.get())
+    }
+
+    fn knows(&self, hit: &Hit) -> bool {
+        let stream = self.streams.iter().find(|stream| stream.plan.index == hit.index);
+        stream.is_some_and(|stream| stream.arrivals.knows(hit.place.id))
+    }
+
+    /// The place of the match before the last ones, where there are more.
+    fn before_last(&self, last: usize, pulse: &dyn Fn() -> bool) -> Result<Option<Place>, SearchError> {
+        let manner = Manner { backwards: true, of: Of::Candidates, read: Read::Place, hint: last + 1 };
+        let mut walk = self.walk(manner).with_pulse(pulse);
+        let mut left = last;
+        loop {
+            match walk.next()? {
+                Step::Hit(hit) if !self.knows(&hit) => {}
+                Step::Hit(hit) if left == 0 => return Ok(Some(hit.place)),
+                Step::Hit(_) => left -= 1,
+                Step::End | Step::Late(_) => return Ok(None),
+            }
+        }
+    }
+
+    fn walk(&self, manner: Manner) -> Walk<'a> {
+        self.searcher.walk(self.plan, manner, None, Until::default())
+    }
+
+    /// Lines before the next match may have come before this began; so may those after the last one.
+    fn look_back(&mut self, shown: Option<Place>, since: usize) -> Result<(), SearchError> {
+        let before = self.passing.before();
+        let (mut lines, mut gap) = (Vec::new(), false);
+        if self.passing.is_wanted() {
+            let mut walk = self.walk(Manner { backwards: true, of: Of::Stream, read: Read::Line, hint: before + 1 });
+            while let Step::Hit(hit) = walk.next()?
+                && shown.is_none_or(|shown| hit.place > shown)
+                && !gap
+            {
+                gap = lines.len() == before;
+                if !gap && self.knows(&hit) {
+                    lines.push(hit);
+                }
+            }
+        }
+        if shown.is_some() {
+            self.passing.go_on(gap, if lines.is_empty() && !gap { since } else { usize::MAX });
+        }
+        for hit in lines.into_iter().rev() {
+            // none of them matches
+            self.passing.keep(hit);
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, leaves_out: bool, pause: &dyn Fn(Duration) -> bool, take: &mut dyn FnMut(News) -> bool) {
+        let mut is_away = false;
+        self.caught_up = Instant::now();
+        let (mut lively, mut all) = (Instant::now(), Instant::now() + HELD_UP);
+        let mut rest = OFTEN;
+        while pause(rest) {
+            let (began, asks_all) = (Instant::now(), Instant::now() >= all);
+            let outcome = self.look(asks_all);
+            let cost = began.elapsed();
+            if asks_all && outcome.is_ok() {
+                all = Instant::now() + HELD_UP.max(cost * HELD_UP_REST);
+            }
+            rest = match lively.elapsed() < LIVELY {
+                true => OFTEN,
+                false => SELDOM,
+            };
+            rest = rest.max((cost * REST).min(RAREST));
+            let outcome = match outcome {
+                Ok(0) => Ok(true),
+                Ok(_) => {
+                    lively = Instant::now();
+                    if is_away {
+                        // no reader's fault
+                        self.caught_up = began;
+                    }
+                    self.hand_over(leaves_out, pause, take)
+                }
+                Err(fault) => Err(fault),
+            };
+            if outcome.is_ok() {
+                self.caught_up = began;
+            }
+            let goes_on = match outcome {
+                Ok(goes_on) => goes_on && (!std::mem::take(&mut is_away) || take(News::Back)) && self.tell(take),
+                Err(fault) => {
+                    rest = AGAIN;
+                    std::mem::replace(&mut is_away, true) || take(News::Away(fault.why().to_owned()))
+                }
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Says what was left out, what came too late, and what is missing, where that was not said already.
+    fn tell(&mut self, take: &mut dyn FnMut(News) -> bool) -> bool {
+        let (late, left_out) = (std::mem::take(&mut self.late), std::mem::take(&mut self.left_out));
+        let missing: Vec<String> = self.warnings.iter().filter(|what| !self.missing.contains(what)).cloned().collect();
+        self.missing = std::mem::take(&mut self.warnings);
+        (left_out == 0 || take(News::LeftOut(left_out)))
+            && (late == 0 || take(News::Late(late)))
+            && missing.into_iter().all(|what| take(News::Missing(what)))
+    }
+
+    /// Counts what there is. Returns how many documents are waiting to be fetched.
+    fn look(&mut self, all: bool) -> Result<u64, Fault> {
+        let mut waiting = 0;
+        self.warnings.clear();
+        for stream in &mut self.streams {
+            let counted = self.searcher.news.with(|engine| {
+                let counted = count(engine, stream.plan, stream.arrivals.first(all))?;
+                Ok((counted, warnings(engine, self.searcher.peers)?))
+            });
+            let (counted, warnings) = counted?;
+            self.warnings.extend(warnings);
+            stream.waiting = stream.arrivals.changed(&counted).into();
+            waiting += stream.waiting.iter().map(|counted| stream.arrivals.unknown(counted).max(1)).sum::<u64>();
+            stream.arrivals.age(Instant::now());
+        }
+        Ok(waiting)
+    }
+
+    /// Fetches and hands over what is waiting. Says whether to go on.
+    fn hand_over(
+        &mut self,
+        leaves_out: bool,
+        pause: &dyn Fn(Duration) -> bool,
+        take: &mut dyn FnMut(News) -> bool,
+    ) -> Result<bool, Fault> {
+        loop {
+            let fetched = self.fetch();
+            // what was fetched is known, and would not be fetched again
+            if !self.pass(take) {
+                return Ok(false);
+            }
+            fetched?;
+            let waiting: u64 = self
+                .streams
+                .iter()
+                .flat_map(|stream| stream.waiting.iter().map(|counted| stream.arrivals.unknown(counted)))
+                .sum();
+            let lag = self.caught_up.elapsed();
+            if waiting == 0 {
+                let lagged = lag < LAGS && self.behind.take().is_some();
+                return Ok(!lagged || take(News::Behind(0)));
+            }
+            if leaves_out && lag > PATIENCE {
+                self.behind = None;
+                self.leave_out()?;
+                return Ok(true);
+            }
+            if lag > LAGS && self.behind.is_none_or(|said| said.elapsed() > SAY) {
+                self.behind = Some(Instant::now());
+                if !take(News::Behind(waiting)) {
+                    return Ok(false);
+                }
+            }
+            if !pause(Duration::ZERO) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Some of what is waiting.
+    fn fetch(&mut self) -> Result<(), Fault> {
+        for n in 0..self.streams.len() {
+            while self.is_room()
+                && let Some(counted) = self.streams[n].waiting.front().copied()
+            {
+                if self.fetch_bucket(n, &counted)? {
+                    self.streams[n].waiting.pop_front();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_room(&self) -> bool {
+        self.fetched.len() < ROWS && self.bytes < HELD_BYTES
+    }
+
+    /// What has arrived in a bucket. Says whether that was all.
+    fn fetch_bucket(&mut self, n: usize, counted: &Counted) -> Result<bool, Fault> {
+        if !self.fetch_rows(n, self.streams[n].arrivals.above(counted.bucket))? {
+            return Ok(false);
+        }
+        let stream = &mut self.streams[n];
+        let unknown = stream.arrivals.unknown(counted);
+        if unknown > 0 && !stream.arrivals.tells_apart(counted.bucket) {
+            self.late += unknown;
+        } else if unknown > 0 {
+            // two leases meet in this bucket, or some of its days were committed before others
+            let ids = self.searcher.news.with(|engine| ids(engine, stream.plan, counted.bucket))?;
+            let mut unknown = ids.iter().filter(|id| !stream.arrivals.knows(**id));
+            if let Some(first) = unknown.next() {
+                let last = unknown.next_back().unwrap_or(first);
+                if !self.fetch_rows(n, *first..last + 1)? {
+                    return Ok(false);
+                }
+            }
+        }
+        self.streams[n].arrivals.settle(counted);
+        Ok(true)
+    }
+
+    /// The documents of a range that are not known yet. Says whether that was all of them.
+    fn fetch_rows(&mut self, n: usize, mut range: Range<u64>) -> Result<bool, Fault> {
+        loop {
+            let stream = &mut self.streams[n];
+            let arrived =
+                Arrived { from: stream.plan.index.as_str(), conditions: stream.plan.conditions(), ids: range.clone() };
+            let statement = arrived.documents(WHOLE, stream.rows);
+            let (mut seen, mut read, mut is_full) = (0, 0, false);
+            self.searcher.news.with(|engine| {
+                engine.each(&statement, |row| {
+                    let (place, record) = whole_record(&row);
+                    let size = record.message.len() + record.columns.len();
+                    seen += 1;
+                    read += size;
+                    range.start = place.id + 1;
+                    let looked = Looked {
+                        apart: &stream.plan.apart,
+                        ts: place.ts,
+                        message: &record.message,
+                        columns: &record.columns,
+                    };
+                    if stream.arrivals.note(place.id) && self.plan.filters.accept(looked) {
+                        self.bytes += size;
+                        self.fetched.push(Hit { index: stream.plan.index.clone(), place, record, marks: Vec::new() });
+                    }
+                    is_full = self.fetched.len() >= ROWS || self.bytes >= HELD_BYTES;
+                    !is_full
+                })
+            })?;
+            self.searcher.counted.candidates.add(seen);
+            if is_full {
+                return Ok(false);
+            }
+            if seen < stream.rows {
+                return Ok(true);
+            }
+            stream.rows = (stream.rows * 4).min(ROWS).min(MOST_BYTES / (read / seen + 1)).max(1);
+        }
+    }
+
+    /// Hands over what was fetched, in the order of its places.
+    fn pass(&mut self, take: &mut dyn FnMut(News) -> bool) -> bool {
+        self.bytes = 0;
+        self.fetched.sort_by_key(|hit| hit.place);
+        for mut hit in self.fetched.drain(..) {
+            let matches = self.plan.matches(&hit.record.message, &hit.record.columns);
+            if matches {
+                hit.marks = self.plan.pattern.marks(&hit.record.message);
+            }
+            if !self.passing.pass(hit, matches, &mut |line| take(News::Line(line))) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What is waiting, and what has come to it since it was counted, is known from now on.
+    fn leave_out(&mut self) -> Result<(), Fault> {
+        for stream in &mut self.streams {
+            while let Some(counted) = stream.waiting.front() {
+                let ids = self.searcher.news.with(|engine| ids(engine, stream.plan, counted.bucket))?;
+                self.left_out += ids.iter().filter(|id| !stream.arrivals.knows(**id)).count() as u64;
+                stream.arrivals.learn(counted.bucket, &ids);
+                stream.waiting.pop_front();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count(engine: &mut Engine, source: &SourcePlan, first: u64) -> Result<Vec<Counted>, Fault> {
+    let ids = first..u64::MAX >> 1;
+    let arrived = Arrived { from: source.index.as_str(), conditions: source.conditions(), ids };
+    let number = |row: &crate::sphinx::client::Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
+    let rows = engine.select(&arrived.counted(BUCKET))?;
+    let counted = |row| Some(Counted { bucket: number(row, 0)?, documents: number(row, 1)?, high: number(row, 2)? });
+    Ok(rows.iter().filter_map(counted).collect())
+}
+
+/// The docids of a bucket.
+fn ids(engine: &mut Engine, source: &SourcePlan, bucket: u64) -> Result<Vec<u64>, Fault> {
+    let ids = bucket * BUCKET..(bucket + 1) * BUCKET;
+    let arrived = Arrived { from: source.index.as_str(), conditions: source.conditions(), ids };
+    let rows = engine.select(&arrived.documents("id", BUCKET as usize))?;
+    Ok(rows.iter().filter_map(|row| row.int(0)).filter_map(|id| u64::try_from(id).ok()).collect())
+}

@@ -1,0 +1,482 @@
+//! Through the records of a plan in the order of their places, one way or the other: candidates are fetched in growing
+//! chunks, each is checked, and the streams of several indexes become one.
+//!
+//! Invariant: what comes out is in order, and no document comes twice.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use crate::metrics::Counter;
+use crate::query::cursor::Place;
+use crate::record::Stored;
+use crate::search::filter::Looked;
+use crate::search::hit::{Hit, SearchError};
+use crate::search::plan::{Of, Plan, Slice, SourcePlan};
+use crate::search::scope::Scope;
+use crate::sphinx::attributes::read_back;
+use crate::sphinx::client::{Engine, Fault, Pool, Row};
+use crate::sphinx::select::{Narrowing, Select};
+use crate::time::{Range, Ts};
+
+/// Rows of one question: enough that asking costs less than answering.
+const MOST_ROWS: usize = 20_000;
+/// Text of one answer, which searchd has in memory at once; what comes after it is asked for again.
+pub const MOST_BYTES: usize = 16 << 20;
+/// Text of hits to hold at a time: a stream of any length may take 8 MB (product), of which this is the larger part.
+pub const HELD_BYTES: usize = 1 << 19;
+/// The time to ask for at first, where the index is asked for nothing: searchd looks at all records of it.
+const FIRST: i64 = 60_000_000;
+/// And where it is a few lines beside a match.
+const BESIDE: i64 = 5_000_000;
+/// Rows that are looked at before the index is asked: where one in so many matches, it is not asked at all, since to list all
+/// that a common word is in takes longer than to fill a page.
+const SAMPLE: usize = 500;
+const COMMON: usize = 10;
+/// Rows that cost less to read whole than those that match cost to be found again.
+const FEW: usize = 1000;
+/// The hint for a walk that will see everything, and rows of its first question.
+pub const ALL: usize = usize::MAX;
+const FIRST_OF_ALL: usize = 2000;
+/// The least time to ask for at once: half a second's records are no long answer.
+const SHORTEST: i64 = 500_000;
+/// The clock is looked at once in so many checks, or in so many bytes.
+const CLOCK: usize = 64;
+const CLOCK_BYTES: usize = 1 << 20;
+
+const PLACE: &str = "id, ts, seq, digest, logline";
+pub const WHOLE: &str = "id, ts, seq, digest, logline, js, exact";
+
+/// What to do with what is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// the order of places
+    pub backwards: bool,
+    pub of: Of,
+    pub read: Read,
+    /// rows that will be wanted, or `ALL`
+    pub hint: usize,
+}
+
+/// What is wanted of a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// its place is enough
+    Place,
+    /// and its columns
+    Columns,
+    /// all there is to show of it
+    Line,
+}
+
+impl Manner {
+    fn is_stream(self) -> bool {
+        self.of == Of::Stream
+    }
+}
+
+/// What ends a walk before its end.
+#[derive(Clone, Copy, Default)]
+pub struct Until<'a> {
+    /// the time of a page; not before it has got on
+    scope: Option<&'a Scope>,
+    /// of the scope, only whether somebody waits for the answer
+    timeless: bool,
+    /// called before each question: who it is for may be gone, or wait for what was found so far; false gives the walk up
+    pulse: Option<&'a dyn Fn() -> bool>,
+}
+
+impl<'a> Until<'a> {
+    pub fn over(scope: &'a Scope) -> Until<'a> {
+        Until { scope: Some(scope), ..Until::default() }
+    }
+
+    /// Whatever the time: nobody waits for the answer any more.
+    pub fn left(scope: &'a Scope) -> Until<'a> {
+        Until { timeless: true, ..Until::over(scope) }
+    }
+
+    pub fn with_pulse(self, pulse: &'a dyn Fn() -> bool) -> Until<'a> {
+        Until { pulse: Some(pulse), ..self }
+    }
+
+    fn is_over(self) -> bool {
+        self.scope.is_some_and(|scope| if self.timeless { !scope.waits.yes() } else { scope.is_over() })
+    }
+
+    fn gives_up(self) -> bool {
+        self.pulse.is_some_and(|pulse| !pulse())
+    }
+}
+
+pub struct Walk<'a> {
+    pool: &'a Pool,
+    plan: &'a Plan,
+    manner: Manner,
+    warn: bool,
+    until: Until<'a>,
+    candidates: &'a Counter,
+    sources: Vec<Source<'a>>,
+    pub warnings: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Source<'a> {
+    plan: &'a SourcePlan,
+    slices: VecDeque<&'a Slice>,
+    hits: VecDeque<Hit>,
+    /// everything up to here was looked at
+    at: Option<Place>,
+    rows: usize,
+    /// microseconds of a slice to ask for at a time; None: all of it, or of the first of it
+    window: Option<i64>,
+    /// it is still to be seen whether what matches is common
+    samples: bool,
+    /// most of what was checked last were hits
+    dense: bool,
+    asked: bool,
+}
+
+/// What came of one question.
+#[derive(Debug, Default)]
+struct Answer {
+    hits: Vec<Hit>,
+    /// the first and the last of what was looked at, how many, of how many bytes in all and in the hits
+    first: Option<Ts>,
+    last: Option<Place>,
+    seen: usize,
+    bytes: usize,
+    held: usize,
+    /// there is more of it
+    cut: bool,
+}
+
+impl Source<'_> {
+    /// The next part of a slice, as long as the window.
+    fn part(&self, slice: Range, backwards: bool, window: Option<i64>) -> Range {
+        let at = self.at.map(|place| place.ts).filter(|ts| slice.start <= *ts && *ts <= slice.end);
+        match (backwards, window) {
+            (_, None) => slice,
+            (false, Some(window)) => {
+                let start = at.unwrap_or(slice.start);
+                Range { start, end: start.plus_micros(window).min(slice.end) }
+            }
+            (true, Some(window)) => {
+                // the place itself is still to be told from its equals
+                let end = at.map_or(slice.end, |at| at.plus_micros(1).min(slice.end));
+                Range { start: end.plus_micros(-window).max(slice.start), end }
+            }
+        }
+    }
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Step {
+    Hit(Hit),
+    End,
+    /// the time is used up, or the walk given up, and everything before this place has come
+    Late(Place),
+}
+
+impl<'a> Walk<'a> {
+    /// Begins beside `from`, which itself does not come. `warn` asks for warnings: only peers cause any.
+    pub fn new(
+        pool: &'a Pool,
+        plan: &'a Plan,
+        manner: Manner,
+        from: Option<Place>,
+        until: Until<'a>,
+        warn: bool,
+        candidates: &'a Counter,
+    ) -> Walk<'a> {
+        let beside = |slice: &Slice| match (from, manner.backwards) {
+            (None, _) => true,
+            (Some(place), false) => floor(slice.range.end) > place,
+            (Some(place), true) => floor(slice.range.start) < place,
+        };
+        let sources = plan.sources.iter().map(|source| {
+            let has_any = |slice: &&Slice| source.narrowing(slice, manner.of).is_some();
+            let mut slices: VecDeque<&Slice> =
+                source.slices.iter().filter(|slice| beside(slice)).filter(has_any).collect();
+            if manner.backwards {
+                slices.make_contiguous().reverse();
+            }
+            let rows = if manner.hint == ALL { FIRST_OF_ALL } else { manner.hint.clamp(1, MOST_ROWS) };
+            Source {
+                plan: source,
+                slices,
+                hits: VecDeque::new(),
+                at: from,
+                rows,
+                window: None,
+                // of what the conditions on columns leave, nothing can be told of the rest
+                samples: manner.hint != ALL && !manner.is_stream() && source.conditions().is_empty(),
+                dense: false,
+                asked: false,
+            }
+        });
+        let (sources, warnings) = (sources.collect(), BTreeSet::new());
+        Walk { pool, plan, manner, warn, until, candidates, sources, warnings }
+    }
+
+    pub fn with_pulse(mut self, pulse: &'a dyn Fn() -> bool) -> Walk<'a> {
+        self.until = self.until.with_pulse(pulse);
+        self
+    }
+
+    pub fn next(&mut self) -> Result<Step, SearchError> {
+        for source in 0..self.sources.len() {
+            self.fill(source)?;
+        }
+        let before = |a: &Place, b: &Place| if self.manner.backwards { a > b } else { a < b };
+        let mut first: Option<(usize, Place)> = None;
+        let mut late: Option<Place> = None;
+        for (n, source) in self.sources.iter().enumerate() {
+            match source.hits.front() {
+                Some(hit) => {
+                    if first.is_none_or(|(_, place)| before(&hit.place, &place)) {
+                        first = Some((n, hit.place));
+                    }
+                }
+                None if source.slices.is_empty() => {}
+                None => {
+                    let at = source.at.unwrap_or_else(|| {
+                        floor(if self.manner.backwards { self.plan.range.end } else { self.plan.range.start })
+                    });
+                    if late.is_none_or(|late| before(&at, &late)) {
+                        late = Some(at);
+                    }
+                }
+            }
+        }
+        match (first, late) {
+            (Some((n, place)), late) if late.is_none_or(|late| !before(&late, &place)) => {
+                match self.sources[n].hits.pop_front() {
+                    Some(hit) => Ok(Step::Hit(hit)),
+                    None => Ok(Step::End),
+                }
+            }
+            (_, Some(late)) => Ok(Step::Late(late)),
+            (_, None) => Ok(Step::End),
+        }
+    }
+
+    /// Until the source has a hit, or no more slices, or no more time.
+    fn fill(&mut self, n: usize) -> Result<(), SearchError> {
+        while self.sources[n].hits.is_empty() && !self.sources[n].slices.is_empty() {
+            if self.sources[n].asked && self.until.is_over() || self.until.gives_up() {
+                return Ok(());
+            }
+            self.fetch(n)?;
+        }
+        Ok(())
+    }
+
+    /// Asks once, and checks what comes.
+    fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
+        let source = &self.sources[n];
+        let Some(slice) = source.slices.front().copied() else { return Ok(()) };
+        let Some(narrowing) = source.plan.narrowing(slice, self.manner.of) else { return Ok(()) };
+        let samples = source.samples && narrowing.matching.is_some();
+        let scans = samples || narrowing.matching.is_none();
+        let first = if self.manner.is_stream() { BESIDE } else { FIRST };
+        let window = if scans { source.window.or(Some(first)) } else { source.window };
+        let part = source.part(slice.range, self.manner.backwards, window);
+        let rows = if samples { source.rows.min(SAMPLE) } else { source.rows };
+        let bare = self.manner.read == Read::Place;
+        let checked = !(self.plan.pattern.is_empty() || self.manner.is_stream());
+        // where hits are rare among much that is checked, their columns are read when they are known
+        let whole = self.plan.needs_columns() || !bare && (!checked || source.dense || rows <= FEW);
+        let scanning = Narrowing { matching: None, conditions: narrowing.conditions.clone() };
+        let narrowing = if scans { &scanning } else { narrowing };
+        let Some(answer) = self.ask(n, slice, narrowing, part, rows, whole)? else {
+            self.sources[n].slices.pop_front();
+            return Ok(());
+        };
+        let Answer { mut hits, first, last, seen, bytes, held, cut } = answer;
+        if !bare && !whole && !hits.is_empty() {
+            self.read_columns(slice, narrowing, &mut hits)?;
+        }
+        if self.manner.read == Read::Line && !self.manner.is_stream() {
+            hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
+        }
+        let source = &mut self.sources[n];
+        source.asked = true;
+        source.at = last.or(source.at);
+        source.dense = hits.len() * 4 > seen;
+        let common = hits.len() * COMMON > seen;
+        source.hits.extend(hits);
+        let fits = |most: usize, bytes: usize| most / (bytes / seen.max(1) + 1);
+        source.rows = (rows * 4).min(MOST_ROWS).min(fits(MOST_BYTES, bytes)).min(fits(HELD_BYTES, held)).max(1);
+        if seen < rows && !cut {
+            source.at = Some(floor(if self.manner.backwards { part.start } else { part.end }));
+            source.window = window.map(|window| window.saturating_mul(4));
+            let is_whole = match self.manner.backwards {
+                true => part.start <= slice.range.start,
+                false => part.end >= slice.range.end,
+            };
+            if is_whole {
+                source.slices.pop_front();
+            }
+        } else if let (Some(first), Some(last)) = (first, last) {
+            // searchd sorts all of a range for each question: the next one is as long as its rows will be
+            let span = (last.ts.micros() - first.micros()).abs().max(SHORTEST);
+            source.window = Some(span.saturating_mul((source.rows / rows.max(1)).max(1) as i64));
+        }
+        if samples && !common {
+            (source.samples, source.window) = (false, None);
+        }
+        Ok(())
+    }
+
+    /// The hits among what searchd has of a part of a slice; None if it does not serve it.
+    fn ask(
+        &mut self,
+        n: usize,
+        slice: &Slice,
+        narrowing: &Narrowing,
+        part: Range,
+        rows: usize,
+        whole: bool,
+    ) -> Result<Option<Answer>, SearchError> {
+        let (plan, source) = (self.plan, &self.sources[n]);
+        let checked = !(plan.pattern.is_empty() || self.manner.is_stream());
+        let select = Select {
+            columns: if whole { WHOLE } else { PLACE },
+            from: &slice.from,
+            narrowing,
+            range: part,
+            newest_first: self.manner.backwards,
+            // beside another part, this one is new from end to end
+            beyond: source.at.filter(|place| part.contains(place.ts) && *place > floor(part.start)),
+            limit: rows,
+        };
+        let statement = select.documents();
+        let mut answer = Answer::default();
+        let mut looked = 0;
+        let until = self.until;
+        let result = self.pool.with(|engine| {
+            engine.each(&statement, |row| {
+                let (place, message) = (place_of(&row), row.str(4));
+                let columns = if whole { columns_of(&row, 5) } else { Cow::Borrowed("") };
+                let size = message.len() + columns.len();
+                // late, but never without having got on
+                looked += CLOCK_BYTES / CLOCK + size;
+                if looked >= CLOCK_BYTES && answer.seen > 0 {
+                    looked = 0;
+                    answer.cut = until.is_over();
+                }
+                if answer.cut {
+                    return false;
+                }
+                answer.first.get_or_insert(place.ts);
+                answer.last = Some(place);
+                answer.seen += 1;
+                answer.bytes += size;
+                let looked = Looked { apart: &source.plan.apart, ts: place.ts, message: &message, columns: &columns };
+                if plan.filters.accept(looked) && (!checked || plan.matches(&message, &columns)) {
+                    let record = Stored { message: message.into_owned(), columns: columns.into_owned() };
+                    answer.held += size + std::mem::size_of::<Hit>();
+                    answer.hits.push(Hit { index: source.plan.index.clone(), place, record, marks: Vec::new() });
+                }
+                answer.cut = answer.bytes >= MOST_BYTES || answer.held >= 2 * HELD_BYTES;
+                !answer.cut
+            })?;
+            warnings(engine, self.warn && !answer.cut)
+        });
+        self.candidates.add(answer.seen);
+        match result {
+            Ok(warnings) => self.warnings.extend(warnings),
+            Err(fault) => match not_served(&fault) {
+                Some(why) => {
+                    self.warnings.insert(why);
+                    return Ok(None);
+                }
+                None => return Err(away(&fault)),
+            },
+        }
+        Ok(Some(answer))
+    }
+
+    /// The columns of these documents of one slice. The narrowing leaves searchd fewer documents to look for them among.
+    fn read_columns(&self, slice: &Slice, narrowing: &Narrowing, hits: &mut Vec<Hit>) -> Result<(), SearchError> {
+        let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
+        let places = || hits.iter().map(|hit| hit.place.ts);
+        let (Some(first), Some(last)) = (places().min(), places().max()) else { return Ok(()) };
+        let range = Range { start: first, end: last.plus_micros(1) };
+        let statement = Select {
+            columns: "id, js, exact",
+            from: &slice.from,
+            narrowing: &Narrowing { matching: narrowing.matching.clone(), conditions: Vec::new() },
+            range,
+            newest_first: false,
+            beyond: None,
+            limit: ids.len(),
+        }
+        .among(&ids);
+        let rows = self.pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
+        let mut columns: HashMap<u64, String> =
+            rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1).into_owned())).collect();
+        // a document that is gone meanwhile (a retention) is no hit any more
+        hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
+            Some(columns) => {
+                hit.record.columns = columns;
+                true
+            }
+            None => false,
+        });
+        Ok(())
+    }
+}
+
+/// The place before all records of an instant; no record has it, since no docid is 0.
+fn floor(ts: Ts) -> Place {
+    Place { ts, seq: i64::MIN, digest: i64::MIN, id: 0 }
+}
+
+fn place_of(row: &Row) -> Place {
+    let int = |column| row.int(column).unwrap_or(0);
+    Place { ts: Ts::from_micros(int(1)), seq: int(2), digest: int(3), id: int(0) as u64 }
+}
+
+/// A row of `WHOLE`.
+pub fn whole_record(row: &Row) -> (Place, Stored) {
+    (place_of(row), Stored { message: row.text(4), columns: columns_of(row, 5).into_owned() })
+}
+
+/// `js` and, beside it, `exact`.
+fn columns_of(row: &Row, js: usize) -> Cow<'_, str> {
+    match row.bytes(js + 1).is_empty() {
+        false => row.str(js + 1),
+        true => Cow::Owned(read_back(&row.str(js))),
+    }
+}
+
+pub fn warnings(engine: &mut Engine, wanted: bool) -> Result<Vec<String>, Fault> {
+    if wanted { engine.warnings() } else { Ok(Vec::new()) }
+}
+
+/// A day index that should be served and is not: its part of the answer is missing, not the answer.
+pub fn not_served(fault: &Fault) -> Option<String> {
+    let Fault::Reject(why) = fault else { return None };
+    let name = why.split_once("unknown local index '")?.1.split('\'').next()?;
+    Some(format!("searchd does not serve {name}: its records are missing here; alco check says how to mend it"))
+}
+
+pub fn away(fault: &Fault) -> SearchError {
+    SearchError::Away(format!("cannot search: {}", fault.why()))
+}
+
+/// All of a narrowing's documents, in one row or in groups.
+pub fn groups(
+    pool: &Pool,
+    slice: &Slice,
+    narrowing: &Narrowing,
+    columns: &str,
+    by: &str,
+    limit: usize,
+) -> Result<Vec<Row>, Fault> {
+    let select =
+        Select { columns, from: &slice.from, narrowing, range: slice.range, newest_first: false, beyond: None, limit };
+    pool.with(|engine| engine.select(&select.groups(by)))
+}

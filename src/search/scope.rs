@@ -1,0 +1,64 @@
+//! When and how far a search runs: its present, its deadline, and whether its client still waits.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+
+use crate::time::Ts;
+
+/// When and how far to search.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    pub now: Ts,
+    /// for what the query writes without one; its own `tz` comes first
+    pub zone: TimeZone,
+    pub page_size: usize,
+    /// pages show by then what was found; streams run to their end
+    pub deadline: Instant,
+    /// checking candidates only to count them takes at most so long; streams count none
+    pub counting: Duration,
+    /// where nobody does any more, the time is up
+    pub waits: Waits,
+}
+
+/// Whether somebody still waits for the answer.
+#[derive(Clone, Default)]
+pub struct Waits(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Waits {
+    pub fn new(waits: impl Fn() -> bool + Send + Sync + 'static) -> Waits {
+        Waits(Some(Arc::new(waits)))
+    }
+
+    pub fn yes(&self) -> bool {
+        self.0.as_ref().is_none_or(|waits| waits())
+    }
+}
+
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Waits({})", self.yes())
+    }
+}
+
+impl Scope {
+    /// For streams and counts that run to their end, or until nobody waits any more.
+    pub fn to_the_end(now: Ts, zone: TimeZone, page_size: usize, waits: Waits) -> Scope {
+        Scope { now, zone, page_size, deadline: Instant::now(), counting: Duration::ZERO, waits }
+    }
+
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline || !self.waits.yes()
+    }
+
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The same for a part of the work, which has no more time than this.
+    pub fn at_most(&self, time: Duration) -> Scope {
+        Scope { deadline: self.deadline.min(Instant::now() + time), ..self.clone() }
+    }
+}

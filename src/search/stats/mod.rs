@@ -1,0 +1,504 @@
+//! How many, when, of which values: for exactly the search that a page shows, and marked where they are not exact.
+//!
+//! What the index alone decides, searchd counts. What has to be checked is read once for all figures together; where that
+//! would take too long, all that the index gives is an upper bound.
+
+pub mod column_values;
+pub mod histogram;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use crate::config::Index;
+use crate::query::{Query, Within};
+use crate::record::level;
+use crate::record::level::{BUNYAN_COLUMNS, Level};
+use crate::search::Searcher;
+use crate::search::hit::Hit;
+use crate::search::hit::{Count, SearchError};
+use crate::search::plan::{Of, Plan, Slice, SourcePlan};
+use crate::search::scan::{ALL, Manner, Read, Step, Until, away, groups, not_served};
+use crate::search::scope::Scope;
+use crate::search::stats::column_values::Group;
+use crate::search::stats::column_values::{Counts, Values};
+use crate::search::stats::histogram::{Bars, Histogram};
+use crate::sphinx::client::Row;
+use crate::sphinx::select::{Narrowing, column_paths, first_is};
+
+/// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
+const CHECKABLE: u64 = 130;
+/// Values of one answer: a column with more is none to choose from.
+const GROUPS: usize = 10_000;
+
+/// What to find out beside how many there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub bars: usize,
+    pub columns: &'a [&'a str],
+}
+
+impl<'a> Wanted<'a> {
+    /// Without a histogram.
+    fn values(columns: &'a [&'a str]) -> Wanted<'a> {
+        Wanted { bars: 0, columns }
+    }
+}
+
+/// Matches that were seen, added up.
+#[derive(Debug)]
+pub struct Tally {
+    count: u64,
+    bars: Bars,
+    columns: Vec<(String, Counts)>,
+}
+
+impl Tally {
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub fn take(&mut self, hit: &Hit) {
+        self.count += 1;
+        self.bars.take(hit);
+        for (name, counts) in &mut self.columns {
+            counts.take(&hit.record.columns, name);
+        }
+    }
+
+    /// Whether only the number is wanted.
+    fn is_bare(&self) -> bool {
+        self.bars.is_empty() && self.columns.is_empty()
+    }
+}
+
+#[derive(Debug)]
+pub struct Figures<'a> {
+    searcher: &'a Searcher,
+    plan: Plan,
+    scope: Scope,
+    tally: Tally,
+    /// those that are not in the tally. `Candidates`: the tally is of no use, and unchecked figures must do
+    rest: Option<Of>,
+    histogram: Histogram,
+    /// values of a path in a slice, as searchd has counted them
+    grouped: RefCell<HashMap<(String, String), Groups>>,
+    /// not all of the rest could be asked for
+    missing: Cell<bool>,
+}
+
+/// What searchd tells of the values of a path.
+#[derive(Debug)]
+struct Grouped {
+    groups: Vec<Group>,
+    /// searchd takes for null what is not: true, false, an empty array, and prints the string "NULL" like it
+    hides: bool,
+}
+
+type Groups = Rc<Grouped>;
+
+impl Searcher {
+    /// For matches that are seen anyway; it is to be used only if these turn out to be all.
+    pub fn tally(&self, query: &Query, scope: &Scope, wanted: Wanted) -> Tally {
+        let range = query.range(scope.now, &scope.zone);
+        let indexes = query.indexes.iter().filter_map(|name| self.index(name).ok().cloned()).collect();
+        Tally {
+            count: 0,
+            bars: Bars::new(range, wanted.bars, indexes),
+            columns: wanted.columns.iter().map(|column| (String::from(*column), Counts::default())).collect(),
+        }
+    }
+
+    /// Of a search whose matches are all in the tally.
+    pub fn figures_of(&self, query: &Query, scope: &Scope, tally: Tally) -> Result<Figures<'_>, SearchError> {
+        Figures::new(self, self.plan(query, scope)?, scope, tally, None)
+    }
+
+    pub fn figures(&self, query: &Query, scope: &Scope, wanted: Wanted) -> Result<Figures<'_>, SearchError> {
+        let plan = self.plan(query, scope)?;
+        let mut tally = self.tally(query, scope, wanted);
+        let checking = scope.at_most(scope.counting);
+        let read = if tally.is_bare() { Read::Place } else { Read::Columns };
+        let few = match self.to_check(&plan, scope)? {
+            Some(candidates) => candidates <= CHECKABLE * checking.left().as_millis() as u64,
+            // there is no other way to find out
+            None => true,
+        };
+        let take = |hit: &Hit| tally.take(hit);
+        let checked = few && self.each_checked(&plan, &Of::CHECKED, read, &checking, take)?;
+        let rest = if checked { Of::Surely } else { Of::Candidates };
+        Figures::new(self, plan, scope, tally, Some(rest))
+    }
+
+    /// The values of a column, of the same search without the column's own filters.
+    pub fn values(&self, query: &Query, scope: &Scope, column: &str, limit: usize) -> Result<Values, SearchError> {
+        let mut query = query.clone();
+        query.filters.retain(|filter| filter.column != column);
+        self.figures(&query, scope, Wanted::values(&[column]))?.values(column, limit)
+    }
+
+    /// How many, however long that takes, and what is missing.
+    pub fn count_all(&self, query: &Query, scope: &Scope) -> Result<(u64, Vec<String>), SearchError> {
+        let plan = self.plan(query, scope)?;
+        let (mut count, most) = (0, query.limit.map_or(u64::MAX, |limit| limit.get() as u64));
+        let mut missing: Vec<String> = Vec::new();
+        for of in Of::CHECKED {
+            let manner = Manner { backwards: false, of, read: Read::Place, hint: ALL };
+            let mut walk = self.walk(&plan, manner, None, Until::default());
+            while count < most && matches!(walk.next()?, Step::Hit(_)) {
+                count += 1;
+            }
+            missing.extend(walk.warnings);
+        }
+        for (_, slice, narrowing) in plan.asked(Of::Surely) {
+            match groups(&self.pool, slice, narrowing, "COUNT(*) AS n", "", 1) {
+                Ok(rows) => count += number(&rows),
+                Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
+            }
+        }
+        missing.sort();
+        missing.dedup();
+        Ok((count.min(most), missing))
+    }
+
+    /// Where no message matches: how many records do with their columns, as far as that is found out in a moment. None: not
+    /// another question.
+    pub fn count_in_all(&self, query: &Query, scope: &Scope) -> Result<Option<Count>, SearchError> {
+        if query.search.is_empty() || query.invert || query.within == Within::All {
+            return Ok(None);
+        }
+        let all = Query { within: Within::All, ..query.clone() };
+        // only a hint
+        self.figures(&all, &scope.at_most(scope.counting / 2), Wanted::values(&[]))?.count().map(Some)
+    }
+
+    /// How many documents have to be checked. None: as good as all there are, or more than can be counted in time.
+    fn to_check(&self, plan: &Plan, scope: &Scope) -> Result<Option<u64>, SearchError> {
+        let mut candidates = 0;
+        for (_, slice, narrowing) in Of::CHECKED.into_iter().flat_map(|of| plan.asked(of)) {
+            if narrowing.is_nothing() || scope.is_over() {
+                return Ok(None);
+            }
+            candidates += self.groups(slice, narrowing, "COUNT(*) AS n", "", 1)?.map_or(0, |rows| number(&rows));
+        }
+        Ok(Some(candidates))
+    }
+
+    /// None: the slice is not served.
+    pub(super) fn groups(
+        &self,
+        slice: &Slice,
+        narrowing: &Narrowing,
+        columns: &str,
+        by: &str,
+        limit: usize,
+    ) -> Result<Option<Vec<Row>>, SearchError> {
+        match groups(&self.pool, slice, narrowing, columns, by, limit) {
+            Ok(rows) => Ok(Some(rows)),
+            Err(fault) if not_served(&fault).is_some() => Ok(None),
+            Err(fault) => Err(away(&fault)),
+        }
+    }
+
+    /// Reads those of the candidates that match, as far as the time goes; says whether these are all.
+    fn each_checked(
+        &self,
+        plan: &Plan,
+        of: &[Of],
+        read: Read,
+        scope: &Scope,
+        mut take: impl FnMut(&Hit),
+    ) -> Result<bool, SearchError> {
+        let mut all = true;
+        for &of in of {
+            let manner = Manner { backwards: plan.newest_first, of, read, hint: ALL };
+            let mut walk = self.walk(plan, manner, None, Until::over(scope));
+            loop {
+                match walk.next()? {
+                    Step::Hit(hit) => take(&hit),
+                    Step::End => break all &= walk.warnings.is_empty(),
+                    Step::Late(_) => return Ok(false),
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl<'a> Figures<'a> {
+    fn new(
+        searcher: &'a Searcher,
+        plan: Plan,
+        scope: &Scope,
+        tally: Tally,
+        rest: Option<Of>,
+    ) -> Result<Figures<'a>, SearchError> {
+        let bars = if rest == Some(Of::Candidates) { tally.bars.emptied().bars } else { tally.bars.bars.clone() };
+        let histogram = Histogram { bars, exact: rest != Some(Of::Candidates) };
+        let (grouped, missing) = (RefCell::default(), Cell::new(false));
+        let mut figures = Figures { searcher, plan, scope: scope.clone(), tally, rest, histogram, grouped, missing };
+        figures.add_bars()?;
+        Ok(figures)
+    }
+
+    /// How many records match.
+    pub fn count(&self) -> Result<Count, SearchError> {
+        let seen = self.tally.count;
+        let Some(of) = self.rest else { return Ok(Count::Exact(seen)) };
+        let mut counted = if of == Of::Candidates { 0 } else { seen };
+        if !self.histogram.bars.is_empty() {
+            counted = self.histogram.bars.iter().map(|bar| bar.total).sum();
+        } else {
+            for (_, slice, narrowing) in self.asked() {
+                counted += number(&self.rows(slice, narrowing, "COUNT(*) AS n", "", 1)?);
+            }
+        }
+        let bounded = || !self.asked().any(|(.., narrowing)| narrowing.is_nothing());
+        Ok(match of {
+            Of::Candidates if self.missing.get() || !bounded() => Count::AtLeast(seen),
+            Of::Candidates => Count::AtMost(counted),
+            _ if self.missing.get() => Count::AtLeast(counted),
+            _ => Count::Exact(counted),
+        })
+    }
+
+    /// How they are spread over the range, by level.
+    pub fn histogram(&self) -> &Histogram {
+        &self.histogram
+    }
+
+    /// The values of a column that was wanted, the commonest first.
+    pub fn values(&self, column: &str, limit: usize) -> Result<Values, SearchError> {
+        let tallied = self.tally.columns.iter().find(|(name, _)| name == column);
+        let mut counts = match (tallied, self.rest) {
+            (None, _) | (_, Some(Of::Candidates)) => Counts::default(),
+            (Some((_, counts)), _) => counts.clone(),
+        };
+        let mut exact = self.rest != Some(Of::Candidates);
+        let paths = column_paths(column);
+        // where searchd cannot be asked, or its groups may hold something else than they print, only the records tell
+        let mut sure = !paths.is_empty();
+        for (_, slice, narrowing) in self.asked() {
+            let mut with_values = 0;
+            for path in &paths {
+                let grouped = self.groups(slice, narrowing, path)?;
+                exact &= grouped.groups.len() < GROUPS;
+                sure &= !grouped.hides;
+                grouped.groups.iter().for_each(|group| sure &= counts.take_group(group));
+                with_values += usize::from(grouped.groups.iter().any(|group| !group.is_null()));
+            }
+            // a record may have a value by two paths
+            sure &= with_values <= 1;
+        }
+        exact &= !self.missing.get();
+        // message and time of every record are found by it, and are not among the columns
+        let apart = self.plan.sources.iter().any(|source| source.apart.has(column));
+        if self.rest.is_some() && (paths.is_empty() || exact && (!sure || counts.is_ambiguous())) {
+            let mut told = Counts::default();
+            let checking = self.scope.at_most(self.scope.counting);
+            let take = |hit: &Hit| told.take(&hit.record.columns, column);
+            exact = self.searcher.each_checked(&self.plan, &[Of::Candidates], Read::Columns, &checking, take)?;
+            match exact {
+                true => counts = told,
+                false => counts.complete(told),
+            }
+        }
+        Ok(Values::new(&counts, limit, exact && !apart))
+    }
+
+    /// What searchd is asked for beside what is in the tally.
+    fn asked(&self) -> impl Iterator<Item = (&SourcePlan, &Slice, &Narrowing)> {
+        self.rest.into_iter().flat_map(|of| self.plan.asked(of))
+    }
+
+    /// A slice that is not served has none, and for one there may be no time left.
+    fn rows(
+        &self,
+        slice: &Slice,
+        narrowing: &Narrowing,
+        columns: &str,
+        by: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, SearchError> {
+        let rows = match self.scope.is_over() {
+            true => None,
+            false => self.searcher.groups(slice, narrowing, columns, by, limit)?,
+        };
+        self.missing.set(self.missing.get() || rows.is_none());
+        Ok(rows.unwrap_or_default())
+    }
+
+    fn groups(&self, slice: &Slice, narrowing: &Narrowing, path: &str) -> Result<Groups, SearchError> {
+        let key = (slice.from.clone(), path.to_owned());
+        if let Some(groups) = self.grouped.borrow().get(&key) {
+            return Ok(groups.clone());
+        }
+        let rows = self.rows(slice, narrowing, &Group::columns(path), "v", GROUPS)?;
+        let mut groups: Vec<Group> = rows.iter().map(Group::of).collect();
+        let repeats = groups.iter().any(Group::may_repeat);
+        if repeats {
+            // equal records share a digest, so this is the least that there can be
+            let columns = format!("GROUPBY() AS g, COUNT(DISTINCT digest) AS d, {path} AS v");
+            let rows = self.rows(slice, narrowing, &columns, "v", GROUPS)?;
+            let records: HashMap<String, u64> = rows.iter().map(|row| (row.text(0), count(row))).collect();
+            for group in groups.iter_mut().filter(|group| group.may_repeat()) {
+                group.distinct = records.get(&group.text) == Some(&group.records);
+            }
+        }
+        let nulls: u64 = groups.iter().filter(|group| group.is_null()).map(|group| group.records).sum();
+        let mut hides = false;
+        if nulls > 0 {
+            let rows = self.rows(slice, narrowing, &format!("({path} IS NULL) AS z, COUNT(*) AS n"), "z", 2)?;
+            let absent: u64 = rows.iter().filter(|row| row.int(0) == Some(1)).map(count).sum();
+            hides = absent != nulls;
+        }
+        let groups = Rc::new(Grouped { groups, hides });
+        self.grouped.borrow_mut().insert(key, Rc::clone(&groups));
+        Ok(groups)
+    }
+
+    /// To the bars of the tally, those of the rest.
+    fn add_bars(&mut self) -> Result<(), SearchError> {
+        let Some(first) = self.histogram.bars.first().map(|bar| bar.range) else { return Ok(()) };
+        let (start, width) = (first.start.micros(), self.tally.bars.width());
+        let (mut added, mut sure) = (Vec::new(), true);
+        for (source, slice, narrowing) in self.asked() {
+            let index = self.searcher.index(&source.index)?;
+            let levels = self.levels(slice, narrowing, index)?;
+            sure &= levels.sure;
+            let sum = |condition: Option<String>, name: &str| match condition {
+                Some(condition) => (format!(", ({condition}) AS {name}"), format!(", SUM({name}) AS of_{name}")),
+                None => (String::new(), String::new()),
+            };
+            let errors = levels.condition(Level::is_error);
+            let warnings = levels.condition(|level| level == Level::Warning).map(|warnings| match &errors {
+                Some(errors) if levels.lists => format!("({warnings}) AND ({errors})=0"),
+                _ => warnings,
+            });
+            let ((warning, warnings), (error, errors)) = (sum(warnings, "w"), sum(errors, "e"));
+            let select =
+                format!("((ts-({start})) DIV {width}) AS bar, COUNT(*) AS n{warning}{error}{warnings}{errors}");
+            // the conditions' own columns, of some row of the group, stand between
+            let sums = 2 + usize::from(!warnings.is_empty()) + usize::from(!errors.is_empty());
+            let at_errors = sums + usize::from(!warnings.is_empty());
+            for row in self.rows(slice, narrowing, &select, "bar", self.histogram.bars.len())? {
+                let int = |column| row.int(column).unwrap_or(0) as u64;
+                let Ok(bar) = usize::try_from(row.int(0).unwrap_or(-1)) else { continue };
+                let warnings = if warnings.is_empty() { 0 } else { int(sums) };
+                let errors = if errors.is_empty() { 0 } else { int(at_errors) };
+                added.push((bar, int(1), warnings, errors));
+            }
+        }
+        for (bar, total, warnings, errors) in added {
+            let Some(bar) = self.histogram.bars.get_mut(bar) else { continue };
+            (bar.total, bar.warnings, bar.errors) = (bar.total + total, bar.warnings + warnings, bar.errors + errors);
+        }
+        self.histogram.exact &= !self.missing.get();
+        // where searchd cannot tell a level, only the records do
+        if self.histogram.exact && !sure {
+            let mut told = self.tally.bars.emptied();
+            let checking = self.scope.at_most(self.scope.counting);
+            let take = |hit: &Hit| told.take(hit);
+            let all = self.searcher.each_checked(&self.plan, &[Of::Candidates], Read::Columns, &checking, take)?;
+            self.histogram.exact = all;
+            if all {
+                self.histogram.bars = told.bars;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is in the level columns, as far as records lack the ones before it. (To group by a bar and a value at a time would
+    /// make each row a group of its own: searchd compares places of JSON, not values.)
+    fn levels<'i>(&self, slice: &Slice, narrowing: &Narrowing, index: &'i Index) -> Result<Levels<'i>, SearchError> {
+        let mut levels = Levels { index, columns: Vec::new(), sure: true, lists: false };
+        for (name, path) in
+            index.level.iter().flat_map(|name| column_paths(name).into_iter().map(move |path| (name, path)))
+        {
+            let grouped = self.groups(slice, narrowing, &path)?;
+            levels.sure &= grouped.groups.len() < GROUPS;
+            let (nulls, groups): (Vec<&Group>, Vec<&Group>) = grouped.groups.iter().partition(|group| group.is_null());
+            levels.sure &= groups.iter().all(|group| group.is_comparable());
+            levels.lists |= groups.iter().any(|group| group.may_repeat());
+            let texts: BTreeSet<String> = groups.iter().map(|group| group.text.clone()).collect();
+            levels.columns.push((name, path, texts));
+            if nulls.is_empty() {
+                break;
+            }
+        }
+        Ok(levels)
+    }
+}
+
+/// The level columns of a slice's records.
+struct Levels<'i> {
+    index: &'i Index,
+    /// name, path, values as searchd prints them
+    columns: Vec<(&'i str, String, BTreeSet<String>)>,
+    /// these are all, and searchd can compare with each
+    sure: bool,
+    /// some are of lists
+    lists: bool,
+}
+
+impl Levels<'_> {
+    /// 1 for the documents whose level is such; None if there are none. Only a document's other columns may tell what its
+    /// number means.
+    fn condition(&self, is_such: impl Fn(Level) -> bool) -> Option<String> {
+        let paths: Vec<String> = self.columns.iter().map(|(_, path, _)| path.clone()).collect();
+        let of = |is_bunyan: bool| {
+            let such = |(name, _, texts): &(&str, String, BTreeSet<String>)| {
+                let numbers = level::numbers(self.index, name, || is_bunyan);
+                texts.iter().filter(|text| is_such(Level::of(text, numbers))).cloned().collect()
+            };
+            first_is(&paths, &self.columns.iter().map(such).collect::<Vec<Vec<String>>>(), |_| true)
+        };
+        let (bunyan, others) = (of(true), of(false));
+        if bunyan == others {
+            return others;
+        }
+        let marks: Vec<String> = BUNYAN_COLUMNS.into_iter().flat_map(column_paths).collect();
+        let all = |are: &str, between: &str| {
+            let each: Vec<String> = marks.iter().map(|path| format!("{path} {are}")).collect();
+            each.join(between)
+        };
+        let bunyan = bunyan.map(|bunyan| format!("({bunyan}) AND {}", all("IS NOT NULL", " AND ")));
+        let others = others.map(|others| format!("({others}) AND ({})", all("IS NULL", " OR ")));
+        match (bunyan, others) {
+            (Some(bunyan), Some(others)) => Some(format!("({bunyan}) OR ({others})")),
+            (bunyan, others) => bunyan.or(others),
+        }
+    }
+}
+
+impl Group {
+    /// The select list of `GROUP BY v`, which `of` reads.
+    fn columns(path: &str) -> String {
+        format!(
+            "GROUPBY() AS g, COUNT(*) AS n, {path} AS v, BIGINT({path}) AS b, LENGTH({path}) AS l, (exact='') AS k, \
+             MIN(b) AS least, MAX(b) AS most, MIN(l) AS shortest, MAX(l) AS longest, MIN(k) AS kept"
+        )
+    }
+
+    fn of(row: &Row) -> Group {
+        let int = |column| row.int(column).unwrap_or(0);
+        Group {
+            text: row.text(0),
+            records: count(row),
+            least: int(6),
+            most: int(7),
+            shortest: int(8),
+            longest: int(9),
+            kept: int(10) == 1,
+            distinct: false,
+        }
+    }
+}
+
+/// The second column.
+fn count(row: &Row) -> u64 {
+    row.int(1).unwrap_or(0) as u64
+}
+
+fn number(rows: &[Row]) -> u64 {
+    rows.first().and_then(|row| row.int(0)).unwrap_or(0) as u64
+}
