@@ -1,4 +1,4 @@
-//! alco check: a line for each thing that it looked at, with the cure where one is needed, and an exit status to go by.
+//! alco check prints a line for each thing that it checks, with the cure of a fault, and has an exit status for programs.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::clock::Clock;
-use crate::support::{ALCO, Alco, Stack};
+use crate::support::{ALCO, Alco, Stack, not_checked};
 
 fn check(ini: &Path, json: bool) -> (Option<i32>, Vec<String>) {
     check_by(ALCO.as_ref(), ini, json)
@@ -20,34 +20,48 @@ fn check_by(alco: &Path, ini: &Path, json: bool) -> (Option<i32>, Vec<String>) {
     (status.code(), String::from_utf8(stdout).unwrap().lines().map(str::to_owned).collect())
 }
 
-/// A line of that state about that part says all of that.
+/// A line with that state and that part has all of the texts.
 #[track_caller]
-fn says(lines: &[String], state: &str, part: &str, texts: &[&str]) {
+fn shows(lines: &[String], state: &str, part: &str, texts: &[&str]) {
     let start = format!("{state:<8} {part}: ");
     let found = lines.iter().any(|line| line.starts_with(&start) && texts.iter().all(|text| line.contains(text)));
     assert!(found, "no '{start}' with {texts:?} in\n{}", lines.join("\n"));
 }
 
+const INI: &str = "[index checked]\ndays = 2\nrouting_keys = checked.#\n";
+
 #[test]
-fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
-    const INI: &str = "[index checked]\ndays = 2\nrouting_keys = checked.#\n";
+fn alco_check_reports_each_fault_with_its_cure() {
     let stack = Stack::private("checked", INI);
     let alone = stack.dir().join("alco.ini");
-
-    // before alco has ever run
-    let (code, lines) = check(&alone, false);
-    assert_eq!(code, Some(1), "{lines:#?}");
-    says(&lines, "warning", "rabbitmq", &["no exchange 'logstash'", "alco run declares it"]);
-    says(&lines, "warning", "index checked", &["no queue 'checked'", "alco run"]);
-    says(&lines, "warning", "index checked", &["has not bound its queue with checked.#"]);
-    says(&lines, "ok", "index checked", &["serves all 4 day indexes"]);
-    let (_, again) = check(&alone, false);
-    // how much is free on the disk is the whole machine's doing
-    let lasting = |lines: &[String]| lines.iter().filter(|line| !line.contains(" free")).cloned().collect::<Vec<_>>();
-    assert_eq!(lasting(&lines), lasting(&again), "nothing was changed by it");
-
-    // all is well
+    before_the_first_run(&alone);
     let alco = Alco::start(&stack, INI);
+    all_is_well(&alco);
+    clocks_differ(&alco);
+    servers_differ_from_the_ini(&stack, &alco);
+    the_binlog_is_elsewhere(&stack, &alco);
+    everybody_may_read_passwords(&stack, &alco);
+    directories_belong_to_another_user(&stack, &alco);
+    assert!(alco.stop().success());
+    no_server_is_there(&stack, &alone);
+}
+
+#[track_caller]
+fn before_the_first_run(alone: &Path) {
+    let (code, lines) = check(alone, false);
+    assert_eq!(code, Some(1), "{lines:#?}");
+    shows(&lines, "warning", "rabbitmq", &["no exchange 'logstash'", "alco run declares it"]);
+    shows(&lines, "warning", "index checked", &["no queue 'checked'", "alco run"]);
+    shows(&lines, "warning", "index checked", &["has not bound its queue with checked.#"]);
+    shows(&lines, "ok", "index checked", &["serves all 4 day indexes"]);
+    let (_, again) = check(alone, false);
+    // other programs change the free space of the disk
+    let lasting = |lines: &[String]| lines.iter().filter(|line| !line.contains(" free")).cloned().collect::<Vec<_>>();
+    assert_eq!(lasting(&lines), lasting(&again), "the first check changed nothing");
+}
+
+#[track_caller]
+fn all_is_well(alco: &Alco) {
     let (code, lines) = check(&alco.ini, false);
     assert_eq!(code, Some(0), "{lines:#?}");
     assert!(lines.iter().all(|line| line.starts_with("ok ")), "{lines:#?}");
@@ -64,9 +78,9 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
         ("redis", "its clock agrees with this host's"),
         ("data_dir", "GiB free"),
     ] {
-        says(&lines, "ok", part, &[text]);
+        shows(&lines, "ok", part, &[text]);
     }
-    // as JSON, too
+    // the same as JSON
     let (code, objects) = check(&alco.ini, true);
     assert_eq!((code, objects.len()), (Some(0), lines.len()));
     for (object, line) in objects.iter().zip(&lines) {
@@ -74,16 +88,23 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
         assert_eq!(object["state"], "ok");
         assert!(line.contains(object["part"].as_str().unwrap()), "{object}");
     }
+}
 
-    // a clock that is wrong, be it this host's or theirs
+/// The clock of this host differs from those of the servers.
+#[track_caller]
+fn clocks_differ(alco: &Alco) {
     let clock = Clock::new("check-clock");
     clock.set(jiff::SignedDuration::from_secs(-60));
     let (_, lines) = check_by(&clock.alco, &alco.ini, false);
     for part in ["searchd", "redis"] {
-        says(&lines, "warning", part, &["its clock is ", " s ahead of this host's", "NTP"]);
+        shows(&lines, "warning", part, &["its clock is ", " s ahead of this host's", "NTP"]);
     }
+}
 
-    // an index that nobody told searchd of, another exchange, other properties, what is left of an old index, Redis' memory
+/// searchd does not know of an index, the exchange and the queue have other properties, the files of an old index are left, Redis
+/// may evict keys.
+#[track_caller]
+fn servers_differ_from_the_ini(stack: &Stack, alco: &Alco) {
     fs::create_dir_all(stack.dir().join("searchd/data/gone/20260101")).unwrap();
     stack.ask_redis::<()>(&["CONFIG", "SET", "maxmemory", "100mb"]);
     stack.ask_redis::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
@@ -96,35 +117,44 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
     fs::write(&more, text + "[index new]\n").unwrap();
     let (code, lines) = check(&more, false);
     assert_eq!(code, Some(2), "{lines:#?}");
-    says(&lines, "error", "rabbitmq", &["exchange 'logstash'", "exchange_durable"]);
-    says(&lines, "warning", "index checked", &["queue 'checked' exists with other properties", "durable"]);
-    says(&lines, "error", "index checked", &["does not serve checked_", "kill -HUP"]);
-    says(&lines, "error", "index new", &["does not serve new", "kill -HUP"]);
-    says(&lines, "warning", "redis", &["allkeys-lru", "noeviction"]);
+    shows(&lines, "error", "rabbitmq", &["exchange 'logstash'", "exchange_durable"]);
+    shows(&lines, "warning", "index checked", &["queue 'checked' exists with other properties", "durable"]);
+    shows(&lines, "error", "index checked", &["does not serve checked_", "kill -HUP"]);
+    shows(&lines, "error", "index new", &["does not serve new", "kill -HUP"]);
+    shows(&lines, "warning", "redis", &["allkeys-lru", "noeviction"]);
     let (code, objects) = check(&more, true);
     let objects: Vec<serde_json::Value> = objects.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mends = |object: &serde_json::Value| {
         object["state"] == "error" && object["cure"].as_str().is_some_and(|cure| cure.contains("kill -HUP"))
     };
     assert!(code == Some(2) && objects.iter().any(mends), "{objects:#?}");
-    says(&lines, "warning", "data_dir", &["/gone holds days of an index"]);
+    shows(&lines, "warning", "data_dir", &["/gone holds days of an index"]);
     fs::write(&more, "[index checked]\ncolums = x\n").unwrap();
     let output = Command::new(ALCO).args(["check", "--config"]).arg(&more).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("more.ini:2: "), "{output:?}");
+}
 
-    // a searchd that has its binlog elsewhere, or none, or left one there long ago
+/// searchd has its binlog elsewhere, or none, or left one there long ago.
+#[track_caller]
+fn the_binlog_is_elsewhere(stack: &Stack, alco: &Alco) {
+    let more = stack.dir().join("more.ini");
+    let ini = fs::read_to_string(&alco.ini).unwrap();
     let elsewhere = stack.dir().join("elsewhere");
     let text = ini.replace("[sphinx.searchd]\n", &format!("[sphinx.searchd]\nbinlog_path = {}\n", elsewhere.display()));
     assert_ne!(text, ini);
     fs::write(&more, text).unwrap();
     let no_binlog = format!("it keeps no binlog in {}", elsewhere.display());
-    says(&check(&more, false).1, "error", "searchd", &[&no_binlog, "sphinx/sphinx.conf"]);
+    shows(&check(&more, false).1, "error", "searchd", &[&no_binlog, "sphinx/sphinx.conf"]);
     fs::create_dir(&elsewhere).unwrap();
     fs::write(elsewhere.join("binlog.lock"), "").unwrap();
-    says(&check(&more, false).1, "error", "searchd", &[&no_binlog]);
+    shows(&check(&more, false).1, "error", "searchd", &[&no_binlog]);
+}
 
-    // passwords that everybody may read
+#[track_caller]
+fn everybody_may_read_passwords(stack: &Stack, alco: &Alco) {
+    let more = stack.dir().join("more.ini");
+    let ini = fs::read_to_string(&alco.ini).unwrap();
     let secret = stack.dir().join("secret");
     fs::write(&secret, "guest\n").unwrap();
     let text = ini.replace("amqp://guest:guest@", "amqp://guest:s3cret@");
@@ -134,7 +164,7 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
     mode(&secret, 0o644);
     let chmod = |path: &Path| format!("chmod 640 {}", path.display());
     let (_, lines) = check(&more, false);
-    says(&lines, "warning", "alco.ini", &["everybody on this host may read", &chmod(&more)]);
+    shows(&lines, "warning", "alco.ini", &["everybody on this host may read", &chmod(&more)]);
     assert!(lines.iter().all(|line| !line.contains("s3cret")), "no password is shown");
     mode(&more, 0o640);
     let (_, lines) = check(&more, false);
@@ -143,31 +173,36 @@ fn what_is_well_is_told_from_what_is_not_and_how_to_mend_it() {
         .unwrap();
     mode(&more, 0o644);
     let (_, lines) = check(&more, false);
-    says(&lines, "warning", "rabbitmq", &["everybody on this host may read", &chmod(&secret)]);
+    shows(&lines, "warning", "rabbitmq", &["everybody on this host may read", &chmod(&secret)]);
     assert!(lines.iter().all(|line| !line.contains(&chmod(&more))), "no password stands in it: {lines:#?}");
 
     let users = stack.dir().join("users");
     fs::write(&users, "").unwrap();
     mode(&users, 0o644);
     fs::write(&more, ini.replace("[http]\n", &format!("[http]\nusers_file = {}\n", users.display()))).unwrap();
-    says(&check(&more, false).1, "warning", "http", &["everybody on this host may read", &chmod(&users)]);
+    shows(&check(&more, false).1, "warning", "http", &["everybody on this host may read", &chmod(&users)]);
+}
 
-    // directories that another user made, as one who runs searchd's script by hand: only root can make it so
+/// Another user made the directories, as after running searchd's script by hand; only root can make that happen.
+#[track_caller]
+fn directories_belong_to_another_user(stack: &Stack, alco: &Alco) {
     let lock = stack.dir().join("searchd/data/binlog/binlog.lock");
-    if chown(&lock, Some(65_534), None).is_ok() {
-        let (_, lines) = check(&alco.ini, false);
-        says(&lines, "error", "data_dir", &["searchd runs as nobody, who may not write", "and ", "chown -R nobody"]);
+    if chown(&lock, Some(65_534), None).is_err() {
+        return not_checked("directories of searchd that belong to another user", "only root can make them");
     }
+    let (_, lines) = check(&alco.ini, false);
+    shows(&lines, "error", "data_dir", &["searchd runs as nobody, who may not write", "and ", "chown -R nobody"]);
+}
 
-    // nobody is there
-    assert!(alco.stop().success());
+#[track_caller]
+fn no_server_is_there(stack: &Stack, alone: &Path) {
     for server in ["rabbitmq", "redis", "searchd"] {
         stack.stop(server);
     }
-    let (code, lines) = check(&alone, false);
+    let (code, lines) = check(alone, false);
     assert_eq!(code, Some(2), "{lines:#?}");
     for (part, key) in [("rabbitmq", "[rabbitmq] url"), ("redis", "[redis] url"), ("searchd", "[sphinx] address")] {
-        says(&lines, "error", part, &["refused", key]);
+        shows(&lines, "error", part, &["refused", key]);
     }
     assert!(lines.iter().all(|line| !line.contains("guest:guest")), "no password is shown");
 }

@@ -48,11 +48,11 @@ fn records_without_time_are_in_the_day_of_their_arrival() {
     run.clock.set(right + SignedDuration::from_hours(24 * 30));
     run.publish(100);
     wait_until("the missing day is logged", LONG, || {
-        (run.alco.said("clock: searchd does not serve clock_") == 1).then_some(())
+        (run.alco.logged("clock: searchd does not serve clock_") == 1).then_some(())
     });
     run.clock.set(right);
     run.all_are_stored_once();
-    assert_eq!(run.alco.said("is not kept any more"), 1, "{}", run.alco.log());
+    assert_eq!(run.alco.logged("is not kept any more"), 1, "{}", run.alco.log());
     assert_eq!(run.numbers(run.today()).len(), new.len() + 200, "{}", run.alco.log());
     assert!(run.alco.stop().success());
 }

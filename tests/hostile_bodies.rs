@@ -185,7 +185,7 @@ fn bisection_finds_the_record_that_searchd_refuses() {
     assert_eq!(dead.len(), 1);
     assert!(dead[0].reason.contains("max_packet_size"), "{}", dead[0].reason);
     assert!(dead[0].body == large.as_bytes());
-    assert_eq!(alco.said("trying again"), 0, "searchd was never away:\n{}", alco.log());
+    assert_eq!(alco.logged("trying again"), 0, "searchd was never away:\n{}", alco.log());
 
     // the cause is mended; the record goes back to its exchange
     fs::remove_file(&small).unwrap();

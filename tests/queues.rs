@@ -1,4 +1,4 @@
-//! Exchanges and queues of other kinds than the usual, and a broker that takes nothing while a record is to be put aside.
+//! Exchanges and queues of unusual kinds, and a broker that takes no records while alco has to dead-letter one.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -12,7 +12,7 @@ fn index(name: &str, more: &str) -> String {
 }
 
 #[test]
-fn a_quorum_queue_is_collected_exactly_once_though_alco_is_killed() {
+fn quorum_queues_are_collected_exactly_once() {
     let ini = index("quorum", "queue_type = quorum\nthreads = 2\n");
     let stack = Stack::private("quorum", &ini);
     let alco = Alco::start(&stack, &ini);
@@ -35,7 +35,7 @@ fn a_quorum_queue_is_collected_exactly_once_though_alco_is_killed() {
             over.store(true, Relaxed);
             Alco::start(&stack, &ini)
         }));
-        // the publisher must end, whatever failed
+        // the publisher must end, even after a failure
         over.store(true, Relaxed);
         (outcome.unwrap_or_else(|failure| std::panic::resume_unwind(failure)), publishing.join().unwrap())
     });
@@ -47,7 +47,7 @@ fn a_quorum_queue_is_collected_exactly_once_though_alco_is_killed() {
 }
 
 #[test]
-fn an_exchange_is_declared_as_configured_or_taken_as_it_is() {
+fn an_exchange_is_declared_or_used_as_it_is() {
     let ini = [index("loose", ""), index("fan", "")].concat();
     let stack = Stack::private("exchanges", &ini);
     let mut connection = Connection::insecure_open(&stack.amqp).unwrap();
@@ -66,18 +66,18 @@ fn an_exchange_is_declared_as_configured_or_taken_as_it_is() {
     assert_eq!(stack.settled("loose", 1, SOON).get("by loose"), Some(&1));
     assert!(alco.stop().success());
 
-    // of another type: what it does with routing keys is its own
+    // of another type, which has its own rules for routing keys
     let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
     channel.exchange_declare(ExchangeType::Fanout, "fan", durable).unwrap();
     let alco = Alco::start(&stack, &(index("fan", "") + "[rabbitmq]\nexchange = fan\n"));
-    assert_eq!(alco.said("exchange 'fan' exists with other properties and is taken as it is"), 1, "{}", alco.log());
+    assert_eq!(alco.logged("exchange 'fan' exists with other properties and is taken as it is"), 1, "{}", alco.log());
     publish("fan", "whatever");
     assert_eq!(stack.settled("fan", 1, SOON).get("by fan"), Some(&1));
     assert!(alco.stop().success());
 }
 
 #[test]
-fn a_record_that_cannot_be_put_aside_yet_waits_and_the_good_ones_are_stored() {
+fn a_blocked_dead_letter_holds_up_no_other_record() {
     let ini = index("blocked", "");
     let stack = Stack::private("blocked", &ini);
     let mut publisher = Publisher::to_queue(&stack.amqp, "blocked");
@@ -85,17 +85,21 @@ fn a_record_that_cannot_be_put_aside_yet_waits_and_the_good_ones_are_stored() {
     all.insert(50, body(&"x".repeat(5 << 20)));
     publisher.publish("logstash", "blocked.key", &all);
     publisher.close();
-    // the broker takes nothing from publishers: connection.blocked
+    // the broker takes no records from publishers: connection.blocked
     stack.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "1"]);
     let alco = Alco::start(&stack, &ini);
-    // those before it at least: how many come after it in the same batch is the broker's choice
+    // at least those before it: the broker decides how many of the others are in its batch
     wait_until("the good ones of its batch are stored", SOON, || stack.count("blocked").filter(|count| *count >= 50));
-    assert!(queue_state(&stack.amqp, "blocked.dead").is_none_or(|dead| dead.messages == 0), "nothing can be put aside");
+    assert!(
+        queue_state(&stack.amqp, "blocked.dead").is_none_or(|dead| dead.messages == 0),
+        "no record can be dead-lettered"
+    );
     stack.rabbitmqctl(&["set_vm_memory_high_watermark", "absolute", "512MB"]);
-    let dead =
-        wait_until("it is put aside", LONG, || Some(take_dead(&stack.amqp, "blocked")).filter(|dead| !dead.is_empty()));
-    // once, and once more for each time that the broker took too long to say that it has it
-    assert!(dead.len() <= 1 + alco.said("did not confirm"), "{} dead:\n{}", dead.len(), alco.log());
+    let dead = wait_until("it is dead-lettered", LONG, || {
+        Some(take_dead(&stack.amqp, "blocked")).filter(|dead| !dead.is_empty())
+    });
+    // once, and once more for each time that the broker was slow to confirm it
+    assert!(dead.len() <= 1 + alco.logged("did not confirm"), "{} dead:\n{}", dead.len(), alco.log());
     assert!(dead.iter().all(|dead| dead.body == all[50].as_bytes()));
     wait_until("all are acknowledged", LONG, || {
         queue_state(&stack.amqp, "blocked").filter(|queue| queue.messages == 0)
@@ -122,7 +126,7 @@ fn a_queue_that_exists_is_taken_as_it_is() {
         let options = QueueDeclareOptions { durable, arguments, ..Default::default() };
         channel.queue_declare(queue, options).unwrap_or_else(|error| panic!("{queue}: {error}"));
     };
-    // by others: with the arguments that are configured, with those that are not, and of another type
+    // other programs declare them: with the configured arguments, with other ones, and with another type
     declare("long", true, &[("x-max-length", number(1000)), ("x-message-ttl", number(86_400_000))]);
     declare("short", false, &[("x-max-length", number(1000)), ("x-dead-letter-exchange", text("dlx"))]);
     declare("majority", true, &[("x-queue-type", text("quorum")), ("x-max-length", number(1000))]);
@@ -132,23 +136,18 @@ fn a_queue_that_exists_is_taken_as_it_is() {
     for name in ["long", "own", "short", "majority"] {
         publisher.publish("logstash", &format!("{name}.key"), (0..200).map(|n| body(&format!("{name} {n}"))));
     }
-    // the dead queue is as ever
+    // the dead queue has no arguments
     publisher.publish("logstash", "own.key", [body(&"x".repeat(5 << 20))]);
     publisher.close();
     for name in ["long", "own", "short", "majority"] {
         assert_eq!(stack.settled(name, 200, LONG).len(), 200, "{name}: each once");
         let as_it_is = format!("queue '{name}' exists with other properties and is taken as it is: ");
         let is_other = ["short", "majority"].contains(&name);
-        assert_eq!(
-            alco.said(&as_it_is),
-            usize::from(is_other),
-            "said once, by whatever number of workers: {}",
-            alco.log()
-        );
+        assert_eq!(alco.logged(&as_it_is), usize::from(is_other), "logged once for all workers: {}", alco.log());
     }
     let reply = wait_until("all work", LONG, || Some(alco.get("/health")).filter(|reply| reply.status == 200));
     assert!(reply.body.contains("collecting majority works: 1 of 1 workers"), "{}", reply.body);
-    wait_until("it is put aside", LONG, || queue_state(&stack.amqp, "own.dead").filter(|dead| dead.messages == 1));
+    wait_until("it is dead-lettered", LONG, || queue_state(&stack.amqp, "own.dead").filter(|dead| dead.messages == 1));
     // alco made these
     declare(
         "own",
@@ -168,14 +167,15 @@ fn health_names_the_queue_that_cannot_be_used() {
     let ini = [index("usable", ""), index("refused", "queue_arguments = x-max-length=-1\n")].concat();
     let stack = Stack::private("refused-queue", &ini);
     let alco = Alco::spawn(&stack, &ini);
-    let says = [
+    let texts = [
         "collecting usable works: 1 of 1 workers",
         "collecting refused does not work: cannot declare queue 'refused': ",
         "invalid arg 'x-max-length'",
     ];
     let health = || try_get(&format!("{}/health", alco.url)).ok();
-    let reply =
-        wait_until("it is told", LONG, || health().filter(|reply| says.iter().all(|text| reply.body.contains(text))));
+    let reply = wait_until("/health names the queue", LONG, || {
+        health().filter(|reply| texts.iter().all(|text| reply.body.contains(text)))
+    });
     assert_eq!(reply.status, 503, "{}", reply.body);
     assert!(alco.stop().success());
 }

@@ -1,4 +1,4 @@
-//! Redis answers and takes no writes: `alco check` and `/health` say so at once, and how to mend it; nothing is lost.
+//! A Redis that answers but takes no writes: `alco check` and `/health` report it at once with the cure, and no record is lost.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn a_redis_without_writes_is_named_with_its_cure() {
     let stack = Stack::private("unwritten", INI);
     let config = |name: &str, value: &str| stack.ask_redis::<()>(&["CONFIG", "SET", name, value]);
     let of = |name: &str| stack.ask_redis::<Vec<String>>(&["CONFIG", "GET", name])[1].clone();
-    // where a directory stands, no file can be put
+    // a directory of that name prevents the file
     let file = Path::new(&of("dir")).join(of("dbfilename"));
     let alco = Alco::start(&stack, INI);
     let health = |status: u16| Some(alco.get("/health")).filter(|reply| reply.status == status);
@@ -23,7 +23,7 @@ fn a_redis_without_writes_is_named_with_its_cure() {
         let before = stack.ask_redis::<String>(&["INFO", "persistence"]);
         assert!(before.contains("rdb_bgsave_in_progress:0"), "{before}");
         stack.ask_redis::<()>(&["BGSAVE"]);
-        wait_until("it has tried", LONG, || {
+        wait_until("Redis has tried", LONG, || {
             stack.ask_redis::<String>(&["INFO", "persistence"]).contains("rdb_bgsave_in_progress:0").then_some(())
         });
     };
@@ -41,7 +41,7 @@ fn a_redis_without_writes_is_named_with_its_cure() {
     let roomy = || config("maxmemory", "0");
     let replica = || stack.ask_redis::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
     let primary = || stack.ask_redis::<()>(&["REPLICAOF", "NO", "ONE"]);
-    // what Redis says, the cure, how it begins and how it ends
+    // a part of Redis' error, the cure, the begin and the end of the trouble
     type Trouble<'a> = (&'a str, &'a str, &'a dyn Fn(), &'a dyn Fn());
     let table: [Trouble; 3] = [
         ("MISCONF", "BGSAVE", &cannot_save, &can_save),
@@ -53,9 +53,9 @@ fn a_redis_without_writes_is_named_with_its_cure() {
         begins();
         let output = Command::new(ALCO).args(["check", "--config"]).arg(&alco.ini).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        let is_told = |line: &str| line.starts_with("error    redis: ") && line.contains(cure);
-        assert!(output.status.code() == Some(2) && said.lines().any(is_told), "{code}: {said}");
-        // nothing is to be stored, and it is noticed
+        let is_shown = |line: &str| line.starts_with("error    redis: ") && line.contains(cure);
+        assert!(output.status.code() == Some(2) && said.lines().any(is_shown), "{code}: {said}");
+        // alco notices though there is nothing to store
         let reply = wait_until(code, LONG, || health(503));
         for text in ["collecting unwritten does not work: redis at ", code, cure] {
             assert!(reply.body.contains(text), "{code}: no '{text}' in {}", reply.body);

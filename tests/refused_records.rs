@@ -96,7 +96,7 @@ fn refusals_of_searchd_lose_no_record() {
     one_bad.insert(500, body(&format!("{MARK}: 'quoted\\'")));
     publisher.publish("logstash", "refused.key", &one_bad);
     stack.settled_count("refused", 1999, SOON);
-    assert_eq!(alco.said("trying again"), 0, "nothing was waited for:\n{}", alco.log());
+    assert_eq!(alco.logged("trying again"), 0, "nothing was waited for:\n{}", alco.log());
     let dead = wait_until("it is dead-lettered", SOON, || {
         Some(take_dead(&stack.amqp, "refused")).filter(|dead| !dead.is_empty())
     });
@@ -109,13 +109,13 @@ fn refusals_of_searchd_lose_no_record() {
     line.refuses_all.store(true, Relaxed);
     publisher.publish("logstash", "refused.key", (1999..2999).map(good));
     wait_until("the outage is logged", SOON, || {
-        (alco.said("searchd takes no record into refused_") == 1).then_some(())
+        (alco.logged("searchd takes no record into refused_") == 1).then_some(())
     });
     line.refuses_all.store(false, Relaxed);
-    wait_until("its end is logged", SOON, || (alco.said("is back after") == 1).then_some(()));
+    wait_until("its end is logged", SOON, || (alco.logged("is back after") == 1).then_some(()));
     let stored = stack.settled("refused", 2999, SOON);
     assert_eq!(stored.len(), 2999, "each once");
     assert!(take_dead(&stack.amqp, "refused").is_empty(), "none is dead-lettered:\n{}", alco.log());
-    assert_eq!(alco.said("trying again"), 1, "{}", alco.log());
+    assert_eq!(alco.logged("trying again"), 1, "{}", alco.log());
     assert!(alco.stop().success());
 }

@@ -82,7 +82,7 @@ fn indexed_columns_change_and_records_flow_on() {
     let said = String::from_utf8(output.stdout).unwrap();
     let line = format!("ok       index schema: column 'host' is indexed {since}");
     assert!(said.contains(&line), "no '{line}' in {said}");
-    assert_eq!(alco.said("trying again"), 0, "{}", alco.log());
+    assert_eq!(alco.logged("trying again"), 0, "{}", alco.log());
     assert!(alco.stop().success());
 
     // the one of before looks in its field for what the other has stored

@@ -48,14 +48,14 @@ impl Outages {
     /// A server is away between `begins` and `ends`: alco logs each once, and stores the records that are published meanwhile.
     #[track_caller]
     fn outage(&mut self, alco: &Alco, what: &str, begins: impl FnOnce(&Stack), ends: impl FnOnce(&Stack)) {
-        let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+        let (began, ended) = (alco.logged(BEGINS), alco.logged(ENDS));
         begins(&self.stack);
         self.publish();
-        wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > began).then_some(()));
+        wait_until("the outage is logged", LONG, || (alco.logged(BEGINS) > began).then_some(()));
         ends(&self.stack);
-        wait_until("its end is logged", LONG, || (alco.said(ENDS) > ended).then_some(()));
+        wait_until("its end is logged", LONG, || (alco.logged(ENDS) > ended).then_some(()));
         self.all_are_stored_once();
-        let lines = (alco.said(BEGINS) - began, alco.said(ENDS) - ended);
+        let lines = (alco.logged(BEGINS) - began, alco.logged(ENDS) - ended);
         assert_eq!(lines, (1, 1), "lines when '{what}' began and ended:\n{}", alco.log());
     }
 }
@@ -106,24 +106,24 @@ fn outages_of_searchd_and_redis_are_logged_once() {
 /// alco does not log a restart of searchd between two batches, but it logs the day that is missing after it.
 #[track_caller]
 fn a_day_is_missing_after_a_restart(run: &mut Outages, alco: &Alco, without: &Path) {
-    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+    let (began, ended) = (alco.logged(BEGINS), alco.logged(ENDS));
     fs::write(without, "").unwrap();
     run.stack.stop("searchd");
     run.stack.restart("searchd");
     run.publish();
-    wait_until("the outage is logged", LONG, || (alco.said("searchd does not serve away_") == 1).then_some(()));
-    assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 0), "{}", alco.log());
+    wait_until("the outage is logged", LONG, || (alco.logged("searchd does not serve away_") == 1).then_some(()));
+    assert_eq!((alco.logged(BEGINS) - began, alco.logged(ENDS) - ended), (1, 0), "{}", alco.log());
     fs::remove_file(without).unwrap();
     run.stack.reread();
-    wait_until("its end is logged", LONG, || (alco.said(ENDS) - ended == 1).then_some(()));
+    wait_until("its end is logged", LONG, || (alco.logged(ENDS) - ended == 1).then_some(()));
     run.all_are_stored_once();
-    assert_eq!(alco.said(BEGINS) - began, 1, "{}", alco.log());
+    assert_eq!(alco.logged(BEGINS) - began, 1, "{}", alco.log());
 }
 
 /// A searchd that is silent for a while is not away: alco waits for the answer.
 #[track_caller]
 fn searchd_is_silent(run: &mut Outages, alco: &Alco) {
-    let before = alco.said(BEGINS);
+    let before = alco.logged(BEGINS);
     run.stack.pause("searchd");
     run.publish();
     wait_until("they are delivered", LONG, || queue_state(&run.stack.amqp, "away").filter(|queue| queue.messages == 0));
@@ -132,7 +132,7 @@ fn searchd_is_silent(run: &mut Outages, alco: &Alco) {
     }
     run.stack.resume("searchd");
     run.all_are_stored_once();
-    assert_eq!(alco.said(BEGINS), before, "{}", alco.log());
+    assert_eq!(alco.logged(BEGINS), before, "{}", alco.log());
 }
 
 #[track_caller]
@@ -140,11 +140,11 @@ fn redis_is_down_at_the_start(run: &mut Outages, ini: &str) {
     run.stack.stop("redis");
     let alco = Alco::spawn(&run.stack, ini);
     run.publish();
-    wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > 0).then_some(()));
+    wait_until("the outage is logged", LONG, || (alco.logged(BEGINS) > 0).then_some(()));
     run.stack.restart("redis");
-    wait_until("its end is logged", LONG, || (alco.said(ENDS) > 0).then_some(()));
+    wait_until("its end is logged", LONG, || (alco.logged(ENDS) > 0).then_some(()));
     run.all_are_stored_once();
-    assert_eq!((alco.said(BEGINS), alco.said(ENDS)), (1, 1), "{}", alco.log());
+    assert_eq!((alco.logged(BEGINS), alco.logged(ENDS)), (1, 1), "{}", alco.log());
     assert!(alco.stop().success());
 }
 
@@ -174,7 +174,7 @@ fn bindings_leave_the_ini(run: &mut Outages) -> Alco {
     run.all_are_stored_once();
     assert!(alco.stop().success());
     let alco = Alco::start(&run.stack, &ini(""));
-    assert_eq!(alco.said("with 'former.#' no more"), 1, "{}", alco.log());
+    assert_eq!(alco.logged("with 'former.#' no more"), 1, "{}", alco.log());
     let mut publisher = Publisher::open(&run.stack.amqp);
     publisher.publish("logstash", "former.key", [body("no queue takes this")]);
     publisher.close();
@@ -195,14 +195,14 @@ fn the_broker_has_no_memory(run: &mut Outages) {
 /// The queue is deleted, and with it the consumer cancelled.
 #[track_caller]
 fn the_queue_is_deleted(run: &mut Outages, alco: &Alco) {
-    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+    let (began, ended) = (alco.logged(BEGINS), alco.logged(ENDS));
     let mut connection = open(&run.stack);
     let channel = connection.open_channel(None).unwrap();
     channel.queue_delete("away", QueueDeleteOptions::default()).unwrap();
-    wait_until("it is back", LONG, || (alco.said(ENDS) > ended).then_some(()));
+    wait_until("it is back", LONG, || (alco.logged(ENDS) > ended).then_some(()));
     // alco may be polling the queue's length at that moment, and learns it from that answer
-    let told = alco.said("cancelled the consumer") + alco.said("no queue 'away'");
-    assert_eq!((alco.said(BEGINS) - began, told), (1, 1), "{}", alco.log());
+    let told = alco.logged("cancelled the consumer") + alco.logged("no queue 'away'");
+    assert_eq!((alco.logged(BEGINS) - began, told), (1, 1), "{}", alco.log());
     run.publish();
     run.all_are_stored_once();
 }
@@ -211,26 +211,26 @@ fn the_queue_is_deleted(run: &mut Outages, alco: &Alco) {
 #[track_caller]
 fn the_broker_is_killed(run: &mut Outages, alco: &Alco) {
     run.publish();
-    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+    let (began, ended) = (alco.logged(BEGINS), alco.logged(ENDS));
     run.stack.kill("rabbitmq");
     run.stack.restart("rabbitmq");
-    wait_until("it is back", LONG, || (alco.said(ENDS) > ended).then_some(()));
+    wait_until("it is back", LONG, || (alco.logged(ENDS) > ended).then_some(()));
     run.publish();
     run.all_are_stored_once();
-    assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 1), "{}", alco.log());
+    assert_eq!((alco.logged(BEGINS) - began, alco.logged(ENDS) - ended), (1, 1), "{}", alco.log());
 }
 
 /// A half-open connection gives neither an answer nor an end; alco notices after two heartbeats.
 #[track_caller]
 fn the_broker_is_silent(run: &mut Outages, alco: &Alco) {
-    let (began, ended) = (alco.said(BEGINS), alco.said(ENDS));
+    let (began, ended) = (alco.logged(BEGINS), alco.logged(ENDS));
     run.stack.pause("rabbitmq");
-    wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > began).then_some(()));
+    wait_until("the outage is logged", LONG, || (alco.logged(BEGINS) > began).then_some(()));
     run.stack.resume("rabbitmq");
-    wait_until("it is back", LONG, || (alco.said(ENDS) > ended).then_some(()));
+    wait_until("it is back", LONG, || (alco.logged(ENDS) > ended).then_some(()));
     run.publish();
     run.all_are_stored_once();
-    assert_eq!((alco.said(BEGINS) - began, alco.said(ENDS) - ended), (1, 1), "{}", alco.log());
+    assert_eq!((alco.logged(BEGINS) - began, alco.logged(ENDS) - ended), (1, 1), "{}", alco.log());
 }
 
 /// A late acknowledgement: the broker closes the channel.
@@ -244,12 +244,12 @@ fn an_acknowledgement_is_late(run: &mut Outages) {
     run.stack.rabbitmqctl(&["eval", &timeouts(1000, 500)]);
     let alco = Alco::start(&run.stack, &ini("[rabbitmq]\nack_delay = 8s\n"));
     run.publish();
-    wait_until("the channel is closed", LONG, || (alco.said("closed the channel") > 0).then_some(()));
+    wait_until("the channel is closed", LONG, || (alco.logged("closed the channel") > 0).then_some(()));
     run.stack.rabbitmqctl(&["eval", &timeouts(1_800_000, 60_000)]);
-    let closed = alco.said("closed the channel");
+    let closed = alco.logged("closed the channel");
     wait_until("all are acknowledged", LONG, || {
         // the last session with the short timeout ends by it
-        (alco.said(ENDS) >= closed && queue_state(&run.stack.amqp, "away")?.consumers == 1).then_some(())
+        (alco.logged(ENDS) >= closed && queue_state(&run.stack.amqp, "away")?.consumers == 1).then_some(())
     });
     run.publish();
     run.all_are_stored_once();
@@ -261,12 +261,12 @@ fn an_acknowledgement_is_late(run: &mut Outages) {
 fn the_broker_is_down_at_the_start(run: &mut Outages) {
     run.stack.stop("rabbitmq");
     let alco = Alco::spawn(&run.stack, &ini(""));
-    wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > 0).then_some(()));
+    wait_until("the outage is logged", LONG, || (alco.logged(BEGINS) > 0).then_some(()));
     run.stack.restart("rabbitmq");
-    wait_until("it is back", LONG, || (alco.said(ENDS) > 0).then_some(()));
+    wait_until("it is back", LONG, || (alco.logged(ENDS) > 0).then_some(()));
     run.publish();
     run.all_are_stored_once();
-    assert_eq!((alco.said(BEGINS), alco.said(ENDS)), (1, 1), "{}", alco.log());
+    assert_eq!((alco.logged(BEGINS), alco.logged(ENDS)), (1, 1), "{}", alco.log());
     assert!(alco.stop().success());
 }
 
@@ -278,20 +278,20 @@ fn the_exchange_has_other_properties(run: &mut Outages) {
     channel.exchange_declare(ExchangeType::Topic, "odd", ExchangeDeclareOptions::default()).unwrap();
     let odd = |durable: &str| ini(&format!("[rabbitmq]\nexchange = odd\nexchange_durable = {durable}\n"));
     let alco = Alco::start(&run.stack, &odd("auto"));
-    assert_eq!(alco.said("exists with other properties and is taken as it is"), 1, "{}", alco.log());
+    assert_eq!(alco.logged("exists with other properties and is taken as it is"), 1, "{}", alco.log());
     run.publish_to("odd", "away.key");
     run.all_are_stored_once();
     assert!(alco.stop().success());
     let alco = Alco::spawn(&run.stack, &odd("yes"));
-    wait_until("the outage is logged", LONG, || (alco.said(BEGINS) > 0).then_some(()));
+    wait_until("the outage is logged", LONG, || (alco.logged(BEGINS) > 0).then_some(()));
     let log = alco.log();
     let line = log.lines().find(|line| line.contains(BEGINS)).unwrap();
     for part in ["'odd'", "durable = true", "'durable'", "'true'", "'false'", "exchange_durable"] {
         assert!(line.contains(part), "no {part} in: {line}");
     }
     channel.exchange_delete("odd", false).unwrap();
-    wait_until("it is back", LONG, || (alco.said(ENDS) > 0).then_some(()));
-    assert_eq!((alco.said(BEGINS), alco.said(ENDS)), (1, 1), "{}", alco.log());
+    wait_until("it is back", LONG, || (alco.logged(ENDS) > 0).then_some(()));
+    assert_eq!((alco.logged(BEGINS), alco.logged(ENDS)), (1, 1), "{}", alco.log());
     run.publish_to("odd", "away.key");
     run.all_are_stored_once();
     assert!(alco.stop().success());

@@ -59,7 +59,7 @@ fn sigterm_ends_alco_within_five_seconds_without_loss() {
     publisher.close();
     wait_until("they are delivered", SOON, || queue_state(&stack.amqp, "stop").filter(|queue| queue.messages == 0));
     alco.signal(Signal::SIGTERM);
-    wait_until("alco has the first signal", SOON, || (alco.said("stopping") == 1).then_some(()));
+    wait_until("alco has the first signal", SOON, || (alco.logged("stopping") == 1).then_some(()));
     // an orderly end would have the status 0
     alco.signal(Signal::SIGTERM);
     assert_eq!(alco.ended(SOON).code(), Some(130), "{}", alco.log());

@@ -154,26 +154,26 @@ fn records_are_collected_and_sent_over_tls() {
             publish();
         }
         wait_until("the outage is logged", LONG, || {
-            (daemon.said("trying again until it works") > daemon.said(ENDS)).then_some(())
+            (daemon.logged("trying again until it works") > daemon.logged(ENDS)).then_some(())
         });
         stack.restart(server);
         if server == "redis" {
             servers.add_user_of_redis();
         }
-        wait_until(what, LONG, || (daemon.said(what) == 1).then_some(()));
+        wait_until(what, LONG, || (daemon.logged(what) == 1).then_some(()));
         let count = 100 + publish();
         let stored = stack.settled("tls", count, LONG);
         assert_eq!((stored.len() as u64, stored.values().max()), (count, Some(&1)), "{}", daemon.log());
     }
     if soak() {
         // neither an answer nor an end; alco notices after two heartbeats
-        let ended = daemon.said("rabbitmq is back");
+        let ended = daemon.logged("rabbitmq is back");
         stack.pause("rabbitmq");
         wait_until("the outage is logged", LONG, || {
-            (daemon.said("trying again until it works") > daemon.said(ENDS)).then_some(())
+            (daemon.logged("trying again until it works") > daemon.logged(ENDS)).then_some(())
         });
         stack.resume("rabbitmq");
-        wait_until("it is back", LONG, || (daemon.said("rabbitmq is back") > ended).then_some(()));
+        wait_until("it is back", LONG, || (daemon.logged("rabbitmq is back") > ended).then_some(()));
     }
     assert!(!shows_password(&daemon.log()), "{}", daemon.log());
     assert!(daemon.stop().success());
@@ -254,7 +254,7 @@ fn certificates(servers: &Servers) {
             servers.present("good");
             for (section, daemon) in &daemons {
                 let back = format!("{section} is back after");
-                wait_until("it is back", LONG, || (daemon.said(&back) == 1).then_some(()));
+                wait_until("it is back", LONG, || (daemon.logged(&back) == 1).then_some(()));
             }
         }
         for (_, daemon) in daemons {
@@ -324,7 +324,7 @@ fn ports(servers: &Servers) {
     let daemon = Alco::spawn(stack, INI);
     let silent = "it did not answer TLS's greeting in time";
     check(servers, &amqps, &rediss, silent, silent);
-    wait_until("the outage is logged", LONG, || (daemon.said(silent) > 0).then_some(()));
+    wait_until("the outage is logged", LONG, || (daemon.logged(silent) > 0).then_some(()));
     assert!(daemon.stop().success(), "the end of alco does not wait for it");
     stack.resume("rabbitmq");
     stack.resume("redis");

@@ -79,7 +79,7 @@ fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     for _ in 0..3 {
         check(&at("/grep/"), &["-u", "bob:b"], 200, "");
     }
-    assert_eq!(alco.said("users_file: "), 2, "logged once each, not for every request");
+    assert_eq!(alco.logged("users_file: "), 2, "logged once each, not for every request");
 
     // alco believes the name only from the trusted proxy
     let named = ["-H", "X-Remote-User: anna"];

@@ -147,7 +147,7 @@ impl Alco {
     }
 
     /// The number of lines of its log with that text.
-    pub fn said(&self, text: &str) -> usize {
+    pub fn logged(&self, text: &str) -> usize {
         self.log().lines().filter(|line| line.contains(text)).count()
     }
 
