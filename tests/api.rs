@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::support::nginx::Nginx;
-use crate::support::{Alco, Lonely, Publisher, SOON, Stack, directory, try_get, wait_until};
+use crate::support::{Alco, Lonely, Publisher, ROOT, SOON, Stack, directory, try_get, wait_until};
 
 #[track_caller]
 fn json(url: &str) -> Value {
@@ -153,7 +153,7 @@ fn answers_are_compressed_and_cached() {
 
 #[test]
 fn the_python_programs_sphinx_conf_works_against_this_one() {
-    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv");
+    let venv = Path::new(ROOT).join("target/venv");
     let found = Command::new("find").arg(&venv).args(["-path", "*/alco/sphinx_conf.py"]).output().unwrap();
     let script = String::from_utf8(found.stdout).unwrap();
     let script = script.lines().next().expect("make check installs alco 2.5.2 of the Python program");
@@ -186,7 +186,7 @@ fn the_python_programs_sphinx_conf_works_against_this_one() {
     assert_eq!(names, expected, "the days are made; of those expired only the newest is left");
 }
 
-/// With the lines for nginx in README.md.
+/// With the lines for nginx in docs/operating.md.
 #[test]
 fn links_of_the_api_lead_back_through_the_proxy() {
     let stack = Stack::shared();
@@ -195,8 +195,8 @@ fn links_of_the_api_lead_back_through_the_proxy() {
     publisher.publish("logstash", "proxied.key", (0..3).map(|n| format!(r#"{{"message":"{n}","seq":{n}}}"#)));
     wait_until("all are stored", SOON, || stack.count("proxied").filter(|count| *count >= 3));
 
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let lines: String = readme.lines().filter(|line| line.contains("proxy_set_header X-Forwarded-")).collect();
+    let manual = fs::read_to_string(Path::new(ROOT).join("docs/operating.md")).unwrap();
+    let lines: String = manual.lines().filter(|line| line.contains("proxy_set_header X-Forwarded-")).collect();
     assert!(lines.contains("-Host") && lines.contains("-Proto"), "{lines}");
     let nginx = Nginx::start(stack, &alco, &lines);
     let mut next = Some(format!("{}/api/grep/proxied/?limit=1", nginx.url));

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 
-use support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state, wait_until};
+use support::{Alco, Publisher, ROOT, SOON, Stack, body, memory_kib, queue_state, wait_until};
 
 const RECORDS: usize = 300_000;
 const SPAN: Duration = Duration::from_secs(6 * 3600);
@@ -175,7 +175,7 @@ fn bodies() -> Vec<String> {
 
 /// Writes that number of records, spread over `span`, which begins `ago` before now.
 fn generate(name: &str, records: usize, span: Duration, ago: Duration) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(ROOT);
     let generator = root.join("../shared/bench/gen.py");
     assert!(generator.exists(), "no {}: name a file of JSON lines by ALCO_BENCH_RECORDS", generator.display());
     let file = root.join("target").join(name);

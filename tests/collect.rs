@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::support::page::{Page, text};
-use crate::support::{Alco, Publisher, SOON, Stack, encoded, wait_until};
+use crate::support::{Alco, Publisher, ROOT, SOON, Stack, encoded, wait_until};
 
 /// There are two producers.
 const RECORDS_PER_PRODUCER: usize = 5000;
@@ -17,7 +17,7 @@ const RECORDS_PER_PRODUCER: usize = 5000;
 /// Runs tests/producer.py, which ends when the broker has all its records.
 #[track_caller]
 fn logcollect(stack: &Stack, routing_key: &str, count: usize) {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let root = PathBuf::from(ROOT);
     let own = root.join("target/venv/bin/python");
     let python = if own.exists() { own } else { "python3".into() };
     let (_, address) = stack.amqp.rsplit_once('@').unwrap();

@@ -1,5 +1,5 @@
-//! README.md and docs/: the Python snippets and rsyslog's configuration of docs/sources.md run here as they stand there, each
-//! sends a line, and the page shows it. Links lead somewhere, and README.md stays short.
+//! README.md and docs/: the Python snippets and rsyslog's configuration of docs/sources.md run here as they are, each sends a
+//! line, and the page shows it. Links lead to a file or a heading, and README.md stays short.
 
 use std::collections::BTreeSet;
 use std::fs;

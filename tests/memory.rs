@@ -2,7 +2,7 @@
 
 use crate::support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state, wait_until};
 
-/// README's promise in MiB: for records up to 64 KiB, and for the largest that are stored.
+/// The promise of docs/operating.md in MiB: for records up to 64 KiB, and for the largest that are stored.
 const MAX_USUAL_MIB: u64 = 48;
 const MAX_LARGEST_MIB: u64 = 160;
 

@@ -21,7 +21,7 @@ fn fill(stack: &Stack, queue: &str, records: usize, is_equal: impl Fn(usize) -> 
     fill_bodies(stack, queue, records, 1, is_equal);
 }
 
-/// The same with so many records in each body.
+/// The same with `in_each` records in each body.
 fn fill_bodies(stack: &Stack, queue: &str, records: usize, in_each: usize, is_equal: impl Fn(usize) -> bool) {
     let mut publisher = Publisher::to_queue(&stack.amqp, queue);
     let now = jiff::Timestamp::now();

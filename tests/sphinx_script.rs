@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{ALCO as BINARY, Stack, directory, executable, not_checked, soak, wait_until};
+use crate::support::{ALCO as BINARY, ROOT, Stack, directory, executable, not_checked, soak, wait_until};
 
 /// Both scripts give alco 10 s; 30 s more are for a busy machine.
 const MAX_WAIT: Duration = Duration::from_secs(10 + 30);
@@ -29,7 +29,7 @@ struct Script {
 fn scripts() -> &'static [Script] {
     static SCRIPTS: OnceLock<Vec<Script>> = OnceLock::new();
     SCRIPTS.get_or_init(|| {
-        let sphinx = Path::new(env!("CARGO_MANIFEST_DIR")).join("sphinx");
+        let sphinx = Path::new(ROOT).join("sphinx");
         let all = [
             ("dash", "dash", "sphinx.conf"),
             ("busybox", "busybox sh", "sphinx.conf"),

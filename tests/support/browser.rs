@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::{Alco, LONG, SOON, Stack, directory, free_port, wait_until};
+use super::{Alco, LONG, ROOT, SOON, Stack, directory, free_port, wait_until};
 
 /// The key of an element's id in WebDriver's JSON.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -166,7 +166,7 @@ impl Browser {
     #[track_caller]
     pub fn screenshot(&self, name: &str, css: Option<&str>) {
         let what = css.map_or("/screenshot".to_owned(), |css| format!("/element/{}/screenshot", self.one(css)));
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+        let dir = Path::new(ROOT).join("target/screenshots");
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join(name), base64(self.ask(&what).as_str().unwrap())).unwrap();
     }
@@ -203,7 +203,7 @@ impl Browser {
     /// The barriers on the page that axe-core finds, which tests/check installs.
     #[track_caller]
     pub fn barriers(&self) -> Vec<Value> {
-        let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/lib");
+        let libraries = Path::new(ROOT).join("target/venv/lib");
         let python = fs::read_dir(&libraries).ok().and_then(|mut entries| entries.next()?.ok());
         let python = python.unwrap_or_else(|| panic!("no {}: make check brings axe-core there", libraries.display()));
         let axe = python.path().join("site-packages/axe_playwright_python/axe.min.js");
