@@ -124,6 +124,11 @@ impl fmt::Display for Number {
     }
 }
 
+/// Whether a text is a number as JSON writes it.
+pub fn is_number(text: &str) -> bool {
+    Number::parse(text).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -10,9 +10,8 @@ use crate::query::cursor::Place;
 use crate::query::{Context, MAX_LIMIT, Query};
 use crate::search::Searcher;
 use crate::search::hit::{Hit, Line, SearchError};
-use crate::search::page::collect;
 use crate::search::plan::{Of, Plan};
-use crate::search::scan::{Manner, Read, Step, Until, Walk};
+use crate::search::scan::{Manner, Read, Step, Until, Walk, collect};
 
 /// Lines to read at first, beyond what a match needs: they cost little more than a question for a few.
 const AHEAD: usize = 100;

@@ -134,11 +134,6 @@ fn equal(raw: &str, wanted: &str) -> bool {
     raw == wanted || Number::parse(raw).is_some_and(|number| Number::parse(wanted) == Some(number))
 }
 
-/// Whether JSON takes a text for a number.
-pub fn is_number(text: &str) -> bool {
-    Number::parse(text).is_some()
-}
-
 fn compare(raw: &str, comparison: Comparison, number: &Number) -> bool {
     let text = if is_scalar(raw) { readable(raw) } else { return false };
     let Some(value) = Number::parse(&text) else { return false };

@@ -18,6 +18,7 @@
 mod context;
 pub mod filter;
 pub mod follow;
+mod half_hours;
 pub mod hit;
 pub mod overview;
 pub mod page;
@@ -40,7 +41,7 @@ use crate::config::IndexName;
 use crate::metrics::Searched;
 use crate::query::Query;
 use crate::query::cursor::Place;
-use crate::search::overview::Known;
+use crate::search::half_hours::HalfHours;
 use crate::search::plan::{Plan, Served};
 use crate::search::scan::{Manner, Until, Walk};
 use crate::sphinx::client::Pool;
@@ -75,7 +76,7 @@ pub struct Searcher {
     indexes: Vec<config::Index>,
     counted: Arc<Searched>,
     /// for the list of indexes
-    known: Mutex<HashMap<IndexName, Known>>,
+    known: Mutex<HashMap<IndexName, HalfHours>>,
 }
 
 impl Searcher {

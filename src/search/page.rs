@@ -10,7 +10,7 @@ use crate::search::Searcher;
 use crate::search::context::{Around, Beside};
 use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::plan::{Of, Plan, slices};
-use crate::search::scan::{Manner, Read, Step, Until, Walk, away, not_served, whole_record};
+use crate::search::scan::{Collected, Manner, Read, Step, Until, away, collect, not_served, whole_record};
 use crate::search::scope::Scope;
 use crate::sphinx::day_index::day_index;
 use crate::time::{Range, Ts, When};
@@ -373,32 +373,6 @@ enum Found {
 impl Found {
     fn place(self) -> Option<Place> {
         if let Found::Match(place) = self { Some(place) } else { None }
-    }
-}
-
-#[derive(Default)]
-pub(super) struct Collected {
-    pub hits: Vec<Hit>,
-    /// one more
-    next: Option<Place>,
-    /// where the time was used up
-    reached: Option<Place>,
-}
-
-/// Up to `limit` hits.
-pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<Collected, SearchError> {
-    let mut collected = Collected::default();
-    loop {
-        match walk.next()? {
-            Step::Hit(hit) if collected.hits.len() < limit => {
-                collected.hits.push(hit);
-                continue;
-            }
-            Step::Hit(hit) => collected.next = Some(hit.place),
-            Step::End => {}
-            Step::Late(place) => collected.reached = Some(place),
-        }
-        return Ok(collected);
     }
 }
 

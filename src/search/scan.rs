@@ -429,6 +429,32 @@ impl<'a> Walk<'a> {
     }
 }
 
+#[derive(Default)]
+pub(super) struct Collected {
+    pub hits: Vec<Hit>,
+    /// one more
+    pub next: Option<Place>,
+    /// where the time was used up
+    pub reached: Option<Place>,
+}
+
+/// Up to `limit` hits.
+pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<Collected, SearchError> {
+    let mut collected = Collected::default();
+    loop {
+        match walk.next()? {
+            Step::Hit(hit) if collected.hits.len() < limit => {
+                collected.hits.push(hit);
+                continue;
+            }
+            Step::Hit(hit) => collected.next = Some(hit.place),
+            Step::End => {}
+            Step::Late(place) => collected.reached = Some(place),
+        }
+        return Ok(collected);
+    }
+}
+
 /// The place before all records of an instant; no record has it, since no docid is 0.
 fn floor(ts: Ts) -> Place {
     Place { ts, seq: i64::MIN, digest: i64::MIN, id: 0 }

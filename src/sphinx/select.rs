@@ -10,6 +10,7 @@ use std::fmt::Write;
 
 use crate::query::cursor::Place;
 use crate::query::{Comparison, Condition, Filter};
+use crate::record::number::is_number;
 use crate::sphinx::fulltext::{Ask, NO_COLUMNS};
 use crate::sphinx::statement::string;
 use crate::time::Range;
@@ -360,10 +361,6 @@ fn is_plain(value: &str) -> bool {
 /// What is this string in `js` was this string.
 fn is_sure(value: &str) -> bool {
     !value.contains(|c: char| c == '\u{fffd}' || c < ' ' && !matches!(c, '\n' | '\r' | '\t'))
-}
-
-fn is_number(value: &str) -> bool {
-    crate::search::filter::is_number(value)
 }
 
 fn strings(values: &[&String]) -> String {

@@ -21,15 +21,13 @@ const CIRCLES: &[&[&str]] = &[
     &["http::pages::log::foot", "http::pages::log"],
     &["ingest", "ingest::docids", "ingest::retry", "ingest::store"],
     &["rabbitmq", "rabbitmq::connect"],
-    &["search", "search::overview"],
-    &["search::context", "search::page"],
     &["commands::grep", "commands::grep::printer"],
     &["time", "time::sent"],
     &["redis", "redis::leases"],
 ];
 
 /// Folders of src/, and the files beside them, that use each other in a circle.
-const FOLDER_CIRCLES: &[&[&str]] = &[&["ingest", "redis"], &["search", "sphinx"]];
+const FOLDER_CIRCLES: &[&[&str]] = &[&["ingest", "redis"]];
 
 /// Crates that have no one door yet, and the modules that name each.
 const MANY_DOORS: &[(&str, &[&str])] = &[
@@ -228,7 +226,6 @@ const BARE_CONSTANTS: Debt = &[
     ("search::pattern::index_query CLASS", 1),
     ("search::pattern::index_query ITEMS", 1),
     ("search::pattern::index_query PIECES", 1),
-    ("search::overview AGAIN", 1),
     ("search::page CHECKED", 1),
     ("search::page EQUAL", 1),
     ("search::pattern FUEL", 1),

@@ -5,7 +5,7 @@
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use crate::query::{Condition, Filter};
-use crate::search::filter::is_number;
+use crate::record::number::is_number;
 use crate::sphinx::fulltext;
 use crate::sphinx::fulltext::{Ask, folded, separates};
 
