@@ -15,6 +15,7 @@ use crate::ingest::ram_chunk::Chunks;
 use crate::redis::{Claim, Values};
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::day_index::{day_index, served_days};
+use crate::sphinx::statement;
 use crate::time::{Day, Ts};
 
 /// Writing 64 MiB to a busy disk may take long.
@@ -89,7 +90,7 @@ impl Finishing {
                     Claim::Ours => {
                         let name = day_index(&index.name, day);
                         let saved = shared[at].turn().save(&name, &mut self.engine, |_| true);
-                        match saved.and_then(|()| self.engine.select(&format!("OPTIMIZE INDEX {name}"))) {
+                        match saved.and_then(|()| self.engine.select(&statement::optimize(&name))) {
                             Ok(_) => self.merging = Some((at, day, Instant::now())),
                             // it is not served: another may be
                             Err(Fault::Reject(_)) => continue,

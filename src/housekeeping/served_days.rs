@@ -87,7 +87,7 @@ impl Days {
     /// `idle`: nothing is being stored.
     pub fn look(&mut self, config: &Config, today: Day, engine: &mut Engine, idle: bool) {
         // searchd being away is said by those who need it
-        let Ok(tables) = engine.select("SHOW TABLES") else { return };
+        let Ok(tables) = engine.select(statement::SHOW_TABLES) else { return };
         if idle {
             keep_binlog_in_use(config, today, engine);
         }

@@ -92,7 +92,7 @@ impl Worker {
     fn settle(&mut self) -> Result<(), Halt> {
         self.wait(SETTLE)?;
         let inserting = |engine: &mut Engine| -> Result<Vec<(i64, f64)>, Fault> {
-            let threads = engine.select("SHOW THREADS")?;
+            let threads = engine.select(statement::SHOW_THREADS)?;
             let busy = threads.iter().filter(|row| row.bytes(4).starts_with(b"REPLACE") || row.bytes(2) == b"net_read");
             Ok(busy.filter_map(|row| Some((row.int(0)?, row.text(3).parse().ok()?))).collect())
         };

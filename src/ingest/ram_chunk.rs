@@ -9,6 +9,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 use crate::sphinx::client::{Engine, Fault};
+use crate::sphinx::statement;
 
 /// RAM chunks are written from this size on. A quarter of the generated rt_mem_limit, so that what comes while a save waits
 /// for its turn stays below. Smaller ones cost more of collecting's time, since nothing is stored meanwhile; larger ones
@@ -33,10 +34,10 @@ impl Turn {
         let _alone = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if is_due(chunks(engine, day_index)?) {
             let begun = Instant::now();
-            engine.select(&format!("FLUSH RAMCHUNK {day_index}"))?;
+            engine.select(&statement::flush_ram_chunk(day_index))?;
             log::debug!("{day_index}: RAM chunk written in {:.1} s", begun.elapsed().as_secs_f64());
             // other processes may insert at any time: this writes what they committed meanwhile
-            engine.select(&format!("FLUSH RTINDEX {day_index}"))?;
+            engine.select(&statement::flush_index(day_index))?;
         }
         Ok(())
     }
@@ -81,7 +82,7 @@ pub struct Chunks {
 }
 
 pub fn chunks(engine: &mut Engine, day_index: &str) -> Result<Chunks, Fault> {
-    let rows = engine.select(&format!("SHOW INDEX {day_index} STATUS"))?;
+    let rows = engine.select(&statement::index_status(day_index))?;
     let of = |name: &[u8]| rows.iter().find(|row| row.bytes(0) == name).and_then(|row| row.int(1)).unwrap_or(0);
     Ok(Chunks { ram: of(b"ram_chunk"), disk: of(b"disk_chunks") })
 }

@@ -212,7 +212,7 @@ impl Worker {
 fn settled(engine: &mut Engine, day_index: &str) -> Result<Vec<String>, Fault> {
     if engine.select(&statement::any(day_index))?.is_empty() {
         engine.select(&statement::delete(day_index, DocId::NEVER))?;
-        engine.select(&format!("FLUSH RTINDEX {day_index}"))?;
+        engine.select(&statement::flush_index(day_index))?;
     }
     Ok(engine.select(&statement::describe(day_index))?.iter().map(|row| row.text(0)).collect())
 }

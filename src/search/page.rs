@@ -13,6 +13,7 @@ use crate::search::plan::{Of, Plan, slices};
 use crate::search::scan::{Collected, Manner, Read, Step, Until, away, collect, not_served, whole_record};
 use crate::search::scope::Scope;
 use crate::sphinx::day_index::day_index;
+use crate::sphinx::statement;
 use crate::time::{Range, Ts, When};
 
 /// Rows of a first question when something has to be checked: most candidates are hits, or few are.
@@ -312,11 +313,7 @@ impl Searcher {
     pub fn at(&self, index: &IndexName, ts: Ts, seq: i64, digest: i64) -> Result<Vec<Hit>, SearchError> {
         self.index(index)?;
         let from = if self.peers { index.to_string() } else { day_index(index, ts.day()) };
-        let statement = format!(
-            "SELECT id, ts, seq, digest, logline, js, exact FROM {from} WHERE ts={} AND seq={seq} AND digest={digest} \
-             ORDER BY id ASC LIMIT {EQUAL} OPTION max_matches={EQUAL}",
-            ts.micros()
-        );
+        let statement = statement::by_link(&from, ts, seq, digest, EQUAL);
         match self.pool.with(|engine| engine.select(&statement)) {
             Ok(rows) => Ok(rows
                 .iter()

@@ -14,6 +14,7 @@ use mysql::{Conn, Opts, OptsBuilder, Value};
 use nix::libc;
 
 use crate::config::Address;
+use crate::sphinx::statement;
 
 /// Statements are at most a batch (4 MiB of SphinxQL by default) or one record of 4 MiB, escaped and prepared; the generated
 /// searchd section has max_packet_size = 64M for the same reason.
@@ -147,7 +148,7 @@ impl Engine {
 
     /// The warnings of the statement before, which must have been this connection's.
     pub fn warnings(&mut self) -> Result<Vec<String>, Fault> {
-        Ok(self.select("SHOW WARNINGS")?.iter().map(|row| row.text(2)).collect())
+        Ok(self.select(statement::SHOW_WARNINGS)?.iter().map(|row| row.text(2)).collect())
     }
 
     /// Of searchd, as it introduces itself: 2.2.11.

@@ -111,6 +111,18 @@ pub fn renumbered(tuple: &str, id: DocId) -> String {
     format!("({}{rest}", id.get())
 }
 
+/// The names of all indexes and tables that searchd serves, in the first column.
+pub const SHOW_TABLES: &str = "SHOW TABLES";
+
+/// What searchd's threads do: a row for each, with its id, protocol, state, seconds and statement.
+pub const SHOW_THREADS: &str = "SHOW THREADS";
+
+/// The warnings of the connection's last statement; their texts are in the third column.
+pub const SHOW_WARNINGS: &str = "SHOW WARNINGS";
+
+/// searchd's clock: seconds since 1970 UTC.
+pub const NOW: &str = "SELECT NOW()";
+
 /// A document that is nothing but its id.
 pub fn bare(day_index: &str, id: DocId) -> String {
     format!("REPLACE INTO {day_index} (id) VALUES ({})", id.get())
@@ -126,8 +138,37 @@ pub fn describe(day_index: &str) -> String {
     format!("DESCRIBE {day_index}")
 }
 
+/// The state of a realtime index: a row (name, value) for each figure.
+pub fn index_status(day_index: &str) -> String {
+    format!("SHOW INDEX {day_index} STATUS")
+}
+
+/// Has the RAM chunk written as a disk chunk.
+pub fn flush_ram_chunk(day_index: &str) -> String {
+    format!("FLUSH RAMCHUNK {day_index}")
+}
+
+/// Has the RAM chunk saved in the file it is read from when searchd starts.
+pub fn flush_index(day_index: &str) -> String {
+    format!("FLUSH RTINDEX {day_index}")
+}
+
+/// Has the disk chunks merged into one, in the background.
+pub fn optimize(day_index: &str) -> String {
+    format!("OPTIMIZE INDEX {day_index}")
+}
+
 pub fn delete(day_index: &str, id: DocId) -> String {
     format!("DELETE FROM {day_index} WHERE id={}", id.get())
+}
+
+/// The records of a permanent link, with all that a hit needs. Equal records may be several: at most `limit` are read.
+pub fn by_link(from: &str, ts: Ts, seq: i64, digest: i64, limit: usize) -> String {
+    format!(
+        "SELECT id, ts, seq, digest, logline, js, exact FROM {from} WHERE ts={} AND seq={seq} AND digest={digest} \
+         ORDER BY id ASC LIMIT {limit} OPTION max_matches={limit}",
+        ts.micros()
+    )
 }
 
 /// Documents of these digests with ids in that span: (id, digest). Equal records may be many, so the bound is high.

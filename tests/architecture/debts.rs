@@ -136,15 +136,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules that write statements for searchd, and how many.
-const STATEMENTS: Debt = &[
-    ("housekeeping::served_days", 1),
-    ("housekeeping::optimize", 1),
-    ("ingest::ram_chunk", 3),
-    ("ingest::lookup", 1),
-    ("ingest::store", 1),
-    ("search::page", 1),
-    ("commands::check", 2),
-];
+const STATEMENTS: Debt = &[];
 
 /// Pure modules, and what they use that is not.
 const IMPURE: Debt = &[("ingest::outage uses fastrand", 1), ("search::pattern::matches uses std::sync::Mutex", 1)];

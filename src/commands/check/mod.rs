@@ -174,8 +174,8 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     let ours = now();
     let asked = engine.version().and_then(|version| {
         let before = now();
-        let time = engine.select("SELECT NOW()")?.first().and_then(|row| row.int(0));
-        Ok((version, time.map(|time| (time, (before, now()))), engine.select("SHOW TABLES")?))
+        let time = engine.select(statement::NOW)?.first().and_then(|row| row.int(0));
+        Ok((version, time.map(|time| (time, (before, now()))), engine.select(statement::SHOW_TABLES)?))
     });
     let (version, time, tables) = match asked {
         Ok(answers) => answers,
