@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::config::{
-    Address, BatchLimits, Config, Dialect, ExchangeDurable, Http, Index, IndexName, LevelNumbers, QueueType, Rabbitmq,
-    Redis, SearchText, Secret, Sphinx,
+use crate::config::address::Address;
+use crate::config::secret::Secret;
+use crate::config::settings::{
+    BatchLimits, Config, Dialect, ExchangeDurable, Http, Index, IndexName, LevelNumbers, QueueType, Rabbitmq, Redis,
+    SearchText, Sphinx,
 };
 
 /// What usual loggers call the time. The more a name may mean something else, the later it stands.

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
 use crate::config::ini::Mistake;
 use crate::config::sections::{Reading, read};
+use crate::config::settings::Config;
 use crate::net::tls::Authorities;
 use crate::users_file::{Hashes, parse};
 
@@ -127,7 +127,7 @@ fn password(path: &Path) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
+    use crate::config::secret::Secret;
 
     #[test]
     fn a_named_file_goes_before_the_usual_places() {

@@ -9,14 +9,14 @@ use std::time::Duration;
 use crate::config::ini;
 use crate::config::ini::{Mistake, Section};
 use crate::config::section::{Reader, title};
+use crate::config::settings::{
+    Config, Dialect, ExchangeDurable, Http, Index, IndexName, LevelNumbers, QueueType, Rabbitmq, Redis, SearchText,
+    Shortcut, Sphinx, field_of_column,
+};
 use crate::config::sphinx_directives;
 use crate::config::sphinx_directives::Of;
 use crate::config::value;
 use crate::config::value::{choice, list, list_of, not_empty, number, optional, text, yes_no};
-use crate::config::{
-    Config, Dialect, ExchangeDurable, Http, Index, IndexName, LevelNumbers, QueueType, Rabbitmq, Redis, SearchText,
-    Shortcut, Sphinx, field_of_column,
-};
 
 /// A record of 4 MiB and a full batch still fit into searchd's max_packet_size of 64M.
 const BATCH_SIZE_MAX: usize = 16 << 20;
@@ -371,7 +371,7 @@ fn non_zero<T, N: TryFrom<T>>(number: T) -> Result<N, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Address;
+    use crate::config::address::Address;
 
     const EXAMPLE: &str = include_str!("../../alco.ini.example");
 

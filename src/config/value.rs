@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::config::{Address, Argument, Secret};
+use crate::config::address::Address;
+use crate::config::secret::Secret;
+use crate::config::settings::Argument;
 
 type Value<T> = Result<T, String>;
 

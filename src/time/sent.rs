@@ -6,7 +6,7 @@
 use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
 
-use crate::time::{MICROS, Ts};
+use crate::time::instant::{SECOND_MICROS, Ts};
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -47,7 +47,7 @@ pub fn from_number(text: &str) -> Option<Ts> {
 
 /// Seconds since 1970, and nanoseconds beyond them.
 pub fn from_epoch(seconds: i64, nanos: i64) -> Ts {
-    Ts::from_micros(seconds.saturating_mul(MICROS).saturating_add(nanos / 1000))
+    Ts::from_micros(seconds.saturating_mul(SECOND_MICROS).saturating_add(nanos / 1000))
 }
 
 /// RFC 3339 with any number of fraction digits, `/` between the parts of the date or a space before the time too, and any
@@ -213,7 +213,7 @@ fn two(text: &str) -> Option<i8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::zone;
+    use crate::time::instant::zone;
 
     /// Read in that zone, having arrived at 2026-11-28T18:00:00Z.
     #[track_caller]

@@ -17,12 +17,10 @@ pub const DEBTS: Debts = Debts {
 /// Files that use each other in a circle.
 const CIRCLES: &[&[&str]] = &[
     &["commands", "commands::completion", "commands::grep::args"],
-    &["config", "config::sphinx_directives", "config::files", "config::sections", "config::section", "config::value"],
     &["http::pages::log::foot", "http::pages::log"],
     &["ingest", "ingest::docids", "ingest::retry", "ingest::store"],
     &["rabbitmq", "rabbitmq::connect"],
     &["commands::grep", "commands::grep::printer"],
-    &["time", "time::sent"],
     &["redis", "redis::leases"],
 ];
 
@@ -57,7 +55,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "commands::grep::printer",
             "commands::grep::remote",
             "commands::grep::source",
-            "config",
+            "config::settings",
             "config::defaults",
             "http::pages::histogram",
             "http::pages::line",
@@ -72,8 +70,9 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "search::page",
             "search::plan",
             "search::scope",
-            "time",
+            "time::instant",
             "time::sent",
+            "time::when",
         ],
     ),
     (
@@ -95,7 +94,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
         &[
             "commands::grep::args",
             "commands::grep::remote",
-            "config",
+            "config::secret",
             "http::pages::links",
             "http::request",
             "http::routes::index_list",
@@ -244,7 +243,6 @@ const BARE_CONSTANTS: Debt = &[
     ("commands::grep::remote SAID", 1),
     ("commands::grep::source FIRST", 1),
     ("commands::send WINDOW", 1),
-    ("time MICROS", 1),
     ("users_file COST", 1),
     ("users_file LONGEST", 1),
     ("redis::leases LEASE", 1),
