@@ -2,14 +2,14 @@
 //! a text that looks like a filter survives its link.
 
 /// `@column=value` or `@column="a value"` at the start of a word of the search field; `\` before it makes it plain text.
-struct Typed<'a> {
+struct InlineFilter<'a> {
     backslashes: usize,
     name: &'a str,
     value: &'a str,
     length: usize,
 }
 
-fn typed(text: &str) -> Option<Typed<'_>> {
+fn typed(text: &str) -> Option<InlineFilter<'_>> {
     let unescaped = text.trim_start_matches('\\');
     let backslashes = text.len() - unescaped.len();
     let (name, rest) = unescaped.strip_prefix('@')?.split_once('=')?;
@@ -24,11 +24,11 @@ fn typed(text: &str) -> Option<Typed<'_>> {
     });
     let (value, quotes) = quoted.map_or((bare, 0), |value| (value, 2));
     let length = backslashes + 1 + name.len() + 1 + value.len() + quotes;
-    (!value.is_empty()).then_some(Typed { backslashes, name, value, length })
+    (!value.is_empty()).then_some(InlineFilter { backslashes, name, value, length })
 }
 
 /// Goes through the search field: calls `found` for each typed filter, which says what stays of it as text.
-fn each_typed<'a>(text: &'a str, out: &mut String, mut found: impl FnMut(Typed<'a>) -> Option<String>) {
+fn each_typed<'a>(text: &'a str, out: &mut String, mut found: impl FnMut(InlineFilter<'a>) -> Option<String>) {
     let mut rest = text;
     let mut word_starts = true;
     while let Some(c) = rest.chars().next() {
@@ -78,7 +78,7 @@ pub fn write_typed(text: &str) -> String {
     out
 }
 
-fn text_of(filter: &Typed<'_>, backslashes: usize) -> String {
+fn text_of(filter: &InlineFilter<'_>, backslashes: usize) -> String {
     let quote =
         if filter.length == filter.backslashes + 2 + filter.name.len() + filter.value.len() { "" } else { "\"" };
     format!("{}@{}={quote}{}{quote}", "\\".repeat(backslashes), filter.name, filter.value)

@@ -211,7 +211,7 @@ impl Query {
 
     /// The query string, without `?`; empty for the default search.
     pub fn to_url(&self) -> String {
-        let mut url = Writer(String::new());
+        let mut url = QueryWriter(String::new());
         url.some("start_ts", self.start.as_ref());
         url.some("end_ts", self.end.as_ref());
         if !self.search.is_empty() {
@@ -281,9 +281,9 @@ impl Query {
     }
 }
 
-struct Writer(String);
+struct QueryWriter(String);
 
-impl Writer {
+impl QueryWriter {
     fn put(&mut self, key: &str, value: &str) {
         if !self.0.is_empty() {
             self.0.push('&');

@@ -10,13 +10,13 @@ use crate::query::cursor::Place;
 use crate::query::{Context, MAX_LIMIT, Query};
 use crate::search::Searcher;
 use crate::search::hit::{Hit, Line, SearchError};
-use crate::search::plan::{Of, Plan};
-use crate::search::scan::{Manner, Read, Step, Until, Walk, collect};
+use crate::search::plan::{Plan, Subset};
+use crate::search::scan::{Deadline, Read, ScanMode, Step, Walk, collect};
 
 /// Lines to read at first, beyond what a match needs: they cost little more than a question for a few.
-const AHEAD: usize = 100;
+const MIN_LINES_AHEAD: usize = 100;
 /// So many lines to the next match are read on; where it is farther, to ask anew costs less.
-const CLOSE: usize = 2000;
+const CLOSE_LINES: usize = 2000;
 
 /// The lines around matches, each once, with gaps between groups.
 pub(super) struct Around<'a> {
@@ -29,12 +29,12 @@ pub(super) struct Around<'a> {
     last: Option<Place>,
     /// no match comes after the next one
     ends: bool,
-    stream: Option<Stream<'a>>,
+    stream: Option<StreamLines<'a>>,
 }
 
 /// Lines of the stream, in the order in which they are given, read on from match to match: of matches that lie close together,
 /// each would otherwise cost two questions, of which every one has searchd look through a day.
-struct Stream<'a> {
+struct StreamLines<'a> {
     /// goes on behind the last of the lines
     walk: Walk<'a>,
     lines: VecDeque<Hit>,
@@ -44,19 +44,19 @@ struct Stream<'a> {
 
 /// What stands beside one match, the nearest first.
 #[derive(Default)]
-pub(super) struct Beside {
+pub(super) struct Neighbours {
     /// one more than will be given: it tells whether the group touches the one before
     earlier: Vec<Hit>,
     later: Vec<Hit>,
 }
 
-impl Stream<'_> {
+impl StreamLines<'_> {
     /// Whether it is likely that few lines are between these and that place, by how close these are to each other.
     fn is_close(&self, place: Place) -> bool {
         let (Some(first), Some(last)) = (self.lines.front(), self.lines.back()) else { return false };
         let micros = |from: Place, to: Place| u128::from(from.ts.micros().abs_diff(to.ts.micros()));
         let (known, wanted) = (micros(first.place, last.place), micros(last.place, place));
-        known == 0 || wanted * (self.lines.len() as u128 - 1) <= known * CLOSE as u128
+        known == 0 || wanted * (self.lines.len() as u128 - 1) <= known * CLOSE_LINES as u128
     }
 
     fn forget(&mut self, lines: usize) {
@@ -92,9 +92,9 @@ impl<'a> Around<'a> {
     }
 
     /// Reads the lines around a match.
-    pub(super) fn read(&mut self, searcher: &'a Searcher, hit: &Hit) -> Result<Beside, SearchError> {
+    pub(super) fn read(&mut self, searcher: &'a Searcher, hit: &Hit) -> Result<Neighbours, SearchError> {
         if !self.is_wanted() {
-            return Ok(Beside::default());
+            return Ok(Neighbours::default());
         }
         let (mut stream, at) = match self.read_on(hit.place)? {
             Some(found) => found,
@@ -110,17 +110,17 @@ impl<'a> Around<'a> {
         // those that the next match may need stay
         stream.forget(at.saturating_sub(self.before + 1));
         self.stream = Some(stream);
-        Ok(Beside { earlier, later })
+        Ok(Neighbours { earlier, later })
     }
 
     /// The stream as far as this match, and where in its lines that is; None where the match is far, or not on the way.
-    fn read_on(&mut self, place: Place) -> Result<Option<(Stream<'a>, usize)>, SearchError> {
+    fn read_on(&mut self, place: Place) -> Result<Option<(StreamLines<'a>, usize)>, SearchError> {
         let Some(mut stream) = self.stream.take() else { return Ok(None) };
         let is_before = |a: Place| if self.plan.newest_first { a > place } else { a < place };
         if !stream.is_close(place) {
             return Ok(None);
         }
-        let mut left = CLOSE;
+        let mut left = CLOSE_LINES;
         while stream.lines.back().is_some_and(|line| is_before(line.place)) {
             let Step::Hit(line) = stream.walk.next()? else { return Ok(None) };
             if left == 0 {
@@ -134,22 +134,22 @@ impl<'a> Around<'a> {
         Ok(at.filter(|at| stream.is_whole || *at > self.before).map(|at| (stream, at)))
     }
 
-    fn read_anew(&self, searcher: &'a Searcher, hit: &Hit) -> Result<(Stream<'a>, usize), SearchError> {
+    fn read_anew(&self, searcher: &'a Searcher, hit: &Hit) -> Result<(StreamLines<'a>, usize), SearchError> {
         let backwards = self.plan.newest_first;
         let earlier = self.side(searcher, hit.place, !backwards, self.before + 1)?;
         let (at, is_whole) = (earlier.len(), earlier.len() <= self.before);
         let lines = earlier.into_iter().rev().chain([hit.clone()]).collect();
-        let manner = Manner { backwards, of: Of::Stream, read: Read::Line, hint: self.after.max(AHEAD) };
-        let walk = searcher.walk(self.plan, manner, Some(hit.place), Until::default());
-        Ok((Stream { walk, lines, is_whole }, at))
+        let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: self.after.max(MIN_LINES_AHEAD) };
+        let walk = searcher.walk(self.plan, mode, Some(hit.place), Deadline::default());
+        Ok((StreamLines { walk, lines, is_whole }, at))
     }
 
     fn side(&self, searcher: &Searcher, place: Place, backwards: bool, lines: usize) -> Result<Vec<Hit>, SearchError> {
         if lines == 0 {
             return Ok(Vec::new());
         }
-        let manner = Manner { backwards, of: Of::Stream, read: Read::Line, hint: lines };
-        Ok(collect(&mut searcher.walk(self.plan, manner, Some(place), Until::default()), lines)?.hits)
+        let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines };
+        Ok(collect(&mut searcher.walk(self.plan, mode, Some(place), Deadline::default()), lines)?.hits)
     }
 
     /// The page before this one ends with this match and the lines after it.
@@ -169,7 +169,7 @@ impl<'a> Around<'a> {
     pub(super) fn give(
         &mut self,
         hit: Hit,
-        beside: Beside,
+        beside: Neighbours,
         following: Option<Place>,
         take: &mut impl FnMut(Line) -> bool,
     ) -> bool {

@@ -43,7 +43,7 @@ use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::search::half_hours::HalfHours;
 use crate::search::plan::{Plan, Served};
-use crate::search::scan::{Manner, Until, Walk};
+use crate::search::scan::{Deadline, ScanMode, Walk};
 use crate::sphinx::client::Pool;
 use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::sphinx::statement;
@@ -147,8 +147,8 @@ impl Searcher {
         index.ok_or_else(|| SearchError::Bad(format!("there is no index '{name}'")))
     }
 
-    fn walk<'a>(&'a self, plan: &'a Plan, manner: Manner, from: Option<Place>, until: Until<'a>) -> Walk<'a> {
-        Walk::new(&self.pool, plan, manner, from, until, self.peers, &self.counted.candidates)
+    fn walk<'a>(&'a self, plan: &'a Plan, mode: ScanMode, from: Option<Place>, until: Deadline<'a>) -> Walk<'a> {
+        Walk::new(&self.pool, plan, mode, from, until, self.peers, &self.counted.candidates)
     }
 
     fn timed(&self) -> Timed<'_> {

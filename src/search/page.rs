@@ -7,19 +7,19 @@ use crate::config::IndexName;
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Context, Order, Query};
 use crate::search::Searcher;
-use crate::search::context::{Around, Beside};
+use crate::search::context::{Around, Neighbours};
 use crate::search::hit::{Hit, Line, Page, SearchError};
-use crate::search::plan::{Of, Plan, slices};
-use crate::search::scan::{Collected, Manner, Read, Step, Until, away, collect, not_served, whole_record};
+use crate::search::plan::{Plan, Subset, slices};
+use crate::search::scan::{CollectedHits, Deadline, Read, ScanMode, Step, away, collect, not_served, whole_record};
 use crate::search::scope::Scope;
 use crate::sphinx::day_index::day_index;
 use crate::sphinx::statement;
 use crate::time::{Range, Ts, When};
 
 /// Rows of a first question when something has to be checked: most candidates are hits, or few are.
-const CHECKED: usize = 4;
+const ROWS_PER_CHECKED_HIT: usize = 4;
 /// Equal records at one place of a permanent link.
-const EQUAL: usize = 100;
+const MAX_EQUAL_RECORDS: usize = 100;
 
 impl Searcher {
     pub fn page(&self, query: &Query, scope: &Scope) -> Result<Page, SearchError> {
@@ -40,7 +40,7 @@ impl Searcher {
         let plan = self.plan(query, scope)?;
         let _timed = self.timed();
         let limit = query.limit.map_or(scope.page_size, usize::from);
-        let until = Until::over(scope).with_pulse(pulse);
+        let until = Deadline::over(scope).with_pulse(pulse);
         let mut page = match query.context {
             Context::All if !plan.pattern.is_empty() => self.whole_log(query, &plan, limit, until, take)?,
             _ => self.hits(query, &plan, limit, scope, until, take)?,
@@ -58,7 +58,7 @@ impl Searcher {
         plan: &Plan,
         limit: usize,
         scope: &Scope,
-        until: Until,
+        until: Deadline,
         take: &mut dyn FnMut(Line),
     ) -> Result<Page, SearchError> {
         let (back, from) = match query.cursor {
@@ -68,13 +68,13 @@ impl Searcher {
         };
         let mut around = Around::new(query, plan, None);
         let limit = limit.min(around.most_matches());
-        let manner = Manner {
+        let mode = ScanMode {
             backwards: plan.newest_first != back,
-            of: Of::Candidates,
+            of: Subset::Candidates,
             read: Read::Line,
-            hint: if plan.pattern.is_empty() { limit + 1 } else { limit * CHECKED },
+            hint: if plan.pattern.is_empty() { limit + 1 } else { limit * ROWS_PER_CHECKED_HIT },
         };
-        let mut walk = self.walk(plan, manner, from, until);
+        let mut walk = self.walk(plan, mode, from, until);
         let mut give = |line| {
             take(line);
             true
@@ -108,7 +108,7 @@ impl Searcher {
                         }
                     } else if from.is_some() {
                         let known =
-                            behind.insert(self.match_beyond(plan, !manner.backwards, place, scope, &mut warnings)?);
+                            behind.insert(self.match_beyond(plan, !mode.backwards, place, scope, &mut warnings)?);
                         if let Some(before) = known.place() {
                             around.begin_behind(self, before, place)?;
                         }
@@ -124,7 +124,7 @@ impl Searcher {
             let beside = around.read(self, &last)?;
             around.give(last, beside, next, &mut give);
         }
-        let mut surrounded: Vec<(Hit, Beside)> = Vec::with_capacity(found.len());
+        let mut surrounded: Vec<(Hit, Neighbours)> = Vec::with_capacity(found.len());
         for hit in found {
             if let Some((last, _)) = surrounded.last().filter(|_| around.is_wanted() && scope.is_over()) {
                 (ends, next, reached) = (ends.map(|(first, _)| (first, last.place)), Some(hit.place), None);
@@ -135,10 +135,10 @@ impl Searcher {
         }
         let behind = match (behind, from) {
             (Some(known), _) => known,
-            (None, None) => Found::Nothing,
+            (None, None) => BeyondPage::Nothing,
             (None, Some(from)) => {
                 let place = ends.map_or(from, |(first, _)| first);
-                self.match_beyond(plan, !manner.backwards, place, scope, &mut warnings)?
+                self.match_beyond(plan, !mode.backwards, place, scope, &mut warnings)?
             }
         };
         if let (Some(before), Some((first, _)), true) = (next, surrounded.last(), around.is_wanted()) {
@@ -151,7 +151,7 @@ impl Searcher {
         }
         warnings.append(&mut walk.warnings);
         let far = ends.map(|(_, last)| last).filter(|_| next.is_some());
-        let near = from.map(|from| ends.map_or(from, |(first, _)| first)).filter(|_| behind != Found::Nothing);
+        let near = from.map(|from| ends.map_or(from, |(first, _)| first)).filter(|_| behind != BeyondPage::Nothing);
         let (previous, next) = if back { (far, near) } else { (near, far) };
         Ok(Page { previous, next, reached, warnings: warnings.into_iter().collect(), ..Page::default() })
     }
@@ -162,7 +162,7 @@ impl Searcher {
         query: &Query,
         plan: &Plan,
         limit: usize,
-        until: Until,
+        until: Deadline,
         take: &mut dyn FnMut(Line),
     ) -> Result<Page, SearchError> {
         let backwards = plan.newest_first;
@@ -172,8 +172,8 @@ impl Searcher {
         let first = match query.cursor {
             Some(Cursor::After(_)) => None,
             None | Some(Cursor::Before(_)) => {
-                let manner = Manner { backwards, of: Of::Candidates, read: Read::Line, hint: limit };
-                let mut walk = self.walk(plan, manner, None, until);
+                let mode = ScanMode { backwards, of: Subset::Candidates, read: Read::Line, hint: limit };
+                let mut walk = self.walk(plan, mode, None, until);
                 let step = walk.next()?;
                 warnings.append(&mut walk.warnings);
                 match step {
@@ -197,9 +197,9 @@ impl Searcher {
             _ => (false, None),
         };
         let mut hits: Vec<Hit> = first.filter(|_| from.is_none()).into_iter().collect();
-        let manner = Manner { backwards: backwards != back, of: Of::Stream, read: Read::Line, hint: limit + 1 };
-        let mut walk = self.walk(plan, manner, from.or(start), until);
-        let Collected { hits: rest, next, reached } = collect(&mut walk, limit - hits.len())?;
+        let mode = ScanMode { backwards: backwards != back, of: Subset::Stream, read: Read::Line, hint: limit + 1 };
+        let mut walk = self.walk(plan, mode, from.or(start), until);
+        let CollectedHits { hits: rest, next, reached } = collect(&mut walk, limit - hits.len())?;
         warnings.append(&mut walk.warnings);
         hits.extend(rest);
         let (mut more, mut reached) = (next.is_some(), reached);
@@ -239,15 +239,15 @@ impl Searcher {
         place: Place,
         scope: &Scope,
         warnings: &mut BTreeSet<String>,
-    ) -> Result<Found, SearchError> {
-        let manner = Manner { backwards, of: Of::Candidates, read: Read::Place, hint: CHECKED };
-        let mut walk = self.walk(plan, manner, Some(place), Until::over(scope));
+    ) -> Result<BeyondPage, SearchError> {
+        let mode = ScanMode { backwards, of: Subset::Candidates, read: Read::Place, hint: ROWS_PER_CHECKED_HIT };
+        let mut walk = self.walk(plan, mode, Some(place), Deadline::over(scope));
         let step = walk.next()?;
         warnings.append(&mut walk.warnings);
         Ok(match step {
-            Step::Hit(hit) => Found::Match(hit.place),
-            Step::End => Found::Nothing,
-            Step::Late(_) => Found::NotKnown,
+            Step::Hit(hit) => BeyondPage::Match(hit.place),
+            Step::End => BeyondPage::Nothing,
+            Step::Late(_) => BeyondPage::NotKnown,
         })
     }
 
@@ -273,12 +273,12 @@ impl Searcher {
             None => None,
         };
         let hint = scope.page_size.min(left);
-        let manner = Manner { backwards, of: Of::Candidates, read, hint };
-        let mut walk = self.walk(&plan, manner, from, Until::left(scope).with_pulse(pulse));
+        let mode = ScanMode { backwards, of: Subset::Candidates, read, hint };
+        let mut walk = self.walk(&plan, mode, from, Deadline::left(scope).with_pulse(pulse));
         if query.context == Context::All && !plan.pattern.is_empty() {
             let Some(first) = hit_of(walk.next()?) else { return Ok(walk.warnings.into_iter().collect()) };
-            let manner = Manner { of: Of::Stream, ..manner };
-            let mut stream = self.walk(&plan, manner, Some(first.place), Until::left(scope).with_pulse(pulse));
+            let mode = ScanMode { of: Subset::Stream, ..mode };
+            let mut stream = self.walk(&plan, mode, Some(first.place), Deadline::left(scope).with_pulse(pulse));
             let mut hit = Some(first);
             while let Some(this) = hit {
                 left -= 1;
@@ -313,7 +313,7 @@ impl Searcher {
     pub fn at(&self, index: &IndexName, ts: Ts, seq: i64, digest: i64) -> Result<Vec<Hit>, SearchError> {
         self.index(index)?;
         let from = if self.peers { index.to_string() } else { day_index(index, ts.day()) };
-        let statement = statement::by_link(&from, ts, seq, digest, EQUAL);
+        let statement = statement::by_link(&from, ts, seq, digest, MAX_EQUAL_RECORDS);
         match self.pool.with(|engine| engine.select(&statement)) {
             Ok(rows) => Ok(rows
                 .iter()
@@ -341,9 +341,9 @@ impl Searcher {
         let mut plan = self.planned(&query, now, &jiff::tz::TimeZone::UTC, &|_, _| false)?;
         plan.sources[0].slices = slices(&index.name, index.days, self.peers, range, now);
         let side = |backwards, lines: usize| {
-            let manner = Manner { backwards, of: Of::Stream, read: Read::Line, hint: lines + 1 };
-            let mut walk = self.walk(&plan, manner, Some(hit.place), Until::default());
-            let Collected { hits, next, .. } = collect(&mut walk, lines)?;
+            let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines + 1 };
+            let mut walk = self.walk(&plan, mode, Some(hit.place), Deadline::default());
+            let CollectedHits { hits, next, .. } = collect(&mut walk, lines)?;
             let last = hits.last().map_or(hit.place, |hit| hit.place);
             Ok::<_, SearchError>((hits, next.map(|_| last), walk.warnings))
         };
@@ -360,16 +360,16 @@ impl Searcher {
 
 /// What is known of the other side of a page.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum BeyondPage {
     Nothing,
     Match(Place),
     /// not found out in time: a link is better there in vain than missing
     NotKnown,
 }
 
-impl Found {
+impl BeyondPage {
     fn place(self) -> Option<Place> {
-        if let Found::Match(place) = self { Some(place) } else { None }
+        if let BeyondPage::Match(place) = self { Some(place) } else { None }
     }
 }
 

@@ -34,49 +34,49 @@ pub struct SourcePlan {
     pub index: IndexName,
     pub apart: Apart,
     /// first what can be asked of every day index; for those with more fields, more
-    asked: Vec<Asked>,
+    asked: Vec<DayQuestions>,
     /// oldest first
     pub slices: Vec<Slice>,
 }
 
 /// What a day index can be asked for beside the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Has {
+struct IndexedFields {
     /// parts of two letters: any would find nothing where only longer ones are indexed
     pairs: bool,
     /// each column of the filters that may have a field of its own
     columns: bool,
 }
 
-/// What a day index is asked for. Invariant: a match is in `surely`, where all are matches, or in `perhaps` or `unsure`,
+/// What a day index is asked for. Invariant: a match is in `exact`, where all are matches, or in `possible` or `unsure`,
 /// where each has to be checked, and never in two of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Asked {
+struct DayQuestions {
     candidates: Narrowing,
-    surely: Option<Narrowing>,
-    perhaps: Option<Narrowing>,
+    exact: Option<Narrowing>,
+    possible: Option<Narrowing>,
     unsure: Option<Narrowing>,
     stream: Narrowing,
 }
 
 /// Which documents are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
+pub enum Subset {
     /// all that may match
     Candidates,
     /// those that match without being checked
-    Surely,
+    Exact,
     /// the other candidates, but for the unsure
-    Perhaps,
+    Possible,
     /// those whose message matches, and searchd is not sure of their columns
     Unsure,
     /// the stream that is searched: the pattern is left out
     Stream,
 }
 
-impl Of {
+impl Subset {
     /// All that have to be checked.
-    pub const CHECKED: [Of; 2] = [Of::Perhaps, Of::Unsure];
+    pub const TO_CHECK: [Subset; 2] = [Subset::Possible, Subset::Unsure];
 }
 
 /// The part of a range that one day index holds.
@@ -129,7 +129,7 @@ impl Plan {
     }
 
     /// Each part of the search that has documents of these, and what they are compared with.
-    pub fn asked(&self, of: Of) -> impl Iterator<Item = (&SourcePlan, &Slice, &Narrowing)> {
+    pub fn asked(&self, of: Subset) -> impl Iterator<Item = (&SourcePlan, &Slice, &Narrowing)> {
         self.sources.iter().flat_map(move |source| {
             source.slices.iter().filter_map(move |slice| Some((source, slice, source.narrowing(slice, of)?)))
         })
@@ -175,7 +175,7 @@ impl Question<'_> {
     }
 
     /// What an index of that kind is asked for.
-    fn asked(&self, index: &Index, has: Has) -> Asked {
+    fn asked(&self, index: &Index, has: IndexedFields) -> DayQuestions {
         let Question { pattern, all, filters } = *self;
         let able = |ask: &Ask| if has.pairs { ask.clone() } else { ask.clone().with_infix(INFIX + 1) };
         let is_able = |ask: &Ask| able(ask) == *ask;
@@ -203,28 +203,29 @@ impl Question<'_> {
         let message = |ask: &Ask| [(Field::Message, ask.clone())];
         let candidates = narrowing(of_pattern.as_slice(), None, &conditions);
         let stream = narrowing(&[], None, &conditions);
-        let undecided = Asked { surely: None, perhaps: Some(candidates.clone()), unsure: None, candidates, stream };
+        let undecided =
+            DayQuestions { exact: None, possible: Some(candidates.clone()), unsure: None, candidates, stream };
         let Some(sure) = told.iter().map(|told| told.sure.clone()).collect::<Option<Vec<String>>>() else {
             return undecided;
         };
         // by the message alone: matches, and what may be some
-        let (surely, perhaps) = match pattern.decided() {
+        let (exact, possible) = match pattern.decided() {
             _ if pattern.is_empty() => (of_pattern, None),
             Some(Decided { surely, perhaps }) if !all && is_able(surely) && perhaps.as_ref().is_none_or(is_able) => {
-                let beside_surely = |perhaps| narrowing(&message(perhaps), Some(surely), &conditions);
-                (Some((Field::Message, surely.clone())), perhaps.as_ref().map(beside_surely))
+                let beside_exact = |possible| narrowing(&message(possible), Some(surely), &conditions);
+                (Some((Field::Message, surely.clone())), perhaps.as_ref().map(beside_exact))
             }
             _ => return undecided,
         };
-        let of_message = |conditions: &[String]| narrowing(surely.as_slice(), None, conditions);
+        let of_message = |conditions: &[String]| narrowing(exact.as_slice(), None, conditions);
         // exact filters are sure of everything
         let unsure: Vec<String> =
             told.iter().zip(&sure).filter(|(told, _)| !told.is_exact()).map(|(_, sure)| format!("({sure})")).collect();
         let not_sure = (!unsure.is_empty()).then(|| format!("({})=0", unsure.join(" AND ")));
-        Asked {
-            surely: Some(of_message(&sure)),
+        DayQuestions {
+            exact: Some(of_message(&sure)),
             unsure: not_sure.map(|not_sure| of_message(&[conditions.as_slice(), &[not_sure]].concat())),
-            perhaps,
+            possible,
             ..undecided
         }
     }
@@ -235,12 +236,12 @@ impl SourcePlan {
         let fields: Vec<String> = question.own_fields(index).map(|(name, _)| name).collect();
         let peers = !served.sphinx.peers.is_empty();
         let mut slices = slices(&index.name, index.days, peers, range, now);
-        let mut asked = vec![(Has::default(), question.asked(index, Has::default()))];
-        let most = |pairs| question.asked(index, Has { pairs, columns: !fields.is_empty() });
+        let mut asked = vec![(IndexedFields::default(), question.asked(index, IndexedFields::default()))];
+        let most = |pairs| question.asked(index, IndexedFields { pairs, columns: !fields.is_empty() });
         let wants_pairs = most(true) != most(false);
         // what other nodes have is not known
         for slice in slices.iter_mut().filter(|_| !peers) {
-            let has = Has {
+            let has = IndexedFields {
                 pairs: wants_pairs && (served.has_fields)(&slice.from, &[PAIRS.to_owned()]),
                 columns: !fields.is_empty() && (served.has_fields)(&slice.from, &fields),
             };
@@ -254,14 +255,14 @@ impl SourcePlan {
     }
 
     /// What a day's documents are compared with; None: there are none of these.
-    pub fn narrowing(&self, slice: &Slice, of: Of) -> Option<&Narrowing> {
+    pub fn narrowing(&self, slice: &Slice, of: Subset) -> Option<&Narrowing> {
         let asked = &self.asked[slice.asked];
         match of {
-            Of::Candidates => Some(&asked.candidates),
-            Of::Surely => asked.surely.as_ref(),
-            Of::Perhaps => asked.perhaps.as_ref(),
-            Of::Unsure => asked.unsure.as_ref(),
-            Of::Stream => Some(&asked.stream),
+            Subset::Candidates => Some(&asked.candidates),
+            Subset::Exact => asked.exact.as_ref(),
+            Subset::Possible => asked.possible.as_ref(),
+            Subset::Unsure => asked.unsure.as_ref(),
+            Subset::Stream => Some(&asked.stream),
         }
     }
 

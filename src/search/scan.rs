@@ -11,7 +11,7 @@ use crate::query::cursor::Place;
 use crate::record::Stored;
 use crate::search::filter::Looked;
 use crate::search::hit::{Hit, SearchError};
-use crate::search::plan::{Of, Plan, Slice, SourcePlan};
+use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scope::Scope;
 use crate::sphinx::attributes::read_back;
 use crate::sphinx::client::{Engine, Fault, Pool, Row};
@@ -19,39 +19,39 @@ use crate::sphinx::select::{Narrowing, Select};
 use crate::time::{Range, Ts};
 
 /// Rows of one question: enough that asking costs less than answering.
-const MOST_ROWS: usize = 20_000;
+const MAX_ROWS: usize = 20_000;
 /// Text of one answer, which searchd has in memory at once; what comes after it is asked for again.
-pub const MOST_BYTES: usize = 16 << 20;
+pub const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// Text of hits to hold at a time: a stream of any length may take 8 MB (product), of which this is the larger part.
-pub const HELD_BYTES: usize = 1 << 19;
+pub const MAX_HELD_BYTES: usize = 1 << 19;
 /// The time to ask for at first, where the index is asked for nothing: searchd looks at all records of it.
-const FIRST: i64 = 60_000_000;
+const FIRST_SLICE_MICROS: i64 = 60_000_000;
 /// And where it is a few lines beside a match.
-const BESIDE: i64 = 5_000_000;
+const NEIGHBOUR_SLICE_MICROS: i64 = 5_000_000;
 /// Rows that are looked at before the index is asked: where one in so many matches, it is not asked at all, since to list all
 /// that a common word is in takes longer than to fill a page.
-const SAMPLE: usize = 500;
-const COMMON: usize = 10;
+const SAMPLE_ROWS: usize = 500;
+const COMMON_ONE_IN: usize = 10;
 /// Rows that cost less to read whole than those that match cost to be found again.
-const FEW: usize = 1000;
+const FEW_ROWS: usize = 1000;
 /// The hint for a walk that will see everything, and rows of its first question.
-pub const ALL: usize = usize::MAX;
-const FIRST_OF_ALL: usize = 2000;
+pub const ALL_ROWS: usize = usize::MAX;
+const FIRST_ROWS_OF_ALL: usize = 2000;
 /// The least time to ask for at once: half a second's records are no long answer.
-const SHORTEST: i64 = 500_000;
+const MIN_SLICE_MICROS: i64 = 500_000;
 /// The clock is looked at once in so many checks, or in so many bytes.
-const CLOCK: usize = 64;
-const CLOCK_BYTES: usize = 1 << 20;
+const CHECKS_PER_CLOCK: usize = 64;
+const BYTES_PER_CLOCK: usize = 1 << 20;
 
-const PLACE: &str = "id, ts, seq, digest, logline";
-pub const WHOLE: &str = "id, ts, seq, digest, logline, js, exact";
+const PLACE_COLUMNS: &str = "id, ts, seq, digest, logline";
+pub const WHOLE_COLUMNS: &str = "id, ts, seq, digest, logline, js, exact";
 
 /// What to do with what is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manner {
+pub struct ScanMode {
     /// the order of places
     pub backwards: bool,
-    pub of: Of,
+    pub of: Subset,
     pub read: Read,
     /// rows that will be wanted, or `ALL`
     pub hint: usize,
@@ -68,15 +68,15 @@ pub enum Read {
     Line,
 }
 
-impl Manner {
+impl ScanMode {
     fn is_stream(self) -> bool {
-        self.of == Of::Stream
+        self.of == Subset::Stream
     }
 }
 
 /// What ends a walk before its end.
 #[derive(Clone, Copy, Default)]
-pub struct Until<'a> {
+pub struct Deadline<'a> {
     /// the time of a page; not before it has got on
     scope: Option<&'a Scope>,
     /// of the scope, only whether somebody waits for the answer
@@ -85,18 +85,18 @@ pub struct Until<'a> {
     pulse: Option<&'a dyn Fn() -> bool>,
 }
 
-impl<'a> Until<'a> {
-    pub fn over(scope: &'a Scope) -> Until<'a> {
-        Until { scope: Some(scope), ..Until::default() }
+impl<'a> Deadline<'a> {
+    pub fn over(scope: &'a Scope) -> Deadline<'a> {
+        Deadline { scope: Some(scope), ..Deadline::default() }
     }
 
     /// Whatever the time: nobody waits for the answer any more.
-    pub fn left(scope: &'a Scope) -> Until<'a> {
-        Until { timeless: true, ..Until::over(scope) }
+    pub fn left(scope: &'a Scope) -> Deadline<'a> {
+        Deadline { timeless: true, ..Deadline::over(scope) }
     }
 
-    pub fn with_pulse(self, pulse: &'a dyn Fn() -> bool) -> Until<'a> {
-        Until { pulse: Some(pulse), ..self }
+    pub fn with_pulse(self, pulse: &'a dyn Fn() -> bool) -> Deadline<'a> {
+        Deadline { pulse: Some(pulse), ..self }
     }
 
     fn is_over(self) -> bool {
@@ -111,16 +111,16 @@ impl<'a> Until<'a> {
 pub struct Walk<'a> {
     pool: &'a Pool,
     plan: &'a Plan,
-    manner: Manner,
+    mode: ScanMode,
     warn: bool,
-    until: Until<'a>,
+    until: Deadline<'a>,
     candidates: &'a Counter,
-    sources: Vec<Source<'a>>,
+    sources: Vec<SourceScan<'a>>,
     pub warnings: BTreeSet<String>,
 }
 
 #[derive(Debug)]
-struct Source<'a> {
+struct SourceScan<'a> {
     plan: &'a SourcePlan,
     slices: VecDeque<&'a Slice>,
     hits: VecDeque<Hit>,
@@ -138,7 +138,7 @@ struct Source<'a> {
 
 /// What came of one question.
 #[derive(Debug, Default)]
-struct Answer {
+struct Chunk {
     hits: Vec<Hit>,
     /// the first and the last of what was looked at, how many, of how many bytes in all and in the hits
     first: Option<Ts>,
@@ -150,7 +150,7 @@ struct Answer {
     cut: bool,
 }
 
-impl Source<'_> {
+impl SourceScan<'_> {
     /// The next part of a slice, as long as the window.
     fn part(&self, slice: Range, backwards: bool, window: Option<i64>) -> Range {
         let at = self.at.map(|place| place.ts).filter(|ts| slice.start <= *ts && *ts <= slice.end);
@@ -183,26 +183,26 @@ impl<'a> Walk<'a> {
     pub fn new(
         pool: &'a Pool,
         plan: &'a Plan,
-        manner: Manner,
+        mode: ScanMode,
         from: Option<Place>,
-        until: Until<'a>,
+        until: Deadline<'a>,
         warn: bool,
         candidates: &'a Counter,
     ) -> Walk<'a> {
-        let beside = |slice: &Slice| match (from, manner.backwards) {
+        let beside = |slice: &Slice| match (from, mode.backwards) {
             (None, _) => true,
-            (Some(place), false) => floor(slice.range.end) > place,
-            (Some(place), true) => floor(slice.range.start) < place,
+            (Some(place), false) => start_of(slice.range.end) > place,
+            (Some(place), true) => start_of(slice.range.start) < place,
         };
         let sources = plan.sources.iter().map(|source| {
-            let has_any = |slice: &&Slice| source.narrowing(slice, manner.of).is_some();
+            let has_any = |slice: &&Slice| source.narrowing(slice, mode.of).is_some();
             let mut slices: VecDeque<&Slice> =
                 source.slices.iter().filter(|slice| beside(slice)).filter(has_any).collect();
-            if manner.backwards {
+            if mode.backwards {
                 slices.make_contiguous().reverse();
             }
-            let rows = if manner.hint == ALL { FIRST_OF_ALL } else { manner.hint.clamp(1, MOST_ROWS) };
-            Source {
+            let rows = if mode.hint == ALL_ROWS { FIRST_ROWS_OF_ALL } else { mode.hint.clamp(1, MAX_ROWS) };
+            SourceScan {
                 plan: source,
                 slices,
                 hits: VecDeque::new(),
@@ -210,13 +210,13 @@ impl<'a> Walk<'a> {
                 rows,
                 window: None,
                 // of what the conditions on columns leave, nothing can be told of the rest
-                samples: manner.hint != ALL && !manner.is_stream() && source.conditions().is_empty(),
+                samples: mode.hint != ALL_ROWS && !mode.is_stream() && source.conditions().is_empty(),
                 dense: false,
                 asked: false,
             }
         });
         let (sources, warnings) = (sources.collect(), BTreeSet::new());
-        Walk { pool, plan, manner, warn, until, candidates, sources, warnings }
+        Walk { pool, plan, mode, warn, until, candidates, sources, warnings }
     }
 
     pub fn with_pulse(mut self, pulse: &'a dyn Fn() -> bool) -> Walk<'a> {
@@ -228,7 +228,7 @@ impl<'a> Walk<'a> {
         for source in 0..self.sources.len() {
             self.fill(source)?;
         }
-        let before = |a: &Place, b: &Place| if self.manner.backwards { a > b } else { a < b };
+        let before = |a: &Place, b: &Place| if self.mode.backwards { a > b } else { a < b };
         let mut first: Option<(usize, Place)> = None;
         let mut late: Option<Place> = None;
         for (n, source) in self.sources.iter().enumerate() {
@@ -241,7 +241,7 @@ impl<'a> Walk<'a> {
                 None if source.slices.is_empty() => {}
                 None => {
                     let at = source.at.unwrap_or_else(|| {
-                        floor(if self.manner.backwards { self.plan.range.end } else { self.plan.range.start })
+                        start_of(if self.mode.backwards { self.plan.range.end } else { self.plan.range.start })
                     });
                     if late.is_none_or(|late| before(&at, &late)) {
                         late = Some(at);
@@ -276,42 +276,43 @@ impl<'a> Walk<'a> {
     fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
         let source = &self.sources[n];
         let Some(slice) = source.slices.front().copied() else { return Ok(()) };
-        let Some(narrowing) = source.plan.narrowing(slice, self.manner.of) else { return Ok(()) };
+        let Some(narrowing) = source.plan.narrowing(slice, self.mode.of) else { return Ok(()) };
         let samples = source.samples && narrowing.matching.is_some();
         let scans = samples || narrowing.matching.is_none();
-        let first = if self.manner.is_stream() { BESIDE } else { FIRST };
+        let first = if self.mode.is_stream() { NEIGHBOUR_SLICE_MICROS } else { FIRST_SLICE_MICROS };
         let window = if scans { source.window.or(Some(first)) } else { source.window };
-        let part = source.part(slice.range, self.manner.backwards, window);
-        let rows = if samples { source.rows.min(SAMPLE) } else { source.rows };
-        let bare = self.manner.read == Read::Place;
-        let checked = !(self.plan.pattern.is_empty() || self.manner.is_stream());
+        let part = source.part(slice.range, self.mode.backwards, window);
+        let rows = if samples { source.rows.min(SAMPLE_ROWS) } else { source.rows };
+        let bare = self.mode.read == Read::Place;
+        let checked = !(self.plan.pattern.is_empty() || self.mode.is_stream());
         // where hits are rare among much that is checked, their columns are read when they are known
-        let whole = self.plan.needs_columns() || !bare && (!checked || source.dense || rows <= FEW);
+        let whole = self.plan.needs_columns() || !bare && (!checked || source.dense || rows <= FEW_ROWS);
         let scanning = Narrowing { matching: None, conditions: narrowing.conditions.clone() };
         let narrowing = if scans { &scanning } else { narrowing };
         let Some(answer) = self.ask(n, slice, narrowing, part, rows, whole)? else {
             self.sources[n].slices.pop_front();
             return Ok(());
         };
-        let Answer { mut hits, first, last, seen, bytes, held, cut } = answer;
+        let Chunk { mut hits, first, last, seen, bytes, held, cut } = answer;
         if !bare && !whole && !hits.is_empty() {
             self.read_columns(slice, narrowing, &mut hits)?;
         }
-        if self.manner.read == Read::Line && !self.manner.is_stream() {
+        if self.mode.read == Read::Line && !self.mode.is_stream() {
             hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
         }
         let source = &mut self.sources[n];
         source.asked = true;
         source.at = last.or(source.at);
         source.dense = hits.len() * 4 > seen;
-        let common = hits.len() * COMMON > seen;
+        let common = hits.len() * COMMON_ONE_IN > seen;
         source.hits.extend(hits);
         let fits = |most: usize, bytes: usize| most / (bytes / seen.max(1) + 1);
-        source.rows = (rows * 4).min(MOST_ROWS).min(fits(MOST_BYTES, bytes)).min(fits(HELD_BYTES, held)).max(1);
+        source.rows =
+            (rows * 4).min(MAX_ROWS).min(fits(MAX_ANSWER_BYTES, bytes)).min(fits(MAX_HELD_BYTES, held)).max(1);
         if seen < rows && !cut {
-            source.at = Some(floor(if self.manner.backwards { part.start } else { part.end }));
+            source.at = Some(start_of(if self.mode.backwards { part.start } else { part.end }));
             source.window = window.map(|window| window.saturating_mul(4));
-            let is_whole = match self.manner.backwards {
+            let is_whole = match self.mode.backwards {
                 true => part.start <= slice.range.start,
                 false => part.end >= slice.range.end,
             };
@@ -320,7 +321,7 @@ impl<'a> Walk<'a> {
             }
         } else if let (Some(first), Some(last)) = (first, last) {
             // searchd sorts all of a range for each question: the next one is as long as its rows will be
-            let span = (last.ts.micros() - first.micros()).abs().max(SHORTEST);
+            let span = (last.ts.micros() - first.micros()).abs().max(MIN_SLICE_MICROS);
             source.window = Some(span.saturating_mul((source.rows / rows.max(1)).max(1) as i64));
         }
         if samples && !common {
@@ -338,21 +339,21 @@ impl<'a> Walk<'a> {
         part: Range,
         rows: usize,
         whole: bool,
-    ) -> Result<Option<Answer>, SearchError> {
+    ) -> Result<Option<Chunk>, SearchError> {
         let (plan, source) = (self.plan, &self.sources[n]);
-        let checked = !(plan.pattern.is_empty() || self.manner.is_stream());
+        let checked = !(plan.pattern.is_empty() || self.mode.is_stream());
         let select = Select {
-            columns: if whole { WHOLE } else { PLACE },
+            columns: if whole { WHOLE_COLUMNS } else { PLACE_COLUMNS },
             from: &slice.from,
             narrowing,
             range: part,
-            newest_first: self.manner.backwards,
+            newest_first: self.mode.backwards,
             // beside another part, this one is new from end to end
-            beyond: source.at.filter(|place| part.contains(place.ts) && *place > floor(part.start)),
+            beyond: source.at.filter(|place| part.contains(place.ts) && *place > start_of(part.start)),
             limit: rows,
         };
         let statement = select.documents();
-        let mut answer = Answer::default();
+        let mut answer = Chunk::default();
         let mut looked = 0;
         let until = self.until;
         let result = self.pool.with(|engine| {
@@ -361,8 +362,8 @@ impl<'a> Walk<'a> {
                 let columns = if whole { columns_of(&row, 5) } else { Cow::Borrowed("") };
                 let size = message.len() + columns.len();
                 // late, but never without having got on
-                looked += CLOCK_BYTES / CLOCK + size;
-                if looked >= CLOCK_BYTES && answer.seen > 0 {
+                looked += BYTES_PER_CLOCK / CHECKS_PER_CLOCK + size;
+                if looked >= BYTES_PER_CLOCK && answer.seen > 0 {
                     looked = 0;
                     answer.cut = until.is_over();
                 }
@@ -379,7 +380,7 @@ impl<'a> Walk<'a> {
                     answer.held += size + std::mem::size_of::<Hit>();
                     answer.hits.push(Hit { index: source.plan.index.clone(), place, record, marks: Vec::new() });
                 }
-                answer.cut = answer.bytes >= MOST_BYTES || answer.held >= 2 * HELD_BYTES;
+                answer.cut = answer.bytes >= MAX_ANSWER_BYTES || answer.held >= 2 * MAX_HELD_BYTES;
                 !answer.cut
             })?;
             warnings(engine, self.warn && !answer.cut)
@@ -430,7 +431,7 @@ impl<'a> Walk<'a> {
 }
 
 #[derive(Default)]
-pub(super) struct Collected {
+pub(super) struct CollectedHits {
     pub hits: Vec<Hit>,
     /// one more
     pub next: Option<Place>,
@@ -439,8 +440,8 @@ pub(super) struct Collected {
 }
 
 /// Up to `limit` hits.
-pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<Collected, SearchError> {
-    let mut collected = Collected::default();
+pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<CollectedHits, SearchError> {
+    let mut collected = CollectedHits::default();
     loop {
         match walk.next()? {
             Step::Hit(hit) if collected.hits.len() < limit => {
@@ -456,7 +457,7 @@ pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<Collected, Search
 }
 
 /// The place before all records of an instant; no record has it, since no docid is 0.
-fn floor(ts: Ts) -> Place {
+fn start_of(ts: Ts) -> Place {
     Place { ts, seq: i64::MIN, digest: i64::MIN, id: 0 }
 }
 

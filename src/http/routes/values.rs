@@ -10,7 +10,7 @@ use crate::http::site::Site;
 use crate::query::Query;
 use crate::record::number::Number;
 use crate::search::hit::SearchError;
-use crate::search::stats::column_values::Values;
+use crate::search::stats::column_values::ValueCounts;
 
 /// Values on the page that is only about them.
 const ALL_VALUES: usize = 1000;
@@ -29,7 +29,7 @@ pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Cli
 pub fn column_values(
     site: &Site,
     query: &Query,
-    values: Result<Values, SearchError>,
+    values: Result<ValueCounts, SearchError>,
     column: &str,
     limit: usize,
 ) -> filters::FilterColumn {

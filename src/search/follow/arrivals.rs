@@ -15,19 +15,19 @@ use crate::sphinx::DocId;
 use crate::time::Ts;
 
 /// Docids of a bucket: about a lease.
-pub const BUCKET: u64 = 16_384;
+pub const DOCIDS_PER_BUCKET: u64 = 16_384;
 /// A lease gives out docids for a minute, and is looked at every 5 s; then its last batch is gathered and committed.
 const LEASED: Duration = Duration::from_secs(80);
 /// So long may a worker have waited for a server with a batch in its hands, and it is still shown.
 const HELD_UP: Duration = Duration::from_secs(3600);
 /// How often it is noted which docid is the highest.
-const MARK: Duration = Duration::from_secs(10);
+const MARK_EVERY: Duration = Duration::from_secs(10);
 /// Buckets to remember, of 2 kB each.
-const REMEMBERED: usize = 1024;
+const MAX_BUCKETS: usize = 1024;
 /// Documents of a first look to be told one from another: those of more leases than there are workers.
 const TOLD_APART: u64 = 200_000;
 
-const WORDS: usize = (BUCKET / 64) as usize;
+const WORDS_PER_BUCKET: usize = (DOCIDS_PER_BUCKET / 64) as usize;
 
 /// What searchd has in a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +58,14 @@ struct Bucket {
 
 impl Arrivals {
     pub fn new(now: Ts) -> Arrivals {
-        let highest = u64::try_from(now.micros() / 1000).unwrap_or(0) * DocId::PER_MILLISECOND / BUCKET;
+        let highest = u64::try_from(now.micros() / 1000).unwrap_or(0) * DocId::PER_MILLISECOND / DOCIDS_PER_BUCKET;
         let oldest = highest.saturating_sub(buckets(HELD_UP));
         Arrivals { buckets: BTreeMap::new(), oldest, recent: oldest, marks: VecDeque::new() }
     }
 
     /// The first docid to count from: now and then of all, else of what was not held up.
     pub fn first(&self, all: bool) -> u64 {
-        (if all { self.oldest } else { self.recent }) * BUCKET
+        (if all { self.oldest } else { self.recent }) * DOCIDS_PER_BUCKET
     }
 
     /// A first look: what is there has not arrived. Returns the buckets whose documents are still to be told one from
@@ -91,7 +91,7 @@ impl Arrivals {
 
     /// All docids of a bucket.
     pub fn learn(&mut self, bucket: u64, ids: &[u64]) {
-        self.buckets.insert(bucket, Bucket { known: 0, high: 0, ids: Some(vec![0; WORDS].into()) });
+        self.buckets.insert(bucket, Bucket { known: 0, high: 0, ids: Some(vec![0; WORDS_PER_BUCKET].into()) });
         for id in ids {
             self.note(*id);
         }
@@ -117,7 +117,7 @@ impl Arrivals {
     /// Docids of a bucket above all that are known: where new ones nearly always are.
     pub fn above(&self, bucket: u64) -> Range<u64> {
         let first = self.buckets.get(&bucket).map_or(0, |bucket| bucket.high + 1);
-        first.max(bucket * BUCKET)..(bucket + 1) * BUCKET
+        first.max(bucket * DOCIDS_PER_BUCKET)..(bucket + 1) * DOCIDS_PER_BUCKET
     }
 
     /// Whether new documents of a bucket can be told from those that were there.
@@ -134,11 +134,11 @@ impl Arrivals {
 
     /// Whether it has just become known.
     pub fn note(&mut self, id: u64) -> bool {
-        let number = id / BUCKET;
+        let number = id / DOCIDS_PER_BUCKET;
         if number < self.oldest {
             return false;
         }
-        let fresh = || Bucket { known: 0, high: 0, ids: Some(vec![0; WORDS].into()) };
+        let fresh = || Bucket { known: 0, high: 0, ids: Some(vec![0; WORDS_PER_BUCKET].into()) };
         let bucket = self.buckets.entry(number).or_insert_with(fresh);
         let is_new = match &mut bucket.ids {
             None => id > bucket.high,
@@ -155,7 +155,7 @@ impl Arrivals {
     }
 
     pub fn knows(&self, id: u64) -> bool {
-        let number = id / BUCKET;
+        let number = id / DOCIDS_PER_BUCKET;
         match self.buckets.get(&number) {
             None => number < self.oldest,
             Some(Bucket { ids: None, high, .. }) => id <= *high,
@@ -169,7 +169,7 @@ impl Arrivals {
     /// Time has passed: what is too old to arrive any more is forgotten.
     pub fn age(&mut self, at: Instant) {
         let highest = self.buckets.last_key_value().map_or(self.recent, |(highest, _)| *highest);
-        if self.marks.back().is_none_or(|(marked, _)| at.duration_since(*marked) >= MARK) {
+        if self.marks.back().is_none_or(|(marked, _)| at.duration_since(*marked) >= MARK_EVERY) {
             self.marks.push_back((at, highest));
         }
         let before = |time: Duration, marks: &VecDeque<(Instant, u64)>| {
@@ -178,7 +178,7 @@ impl Arrivals {
         };
         self.recent = self.recent.max(before(LEASED, &self.marks));
         self.oldest = self.oldest.max(before(HELD_UP, &self.marks));
-        if let Some(over) = self.buckets.len().checked_sub(REMEMBERED)
+        if let Some(over) = self.buckets.len().checked_sub(MAX_BUCKETS)
             && let Some((first, _)) = self.buckets.iter().nth(over)
         {
             self.oldest = self.oldest.max(*first);
@@ -193,12 +193,12 @@ impl Arrivals {
 
 /// At most so many buckets are passed in a time.
 fn buckets(time: Duration) -> u64 {
-    time.as_secs() * 1000 * DocId::PER_MILLISECOND / BUCKET
+    time.as_secs() * 1000 * DocId::PER_MILLISECOND / DOCIDS_PER_BUCKET
 }
 
 fn place(id: u64) -> (usize, u64) {
-    let at = id % BUCKET;
-    // at most WORDS
+    let at = id % DOCIDS_PER_BUCKET;
+    // at most WORDS_PER_BUCKET
     ((at / 64) as usize, 1 << (at % 64))
 }
 
@@ -216,7 +216,7 @@ mod tests {
     fn counted(ids: &BTreeSet<u64>, first: u64) -> Vec<Counted> {
         let mut buckets: BTreeMap<u64, Counted> = BTreeMap::new();
         for id in ids.range(first..) {
-            let bucket = id / BUCKET;
+            let bucket = id / DOCIDS_PER_BUCKET;
             let counted = buckets.entry(bucket).or_insert(Counted { bucket, documents: 0, high: 0 });
             counted.documents += 1;
             counted.high = counted.high.max(*id);
@@ -232,7 +232,7 @@ mod tests {
     fn begun(ids: &BTreeSet<u64>, at: Instant) -> Arrivals {
         let mut arrivals = Arrivals::new(Ts::from_micros(1_795_341_600_000_000 + 3_600_000_000));
         for bucket in arrivals.begin(&counted(ids, arrivals.first(true)), at) {
-            arrivals.learn(bucket, &within(ids, bucket * BUCKET..(bucket + 1) * BUCKET));
+            arrivals.learn(bucket, &within(ids, bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET));
         }
         arrivals
     }
@@ -248,7 +248,10 @@ mod tests {
             found.extend(new(above, arrivals));
             if arrivals.unknown(&counted) > 0 {
                 match arrivals.tells_apart(counted.bucket) {
-                    true => found.extend(new(counted.bucket * BUCKET..(counted.bucket + 1) * BUCKET, arrivals)),
+                    true => found.extend(new(
+                        counted.bucket * DOCIDS_PER_BUCKET..(counted.bucket + 1) * DOCIDS_PER_BUCKET,
+                        arrivals,
+                    )),
                     false => late += arrivals.unknown(&counted),
                 }
             }
@@ -346,10 +349,10 @@ mod tests {
             // searchd counts, and nothing is left to fetch
             let high = FIRST + second * 1000 * DocId::PER_MILLISECOND;
             arrivals.note(high);
-            arrivals.note(high + BUCKET);
+            arrivals.note(high + DOCIDS_PER_BUCKET);
             arrivals.age(start + Duration::from_secs(second));
         }
-        assert!(arrivals.buckets.len() <= REMEMBERED && arrivals.marks.len() <= 362, "{}", arrivals.marks.len());
+        assert!(arrivals.buckets.len() <= MAX_BUCKETS && arrivals.marks.len() <= 362, "{}", arrivals.marks.len());
         assert!(arrivals.first(false) > FIRST + 3900 * 1000 * DocId::PER_MILLISECOND);
     }
 }

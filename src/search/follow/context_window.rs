@@ -9,7 +9,7 @@ use crate::search::hit::{Hit, Line};
 /// Text of lines that may turn out to stand before a match; of longer ones, fewer are kept.
 const KEPT_BYTES: usize = 1 << 20;
 
-pub(super) struct Passing {
+pub(super) struct ContextWindow {
     before: usize,
     /// None: all that come after the first match
     after: Option<usize>,
@@ -25,11 +25,11 @@ pub(super) struct Passing {
     begun: bool,
 }
 
-impl Passing {
-    pub(super) fn new(context: Context, around: (u32, Option<u32>)) -> Passing {
+impl ContextWindow {
+    pub(super) fn new(context: Context, around: (u32, Option<u32>)) -> ContextWindow {
         let after = if context == Context::All { None } else { around.1.map(|lines| lines as usize) };
         let parted = context == Context::Lines(0);
-        Passing {
+        ContextWindow {
             before: around.0 as usize,
             after,
             parted,
@@ -96,7 +96,7 @@ mod tests {
     /// What is printed of lines, of which those with an x match.
     #[track_caller]
     fn check(context: Context, around: (u32, Option<u32>), lines: &str, expect: &str) {
-        let mut passing = Passing::new(context, around);
+        let mut passing = ContextWindow::new(context, around);
         let mut printed = Vec::new();
         for message in lines.split(' ') {
             let place = Place { ts: Ts::MIN, seq: 0, digest: 0, id: 1 };

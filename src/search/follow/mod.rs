@@ -14,12 +14,12 @@ use crate::query::cursor::{Cursor, Place};
 use crate::query::{Order, Query};
 use crate::search::Searcher;
 use crate::search::filter::Looked;
-use crate::search::follow::arrivals::{Arrivals, BUCKET, Counted};
-use crate::search::follow::context_window::Passing;
+use crate::search::follow::arrivals::{Arrivals, Counted, DOCIDS_PER_BUCKET};
+use crate::search::follow::context_window::ContextWindow;
 use crate::search::hit::{Hit, Line, SearchError};
-use crate::search::plan::{Of, Plan, SourcePlan};
+use crate::search::plan::{Plan, SourcePlan, Subset};
 use crate::search::scan::{
-    HELD_BYTES, MOST_BYTES, Manner, Read, Step, Until, WHOLE, Walk, away, warnings, whole_record,
+    Deadline, MAX_ANSWER_BYTES, MAX_HELD_BYTES, Read, ScanMode, Step, WHOLE_COLUMNS, Walk, away, warnings, whole_record,
 };
 use crate::search::scope::Scope;
 use crate::sphinx::client::{Engine, Fault};
@@ -27,25 +27,25 @@ use crate::sphinx::select::Arrived;
 use crate::time::{Ts, When};
 
 /// How often searchd is asked: while records arrive, and when none has for a while. A question costs it some milliseconds.
-const OFTEN: Duration = Duration::from_millis(250);
-const SELDOM: Duration = Duration::from_millis(500);
-const LIVELY: Duration = Duration::from_secs(10);
+const POLL_BUSY: Duration = Duration::from_millis(250);
+const POLL_IDLE: Duration = Duration::from_millis(500);
+const BUSY_FOR: Duration = Duration::from_secs(10);
 /// A searchd that needs long for an answer is asked less often: it is asked for at most a tenth of the time…
-const REST: u32 = 10;
-const RAREST: Duration = Duration::from_secs(3);
+const REST_FACTOR: u32 = 10;
+const POLL_SLOWEST: Duration = Duration::from_secs(3);
 /// … and now and then for what a worker had to keep to itself, for at most a hundredth.
-const HELD_UP: Duration = Duration::from_secs(15);
-const HELD_UP_REST: u32 = 100;
+const POLL_HELD_UP: Duration = Duration::from_secs(15);
+const HELD_UP_REST_FACTOR: u32 = 100;
 /// While searchd is away.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// What has not gone out by then lags; that is said once in a while.
-const LAGS: Duration = Duration::from_secs(2);
-const SAY: Duration = Duration::from_secs(10);
+const LAGS_AFTER: Duration = Duration::from_secs(2);
+const REPORT_LAG_EVERY: Duration = Duration::from_secs(10);
 /// Then what waits is left out, where that is allowed.
-const PATIENCE: Duration = Duration::from_secs(15);
+const LEAVE_OUT_AFTER: Duration = Duration::from_secs(15);
 /// Rows of a first question, and of any: as many as are sorted and handed over at a time.
 const FIRST_ROWS: usize = 100;
-const ROWS: usize = 2000;
+const MAX_ROWS: usize = 2000;
 
 /// What is to be told to whoever follows.
 #[derive(Clone, Debug)]
@@ -104,8 +104,8 @@ impl Searcher {
 struct Follower<'a> {
     searcher: &'a Searcher,
     plan: &'a Plan,
-    streams: Vec<Stream<'a>>,
-    passing: Passing,
+    streams: Vec<FollowedIndex<'a>>,
+    window: ContextWindow,
     /// fetched and known, not yet handed over
     fetched: Vec<Hit>,
     bytes: usize,
@@ -123,7 +123,7 @@ struct Follower<'a> {
 }
 
 /// What arrives in one index.
-struct Stream<'a> {
+struct FollowedIndex<'a> {
     plan: &'a SourcePlan,
     arrivals: Arrivals,
     /// buckets in which something has arrived that was not fetched yet
@@ -142,13 +142,13 @@ impl<'a> Follower<'a> {
                 let ids = searcher.pool.with(|engine| ids(engine, source, bucket));
                 arrivals.learn(bucket, &ids.map_err(|fault| away(&fault))?);
             }
-            Ok(Stream { plan: source, arrivals, waiting: VecDeque::new(), rows: FIRST_ROWS })
+            Ok(FollowedIndex { plan: source, arrivals, waiting: VecDeque::new(), rows: FIRST_ROWS })
         };
         Ok(Follower {
             searcher,
             plan,
             streams: plan.sources.iter().map(stream).collect::<Result<_, SearchError>>()?,
-            passing: Passing::new(query.context, query.around()),
+            window: ContextWindow::new(query.context, query.around()),
             fetched: Vec::new(),
             bytes: 0,
             missing: Vec::new(),
@@ -210,8 +210,8 @@ impl<'a> Follower<'a> {
 
     /// The place of the match before the last ones, where there are more.
     fn before_last(&self, last: usize, pulse: &dyn Fn() -> bool) -> Result<Option<Place>, SearchError> {
-        let manner = Manner { backwards: true, of: Of::Candidates, read: Read::Place, hint: last + 1 };
-        let mut walk = self.walk(manner).with_pulse(pulse);
+        let mode = ScanMode { backwards: true, of: Subset::Candidates, read: Read::Place, hint: last + 1 };
+        let mut walk = self.walk(mode).with_pulse(pulse);
         let mut left = last;
         loop {
             match walk.next()? {
@@ -223,16 +223,17 @@ impl<'a> Follower<'a> {
         }
     }
 
-    fn walk(&self, manner: Manner) -> Walk<'a> {
-        self.searcher.walk(self.plan, manner, None, Until::default())
+    fn walk(&self, mode: ScanMode) -> Walk<'a> {
+        self.searcher.walk(self.plan, mode, None, Deadline::default())
     }
 
     /// Lines before the next match may have come before this began; so may those after the last one.
     fn look_back(&mut self, shown: Option<Place>, since: usize) -> Result<(), SearchError> {
-        let before = self.passing.before();
+        let before = self.window.before();
         let (mut lines, mut gap) = (Vec::new(), false);
-        if self.passing.is_wanted() {
-            let mut walk = self.walk(Manner { backwards: true, of: Of::Stream, read: Read::Line, hint: before + 1 });
+        if self.window.is_wanted() {
+            let mut walk =
+                self.walk(ScanMode { backwards: true, of: Subset::Stream, read: Read::Line, hint: before + 1 });
             while let Step::Hit(hit) = walk.next()?
                 && shown.is_none_or(|shown| hit.place > shown)
                 && !gap
@@ -244,11 +245,11 @@ impl<'a> Follower<'a> {
             }
         }
         if shown.is_some() {
-            self.passing.go_on(gap, if lines.is_empty() && !gap { since } else { usize::MAX });
+            self.window.go_on(gap, if lines.is_empty() && !gap { since } else { usize::MAX });
         }
         for hit in lines.into_iter().rev() {
             // none of them matches
-            self.passing.keep(hit);
+            self.window.keep(hit);
         }
         Ok(())
     }
@@ -256,20 +257,20 @@ impl<'a> Follower<'a> {
     fn run(&mut self, leaves_out: bool, pause: &dyn Fn(Duration) -> bool, take: &mut dyn FnMut(News) -> bool) {
         let mut is_away = false;
         self.caught_up = Instant::now();
-        let (mut lively, mut all) = (Instant::now(), Instant::now() + HELD_UP);
-        let mut rest = OFTEN;
+        let (mut lively, mut all) = (Instant::now(), Instant::now() + POLL_HELD_UP);
+        let mut rest = POLL_BUSY;
         while pause(rest) {
             let (began, asks_all) = (Instant::now(), Instant::now() >= all);
             let outcome = self.look(asks_all);
             let cost = began.elapsed();
             if asks_all && outcome.is_ok() {
-                all = Instant::now() + HELD_UP.max(cost * HELD_UP_REST);
+                all = Instant::now() + POLL_HELD_UP.max(cost * HELD_UP_REST_FACTOR);
             }
-            rest = match lively.elapsed() < LIVELY {
-                true => OFTEN,
-                false => SELDOM,
+            rest = match lively.elapsed() < BUSY_FOR {
+                true => POLL_BUSY,
+                false => POLL_IDLE,
             };
-            rest = rest.max((cost * REST).min(RAREST));
+            rest = rest.max((cost * REST_FACTOR).min(POLL_SLOWEST));
             let outcome = match outcome {
                 Ok(0) => Ok(true),
                 Ok(_) => {
@@ -288,7 +289,7 @@ impl<'a> Follower<'a> {
             let goes_on = match outcome {
                 Ok(goes_on) => goes_on && (!std::mem::take(&mut is_away) || take(News::Back)) && self.tell(take),
                 Err(fault) => {
-                    rest = AGAIN;
+                    rest = RETRY_AFTER;
                     std::mem::replace(&mut is_away, true) || take(News::Away(fault.why().to_owned()))
                 }
             };
@@ -347,15 +348,15 @@ impl<'a> Follower<'a> {
                 .sum();
             let lag = self.caught_up.elapsed();
             if waiting == 0 {
-                let lagged = lag < LAGS && self.behind.take().is_some();
+                let lagged = lag < LAGS_AFTER && self.behind.take().is_some();
                 return Ok(!lagged || take(News::Behind(0)));
             }
-            if leaves_out && lag > PATIENCE {
+            if leaves_out && lag > LEAVE_OUT_AFTER {
                 self.behind = None;
                 self.leave_out()?;
                 return Ok(true);
             }
-            if lag > LAGS && self.behind.is_none_or(|said| said.elapsed() > SAY) {
+            if lag > LAGS_AFTER && self.behind.is_none_or(|said| said.elapsed() > REPORT_LAG_EVERY) {
                 self.behind = Some(Instant::now());
                 if !take(News::Behind(waiting)) {
                     return Ok(false);
@@ -382,7 +383,7 @@ impl<'a> Follower<'a> {
     }
 
     fn is_room(&self) -> bool {
-        self.fetched.len() < ROWS && self.bytes < HELD_BYTES
+        self.fetched.len() < MAX_ROWS && self.bytes < MAX_HELD_BYTES
     }
 
     /// What has arrived in a bucket. Says whether that was all.
@@ -415,7 +416,7 @@ impl<'a> Follower<'a> {
             let stream = &mut self.streams[n];
             let arrived =
                 Arrived { from: stream.plan.index.as_str(), conditions: stream.plan.conditions(), ids: range.clone() };
-            let statement = arrived.documents(WHOLE, stream.rows);
+            let statement = arrived.documents(WHOLE_COLUMNS, stream.rows);
             let (mut seen, mut read, mut is_full) = (0, 0, false);
             self.searcher.news.with(|engine| {
                 engine.each(&statement, |row| {
@@ -434,7 +435,7 @@ impl<'a> Follower<'a> {
                         self.bytes += size;
                         self.fetched.push(Hit { index: stream.plan.index.clone(), place, record, marks: Vec::new() });
                     }
-                    is_full = self.fetched.len() >= ROWS || self.bytes >= HELD_BYTES;
+                    is_full = self.fetched.len() >= MAX_ROWS || self.bytes >= MAX_HELD_BYTES;
                     !is_full
                 })
             })?;
@@ -445,7 +446,7 @@ impl<'a> Follower<'a> {
             if seen < stream.rows {
                 return Ok(true);
             }
-            stream.rows = (stream.rows * 4).min(ROWS).min(MOST_BYTES / (read / seen + 1)).max(1);
+            stream.rows = (stream.rows * 4).min(MAX_ROWS).min(MAX_ANSWER_BYTES / (read / seen + 1)).max(1);
         }
     }
 
@@ -458,7 +459,7 @@ impl<'a> Follower<'a> {
             if matches {
                 hit.marks = self.plan.pattern.marks(&hit.record.message);
             }
-            if !self.passing.pass(hit, matches, &mut |line| take(News::Line(line))) {
+            if !self.window.pass(hit, matches, &mut |line| take(News::Line(line))) {
                 return false;
             }
         }
@@ -483,15 +484,15 @@ fn count(engine: &mut Engine, source: &SourcePlan, first: u64) -> Result<Vec<Cou
     let ids = first..u64::MAX >> 1;
     let arrived = Arrived { from: source.index.as_str(), conditions: source.conditions(), ids };
     let number = |row: &crate::sphinx::client::Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
-    let rows = engine.select(&arrived.counted(BUCKET))?;
+    let rows = engine.select(&arrived.counted(DOCIDS_PER_BUCKET))?;
     let counted = |row| Some(Counted { bucket: number(row, 0)?, documents: number(row, 1)?, high: number(row, 2)? });
     Ok(rows.iter().filter_map(counted).collect())
 }
 
 /// The docids of a bucket.
 fn ids(engine: &mut Engine, source: &SourcePlan, bucket: u64) -> Result<Vec<u64>, Fault> {
-    let ids = bucket * BUCKET..(bucket + 1) * BUCKET;
+    let ids = bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET;
     let arrived = Arrived { from: source.index.as_str(), conditions: source.conditions(), ids };
-    let rows = engine.select(&arrived.documents("id", BUCKET as usize))?;
+    let rows = engine.select(&arrived.documents("id", DOCIDS_PER_BUCKET as usize))?;
     Ok(rows.iter().filter_map(|row| row.int(0)).filter_map(|id| u64::try_from(id).ok()).collect())
 }

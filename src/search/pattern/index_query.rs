@@ -10,13 +10,13 @@ use crate::sphinx::fulltext;
 use crate::sphinx::fulltext::{Ask, folded, separates};
 
 /// Characters of a class to look at: one letter in all its spellings has four, white space 25.
-const CLASS: usize = 64;
+const MAX_CLASS_CHARS: usize = 64;
 /// Characters and alternatives of a pattern to look at; a phrase has room for fewer.
-const ITEMS: usize = 2000;
+const MAX_ITEMS: usize = 2000;
 /// Alternatives that are still quicker for searchd than reading everything.
-const ALTERNATIVES: usize = 32;
+const MAX_ALTERNATIVES: usize = 32;
 /// Pieces asked for: each narrows less than the one before.
-const PIECES: usize = 8;
+const MAX_PIECES: usize = 8;
 
 /// What a match consists of, in order.
 #[derive(Clone, PartialEq)]
@@ -60,13 +60,13 @@ pub fn asking_filter(filter: &Filter) -> Ask {
 }
 
 fn collect(hir: &Hir, items: &mut Vec<Item>) {
-    if items.len() >= ITEMS {
+    if items.len() >= MAX_ITEMS {
         return items.push(Item::Gap);
     }
     match hir.kind() {
         HirKind::Empty => {}
         HirKind::Literal(literal) => match std::str::from_utf8(&literal.0) {
-            Ok(text) => items.extend(text.chars().take(ITEMS).map(item)),
+            Ok(text) => items.extend(text.chars().take(MAX_ITEMS).map(item)),
             Err(_) => items.push(Item::Gap),
         },
         HirKind::Class(class) => items.push(one_of(class)),
@@ -101,7 +101,7 @@ fn collect(hir: &Hir, items: &mut Vec<Item>) {
             if !once.is_empty() && once.iter().all(is_separator) {
                 return items.push(Item::Char(' '));
             }
-            let room = ITEMS.saturating_sub(items.len()) / once.len().max(1) + 1;
+            let room = MAX_ITEMS.saturating_sub(items.len()) / once.len().max(1) + 1;
             let times = (repetition.min as usize).min(room);
             for _ in 0..times {
                 items.extend_from_slice(&once);
@@ -122,7 +122,7 @@ fn one_of(class: &Class) -> Item {
             false => return Item::Gap,
         },
     };
-    let seen: Vec<Item> = chars.by_ref().take(CLASS).map(item).collect();
+    let seen: Vec<Item> = chars.by_ref().take(MAX_CLASS_CHARS).map(item).collect();
     match seen.first() {
         Some(first) if chars.next().is_none() && seen.iter().all(|c| c == first) => first.clone(),
         Some(_) if chars.next().is_none() && seen.iter().all(is_separator) => Item::Char(' '),
@@ -131,7 +131,7 @@ fn one_of(class: &Class) -> Item {
 }
 
 fn alternatives(parts: &[Hir]) -> Item {
-    if parts.len() > ALTERNATIVES {
+    if parts.len() > MAX_ALTERNATIVES {
         return Item::Gap;
     }
     let mut lists: Vec<Vec<Item>> = Vec::new();
@@ -184,7 +184,7 @@ fn ask(items: &[Item], closed_left: bool, closed_right: bool) -> Ask {
     asks.retain(|ask| *ask != Ask::All);
     // the longest are the rarest
     asks.sort_by_key(|ask| std::cmp::Reverse(weight(ask)));
-    asks.truncate(PIECES);
+    asks.truncate(MAX_PIECES);
     Ask::and(asks)
 }
 

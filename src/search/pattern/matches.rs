@@ -55,7 +55,7 @@ fn is_of_a_word(c: char) -> bool {
 type Finder = (DFA, Mutex<Cache>);
 
 #[derive(Debug)]
-pub struct Parts {
+pub struct MatchFinder {
     regex: Regex,
     bounds: Bounds,
     ends: Ends,
@@ -75,15 +75,15 @@ enum Ends {
     },
 }
 
-impl Parts {
+impl MatchFinder {
     /// Of a regex whose matches have but one end each.
-    pub fn of_literal(regex: Regex, bounds: Bounds) -> Parts {
-        Parts { regex, bounds, ends: Ends::One }
+    pub fn of_literal(regex: Regex, bounds: Bounds) -> MatchFinder {
+        MatchFinder { regex, bounds, ends: Ends::One }
     }
 
     /// `bounded` is `Bounds::regex`, where there are bounds.
-    pub fn of_regex(regex: Regex, bounds: Bounds, bounded: Option<Regex>) -> Parts {
-        Parts { regex, bounds, ends: Ends::Several { bounded, all: OnceLock::new() } }
+    pub fn of_regex(regex: Regex, bounds: Bounds, bounded: Option<Regex>) -> MatchFinder {
+        MatchFinder { regex, bounds, ends: Ends::Several { bounded, all: OnceLock::new() } }
     }
 
     /// Whether there is any, or an empty one.

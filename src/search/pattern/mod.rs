@@ -14,21 +14,21 @@ use regex_syntax::hir::translate::TranslatorBuilder;
 use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 
 use crate::query::{Mode, Query, Within};
-use crate::search::pattern::matches::{Bounds, Parts};
+use crate::search::pattern::matches::{Bounds, MatchFinder};
 
 use crate::sphinx::fulltext::{Ask, Decided, deciding};
 
 /// What to do where a regex cannot be read, in the words of an address.
 pub const INSTEAD_OF_REGEX: &str = "mode=literal takes every character as it is";
 /// A regex of the user's, compiled: what `\w{50}` or ten thousand alternatives need, and still quick to compile.
-const REGEX_SIZE: usize = 4 << 20;
+const MAX_REGEX_BYTES: usize = 4 << 20;
 /// A literal has as many states as characters, however long.
-const LITERAL_SIZE: usize = 64 << 20;
+const MAX_LITERAL_BYTES: usize = 64 << 20;
 /// Marks in one message: more show nothing, and a single letter is in a message of 4 MiB a million times.
-const MARKS: usize = 10_000;
+const MAX_MARKS: usize = 10_000;
 /// Bytes to look at for the marks of a text: this much of whatever text, and so many times its own.
-const FUEL: usize = 100_000;
-const TIMES: usize = 16;
+const MARK_FUEL_BYTES: usize = 100_000;
+const MARK_FUEL_PER_BYTE: usize = 16;
 
 #[derive(Debug)]
 pub struct Pattern {
@@ -43,7 +43,7 @@ pub struct Pattern {
 
 #[derive(Debug)]
 struct Term {
-    parts: Parts,
+    parts: MatchFinder,
     negated: bool,
     /// no match reaches over a newline, whatever the text: no need to cut it into lines
     within_line: bool,
@@ -130,7 +130,7 @@ impl Pattern {
     /// The same in order, none within another, those that touch as one; of a text for whose parts it would have to be read again
     /// and again, the first.
     pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
-        let mut marks = self.first_parts(text, MARKS, FUEL + text.len() * TIMES);
+        let mut marks = self.first_parts(text, MAX_MARKS, MARK_FUEL_BYTES + text.len() * MARK_FUEL_PER_BYTE);
         marks.sort_by_key(|mark| (mark.start, mark.end));
         marks.dedup_by(|next, mark| {
             let overlap = next.start <= mark.end;
@@ -165,7 +165,7 @@ fn literal(text: &str, query: &Query) -> Result<(Term, Ask), String> {
     term(
         Hir::alternation(lines),
         bounds,
-        LITERAL_SIZE,
+        MAX_LITERAL_BYTES,
         Kind { is_literal: one_line, within_line: one_line, negated: false },
     )
 }
@@ -173,7 +173,12 @@ fn literal(text: &str, query: &Query) -> Result<(Term, Ask), String> {
 fn regex(text: &str, query: &Query) -> Result<(Term, Ask), String> {
     let lines = text.split('\n').map(|line| parse(line, query)).collect::<Result<Vec<_>, _>>()?;
     let bounds = Bounds { left: query.word, right: query.word };
-    term(Hir::alternation(lines), bounds, REGEX_SIZE, Kind { is_literal: false, within_line: false, negated: false })
+    term(
+        Hir::alternation(lines),
+        bounds,
+        MAX_REGEX_BYTES,
+        Kind { is_literal: false, within_line: false, negated: false },
+    )
 }
 
 /// Of a term.
@@ -209,9 +214,9 @@ fn term(hir: Hir, bounds: Bounds, size: usize, kind: Kind) -> Result<(Term, Ask)
     let text = grouped(&hir).to_string();
     let regex = compiled(&text)?;
     let parts = match kind.is_literal {
-        true => Parts::of_literal(regex, bounds),
-        false if bounds.any() => Parts::of_regex(regex, bounds, Some(compiled(&bounds.regex(&text))?)),
-        false => Parts::of_regex(regex, bounds, None),
+        true => MatchFinder::of_literal(regex, bounds),
+        false if bounds.any() => MatchFinder::of_regex(regex, bounds, Some(compiled(&bounds.regex(&text))?)),
+        false => MatchFinder::of_regex(regex, bounds, None),
     };
     let ask = if kind.negated { Ask::All } else { index_query::asking(&bounds.closed(hir)) };
     Ok((Term { parts, negated: kind.negated, within_line: kind.within_line }, ask))
@@ -262,7 +267,7 @@ fn words(text: &str, query: &Query) -> Result<Vec<Vec<(Term, Ask)>>, String> {
             continue;
         }
         let (hir, bounds) = phrase(word, is_prefix, query)?;
-        let term = term(hir, bounds, LITERAL_SIZE, Kind { is_literal: true, within_line: true, negated })?;
+        let term = term(hir, bounds, MAX_LITERAL_BYTES, Kind { is_literal: true, within_line: true, negated })?;
         match clauses.last_mut() {
             Some(clause) if joins => clause.push(term),
             _ => clauses.push(vec![term]),

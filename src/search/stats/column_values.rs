@@ -25,7 +25,7 @@ const MAX_NUMBER_DIGITS: i64 = 15;
 
 /// The values of a column, the commonest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Values {
+pub struct ValueCounts {
     pub values: Vec<(String, u64)>,
     /// there are others
     pub more: bool,
@@ -59,13 +59,13 @@ pub(super) struct Group {
     pub distinct: bool,
 }
 
-impl Values {
-    pub(super) fn new(counts: &Counts, limit: usize, exact: bool) -> Values {
+impl ValueCounts {
+    pub(super) fn new(counts: &Counts, limit: usize, exact: bool) -> ValueCounts {
         let mut values = counts.rows();
         values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let more = values.len() > limit;
         values.truncate(limit);
-        Values { values, more, exact }
+        ValueCounts { values, more, exact }
     }
 }
 
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     fn sorted(counts: &Counts) -> Vec<(String, u64)> {
-        Values::new(counts, usize::MAX, true).values
+        ValueCounts::new(counts, usize::MAX, true).values
     }
 
     #[track_caller]

@@ -9,7 +9,7 @@ use crate::time::Range;
 
 /// How the records of a search are spread over its range.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Histogram {
+pub struct TimeHistogram {
     /// side by side over the range; empty, if the range is
     pub bars: Vec<Bar>,
     /// false: not all was counted in time, or not all that was counted was checked

@@ -16,19 +16,19 @@ use crate::record::level::{BUNYAN_COLUMNS, Level};
 use crate::search::Searcher;
 use crate::search::hit::Hit;
 use crate::search::hit::{Count, SearchError};
-use crate::search::plan::{Of, Plan, Slice, SourcePlan};
-use crate::search::scan::{ALL, Manner, Read, Step, Until, away, groups, not_served};
+use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
+use crate::search::scan::{ALL_ROWS, Deadline, Read, ScanMode, Step, away, groups, not_served};
 use crate::search::scope::Scope;
 use crate::search::stats::column_values::Group;
-use crate::search::stats::column_values::{Counts, Values};
-use crate::search::stats::histogram::{Bars, Histogram};
+use crate::search::stats::column_values::{Counts, ValueCounts};
+use crate::search::stats::histogram::{Bars, TimeHistogram};
 use crate::sphinx::client::Row;
 use crate::sphinx::select::{Narrowing, column_paths, first_is};
 
 /// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
-const CHECKABLE: u64 = 130;
+const CHECKS_PER_MILLISECOND: u64 = 130;
 /// Values of one answer: a column with more is none to choose from.
-const GROUPS: usize = 10_000;
+const MAX_GROUPS: usize = 10_000;
 
 /// What to find out beside how many there are.
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +78,8 @@ pub struct Figures<'a> {
     scope: Scope,
     tally: Tally,
     /// those that are not in the tally. `Candidates`: the tally is of no use, and unchecked figures must do
-    rest: Option<Of>,
-    histogram: Histogram,
+    rest: Option<Subset>,
+    histogram: TimeHistogram,
     /// values of a path in a slice, as searchd has counted them
     grouped: RefCell<HashMap<(String, String), Groups>>,
     /// not all of the rest could be asked for
@@ -119,18 +119,18 @@ impl Searcher {
         let checking = scope.at_most(scope.counting);
         let read = if tally.is_bare() { Read::Place } else { Read::Columns };
         let few = match self.to_check(&plan, scope)? {
-            Some(candidates) => candidates <= CHECKABLE * checking.left().as_millis() as u64,
+            Some(candidates) => candidates <= CHECKS_PER_MILLISECOND * checking.left().as_millis() as u64,
             // there is no other way to find out
             None => true,
         };
         let take = |hit: &Hit| tally.take(hit);
-        let checked = few && self.each_checked(&plan, &Of::CHECKED, read, &checking, take)?;
-        let rest = if checked { Of::Surely } else { Of::Candidates };
+        let checked = few && self.each_checked(&plan, &Subset::TO_CHECK, read, &checking, take)?;
+        let rest = if checked { Subset::Exact } else { Subset::Candidates };
         Figures::new(self, plan, scope, tally, Some(rest))
     }
 
     /// The values of a column, of the same search without the column's own filters.
-    pub fn values(&self, query: &Query, scope: &Scope, column: &str, limit: usize) -> Result<Values, SearchError> {
+    pub fn values(&self, query: &Query, scope: &Scope, column: &str, limit: usize) -> Result<ValueCounts, SearchError> {
         let mut query = query.clone();
         query.filters.retain(|filter| filter.column != column);
         self.figures(&query, scope, Wanted::values(&[column]))?.values(column, limit)
@@ -141,15 +141,15 @@ impl Searcher {
         let plan = self.plan(query, scope)?;
         let (mut count, most) = (0, query.limit.map_or(u64::MAX, |limit| limit.get() as u64));
         let mut missing: Vec<String> = Vec::new();
-        for of in Of::CHECKED {
-            let manner = Manner { backwards: false, of, read: Read::Place, hint: ALL };
-            let mut walk = self.walk(&plan, manner, None, Until::default());
+        for of in Subset::TO_CHECK {
+            let mode = ScanMode { backwards: false, of, read: Read::Place, hint: ALL_ROWS };
+            let mut walk = self.walk(&plan, mode, None, Deadline::default());
             while count < most && matches!(walk.next()?, Step::Hit(_)) {
                 count += 1;
             }
             missing.extend(walk.warnings);
         }
-        for (_, slice, narrowing) in plan.asked(Of::Surely) {
+        for (_, slice, narrowing) in plan.asked(Subset::Exact) {
             match groups(&self.pool, slice, narrowing, "COUNT(*) AS n", "", 1) {
                 Ok(rows) => count += number(&rows),
                 Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
@@ -174,7 +174,7 @@ impl Searcher {
     /// How many documents have to be checked. None: as good as all there are, or more than can be counted in time.
     fn to_check(&self, plan: &Plan, scope: &Scope) -> Result<Option<u64>, SearchError> {
         let mut candidates = 0;
-        for (_, slice, narrowing) in Of::CHECKED.into_iter().flat_map(|of| plan.asked(of)) {
+        for (_, slice, narrowing) in Subset::TO_CHECK.into_iter().flat_map(|of| plan.asked(of)) {
             if narrowing.is_nothing() || scope.is_over() {
                 return Ok(None);
             }
@@ -203,15 +203,15 @@ impl Searcher {
     fn each_checked(
         &self,
         plan: &Plan,
-        of: &[Of],
+        of: &[Subset],
         read: Read,
         scope: &Scope,
         mut take: impl FnMut(&Hit),
     ) -> Result<bool, SearchError> {
         let mut all = true;
         for &of in of {
-            let manner = Manner { backwards: plan.newest_first, of, read, hint: ALL };
-            let mut walk = self.walk(plan, manner, None, Until::over(scope));
+            let mode = ScanMode { backwards: plan.newest_first, of, read, hint: ALL_ROWS };
+            let mut walk = self.walk(plan, mode, None, Deadline::over(scope));
             loop {
                 match walk.next()? {
                     Step::Hit(hit) => take(&hit),
@@ -230,10 +230,10 @@ impl<'a> Figures<'a> {
         plan: Plan,
         scope: &Scope,
         tally: Tally,
-        rest: Option<Of>,
+        rest: Option<Subset>,
     ) -> Result<Figures<'a>, SearchError> {
-        let bars = if rest == Some(Of::Candidates) { tally.bars.emptied().bars } else { tally.bars.bars.clone() };
-        let histogram = Histogram { bars, exact: rest != Some(Of::Candidates) };
+        let bars = if rest == Some(Subset::Candidates) { tally.bars.emptied().bars } else { tally.bars.bars.clone() };
+        let histogram = TimeHistogram { bars, exact: rest != Some(Subset::Candidates) };
         let (grouped, missing) = (RefCell::default(), Cell::new(false));
         let mut figures = Figures { searcher, plan, scope: scope.clone(), tally, rest, histogram, grouped, missing };
         figures.add_bars()?;
@@ -244,7 +244,7 @@ impl<'a> Figures<'a> {
     pub fn count(&self) -> Result<Count, SearchError> {
         let seen = self.tally.count;
         let Some(of) = self.rest else { return Ok(Count::Exact(seen)) };
-        let mut counted = if of == Of::Candidates { 0 } else { seen };
+        let mut counted = if of == Subset::Candidates { 0 } else { seen };
         if !self.histogram.bars.is_empty() {
             counted = self.histogram.bars.iter().map(|bar| bar.total).sum();
         } else {
@@ -254,26 +254,26 @@ impl<'a> Figures<'a> {
         }
         let bounded = || !self.asked().any(|(.., narrowing)| narrowing.is_nothing());
         Ok(match of {
-            Of::Candidates if self.missing.get() || !bounded() => Count::AtLeast(seen),
-            Of::Candidates => Count::AtMost(counted),
+            Subset::Candidates if self.missing.get() || !bounded() => Count::AtLeast(seen),
+            Subset::Candidates => Count::AtMost(counted),
             _ if self.missing.get() => Count::AtLeast(counted),
             _ => Count::Exact(counted),
         })
     }
 
     /// How they are spread over the range, by level.
-    pub fn histogram(&self) -> &Histogram {
+    pub fn histogram(&self) -> &TimeHistogram {
         &self.histogram
     }
 
     /// The values of a column that was wanted, the commonest first.
-    pub fn values(&self, column: &str, limit: usize) -> Result<Values, SearchError> {
+    pub fn values(&self, column: &str, limit: usize) -> Result<ValueCounts, SearchError> {
         let tallied = self.tally.columns.iter().find(|(name, _)| name == column);
         let mut counts = match (tallied, self.rest) {
-            (None, _) | (_, Some(Of::Candidates)) => Counts::default(),
+            (None, _) | (_, Some(Subset::Candidates)) => Counts::default(),
             (Some((_, counts)), _) => counts.clone(),
         };
-        let mut exact = self.rest != Some(Of::Candidates);
+        let mut exact = self.rest != Some(Subset::Candidates);
         let paths = column_paths(column);
         // where searchd cannot be asked, or its groups may hold something else than they print, only the records tell
         let mut sure = !paths.is_empty();
@@ -281,7 +281,7 @@ impl<'a> Figures<'a> {
             let mut with_values = 0;
             for path in &paths {
                 let grouped = self.groups(slice, narrowing, path)?;
-                exact &= grouped.groups.len() < GROUPS;
+                exact &= grouped.groups.len() < MAX_GROUPS;
                 sure &= !grouped.hides;
                 grouped.groups.iter().for_each(|group| sure &= counts.take_group(group));
                 with_values += usize::from(grouped.groups.iter().any(|group| !group.is_null()));
@@ -296,13 +296,13 @@ impl<'a> Figures<'a> {
             let mut told = Counts::default();
             let checking = self.scope.at_most(self.scope.counting);
             let take = |hit: &Hit| told.take(&hit.record.columns, column);
-            exact = self.searcher.each_checked(&self.plan, &[Of::Candidates], Read::Columns, &checking, take)?;
+            exact = self.searcher.each_checked(&self.plan, &[Subset::Candidates], Read::Columns, &checking, take)?;
             match exact {
                 true => counts = told,
                 false => counts.complete(told),
             }
         }
-        Ok(Values::new(&counts, limit, exact && !apart))
+        Ok(ValueCounts::new(&counts, limit, exact && !apart))
     }
 
     /// What searchd is asked for beside what is in the tally.
@@ -332,13 +332,13 @@ impl<'a> Figures<'a> {
         if let Some(groups) = self.grouped.borrow().get(&key) {
             return Ok(groups.clone());
         }
-        let rows = self.rows(slice, narrowing, &Group::columns(path), "v", GROUPS)?;
+        let rows = self.rows(slice, narrowing, &Group::columns(path), "v", MAX_GROUPS)?;
         let mut groups: Vec<Group> = rows.iter().map(Group::of).collect();
         let repeats = groups.iter().any(Group::may_repeat);
         if repeats {
             // equal records share a digest, so this is the least that there can be
             let columns = format!("GROUPBY() AS g, COUNT(DISTINCT digest) AS d, {path} AS v");
-            let rows = self.rows(slice, narrowing, &columns, "v", GROUPS)?;
+            let rows = self.rows(slice, narrowing, &columns, "v", MAX_GROUPS)?;
             let records: HashMap<String, u64> = rows.iter().map(|row| (row.text(0), count(row))).collect();
             for group in groups.iter_mut().filter(|group| group.may_repeat()) {
                 group.distinct = records.get(&group.text) == Some(&group.records);
@@ -398,7 +398,7 @@ impl<'a> Figures<'a> {
             let mut told = self.tally.bars.emptied();
             let checking = self.scope.at_most(self.scope.counting);
             let take = |hit: &Hit| told.take(hit);
-            let all = self.searcher.each_checked(&self.plan, &[Of::Candidates], Read::Columns, &checking, take)?;
+            let all = self.searcher.each_checked(&self.plan, &[Subset::Candidates], Read::Columns, &checking, take)?;
             self.histogram.exact = all;
             if all {
                 self.histogram.bars = told.bars;
@@ -415,7 +415,7 @@ impl<'a> Figures<'a> {
             index.level.iter().flat_map(|name| column_paths(name).into_iter().map(move |path| (name, path)))
         {
             let grouped = self.groups(slice, narrowing, &path)?;
-            levels.sure &= grouped.groups.len() < GROUPS;
+            levels.sure &= grouped.groups.len() < MAX_GROUPS;
             let (nulls, groups): (Vec<&Group>, Vec<&Group>) = grouped.groups.iter().partition(|group| group.is_null());
             levels.sure &= groups.iter().all(|group| group.is_comparable());
             levels.lists |= groups.iter().any(|group| group.may_repeat());
