@@ -494,11 +494,11 @@ fn records_are_printed_as_they_arrive() {
     let mut errors = BufReader::new(following.child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert_eq!(following.next(), "match 0");
     stack.kill("searchd");
-    assert!(errors.next().is_some_and(|line| line.contains("what arrives meanwhile will come")));
+    assert!(errors.next().is_some_and(|line| line.contains("new records are shown when it is back")));
     publish(&["late"]);
     stack.restart("searchd");
     assert_eq!(following.next(), "late");
-    assert_eq!(errors.next().as_deref(), Some("alco grep: searchd answers again"));
+    assert_eq!(errors.next().as_deref(), Some("alco grep: searchd is back"));
     // not SIGINT: background jobs of a shell, and their children, ignore it
     kill(Pid::from_raw(following.child.id() as i32), Signal::SIGTERM).unwrap();
     following.ended();

@@ -43,7 +43,7 @@ use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::search::half_hours::HalfHours;
 use crate::search::plan::{Plan, Served};
-use crate::search::scan::{Deadline, ScanMode, Walk};
+use crate::search::scan::{Deadline, ScanMode, Searchd, Walk};
 use crate::sphinx::client::Pool;
 use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::sphinx::statement;
@@ -148,7 +148,8 @@ impl Searcher {
     }
 
     fn walk<'a>(&'a self, plan: &'a Plan, mode: ScanMode, from: Option<Place>, until: Deadline<'a>) -> Walk<'a> {
-        Walk::new(&self.pool, plan, mode, from, until, self.peers, &self.counted.candidates)
+        let searchd = Searchd { pool: &self.pool, warns: self.peers, candidates: &self.counted.candidates };
+        Walk::new(searchd, plan, mode, from, until)
     }
 
     fn timed(&self) -> Timed<'_> {

@@ -1,7 +1,6 @@
 //! What is made of a walk: a page, a stream without end, a record's surroundings.
 
 use std::collections::BTreeSet;
-use std::time::SystemTime;
 
 use crate::config::IndexName;
 use crate::query::cursor::{Cursor, Place};
@@ -21,7 +20,19 @@ const ROWS_PER_CHECKED_HIT: usize = 4;
 /// Equal records at one place of a permanent link.
 const MAX_EQUAL_RECORDS: usize = 100;
 
+/// What a page is made of.
+#[derive(Clone, Copy)]
+struct PageWanted<'a> {
+    query: &'a Query,
+    plan: &'a Plan,
+    /// matches; of a whole log, lines
+    limit: usize,
+    scope: &'a Scope,
+    until: Deadline<'a>,
+}
+
 impl Searcher {
+    /// A page of the answer, as far as the scope's time goes.
     pub fn page(&self, query: &Query, scope: &Scope) -> Result<Page, SearchError> {
         let mut lines = Vec::new();
         let page = self.page_as_found(query, scope, &|| true, &mut |line| lines.push(line))?;
@@ -41,9 +52,10 @@ impl Searcher {
         let _timed = self.timed();
         let limit = query.limit.map_or(scope.page_size, usize::from);
         let until = Deadline::over(scope).with_pulse(pulse);
+        let wanted = PageWanted { query, plan: &plan, limit, scope, until };
         let mut page = match query.context {
-            Context::All if !plan.pattern.is_empty() => self.whole_log(query, &plan, limit, until, take)?,
-            _ => self.hits(query, &plan, limit, scope, until, take)?,
+            Context::All if !plan.pattern.is_empty() => self.whole_log(wanted, take)?,
+            _ => self.hits(wanted, take)?,
         };
         let complete = page.previous.is_none() && page.next.is_none() && page.reached.is_none();
         let from_start = query.cursor.is_none() && !matches!(query.context, Context::All);
@@ -52,15 +64,8 @@ impl Searcher {
     }
 
     /// A page of matches, with the lines around them where these are asked for.
-    fn hits(
-        &self,
-        query: &Query,
-        plan: &Plan,
-        limit: usize,
-        scope: &Scope,
-        until: Deadline,
-        take: &mut dyn FnMut(Line),
-    ) -> Result<Page, SearchError> {
+    fn hits(&self, wanted: PageWanted, take: &mut dyn FnMut(Line)) -> Result<Page, SearchError> {
+        let PageWanted { query, plan, limit, scope, until } = wanted;
         let (back, from) = match query.cursor {
             None => (false, None),
             Some(Cursor::After(place)) => (false, Some(place)),
@@ -157,14 +162,8 @@ impl Searcher {
     }
 
     /// `context=y`: everything from the first match on.
-    fn whole_log(
-        &self,
-        query: &Query,
-        plan: &Plan,
-        limit: usize,
-        until: Deadline,
-        take: &mut dyn FnMut(Line),
-    ) -> Result<Page, SearchError> {
+    fn whole_log(&self, wanted: PageWanted, take: &mut dyn FnMut(Line)) -> Result<Page, SearchError> {
+        let PageWanted { query, plan, limit, until, .. } = wanted;
         let backwards = plan.newest_first;
         let is_before = |a: Place, b: Place| if backwards { a > b } else { a < b };
         let mut warnings = BTreeSet::new();
@@ -327,15 +326,13 @@ impl Searcher {
     }
 
     /// The same stream around a record, filters dropped: so many lines before it and after it, oldest first.
-    pub fn around(&self, hit: &Hit, before: usize, after: usize) -> Result<Page, SearchError> {
+    pub fn around(&self, hit: &Hit, before: usize, after: usize, now: Ts) -> Result<Page, SearchError> {
         let query = Query {
             start: Some(When::At(Ts::MIN)),
             end: Some(When::At(Ts::MAX)),
             order: Order::OldestFirst,
             ..Query::new(vec![hit.index.clone()])
         };
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = Ts::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
         let range = Range { start: Ts::MIN, end: Ts::MAX };
         let index = self.index(&hit.index)?;
         let mut plan = self.planned(&query, now, &jiff::tz::TimeZone::UTC, &|_, _| false)?;

@@ -108,13 +108,22 @@ impl<'a> Deadline<'a> {
     }
 }
 
+/// searchd, as a walk asks it.
+#[derive(Clone, Copy, Debug)]
+pub struct Searchd<'a> {
+    pub pool: &'a Pool,
+    /// asks for warnings too: only peers cause any
+    pub warns: bool,
+    /// counts the documents that are checked
+    pub candidates: &'a Counter,
+}
+
+/// The way through the records of a plan.
 pub struct Walk<'a> {
-    pool: &'a Pool,
+    searchd: Searchd<'a>,
     plan: &'a Plan,
     mode: ScanMode,
-    warn: bool,
     until: Deadline<'a>,
-    candidates: &'a Counter,
     sources: Vec<SourceScan<'a>>,
     pub warnings: BTreeSet<String>,
 }
@@ -134,6 +143,18 @@ struct SourceScan<'a> {
     /// most of what was checked last were hits
     dense: bool,
     asked: bool,
+}
+
+/// What one question asks for.
+struct ChunkWanted<'a> {
+    slice: &'a Slice,
+    narrowing: &'a Narrowing,
+    /// of the slice
+    part: Range,
+    /// at most this many
+    rows: usize,
+    /// with the columns, not only place and message
+    whole: bool,
 }
 
 /// What came of one question.
@@ -179,15 +200,13 @@ pub enum Step {
 }
 
 impl<'a> Walk<'a> {
-    /// Begins beside `from`, which itself does not come. `warn` asks for warnings: only peers cause any.
+    /// Begins next to `from`, which itself does not come.
     pub fn new(
-        pool: &'a Pool,
+        searchd: Searchd<'a>,
         plan: &'a Plan,
         mode: ScanMode,
         from: Option<Place>,
         until: Deadline<'a>,
-        warn: bool,
-        candidates: &'a Counter,
     ) -> Walk<'a> {
         let beside = |slice: &Slice| match (from, mode.backwards) {
             (None, _) => true,
@@ -216,7 +235,7 @@ impl<'a> Walk<'a> {
             }
         });
         let (sources, warnings) = (sources.collect(), BTreeSet::new());
-        Walk { pool, plan, mode, warn, until, candidates, sources, warnings }
+        Walk { searchd, plan, mode, until, sources, warnings }
     }
 
     pub fn with_pulse(mut self, pulse: &'a dyn Fn() -> bool) -> Walk<'a> {
@@ -289,7 +308,7 @@ impl<'a> Walk<'a> {
         let whole = self.plan.needs_columns() || !bare && (!checked || source.dense || rows <= FEW_ROWS);
         let scanning = Narrowing { matching: None, conditions: narrowing.conditions.clone() };
         let narrowing = if scans { &scanning } else { narrowing };
-        let Some(answer) = self.ask(n, slice, narrowing, part, rows, whole)? else {
+        let Some(answer) = self.ask(n, &ChunkWanted { slice, narrowing, part, rows, whole })? else {
             self.sources[n].slices.pop_front();
             return Ok(());
         };
@@ -331,15 +350,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The hits among what searchd has of a part of a slice; None if it does not serve it.
-    fn ask(
-        &mut self,
-        n: usize,
-        slice: &Slice,
-        narrowing: &Narrowing,
-        part: Range,
-        rows: usize,
-        whole: bool,
-    ) -> Result<Option<Chunk>, SearchError> {
+    fn ask(&mut self, n: usize, wanted: &ChunkWanted) -> Result<Option<Chunk>, SearchError> {
+        let ChunkWanted { slice, narrowing, part, rows, whole } = *wanted;
         let (plan, source) = (self.plan, &self.sources[n]);
         let checked = !(plan.pattern.is_empty() || self.mode.is_stream());
         let select = Select {
@@ -356,7 +368,7 @@ impl<'a> Walk<'a> {
         let mut answer = Chunk::default();
         let mut looked = 0;
         let until = self.until;
-        let result = self.pool.with(|engine| {
+        let result = self.searchd.pool.with(|engine| {
             engine.each(&statement, |row| {
                 let (place, message) = (place_of(&row), row.str(4));
                 let columns = if whole { columns_of(&row, 5) } else { Cow::Borrowed("") };
@@ -383,9 +395,9 @@ impl<'a> Walk<'a> {
                 answer.cut = answer.bytes >= MAX_ANSWER_BYTES || answer.held >= 2 * MAX_HELD_BYTES;
                 !answer.cut
             })?;
-            warnings(engine, self.warn && !answer.cut)
+            warnings(engine, self.searchd.warns && !answer.cut)
         });
-        self.candidates.add(answer.seen);
+        self.searchd.candidates.add(answer.seen);
         match result {
             Ok(warnings) => self.warnings.extend(warnings),
             Err(fault) => match not_served(&fault) {
@@ -415,7 +427,7 @@ impl<'a> Walk<'a> {
             limit: ids.len(),
         }
         .among(&ids);
-        let rows = self.pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
+        let rows = self.searchd.pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
         let mut columns: HashMap<u64, String> =
             rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1).into_owned())).collect();
         // a document that is gone meanwhile (a retention) is no hit any more
@@ -494,15 +506,27 @@ pub fn away(fault: &Fault) -> SearchError {
     SearchError::Away(format!("cannot search: {}", fault.why()))
 }
 
+/// What to read of groups of documents.
+#[derive(Clone, Copy, Debug)]
+pub struct Grouping<'a> {
+    /// the select list
+    pub columns: &'a str,
+    /// the column of the list that a group has in common; empty: all documents are one group
+    pub by: &'a str,
+    /// groups
+    pub limit: usize,
+}
+
+impl<'a> Grouping<'a> {
+    /// All documents in one row.
+    pub fn all(columns: &'a str) -> Grouping<'a> {
+        Grouping { columns, by: "", limit: 1 }
+    }
+}
+
 /// All of a narrowing's documents, in one row or in groups.
-pub fn groups(
-    pool: &Pool,
-    slice: &Slice,
-    narrowing: &Narrowing,
-    columns: &str,
-    by: &str,
-    limit: usize,
-) -> Result<Vec<Row>, Fault> {
+pub fn groups(pool: &Pool, slice: &Slice, narrowing: &Narrowing, grouping: Grouping) -> Result<Vec<Row>, Fault> {
+    let Grouping { columns, by, limit } = grouping;
     let select =
         Select { columns, from: &slice.from, narrowing, range: slice.range, newest_first: false, beyond: None, limit };
     pool.with(|engine| engine.select(&select.groups(by)))

@@ -146,19 +146,10 @@ fn is_read(wait: Duration) -> bool {
 
 /// What is no line of the log.
 fn tell(news: &News) {
-    let text = match news {
-        News::Line(_) => return,
-        News::Behind(0) => "it keeps up again".to_owned(),
-        News::Behind(records) => format!("{records} records have arrived and are still to be looked at"),
-        News::LeftOut(records) => format!("{records} records were left out, since more arrives than is taken"),
-        News::Late(records) => {
-            format!("{records} records arrived too late to be told from older ones, and will be found by a search")
-        }
-        News::Away(why) => format!("{why}; what arrives meanwhile will come"),
-        News::Back => "searchd answers again".to_owned(),
-        News::Missing(what) => what.clone(),
-    };
-    notice(&text);
+    let records = |number: u64| format!("{number} record{}", if number == 1 { "" } else { "s" });
+    if let Some(text) = news.words(records) {
+        notice(&text);
+    }
 }
 
 fn notice(text: &str) {

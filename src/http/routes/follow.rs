@@ -56,20 +56,9 @@ pub fn page(slot: FollowerSlot, request: LogRequest) -> Reply {
     Reply::page(200, String::new()).following(slot, write)
 }
 
-/// An event in words.
+/// An event in words; empty for a line.
 fn said(news: &News) -> String {
-    match news {
-        News::Line(_) => String::new(),
-        News::Behind(0) => "caught up".to_owned(),
-        News::Behind(waiting) => format!("lags: {} have arrived and wait", records(*waiting)),
-        News::LeftOut(count) => format!("{} are left out here, since more arrive than are taken", records(*count)),
-        News::Late(count) => {
-            format!("{} arrived late: not shown here, found by a search", records(*count))
-        }
-        News::Away(why) => format!("searchd does not answer; new records are shown when it is back ({why})"),
-        News::Back => "searchd is back".to_owned(),
-        News::Missing(what) => what.clone(),
-    }
+    news.words(records).unwrap_or_default()
 }
 
 fn write_stream(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Aborted> {

@@ -52,7 +52,7 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
         let members: Vec<String> = members.iter().map(|(key, value)| format!("{key}: {value}")).collect();
         return Ok(Reply::json(format!("{{\n  {}\n}}\n", members.join(",\n  "))));
     }
-    let page = site.searcher.around(hit, before, after)?;
+    let page = site.searcher.around(hit, before, after, request.now)?;
     let mut warnings = page.warnings.clone();
     if hits.len() > 1 {
         warnings.push(format!("{} equal records are stored at this place; they differ in nothing", hits.len()));

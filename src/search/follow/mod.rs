@@ -64,6 +64,22 @@ pub enum News {
     Missing(String),
 }
 
+impl News {
+    /// In words, for the reader; None for a line. `records` writes a number of records: `1 record`, `2 records`.
+    pub fn words(&self, records: impl Fn(u64) -> String) -> Option<String> {
+        Some(match self {
+            News::Line(_) => return None,
+            News::Behind(0) => "caught up".to_owned(),
+            News::Behind(waiting) => format!("lags: {} have arrived and wait", records(*waiting)),
+            News::LeftOut(count) => format!("{} are left out here, since more arrive than are taken", records(*count)),
+            News::Late(count) => format!("{} arrived late: not shown here, found by a search", records(*count)),
+            News::Away(why) => format!("searchd does not answer; new records are shown when it is back ({why})"),
+            News::Back => "searchd is back".to_owned(),
+            News::Missing(what) => what.clone(),
+        })
+    }
+}
+
 /// Where to begin, and what to do when more arrives than is taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Following {

@@ -17,7 +17,7 @@ use crate::search::Searcher;
 use crate::search::hit::Hit;
 use crate::search::hit::{Count, SearchError};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
-use crate::search::scan::{ALL_ROWS, Deadline, Read, ScanMode, Step, away, groups, not_served};
+use crate::search::scan::{ALL_ROWS, Deadline, Grouping, Read, ScanMode, Step, away, groups, not_served};
 use crate::search::scope::Scope;
 use crate::search::stats::column_values::Group;
 use crate::search::stats::column_values::{Counts, ValueCounts};
@@ -150,7 +150,7 @@ impl Searcher {
             missing.extend(walk.warnings);
         }
         for (_, slice, narrowing) in plan.asked(Subset::Exact) {
-            match groups(&self.pool, slice, narrowing, "COUNT(*) AS n", "", 1) {
+            match groups(&self.pool, slice, narrowing, Grouping::all("COUNT(*) AS n")) {
                 Ok(rows) => count += number(&rows),
                 Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
             }
@@ -178,7 +178,8 @@ impl Searcher {
             if narrowing.is_nothing() || scope.is_over() {
                 return Ok(None);
             }
-            candidates += self.groups(slice, narrowing, "COUNT(*) AS n", "", 1)?.map_or(0, |rows| number(&rows));
+            candidates +=
+                self.groups(slice, narrowing, Grouping::all("COUNT(*) AS n"))?.map_or(0, |rows| number(&rows));
         }
         Ok(Some(candidates))
     }
@@ -188,11 +189,9 @@ impl Searcher {
         &self,
         slice: &Slice,
         narrowing: &Narrowing,
-        columns: &str,
-        by: &str,
-        limit: usize,
+        grouping: Grouping,
     ) -> Result<Option<Vec<Row>>, SearchError> {
-        match groups(&self.pool, slice, narrowing, columns, by, limit) {
+        match groups(&self.pool, slice, narrowing, grouping) {
             Ok(rows) => Ok(Some(rows)),
             Err(fault) if not_served(&fault).is_some() => Ok(None),
             Err(fault) => Err(away(&fault)),
@@ -249,7 +248,7 @@ impl<'a> Figures<'a> {
             counted = self.histogram.bars.iter().map(|bar| bar.total).sum();
         } else {
             for (_, slice, narrowing) in self.asked() {
-                counted += number(&self.rows(slice, narrowing, "COUNT(*) AS n", "", 1)?);
+                counted += number(&self.rows(slice, narrowing, Grouping::all("COUNT(*) AS n"))?);
             }
         }
         let bounded = || !self.asked().any(|(.., narrowing)| narrowing.is_nothing());
@@ -311,17 +310,10 @@ impl<'a> Figures<'a> {
     }
 
     /// A slice that is not served has none, and for one there may be no time left.
-    fn rows(
-        &self,
-        slice: &Slice,
-        narrowing: &Narrowing,
-        columns: &str,
-        by: &str,
-        limit: usize,
-    ) -> Result<Vec<Row>, SearchError> {
+    fn rows(&self, slice: &Slice, narrowing: &Narrowing, grouping: Grouping) -> Result<Vec<Row>, SearchError> {
         let rows = match self.scope.is_over() {
             true => None,
-            false => self.searcher.groups(slice, narrowing, columns, by, limit)?,
+            false => self.searcher.groups(slice, narrowing, grouping)?,
         };
         self.missing.set(self.missing.get() || rows.is_none());
         Ok(rows.unwrap_or_default())
@@ -332,13 +324,13 @@ impl<'a> Figures<'a> {
         if let Some(groups) = self.grouped.borrow().get(&key) {
             return Ok(groups.clone());
         }
-        let rows = self.rows(slice, narrowing, &Group::columns(path), "v", MAX_GROUPS)?;
+        let rows = self.rows(slice, narrowing, by_value(&Group::columns(path)))?;
         let mut groups: Vec<Group> = rows.iter().map(Group::of).collect();
         let repeats = groups.iter().any(Group::may_repeat);
         if repeats {
             // equal records share a digest, so this is the least that there can be
             let columns = format!("GROUPBY() AS g, COUNT(DISTINCT digest) AS d, {path} AS v");
-            let rows = self.rows(slice, narrowing, &columns, "v", MAX_GROUPS)?;
+            let rows = self.rows(slice, narrowing, by_value(&columns))?;
             let records: HashMap<String, u64> = rows.iter().map(|row| (row.text(0), count(row))).collect();
             for group in groups.iter_mut().filter(|group| group.may_repeat()) {
                 group.distinct = records.get(&group.text) == Some(&group.records);
@@ -347,7 +339,8 @@ impl<'a> Figures<'a> {
         let nulls: u64 = groups.iter().filter(|group| group.is_null()).map(|group| group.records).sum();
         let mut hides = false;
         if nulls > 0 {
-            let rows = self.rows(slice, narrowing, &format!("({path} IS NULL) AS z, COUNT(*) AS n"), "z", 2)?;
+            let columns = format!("({path} IS NULL) AS z, COUNT(*) AS n");
+            let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "z", limit: 2 })?;
             let absent: u64 = rows.iter().filter(|row| row.int(0) == Some(1)).map(count).sum();
             hides = absent != nulls;
         }
@@ -380,7 +373,8 @@ impl<'a> Figures<'a> {
             // the conditions' own columns, of some row of the group, stand between
             let sums = 2 + usize::from(!warnings.is_empty()) + usize::from(!errors.is_empty());
             let at_errors = sums + usize::from(!warnings.is_empty());
-            for row in self.rows(slice, narrowing, &select, "bar", self.histogram.bars.len())? {
+            let bars = Grouping { columns: &select, by: "bar", limit: self.histogram.bars.len() };
+            for row in self.rows(slice, narrowing, bars)? {
                 let int = |column| row.int(column).unwrap_or(0) as u64;
                 let Ok(bar) = usize::try_from(row.int(0).unwrap_or(-1)) else { continue };
                 let warnings = if warnings.is_empty() { 0 } else { int(sums) };
@@ -468,6 +462,11 @@ impl Levels<'_> {
             (bunyan, others) => bunyan.or(others),
         }
     }
+}
+
+/// The groups of the values `v` of a select list.
+fn by_value(columns: &str) -> Grouping<'_> {
+    Grouping { columns, by: "v", limit: MAX_GROUPS }
 }
 
 impl Group {
