@@ -4,29 +4,23 @@
 //! line ends inside a quoted cell, and context columns that were asked for); NDJSON has the values that were sent.
 
 pub mod cells;
+mod csv;
 pub mod escape;
+pub mod ndjson;
+mod text;
+
 use std::ops::Range;
 
 use jiff::tz::TimeZone;
 
 use crate::config::Index;
-use crate::query::cursor::Place;
 use crate::query::{Format, Query};
-use crate::record::json::Columns;
-use crate::record::level::Level;
-use crate::record::number::is_number;
 use crate::render::cells::{Shown, shown_columns};
-use crate::render::escape::{visible, visible_in_line};
+use crate::render::escape::visible_in_line;
+use crate::render::ndjson::LineGroup;
+use crate::render::text::Style;
 use crate::search::hit::{Hit, Line};
-use crate::sphinx::attributes;
 use crate::time::Ts;
-
-/// What a spreadsheet takes for the start of a formula, some of them only in some languages.
-const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\n', '＝', '＋', '－', '＠'];
-
-/// What alco adds to a record in NDJSON stands last, its names after an `@`. A record's own key of such a name has one `@` more there
-/// (`@@id` was sent as `@id`, `@@@id` as `@@id`), so that what alco adds can always be told.
-const ADDED: [&str; 4] = ["id", "index", "match", "group"];
 
 /// Writes the lines of an answer in one of the formats.
 pub struct Rows<'a> {
@@ -48,11 +42,6 @@ pub struct Rows<'a> {
     /// text is the messages alone, in as many lines as they have
     pub bare: bool,
 }
-
-/// As grep colours what matches, what it found it in, and what separates it; levels as most do.
-const MATCH: &str = "01;31";
-const TIME: &str = "32";
-const GAP: &str = "36";
 
 impl<'a> Rows<'a> {
     pub fn new(settings: &'a [&'a Index], query: &Query, zone: &'a TimeZone) -> Rows<'a> {
@@ -81,11 +70,11 @@ impl<'a> Rows<'a> {
     pub fn head(&self) -> String {
         let mut head = String::new();
         if self.format == Format::Csv {
-            head.extend(self.mark.then_some('\u{feff}'));
+            head.extend(self.mark.then_some(csv::BYTE_ORDER_MARK));
             let index = self.several.then_some("index");
             let names = self.columns.iter().map(String::as_str);
             let names = ["time"].into_iter().chain(index).chain(names).chain(["message"]);
-            cells(names.chain(self.context.iter().map(String::as_str)), &mut head);
+            csv::row(names.chain(self.context.iter().map(String::as_str)), &mut head);
         }
         head
     }
@@ -107,13 +96,13 @@ impl<'a> Rows<'a> {
     /// nothing but its time and, as its message, a text behind `--`.
     pub fn said(&self, what: &str, now: Ts) -> String {
         match self.format {
-            Format::Ndjson => format!("{{\"@alco\":{}}}\n", quoted(&visible_in_line(what))),
+            Format::Ndjson => ndjson::said(what),
             Format::Csv => {
                 let empty = usize::from(self.several) + self.columns.len();
                 let (time, what) = (self.time(now), format!("-- {what}"));
                 let row = [time.as_str()].into_iter().chain(vec![""; empty]).chain([what.as_str()]);
                 let mut text = String::new();
-                cells(row.chain(vec![""; self.context.len()]), &mut text);
+                csv::row(row.chain(vec![""; self.context.len()]), &mut text);
                 text
             }
             Format::Page | Format::Text | Format::Json => format!("-- {}\n", visible_in_line(what)),
@@ -129,67 +118,6 @@ impl<'a> Rows<'a> {
         Shown::of(self.settings, &self.columns, &hit.index, &hit.record.columns, several)
     }
 
-    pub fn gap(&self) -> String {
-        let mut text = String::new();
-        self.paint(GAP, "--", &mut text);
-        text + "\n"
-    }
-
-    /// Time, columns, message; a column that is missing is `-`.
-    fn text(&self, hit: &Hit) -> String {
-        let shown = self.shown(hit, self.several);
-        let mut text = String::new();
-        if !self.bare {
-            self.paint(TIME, &self.time(hit.place.ts), &mut text);
-            for cell in &shown.cells {
-                text.push(' ');
-                let cell_text = on_one_line(cell.text.as_deref().unwrap_or("-"));
-                self.paint(if cell.is_level { colour_of(shown.level) } else { "" }, &cell_text, &mut text);
-            }
-            text.push(' ');
-        }
-        self.message(hit, &mut text);
-        text.push('\n');
-        for (_, context) in shown.context.iter().filter(|(name, _)| self.context.contains(name)) {
-            for line in visible(context).trim_end().lines() {
-                text.push_str("    ");
-                text.push_str(line);
-                text.push('\n');
-            }
-        }
-        text
-    }
-
-    fn message(&self, hit: &Hit, text: &mut String) {
-        let fit = |text: &str| if self.bare { visible(text).into_owned() } else { on_one_line(text) };
-        // a newline at its end would be an empty line
-        let message = hit.record.message.strip_suffix('\n').filter(|_| self.bare).unwrap_or(&hit.record.message);
-        let mut from = 0;
-        for mark in hit.marks.iter().filter(|mark| self.coloured && mark.end <= message.len()) {
-            text.push_str(&fit(&message[from..mark.start]));
-            self.paint(MATCH, &fit(&message[mark.clone()]), text);
-            from = mark.end;
-        }
-        text.push_str(&fit(&message[from..]));
-    }
-
-    /// Each of these parts of a message, on a line.
-    pub fn parts(&self, message: &str, parts: &[Range<usize>]) -> String {
-        let mut text = String::new();
-        for part in parts {
-            self.paint(MATCH, &on_one_line(&message[part.clone()]), &mut text);
-            text.push('\n');
-        }
-        text
-    }
-
-    fn paint(&self, colour: &str, text: &str, out: &mut String) {
-        match self.coloured && !colour.is_empty() && !text.is_empty() {
-            true => out.extend(["\x1b[", colour, "m", text, "\x1b[m"]),
-            false => out.push_str(text),
-        }
-    }
-
     fn csv(&self, hit: &Hit) -> String {
         let shown = self.shown(hit, false);
         let time = self.time(hit.place.ts);
@@ -199,133 +127,41 @@ impl<'a> Rows<'a> {
         let context: Vec<&str> = self.context.iter().map(of).collect();
         let mut text = String::new();
         let all = [time.as_str()].into_iter().chain(index).chain(columns).chain([&*hit.record.message]).chain(context);
-        cells(all, &mut text);
+        csv::row(all, &mut text);
         text
     }
 
-    /// The record as it was sent (but for its own keys of such names, see `ADDED`), and `@id`: `<ts>.<seq>.<digest>.<document>`, which is unique in an index. Behind an `a` it is
-    /// a cursor, to go on after this record; its first three numbers are the record's address below `at/`. Of several
-    /// indexes, `@index` tells which; with lines around matches, `@match` which are matches, and `@group` which belong together.
+    /// `--`, between groups of lines.
+    pub fn gap(&self) -> String {
+        self.style().gap()
+    }
+
+    fn text(&self, hit: &Hit) -> String {
+        self.style().line(&self.time(hit.place.ts), &self.shown(hit, self.several), &self.context, hit)
+    }
+
+    /// Each of these parts of a message, on a line of its own.
+    pub fn parts(&self, message: &str, parts: &[Range<usize>]) -> String {
+        self.style().parts(message, parts)
+    }
+
+    fn style(&self) -> Style {
+        Style { coloured: self.coloured, bare: self.bare }
+    }
+
     fn ndjson(&self, hit: &Hit, is_match: bool) -> String {
         let Some(index) = self.settings.iter().find(|index| index.name == hit.index) else { return String::new() };
-        let Place { ts, seq, digest, id } = hit.place;
-        let mut members = whole(index, hit);
-        members.iter_mut().filter(|(key, _)| is_escaped(key.trim_matches('"'))).for_each(|(key, _)| key.insert(1, '@'));
-        let mut add = |name: &str, value: String| members.push((name.to_owned(), value));
-        add("\"@id\"", format!("\"{}.{seq}.{digest}.{id}\"", ts.micros()));
-        if self.several {
-            add("\"@index\"", format!("\"{}\"", hit.index));
-        }
-        if let Some(group) = self.group {
-            add("\"@match\"", is_match.to_string());
-            add("\"@group\"", group.to_string());
-        }
-        let mut text = String::with_capacity(hit.record.columns.len() + hit.record.message.len() + 128);
-        for (at, (key, value)) in members.iter().enumerate() {
-            text.push(if at == 0 { '{' } else { ',' });
-            for part in [key.as_str(), ":", value] {
-                json_on_one_line(part, &mut text);
-            }
-        }
-        text.push_str("}\n");
-        text
+        ndjson::line(index, hit, self.several, self.group.map(|number| LineGroup { number, is_match }))
     }
-}
-
-/// Whether a record's own key has an `@` more in NDJSON.
-fn is_escaped(key: &str) -> bool {
-    key.starts_with('@') && ADDED.contains(&key.trim_start_matches('@'))
-}
-
-/// A record's own key, as it was sent, for one of NDJSON that alco has not added.
-pub fn own_key(key: &str) -> &str {
-    key.strip_prefix('@').filter(|own| is_escaped(own)).unwrap_or(key)
-}
-
-fn colour_of(level: Level) -> &'static str {
-    match level {
-        Level::Critical => "01;31",
-        Level::Error => "31",
-        Level::Warning => "33",
-        Level::Info | Level::Debug | Level::Unknown => "",
-    }
-}
-
-/// The record as JSON, member by member: time and message are kept apart from the columns where they are as alco would
-/// write them.
-pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
-    let columns = Columns::parse(&hit.record.columns).0;
-    let missing = |key: &str| !columns.iter().any(|(name, _)| name == key);
-    let mut members = Vec::with_capacity(columns.len() + 2);
-    if missing(index.timestamp_name()) {
-        members.push((quoted(index.timestamp_name()), quoted(&hit.place.ts.rfc3339())));
-    }
-    if missing(index.message_name()) {
-        members.push((quoted(index.message_name()), quoted(&hit.record.message)));
-    }
-    members.extend(columns.iter().map(|(name, value)| (quoted(name), value.get().to_owned())));
-    members
-}
-
-pub fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    attributes::quoted(text, &mut out);
-    out
-}
-
-/// As on a page, but tabs stay: programs cut at them.
-fn on_one_line(text: &str) -> String {
-    visible(text).replace('\n', "↵")
-}
-
-/// A value may have been sent over several lines, and in its strings may stand what a terminal obeys, or what some readers of
-/// lines end a line at (U+0085, U+2028, U+2029): all are written otherwise, and mean the same.
-fn json_on_one_line(json: &str, out: &mut String) {
-    let unfit = |c: char| matches!(c, '\n' | '\r' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}');
-    if !json.contains(unfit) {
-        return out.push_str(json);
-    }
-    for c in json.chars() {
-        match c {
-            // inside a string it would be escaped already
-            '\n' | '\r' => out.push(' '),
-            '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-}
-
-/// A line of CSV by RFC 4180. What a spreadsheet would take for a formula gets a `'` before it, which makes it text there.
-fn cells<'t>(texts: impl Iterator<Item = &'t str>, out: &mut String) {
-    for (at, text) in texts.enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        let text = visible(text);
-        let formula = text.starts_with(FORMULA) && !is_number(&text);
-        let quoted = text.contains([',', '"', '\n', '\t']) || text.starts_with(' ') || text.ends_with(' ');
-        if quoted {
-            out.push('"');
-        }
-        if formula {
-            out.push('\'');
-        }
-        match text.contains('"') {
-            true => out.push_str(&text.replace('"', "\"\"")),
-            false => out.push_str(&text),
-        }
-        if quoted {
-            out.push('"');
-        }
-    }
-    out.push_str("\r\n");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Config, IndexName};
+    use crate::query::cursor::Place;
     use crate::record::Stored;
+    use crate::render::ndjson::{own_key, quoted};
 
     const COLUMNS: &str = r#"{"levelname":"ERROR","host":"=1+2","n":[1,
  2.50],"exc_info":"Traceback:\n  x\u001b[1m\n"}"#;

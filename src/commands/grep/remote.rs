@@ -18,7 +18,7 @@ use crate::query::cursor::{Cursor, Place};
 use crate::query::{Follow, Format, Query};
 use crate::record::Stored;
 use crate::record::json::Columns;
-use crate::render::{own_key, quoted};
+use crate::render::ndjson::{own_key, quoted};
 use crate::search::follow::News;
 use crate::search::hit::{Hit, Line};
 use crate::search::pattern::Pattern;

@@ -12,7 +12,7 @@ use crate::query::Format;
 use crate::query::cursor::Place;
 use crate::record::json::Columns;
 use crate::render::cells::shown_columns;
-use crate::render::whole;
+use crate::render::ndjson::whole;
 use crate::search::hit::{Hit, Page};
 use crate::time::{Range, Ts};
 
