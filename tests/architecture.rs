@@ -51,10 +51,10 @@ const ROWS: &[(&str, u8)] = &[
     ("search", 4),
     // who calls them
     ("http", 5),
-    ("commands", 5),
     ("housekeeping", 5),
-    // the whole
+    // the whole, which is one of the commands
     ("daemon", 6),
+    ("commands", 6),
     ("main", 7),
 ];
 

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, FromArgs, Optionality};
 use argh_complete::{Generator, bash::Bash, fish::Fish, zsh::Zsh};
 
+use crate::commands::exit::Done;
+
 /// Print the script by which a shell completes commands and options.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
 #[argh(
@@ -78,8 +80,9 @@ impl Shell {
 }
 
 impl Completion {
-    pub fn script(&self) -> String {
-        generate(self.shell, "alco", &crate::commands::Alco::get_args_info())
+    /// `program` is what argh knows of alco and its commands.
+    pub fn run(&self, program: &CommandInfoWithArgs) -> Done {
+        Done::text(generate(self.shell, "alco", program))
     }
 }
 

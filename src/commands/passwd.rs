@@ -1,8 +1,40 @@
-//! A password: asked for twice on a terminal, where it is not shown, or else the first line of stdin. The only door to rpassword.
+//! `alco passwd`: a line for users_file. The password is asked for twice on a terminal, where it is not shown, or else is the
+//! first line of stdin. The only door to rpassword.
 
 use std::io::{self, IsTerminal};
 
-pub fn read() -> Result<String, String> {
+use argh::{ArgsInfo, FromArgs};
+
+use crate::commands::exit::{Done, Failure, WRONG_USAGE_STATUS};
+use crate::users_file;
+
+/// Print a line for users_file: a user, and the hash of a password, which is asked for on a terminal or else is the first line of
+/// stdin.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "passwd",
+    help_triggers("-h", "--help"),
+    note = "The hash is bcrypt's, as htpasswd -B makes it. A change of the file holds at once; it needs no restart.",
+    example = "alco passwd anna >>/usr/local/etc/alco.users",
+    error_code(0, "it was printed"),
+    error_code(2, "wrong usage, or no password that can be taken")
+)]
+pub struct Passwd {
+    /// as the user will type it
+    #[argh(positional)]
+    pub user: String,
+}
+
+impl Passwd {
+    pub fn run(&self) -> Result<Done, Failure> {
+        let line = read().and_then(|password| users_file::line(&self.user, &password));
+        let line = line.map_err(|why| Failure::new("alco passwd", &why, WRONG_USAGE_STATUS))?;
+        Ok(Done::text(format!("{line}\n")))
+    }
+}
+
+fn read() -> Result<String, String> {
     let cannot = |error: io::Error| format!("cannot read the password: {error}");
     if !io::stdin().is_terminal() {
         let mut line = String::new();

@@ -3,9 +3,12 @@
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::time::Duration;
 
+use argh::{ArgsInfo, FromArgs};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
+use crate::commands::environment::Environment;
+use crate::commands::exit::{Done, FAILURE_STATUS, Failure};
 use crate::config::Config;
 use crate::rabbitmq::publisher::Publisher;
 use crate::record::{MAX_BODY, is_object, without_mark};
@@ -18,21 +21,95 @@ const WINDOW: u64 = 1000;
 const TICK: Duration = Duration::from_millis(200);
 
 /// What each plain line has of its own; a column of the command line cannot bear such a name.
-pub const WRITTEN: [&str; 4] = ["@timestamp", "@version", "message", "seq"];
+const WRITTEN: [&str; 4] = ["@timestamp", "@version", "message", "seq"];
+
+/// Send the lines of stdin to the exchange as records, and wait until the broker has confirmed every one.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "send",
+    help_triggers("-h", "--help"),
+    note = "On a terminal a bar shows how far it is: how fast, and how long it will take where stdin is a file.",
+    example = "make 2>&1 | alco send --tee -k build.web --logger make job=nightly",
+    example = "alco send --json <old.json",
+    example = "zcat old.json.gz | alco send --json",
+    error_code(0, "the broker has confirmed every line"),
+    error_code(1, "it has not: stderr tells how many it has, and which line of --json is not an object"),
+    error_code(2, "wrong usage, or a mistake in alco.ini")
+)]
+pub struct Send {
+    /// the routing key; 'logstash' unless given
+    #[argh(option, short = 'k', default = "\"logstash\".to_owned()", arg_name = "key")]
+    pub routing_key: String,
+
+    /// the lines are JSON records, an object a line, and are sent as they are
+    #[argh(switch)]
+    pub json: bool,
+
+    /// level of plain lines; 'INFO' unless given
+    #[argh(option, short = 'l', arg_name = "level")]
+    pub levelname: Option<String>,
+
+    /// logger of plain lines
+    #[argh(option, arg_name = "name")]
+    pub logger: Option<String>,
+
+    /// write the lines to stdout as well
+    #[argh(switch)]
+    pub tee: bool,
+
+    /// column=value: more columns of plain lines
+    #[argh(positional, arg_name = "column=value")]
+    pub columns: Vec<String>,
+}
+
+impl Send {
+    pub fn run(self, environment: &Environment) -> Result<Done, Failure> {
+        let options =
+            SendOptions { columns: self.columns()?, routing_key: self.routing_key, json: self.json, tee: self.tee };
+        let config = environment.config()?;
+        send(&config, &options, environment.now).map_err(|why| Failure::new("alco send", &why, FAILURE_STATUS))?;
+        Ok(Done::status(0))
+    }
+
+    /// What every plain line has beside its text.
+    fn columns(&self) -> Result<Vec<(String, String)>, Failure> {
+        let wrong = |why: String| Failure::wrong_usage("alco send", &why);
+        let named = [("levelname", &self.levelname), ("logger", &self.logger)];
+        let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        let mut columns: Vec<(String, String)> = named.collect();
+        for word in &self.columns {
+            match word.split_once('=') {
+                Some((column, _)) if WRITTEN.contains(&column) => {
+                    return Err(wrong(format!(
+                        "'{word}' would replace what every line has of its own; alco send writes {}",
+                        WRITTEN.join(", ")
+                    )));
+                }
+                Some((column, value)) if !column.is_empty() => columns.push((column.to_owned(), value.to_owned())),
+                _ => return Err(wrong(format!("'{word}' is no column; write column=value"))),
+            }
+        }
+        match self.json && !columns.is_empty() {
+            true => Err(wrong("--json sends records as they are: columns cannot be added".to_owned())),
+            false => Ok(columns),
+        }
+    }
+}
 
 #[derive(Debug)]
-pub struct Options {
-    pub routing_key: String,
+struct SendOptions {
+    routing_key: String,
     /// lines are records already, and are sent as they are
-    pub json: bool,
+    json: bool,
     /// `column=value`, for lines that are plain text
-    pub columns: Vec<(String, String)>,
+    columns: Vec<(String, String)>,
     /// lines go to stdout too
-    pub tee: bool,
+    tee: bool,
 }
 
 /// Err: not every line was confirmed, and why.
-pub fn send(config: &Config, options: &Options, clock: fn() -> Ts) -> Result<(), String> {
+fn send(config: &Config, options: &SendOptions, clock: fn() -> Ts) -> Result<(), String> {
     let mut publisher = Publisher::open(&config.rabbitmq)?;
     let bar = bar();
     let outcome = lines(&mut publisher, options, clock, &bar).and_then(|read| {
@@ -76,7 +153,12 @@ struct Input {
 
 /// Sends all of stdin, or what stands before a line that is not a record: what follows it would not be any either where JSON
 /// is printed over several lines, and is sent when the line is mended.
-fn lines(publisher: &mut Publisher, options: &Options, clock: fn() -> Ts, bar: &ProgressBar) -> Result<Input, String> {
+fn lines(
+    publisher: &mut Publisher,
+    options: &SendOptions,
+    clock: fn() -> Ts,
+    bar: &ProgressBar,
+) -> Result<Input, String> {
     let mut input = io::stdin().lock();
     let mut tee = options.tee.then(io::stdout);
     let (mut line, mut number, mut long) = (Vec::new(), 0_u64, 0);
@@ -144,7 +226,7 @@ struct Plain {
 }
 
 impl Plain {
-    fn new(options: &Options) -> Plain {
+    fn new(options: &SendOptions) -> Plain {
         let mut columns = Map::new();
         columns.insert("levelname".into(), "INFO".into());
         if let Ok(host) = nix::unistd::gethostname() {
@@ -183,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_plain_line_is_a_record_with_the_columns_of_the_command_line() {
-        let options = Options {
+        let options = SendOptions {
             routing_key: "build.web".into(),
             json: false,
             columns: vec![("levelname".into(), "DEBUG".into()), ("logger".into(), "make \"x\"".into())],
@@ -213,5 +295,22 @@ mod tests {
         for template in ["{wide_bar} {bytes}/{total_bytes}  {msg}  {bytes_per_sec}  {eta} left", "{spinner} {bytes}"] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
+    }
+
+    #[test]
+    fn what_is_sent_with_plain_lines_is_written_as_columns() {
+        let columns = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            Send::from_args(&["send"], &words).expect(line).columns().map_err(|failure| failure.text)
+        };
+        let pair = |column: &str, value: &str| (column.to_owned(), value.to_owned());
+        assert_eq!(columns("-k build.web a=b=c -l DEBUG"), Ok(vec![pair("levelname", "DEBUG"), pair("a", "b=c")]));
+        assert_eq!(columns("--json"), Ok(vec![]));
+        assert!(columns("--json a=b").is_err_and(|text| text.contains("as they are")));
+        assert!(columns("plain").is_err_and(|text| text.contains("column=value")));
+        for line in ["message=x", "a=1 message=", "seq=1", "@timestamp=2026-11-22", "@version=2"] {
+            assert!(columns(line).is_err_and(|text| text.contains("would replace what every line has")), "{line}");
+        }
+        assert_eq!(columns("Message=x"), Ok(vec![pair("Message", "x")]));
     }
 }

@@ -16,11 +16,9 @@ pub const DEBTS: Debts = Debts {
 
 /// Files that use each other in a circle.
 const CIRCLES: &[&[&str]] = &[
-    &["commands", "commands::completion", "commands::grep::args"],
     &["http::pages::log::foot", "http::pages::log"],
     &["ingest", "ingest::docids", "ingest::retry", "ingest::store"],
     &["rabbitmq", "rabbitmq::connect"],
-    &["commands::grep", "commands::grep::printer"],
     &["redis", "redis::leases"],
 ];
 
@@ -149,7 +147,6 @@ const DOUBLED_TYPES: Debt = &[
     ("Kind", 2),
     ("Line", 2),
     ("Member", 2),
-    ("Options", 2),
     ("Reading", 2),
     ("Secured", 2),
     ("Server", 2),
@@ -189,8 +186,6 @@ const BARE_CONSTANTS: Debt = &[
     ("ingest::redelivery NEAREST", 1),
     ("ingest::redelivery PROOF", 1),
     ("ingest::statements KEEP", 1),
-    ("main FAILURE", 1),
-    ("main USAGE", 1),
     ("metrics RECORDS", 1),
     ("metrics SECONDS", 1),
     ("record FUTURE", 1),

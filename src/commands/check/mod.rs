@@ -11,8 +11,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use argh::{ArgsInfo, FromArgs};
+
 use crate::commands::check::files::is_day;
 use crate::commands::check::report::{Report, listed};
+use crate::commands::environment::Environment;
+use crate::commands::exit::{Done, Failure};
 use crate::config::{Config, Index, field_of_column};
 use crate::housekeeping;
 use crate::rabbitmq::probe::Probe;
@@ -29,8 +33,34 @@ const OLDEST_RABBITMQ: &[u64] = &[3, 8];
 const OLDEST_REDIS: &[u64] = &[5];
 const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
 
+/// Look over alco.ini, the three servers, the disk, and tell what is wrong and how to mend it, a line each. Nothing is changed.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "check",
+    help_triggers("-h", "--help"),
+    note = "Run it as the user that alco runs as: it may read and signal what that user may.",
+    example = "sudo -u alco alco check",
+    example = "alco check | grep -v ^ok",
+    error_code(0, "all is well"),
+    error_code(1, "there are warnings"),
+    error_code(2, "there are errors; wrong usage, or a mistake in alco.ini")
+)]
+pub struct Check {
+    /// a JSON object a line: part, state, text, cure
+    #[argh(switch)]
+    pub json: bool,
+}
+
+impl Check {
+    pub fn run(&self, environment: &Environment) -> Result<Done, Failure> {
+        let config = environment.config()?;
+        Ok(Done::status(check(&config, environment.ini().as_deref(), self.json, environment.now)))
+    }
+}
+
 /// Writes the findings to stdout; the exit status.
-pub fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8 {
+fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8 {
     let mut report = Report::new(json);
     let names: Vec<&str> = config.indexes.iter().map(|index| index.name.as_str()).collect();
     match ini {

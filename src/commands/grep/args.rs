@@ -6,8 +6,8 @@ use std::str::FromStr;
 use argh::{ArgsInfo, FromArgs};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::commands::grep::{Form, Options, Output};
-use crate::commands::{Exit, wrong};
+use crate::commands::exit::Failure;
+use crate::commands::grep::options::{Extract, GrepOptions, Output};
 use crate::config::IndexName;
 use crate::query::url::split_list;
 use crate::query::{Context, Filter, Format, MAX_CONTEXT, Mode, Order, Query, Within};
@@ -175,11 +175,11 @@ impl FromStr for Colours {
 }
 
 impl Grep {
-    pub fn options(&self) -> Result<Options, Exit> {
-        self.read().map_err(|what| wrong("alco grep", &what))
+    pub fn options(&self) -> Result<GrepOptions, Failure> {
+        self.read().map_err(|why| Failure::wrong_usage("alco grep", &why))
     }
 
-    fn read(&self) -> Result<Options, String> {
+    fn read(&self) -> Result<GrepOptions, String> {
         self.refuse_contradictions()?;
         let indexes = self.index.split(',').map(str::parse::<IndexName>).collect::<Result<Vec<_>, _>>()?;
         let (mut patterns, mut filters) = (self.regexp.clone(), Vec::new());
@@ -242,17 +242,17 @@ impl Grep {
         if let Some(columns) = &self.columns {
             query.columns = Some(split_list(columns).into_iter().filter(|name| !name.is_empty()).collect());
         }
-        Ok(Options {
+        Ok(GrepOptions {
             query,
             output: match (self.quiet, self.count) {
                 (true, _) => Output::Nothing,
                 (_, true) => Output::Count,
                 _ => Output::Lines,
             },
-            form: match (self.only_matching, self.bare) {
-                (true, _) => Form::Parts,
-                (_, true) => Form::Messages,
-                _ => Form::Records,
+            extract: match (self.only_matching, self.bare) {
+                (true, _) => Extract::Parts,
+                (_, true) => Extract::Messages,
+                _ => Extract::Records,
             },
             colours: match self.color.unwrap_or_default() {
                 Colours::Always => Some(true),
@@ -312,13 +312,14 @@ fn read_filters(pairs: &[(&str, &str)]) -> Result<Vec<Filter>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::{Command, args};
+    use crate::commands::args::{Parsed, parse};
+    use crate::commands::{Alco, Command};
 
     #[track_caller]
-    fn options(words: &[&str]) -> Result<Options, Exit> {
-        let words = ["grep"].iter().chain(words).map(|&word| word.to_owned()).collect();
-        match args(words)?.command {
-            Command::Grep(grep) => grep.options(),
+    fn options(words: &[&str]) -> Result<GrepOptions, Failure> {
+        let words: Vec<String> = ["grep"].iter().chain(words).map(|&word| word.to_owned()).collect();
+        match parse::<Alco>("alco", &words)? {
+            Parsed::Args(Alco { command: Some(Command::Grep(grep)), .. }) => grep.options(),
             _ => panic!("no grep"),
         }
     }
@@ -326,7 +327,7 @@ mod tests {
     /// As the query string of the same search.
     #[track_caller]
     fn check(words: &[&str], expect: &str) {
-        let options = options(words).unwrap_or_else(|exit| panic!("{words:?}: {}", exit.text));
+        let options = options(words).unwrap_or_else(|failure| panic!("{words:?}: {}", failure.text));
         let url = options.query.to_url().replace("&format=text", "");
         assert_eq!(url, expect, "{words:?}");
     }
@@ -400,8 +401,8 @@ mod tests {
             (&["--color=blue", "web"], "write always, never or auto"),
             (&["web", "--tz=Nowhere"], "Nowhere"),
         ] {
-            let exit = options(words).expect_err(text);
-            assert!(exit.code == 2 && exit.text.contains(text), "{words:?}: {}", exit.text);
+            let failure = options(words).expect_err(text);
+            assert!(failure.status == 2 && failure.text.contains(text), "{words:?}: {}", failure.text);
         }
     }
 }

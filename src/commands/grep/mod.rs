@@ -1,57 +1,54 @@
 //! `alco grep`: a search, asked of searchd or of another alco, printed as grep prints.
 //!
+//!     args     what may be typed; options is what it means
 //!     source   whom to ask; remote asks another alco
 //!     printer  lines on stdout
 //!     pager    what stdout is on a terminal
 
 pub mod args;
-pub mod pager;
-pub mod printer;
-pub mod remote;
-pub mod source;
+mod options;
+mod pager;
+mod printer;
+mod remote;
+mod source;
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::commands::environment::Environment;
+use crate::commands::exit::{Done, Failure};
+use crate::commands::grep::args::Grep;
+use crate::commands::grep::options::{GrepOptions, Output};
 use crate::commands::grep::printer::Printer;
-pub use crate::commands::grep::source::Source;
+use crate::commands::grep::source::Source;
 use crate::query::{Condition, Filter, Query};
 use crate::render::escape::visible_in_line;
 use crate::search::follow::News;
 
-#[derive(Debug)]
-pub struct Options {
-    pub query: Query,
-    pub output: Output,
-    pub form: Form,
-    /// None: where stdout is a terminal
-    pub colours: Option<bool>,
-    pub follow: bool,
-    /// `-m0`: nothing is asked for
-    pub none: bool,
-}
+/// grep exits with 1 too where nothing was found.
+const NOT_FOUND_STATUS: u8 = 1;
+/// The search could not be run to its end; grep exits with 2 too.
+const TROUBLE_STATUS: u8 = 2;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    Lines,
-    Count,
-    Nothing,
-}
-
-/// What of a record is a line of text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    Records,
-    Messages,
-    Parts,
+impl Grep {
+    pub fn run(&self, environment: &Environment) -> Result<Done, Failure> {
+        let options = self.options()?;
+        let failure = |why: String| Failure::new("alco grep", &why, TROUBLE_STATUS);
+        let source = match &self.url {
+            Some(url) => Source::remote(url).map_err(failure)?,
+            None => Source::searchd(environment.config_without_secrets()?, environment.now),
+        };
+        let found = grep(&options, &source).map_err(failure)?;
+        Ok(Done::status(if found { 0 } else { NOT_FOUND_STATUS }))
+    }
 }
 
 /// Whether a record was found. Err: the search did not come to its end, and why.
-pub fn grep(options: &Options, source: &Source) -> Result<bool, String> {
+fn grep(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     if options.none {
         return Ok(false);
     }
@@ -67,7 +64,7 @@ pub fn grep(options: &Options, source: &Source) -> Result<bool, String> {
 }
 
 /// At the first match it is known, whatever follows.
-fn is_any(options: &Options, source: &Source) -> Result<bool, String> {
+fn is_any(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     let query = Query { limit: Some(std::num::NonZeroUsize::MIN), before: 0, after: 0, ..options.query.clone() };
     let mut found = false;
     if options.follow {
@@ -88,7 +85,7 @@ fn is_any(options: &Options, source: &Source) -> Result<bool, String> {
     }
 }
 
-fn count(options: &Options, source: &Source) -> Result<bool, String> {
+fn count(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     let (count, missing) = source.count(&options.query)?;
     match writeln!(io::stdout(), "{count}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(format!("cannot write: {error}")),
@@ -98,7 +95,7 @@ fn count(options: &Options, source: &Source) -> Result<bool, String> {
     Ok(count > 0)
 }
 
-fn print(options: &Options, source: &Source) -> Result<bool, String> {
+fn print(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     let settings = source.settings(&options.query)?;
     let settings: Vec<_> = settings.iter().collect();
     let zone = options.query.zone(source.zone()).clone();
@@ -116,7 +113,7 @@ fn print(options: &Options, source: &Source) -> Result<bool, String> {
     }
 }
 
-fn follow(options: &Options, source: &Source, printer: &RefCell<Printer>) -> Result<(), String> {
+fn follow(options: &GrepOptions, source: &Source, printer: &RefCell<Printer>) -> Result<(), String> {
     let pause = |wait: Duration| printer.borrow_mut().flush() && is_read(wait);
     let left = Cell::new(options.query.limit.map_or(usize::MAX, usize::from));
     source.follow(&options.query, &pause, &mut |news| {
@@ -165,7 +162,7 @@ fn say_missing(missing: &[String]) -> Result<(), String> {
 }
 
 /// Nothing was found: is it for a column that no record has? `imeout=5` was perhaps meant as text.
-fn missing_columns(options: &Options, source: &Source) {
+fn missing_columns(options: &GrepOptions, source: &Source) {
     let mut columns: Vec<&str> = Vec::new();
     for filter in &options.query.filters {
         // "all but these" and "without it" need no column
@@ -196,11 +193,4 @@ fn missing_columns(options: &Options, source: &Source) {
             ));
         }
     }
-}
-
-/// Colours where a reader sees them and wants them.
-pub fn coloured(options: &Options) -> bool {
-    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    options.colours.unwrap_or_else(|| io::stdout().is_terminal() && !is_set("NO_COLOR") && !dumb)
 }

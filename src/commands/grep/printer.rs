@@ -4,8 +4,8 @@ use std::io::{self, BufWriter, Write};
 
 use jiff::tz::TimeZone;
 
+use crate::commands::grep::options::{Extract, GrepOptions};
 use crate::commands::grep::pager::Pager;
-use crate::commands::grep::{Form, Options, coloured};
 use crate::config::Index;
 use crate::query::Format;
 use crate::render::Rows;
@@ -30,13 +30,13 @@ pub struct Printed {
 }
 
 impl<'a> Printer<'a> {
-    pub fn open(options: &Options, settings: &'a [&'a Index], zone: &'a TimeZone) -> Result<Printer<'a>, String> {
+    pub fn open(options: &GrepOptions, settings: &'a [&'a Index], zone: &'a TimeZone) -> Result<Printer<'a>, String> {
         let mut rows = Rows::new(settings, &options.query, zone);
         let is_text = options.query.format == Format::Text;
-        rows.coloured = is_text && coloured(options);
-        rows.bare = options.form == Form::Messages;
-        let parts = match options.form {
-            Form::Parts => Some(Pattern::new(&options.query)?),
+        rows.coloured = is_text && options.coloured();
+        rows.bare = options.extract == Extract::Messages;
+        let parts = match options.extract {
+            Extract::Parts => Some(Pattern::new(&options.query)?),
             _ => None,
         };
         let pager = if options.follow { None } else { Pager::start() };

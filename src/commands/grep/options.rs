@@ -1,0 +1,41 @@
+//! What `alco grep` is to do: the search, and the way its answer is written. `args` makes it from what was typed.
+
+use std::io::{self, IsTerminal};
+
+use crate::query::Query;
+
+#[derive(Debug)]
+pub struct GrepOptions {
+    pub query: Query,
+    pub output: Output,
+    pub extract: Extract,
+    /// None: where stdout is a terminal
+    pub colours: Option<bool>,
+    pub follow: bool,
+    /// `-m0`: nothing is asked for
+    pub none: bool,
+}
+
+impl GrepOptions {
+    /// Colours where a reader sees them and wants them.
+    pub fn coloured(&self) -> bool {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        self.colours.unwrap_or_else(|| io::stdout().is_terminal() && !is_set("NO_COLOR") && !dumb)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    Lines,
+    Count,
+    Nothing,
+}
+
+/// What of a record is a line of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extract {
+    Records,
+    Messages,
+    Parts,
+}

@@ -1,0 +1,69 @@
+//! `alco run`: the daemon, in the foreground.
+
+use argh::{ArgsInfo, FromArgs};
+
+use crate::commands::environment::Environment;
+use crate::commands::exit::{Done, FAILURE_STATUS, Failure};
+use crate::daemon::{self, Parts};
+
+/// Collect records and serve the pages, until SIGTERM or SIGINT.
+#[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "run",
+    help_triggers("-h", "--help"),
+    note = "It stays in the foreground and tells what happens on stderr; ALCO_LOG=debug tells more. A server that is away is \
+            waited for. SIGTERM and SIGINT let it end within five seconds, nothing lost.",
+    example = "alco run",
+    example = "alco run --web-only --config ./alco.ini",
+    error_code(0, "it was told to end"),
+    error_code(1, "it cannot go on"),
+    error_code(2, "wrong usage, or a mistake in alco.ini")
+)]
+pub struct Run {
+    /// serve no pages
+    #[argh(switch)]
+    pub collect_only: bool,
+
+    /// collect nothing
+    #[argh(switch)]
+    pub web_only: bool,
+}
+
+impl Run {
+    pub fn run(&self, environment: &Environment) -> Result<Done, Failure> {
+        let parts = self.parts()?;
+        let config = environment.config()?;
+        daemon::run(config, parts).map_err(|why| Failure::new("alco", &why, FAILURE_STATUS))?;
+        Ok(Done::status(0))
+    }
+
+    fn parts(&self) -> Result<Parts, Failure> {
+        match (self.collect_only, self.web_only) {
+            (true, true) => Err(Failure::wrong_usage(
+                "alco run",
+                "--collect-only and --web-only exclude each other; leave both out for both parts",
+            )),
+            (collect_only, web_only) => Ok(Parts { collect: !web_only, web: !collect_only }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_option_of_run_leaves_out_the_other_part() {
+        for (collect_only, web_only, parts) in [
+            (false, false, Some((true, true))),
+            (true, false, Some((true, false))),
+            (false, true, Some((false, true))),
+            (true, true, None),
+        ] {
+            let found = Run { collect_only, web_only }.parts();
+            assert_eq!(found.as_ref().ok().map(|found| (found.collect, found.web)), parts);
+            assert!(found.is_ok() || found.is_err_and(|failure| failure.status == 2));
+        }
+    }
+}
