@@ -21,7 +21,7 @@ use crate::time::{Day, Ts};
 /// Writing 64 MiB to a busy disk may take long.
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Of records a second: with less, the other work is not felt.
-const QUIET: u64 = 200;
+const IDLE_RECORDS_PER_SECOND: u64 = 200;
 /// Seconds after midnight: what was on its way is stored by then, and searchd has read its configuration; and how long a busy
 /// host may put it off.
 const AT_THE_EARLIEST: i64 = 600;
@@ -62,7 +62,7 @@ impl Finishing {
     /// matter: the next time will do.
     pub fn step(&mut self, config: &Config, shared: &[Arc<Shared>], values: &Values, now: Ts, rate: u64) {
         let since = now.seconds() - now.day().start().seconds();
-        let is_due = since > AT_THE_EARLIEST && (rate < QUIET || since > AT_THE_LATEST);
+        let is_due = since > AT_THE_EARLIEST && (rate < IDLE_RECORDS_PER_SECOND || since > AT_THE_LATEST);
         let outcome = match self.merging {
             Some((index, day, since)) => self.is_merged(config, values, index, day, since, now),
             None if is_due => self.begin(config, shared, values, now),

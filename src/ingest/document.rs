@@ -8,7 +8,7 @@ use crate::config::{Index, SearchText};
 use crate::ingest::statements::Slot;
 use crate::record;
 use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
-use crate::sphinx::attributes::{Columns, TooDeep};
+use crate::sphinx::attributes::{StoredColumns, TooDeep};
 use crate::sphinx::statement::Document;
 use crate::sphinx::{DocId, fulltext};
 use crate::time::Ts;
@@ -77,7 +77,7 @@ impl Writer {
 
     /// Whether searchd has room for them in `js`; where they are not to be there, it holds what was wrong alone.
     fn columns(&mut self, record: &Record, in_js: bool) -> Result<bool, TooDeep> {
-        let mut columns = Columns::new(&mut self.js, &mut self.exact);
+        let mut columns = StoredColumns::new(&mut self.js, &mut self.exact);
         for (key, value) in &record.columns {
             columns.add(key, value)?;
         }

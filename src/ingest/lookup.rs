@@ -57,7 +57,7 @@ impl Worker {
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
             let (own, claimed) = self.ask_redis(|worker| {
                 let (values, index) = (&worker.values, &worker.index.name);
-                let claimed = values.claimed_between(index, block, block + DocId::BLOCK - 1)?;
+                let claimed = values.claimed_between(index, block, block + DocId::BLOCK_LENGTH - 1)?;
                 Ok((values.placed(index, &documents)?, claimed))
             })?;
             blocks.insert(block, redelivery::members(own.into_iter(), claimed.into_iter()));

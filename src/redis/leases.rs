@@ -9,7 +9,7 @@ use crate::sphinx::DocId;
 use crate::time::Ts;
 
 /// Docids a lease gives out: some seconds of collecting, at full speed or of lone records, so that leasing costs nothing.
-const LEASE: u64 = 16 * DocId::BLOCK;
+const LEASE: u64 = 16 * DocId::BLOCK_LENGTH;
 
 /// A lease not renewed for so many seconds may belong to a consumer that the broker has given up: two missed heartbeats
 /// take twice as long.
@@ -59,7 +59,7 @@ impl Lease {
     /// The first of a block.
     pub fn next_block(&mut self) -> Option<DocId> {
         let begun = DocId::block(self.next);
-        let next = if begun == self.next { begun } else { begun + DocId::BLOCK };
+        let next = if begun == self.next { begun } else { begun + DocId::BLOCK_LENGTH };
         if next > self.last {
             return None;
         }
@@ -111,7 +111,7 @@ impl Values {
                 .arg(self.session())
                 .arg(now.seconds())
                 .arg(lost_from(now))
-                .arg(DocId::BLOCK)
+                .arg(DocId::BLOCK_LENGTH)
                 .query(connection)
         })?;
         Ok(Lease { first, next: first, last: first + LEASE - 1, since: now })

@@ -10,7 +10,7 @@ use crate::search::hit::SearchError;
 use crate::search::plan::{Slice, slices};
 use crate::search::scan::{Grouping, away, groups};
 use crate::sphinx::client::Fault;
-use crate::sphinx::select::Narrowing;
+use crate::sphinx::select::Restriction;
 use crate::time::{Range, Ts};
 
 /// What counts as lately.
@@ -40,7 +40,7 @@ impl Searcher {
         let range = Range { start: Ts::from_micros(first * HALF_HOUR_MICROS), end: now.plus_micros(1) };
         let grouping = Grouping { columns: &select, by: "bar", limit: HALF_HOURS as usize };
         for slice in slices(name, index.days, self.peers, range, now) {
-            let rows = self.groups(&slice, &Narrowing::default(), grouping)?;
+            let rows = self.groups(&slice, &Restriction::default(), grouping)?;
             for row in rows.unwrap_or_default() {
                 let int = |column| row.int(column).unwrap_or(0);
                 *counted.entry(int(0)).or_default() += int(2) as u64;
@@ -61,7 +61,7 @@ impl Searcher {
     /// The time of the latest record of all days, by one question to the distributed index.
     pub fn last(&self, name: &IndexName) -> Result<Option<Ts>, SearchError> {
         let all = Slice::new(name.to_string(), Range { start: Ts::MIN, end: Ts::MAX });
-        match groups(&self.pool, &all, &Narrowing::default(), Grouping::all("MAX(ts) AS last, COUNT(*) AS n")) {
+        match groups(&self.pool, &all, &Restriction::default(), Grouping::all("MAX(ts) AS last, COUNT(*) AS n")) {
             Ok(rows) => {
                 let row = rows.first().filter(|row| row.int(1).unwrap_or(0) > 0);
                 Ok(row.and_then(|row| row.int(0)).map(Ts::from_micros))

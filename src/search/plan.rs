@@ -12,8 +12,9 @@ use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;
 use crate::sphinx::conf::PAIRS;
 use crate::sphinx::day_index::{day_index, days_within};
-use crate::sphinx::fulltext::{Ask, Decided, INFIX};
-use crate::sphinx::select::{Field, Narrowing, Told, matching, told};
+use crate::sphinx::filter_sql::{FilterSql, filter_sql};
+use crate::sphinx::fulltext::{Ask, Decided, MIN_INFIX_CHARS};
+use crate::sphinx::select::{Field, Restriction, matching};
 use crate::time::{Range, Ts};
 
 #[derive(Debug)]
@@ -52,11 +53,11 @@ struct IndexedFields {
 /// where each has to be checked, and never in two of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct DayQuestions {
-    candidates: Narrowing,
-    exact: Option<Narrowing>,
-    possible: Option<Narrowing>,
-    unsure: Option<Narrowing>,
-    stream: Narrowing,
+    candidates: Restriction,
+    exact: Option<Restriction>,
+    possible: Option<Restriction>,
+    unsure: Option<Restriction>,
+    stream: Restriction,
 }
 
 /// Which documents are wanted.
@@ -129,7 +130,7 @@ impl Plan {
     }
 
     /// Each part of the search that has documents of these, and what they are compared with.
-    pub fn asked(&self, of: Subset) -> impl Iterator<Item = (&SourcePlan, &Slice, &Narrowing)> {
+    pub fn asked(&self, of: Subset) -> impl Iterator<Item = (&SourcePlan, &Slice, &Restriction)> {
         self.sources.iter().flat_map(move |source| {
             source.slices.iter().filter_map(move |slice| Some((source, slice, source.narrowing(slice, of)?)))
         })
@@ -147,8 +148,8 @@ impl Plan {
 }
 
 /// What searchd can tell about a filter in an index that keeps these columns apart.
-fn told_of(apart: &Apart, filter: &Filter) -> Told {
-    if apart.has(&filter.column) { Told::nothing() } else { told(filter) }
+fn told_of(apart: &Apart, filter: &Filter) -> FilterSql {
+    if apart.has(&filter.column) { FilterSql::nothing() } else { filter_sql(filter) }
 }
 
 /// What is asked of every index.
@@ -177,7 +178,7 @@ impl Question<'_> {
     /// What an index of that kind is asked for.
     fn asked(&self, index: &Index, has: IndexedFields) -> DayQuestions {
         let Question { pattern, all, filters } = *self;
-        let able = |ask: &Ask| if has.pairs { ask.clone() } else { ask.clone().with_infix(INFIX + 1) };
+        let able = |ask: &Ask| if has.pairs { ask.clone() } else { ask.clone().with_infix(MIN_INFIX_CHARS + 1) };
         let is_able = |ask: &Ask| able(ask) == *ask;
         let field = match (all, index.search) {
             (false, _) => Some(Field::Message),
@@ -194,9 +195,9 @@ impl Question<'_> {
             let own = self.own_fields(index);
             beside.extend(own.map(|(name, filter)| (Field::Own(name), able(&asking_filter(filter)))));
         }
-        let told: Vec<Told> = filters.iter().map(|filter| told_of(&apart, filter)).collect();
+        let told: Vec<FilterSql> = filters.iter().map(|filter| told_of(&apart, filter)).collect();
         let conditions: Vec<String> = told.iter().filter_map(|told| told.condition.clone()).collect();
-        let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>, conditions: &[String]| Narrowing {
+        let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>, conditions: &[String]| Restriction {
             matching: matching(&[asked, &beside].concat(), without),
             conditions: conditions.to_vec(),
         };
@@ -255,7 +256,7 @@ impl SourcePlan {
     }
 
     /// What a day's documents are compared with; None: there are none of these.
-    pub fn narrowing(&self, slice: &Slice, of: Subset) -> Option<&Narrowing> {
+    pub fn narrowing(&self, slice: &Slice, of: Subset) -> Option<&Restriction> {
         let asked = &self.asked[slice.asked];
         match of {
             Subset::Candidates => Some(&asked.candidates),

@@ -15,7 +15,7 @@ use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scope::Scope;
 use crate::sphinx::attributes::read_back;
 use crate::sphinx::client::{Engine, Fault, Pool, Row};
-use crate::sphinx::select::{Narrowing, Select};
+use crate::sphinx::select::{Restriction, Select};
 use crate::time::{Range, Ts};
 
 /// Rows of one question: enough that asking costs less than answering.
@@ -148,7 +148,7 @@ struct SourceScan<'a> {
 /// What one question asks for.
 struct ChunkWanted<'a> {
     slice: &'a Slice,
-    narrowing: &'a Narrowing,
+    narrowing: &'a Restriction,
     /// of the slice
     part: Range,
     /// at most this many
@@ -306,7 +306,7 @@ impl<'a> Walk<'a> {
         let checked = !(self.plan.pattern.is_empty() || self.mode.is_stream());
         // where hits are rare among much that is checked, their columns are read when they are known
         let whole = self.plan.needs_columns() || !bare && (!checked || source.dense || rows <= FEW_ROWS);
-        let scanning = Narrowing { matching: None, conditions: narrowing.conditions.clone() };
+        let scanning = Restriction { matching: None, conditions: narrowing.conditions.clone() };
         let narrowing = if scans { &scanning } else { narrowing };
         let Some(answer) = self.ask(n, &ChunkWanted { slice, narrowing, part, rows, whole })? else {
             self.sources[n].slices.pop_front();
@@ -412,7 +412,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The columns of these documents of one slice. The narrowing leaves searchd fewer documents to look for them among.
-    fn read_columns(&self, slice: &Slice, narrowing: &Narrowing, hits: &mut Vec<Hit>) -> Result<(), SearchError> {
+    fn read_columns(&self, slice: &Slice, narrowing: &Restriction, hits: &mut Vec<Hit>) -> Result<(), SearchError> {
         let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
         let places = || hits.iter().map(|hit| hit.place.ts);
         let (Some(first), Some(last)) = (places().min(), places().max()) else { return Ok(()) };
@@ -420,7 +420,7 @@ impl<'a> Walk<'a> {
         let statement = Select {
             columns: "id, js, exact",
             from: &slice.from,
-            narrowing: &Narrowing { matching: narrowing.matching.clone(), conditions: Vec::new() },
+            narrowing: &Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() },
             range,
             newest_first: false,
             beyond: None,
@@ -525,7 +525,7 @@ impl<'a> Grouping<'a> {
 }
 
 /// All of a narrowing's documents, in one row or in groups.
-pub fn groups(pool: &Pool, slice: &Slice, narrowing: &Narrowing, grouping: Grouping) -> Result<Vec<Row>, Fault> {
+pub fn groups(pool: &Pool, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, Fault> {
     let Grouping { columns, by, limit } = grouping;
     let select =
         Select { columns, from: &slice.from, narrowing, range: slice.range, newest_first: false, beyond: None, limit };

@@ -28,7 +28,7 @@ const TOO_LARGE: f64 = 1e15;
 
 /// Writes `{"key":value,…}` for Sphinx. The values are valid JSON texts, the keys are plain text.
 #[derive(Debug)]
-pub struct Columns<'a> {
+pub struct StoredColumns<'a> {
     js: &'a mut String,
     exact: &'a mut String,
     kept: bool,
@@ -40,14 +40,14 @@ pub struct Columns<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooDeep;
 
-impl<'a> Columns<'a> {
+impl<'a> StoredColumns<'a> {
     /// Both strings are cleared and written anew; they are the caller's so that they can be used again.
-    pub fn new(js: &'a mut String, exact: &'a mut String) -> Columns<'a> {
+    pub fn new(js: &'a mut String, exact: &'a mut String) -> StoredColumns<'a> {
         js.clear();
         js.push('{');
         exact.clear();
         exact.push('{');
-        Columns { js, exact, kept: true, values: 0 }
+        StoredColumns { js, exact, kept: true, values: 0 }
     }
 
     pub fn add(&mut self, key: &str, value: &str) -> Result<(), TooDeep> {
@@ -58,7 +58,7 @@ impl<'a> Columns<'a> {
         }
         self.kept &= plain_string(key, self.js);
         self.js.push(':');
-        let mut writer = Writer { text: value, at: 0, out: self.js, values: 0 };
+        let mut writer = ColumnsWriter { text: value, at: 0, out: self.js, values: 0 };
         self.kept &= writer.value(0, 5)?;
         self.values += writer.values;
         quoted(key, self.exact);
@@ -131,14 +131,14 @@ fn plain_string(text: &str, out: &mut String) -> bool {
 }
 
 /// Walks a valid JSON text and writes it as Sphinx may have it; tells whether it will come back equal.
-struct Writer<'t, 'o> {
+struct ColumnsWriter<'t, 'o> {
     text: &'t str,
     at: usize,
     out: &'o mut String,
     values: usize,
 }
 
-impl Writer<'_, '_> {
+impl ColumnsWriter<'_, '_> {
     fn peek(&self) -> u8 {
         self.text.as_bytes().get(self.at).copied().unwrap_or(0)
     }
@@ -333,7 +333,7 @@ mod tests {
     #[track_caller]
     fn check(value: &str, js: &str, kept: bool) {
         let (mut got, mut exact) = (String::new(), String::new());
-        let mut columns = Columns::new(&mut got, &mut exact);
+        let mut columns = StoredColumns::new(&mut got, &mut exact);
         columns.add("k", value).expect("not deep");
         columns.end();
         assert_eq!(got, format!("{{\"k\":{js}}}"));
@@ -366,8 +366,8 @@ mod tests {
     fn nesting_beyond_the_bound_is_refused() {
         let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         let (mut js, mut exact) = (String::new(), String::new());
-        assert_eq!(Columns::new(&mut js, &mut exact).add("k", &deep(MAX_DEPTH)), Ok(()));
-        assert_eq!(Columns::new(&mut js, &mut exact).add("k", &deep(MAX_DEPTH + 2)), Err(TooDeep));
+        assert_eq!(StoredColumns::new(&mut js, &mut exact).add("k", &deep(MAX_DEPTH)), Ok(()));
+        assert_eq!(StoredColumns::new(&mut js, &mut exact).add("k", &deep(MAX_DEPTH + 2)), Err(TooDeep));
     }
 
     #[test]
@@ -394,11 +394,11 @@ mod tests {
             (format!("[{}1]", "1,".repeat(200_000)), true),
             (format!("[{}1]", "1,".repeat(500_000)), false),
         ] {
-            let mut columns = Columns::new(&mut js, &mut exact);
+            let mut columns = StoredColumns::new(&mut js, &mut exact);
             columns.add("k", &value).expect("not deep");
             assert_eq!(columns.fit(), fits, "{value:.9}");
         }
-        let mut columns = Columns::new(&mut js, &mut exact);
+        let mut columns = StoredColumns::new(&mut js, &mut exact);
         columns.add("k", "1").expect("not deep");
         columns.leave_to_exact();
         columns.add_text("why", "too large");

@@ -53,7 +53,7 @@ pub const PAIRS: &str = "infix_2";
 fn infix(sphinx: &Sphinx, index: &IndexName) -> usize {
     let of_index = sphinx.index_of.get(index).into_iter().flatten();
     let own = of_index.chain(&sphinx.index).find(|(key, _)| key == "min_infix_len");
-    own.and_then(|(_, value)| value.parse().ok()).unwrap_or(fulltext::INFIX)
+    own.and_then(|(_, value)| value.parse().ok()).unwrap_or(fulltext::MIN_INFIX_CHARS)
 }
 
 fn directive(key: &str, value: impl Into<String>) -> (String, String) {
@@ -94,7 +94,7 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
     directives.extend([
         directive("rt_attr_json", "js"),
         directive("dict", "keywords"),
-        directive("min_infix_len", fulltext::INFIX.to_string()),
+        directive("min_infix_len", fulltext::MIN_INFIX_CHARS.to_string()),
         // what alco prepares consists of these; a table that reaches further costs memory in each of many indexes
         directive("charset_table", fulltext::CHARSET),
         // today's index of each name gathers so much before it writes a part to the disk: many names on a small host

@@ -8,10 +8,10 @@
 //! | in the text | tokens |
 //! |---|---|
 //! | a word: a run of letters and ASCII digits inside the charset, folded | itself |
-//! | … with a digit, or of more than `LONGEST` letters | its overlapping trigrams; itself, if shorter than 3 |
-//! | a letter or number outside the charset (日, ع, ①), a sign outside ASCII (→, €, 🔥), one of `SIGNS` | `u65e5`, one for each |
+//! | … with a digit, or of more than `MAX_WORD_CHARS` letters | its overlapping trigrams; itself, if shorter than 3 |
+//! | a letter or number outside the charset (日, ع, ①), a sign outside ASCII (→, €, 🔥), one of `SIGN_BYTES` | `u65e5`, one for each |
 //! | white space, a control character, any other sign | separates tokens, and leaves no trace |
-//! | a digit, one ASCII sign that separates, a digit | behind all others: `10·0`, the nearest `BESIDE` digits on either side |
+//! | a digit, one ASCII sign that separates, a digit | behind all others: `10·0`, the nearest `PAIR_DIGITS` digits on either side |
 //!
 //! Trigrams keep the dictionary small (ids and numbers are what fills it), which is why parts of two characters can be
 //! asked for at no cost, and avoid that searchd cuts long words. The pairs of the last line are what addresses, versions and
@@ -25,28 +25,28 @@ pub const CHARSET: &str = "0..9, a..z, U+80..U+24F, U+370..U+52F";
 
 /// The `min_infix_len` for prepared text: the shortest part of a token that can be asked for. A shorter one would find
 /// nothing, not everything.
-pub const INFIX: usize = 2;
+pub const MIN_INFIX_CHARS: usize = 2;
 
 /// What no line is full of: a search for one of these needs not look at every line.
-const SIGNS: &[u8] = b"!#$%&*+<>?@\\^`{|}~";
+const SIGN_BYTES: &[u8] = b"!#$%&*+<>?@\\^`{|}~";
 
-/// The only token of `cols` where the columns' text is not there: no word, since longer ones than `LONGEST` are cut.
+/// The only token of `cols` where the columns' text is not there: no word, since longer ones than `MAX_WORD_CHARS` are cut.
 pub const NO_COLUMNS: &str = "thecolumnsofthisrecordarenothere";
 
 /// Longer words are ids and encodings; searchd itself cuts words at 42 characters.
-const LONGEST: usize = 24;
+const MAX_WORD_CHARS: usize = 24;
 
 /// Digits on either side of a pair: what more would tell apart, it would cost in the dictionary.
-const BESIDE: usize = 2;
+const PAIR_DIGITS: usize = 2;
 
 /// Between the two: no text has it as part of a word.
 const PAIR: char = '·';
 
 /// Tokens of one phrase: of a longer one hardly any candidates less, and searchd reads the positions of each token.
-const PHRASE: usize = 16;
+const MAX_PHRASE_TOKENS: usize = 16;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum CharClass {
     Separator,
     /// the folded character, part of a word
     Word(char),
@@ -68,25 +68,26 @@ fn fold(c: char) -> char {
     lower.next().filter(|_| lower.next().is_none()).unwrap_or(c)
 }
 
-fn kind_of(c: char) -> Kind {
+fn class_of(c: char) -> CharClass {
     let c = fold(c);
     match c {
-        '0'..='9' | 'a'..='z' => Kind::Word(c),
+        '0'..='9' | 'a'..='z' => CharClass::Word(c),
         // numbers that are no digits (²) are no part of a word for a regex's \b either
-        '\u{80}'..='\u{24f}' | '\u{370}'..='\u{52f}' if c.is_alphabetic() => Kind::Word(c),
-        _ if c.is_whitespace() || c.is_control() => Kind::Separator,
-        _ if c.is_ascii() && !SIGNS.contains(&(c as u8)) => Kind::Separator,
-        _ => Kind::Alone(c),
+        '\u{80}'..='\u{24f}' | '\u{370}'..='\u{52f}' if c.is_alphabetic() => CharClass::Word(c),
+        _ if c.is_whitespace() || c.is_control() => CharClass::Separator,
+        _ if c.is_ascii() && !SIGN_BYTES.contains(&(c as u8)) => CharClass::Separator,
+        _ => CharClass::Alone(c),
     }
 }
 
-/// The kinds of the first characters, of which most text consists.
-const TABLE: usize = 0x530;
-static KINDS: LazyLock<Vec<Kind>> =
-    LazyLock::new(|| (0..TABLE as u32).map(|n| char::from_u32(n).map_or(Kind::Separator, kind_of)).collect());
+/// The classes of the first characters, of which most text consists.
+const TABLE_CHARS: usize = 0x530;
+static CLASSES: LazyLock<Vec<CharClass>> = LazyLock::new(|| {
+    (0..TABLE_CHARS as u32).map(|n| char::from_u32(n).map_or(CharClass::Separator, class_of)).collect()
+});
 
-fn kind(kinds: &[Kind], c: char) -> Kind {
-    kinds.get(c as usize).copied().unwrap_or_else(|| kind_of(c))
+fn class(classes: &[CharClass], c: char) -> CharClass {
+    classes.get(c as usize).copied().unwrap_or_else(|| class_of(c))
 }
 
 /// Appends what the full-text field gets for `text`.
@@ -94,7 +95,7 @@ pub fn prepare(text: &str, out: &mut String) {
     if !out.is_empty() && !out.ends_with(' ') {
         out.push(' ');
     }
-    let kinds = KINDS.as_slice();
+    let classes = CLASSES.as_slice();
     let mut word = Word { start: out.len(), chars: 0, digit: false };
     let mut scratch = String::new();
     let bytes = text.as_bytes();
@@ -110,25 +111,25 @@ pub fn prepare(text: &str, out: &mut String) {
             out.push_str(&text[run..at]);
             out[from..].make_ascii_lowercase();
             word.chars += at - run;
-        } else if bytes[at].is_ascii() && kinds[usize::from(bytes[at])] == Kind::Separator {
+        } else if bytes[at].is_ascii() && classes[usize::from(bytes[at])] == CharClass::Separator {
             word.end(out, &mut scratch);
             at += 1;
         } else {
             let c = text[at..].chars().next().expect("a character begins here");
             at += c.len_utf8();
-            match kind(kinds, c) {
-                Kind::Word(c) => {
+            match class(classes, c) {
+                CharClass::Word(c) => {
                     word.digit |= c.is_ascii_digit();
                     word.chars += 1;
                     out.push(c);
                 }
-                Kind::Alone(c) => {
+                CharClass::Alone(c) => {
                     word.end(out, &mut scratch);
                     push_alone(c, out);
                     out.push(' ');
                     word.start = out.len();
                 }
-                Kind::Separator => word.end(out, &mut scratch),
+                CharClass::Separator => word.end(out, &mut scratch),
             }
         }
     }
@@ -160,20 +161,20 @@ fn each_pair<'a>(text: &'a str, mut take: impl FnMut(Pair<'a>)) {
             continue;
         }
         let (end, start) = (n + 1, n + 2);
-        let left = bytes[..end].iter().rev().take(BESIDE).take_while(|byte| byte.is_ascii_digit()).count();
-        let right = bytes[start..].iter().take(BESIDE).take_while(|byte| byte.is_ascii_digit()).count();
+        let left = bytes[..end].iter().rev().take(PAIR_DIGITS).take_while(|byte| byte.is_ascii_digit()).count();
+        let right = bytes[start..].iter().take(PAIR_DIGITS).take_while(|byte| byte.is_ascii_digit()).count();
         take(Pair {
             left: &text[end - left..end],
             right: &text[start..start + right],
-            open_left: left < BESIDE && left == end,
-            open_right: right < BESIDE && start + right == bytes.len(),
+            open_left: left < PAIR_DIGITS && left == end,
+            open_right: right < PAIR_DIGITS && start + right == bytes.len(),
         });
     }
 }
 
 /// Whether a sign joins two numbers to a pair.
 fn is_joint(byte: u8) -> bool {
-    byte.is_ascii_punctuation() && !SIGNS.contains(&byte)
+    byte.is_ascii_punctuation() && !SIGN_BYTES.contains(&byte)
 }
 
 /// The word that is being written, from `start` to the end of the output.
@@ -205,7 +206,7 @@ impl Word {
 
 /// Whether a word becomes trigrams.
 fn is_cut(chars: usize, digit: bool) -> bool {
-    chars >= 3 && (digit || chars > LONGEST)
+    chars >= 3 && (digit || chars > MAX_WORD_CHARS)
 }
 
 fn trigrams<'a>(word: &'a str, mut take: impl FnMut(&'a str)) {
@@ -245,7 +246,7 @@ pub enum Ask {
     Or(Vec<Ask>),
 }
 
-/// A token as it stands, or with anything before or after it; then it has at least `INFIX` characters.
+/// A token as it stands, or with anything before or after it; then it has at least `MIN_INFIX_CHARS` characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     pub text: String,
@@ -339,15 +340,15 @@ pub struct Decided {
 pub fn deciding(literal: &str) -> Option<Decided> {
     let letters: Option<String> = literal
         .chars()
-        .map(|c| match kind(KINDS.as_slice(), c) {
-            Kind::Word(c) if !c.is_ascii_digit() => Some(c),
+        .map(|c| match class(CLASSES.as_slice(), c) {
+            CharClass::Word(c) if !c.is_ascii_digit() => Some(c),
             _ => None,
         })
         .collect();
     let letters = letters?;
     // `u65e5` has letters that are none of the text's
     let within_alone = letters.strip_prefix('u').unwrap_or(&letters).chars().all(|c| matches!(c, 'a'..='f'));
-    if within_alone || !(INFIX..=LONGEST).contains(&letters.chars().count()) {
+    if within_alone || !(MIN_INFIX_CHARS..=MAX_WORD_CHARS).contains(&letters.chars().count()) {
         return None;
     }
     match asking(literal) {
@@ -370,7 +371,7 @@ fn asking_words(pieces: &[Piece]) -> Ask {
             .into_iter()
             .flat_map(|phrase| {
                 alternatives.iter().map(move |tokens| {
-                    let room = PHRASE.saturating_sub(phrase.len());
+                    let room = MAX_PHRASE_TOKENS.saturating_sub(phrase.len());
                     phrase.iter().chain(tokens.iter().take(room)).cloned().collect()
                 })
             })
@@ -383,7 +384,7 @@ fn asking_words(pieces: &[Piece]) -> Ask {
 fn asking_pairs(literal: &str) -> Ask {
     let mut tokens = Vec::new();
     each_pair(literal, |pair| {
-        if tokens.len() < PHRASE {
+        if tokens.len() < MAX_PHRASE_TOKENS {
             let text = format!("{}{PAIR}{}", pair.left, pair.right);
             tokens.push(Token { text, more_before: pair.open_left, more_after: pair.open_right });
         }
@@ -393,18 +394,18 @@ fn asking_pairs(literal: &str) -> Ask {
 
 /// The pieces of a literal, as many as a phrase can use.
 fn pieces(literal: &str) -> Vec<Piece> {
-    let kinds = KINDS.as_slice();
+    let classes = CLASSES.as_slice();
     let mut pieces: Vec<Piece> = Vec::new();
     let mut word_goes_on = false;
     let mut chars = literal.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
-        let kind = kind(kinds, c);
+        let class = class(classes, c);
         let is_last = chars.peek().is_none();
-        match kind {
-            Kind::Word(c) => {
+        match class {
+            CharClass::Word(c) => {
                 if !word_goes_on {
                     // the first may have no token of its own
-                    if pieces.len() > PHRASE {
+                    if pieces.len() > MAX_PHRASE_TOKENS {
                         break;
                     }
                     let open_left = at == 0;
@@ -417,8 +418,8 @@ fn pieces(literal: &str) -> Vec<Piece> {
                 word.digit |= c.is_ascii_digit();
                 word.open_right = is_last;
             }
-            Kind::Alone(c) => {
-                if pieces.len() > PHRASE {
+            CharClass::Alone(c) => {
+                if pieces.len() > MAX_PHRASE_TOKENS {
                     break;
                 }
                 let mut text = String::new();
@@ -426,9 +427,9 @@ fn pieces(literal: &str) -> Vec<Piece> {
                 let (open_left, open_right, paired) = (false, false, false);
                 pieces.push(Piece { text, chars: 1, digit: false, alone: true, open_left, open_right, paired });
             }
-            Kind::Separator => {}
+            CharClass::Separator => {}
         }
-        word_goes_on = matches!(kind, Kind::Word(_));
+        word_goes_on = matches!(class, CharClass::Word(_));
     }
     pieces
 }
@@ -440,7 +441,7 @@ fn is_paired(literal: &[u8], start: usize) -> bool {
     let end = start + (start..).take_while(|at| is_digit(*at)).count();
     let is_whole = literal.get(end).is_none_or(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric());
     let beside = joins(end) && is_digit(end + 1) || start >= 2 && joins(start - 1) && is_digit(start - 2);
-    (start + 1..=start + BESIDE).contains(&end) && is_whole && beside
+    (start + 1..=start + PAIR_DIGITS).contains(&end) && is_whole && beside
 }
 
 /// The tokens that a piece of a literal may be in the field: for a word at an open edge, those it has as part of a word
@@ -451,7 +452,7 @@ fn alternatives(piece: &Piece) -> Vec<Vec<Token>> {
     let cut = || {
         let mut tokens = Vec::new();
         trigrams(text, |trigram| {
-            if tokens.len() < PHRASE {
+            if tokens.len() < MAX_PHRASE_TOKENS {
                 tokens.push(token(trigram));
             }
         });
@@ -461,7 +462,7 @@ fn alternatives(piece: &Piece) -> Vec<Vec<Token>> {
         return vec![if !piece.alone && is_cut(*chars, *digit) { cut() } else { vec![token(text)] }];
     }
     // no token is known to hold it whole: it stands at the phrase's end, so the phrase does without
-    if *chars < INFIX {
+    if *chars < MIN_INFIX_CHARS {
         return vec![Vec::new()];
     }
     let kept = Token { text: text.clone(), more_before: piece.open_left, more_after: piece.open_right };
@@ -469,14 +470,14 @@ fn alternatives(piece: &Piece) -> Vec<Vec<Token>> {
         // the wildcard finds the trigrams too
         (_, ..3) | (false, 3) => vec![vec![kept]],
         (true, _) => vec![cut()],
-        (false, &chars) if chars > LONGEST => vec![cut()],
+        (false, &chars) if chars > MAX_WORD_CHARS => vec![cut()],
         (false, _) => vec![vec![kept], cut()],
     }
 }
 
 /// Whether a character is part of no token at all.
 pub fn separates(c: char) -> bool {
-    kind(KINDS.as_slice(), c) == Kind::Separator
+    class(CLASSES.as_slice(), c) == CharClass::Separator
 }
 
 /// The character that stands for all those it may be taken for, whatever the case.
@@ -637,7 +638,7 @@ pub mod tests {
     fn a_literal_of_any_length_asks_for_a_bounded_phrase() {
         for literal in ["word ".repeat(2000), "x1".repeat(5000), "日".repeat(10_000), "a b ".repeat(3000)] {
             let Ask::Phrase(tokens) = asking(&format!(" {literal}")) else { panic!("a phrase for {literal}") };
-            assert_eq!(tokens.len(), PHRASE);
+            assert_eq!(tokens.len(), MAX_PHRASE_TOKENS);
         }
     }
 
@@ -669,7 +670,7 @@ pub mod tests {
     #[test]
     fn what_is_folded_to_the_same_word_a_regex_takes_for_equal() {
         for c in '\0'..=char::MAX {
-            let Kind::Word(folded) = kind_of(c) else { continue };
+            let CharClass::Word(folded) = class_of(c) else { continue };
             let class = equal(c);
             assert!(class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&folded)), "{c:?}");
         }
@@ -682,7 +683,8 @@ pub mod tests {
         let mut buffer = [0; 4];
         for c in '\0'..=char::MAX {
             assert!(
-                !matches!(kind(KINDS.as_slice(), c), Kind::Word(_)) || word.is_match(c.encode_utf8(&mut buffer)),
+                !matches!(class(CLASSES.as_slice(), c), CharClass::Word(_))
+                    || word.is_match(c.encode_utf8(&mut buffer)),
                 "{c:?}"
             );
         }

@@ -20,6 +20,7 @@ pub mod attributes;
 pub mod client;
 pub mod conf;
 pub mod day_index;
+pub mod filter_sql;
 pub mod fulltext;
 pub mod select;
 pub mod statement;
@@ -31,18 +32,18 @@ pub use crate::config::IndexName;
 pub struct DocId(u64);
 
 impl DocId {
-    pub const END: u64 = 1 << 53;
+    pub const UPPER_BOUND: u64 = 1 << 53;
     /// Docids for each millisecond since 1970: a lease begins at least there, so that it lies behind all that were given
     /// out before, whatever Redis remembers, unless more than two million a second were used. The end is reached in 2109.
     pub const PER_MILLISECOND: u64 = 2048;
     /// A batch begins a block of docids, so no two batches share one. The usual batch has up to a thousand records.
-    pub const BLOCK: u64 = 1024;
+    pub const BLOCK_LENGTH: u64 = 1024;
 
     /// No document bears it: it comes before all that are given out.
     pub const NEVER: DocId = DocId(1);
 
     pub fn new(id: u64) -> Option<DocId> {
-        (id > 0 && id < DocId::END).then_some(DocId(id))
+        (id > 0 && id < DocId::UPPER_BOUND).then_some(DocId(id))
     }
 
     pub fn get(self) -> u64 {
@@ -51,6 +52,6 @@ impl DocId {
 
     /// Where the block of a docid begins.
     pub fn block(id: u64) -> u64 {
-        id - id % DocId::BLOCK
+        id - id % DocId::BLOCK_LENGTH
     }
 }

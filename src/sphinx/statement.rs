@@ -183,7 +183,7 @@ pub fn by_digest(index: &IndexName, digests: &[i64], first: u64, last: u64, limi
 
 /// The documents of a block of docids: (id, digest).
 pub fn in_block(index: &IndexName, block: u64) -> String {
-    let (end, limit) = (block + DocId::BLOCK, DocId::BLOCK);
+    let (end, limit) = (block + DocId::BLOCK_LENGTH, DocId::BLOCK_LENGTH);
     format!(
         "SELECT id, digest FROM {index} WHERE id >= {block} AND id < {end} \
          ORDER BY id ASC LIMIT {limit} OPTION max_matches={limit}"

@@ -141,24 +141,19 @@ const IMPURE: Debt = &[("ingest::outage uses fastrand", 1), ("search::pattern::m
 /// Names of types, and how often each is given.
 const DOUBLED_TYPES: Debt = &[
     ("Address", 2),
-    ("Columns", 2),
     ("Count", 2),
     ("Entry", 3),
-    ("Kind", 2),
     ("Line", 2),
     ("Member", 2),
     ("Reading", 2),
     ("Secured", 2),
     ("Server", 2),
-    ("Told", 2),
     ("Value", 2),
     ("When", 2),
-    ("Writer", 2),
 ];
 
 /// Numbers whose name holds no unit.
 const BARE_CONSTANTS: Debt = &[
-    ("housekeeping::optimize QUIET", 1),
     ("http::routes::columns EXAMPLES", 1),
     ("http::routes::log BARS", 1),
     ("http::routes::log REFRESH", 1),
@@ -189,16 +184,6 @@ const BARE_CONSTANTS: Debt = &[
     ("metrics RECORDS", 1),
     ("metrics SECONDS", 1),
     ("record FUTURE", 1),
-    ("sphinx BLOCK", 1),
-    ("sphinx END", 1),
-    ("sphinx::select DOTS", 1),
-    ("sphinx::select MOST", 1),
-    ("sphinx::fulltext BESIDE", 1),
-    ("sphinx::fulltext INFIX", 1),
-    ("sphinx::fulltext LONGEST", 1),
-    ("sphinx::fulltext PHRASE", 1),
-    ("sphinx::fulltext SIGNS", 1),
-    ("sphinx::fulltext TABLE", 1),
     ("commands::grep::remote SAID", 1),
     ("commands::grep::source FIRST", 1),
     ("commands::send WINDOW", 1),
@@ -221,6 +206,5 @@ const LONG_FILES: Debt = &[
     ("query::url", 1),
     ("search::page", 1),
     ("search::scan", 1),
-    ("sphinx::select", 1),
     ("sphinx::fulltext", 1),
 ];

@@ -259,15 +259,15 @@ mod tests {
     use super::*;
 
     const EQUAL: i64 = -1;
-    const ONE: u64 = DocId::BLOCK;
-    const TWO: u64 = 2 * DocId::BLOCK;
-    const THREE: u64 = 3 * DocId::BLOCK;
-    const FOUR: u64 = 4 * DocId::BLOCK;
+    const ONE: u64 = DocId::BLOCK_LENGTH;
+    const TWO: u64 = 2 * DocId::BLOCK_LENGTH;
+    const THREE: u64 = 3 * DocId::BLOCK_LENGTH;
+    const FOUR: u64 = 4 * DocId::BLOCK_LENGTH;
 
     /// A session that has stored up to three batches, acknowledged up to `acknowledged`, and before its last
     /// acknowledgement up to `before`.
     fn acknowledged(acknowledged: u64, before: u64) -> Vec<Span> {
-        vec![Span { first: ONE, last: THREE + DocId::BLOCK - 1, session: "a".to_owned(), acknowledged, before }]
+        vec![Span { first: ONE, last: THREE + DocId::BLOCK_LENGTH - 1, session: "a".to_owned(), acknowledged, before }]
     }
 
     /// It has acknowledged the first.

@@ -23,7 +23,7 @@ use crate::search::scan::{
 };
 use crate::search::scope::Scope;
 use crate::sphinx::client::{Engine, Fault};
-use crate::sphinx::select::Arrived;
+use crate::sphinx::select::SelectArrived;
 use crate::time::{Ts, When};
 
 /// How often searchd is asked: while records arrive, and when none has for a while. A question costs it some milliseconds.
@@ -430,8 +430,11 @@ impl<'a> Follower<'a> {
     fn fetch_rows(&mut self, n: usize, mut range: Range<u64>) -> Result<bool, Fault> {
         loop {
             let stream = &mut self.streams[n];
-            let arrived =
-                Arrived { from: stream.plan.index.as_str(), conditions: stream.plan.conditions(), ids: range.clone() };
+            let arrived = SelectArrived {
+                from: stream.plan.index.as_str(),
+                conditions: stream.plan.conditions(),
+                ids: range.clone(),
+            };
             let statement = arrived.documents(WHOLE_COLUMNS, stream.rows);
             let (mut seen, mut read, mut is_full) = (0, 0, false);
             self.searcher.news.with(|engine| {
@@ -498,7 +501,7 @@ impl<'a> Follower<'a> {
 
 fn count(engine: &mut Engine, source: &SourcePlan, first: u64) -> Result<Vec<Counted>, Fault> {
     let ids = first..u64::MAX >> 1;
-    let arrived = Arrived { from: source.index.as_str(), conditions: source.conditions(), ids };
+    let arrived = SelectArrived { from: source.index.as_str(), conditions: source.conditions(), ids };
     let number = |row: &crate::sphinx::client::Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
     let rows = engine.select(&arrived.counted(DOCIDS_PER_BUCKET))?;
     let counted = |row| Some(Counted { bucket: number(row, 0)?, documents: number(row, 1)?, high: number(row, 2)? });
@@ -508,7 +511,7 @@ fn count(engine: &mut Engine, source: &SourcePlan, first: u64) -> Result<Vec<Cou
 /// The docids of a bucket.
 fn ids(engine: &mut Engine, source: &SourcePlan, bucket: u64) -> Result<Vec<u64>, Fault> {
     let ids = bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET;
-    let arrived = Arrived { from: source.index.as_str(), conditions: source.conditions(), ids };
+    let arrived = SelectArrived { from: source.index.as_str(), conditions: source.conditions(), ids };
     let rows = engine.select(&arrived.documents("id", DOCIDS_PER_BUCKET as usize))?;
     Ok(rows.iter().filter_map(|row| row.int(0)).filter_map(|id| u64::try_from(id).ok()).collect())
 }

@@ -23,7 +23,8 @@ use crate::search::stats::column_values::Group;
 use crate::search::stats::column_values::{Counts, ValueCounts};
 use crate::search::stats::histogram::{Bars, TimeHistogram};
 use crate::sphinx::client::Row;
-use crate::sphinx::select::{Narrowing, column_paths, first_is};
+use crate::sphinx::filter_sql::{column_paths, first_is};
+use crate::sphinx::select::Restriction;
 
 /// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
 const CHECKS_PER_MILLISECOND: u64 = 130;
@@ -188,7 +189,7 @@ impl Searcher {
     pub(super) fn groups(
         &self,
         slice: &Slice,
-        narrowing: &Narrowing,
+        narrowing: &Restriction,
         grouping: Grouping,
     ) -> Result<Option<Vec<Row>>, SearchError> {
         match groups(&self.pool, slice, narrowing, grouping) {
@@ -305,12 +306,12 @@ impl<'a> Figures<'a> {
     }
 
     /// What searchd is asked for beside what is in the tally.
-    fn asked(&self) -> impl Iterator<Item = (&SourcePlan, &Slice, &Narrowing)> {
+    fn asked(&self) -> impl Iterator<Item = (&SourcePlan, &Slice, &Restriction)> {
         self.rest.into_iter().flat_map(|of| self.plan.asked(of))
     }
 
     /// A slice that is not served has none, and for one there may be no time left.
-    fn rows(&self, slice: &Slice, narrowing: &Narrowing, grouping: Grouping) -> Result<Vec<Row>, SearchError> {
+    fn rows(&self, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, SearchError> {
         let rows = match self.scope.is_over() {
             true => None,
             false => self.searcher.groups(slice, narrowing, grouping)?,
@@ -319,7 +320,7 @@ impl<'a> Figures<'a> {
         Ok(rows.unwrap_or_default())
     }
 
-    fn groups(&self, slice: &Slice, narrowing: &Narrowing, path: &str) -> Result<Groups, SearchError> {
+    fn groups(&self, slice: &Slice, narrowing: &Restriction, path: &str) -> Result<Groups, SearchError> {
         let key = (slice.from.clone(), path.to_owned());
         if let Some(groups) = self.grouped.borrow().get(&key) {
             return Ok(groups.clone());
@@ -403,7 +404,7 @@ impl<'a> Figures<'a> {
 
     /// What is in the level columns, as far as records lack the ones before it. (To group by a bar and a value at a time would
     /// make each row a group of its own: searchd compares places of JSON, not values.)
-    fn levels<'i>(&self, slice: &Slice, narrowing: &Narrowing, index: &'i Index) -> Result<Levels<'i>, SearchError> {
+    fn levels<'i>(&self, slice: &Slice, narrowing: &Restriction, index: &'i Index) -> Result<Levels<'i>, SearchError> {
         let mut levels = Levels { index, columns: Vec::new(), sure: true, lists: false };
         for (name, path) in
             index.level.iter().flat_map(|name| column_paths(name).into_iter().map(move |path| (name, path)))

@@ -1,0 +1,279 @@
+//! A filter on a column as conditions on `js`, the JSON attribute that holds the columns. Pure.
+//!
+//! Invariant: a condition on a column is never narrower than what the filter accepts (`search::filter`). Where searchd's
+//! JSON cannot tell, it is wider: `js` has U+FFFD for control characters, `IN` with integers can crash 2.2.11 (it takes
+//! them for places of strings), `=` compares 32 bits, DOUBLE() has the precision of a float, and `IN` with texts finds in an
+//! array of integers the lengths of these texts. `(path='')` and `ANY(x='' FOR x IN path)` crash 2.x on texts of 193 bytes
+//! or more, so texts are compared by `IN` alone.
+
+use std::fmt::Write;
+
+use crate::query::{Comparison, Condition, Filter};
+use crate::record::number::is_number;
+use crate::sphinx::statement::string;
+
+/// Larger numbers are strings in `js`.
+const TOO_LARGE: f64 = 1e15;
+/// Ways to read a column's dots as paths double with each: beyond, the index is not asked.
+const MAX_DOTS: usize = 3;
+
+/// What searchd can tell about a filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterSql {
+    /// 1 for every document that the filter accepts; None if searchd cannot tell
+    pub condition: Option<String>,
+    /// 1 for no other document; None if searchd is never sure
+    pub sure: Option<String>,
+}
+
+impl FilterSql {
+    fn exactly(condition: String) -> FilterSql {
+        FilterSql { condition: Some(condition.clone()), sure: Some(condition) }
+    }
+
+    /// Each document has to be looked at.
+    pub fn nothing() -> FilterSql {
+        FilterSql::perhaps(None)
+    }
+
+    fn perhaps(condition: Option<String>) -> FilterSql {
+        FilterSql { condition, sure: None }
+    }
+
+    /// Whether the condition is the filter: what it gives need not be checked.
+    pub fn is_exact(&self) -> bool {
+        self.sure.is_some() && self.sure == self.condition
+    }
+}
+
+pub fn filter_sql(filter: &Filter) -> FilterSql {
+    let paths = paths(&filter.column);
+    if paths.is_empty() {
+        return FilterSql::nothing();
+    }
+    let any = |one: &dyn Fn(&str) -> String| paths.iter().map(|path| one(path)).collect::<Vec<_>>().join(" OR ");
+    let all = |one: &dyn Fn(&str) -> String| {
+        paths.iter().map(|path| format!("({})", one(path))).collect::<Vec<_>>().join(" AND ")
+    };
+    let there = |path: &str| format!("{path} IS NOT NULL");
+    match &filter.is {
+        Condition::In(values) => {
+            let plain = values.iter().all(|value| is_plain(value));
+            let texts: Vec<&String> = values.iter().collect();
+            FilterSql {
+                condition: Some(any(&|path| one_of(path, values))),
+                sure: plain.then(|| any(&|path| format!("({})", has_text(path, &texts)))),
+            }
+        }
+        Condition::NotIn(values) => {
+            // of numbers and altered strings searchd is not sure enough to leave a document out
+            let certain: Vec<&String> = values.iter().filter(|value| is_sure(value)).collect();
+            if certain.is_empty() {
+                return FilterSql::nothing();
+            }
+            let lacks = |path: &str| format!("IN({path},{})=0 OR {path} IS NULL", strings(&certain));
+            FilterSql {
+                condition: Some(all(&|path| format!("{} OR {}", lacks(path), begins_with_number(path)))),
+                sure: values.iter().all(|value| is_plain(value)).then(|| all(&lacks)),
+            }
+        }
+        Condition::Exists(true) => FilterSql::exactly(any(&there)),
+        Condition::Exists(false) => FilterSql::exactly(all(&|path| format!("{path} IS NULL"))),
+        Condition::Like(_) => FilterSql::perhaps(Some(any(&there))),
+        Condition::Compare(comparison, number) => {
+            let number = number.approximate();
+            FilterSql::perhaps(Some(any(&|path| match number.abs() < TOO_LARGE {
+                true => compare(path, *comparison, number),
+                false => there(path),
+            })))
+        }
+    }
+}
+
+/// `js['a.b']`, `js['a']['b']`: what a column's name may mean; empty if searchd cannot be asked for it.
+fn paths(column: &str) -> Vec<String> {
+    if column.matches('.').count() > MAX_DOTS || column.contains(|c: char| c < ' ' || c == '\u{fffd}') {
+        return Vec::new();
+    }
+    let key = |key: &str| {
+        let mut out = "[".to_owned();
+        string(key, &mut out);
+        out.push(']');
+        out
+    };
+    let mut found = vec![(String::from("js"), column)];
+    let mut paths = Vec::new();
+    while let Some((path, rest)) = found.pop() {
+        paths.push(format!("{path}{}", key(rest)));
+        for (dot, _) in rest.match_indices('.') {
+            found.push((format!("{path}{}", key(&rest[..dot])), &rest[dot + 1..]));
+        }
+    }
+    paths
+}
+
+/// The columns that a name means, in the select list of a group.
+pub fn column_paths(column: &str) -> Vec<String> {
+    paths(column)
+}
+
+/// 1 where the first of these columns that a document has holds a value that is wanted; None if none is.
+pub fn first_is(paths: &[String], values: &[Vec<String>], wanted: impl Fn(&str) -> bool) -> Option<String> {
+    let mut parts = Vec::new();
+    for (n, (path, values)) in paths.iter().zip(values).enumerate() {
+        let wanted: Vec<&String> = values.iter().filter(|value| wanted(value)).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let mut part = format!("{path} IS NOT NULL AND (({})", has_text(path, &wanted));
+        for number in wanted.iter().filter_map(|value| value.parse::<i32>().ok()) {
+            let _ = write!(part, " OR {path}={number}");
+            if number == 0 {
+                // a text is 0 too, and so is 0.5
+                let _ = write!(part, " AND LENGTH({path})=1 AND DOUBLE({path})=0");
+            }
+        }
+        part.push(')');
+        for earlier in &paths[..n] {
+            let _ = write!(part, " AND {earlier} IS NULL");
+        }
+        parts.push(format!("({part})"));
+    }
+    (!parts.is_empty()).then(|| parts.join(" OR "))
+}
+
+/// Equal only to a string of the same characters.
+fn is_plain(value: &str) -> bool {
+    is_sure(value) && !is_number(value) && !matches!(value, "true" | "false")
+}
+
+/// What is this string in `js` was this string.
+fn is_sure(value: &str) -> bool {
+    !value.contains(|c: char| c == '\u{fffd}' || c < ' ' && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+fn strings(values: &[&String]) -> String {
+    let mut out = String::new();
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        string(&value.replace(|c: char| c < ' ' && !matches!(c, '\n' | '\r' | '\t'), "\u{fffd}"), &mut out);
+    }
+    out
+}
+
+/// An array whose first element is a number, or is not empty itself: 2.x may find the length of a text in an array of integers.
+fn begins_with_number(path: &str) -> String {
+    format!("LENGTH({path}[0])>0")
+}
+
+/// A text, or an array with it that begins with none of what `begins_with_number` tells.
+fn has_text(path: &str, texts: &[&String]) -> String {
+    format!("IN({path},{}) AND LENGTH({path}[0])=0", strings(texts))
+}
+
+/// An array of several elements, or of one that is not null.
+fn array(path: &str) -> String {
+    format!("LENGTH({path})>1 OR {path}[0] IS NOT NULL")
+}
+
+fn one_of(path: &str, values: &[String]) -> String {
+    let mut out = format!("IN({path},{})", strings(&values.iter().collect::<Vec<_>>()));
+    let numbers = values.iter().filter(|value| is_number(value));
+    let mut in_array = false;
+    for value in numbers {
+        in_array = true;
+        match value.parse::<i64>() {
+            Ok(number) if (number as f64).abs() < TOO_LARGE && number != 0 => {
+                let _ = write!(out, " OR {path}={number}");
+            }
+            // a missing one is 0 too; a double has its own ways
+            _ => {
+                let _ = write!(out, " OR {path} IS NOT NULL");
+            }
+        }
+    }
+    for value in values {
+        match value.as_str() {
+            "true" => out.push_str(&format!(" OR {path}=1")),
+            "false" => out.push_str(&format!(" OR ({path}=0 AND {path} IS NOT NULL)")),
+            _ => continue,
+        }
+        in_array = true;
+    }
+    if in_array {
+        let _ = write!(out, " OR {}", array(path));
+    }
+    out
+}
+
+/// Numbers as floats, so the border gives way a little; any string (its LENGTH is 0), since it may be a number's.
+fn compare(path: &str, comparison: Comparison, number: f64) -> String {
+    let slack = number.abs() * 1e-6 + 1e-5;
+    let test = match comparison {
+        Comparison::Gt | Comparison::Gte => format!("DOUBLE({path})>={:.6}", number - slack),
+        Comparison::Lt | Comparison::Lte => format!("DOUBLE({path})<={:.6}", number + slack),
+    };
+    format!("({path} IS NOT NULL AND ({test} OR LENGTH({path})=0 OR {}))", array(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Query;
+
+    fn told_of(filter: &str) -> FilterSql {
+        let query = Query::from_url(vec!["web".parse().expect("a name")], filter).expect(filter);
+        filter_sql(&query.filters[0])
+    }
+
+    #[track_caller]
+    fn check(filter: &str, condition: &str, sure: &str) {
+        let filter_sql = told_of(filter);
+        let got = (filter_sql.condition.unwrap_or_default(), filter_sql.sure.unwrap_or_default());
+        assert_eq!(got, (condition.to_owned(), sure.to_owned()), "{filter}");
+    }
+
+    #[test]
+    fn conditions_are_never_narrower_than_the_filter() {
+        check("level=A&level=B", "IN(js['level'],'A','B')", "(IN(js['level'],'A','B') AND LENGTH(js['level'][0])=0)");
+        check(
+            "a.b=x",
+            "IN(js['a.b'],'x') OR IN(js['a']['b'],'x')",
+            "(IN(js['a.b'],'x') AND LENGTH(js['a.b'][0])=0) OR (IN(js['a']['b'],'x') AND LENGTH(js['a']['b'][0])=0)",
+        );
+        check(
+            "status=200",
+            "IN(js['status'],'200') OR js['status']=200 OR LENGTH(js['status'])>1 OR js['status'][0] IS NOT NULL",
+            "",
+        );
+        check("x=a%01b", "IN(js['x'],'a\u{fffd}b')", "");
+        check(
+            "x__not=a",
+            "(IN(js['x'],'a')=0 OR js['x'] IS NULL OR LENGTH(js['x'][0])>0)",
+            "(IN(js['x'],'a')=0 OR js['x'] IS NULL)",
+        );
+        check("x__not=a,5", "(IN(js['x'],'a','5')=0 OR js['x'] IS NULL OR LENGTH(js['x'][0])>0)", "");
+        check("x__not=%01", "", "");
+        check("x__exists=0", "(js['x'] IS NULL)", "(js['x'] IS NULL)");
+        check("x__like=a", "js['x'] IS NOT NULL", "");
+        check(
+            "x__gt=1.5",
+            "(js['x'] IS NOT NULL AND (DOUBLE(js['x'])>=1.499988 OR LENGTH(js['x'])=0 OR LENGTH(js['x'])>1 OR \
+             js['x'][0] IS NOT NULL))",
+            "",
+        );
+        check("x__lt=1e300", "js['x'] IS NOT NULL", "");
+        check("a.b.c.d.e=x", "", "");
+        for (filter, exact) in [("x__exists=1", true), ("x=a", false), ("x__not=a", false), ("x__like=a", false)] {
+            assert_eq!(told_of(filter).is_exact(), exact, "{filter}");
+        }
+    }
+
+    #[test]
+    fn nothing_hostile_leaves_its_quotes() {
+        let condition = r"IN(js['x\'])'],'a\'b\\')";
+        check("x'%5D)=a'b%5C", condition, &format!("({condition} AND LENGTH({}[0])=0)", r"js['x\'])']"));
+    }
+}
