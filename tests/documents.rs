@@ -146,13 +146,13 @@ fn the_rsyslog_configuration_of_sources_md_sends_records() {
     assert!(line.contains("ERR") && line.contains("backup"), "{line}");
 }
 
-/// README.md and the pages below docs/, by their paths.
+/// README.md, CONTRIBUTING.md and the pages below docs/, by their paths.
 fn documents() -> BTreeSet<String> {
     let pages = fs::read_dir(Path::new(ROOT).join("docs")).unwrap().map(|entry| {
         let name = entry.unwrap().file_name().into_string().unwrap();
         format!("docs/{name}")
     });
-    pages.chain(["README.md".to_owned()]).collect()
+    pages.chain(["README.md", "CONTRIBUTING.md"].map(str::to_owned)).collect()
 }
 
 /// As GitHub makes the anchor of a heading: lower case, `-` for a space, no punctuation.
@@ -188,6 +188,17 @@ fn links_between_the_documents_lead_somewhere() {
     }
     let unlinked: Vec<String> = documents().into_iter().filter(|document| !linked.contains(document)).collect();
     assert!(unlinked.is_empty(), "no link leads to {unlinked:?}");
+}
+
+/// `x` stands for the name of something new.
+#[test]
+fn files_that_contributing_md_names_exist() {
+    let path = Regex::new(r"`((?:src|tests|man|docs)/[^` ]+)`").unwrap();
+    let text = read("CONTRIBUTING.md");
+    let named = path.captures_iter(&text).map(|found| found[1].to_owned());
+    let missing: Vec<String> =
+        named.filter(|path| !path.ends_with("/x.rs") && !Path::new(ROOT).join(path).exists()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
