@@ -3,28 +3,23 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{SOON, Stack, directory, wait_until};
-
-fn ask(stack: &Stack, command: &[&str]) -> String {
-    let mut redis = redis::Client::open(stack.redis.as_str()).unwrap().get_connection().unwrap();
-    redis::cmd(command[0]).arg(&command[1..]).query(&mut redis).unwrap()
-}
+use crate::support::{ROOT, SOON, Stack, directory, wait_until};
 
 #[test]
 fn a_killed_server_comes_back_on_its_port_with_its_data() {
     let stack = Stack::of("killed", &["redis"], Path::new("/bin/false"), "");
-    ask(&stack, &["SET", "key", "kept"]);
+    stack.ask_redis::<()>(&["SET", "key", "kept"]);
     stack.kill("redis");
     assert!(redis::Client::open(stack.redis.as_str()).unwrap().get_connection().is_err());
     stack.restart("redis");
-    assert_eq!(ask(&stack, &["GET", "key"]), "kept");
+    assert_eq!(stack.ask_redis::<String>(&["GET", "key"]), "kept");
 }
 
 #[test]
 fn the_servers_end_with_the_process_that_owns_them() {
     let dir = directory("owned");
     let mut owner = Command::new("sleep").arg("600").spawn().unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stack");
+    let script = Path::new(ROOT).join("tests/stack");
     let mut start = Command::new(script);
     start.arg("start").arg(&dir).arg("redis").env("ALCO_STACK_OWNER", owner.id().to_string()).stdout(Stdio::null());
     assert!(start.status().unwrap().success());
