@@ -1,5 +1,5 @@
-//! What is done now and then: says what was collected, lets values go that are past retention, sees to it that searchd serves
-//! the day indexes it should, and finishes those of days that are over.
+//! Periodic work in a thread of its own: logs what was collected, forgets values past retention, keeps searchd serving the day
+//! indexes it should serve, and optimizes those of days that are over.
 
 mod optimize;
 mod served_days;
@@ -23,12 +23,13 @@ use crate::time::{Day, Ts};
 
 pub use crate::housekeeping::served_days::signal;
 
-/// How often the clock is looked at: a new day's indexes are wanted at once.
+/// How often the thread reads the clock: a new day's indexes are wanted at once.
 const LOOK: Duration = Duration::from_secs(1);
+/// The time between two reports of what was stored.
 const ROUND: Duration = Duration::from_secs(10);
-/// Values past retention leave once an hour, and when the day turns.
+/// Rounds between two removals of values past retention: an hour. Another removal follows each change of the day.
 const FORGET_ROUNDS: u32 = 360;
-/// searchd answers at once what it serves.
+/// searchd needs no time to list what it serves.
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(10);
 
 const A_DAY: Duration = Duration::from_secs(86_400);
@@ -36,15 +37,15 @@ const A_DAY: Duration = Duration::from_secs(86_400);
 pub struct Housekeeping<'a> {
     config: &'a Config,
     metrics: &'a Metrics,
-    /// of the workers of each index
+    /// what the workers of each index share
     shared: Vec<Arc<Shared>>,
     values: Values,
     engine: Engine,
     days: Days,
     finishing: Finishing,
-    /// stored at the last report, for each index
+    /// records stored until the last report, for each index
     stored: Vec<u64>,
-    /// records stored in a second, by the last report
+    /// records stored per second, by the last report
     rate: u64,
 }
 
@@ -68,7 +69,7 @@ impl<'a> Housekeeping<'a> {
         })
     }
 
-    /// Until it is told to stop.
+    /// Works until the channel `stop` is closed.
     pub fn run(mut self, stop: &Receiver<Infallible>) {
         let mut today = Ts::of(SystemTime::now()).day();
         for round in 0_u32.. {
@@ -116,7 +117,7 @@ impl<'a> Housekeeping<'a> {
         }
     }
 
-    /// Workers that have nothing to store would not notice.
+    /// Notices an outage of Redis that workers without a record to store would not notice.
     fn try_redis(&self) {
         match self.values.takes_writes() {
             Ok(()) => self.metrics.redis.end(Waiter::Housekeeping),

@@ -1,8 +1,8 @@
-//! A day that is over: its RAM chunk is written to the disk, and its disk chunks become one, which takes less memory and time to
-//! search. Once for each day, one day at a time, when there is little to store.
+//! Optimizes the index of a day that is over: searchd writes its RAM chunk to the disk and merges its disk chunks into one, which
+//! takes less memory and time to search. This happens once for each day, one day at a time, when there is little to store.
 //!
-//! Redis remembers what is done, for each searchd, so that neither a restart nor another alco on the same searchd does it again.
-//! Late records do not begin it anew, unless there are many of them.
+//! Redis remembers which days are done, for each searchd, so that neither a restart nor another alco on the same searchd does
+//! them again. Late records do not begin it again, unless there are many of them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,26 +20,35 @@ use crate::time::{Day, Ts};
 
 /// Writing 64 MiB to a busy disk may take long.
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
-/// Of records a second: with less, the other work is not felt.
+/// At fewer records per second, storing does not suffer from the merge.
 const IDLE_RECORDS_PER_SECOND: u64 = 200;
-/// Seconds after midnight: what was on its way is stored by then, and searchd has read its configuration; and how long a busy
-/// host may put it off.
+/// Seconds after midnight: by then, the records of the past day are stored, and searchd has read its configuration.
 const AT_THE_EARLIEST: i64 = 600;
+/// Seconds after midnight: from then on, a busy host no longer puts the work off.
 const AT_THE_LATEST: i64 = 3 * 3600;
-/// searchd merges tens of megabytes a second. What has not ended by then is left to it.
+/// searchd merges tens of megabytes a second. alco does not wait longer than this for the end of a merge.
 const MERGE: Duration = Duration::from_secs(1800);
-/// What came late is worth another round from here on.
+/// A day is optimized again when its late records take more bytes of the RAM chunk than this, or more disk chunks than
+/// `LATE_CHUNKS`.
 const LATE_BYTES: i64 = 8 << 20;
 const LATE_CHUNKS: i64 = 4;
 
+/// A day index whose chunks searchd is merging.
+#[derive(Clone, Copy)]
+struct Merge {
+    /// the number of the index
+    index: usize,
+    day: Day,
+    begun: Instant,
+}
+
 pub struct Finishing {
     engine: Engine,
-    /// this searchd among all that use the same Redis
+    /// the name of this searchd among all that use the same Redis
     node: String,
-    /// by the number of the index
+    /// days that need no more work, with the number of their index
     done: BTreeSet<(usize, Day)>,
-    /// whose chunks searchd is merging
-    merging: Option<(usize, Day, Instant)>,
+    merging: Option<Merge>,
 }
 
 impl Finishing {
@@ -58,22 +67,22 @@ impl Finishing {
         Finishing { engine: Engine::new(address, SEARCHD_TIMEOUT), node, done: BTreeSet::new(), merging: None }
     }
 
-    /// Done now and then; goes one step on. `rate`: records that are being stored in a second. A server that is away is no
-    /// matter: the next time will do.
+    /// Goes one step on, and returns at once. `rate`: records stored per second. An error of a server is only logged: the
+    /// next call tries again.
     pub fn step(&mut self, config: &Config, shared: &[Arc<Shared>], values: &Values, now: Ts, rate: u64) {
         let since = now.seconds() - now.day().start().seconds();
         let is_due = since > AT_THE_EARLIEST && (rate < IDLE_RECORDS_PER_SECOND || since > AT_THE_LATEST);
         let outcome = match self.merging {
-            Some((index, day, since)) => self.is_merged(config, values, index, day, since, now),
+            Some(merge) => self.end(config, values, merge, now),
             None if is_due => self.begin(config, shared, values, now),
             None => Ok(()),
         };
         if let Err(why) = outcome {
-            log::debug!("cannot finish a day: {why}");
+            log::debug!("cannot optimize a day that is over: {why}");
         }
     }
 
-    /// The next day that is over and not finished, the newest first: it is the one that is still in memory.
+    /// Begins with the next day that is over and not done, the newest first: searchd still has that one in memory.
     fn begin(&mut self, config: &Config, shared: &[Arc<Shared>], values: &Values, now: Ts) -> Result<(), String> {
         for (at, index) in config.indexes.iter().enumerate() {
             let mut over: Vec<Day> = served_days(now.day(), index.days).filter(|day| *day < now.day()).collect();
@@ -91,8 +100,8 @@ impl Finishing {
                         let name = day_index(&index.name, day);
                         let saved = shared[at].turn().save(&name, &mut self.engine, |_| true);
                         match saved.and_then(|()| self.engine.select(&statement::optimize(&name))) {
-                            Ok(_) => self.merging = Some((at, day, Instant::now())),
-                            // it is not served: another may be
+                            Ok(_) => self.merging = Some(Merge { index: at, day, begun: Instant::now() }),
+                            // searchd does not serve this day; it may serve another
                             Err(Fault::Reject(_)) => continue,
                             Err(Fault::Retry(why)) => return Err(why),
                         }
@@ -104,24 +113,18 @@ impl Finishing {
         Ok(())
     }
 
-    fn is_merged(
-        &mut self,
-        config: &Config,
-        values: &Values,
-        at: usize,
-        day: Day,
-        since: Instant,
-        now: Ts,
-    ) -> Result<(), String> {
+    /// Notes the day as done once searchd has merged its chunks, or takes too long for it.
+    fn end(&mut self, config: &Config, values: &Values, merge: Merge, now: Ts) -> Result<(), String> {
+        let Merge { index: at, day, begun } = merge;
         let index = &config.indexes[at];
         let name = day_index(&index.name, day);
         let disk = match ram_chunk::chunks(&mut self.engine, &name) {
             Ok(chunks) => chunks.disk,
-            // it is served no more
+            // searchd no longer serves it
             Err(Fault::Reject(_)) => 0,
             Err(Fault::Retry(why)) => return Err(why),
         };
-        if disk > 1 && since.elapsed() < MERGE {
+        if disk > 1 && begun.elapsed() < MERGE {
             return Ok(());
         }
         values.finished(&index.name, &self.node, day, now)?;
@@ -134,7 +137,7 @@ impl Finishing {
         Ok(())
     }
 
-    /// Days that are finished, and have got much since, are to be finished again.
+    /// Forgets days past retention; lets days be optimized again that got many records after they were done.
     pub fn look_back(&mut self, config: &Config, values: &Values, today: Day) {
         self.done.retain(|(at, day)| served_days(today, config.indexes[*at].days).any(|served| served == *day));
         let engine = &mut self.engine;

@@ -1,5 +1,5 @@
-//! Which day indexes searchd should serve, which it does, and what is done about the difference: it is told to read its
-//! configuration anew, and looked at again.
+//! Compares the day indexes that searchd serves with those that it should serve. Where they differ, alco has searchd read its
+//! configuration again, and looks again later.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,14 +17,14 @@ use crate::time::Day;
 
 /// searchd runs its script twice, each at most 10 s, and then opens what is new.
 const GRACE: Duration = Duration::from_secs(30);
-/// searchd answers nobody new while it reads, so it is not told again and again.
+/// The longest wait between two signals: searchd accepts no new connection while it reads its configuration.
 const LAST_WAIT: Duration = Duration::from_secs(600);
 
 /// Names of indexes.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Difference {
     missing: Vec<String>,
-    /// days that are kept no more, and the days of indexes that alco.ini has no more
+    /// days past retention, and the days of indexes that alco.ini no longer has
     beyond: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ impl Difference {
                 [index.name.to_string(), format!("{}_local", index.name)].into_iter().chain(days)
             })
             .collect();
-        // what else searchd serves may be somebody's own
+        // searchd may serve other indexes too, which are not alco's
         let is_ours = |name: &str| {
             let (index, day) = name.rsplit_once('_').unwrap_or_default();
             let is_day = day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit());
@@ -50,7 +50,7 @@ impl Difference {
         }
     }
 
-    /// None where there is none.
+    /// What searchd does or does not serve, as the end of a sentence; None where there is no difference.
     fn text(&self) -> Option<String> {
         let some = |names: &[String]| match names {
             [] => None,
@@ -59,34 +59,35 @@ impl Difference {
         };
         match (some(&self.missing), some(&self.beyond)) {
             (Some(missing), _) => Some(format!("does not serve {missing}")),
-            (None, Some(beyond)) => Some(format!("serves {beyond}, to be served no more")),
+            (None, Some(beyond)) => Some(format!("serves {beyond}, which it should no longer serve")),
             (None, None) => None,
         }
     }
 }
 
-/// What was done about a difference, and what was said.
+/// What alco did about a difference, and what it logged.
 #[derive(Debug, Default)]
 pub struct Days {
-    /// when searchd was last told to read its configuration anew, and how long it has until it is told again
-    told: Option<(Instant, Duration)>,
-    said: Option<String>,
+    /// when alco last had searchd read its configuration again, and how long it waits before the next time
+    signalled: Option<(Instant, Duration)>,
+    /// the last warning
+    logged: Option<String>,
 }
 
 impl Days {
-    /// searchd was told to read anew, and the outcome is not known.
+    /// searchd is reading its configuration, and the outcome is not known.
     pub fn is_waiting(&self) -> bool {
-        self.told.is_some_and(|(at, _)| at.elapsed() < GRACE)
+        self.signalled.is_some_and(|(at, _)| at.elapsed() < GRACE)
     }
 
-    /// Another day: whatever was done before, it is to be done anew.
+    /// Another day has begun: its difference is a new one.
     pub fn turn(&mut self) {
-        self.told = None;
+        self.signalled = None;
     }
 
-    /// `idle`: nothing is being stored.
+    /// Compares, and signals searchd where there is a difference. `idle`: no records are being stored.
     pub fn look(&mut self, config: &Config, today: Day, engine: &mut Engine, idle: bool) {
-        // searchd being away is said by those who need it
+        // an outage of searchd is logged by the workers, who need it
         let Ok(tables) = engine.select(statement::SHOW_TABLES) else { return };
         if idle {
             keep_binlog_in_use(config, today, engine);
@@ -94,17 +95,17 @@ impl Days {
         let served = tables.iter().map(|row| row.text(0)).collect();
         let difference = Difference::of(config, today, &served);
         let Some(text) = difference.text() else {
-            if self.told.take().is_some() | self.said.take().is_some() {
+            if self.signalled.take().is_some() | self.logged.take().is_some() {
                 log::info!("searchd serves all day indexes, from {}", span(config, today));
             }
             return;
         };
-        let wait = match self.told {
+        let wait = match self.signalled {
             Some((at, wait)) if at.elapsed() < wait => return,
             Some((_, wait)) => {
-                self.say(format!(
-                    "searchd {text}, though it was told to read its configuration anew: is sphinx/sphinx.conf what it runs, and \
-                     does `alco sphinx-conf` work for its user? Its log says what it did"
+                self.warn(format!(
+                    "searchd {text}, though alco had it read its configuration again: is sphinx/sphinx.conf what it runs, and \
+                     does `alco sphinx-conf` work for its user? searchd's log has the reason"
                 ));
                 (wait * 2).min(LAST_WAIT)
             }
@@ -113,20 +114,20 @@ impl Days {
         keep_binlog_in_use(config, today, engine);
         match reread(&config.sphinx) {
             Ok(()) => {
-                if self.told.is_none() {
-                    log::info!("searchd {text}: told it to read its configuration anew");
+                if self.signalled.is_none() {
+                    log::info!("searchd {text}: alco has it read its configuration again");
                 }
             }
-            Err(why) => self.say(format!("searchd {text}: {why}")),
+            Err(why) => self.warn(format!("searchd {text}: {why}")),
         }
-        self.told = Some((Instant::now(), wait));
+        self.signalled = Some((Instant::now(), wait));
     }
 
-    /// A line is said once, and no more until all was well.
-    fn say(&mut self, line: String) {
-        if self.said.as_ref() != Some(&line) {
+    /// Logs a line once, and not again until searchd serves all day indexes.
+    fn warn(&mut self, line: String) {
+        if self.logged.as_ref() != Some(&line) {
             log::warn!("{line}");
-            self.said = Some(line);
+            self.logged = Some(line);
         }
     }
 }
@@ -139,27 +140,31 @@ fn span(config: &Config, today: Day) -> String {
     }
 }
 
-/// Deletes a document that never was, from an index that is empty.
+/// Deletes a document that does not exist, from an index that is empty.
 ///
-/// searchd 2.2.11 dies of the first insert after it was told to serve an index no more, if at that moment all that its binlog
-/// held was in the indexes' files: as it is when records were few for longer than rt_flush_period, or a day was just finished.
-/// Seen each time. With a transaction in it the binlog stays. So this comes before alco tells searchd, and now and then while
-/// nothing is stored, since others may tell it. Not always: the transaction keeps old binlogs until rt_flush_period.
+/// searchd 2.2.11 crashes at the first insert after it has ceased to serve an index, if at that moment all that its binlog held
+/// was in the indexes' files. That is so when records were few for longer than rt_flush_period, or a day was just optimized. Seen
+/// each time. With a transaction in it, searchd keeps the binlog. So alco does this before it signals searchd, and now and then
+/// while it stores nothing, since others may signal searchd too. It does not do it always: the transaction keeps old binlogs
+/// until rt_flush_period.
 fn keep_binlog_in_use(config: &Config, today: Day, engine: &mut Engine) {
     if let Some(index) = config.indexes.first() {
-        // where tomorrow is not served, collecting says so
+        // where searchd does not serve tomorrow, the workers log it
         let _ = engine.select(&statement::delete(&day_index(&index.name, today.plus(1)), DocId::NEVER));
     }
 }
 
-/// SIGHUP to the process that searchd's pid file names.
+/// Has searchd read its configuration again: sends SIGHUP to the process that its pid file names.
 fn reread(sphinx: &Sphinx) -> Result<(), String> {
     signal(sphinx, Some(Signal::SIGHUP))
 }
 
-/// Sends a signal to the process that searchd's pid file names; None: says whether one could.
+/// Sends a signal to the process that searchd's pid file names. None: only checks whether alco could.
+///
+/// # Errors
+/// Why it cannot, and what the administrator has to do.
 pub fn signal(sphinx: &Sphinx, signal: Option<Signal>) -> Result<(), String> {
-    let by_hand = "have it read its configuration anew (kill -HUP)";
+    let by_hand = "have it read its configuration again (kill -HUP)";
     let Some(path) = &sphinx.pid_file else {
         return Err(format!("{by_hand}, or set [sphinx] pid_file in alco.ini"));
     };
@@ -202,12 +207,12 @@ mod tests {
         check(&ALL.replace("web_20261124", ""), Some("does not serve web_20261124"));
         check(&ALL.replace("web_x_local", ""), Some("does not serve web_x_local"));
         check("", Some("does not serve web and 10 more"));
-        check(&format!("{ALL} web_20261120"), Some("serves web_20261120, to be served no more"));
+        check(&format!("{ALL} web_20261120"), Some("serves web_20261120, which it should no longer serve"));
         check(&format!("{} web_20261120", ALL.replace("web_20261124", "")), Some("does not serve web_20261124"));
-        // an index that alco.ini has no more, and somebody's own
+        // an index that alco.ini no longer has, and one that is not alco's
         check(
             &format!("{ALL} gone gone_local gone_20261121 gone_20261122"),
-            Some("serves gone_20261121 and 1 more, to be served no more"),
+            Some("serves gone_20261121 and 1 more, which it should no longer serve"),
         );
         check(&format!("{ALL} own own_20261121 documents"), None);
     }
