@@ -16,7 +16,7 @@ use crate::time::Ts;
 
 /// Records on their way without an answer of the broker: enough to keep it busy, and what one has to send again if the
 /// connection breaks.
-const WINDOW: u64 = 1000;
+const MAX_UNCONFIRMED_RECORDS: u64 = 1000;
 /// How often the bar moves on while nothing comes.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -199,7 +199,7 @@ fn lines(
             }
             false => publisher.publish(&options.routing_key, record.of(line, clock()).as_bytes())?,
         }
-        publisher.wait(WINDOW)?;
+        publisher.wait(MAX_UNCONFIRMED_RECORDS)?;
         bar.set_message(format!("{} lines", publisher.published()));
     }
 }

@@ -26,14 +26,14 @@ use crate::time;
 use crate::time::Ts;
 
 /// A host that does not even take the connection by then is away.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An answer takes as long as it takes, but not without a byte for so long: alco knows its indexes, and what follows sends a
 /// heartbeat after five seconds of silence.
-const SILENT: Duration = Duration::from_secs(30);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A search sends nothing while it checks records that do not match, which may be hundreds of millions.
-const SEARCHING: Duration = Duration::from_secs(600);
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(600);
 /// Of what a server or a proxy says of an error.
-const SAID: usize = 300;
+const MAX_REASON_CHARS: usize = 300;
 
 #[derive(Debug)]
 pub struct Remote {
@@ -48,7 +48,7 @@ pub struct Remote {
 
 /// An index, as `/api/collector/indices/` tells of it.
 #[derive(Deserialize)]
-struct Told {
+struct ListedIndex {
     name: String,
     timestamp: Option<String>,
     message: Option<String>,
@@ -73,18 +73,18 @@ impl Remote {
         let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
         let config = Agent::config_builder().http_status_as_error(false).tls_config(tls);
         // a redirect to https on the same host is followed with the password
-        let config = config.timeout_connect(Some(CONNECT)).redirect_auth_headers(RedirectAuthHeaders::SameHost);
+        let config = config.timeout_connect(Some(CONNECT_TIMEOUT)).redirect_auth_headers(RedirectAuthHeaders::SameHost);
         let agent = config.build().into();
         let mut remote = Remote { agent, url, authorization, indexes: Vec::new(), zone: TimeZone::UTC };
         let mut text = String::new();
-        let mut body = remote.ask("api/collector/indices/", SILENT)?;
+        let mut body = remote.ask("api/collector/indices/", SILENCE_TIMEOUT)?;
         std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| remote.broken(&error))?;
-        let told: Vec<Told> =
+        let listed: Vec<ListedIndex> =
             serde_json::from_str(&text).map_err(|_| format!("{} is no alco: it does not list indexes", remote.url))?;
-        if let Some(zone) = told.iter().find_map(|index| index.timezone.as_deref()) {
+        if let Some(zone) = listed.iter().find_map(|index| index.timezone.as_deref()) {
             remote.zone = time::zone(zone).unwrap_or(TimeZone::UTC);
         }
-        remote.indexes = told.into_iter().filter_map(settings).collect();
+        remote.indexes = listed.into_iter().filter_map(settings).collect();
         Ok(remote)
     }
 
@@ -141,8 +141,8 @@ impl Remote {
     ) -> Result<(), String> {
         let indexes: Vec<&str> = query.indexes.iter().map(IndexName::as_str).collect();
         let asked = Query { format: Format::Ndjson, tracebacks: false, columns: None, ..query.clone() };
-        let mut reading = Reading { remote: self, query, pattern: Pattern::new(query)?, group: None };
-        let silent = if query.follow == Follow::Open { SILENT } else { SEARCHING };
+        let mut reading = NdjsonLines { remote: self, query, pattern: Pattern::new(query)?, group: None };
+        let silent = if query.follow == Follow::Open { SILENCE_TIMEOUT } else { SEARCH_TIMEOUT };
         let mut body = self.ask(&format!("grep/{}/?{}", indexes.join(","), asked.to_url()), silent)?;
         let mut line = Vec::new();
         loop {
@@ -195,7 +195,7 @@ impl Remote {
         let said = serde_json::from_str(&said).map_or(said, |wrong: Wrong| wrong.error);
         let first = said.lines().next().unwrap_or_default();
         let why = if first.trim_start().starts_with('<') { "" } else { first };
-        let why: String = why.chars().take(SAID).collect();
+        let why: String = why.chars().take(MAX_REASON_CHARS).collect();
         Err(match why.is_empty() {
             true => format!("{} answers {status}", self.url),
             false => format!("{} answers {}: {why}", self.url, status.as_u16()),
@@ -223,17 +223,17 @@ fn address(url: &str) -> Result<(String, Option<String>), String> {
     Ok((format!("{scheme}://{host}{}/", path.trim_end_matches('/')), user.map(basic)))
 }
 
-fn settings(told: Told) -> Option<Index> {
+fn settings(listed: ListedIndex) -> Option<Index> {
     let default = Config::default().indexes.into_iter().next()?;
-    let numbers = LevelNumbers::NAMES.into_iter().find(|(name, _)| told.level_numbers.as_deref() == Some(*name));
+    let numbers = LevelNumbers::NAMES.into_iter().find(|(name, _)| listed.level_numbers.as_deref() == Some(*name));
     Some(Index {
-        name: told.name.parse().ok()?,
-        timestamp: told.timestamp.map_or(default.timestamp, |name| vec![name]),
-        message: told.message.map_or(default.message, |name| vec![name]),
-        columns: told.columns.unwrap_or(default.columns),
-        level: told.level.unwrap_or(default.level),
+        name: listed.name.parse().ok()?,
+        timestamp: listed.timestamp.map_or(default.timestamp, |name| vec![name]),
+        message: listed.message.map_or(default.message, |name| vec![name]),
+        columns: listed.columns.unwrap_or(default.columns),
+        level: listed.level.unwrap_or(default.level),
         level_numbers: numbers.map_or(default.level_numbers, |(_, numbers)| numbers),
-        context: told.context.unwrap_or(default.context),
+        context: listed.context.unwrap_or(default.context),
         ..default
     })
 }
@@ -245,14 +245,14 @@ fn time_of(members: &[(Cow<str>, &RawValue)], settings: &Index) -> Ts {
 }
 
 /// Lines of NDJSON, as they come.
-struct Reading<'a> {
+struct NdjsonLines<'a> {
     remote: &'a Remote,
     query: &'a Query,
     pattern: Pattern,
     group: Option<String>,
 }
 
-impl Reading<'_> {
+impl NdjsonLines<'_> {
     /// Whether to go on.
     fn line(&mut self, text: &str, take: &mut dyn FnMut(News) -> bool) -> bool {
         let mut members = Columns::parse(text).0;

@@ -16,7 +16,7 @@ use crate::search::scope::{Scope, Waits};
 use crate::time::Ts;
 
 /// Records to ask for at first; a walk asks for more as it goes.
-const FIRST: usize = 100;
+const FIRST_RECORDS: usize = 100;
 
 #[derive(Debug)]
 pub enum Source {
@@ -117,7 +117,7 @@ impl Source {
 
 impl Searchd {
     fn scope(&self) -> Scope {
-        Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST, Waits::default())
+        Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST_RECORDS, Waits::default())
     }
 }
 
