@@ -10,7 +10,7 @@ use crate::http::assets;
 use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::http::pages::log::foot::{LogFoot, Total};
-use crate::http::pages::{Frame, error, filters, histogram, index_list, links, log, record};
+use crate::http::pages::{Frame, error, filters, histogram, index_list, log, record};
 use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::record::json::Value;
@@ -67,7 +67,7 @@ fn frame<'a>(indexes: &'a [IndexName], query: Option<&Query>) -> Frame<'a> {
             .map(|query| indexes.iter().filter(|name| query.indexes.contains(name)).collect())
             .unwrap_or_default(),
         zone: "UTC".to_owned(),
-        state: query.map(links::fields),
+        state: query.map(Query::pairs),
         ..Frame::default()
     }
 }

@@ -187,6 +187,57 @@ pub enum Format {
     Json,
 }
 
+impl Format {
+    pub const ALL: [Format; 5] = [Format::Page, Format::Text, Format::Ndjson, Format::Csv, Format::Json];
+    /// The formats of an export or a followed stream.
+    pub const STREAMS: [Format; 3] = [Format::Text, Format::Ndjson, Format::Csv];
+
+    /// Its name in an address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Page => "html",
+            Format::Text => "text",
+            Format::Ndjson => "ndjson",
+            Format::Csv => "csv",
+            Format::Json => "json",
+        }
+    }
+
+    /// Its name on a page.
+    pub fn label(self) -> &'static str {
+        match self {
+            Format::Page => "HTML",
+            Format::Text => "text",
+            Format::Ndjson => "NDJSON",
+            Format::Csv => "CSV",
+            Format::Json => "JSON",
+        }
+    }
+
+    /// The media type of a stream.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Format::Ndjson => "application/x-ndjson",
+            Format::Csv => "text/csv; charset=utf-8; header=present",
+            Format::Page | Format::Text | Format::Json => "text/plain; charset=utf-8",
+        }
+    }
+
+    /// The extension of a file with such a stream.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Format::Ndjson => "ndjson",
+            Format::Csv => "csv",
+            Format::Page | Format::Text | Format::Json => "txt",
+        }
+    }
+
+    /// Whether the answer is a stream of any length; otherwise it is built in memory.
+    pub fn is_stream(self) -> bool {
+        Format::STREAMS.contains(&self)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Follow {
     #[default]
@@ -224,4 +275,31 @@ pub enum Comparison {
     Gte,
     Lt,
     Lte,
+}
+
+/// The operators of filters: in an address they follow the column and `__`.
+pub const OPERATORS: [&str; 8] = ["in", "not", "gt", "gte", "lt", "lte", "exists", "like"];
+
+impl Comparison {
+    pub const ALL: [Comparison; 4] = [Comparison::Gt, Comparison::Gte, Comparison::Lt, Comparison::Lte];
+
+    /// Its operator in an address: `gte` of `column__gte=5`.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Comparison::Gt => "gt",
+            Comparison::Gte => "gte",
+            Comparison::Lt => "lt",
+            Comparison::Lte => "lte",
+        }
+    }
+
+    /// Its sign on a page.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Comparison::Gt => ">",
+            Comparison::Gte => "≥",
+            Comparison::Lt => "<",
+            Comparison::Lte => "≤",
+        }
+    }
 }

@@ -8,8 +8,8 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use crate::config::IndexName;
 use crate::query::inline_filters::{read_typed, write_typed};
 use crate::query::{
-    Comparison, Condition, Context, Filter, Follow, Format, MAX_CONTEXT, MAX_LIMIT, MAX_REFRESH, Mode, Order, Query,
-    Within,
+    Comparison, Condition, Context, Filter, Follow, Format, MAX_CONTEXT, MAX_LIMIT, MAX_REFRESH, Mode, OPERATORS,
+    Order, Query, Within,
 };
 use crate::record::number::Number;
 use crate::time;
@@ -88,7 +88,7 @@ impl Query {
         for (name, value) in read_typed(&typed, &mut q.search) {
             q.filter(name, value.to_owned(), &mut plain)?;
         }
-        let whole_in_memory = matches!(q.format, Format::Page | Format::Json);
+        let whole_in_memory = !q.format.is_stream();
         match q.limit {
             Some(limit) if whole_in_memory && limit.get() > MAX_LIMIT => {
                 Err(format!("limit={limit} is too much for a page; write at most {MAX_LIMIT}, or take format=text"))
@@ -136,17 +136,7 @@ impl Query {
                 self.limit = Some(limit);
             }
             "format" => {
-                self.format = one_of(
-                    key,
-                    text,
-                    &[
-                        ("html", Format::Page),
-                        ("text", Format::Text),
-                        ("ndjson", Format::Ndjson),
-                        ("csv", Format::Csv),
-                        ("json", Format::Json),
-                    ],
-                )?;
+                self.format = one_of(key, text, &Format::ALL.map(|format| (format.name(), format)))?;
             }
             "follow" => {
                 self.follow = match (text.strip_suffix('s'), text) {
@@ -189,20 +179,13 @@ impl Query {
             }
             Some("exists") => Condition::Exists(yes_or_no(key, &value)?),
             Some("like") => Condition::Like(value),
-            Some(comparison) => {
+            Some(suffix) => {
                 let number = Number::typed(value.trim()).ok_or_else(|| match When::parse(&value) {
                     Ok(_) => bad(key, &value, "a number; times are for start_ts and end_ts, or --since and --until"),
                     Err(_) => bad(key, &value, "a number"),
                 })?;
-                Condition::Compare(
-                    match comparison {
-                        "gt" => Comparison::Gt,
-                        "gte" => Comparison::Gte,
-                        "lt" => Comparison::Lt,
-                        _ => Comparison::Lte,
-                    },
-                    number,
-                )
+                let comparison = Comparison::ALL.into_iter().find(|comparison| comparison.suffix() == suffix);
+                Condition::Compare(comparison.expect("split_operator knows no other suffixes"), number)
             }
         };
         self.filters.push(Filter { column: column.to_owned(), is, off });
@@ -211,7 +194,21 @@ impl Query {
 
     /// The query string, without `?`; empty for the default search.
     pub fn to_url(&self) -> String {
-        let mut url = QueryWriter(String::new());
+        let mut url = String::new();
+        for (key, value) in self.pairs() {
+            if !url.is_empty() {
+                url.push('&');
+            }
+            encode(&key, KEY, &mut url);
+            url.push('=');
+            encode(&value, VALUE, &mut url);
+        }
+        url
+    }
+
+    /// The parameters of the address, not encoded: the fields of a form that asks the same. Only what differs from the default.
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let mut url = QueryWriter(Vec::new());
         url.some("start_ts", self.start.as_ref());
         url.some("end_ts", self.end.as_ref());
         if !self.search.is_empty() {
@@ -262,10 +259,7 @@ impl Query {
             "format",
             match self.format {
                 Format::Page => "",
-                Format::Text => "text",
-                Format::Ndjson => "ndjson",
-                Format::Csv => "csv",
-                Format::Json => "json",
+                format => format.name(),
             },
         );
         match self.follow {
@@ -281,16 +275,11 @@ impl Query {
     }
 }
 
-struct QueryWriter(String);
+struct QueryWriter(Vec<(String, String)>);
 
 impl QueryWriter {
     fn put(&mut self, key: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push('&');
-        }
-        encode(key, KEY, &mut self.0);
-        self.0.push('=');
-        encode(value, VALUE, &mut self.0);
+        self.0.push((key.to_owned(), value.to_owned()));
     }
 
     fn some(&mut self, key: &str, value: Option<impl ToString>) {
@@ -344,13 +333,7 @@ impl QueryWriter {
             Condition::Exists(yes) => self.put(&format!("{key}__exists"), if *yes { "1" } else { "0" }),
             Condition::Like(text) => self.put(&format!("{key}__like"), text),
             Condition::Compare(comparison, number) => {
-                let operator = match comparison {
-                    Comparison::Gt => "gt",
-                    Comparison::Gte => "gte",
-                    Comparison::Lt => "lt",
-                    Comparison::Lte => "lte",
-                };
-                self.put(&format!("{key}__{operator}"), &number.to_string());
+                self.put(&format!("{key}__{}", comparison.suffix()), &number.to_string());
             }
         }
     }
@@ -359,11 +342,7 @@ impl QueryWriter {
 /// `status__gte` -> (`status`, `gte`); what follows `__` is an operator only if it is one of ours.
 fn split_operator(key: &str) -> (&str, Option<&str>) {
     match key.rsplit_once("__") {
-        Some((column, operator))
-            if matches!(operator, "in" | "not" | "gt" | "gte" | "lt" | "lte" | "exists" | "like") =>
-        {
-            (column, Some(operator))
-        }
+        Some((column, operator)) if OPERATORS.contains(&operator) => (column, Some(operator)),
         _ => (key, None),
     }
 }

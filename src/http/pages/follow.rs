@@ -42,9 +42,9 @@ impl FollowView<'_> {
                     " "
                     @if q.wrap { a href=(link(&Query { wrap: false, ..q.clone() })) { "cut long lines" } }
                     @else { a href=(link(&Query { wrap: true, ..q.clone() })) { "wrap" } }
-                    @for (name, format) in [("text", Format::Text), ("NDJSON", Format::Ndjson)] {
+                    @for format in [Format::Text, Format::Ndjson] {
                         " "
-                        a href=(link(&Query { format, ..q.clone() })) { (name) }
+                        a href=(link(&Query { format, ..q.clone() })) { (format.label()) }
                     }
                 }
             }

@@ -3,7 +3,7 @@
 //! Every change but a place's own forgets the cursor, since a page of another search begins elsewhere.
 
 use jiff::tz::TimeZone;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::IndexName;
 use crate::query::cursor::{Cursor, Place};
@@ -40,14 +40,6 @@ pub fn to(path: &str, query: &Query) -> String {
         (query, path) if query.is_empty() => path.to_owned(),
         (query, path) => format!("{path}?{query}"),
     }
-}
-
-/// The state of a search as the fields of a form.
-pub fn fields(query: &Query) -> Vec<(String, String)> {
-    let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    let url = query.to_url();
-    let pairs = url.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decode(k), decode(v))).collect()
 }
 
 /// The same search from its first page.
@@ -268,7 +260,7 @@ mod tests {
     #[test]
     fn a_form_has_the_fields_of_the_link() {
         let q = query("search=a%26b+c%2B%22&host=%D0%BA%D0%BB");
-        let fields = fields(&q);
+        let fields = q.pairs();
         let url = fields.iter().map(|(k, v)| format!("{}={}", segment(k), segment(v))).collect::<Vec<_>>().join("&");
         assert_eq!(query(&url), q);
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::links;
-use crate::query::{Comparison, Condition, Context, Filter, Mode, Query, Within};
+use crate::query::{Condition, Context, Filter, Mode, Query, Within};
 use crate::render::escape::{cut, visible_in_line};
 use crate::time::When;
 
@@ -70,7 +70,7 @@ pub fn field(text: &str) -> PreEscaped<String> {
 
 /// The content of the search field: it means the same search when it is sent again.
 fn own_fields(query: &Query) -> String {
-    links::fields(query).into_iter().find(|(name, _)| name == "search").map(|(_, text)| text).unwrap_or_default()
+    query.pairs().into_iter().find(|(name, _)| name == "search").map(|(_, text)| text).unwrap_or_default()
 }
 
 fn hidden_fields(query: &Query) -> Vec<(String, String)> {
@@ -86,7 +86,7 @@ fn hidden_fields(query: &Query) -> Vec<(String, String)> {
         end: None,
         ..links::first(query)
     };
-    links::fields(&rest)
+    rest.pairs()
 }
 
 fn mode(mode: Mode) -> Markup {
@@ -198,12 +198,7 @@ fn condition(filter: &Filter) -> Markup {
         Condition::In(values) => list("=", values),
         Condition::NotIn(values) => list("≠", values),
         Condition::Compare(comparison, number) => {
-            let sign = match comparison {
-                Comparison::Gt => ">",
-                Comparison::Gte => "≥",
-                Comparison::Lt => "<",
-                Comparison::Lte => "≤",
-            };
+            let sign = comparison.sign();
             html! { (sign) " " (number.to_string()) }
         }
         Condition::Exists(true) => html! { "is there" },

@@ -8,7 +8,6 @@ use crate::http::error::Refusal;
 use crate::http::request::LogRequest;
 use crate::http::response::Reply;
 use crate::http::site::Site;
-use crate::query::Format;
 use crate::render::Rows;
 use crate::search::scan::Read;
 use crate::time::Ts;
@@ -16,21 +15,12 @@ use crate::time::Ts;
 /// A search in a form for programs: the head now, the records as they are found.
 pub fn stream(request: LogRequest) -> Reply {
     let query = &request.query;
-    let (kind, extension) = kind(query.format);
+    let (kind, extension) = (query.format.media_type(), query.format.extension());
     let name = query.download.then(|| file_name(&request, extension));
     let reply = Reply::download(kind, Box::new(move |site, body| write(site, &request, body)));
     match name {
         Some(name) => reply.with("Content-Disposition", &format!("attachment; filename=\"{name}\"")),
         None => reply,
-    }
-}
-
-/// The media type of a format, and its file extension.
-pub fn kind(format: Format) -> (&'static str, &'static str) {
-    match format {
-        Format::Ndjson => ("application/x-ndjson", "ndjson"),
-        Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
-        Format::Page | Format::Text | Format::Json => ("text/plain; charset=utf-8", "txt"),
     }
 }
 

@@ -17,7 +17,6 @@ use crate::http::pages::log::{LogView, LogWriter};
 use crate::http::pages::{Frame, records, thousands};
 use crate::http::request::LogRequest;
 use crate::http::response::{Reply, WriteBody};
-use crate::http::routes::export;
 use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::Lines;
 use crate::http::site::Site;
@@ -45,7 +44,7 @@ pub fn stream(site: &Site, request: LogRequest) -> Reply {
     let Some(slot) = site.followers.take() else {
         return Reply::text(503, format!("{}\n", site.followers.all_taken())).with("Retry-After", "10");
     };
-    let (kind, _) = export::kind(request.query.format);
+    let kind = request.query.format.media_type();
     let write: WriteBody = Box::new(move |site, body| write_stream(site, &request, body));
     Reply::text(200, String::new()).of_kind(kind).following(slot, write)
 }

@@ -1,7 +1,7 @@
 //! The parts around the content of every page: the header's links and the footer's zone.
 
 use crate::config::IndexName;
-use crate::http::pages::{Frame, links};
+use crate::http::pages::Frame;
 use crate::http::site::Site;
 use crate::query::Query;
 use crate::time::zone_name;
@@ -25,7 +25,7 @@ pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
         current: site.config.indexes.iter().map(|index| &index.name).filter(current).collect(),
         keep: keep.unwrap_or_default(),
         zone: zone_name(zone).to_owned(),
-        state: query.map(links::fields),
+        state: query.map(Query::pairs),
         refresh: None,
     }
 }

@@ -32,13 +32,11 @@ const LISTED_VALUES: usize = 8;
 const OFFERED_COLUMNS: usize = 60;
 /// Seconds between two looks of a page that would follow, and has no place to.
 const REFRESH: u32 = 10;
-/// The other forms of a search that exist.
-const FORMATS: &[(&str, Format)] = &[("text", Format::Text), ("NDJSON", Format::Ndjson), ("CSV", Format::Csv)];
 
 /// `/grep/<index>/`; `text` is the query string as it came.
 pub fn log_page(site: &Site, request: LogRequest, text: &str) -> Answer {
     let query = &request.query;
-    if matches!(query.format, Format::Text | Format::Ndjson | Format::Csv) {
+    if query.format.is_stream() {
         return Ok(match query.follow {
             Follow::Open => follow::stream(site, request),
             Follow::No | Follow::Every(_) => export::stream(request),
@@ -81,7 +79,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
         zone: &request.zone,
         range: request.range(),
         shown_columns: shown_columns(&settings, query),
-        formats: FORMATS,
+        formats: &Format::STREAMS,
         page_size,
     };
     let scope = request.scope(site, body.waits(), page_size);

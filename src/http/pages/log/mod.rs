@@ -33,7 +33,7 @@ pub struct LogView<'a> {
     /// those in the lines, in their order
     pub shown_columns: Vec<String>,
     /// the same search in other forms: name, format
-    pub formats: &'a [(&'static str, Format)],
+    pub formats: &'a [Format],
     pub page_size: usize,
 }
 
@@ -112,11 +112,11 @@ impl LogView<'_> {
                     " "
                     @if newest_first { a href=(self.link(&links::ordered(q, Order::OldestFirst))) { "oldest first" } }
                     @else { a href=(self.link(&links::ordered(q, Order::NewestFirst))) { "newest first" } }
-                    @for (name, format) in self.formats {
+                    @for format in self.formats {
                         " "
-                        a href=(self.link(&Query { format: *format, ..links::first(q) })) { (name) }
+                        a href=(self.link(&Query { format: *format, ..links::first(q) })) { (format.label()) }
                     }
-                    @if self.formats.iter().any(|(_, format)| *format == Format::Csv) {
+                    @if self.formats.contains(&Format::Csv) {
                         " "
                         a href=(self.link(&Query { format: Format::Csv, download: true, bom: true, ..links::first(q) }))
                             title="CSV as Excel reads it: a file, with a byte order mark" { "Excel" }
