@@ -16,7 +16,7 @@ pub struct Place {
     pub id: u64,
 }
 
-/// A page begins beside a place: with what comes after it in the page's order, or ends with what comes before it.
+/// A page begins after a place in the page's order, or ends before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cursor {
     After(Place),

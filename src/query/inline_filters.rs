@@ -27,7 +27,7 @@ fn typed(text: &str) -> Option<InlineFilter<'_>> {
     (!value.is_empty()).then_some(InlineFilter { backslashes, name, value, length })
 }
 
-/// Goes through the search field: calls `found` for each typed filter, which says what stays of it as text.
+/// Goes through the search field: calls `found` for each typed filter, which returns the text that stays of it.
 fn each_typed<'a>(text: &'a str, out: &mut String, mut found: impl FnMut(InlineFilter<'a>) -> Option<String>) {
     let mut rest = text;
     let mut word_starts = true;
@@ -58,7 +58,7 @@ fn each_typed<'a>(text: &'a str, out: &mut String, mut found: impl FnMut(InlineF
     }
 }
 
-/// Takes the typed filters out of the search field; what is left goes to `out`.
+/// Takes the typed filters out of the search field; the rest goes to `out`.
 pub fn read_typed<'a>(text: &'a str, out: &mut String) -> Vec<(&'a str, &'a str)> {
     let mut filters = Vec::new();
     each_typed(text, out, |filter| match filter.backslashes {

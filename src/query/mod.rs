@@ -1,4 +1,4 @@
-//! A search: its whole state, as it stands in a URL (`link` reads and writes it). Pure.
+//! A search: its whole state, as a URL has it (`url` reads and writes it). Pure.
 
 pub mod cursor;
 pub mod inline_filters;
@@ -12,14 +12,14 @@ use crate::query::cursor::{Cursor, Place};
 use crate::record::number::Number;
 use crate::time::{Range, Ts, When};
 
-/// Rows of one page: a page is built in memory, and a browser lays out ten thousand lines in about a second. Streams
-/// have no such bound.
+/// Lines of one page: a page is built in memory, and a browser lays out ten thousand lines in about a second. Streams have no
+/// such bound.
 pub const MAX_LIMIT: usize = 10_000;
-/// Lines around a match: as many pages of context as anybody reads, and still one question to searchd.
+/// Lines around a match: more than a reader needs, and still one question to searchd.
 pub const MAX_CONTEXT: u32 = 1000;
 /// Seconds between two refreshes of a page that follows by itself.
 pub const MAX_REFRESH: u32 = 3600;
-/// The range of a search that names none.
+/// Seconds of the range of a search that names none.
 pub const DEFAULT_SECONDS: i64 = 300;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -95,7 +95,7 @@ impl Query {
         }
     }
 
-    /// The instants of the range; where only its end is named, it is as long as the default.
+    /// The instants of the range; if only its end is named, it is as long as the default.
     pub fn range(&self, now: Ts, zone: &TimeZone) -> Range {
         let zone = self.zone(zone);
         let end = self.end.as_ref().map_or(now, |end| end.at(now, zone));
@@ -103,12 +103,12 @@ impl Query {
         Range { start, end }
     }
 
-    /// The query's own time zone, else the configured one.
+    /// The query's own time zone, or the configured one.
     pub fn zone<'a>(&'a self, configured: &'a TimeZone) -> &'a TimeZone {
         self.tz.as_ref().unwrap_or(configured)
     }
 
-    /// The same search from where its time was used up, as its page says. `range` is that of this one.
+    /// The same search from the place where its time ran out (`reached` and `seeks_first` of its page). `range` is that of this one.
     pub fn go_on(&self, reached: Place, seeks_first: bool, range: Range) -> Query {
         let mut on = self.clone();
         match self.cursor {
@@ -126,8 +126,7 @@ impl Query {
         on
     }
 
-    /// Whether matches that are not neighbours have `--` between them: where lines around them are asked for, be it none of them
-    /// (`grep -C0`).
+    /// Whether matches that are not neighbours have `--` between them: if lines around them are asked for, even none (`grep -C0`).
     pub fn is_grouped(&self) -> bool {
         self.around() != (0, Some(0)) || self.context == Context::Lines(0)
     }
@@ -163,7 +162,7 @@ pub enum Within {
 pub enum Context {
     #[default]
     None,
-    /// so many lines of the same stream around each match
+    /// this many lines of the same stream around each match
     Lines(u32),
     /// `y`: the whole log from the first match on
     All,

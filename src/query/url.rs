@@ -1,5 +1,5 @@
-//! `Query` <-> the query string of a URL. Pure. What `to_url` writes, `from_url` reads back to the same, whatever the
-//! text in it; and it writes only what differs from the default, encoded no more than needed, for people to read.
+//! `Query` <-> the query string of a URL. Pure. `from_url` reads back the same query that `to_url` wrote, whatever text is in it.
+//! `to_url` writes only what differs from the default, encoded no more than needed, for people to read.
 
 use std::num::NonZeroUsize;
 
@@ -15,7 +15,7 @@ use crate::record::number::Number;
 use crate::time;
 use crate::time::When;
 
-/// Parameters that are no columns; a column of such a name is `js.<column>`.
+/// Parameters that are not columns; a column of such a name is `js.<column>`.
 const RESERVED: [&str; 22] = [
     "start_ts",
     "end_ts",
@@ -44,7 +44,8 @@ const RESERVED: [&str; 22] = [
 const JS: &str = "js.";
 const OFF: &str = "off.";
 
-/// What RFC 3986 does not allow in a query, what separates its parts, and what a shell's quotes end at. A space is `+`.
+/// Characters that RFC 3986 does not allow in a query, those that separate its parts, and those that end a shell's quotes. A space
+/// is `+`.
 const VALUE: &AsciiSet = &CONTROLS
     .add(b'"')
     .add(b'#')
@@ -66,7 +67,11 @@ const VALUE: &AsciiSet = &CONTROLS
 const KEY: &AsciiSet = &VALUE.add(b'=');
 
 impl Query {
-    /// `query` is what stands behind the `?`. An error is a sentence that says what to write.
+    /// `query` is the part of the URL after the `?`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the parameter and what to write.
     pub fn from_url(indexes: Vec<IndexName>, query: &str) -> Result<Query, String> {
         let mut q = Query::new(Vec::with_capacity(indexes.len()));
         for index in indexes {
@@ -74,7 +79,7 @@ impl Query {
                 q.indexes.push(index);
             }
         }
-        // where the plain `column=value` of a column are gathered: any of them
+        // filters that gather the plain `column=value` of a column: any of them
         let mut plain: Vec<usize> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -97,7 +102,7 @@ impl Query {
         }
     }
 
-    /// A reserved parameter. Empty ones are what a form sends for a field that was left alone.
+    /// A reserved parameter. A form sends an empty one for a field that was left alone.
     fn set(&mut self, key: &str, value: String) -> Result<(), String> {
         let text = value.as_str();
         match key {
@@ -377,7 +382,7 @@ pub fn split_list(text: &str) -> Vec<String> {
     parts
 }
 
-/// What a backslash in a list may stand before to mean it.
+/// Whether a backslash in a list escapes this character.
 fn is_escaped(c: char) -> bool {
     matches!(c, ',' | '\\' | ' ')
 }

@@ -1,8 +1,8 @@
 //! The lines around matches, as grep's -A, -B and -C give them: each once, with `--` between groups that do not touch. They
-//! are of the same stream: the pattern is left out, filters and range hold.
+//! are of the same stream: filters and range apply to them, the pattern does not.
 //!
-//! Invariant: the pages of a search, one after the other, are what grep would print: the lines after a match are on its page,
-//! those before it are not repeated from the page before.
+//! Invariant: the pages of a search, one after the other, are what grep would print. The lines after a match are on its page;
+//! lines of the page before are not repeated.
 
 use std::collections::VecDeque;
 
@@ -13,9 +13,9 @@ use crate::search::hit::{Hit, Line, SearchError};
 use crate::search::plan::{Plan, Subset};
 use crate::search::scan::{Deadline, Read, ScanMode, Step, Walk, collect};
 
-/// Lines to read at first, beyond what a match needs: they cost little more than a question for a few.
+/// Lines to read at first, even if a match needs fewer: they cost little more than a question for a few.
 const MIN_LINES_AHEAD: usize = 100;
-/// So many lines to the next match are read on; where it is farther, to ask anew costs less.
+/// The reader goes on to the next match through at most this many lines; if it is farther, a new question costs less.
 const CLOSE_LINES: usize = 2000;
 
 /// The lines around matches, each once, with gaps between groups.
@@ -23,35 +23,35 @@ pub(super) struct Around<'a> {
     plan: &'a Plan,
     before: usize,
     after: usize,
-    /// there is `--` between matches that are not neighbours, though no lines around them are wanted
+    /// `--` stands between matches that are not neighbours, although no lines around them are wanted
     parted: bool,
-    /// the last line that was given
+    /// the last line that was handed over
     last: Option<Place>,
     /// no match comes after the next one
     ends: bool,
     stream: Option<StreamLines<'a>>,
 }
 
-/// Lines of the stream, in the order in which they are given, read on from match to match: of matches that lie close together,
-/// each would otherwise cost two questions, of which every one has searchd look through a day.
+/// Lines of the stream in their order, read on from match to match. Otherwise each of two matches that are close together would
+/// cost two questions, and searchd looks through a day for each question.
 struct StreamLines<'a> {
-    /// goes on behind the last of the lines
+    /// continues after the last of the lines
     walk: Walk<'a>,
     lines: VecDeque<Hit>,
-    /// there is nothing before the first of them
+    /// the stream has nothing before the first of them
     is_whole: bool,
 }
 
-/// What stands beside one match, the nearest first.
+/// The lines around one match, the nearest first.
 #[derive(Default)]
 pub(super) struct Neighbours {
-    /// one more than will be given: it tells whether the group touches the one before
+    /// one more than will be handed over: it tells whether the group touches the one before
     earlier: Vec<Hit>,
     later: Vec<Hit>,
 }
 
 impl StreamLines<'_> {
-    /// Whether it is likely that few lines are between these and that place, by how close these are to each other.
+    /// Whether few lines are likely between these and that place, judged by how close these are to each other.
     fn is_close(&self, place: Place) -> bool {
         let (Some(first), Some(last)) = (self.lines.front(), self.lines.back()) else { return false };
         let micros = |from: Place, to: Place| u128::from(from.ts.micros().abs_diff(to.ts.micros()));
@@ -66,7 +66,7 @@ impl StreamLines<'_> {
 }
 
 impl<'a> Around<'a> {
-    /// `last`: what came before is given already.
+    /// `last`: the lines up to there are handed over already.
     pub(super) fn new(query: &Query, plan: &'a Plan, last: Option<Place>) -> Around<'a> {
         let (before, after) = match (plan.pattern.is_empty(), query.around()) {
             (true, _) => (0, 0),
@@ -76,17 +76,17 @@ impl<'a> Around<'a> {
         Around { plan, before, after, parted, last, ends: false, stream: None }
     }
 
-    /// Whether what stands around a match matters.
+    /// Whether the lines around a match matter.
     pub(super) fn is_wanted(&self) -> bool {
         self.before > 0 || self.after > 0 || self.parted
     }
 
-    /// Matches of a page, so that it has no more lines than one without context may have.
+    /// The most matches of a page: with their context they are at most `MAX_LIMIT` lines.
     pub(super) fn most_matches(&self) -> usize {
         (MAX_LIMIT / (1 + self.before + self.after)).max(1)
     }
 
-    /// As grep's -m has it: the lines after the last match that is given are all there are, whether they match or not.
+    /// As with grep's -m: all lines after the last match are handed over, whether they match or not.
     pub(super) fn end(&mut self) {
         self.ends = true;
     }
@@ -98,7 +98,7 @@ impl<'a> Around<'a> {
         }
         let (mut stream, at) = match self.read_on(hit.place)? {
             Some(found) => found,
-            None => self.read_anew(searcher, hit)?,
+            None => self.read_again(searcher, hit)?,
         };
         while stream.lines.len() <= at + self.after
             && let Step::Hit(line) = stream.walk.next()?
@@ -107,13 +107,13 @@ impl<'a> Around<'a> {
         }
         let earlier = stream.lines.range(..at).rev().take(self.before + 1).cloned().collect();
         let later = stream.lines.range(at + 1..).take(self.after).cloned().collect();
-        // those that the next match may need stay
+        // lines that the next match may need stay
         stream.forget(at.saturating_sub(self.before + 1));
         self.stream = Some(stream);
         Ok(Neighbours { earlier, later })
     }
 
-    /// The stream as far as this match, and where in its lines that is; None where the match is far, or not on the way.
+    /// The stream up to this match, and the match's position in its lines; None if the match is far, or not on the way.
     fn read_on(&mut self, place: Place) -> Result<Option<(StreamLines<'a>, usize)>, SearchError> {
         let Some(mut stream) = self.stream.take() else { return Ok(None) };
         let is_before = |a: Place| if self.plan.newest_first { a > place } else { a < place };
@@ -134,7 +134,8 @@ impl<'a> Around<'a> {
         Ok(at.filter(|at| stream.is_whole || *at > self.before).map(|at| (stream, at)))
     }
 
-    fn read_anew(&self, searcher: &'a Searcher, hit: &Hit) -> Result<(StreamLines<'a>, usize), SearchError> {
+    /// The stream around a match, by new questions.
+    fn read_again(&self, searcher: &'a Searcher, hit: &Hit) -> Result<(StreamLines<'a>, usize), SearchError> {
         let backwards = self.plan.newest_first;
         let earlier = self.side(searcher, hit.place, !backwards, self.before + 1)?;
         let (at, is_whole) = (earlier.len(), earlier.len() <= self.before);
@@ -144,6 +145,7 @@ impl<'a> Around<'a> {
         Ok((StreamLines { walk, lines, is_whole }, at))
     }
 
+    /// The nearest lines on one side of a place.
     fn side(&self, searcher: &Searcher, place: Place, backwards: bool, lines: usize) -> Result<Vec<Hit>, SearchError> {
         if lines == 0 {
             return Ok(Vec::new());
@@ -153,7 +155,7 @@ impl<'a> Around<'a> {
     }
 
     /// The page before this one ends with this match and the lines after it.
-    pub(super) fn begin_behind(
+    pub(super) fn begin_after(
         &mut self,
         searcher: &Searcher,
         place: Place,
@@ -164,8 +166,8 @@ impl<'a> Around<'a> {
         Ok(())
     }
 
-    /// Gives a match and its lines; says whether more is wanted. `following` is the next match, where it is known: the lines
-    /// after this one end there, else at whatever matches.
+    /// Hands over a match and its lines; returns whether `take` wants more. `following` is the next match, if it is known: the
+    /// lines after this one end there, otherwise at the next line that matches.
     pub(super) fn give(
         &mut self,
         hit: Hit,

@@ -1,6 +1,6 @@
-//! Which records a filter accepts, by their columns as sent. Pure. The index narrows, this decides.
+//! Decides which records a filter accepts, by their columns as sent; the index only narrows. Pure.
 //!
-//! A column is a key, or a path of keys joined by dots; of keys that are there twice the first counts, as for searchd. An
+//! A column is a key, or a path of keys joined by dots; of a key that is there twice the first counts, as for searchd. An
 //! array is accepted for any of its elements. The message and the time, which every record has, are columns too.
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use crate::record::{elements, members, readable};
 use crate::sphinx::attributes::quoted;
 use crate::time::Ts;
 
-/// What an index calls the time and the message of its records: these are kept beside the columns.
+/// An index's names for the time and the message of its records, which are stored apart from the columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Apart {
     timestamp: String,
@@ -26,7 +26,7 @@ impl Apart {
         Apart { timestamp: index.timestamp_name().to_owned(), message: index.message_name().to_owned() }
     }
 
-    /// Whether searchd does not find that column among the others.
+    /// Whether that column is stored apart, where searchd does not find it among the others.
     pub fn has(&self, column: &str) -> bool {
         self.is_time(column) || column == self.message
     }
@@ -36,7 +36,7 @@ impl Apart {
     }
 }
 
-/// What a filter looks at.
+/// The parts of a record that a filter looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Looked<'a> {
     pub apart: &'a Apart,
@@ -47,7 +47,7 @@ pub struct Looked<'a> {
 }
 
 impl Looked<'_> {
-    /// As JSON text, what is kept beside the columns under that name.
+    /// As JSON text, the part that is stored apart under that name.
     fn apart(&self, column: &str) -> Option<String> {
         let quoted = |text: &str| {
             let mut out = String::with_capacity(text.len() + 2);
@@ -67,7 +67,11 @@ impl Looked<'_> {
 pub struct Filters(Vec<(Filter, Option<Regex>)>);
 
 impl Filters {
-    /// Those that are switched off accept everything.
+    /// Filters that are switched off accept every record.
+    ///
+    /// # Errors
+    ///
+    /// The value of a `__like` is too long.
     pub fn new<'a>(filters: impl IntoIterator<Item = &'a Filter>) -> Result<Filters, String> {
         let filters = filters.into_iter().filter(|filter| !filter.off);
         filters

@@ -18,7 +18,7 @@ const RECOUNT_MICROS: i64 = 600_000_000;
 pub(super) struct HalfHours {
     /// by their number since 1970
     counts: BTreeMap<i64, u64>,
-    /// when all of them were counted, and when any were
+    /// when all of them were counted last, and when any were
     all: Option<Ts>,
     asked: Option<Ts>,
     pub(super) last: Option<Ts>,

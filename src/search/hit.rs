@@ -1,4 +1,4 @@
-//! What a search gives: hits, a page of them, a count, or an error. Pure.
+//! A search returns hits, a page of them, a count, or an error. Pure.
 
 use std::fmt;
 use std::ops::Range;
@@ -17,6 +17,7 @@ pub struct Hit {
     pub marks: Vec<Range<usize>>,
 }
 
+/// A line of the answer.
 #[derive(Clone, Debug)]
 pub enum Line {
     Match(Hit),
@@ -30,15 +31,15 @@ pub enum Line {
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     pub lines: Vec<Line>,
-    /// where the page before this one ends, where there is one: `Cursor::Before`
+    /// where the page before this one ends, if there is one: `Cursor::Before`
     pub previous: Option<Place>,
-    /// where the page after this one begins, where there is one: `Cursor::After`
+    /// where the page after this one begins, if there is one: `Cursor::After`
     pub next: Option<Place>,
-    /// there are no matches but those of this page
+    /// the page has all matches
     pub has_all: bool,
-    /// the budget is used up: searched up to here, go on as `Query::go_on` says
+    /// the time ran out here; `Query::go_on` continues from here
     pub reached: Option<Place>,
-    /// by then, where the whole log is to begin was still looked for, from the start of the range on
+    /// the time ran out before the first match was found, at which the whole log begins
     pub seeks_first: bool,
     /// parts of the answer that are missing (a peer is down, a day index is not served)
     pub warnings: Vec<String>,
@@ -48,17 +49,18 @@ pub struct Page {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     Exact(u64),
-    /// more was not counted within the budget
+    /// the time ran out before all were counted
     AtLeast(u64),
-    /// the index alone says so, unchecked
+    /// the index alone gives the number, unchecked
     AtMost(u64),
 }
 
+/// Why there is no answer; its text is for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SearchError {
-    /// 400: the query cannot be run, and why
+    /// 400: why the query cannot be run
     Bad(String),
-    /// 503: searchd is away, with what it or the network said
+    /// 503: searchd is away, with its error or the network's
     Away(String),
 }
 

@@ -1,19 +1,17 @@
 //! Run a search: narrow by the index, fetch candidates in the page's order, check each, make a page of them.
 //!
-//! The index narrows, alco checks: what is answered is what grep would print on the same lines.
+//! The index narrows, alco checks: the answer is what grep would print of the same lines.
 //!
-//!     query            a search
-//!     link, typed      a search <-> its URL, and the filters typed into its field
-//!     cursor           a place in the stream
-//!     pattern, narrow  what to check of a text, what to ask of the index for it
-//!     parts            what of a text matches, as grep -o has it
-//!     filter           what to check of the columns
-//!     plan             the query made ready: statements' parts, checks, day indexes
-//!     walk             through the records of a plan, in order
-//!     page, context    a page of them, a stream, a record's surroundings; the lines around each
-//!     follow           a stream that goes on with what arrives (arrivals), the lines around a match as they pass (passing)
-//!     figures (histogram, column)   how many, when, of which values
-//!     overview         all of an index at a glance
+//!     pattern       what to check of a text; index_query: what to ask of the index for it; matches: which parts match (grep -o)
+//!     filter        what to check of the columns
+//!     plan          the query made ready: parts of statements, checks, day indexes
+//!     scope         the present, the deadline, and whether the client still waits
+//!     scan          goes through the records of a plan, in order
+//!     hit           what a search returns: hits, pages, counts, errors
+//!     page          a page of hits, a stream, a record with its surroundings; context: the lines around each match
+//!     follow        a stream that continues with new records; arrivals: which are new; context_window: the lines around a match
+//!     stats         how many, when (histogram), of which values (column_values)
+//!     overview      the whole index at a glance; half_hours: its counts
 
 mod context;
 pub mod filter;
@@ -49,9 +47,9 @@ use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::sphinx::statement;
 use crate::time::{Day, Ts};
 
-/// One answer of searchd may take so long before it is taken for hung.
+/// Timeout for one answer from searchd.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// And so long when it is asked what has arrived: whoever follows must not be without a word for longer.
+/// Timeout for polling new records; short, so that a follower hears of an outage.
 const NEWS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Counts the time from its making to its end.
@@ -67,11 +65,11 @@ impl Drop for Timed<'_> {
 #[derive(Debug)]
 pub struct Searcher {
     pool: Pool,
-    /// for those who follow
+    /// for polling new records
     news: Pool,
     sphinx: config::Sphinx,
     peers: bool,
-    /// those of the day indexes, as far as they were asked for
+    /// full-text fields by day index, as far as searchd was asked
     fields: Mutex<HashMap<String, Vec<String>>>,
     indexes: Vec<config::Index>,
     counted: Arc<Searched>,
@@ -80,7 +78,7 @@ pub struct Searcher {
 }
 
 impl Searcher {
-    /// What is searched is counted there.
+    /// Searches, and the candidates they check, are counted in `counted`.
     pub fn new(sphinx: &config::Sphinx, indexes: &[config::Index], counted: Arc<Searched>) -> Searcher {
         Searcher {
             pool: Pool::new(&sphinx.address, TIMEOUT),
@@ -94,7 +92,11 @@ impl Searcher {
         }
     }
 
-    /// Whether the search can be run at all; searchd is not asked.
+    /// Returns an error if the search cannot be run at all; does not ask searchd.
+    ///
+    /// # Errors
+    ///
+    /// `SearchError::Bad`: an index is unknown, or the query is invalid.
     pub fn check(&self, query: &Query, now: Ts, zone: &TimeZone) -> Result<(), SearchError> {
         self.planned(query, now, zone, &|_, _| false).map(drop)
     }
@@ -119,16 +121,16 @@ impl Searcher {
         self.ask_fields(day_index, |known| fields.iter().all(|field| known.contains(field))).unwrap_or(false)
     }
 
-    /// From which day on an `indexed` column has a field of its own; None: on all days, as far as searchd can be asked.
+    /// The first day on which an `indexed` column has a field of its own; None: it has one on all days for which searchd answers.
     pub fn indexed_since(&self, index: &config::Index, column: &str, now: Ts) -> Option<Day> {
         let field = config::field_of_column(column);
         let days = served_days(now.day(), index.days);
-        // Manticore calls fields otherwise: where not even that of the message is seen, nothing is known of the others
+        // Manticore names fields differently: if not even the message's field is found, nothing is known of the others
         let has = |known: &Vec<String>| known.iter().any(|field| field == "line").then(|| known.contains(&field));
         since(days.filter_map(|day| Some((day, self.ask_fields(&day_index(&index.name, day), has)??))))
     }
 
-    /// What a day index consists of is settled before its first record, so each is asked once. None: it is not served, or
+    /// The fields of a day index are fixed before its first record, so each index is asked once. None: it is not served, or
     /// searchd is away.
     fn ask_fields<T>(&self, day_index: &str, answer: impl Fn(&Vec<String>) -> T) -> Option<T> {
         let known = || self.fields.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What the list of indexes shows of each: how many records lately, when the last one was, and a day by the half hour.
+//! The list of indexes shows of each: the number of recent records, the time of the last one, and a day by the half hour.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -13,7 +13,7 @@ use crate::sphinx::client::Fault;
 use crate::sphinx::select::Restriction;
 use crate::time::{Range, Ts};
 
-/// What counts as lately.
+/// Records of this time count as recent.
 const RECENT_SECONDS: i64 = 300;
 
 /// Of one index.
@@ -27,6 +27,7 @@ pub struct Overview {
 }
 
 impl Searcher {
+    /// Asks searchd only for the half hours that may have changed since it was asked last.
     pub fn overview(&self, name: &IndexName, now: Ts) -> Result<Overview, SearchError> {
         let index = self.index(name)?;
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +59,7 @@ impl Searcher {
         Ok(overview)
     }
 
-    /// The time of the latest record of all days, by one question to the distributed index.
+    /// The time of the latest record of all days, by one question to the distributed index; None: there is no record.
     pub fn last(&self, name: &IndexName) -> Result<Option<Ts>, SearchError> {
         let all = Slice::new(name.to_string(), Range { start: Ts::MIN, end: Ts::MAX });
         match groups(&self.pool, &all, &Restriction::default(), Grouping::all("MAX(ts) AS last, COUNT(*) AS n")) {
@@ -66,7 +67,7 @@ impl Searcher {
                 let row = rows.first().filter(|row| row.int(1).unwrap_or(0) > 0);
                 Ok(row.and_then(|row| row.int(0)).map(Ts::from_micros))
             }
-            // no day of it is served yet
+            // searchd serves no day of it yet
             Err(Fault::Reject(_)) => Ok(None),
             Err(fault) => Err(away(&fault)),
         }

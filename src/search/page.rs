@@ -1,4 +1,4 @@
-//! What is made of a walk: a page, a stream without end, a record's surroundings.
+//! Makes of the records of a walk: a page, a stream of any length, a record's surroundings.
 
 use std::collections::BTreeSet;
 
@@ -15,9 +15,9 @@ use crate::sphinx::day_index::day_index;
 use crate::sphinx::statement;
 use crate::time::{Range, Ts, When};
 
-/// Rows of a first question when something has to be checked: most candidates are hits, or few are.
+/// Rows of a first question for each hit that is wanted, if candidates have to be checked: either most are hits, or few are.
 const ROWS_PER_CHECKED_HIT: usize = 4;
-/// Equal records at one place of a permanent link.
+/// The most equal records that a permanent link shows.
 const MAX_EQUAL_RECORDS: usize = 100;
 
 /// What a page is made of.
@@ -39,8 +39,8 @@ impl Searcher {
         Ok(Page { lines, ..page })
     }
 
-    /// A page whose lines are handed over in their order, as soon as they are known, and are not in what is returned.
-    /// `pulse` is called before each question to searchd, and gives up where it says false.
+    /// Hands over the lines of a page in their order, as soon as they are known; they are not in the page that is returned.
+    /// `pulse` is called before each question to searchd; it returns false to stop.
     pub fn page_as_found(
         &self,
         query: &Query,
@@ -63,7 +63,7 @@ impl Searcher {
         Ok(page)
     }
 
-    /// A page of matches, with the lines around them where these are asked for.
+    /// A page of matches, with the lines around them if the query wants them.
     fn hits(&self, wanted: PageWanted, take: &mut dyn FnMut(Line)) -> Result<Page, SearchError> {
         let PageWanted { query, plan, limit, scope, until } = wanted;
         let (back, from) = match query.cursor {
@@ -85,11 +85,11 @@ impl Searcher {
             true
         };
         let mut warnings = BTreeSet::new();
-        // what is on the other side of the page: nothing before a first one
+        // the next match on the other side of the page; before a first page there is none
         let mut behind = None;
-        // what cannot be given yet: on the way back all of it, else a match whose lines end where the next one stands
+        // not handed over yet: on the way back all matches, otherwise one match, whose lines end at the next one
         let (mut found, mut held): (_, Option<Hit>) = (Vec::new(), None);
-        // the first and the last match of the page, the one after it, where the time was used up
+        // the first and the last match of the page, the match after it, the place where the time ran out
         let (mut ends, mut next, mut reached, mut count) = (None, None, None, 0);
         loop {
             match walk.next()? {
@@ -106,7 +106,7 @@ impl Searcher {
                     } else if let Some(before) = held.replace(hit) {
                         let beside = around.read(self, &before)?;
                         around.give(before, beside, Some(place), &mut give);
-                        // the page ends where its time does
+                        // the time is over: the page ends here
                         if scope.is_over() {
                             (held, ends, next) = (None, Some((first, last)), Some(place));
                             break;
@@ -115,7 +115,7 @@ impl Searcher {
                         let known =
                             behind.insert(self.match_beyond(plan, !mode.backwards, place, scope, &mut warnings)?);
                         if let Some(before) = known.place() {
-                            around.begin_behind(self, before, place)?;
+                            around.begin_after(self, before, place)?;
                         }
                     }
                     continue;
@@ -147,7 +147,7 @@ impl Searcher {
             }
         };
         if let (Some(before), Some((first, _)), true) = (next, surrounded.last(), around.is_wanted()) {
-            around.begin_behind(self, before, first.place)?;
+            around.begin_after(self, before, first.place)?;
         }
         let mut surrounded = surrounded.into_iter().rev().peekable();
         while let Some((hit, beside)) = surrounded.next() {
@@ -167,7 +167,7 @@ impl Searcher {
         let backwards = plan.newest_first;
         let is_before = |a: Place, b: Place| if backwards { a > b } else { a < b };
         let mut warnings = BTreeSet::new();
-        // behind a cursor there is nothing to look for: the way there led over the first match
+        // after a cursor the first match is not looked for: the reader has passed it
         let first = match query.cursor {
             Some(Cursor::After(_)) => None,
             None | Some(Cursor::Before(_)) => {
@@ -208,10 +208,10 @@ impl Searcher {
                 hits.retain(|hit| start.is_none_or(|start| !is_before(hit.place, start)));
                 more &= all == hits.len();
                 hits.reverse();
-                // what lies before the first match is not wanted
+                // lines before the first match are not wanted
                 reached = reached.filter(|reached| start.is_none_or(|start| is_before(start, *reached)));
             }
-            // there is nothing before it: this is the first page, and goes on to the next one
+            // nothing is before it: this is the first page, and continues to the next one
             Some(Cursor::Before(_)) => more |= reached.take().is_some(),
             _ => {}
         }
@@ -230,7 +230,7 @@ impl Searcher {
         })
     }
 
-    /// The next match beyond a place.
+    /// The next match after a place, or before it if `backwards`.
     fn match_beyond(
         &self,
         plan: &Plan,
@@ -250,8 +250,8 @@ impl Searcher {
         })
     }
 
-    /// Hands over every line of the answer, however many, until `take` says false. `pulse` is called before each question
-    /// to searchd, and gives up where it says false. Says what was missing.
+    /// Hands over every line of the answer, however many, until `take` returns false. `pulse` is called before each question to
+    /// searchd; it returns false to stop. Returns which parts of the answer are missing.
     pub fn each(
         &self,
         query: &Query,
@@ -293,7 +293,7 @@ impl Searcher {
         let mut next = hit_of(walk.next()?);
         while let Some(hit) = next {
             left -= 1;
-            // the match after this one, where lines around it have to end there; else it is not waited for
+            // the match after this one, if the lines around this one have to end there; otherwise it is not waited for
             let following = if around.is_wanted() && left > 0 { hit_of(walk.next()?) } else { None };
             if left == 0 {
                 around.end();
@@ -308,7 +308,7 @@ impl Searcher {
         Ok(walk.warnings.into_iter().collect())
     }
 
-    /// The records of a permanent link: one, or several that are equal.
+    /// The records of a permanent link: one, or several that are equal; none if the day is no longer kept.
     pub fn at(&self, index: &IndexName, ts: Ts, seq: i64, digest: i64) -> Result<Vec<Hit>, SearchError> {
         self.index(index)?;
         let from = if self.peers { index.to_string() } else { day_index(index, ts.day()) };
@@ -319,13 +319,13 @@ impl Searcher {
                 .map(whole_record)
                 .map(|(place, record)| Hit { index: index.clone(), place, record, marks: Vec::new() })
                 .collect()),
-            // a day that is kept no longer
+            // the day is no longer kept
             Err(fault) if not_served(&fault).is_some() => Ok(Vec::new()),
             Err(fault) => Err(away(&fault)),
         }
     }
 
-    /// The same stream around a record, filters dropped: so many lines before it and after it, oldest first.
+    /// The record in its index without any filter: `before` lines, the record, `after` lines, oldest first.
     pub fn around(&self, hit: &Hit, before: usize, after: usize, now: Ts) -> Result<Page, SearchError> {
         let query = Query {
             start: Some(When::At(Ts::MIN)),
@@ -355,12 +355,12 @@ impl Searcher {
     }
 }
 
-/// What is known of the other side of a page.
+/// The next match on the other side of a page.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum BeyondPage {
     Nothing,
     Match(Place),
-    /// not found out in time: a link is better there in vain than missing
+    /// the time ran out: a link that leads to an empty page is better than a missing link
     NotKnown,
 }
 
@@ -370,7 +370,7 @@ impl BeyondPage {
     }
 }
 
-/// A walk without a deadline is late only when it is given up.
+/// The hit of a step; a walk without a deadline is late only when its client has gone.
 fn hit_of(step: Step) -> Option<Hit> {
     match step {
         Step::Hit(hit) => Some(hit),
@@ -378,7 +378,7 @@ fn hit_of(step: Step) -> Option<Hit> {
     }
 }
 
-/// A record of the stream, as what it is for the pattern.
+/// A record of the stream as a match or as context, by the pattern.
 fn marked(plan: &Plan, mut hit: Hit) -> Line {
     match plan.matches(&hit.record.message, &hit.record.columns) {
         true => {

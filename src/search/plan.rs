@@ -1,4 +1,4 @@
-//! A query, made ready to run: what to ask of searchd, what to check, which day indexes to read. Pure.
+//! A query made ready to run: the questions for searchd, the checks, the day indexes to read. Pure.
 
 use std::num::NonZeroU32;
 
@@ -17,10 +17,11 @@ use crate::sphinx::fulltext::{Ask, Decided, MIN_INFIX_CHARS};
 use crate::sphinx::select::{Field, Restriction, matching};
 use crate::time::{Range, Ts};
 
+/// A query made ready to run.
 #[derive(Debug)]
 pub struct Plan {
     pub pattern: Pattern,
-    /// the filters that searchd alone does not decide
+    /// the filters that searchd alone cannot decide
     pub filters: Filters,
     pub range: Range,
     pub newest_first: bool,
@@ -34,16 +35,16 @@ pub struct Plan {
 pub struct SourcePlan {
     pub index: IndexName,
     pub apart: Apart,
-    /// first what can be asked of every day index; for those with more fields, more
+    /// first what every day index can be asked for, then what those with more fields can
     asked: Vec<DayQuestions>,
     /// oldest first
     pub slices: Vec<Slice>,
 }
 
-/// What a day index can be asked for beside the message.
+/// What a day index can be asked for in addition to the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct IndexedFields {
-    /// parts of two letters: any would find nothing where only longer ones are indexed
+    /// parts of two letters; an index of longer parts only would find nothing by one
     pairs: bool,
     /// each column of the filters that may have a field of its own
     columns: bool,
@@ -85,7 +86,7 @@ impl Subset {
 pub struct Slice {
     pub from: String,
     pub range: Range,
-    /// which of the questions to its index is for it
+    /// which of the questions of its source is for it
     asked: usize,
 }
 
@@ -95,10 +96,10 @@ impl Slice {
     }
 }
 
-/// What is known of searchd's side.
+/// What is known of searchd's indexes.
 pub struct Served<'a> {
     pub sphinx: &'a Sphinx,
-    /// whether a day index has these full-text fields: one from before they were configured has not
+    /// whether a day index has these full-text fields; an index that is older than their configuration does not
     pub has_fields: &'a dyn Fn(&str, &[String]) -> bool,
 }
 
@@ -129,30 +130,30 @@ impl Plan {
         })
     }
 
-    /// Each part of the search that has documents of these, and what they are compared with.
+    /// Each slice that has documents of this subset, and the conditions for them.
     pub fn asked(&self, of: Subset) -> impl Iterator<Item = (&SourcePlan, &Slice, &Restriction)> {
         self.sources.iter().flat_map(move |source| {
             source.slices.iter().filter_map(move |slice| Some((source, slice, source.narrowing(slice, of)?)))
         })
     }
 
-    /// Whether a record's columns decide, beside its message.
+    /// Whether a record's columns decide in addition to its message.
     pub fn needs_columns(&self) -> bool {
         !self.filters.is_empty() || self.all && !self.pattern.is_empty()
     }
 
-    /// Whether a record of the stream is a match. Without `needs_columns`, these may be left out.
+    /// Whether a record of the stream is a match. `columns` may be empty if `needs_columns` is false.
     pub fn matches(&self, message: &str, columns: &str) -> bool {
         self.pattern.matches(message, || if self.all { texts(columns) } else { Vec::new() })
     }
 }
 
-/// What searchd can tell about a filter in an index that keeps these columns apart.
+/// What searchd can decide of a filter, in an index that keeps these columns apart.
 fn told_of(apart: &Apart, filter: &Filter) -> FilterSql {
     if apart.has(&filter.column) { FilterSql::nothing() } else { filter_sql(filter) }
 }
 
-/// What is asked of every index.
+/// The parts of a query that every index is asked for.
 struct Question<'a> {
     pattern: &'a Pattern,
     all: bool,
@@ -160,7 +161,7 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Filters on columns with a full-text field of their own. A name with dots may mean a path, which is no part of that.
+    /// Filters on columns with a full-text field of their own. A name with dots may mean a path, and the field has no paths.
     fn own_fields(&self, index: &Index) -> impl Iterator<Item = (String, &Filter)> {
         let apart = Apart::of(index);
         let is_own = move |column: &String| {
@@ -175,7 +176,7 @@ impl Question<'_> {
             .map(|filter| (field_of_column(&filter.column), *filter))
     }
 
-    /// What an index of that kind is asked for.
+    /// The questions to an index that has these fields.
     fn asked(&self, index: &Index, has: IndexedFields) -> DayQuestions {
         let Question { pattern, all, filters } = *self;
         let able = |ask: &Ask| if has.pairs { ask.clone() } else { ask.clone().with_infix(MIN_INFIX_CHARS + 1) };
@@ -209,7 +210,7 @@ impl Question<'_> {
         let Some(sure) = told.iter().map(|told| told.sure.clone()).collect::<Option<Vec<String>>>() else {
             return undecided;
         };
-        // by the message alone: matches, and what may be some
+        // by the message alone: matches, and possible matches
         let (exact, possible) = match pattern.decided() {
             _ if pattern.is_empty() => (of_pattern, None),
             Some(Decided { surely, perhaps }) if !all && is_able(surely) && perhaps.as_ref().is_none_or(is_able) => {
@@ -240,7 +241,7 @@ impl SourcePlan {
         let mut asked = vec![(IndexedFields::default(), question.asked(index, IndexedFields::default()))];
         let most = |pairs| question.asked(index, IndexedFields { pairs, columns: !fields.is_empty() });
         let wants_pairs = most(true) != most(false);
-        // what other nodes have is not known
+        // the fields of other nodes are not known
         for slice in slices.iter_mut().filter(|_| !peers) {
             let has = IndexedFields {
                 pairs: wants_pairs && (served.has_fields)(&slice.from, &[PAIRS.to_owned()]),
@@ -255,7 +256,7 @@ impl SourcePlan {
         SourcePlan { index: index.name.clone(), apart: Apart::of(index), asked, slices }
     }
 
-    /// What a day's documents are compared with; None: there are none of these.
+    /// The conditions for a subset of a day's documents; None: the subset is empty.
     pub fn narrowing(&self, slice: &Slice, of: Subset) -> Option<&Restriction> {
         let asked = &self.asked[slice.asked];
         match of {
@@ -267,7 +268,7 @@ impl SourcePlan {
         }
     }
 
-    /// What every document of the stream fulfils, on whatever day.
+    /// The conditions that every document of the stream fulfils, on all days.
     pub fn conditions(&self) -> &[String] {
         &self.asked[0].stream.conditions
     }
@@ -282,8 +283,8 @@ fn texts(columns: &str) -> Vec<String> {
     texts
 }
 
-/// A day at a time: a page is full long before all days are read, and each is an index of its own. Peers' parts of a day
-/// can be reached by the distributed index only, which skips the other days by their times.
+/// A range as slices of a day each, oldest first: a page is full long before all days are read, and each day is an index of
+/// its own. Only the distributed index reaches the peers' parts of a day; it skips the other days by their times.
 pub fn slices(index: &IndexName, days: NonZeroU32, peers: bool, range: Range, now: Ts) -> Vec<Slice> {
     days_within(range, now.day(), days)
         .map(|day| {

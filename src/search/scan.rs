@@ -1,7 +1,7 @@
-//! Through the records of a plan in the order of their places, one way or the other: candidates are fetched in growing
-//! chunks, each is checked, and the streams of several indexes become one.
+//! Goes through the records of a plan in the order of their places, forwards or backwards: it fetches candidates in growing
+//! chunks, checks each, and merges the streams of several indexes.
 //!
-//! Invariant: what comes out is in order, and no document comes twice.
+//! Invariant: the hits are in order, and no document comes twice.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -20,51 +20,53 @@ use crate::time::{Range, Ts};
 
 /// Rows of one question: enough that asking costs less than answering.
 const MAX_ROWS: usize = 20_000;
-/// Text of one answer, which searchd has in memory at once; what comes after it is asked for again.
+/// Bytes of text in one answer, which searchd holds in memory at once; the rest is asked for by the next question.
 pub const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// Text of hits to hold at a time: a stream of any length may take 8 MB (product), of which this is the larger part.
+/// Bytes of hits to hold at a time: a stream of any length may take 8 MB of memory, and this is the larger part of it.
 pub const MAX_HELD_BYTES: usize = 1 << 19;
-/// The time to ask for at first, where the index is asked for nothing: searchd looks at all records of it.
+/// Width of the first time slice when the full-text index is not used: searchd looks at all records of it.
 const FIRST_SLICE_MICROS: i64 = 60_000_000;
-/// And where it is a few lines beside a match.
+/// Width of the first time slice when lines around a match are read.
 const NEIGHBOUR_SLICE_MICROS: i64 = 5_000_000;
-/// Rows that are looked at before the index is asked: where one in so many matches, it is not asked at all, since to list all
-/// that a common word is in takes longer than to fill a page.
+/// Rows that are sampled before the full-text index is used.
 const SAMPLE_ROWS: usize = 500;
+/// If more than one in this many sampled rows matches, the full-text index is not used: to list all documents of a common word
+/// takes longer than to fill a page.
 const COMMON_ONE_IN: usize = 10;
-/// Rows that cost less to read whole than those that match cost to be found again.
+/// Up to this many rows, fetching whole rows is cheaper than a second question for the matches.
 const FEW_ROWS: usize = 1000;
-/// The hint for a walk that will see everything, and rows of its first question.
+/// The hint for a walk that will see all records.
 pub const ALL_ROWS: usize = usize::MAX;
+/// Rows of the first question of such a walk.
 const FIRST_ROWS_OF_ALL: usize = 2000;
-/// The least time to ask for at once: half a second's records are no long answer.
+/// The narrowest time slice: the records of half a second are a short answer.
 const MIN_SLICE_MICROS: i64 = 500_000;
-/// The clock is looked at once in so many checks, or in so many bytes.
+/// The clock is read once in this many checks, or in this many bytes.
 const CHECKS_PER_CLOCK: usize = 64;
 const BYTES_PER_CLOCK: usize = 1 << 20;
 
 const PLACE_COLUMNS: &str = "id, ts, seq, digest, logline";
 pub const WHOLE_COLUMNS: &str = "id, ts, seq, digest, logline, js, exact";
 
-/// What to do with what is found.
+/// Which records a walk returns, and in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanMode {
-    /// the order of places
+    /// from later places to earlier ones
     pub backwards: bool,
     pub of: Subset,
     pub read: Read,
-    /// rows that will be wanted, or `ALL`
+    /// rows that will be wanted, or `ALL_ROWS`
     pub hint: usize,
 }
 
-/// What is wanted of a hit.
+/// How much of a hit is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
     /// its place is enough
     Place,
     /// and its columns
     Columns,
-    /// all there is to show of it
+    /// all that is shown of it
     Line,
 }
 
@@ -74,27 +76,29 @@ impl ScanMode {
     }
 }
 
-/// What ends a walk before its end.
+/// When a walk stops before its end.
 #[derive(Clone, Copy, Default)]
 pub struct Deadline<'a> {
-    /// the time of a page; not before it has got on
+    /// its deadline counts only after the walk has read something
     scope: Option<&'a Scope>,
-    /// of the scope, only whether somebody waits for the answer
+    /// of the scope, only whether the client waits counts
     timeless: bool,
-    /// called before each question: who it is for may be gone, or wait for what was found so far; false gives the walk up
+    /// called before each question; flushes the output; returns false to stop (the client has gone)
     pulse: Option<&'a dyn Fn() -> bool>,
 }
 
 impl<'a> Deadline<'a> {
+    /// At the scope's deadline.
     pub fn over(scope: &'a Scope) -> Deadline<'a> {
         Deadline { scope: Some(scope), ..Deadline::default() }
     }
 
-    /// Whatever the time: nobody waits for the answer any more.
+    /// When the client no longer waits, whatever the time.
     pub fn left(scope: &'a Scope) -> Deadline<'a> {
         Deadline { timeless: true, ..Deadline::over(scope) }
     }
 
+    /// `pulse` is called before each question; it returns false to stop.
     pub fn with_pulse(self, pulse: &'a dyn Fn() -> bool) -> Deadline<'a> {
         Deadline { pulse: Some(pulse), ..self }
     }
@@ -133,14 +137,14 @@ struct SourceScan<'a> {
     plan: &'a SourcePlan,
     slices: VecDeque<&'a Slice>,
     hits: VecDeque<Hit>,
-    /// everything up to here was looked at
+    /// all documents up to here were looked at
     at: Option<Place>,
     rows: usize,
-    /// microseconds of a slice to ask for at a time; None: all of it, or of the first of it
+    /// microseconds of a slice to ask for at a time; None: the whole slice, or its first part
     window: Option<i64>,
-    /// it is still to be seen whether what matches is common
+    /// it is not known yet whether matches are common
     samples: bool,
-    /// most of what was checked last were hits
+    /// more than a quarter of the last answer were hits
     dense: bool,
     asked: bool,
 }
@@ -161,7 +165,7 @@ struct ChunkWanted<'a> {
 #[derive(Debug, Default)]
 struct Chunk {
     hits: Vec<Hit>,
-    /// the first and the last of what was looked at, how many, of how many bytes in all and in the hits
+    /// the documents that were looked at: the first and the last, their number, bytes of all and bytes of the hits
     first: Option<Ts>,
     last: Option<Place>,
     seen: usize,
@@ -182,7 +186,7 @@ impl SourceScan<'_> {
                 Range { start, end: start.plus_micros(window).min(slice.end) }
             }
             (true, Some(window)) => {
-                // the place itself is still to be told from its equals
+                // documents of the same time as the place are still to come
                 let end = at.map_or(slice.end, |at| at.plus_micros(1).min(slice.end));
                 Range { start: end.plus_micros(-window).max(slice.start), end }
             }
@@ -190,12 +194,12 @@ impl SourceScan<'_> {
     }
 }
 
-/// What comes next.
+/// The next step of a walk.
 #[derive(Debug)]
 pub enum Step {
     Hit(Hit),
     End,
-    /// the time is used up, or the walk given up, and everything before this place has come
+    /// the time ran out, or the client has gone; all hits before this place have come
     Late(Place),
 }
 
@@ -228,7 +232,7 @@ impl<'a> Walk<'a> {
                 at: from,
                 rows,
                 window: None,
-                // of what the conditions on columns leave, nothing can be told of the rest
+                // a sample of what the conditions on columns leave would tell nothing about the rest
                 samples: mode.hint != ALL_ROWS && !mode.is_stream() && source.conditions().is_empty(),
                 dense: false,
                 asked: false,
@@ -243,6 +247,11 @@ impl<'a> Walk<'a> {
         self
     }
 
+    /// The next hit in order, of all indexes.
+    ///
+    /// # Errors
+    ///
+    /// `SearchError::Away`: searchd does not answer.
     pub fn next(&mut self) -> Result<Step, SearchError> {
         for source in 0..self.sources.len() {
             self.fill(source)?;
@@ -280,7 +289,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Until the source has a hit, or no more slices, or no more time.
+    /// Asks until the source has a hit, or no slice is left, or the time is over.
     fn fill(&mut self, n: usize) -> Result<(), SearchError> {
         while self.sources[n].hits.is_empty() && !self.sources[n].slices.is_empty() {
             if self.sources[n].asked && self.until.is_over() || self.until.gives_up() {
@@ -291,7 +300,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Asks once, and checks what comes.
+    /// Asks once, and checks the answer.
     fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
         let source = &self.sources[n];
         let Some(slice) = source.slices.front().copied() else { return Ok(()) };
@@ -304,7 +313,7 @@ impl<'a> Walk<'a> {
         let rows = if samples { source.rows.min(SAMPLE_ROWS) } else { source.rows };
         let bare = self.mode.read == Read::Place;
         let checked = !(self.plan.pattern.is_empty() || self.mode.is_stream());
-        // where hits are rare among much that is checked, their columns are read when they are known
+        // if hits are rare among many candidates, their columns are read after the check
         let whole = self.plan.needs_columns() || !bare && (!checked || source.dense || rows <= FEW_ROWS);
         let scanning = Restriction { matching: None, conditions: narrowing.conditions.clone() };
         let narrowing = if scans { &scanning } else { narrowing };
@@ -349,7 +358,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The hits among what searchd has of a part of a slice; None if it does not serve it.
+    /// The hits of a part of a slice; None if searchd does not serve it.
     fn ask(&mut self, n: usize, wanted: &ChunkWanted) -> Result<Option<Chunk>, SearchError> {
         let ChunkWanted { slice, narrowing, part, rows, whole } = *wanted;
         let (plan, source) = (self.plan, &self.sources[n]);
@@ -360,7 +369,7 @@ impl<'a> Walk<'a> {
             narrowing,
             range: part,
             newest_first: self.mode.backwards,
-            // beside another part, this one is new from end to end
+            // a part that does not hold the place is new from end to end
             beyond: source.at.filter(|place| part.contains(place.ts) && *place > start_of(part.start)),
             limit: rows,
         };
@@ -373,7 +382,7 @@ impl<'a> Walk<'a> {
                 let (place, message) = (place_of(&row), row.str(4));
                 let columns = if whole { columns_of(&row, 5) } else { Cow::Borrowed("") };
                 let size = message.len() + columns.len();
-                // late, but never without having got on
+                // the walk stops late rather than without any progress
                 looked += BYTES_PER_CLOCK / CHECKS_PER_CLOCK + size;
                 if looked >= BYTES_PER_CLOCK && answer.seen > 0 {
                     looked = 0;
@@ -411,7 +420,7 @@ impl<'a> Walk<'a> {
         Ok(Some(answer))
     }
 
-    /// The columns of these documents of one slice. The narrowing leaves searchd fewer documents to look for them among.
+    /// Reads the columns of these documents of one slice. The narrowing leaves searchd fewer documents to look through.
     fn read_columns(&self, slice: &Slice, narrowing: &Restriction, hits: &mut Vec<Hit>) -> Result<(), SearchError> {
         let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
         let places = || hits.iter().map(|hit| hit.place.ts);
@@ -430,7 +439,7 @@ impl<'a> Walk<'a> {
         let rows = self.searchd.pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
         let mut columns: HashMap<u64, String> =
             rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1).into_owned())).collect();
-        // a document that is gone meanwhile (a retention) is no hit any more
+        // a document that has expired meanwhile is no longer a hit
         hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
             Some(columns) => {
                 hit.record.columns = columns;
@@ -483,7 +492,7 @@ pub fn whole_record(row: &Row) -> (Place, Stored) {
     (place_of(row), Stored { message: row.text(4), columns: columns_of(row, 5).into_owned() })
 }
 
-/// `js` and, beside it, `exact`.
+/// The columns as sent, from `js` and the `exact` after it.
 fn columns_of(row: &Row, js: usize) -> Cow<'_, str> {
     match row.bytes(js + 1).is_empty() {
         false => row.str(js + 1),
@@ -491,17 +500,20 @@ fn columns_of(row: &Row, js: usize) -> Cow<'_, str> {
     }
 }
 
+/// What searchd warns of after a statement, if wanted.
 pub fn warnings(engine: &mut Engine, wanted: bool) -> Result<Vec<String>, Fault> {
     if wanted { engine.warnings() } else { Ok(Vec::new()) }
 }
 
-/// A day index that should be served and is not: its part of the answer is missing, not the answer.
+/// The warning for a day index that searchd should serve and does not: only its part of the answer is missing. None: the fault
+/// is another one.
 pub fn not_served(fault: &Fault) -> Option<String> {
     let Fault::Reject(why) = fault else { return None };
     let name = why.split_once("unknown local index '")?.1.split('\'').next()?;
     Some(format!("searchd does not serve {name}: its records are missing here; alco check says how to mend it"))
 }
 
+/// The error for a searchd that does not answer.
 pub fn away(fault: &Fault) -> SearchError {
     SearchError::Away(format!("cannot search: {}", fault.why()))
 }

@@ -1,4 +1,4 @@
-//! When and how far a search runs: its present, its deadline, and whether its client still waits.
+//! When and how far a search runs: its present, its deadline, and whether the client still waits.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,26 +12,28 @@ use crate::time::Ts;
 #[derive(Clone, Debug)]
 pub struct Scope {
     pub now: Ts,
-    /// for what the query writes without one; its own `tz` comes first
+    /// for times that the query writes without a zone; the query's own `tz` comes first
     pub zone: TimeZone,
     pub page_size: usize,
-    /// pages show by then what was found; streams run to their end
+    /// pages show by then what was found; streams ignore it
     pub deadline: Instant,
-    /// checking candidates only to count them takes at most so long; streams count none
+    /// time limit for checking candidates only to count them; streams do not count
     pub counting: Duration,
-    /// where nobody does any more, the time is up
+    /// when the client no longer waits, the time is up
     pub waits: Waits,
 }
 
-/// Whether somebody still waits for the answer.
+/// Whether the client still waits for the answer.
 #[derive(Clone, Default)]
 pub struct Waits(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
 
 impl Waits {
+    /// `waits` is asked each time.
     pub fn new(waits: impl Fn() -> bool + Send + Sync + 'static) -> Waits {
         Waits(Some(Arc::new(waits)))
     }
 
+    /// Whether the client waits.
     pub fn yes(&self) -> bool {
         self.0.as_ref().is_none_or(|waits| waits())
     }
@@ -44,20 +46,22 @@ impl fmt::Debug for Waits {
 }
 
 impl Scope {
-    /// For streams and counts that run to their end, or until nobody waits any more.
+    /// For streams and counts that run to their end, or until the client no longer waits.
     pub fn to_the_end(now: Ts, zone: TimeZone, page_size: usize, waits: Waits) -> Scope {
         Scope { now, zone, page_size, deadline: Instant::now(), counting: Duration::ZERO, waits }
     }
 
+    /// Whether the deadline has passed, or the client no longer waits.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.deadline || !self.waits.yes()
     }
 
+    /// The time until the deadline.
     pub fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// The same for a part of the work, which has no more time than this.
+    /// The same scope for a part of the work, which gets at most this time.
     pub fn at_most(&self, time: Duration) -> Scope {
         Scope { deadline: self.deadline.min(Instant::now() + time), ..self.clone() }
     }

@@ -1,9 +1,8 @@
-//! Which documents have arrived, told by their docids, whatever times their records bear. Pure: the time is an argument.
+//! Recognizes new documents by their docids, whatever the times of their records. Pure: the time is an argument.
 //!
-//! A lease begins behind every docid given out before, and gives out docids, in order, for about a minute (`ingest`). So
-//! whatever is committed now has a docid above what was the highest a little longer ago than that, but for what a worker
-//! had to keep to itself while a server was away. Docids are counted in buckets: where searchd counts more documents than
-//! are known, some have arrived.
+//! A lease begins after every docid given out before, and gives out docids in order for about a minute (`ingest`). So a
+//! document that is committed now has a docid above the highest one of a little more than a minute ago, unless a worker held it
+//! back while a server was away. Docids are counted in buckets: if searchd counts more documents than are known, some are new.
 //!
 //! Invariant: `note` is true once for each docid.
 
@@ -14,17 +13,18 @@ use std::time::{Duration, Instant};
 use crate::sphinx::DocId;
 use crate::time::Ts;
 
-/// Docids of a bucket: about a lease.
+/// About the docids of a lease.
 pub const DOCIDS_PER_BUCKET: u64 = 16_384;
-/// A lease gives out docids for a minute, and is looked at every 5 s; then its last batch is gathered and committed.
+/// The age of the oldest docid that is committed without delay: a lease gives out docids for a minute and is checked every 5 s;
+/// then its last batch is gathered and committed.
 const LEASED: Duration = Duration::from_secs(80);
-/// So long may a worker have waited for a server with a batch in its hands, and it is still shown.
+/// A batch that a worker held back during an outage is still shown if it is no older than this.
 const HELD_UP: Duration = Duration::from_secs(3600);
-/// How often it is noted which docid is the highest.
+/// The highest docid is noted this often.
 const MARK_EVERY: Duration = Duration::from_secs(10);
 /// Buckets to remember, of 2 kB each.
 const MAX_BUCKETS: usize = 1024;
-/// Documents of a first look to be told one from another: those of more leases than there are workers.
+/// Documents whose docids are learnt at the first look: those of more leases than there are workers.
 const TOLD_APART: u64 = 200_000;
 
 const WORDS_PER_BUCKET: usize = (DOCIDS_PER_BUCKET / 64) as usize;
@@ -41,10 +41,10 @@ pub struct Counted {
 #[derive(Debug)]
 pub struct Arrivals {
     buckets: BTreeMap<u64, Bucket>,
-    /// the first bucket that is looked at at all, and the first where something arrives that was not held up
+    /// the first bucket that is looked at, and the first with documents that were not held back
     oldest: u64,
     recent: u64,
-    /// which bucket was the highest, by time
+    /// the highest bucket, by time
     marks: VecDeque<(Instant, u64)>,
 }
 
@@ -52,7 +52,7 @@ pub struct Arrivals {
 struct Bucket {
     known: u64,
     high: u64,
-    /// None: only that there were `known`, up to `high`
+    /// None: only their number `known` and the highest, `high`, are known
     ids: Option<Box<[u64]>>,
 }
 
@@ -63,19 +63,18 @@ impl Arrivals {
         Arrivals { buckets: BTreeMap::new(), oldest, recent: oldest, marks: VecDeque::new() }
     }
 
-    /// The first docid to count from: now and then of all, else of what was not held up.
+    /// The first docid to count from: of all documents, or only of those that were not held back.
     pub fn first(&self, all: bool) -> u64 {
         (if all { self.oldest } else { self.recent }) * DOCIDS_PER_BUCKET
     }
 
-    /// A first look: what is there has not arrived. Returns the buckets whose documents are still to be told one from
-    /// another, by `learn`, since more may come among them.
+    /// A first look: documents that are there are not new. Returns the buckets for `learn`: more documents may come among theirs.
     pub fn begin(&mut self, counted: &[Counted], at: Instant) -> Vec<u64> {
         for &Counted { bucket, documents, high } in counted {
             self.buckets.insert(bucket, Bucket { known: documents, high, ids: None });
         }
         if let Some((highest, _)) = self.buckets.last_key_value() {
-            // told by the docids: the clocks of other hosts may go otherwise
+            // by the docids: the clocks of other hosts may differ
             self.recent = self.oldest.max(highest.saturating_sub(buckets(LEASED)));
         }
         self.age(at);
@@ -89,7 +88,7 @@ impl Arrivals {
         told.map(|(number, _)| *number).collect()
     }
 
-    /// All docids of a bucket.
+    /// Takes note of all docids of a bucket.
     pub fn learn(&mut self, bucket: u64, ids: &[u64]) {
         self.buckets.insert(bucket, Bucket { known: 0, high: 0, ids: Some(vec![0; WORDS_PER_BUCKET].into()) });
         for id in ids {
@@ -97,7 +96,7 @@ impl Arrivals {
         }
     }
 
-    /// The buckets in which something has arrived, the oldest first.
+    /// The buckets with new documents, the oldest first.
     pub fn changed(&self, counted: &[Counted]) -> Vec<Counted> {
         let is_new = |counted: &&Counted| match self.buckets.get(&counted.bucket) {
             // a peer that is away takes its documents out of the count
@@ -114,7 +113,7 @@ impl Arrivals {
         counted.documents.saturating_sub(self.buckets.get(&counted.bucket).map_or(0, |bucket| bucket.known))
     }
 
-    /// Docids of a bucket above all that are known: where new ones nearly always are.
+    /// Docids of a bucket above all known ones: new documents nearly always have one of these.
     pub fn above(&self, bucket: u64) -> Range<u64> {
         let first = self.buckets.get(&bucket).map_or(0, |bucket| bucket.high + 1);
         first.max(bucket * DOCIDS_PER_BUCKET)..(bucket + 1) * DOCIDS_PER_BUCKET
@@ -125,14 +124,14 @@ impl Arrivals {
         self.buckets.get(&bucket).is_none_or(|bucket| bucket.ids.is_some())
     }
 
-    /// Whatever searchd counts there is known, or will never be.
+    /// From now on all documents that searchd counts there are known; the others are given up.
     pub fn settle(&mut self, counted: &Counted) {
         let bucket = self.buckets.entry(counted.bucket).or_default();
         bucket.known = bucket.known.max(counted.documents);
         bucket.high = bucket.high.max(counted.high);
     }
 
-    /// Whether it has just become known.
+    /// Takes note of a docid; returns whether it was new.
     pub fn note(&mut self, id: u64) -> bool {
         let number = id / DOCIDS_PER_BUCKET;
         if number < self.oldest {
@@ -166,7 +165,7 @@ impl Arrivals {
         }
     }
 
-    /// Time has passed: what is too old to arrive any more is forgotten.
+    /// Time has passed: forgets the buckets that are too old to receive new documents.
     pub fn age(&mut self, at: Instant) {
         let highest = self.buckets.last_key_value().map_or(self.recent, |(highest, _)| *highest);
         if self.marks.back().is_none_or(|(marked, _)| at.duration_since(*marked) >= MARK_EVERY) {
@@ -191,7 +190,7 @@ impl Arrivals {
     }
 }
 
-/// At most so many buckets are passed in a time.
+/// The most buckets that are filled in a time.
 fn buckets(time: Duration) -> u64 {
     time.as_secs() * 1000 * DocId::PER_MILLISECOND / DOCIDS_PER_BUCKET
 }

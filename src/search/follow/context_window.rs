@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use crate::query::Context;
 use crate::search::hit::{Hit, Line};
 
-/// Text of lines that may turn out to stand before a match; of longer ones, fewer are kept.
+/// Bytes of lines that are kept because a match may follow; of longer lines, fewer are kept.
 const KEPT_BYTES: usize = 1 << 20;
 
 pub(super) struct ContextWindow {
     before: usize,
     /// None: all that come after the first match
     after: Option<usize>,
-    /// there is `--` between matches that are not neighbours, though no lines around them are wanted
+    /// `--` stands between matches that are not neighbours, although no lines around them are wanted
     parted: bool,
     kept: VecDeque<Hit>,
     bytes: usize,
@@ -49,14 +49,14 @@ impl ContextWindow {
         self.before > 0 || self.after != Some(0) || self.parted
     }
 
-    /// Something was shown before this began, and so many lines `since` the last match; `gap`: not all that came after it.
+    /// Lines were shown before this began, `since` of them after the last match; `gap`: not all that came after it.
     pub(super) fn go_on(&mut self, gap: bool, since: usize) {
         self.begun = true;
         self.gap = gap;
         self.left = self.after.map_or(usize::MAX, |after| after.saturating_sub(since));
     }
 
-    /// Hands over what is to be shown now that this record has come.
+    /// Hands over the lines to show now that this record has come. Returns whether to go on.
     pub(super) fn pass(&mut self, hit: Hit, matches: bool, take: &mut dyn FnMut(Line) -> bool) -> bool {
         if matches {
             let between = self.gap && self.begun && self.is_wanted();
@@ -73,7 +73,7 @@ impl ContextWindow {
         true
     }
 
-    /// It may turn out to stand before a match.
+    /// Keeps a line: a match may follow.
     pub(super) fn keep(&mut self, hit: Hit) {
         let size = |hit: &Hit| hit.record.message.len() + hit.record.columns.len();
         self.bytes += size(&hit);

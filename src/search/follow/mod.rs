@@ -1,7 +1,7 @@
-//! A search that goes on: first what is there, then what arrives, in the order in which searchd commits it.
+//! A search that continues: first the records that are there, then new ones, in the order in which searchd commits them.
 //!
-//! Invariant: each record that matches comes once, whatever time it bears and however many workers store it; what does not
-//! come is told.
+//! Invariant: each record that matches comes once, whatever its time and however many workers store it. Records that do not
+//! come are reported.
 
 pub mod arrivals;
 pub mod context_window;
@@ -26,38 +26,40 @@ use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::select::SelectArrived;
 use crate::time::{Ts, When};
 
-/// How often searchd is asked: while records arrive, and when none has for a while. A question costs it some milliseconds.
+/// searchd is asked this often while records arrive, and less often after `BUSY_FOR` without any. A question costs searchd some
+/// milliseconds.
 const POLL_BUSY: Duration = Duration::from_millis(250);
 const POLL_IDLE: Duration = Duration::from_millis(500);
 const BUSY_FOR: Duration = Duration::from_secs(10);
-/// A searchd that needs long for an answer is asked less often: it is asked for at most a tenth of the time…
+/// A slow searchd is asked less often: its answers take at most a tenth of the time, but it is asked at least every
+/// `POLL_SLOWEST`.
 const REST_FACTOR: u32 = 10;
 const POLL_SLOWEST: Duration = Duration::from_secs(3);
-/// … and now and then for what a worker had to keep to itself, for at most a hundredth.
+/// searchd is asked this often for batches that a worker held back; the answers take at most a hundredth of the time.
 const POLL_HELD_UP: Duration = Duration::from_secs(15);
 const HELD_UP_REST_FACTOR: u32 = 100;
-/// While searchd is away.
+/// Between two questions while searchd is away.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// What has not gone out by then lags; that is said once in a while.
+/// A follower whose output waits longer than this lags; it hears of it every `REPORT_LAG_EVERY`.
 const LAGS_AFTER: Duration = Duration::from_secs(2);
 const REPORT_LAG_EVERY: Duration = Duration::from_secs(10);
-/// Then what waits is left out, where that is allowed.
+/// After this lag the waiting records are left out, if the follower allows it.
 const LEAVE_OUT_AFTER: Duration = Duration::from_secs(15);
-/// Rows of a first question, and of any: as many as are sorted and handed over at a time.
+/// Rows of a first question, and of later ones at most: they are sorted and handed over together.
 const FIRST_ROWS: usize = 100;
 const MAX_ROWS: usize = 2000;
 
-/// What is to be told to whoever follows.
+/// What a follower receives.
 #[derive(Clone, Debug)]
 pub enum News {
     Line(Line),
-    /// so many records have arrived and are still to be looked at; 0 when none are any more
+    /// this many records have arrived and wait; 0: none waits any longer
     Behind(u64),
-    /// so many were left out, since more arrives than is taken
+    /// this many records were left out, since more arrive than the follower takes
     LeftOut(u64),
-    /// so many arrived very late, and cannot be told from those that were there before
+    /// this many records arrived too late to be told from older ones
     Late(u64),
-    /// searchd does not answer, and why; what arrives meanwhile will come
+    /// why searchd does not answer; records that arrive meanwhile will come
     Away(String),
     Back,
     /// parts of the answer are missing (a peer is down, a day index is not served)
@@ -83,16 +85,19 @@ impl News {
 /// Where to begin, and what to do when more arrives than is taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Following {
-    /// with so many last matches of the query's range; None: with all of them
+    /// with this many last matches of the query's range; None: with all of them
     pub last: Option<usize>,
-    /// what has waited for long is left out and counted, instead of coming late
+    /// records that have waited for `LEAVE_OUT_AFTER` are left out and counted, instead of coming late
     pub leaves_out: bool,
 }
 
 impl Searcher {
-    /// Hands over what there is of the search, and what arrives, until `pause` or `take` says false. `pause` waits for so
-    /// long, and is a moment to send what was handed over. Only a beginning can fail: later, searchd is waited for. The
-    /// order is that of the stream, whatever the query says; records that arrive come whatever time they bear.
+    /// Hands over the matches that are there, and new ones, until `pause` or `take` returns false. `pause` sends the output and
+    /// waits for the given time. The order is that of the stream, whatever the query says; new records come whatever their time.
+    ///
+    /// # Errors
+    ///
+    /// Only the beginning can fail: the query is invalid, or searchd is away. Later the follower waits for searchd.
     pub fn follow(
         &self,
         query: &Query,
@@ -105,7 +110,7 @@ impl Searcher {
             return Err(SearchError::Bad("what is followed has no end; leave end_ts out".to_owned()));
         }
         let range = query.range(scope.now, &scope.zone);
-        // what has a time in the future is there already
+        // records with a time in the future are there already
         let (start, end) = (Some(When::At(range.start)), Some(When::At(Ts::MAX)));
         let query = Query { start, end, order: Order::OldestFirst, limit: None, ..query.clone() };
         let plan = self.plan(&query, scope)?;
@@ -125,31 +130,31 @@ struct Follower<'a> {
     /// fetched and known, not yet handed over
     fetched: Vec<Hit>,
     bytes: usize,
-    /// told already
+    /// warnings that were handed over already
     missing: Vec<String>,
-    /// what searchd warned of last
+    /// the warnings of searchd's last answers
     warnings: Vec<String>,
-    /// not told yet
+    /// not reported yet
     late: u64,
     left_out: u64,
-    /// all that was committed before has gone out
+    /// all records that were committed before have gone out
     caught_up: Instant,
-    /// when it was said that not all of it has
+    /// when the lag was last reported
     behind: Option<Instant>,
 }
 
-/// What arrives in one index.
+/// The new records of one index.
 struct FollowedIndex<'a> {
     plan: &'a SourcePlan,
     arrivals: Arrivals,
-    /// buckets in which something has arrived that was not fetched yet
+    /// buckets with new documents that were not fetched yet
     waiting: VecDeque<Counted>,
-    /// of one question
+    /// rows of one question
     rows: usize,
 }
 
 impl<'a> Follower<'a> {
-    /// Takes note of what is there.
+    /// Takes note of the documents that are there.
     fn begin(searcher: &'a Searcher, plan: &'a Plan, query: &Query, now: Ts) -> Result<Follower<'a>, SearchError> {
         let stream = |source: &'a SourcePlan| {
             let mut arrivals = Arrivals::new(now);
@@ -176,7 +181,7 @@ impl<'a> Follower<'a> {
         })
     }
 
-    /// What was there when this began. Whatever has arrived since will be found to have. Says whether to go on.
+    /// Hands over the records that were there at the beginning; those that have arrived since come later. Returns whether to go on.
     fn history(
         &mut self,
         query: &Query,
@@ -195,7 +200,7 @@ impl<'a> Follower<'a> {
             (Some(last), None) => self.before_last(last, &pulse)?.map(Cursor::After),
             (_, cursor) => cursor,
         };
-        // the last line, and how many have come after the last match
+        // the last line, and the number of lines after the last match
         let (mut shown, mut since): (Option<Place>, usize) = (None, 0);
         if last != Some(0) || query.cursor.is_some() {
             let query = Query { cursor, ..query.clone() };
@@ -224,7 +229,7 @@ impl<'a> Follower<'a> {
         stream.is_some_and(|stream| stream.arrivals.knows(hit.place.id))
     }
 
-    /// The place of the match before the last ones, where there are more.
+    /// The place of the match before the `last` ones; None: there are no more.
     fn before_last(&self, last: usize, pulse: &dyn Fn() -> bool) -> Result<Option<Place>, SearchError> {
         let mode = ScanMode { backwards: true, of: Subset::Candidates, read: Read::Place, hint: last + 1 };
         let mut walk = self.walk(mode).with_pulse(pulse);
@@ -243,7 +248,7 @@ impl<'a> Follower<'a> {
         self.searcher.walk(self.plan, mode, None, Deadline::default())
     }
 
-    /// Lines before the next match may have come before this began; so may those after the last one.
+    /// Reads lines that were there at the beginning: they may be around the next match, or after the last one.
     fn look_back(&mut self, shown: Option<Place>, since: usize) -> Result<(), SearchError> {
         let before = self.window.before();
         let (mut lines, mut gap) = (Vec::new(), false);
@@ -292,7 +297,7 @@ impl<'a> Follower<'a> {
                 Ok(_) => {
                     lively = Instant::now();
                     if is_away {
-                        // no reader's fault
+                        // searchd was away: the follower does not lag
                         self.caught_up = began;
                     }
                     self.hand_over(leaves_out, pause, take)
@@ -315,7 +320,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Says what was left out, what came too late, and what is missing, where that was not said already.
+    /// Reports records that were left out or came too late, and missing parts that were not reported yet. Returns whether to go on.
     fn tell(&mut self, take: &mut dyn FnMut(News) -> bool) -> bool {
         let (late, left_out) = (std::mem::take(&mut self.late), std::mem::take(&mut self.left_out));
         let missing: Vec<String> = self.warnings.iter().filter(|what| !self.missing.contains(what)).cloned().collect();
@@ -325,7 +330,7 @@ impl<'a> Follower<'a> {
             && missing.into_iter().all(|what| take(News::Missing(what)))
     }
 
-    /// Counts what there is. Returns how many documents are waiting to be fetched.
+    /// Counts the documents. Returns how many wait to be fetched; those of held-back batches too if `all`.
     fn look(&mut self, all: bool) -> Result<u64, Fault> {
         let mut waiting = 0;
         self.warnings.clear();
@@ -343,7 +348,7 @@ impl<'a> Follower<'a> {
         Ok(waiting)
     }
 
-    /// Fetches and hands over what is waiting. Says whether to go on.
+    /// Fetches and hands over the waiting documents. Returns whether to go on.
     fn hand_over(
         &mut self,
         leaves_out: bool,
@@ -352,7 +357,7 @@ impl<'a> Follower<'a> {
     ) -> Result<bool, Fault> {
         loop {
             let fetched = self.fetch();
-            // what was fetched is known, and would not be fetched again
+            // fetched documents are known, and would not be fetched again
             if !self.pass(take) {
                 return Ok(false);
             }
@@ -384,7 +389,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Some of what is waiting.
+    /// Fetches waiting documents until there is no more room.
     fn fetch(&mut self) -> Result<(), Fault> {
         for n in 0..self.streams.len() {
             while self.is_room()
@@ -402,7 +407,7 @@ impl<'a> Follower<'a> {
         self.fetched.len() < MAX_ROWS && self.bytes < MAX_HELD_BYTES
     }
 
-    /// What has arrived in a bucket. Says whether that was all.
+    /// Fetches the new documents of a bucket. Returns whether these were all.
     fn fetch_bucket(&mut self, n: usize, counted: &Counted) -> Result<bool, Fault> {
         if !self.fetch_rows(n, self.streams[n].arrivals.above(counted.bucket))? {
             return Ok(false);
@@ -426,7 +431,7 @@ impl<'a> Follower<'a> {
         Ok(true)
     }
 
-    /// The documents of a range that are not known yet. Says whether that was all of them.
+    /// Fetches the documents of a range that are not known yet. Returns whether these were all.
     fn fetch_rows(&mut self, n: usize, mut range: Range<u64>) -> Result<bool, Fault> {
         loop {
             let stream = &mut self.streams[n];
@@ -469,7 +474,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Hands over what was fetched, in the order of its places.
+    /// Hands over the fetched documents in the order of their places. Returns whether to go on.
     fn pass(&mut self, take: &mut dyn FnMut(News) -> bool) -> bool {
         self.bytes = 0;
         self.fetched.sort_by_key(|hit| hit.place);
@@ -485,7 +490,7 @@ impl<'a> Follower<'a> {
         true
     }
 
-    /// What is waiting, and what has come to it since it was counted, is known from now on.
+    /// Counts the waiting documents as left out; they are known from now on, with those that came since they were counted.
     fn leave_out(&mut self) -> Result<(), Fault> {
         for stream in &mut self.streams {
             while let Some(counted) = stream.waiting.front() {

@@ -1,6 +1,6 @@
-//! A regex -> what to ask of the index: the literal pieces that every match must contain; so for a filter. Pure.
+//! A regex or a filter -> a question for the index: the literal pieces that every match must contain. Pure.
 //!
-//! Invariant: a line that the regex matches, matches what is asked. Whatever is not understood asks for nothing.
+//! Invariant: a line that the regex matches is in the answer. A part that is not understood asks for nothing.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
@@ -9,19 +9,19 @@ use crate::record::number::is_number;
 use crate::sphinx::fulltext;
 use crate::sphinx::fulltext::{Ask, folded, separates};
 
-/// Characters of a class to look at: one letter in all its spellings has four, white space 25.
+/// Characters of a class that are looked at: one letter in all its spellings has four, white space 25.
 const MAX_CLASS_CHARS: usize = 64;
-/// Characters and alternatives of a pattern to look at; a phrase has room for fewer.
+/// Characters and alternatives of a pattern that are looked at; a phrase has room for fewer.
 const MAX_ITEMS: usize = 2000;
-/// Alternatives that are still quicker for searchd than reading everything.
+/// Up to this many alternatives searchd is quicker than reading all records.
 const MAX_ALTERNATIVES: usize = 32;
-/// Pieces asked for: each narrows less than the one before.
+/// Pieces that are asked for: each narrows less than the one before.
 const MAX_PIECES: usize = 8;
 
 /// What a match consists of, in order.
 #[derive(Clone, PartialEq)]
 enum Item {
-    /// this character in any case; a space: any one that is part of no word, or a place where no word goes on
+    /// this character in any case; a space: any character that is not part of a word, or a place where no word goes on
     Char(char),
     /// anything, or nothing
     Gap,
@@ -47,7 +47,7 @@ pub fn asking(hir: &Hir) -> Ask {
     ask(&items, false, false)
 }
 
-/// What the text of a column has where a filter accepts it. Numbers are equal in many spellings, so they ask for nothing.
+/// The question for the text of a column that a filter accepts. Numbers are equal in many spellings, so they ask for nothing.
 pub fn asking_filter(filter: &Filter) -> Ask {
     match &filter.is {
         Condition::In(values) => Ask::or(values.iter().map(|value| match is_number(value) {
@@ -149,7 +149,7 @@ fn alternatives(parts: &[Hir]) -> Item {
     }
 }
 
-/// Closed: no word goes on over that end.
+/// The question for these items. Closed: no word goes on over that end.
 fn ask(items: &[Item], closed_left: bool, closed_right: bool) -> Ask {
     let space = |closed: bool| if closed { " " } else { "" };
     let separates = |item: Option<&Item>| item.is_some_and(is_separator);

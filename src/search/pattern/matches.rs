@@ -86,10 +86,10 @@ impl MatchFinder {
         MatchFinder { regex, bounds, ends: Ends::Several { bounded, all: OnceLock::new() } }
     }
 
-    /// Whether there is any, or an empty one.
+    /// Whether a line has a match; an empty one counts.
     pub fn are_in(&self, line: &str) -> bool {
         match &self.ends {
-            // the plain regex is the quicker one, and says no to most
+            // the plain regex is quicker, and rejects most lines
             Ends::Several { bounded, .. } => {
                 self.regex.is_match(line) && bounded.as_ref().is_none_or(|bounded| bounded.is_match(line))
             }
@@ -133,7 +133,7 @@ impl MatchFinder {
         }
     }
 
-    /// The last end of a match that begins there, as far as the fuel goes.
+    /// The last end of a match that begins at `found`, as far as the fuel goes.
     fn end(&self, line: &str, found: Range<usize>, fuel: &mut usize) -> Option<usize> {
         let mut last = None;
         if let Ends::Several { all, .. } = &self.ends

@@ -1,4 +1,4 @@
-//! Literal, words, regex: what to ask of the index, and what to check. Pure.
+//! A literal, words or a regex -> the question for the index, and the check of a text. Pure.
 //!
 //! A line is what grep takes for one: a message is cut at its newlines, each line is matched by itself, and the message
 //! matches if one of its lines does. Invariant: what `matches` takes, the index gives for `ask`.
@@ -18,15 +18,15 @@ use crate::search::pattern::matches::{Bounds, MatchFinder};
 
 use crate::sphinx::fulltext::{Ask, Decided, deciding};
 
-/// What to do where a regex cannot be read, in the words of an address.
+/// The cure for an invalid regex, in the words of an address.
 pub const INSTEAD_OF_REGEX: &str = "mode=literal takes every character as it is";
-/// A regex of the user's, compiled: what `\w{50}` or ten thousand alternatives need, and still quick to compile.
+/// Of a compiled regex of the user's: enough for `\w{50}` or ten thousand alternatives, and still quick to compile.
 const MAX_REGEX_BYTES: usize = 4 << 20;
-/// A literal has as many states as characters, however long.
+/// Of a compiled literal, which has as many states as characters.
 const MAX_LITERAL_BYTES: usize = 64 << 20;
-/// Marks in one message: more show nothing, and a single letter is in a message of 4 MiB a million times.
+/// Marks in one message: more do not help a reader, and a message of 4 MiB may have a single letter a million times.
 const MAX_MARKS: usize = 10_000;
-/// Bytes to look at for the marks of a text: this much of whatever text, and so many times its own.
+/// Budget for the marks of a text: this many bytes, and `MARK_FUEL_PER_BYTE` times the text's length.
 const MARK_FUEL_BYTES: usize = 100_000;
 const MARK_FUEL_PER_BYTE: usize = 16;
 
@@ -37,7 +37,7 @@ pub struct Pattern {
     ask: Ask,
     decided: Option<Decided>,
     invert: bool,
-    /// each word may stand in another text of the record
+    /// each word may be in another text of the record
     anywhere: bool,
 }
 
@@ -68,12 +68,12 @@ impl Pattern {
         Ok(Pattern { clauses, ask, decided, invert: query.invert, anywhere })
     }
 
-    /// What every record that matches has in its full-text field.
+    /// The question for the full-text field: every record that matches is in its answer.
     pub fn ask(&self) -> &Ask {
         &self.ask
     }
 
-    /// What of that the index decides, in a message.
+    /// The part of the question that the index decides alone, in a message.
     pub fn decided(&self) -> Option<&Decided> {
         self.decided.as_ref()
     }

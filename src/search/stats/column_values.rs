@@ -1,6 +1,6 @@
-//! Of which values: a column's values with counts, for a search without that column's own filter. Pure.
+//! A column's values with counts, for a search without that column's own filter. Pure.
 //!
-//! Invariant: beside a value stands the number of records that its link (`column=value`, see `search::filter`) finds, or the
+//! Invariant: next to a value is the number of records that its link (`column=value`, see `search::filter`) finds, or the
 //! values are not called exact. So a number is one value however it is written, and a text that spells a number counts those
 //! records too; a record counts once, whatever an array repeats.
 
@@ -14,7 +14,7 @@ use crate::record::{elements, members, readable};
 use crate::search::filter::find;
 use crate::sphinx::attributes::read_back;
 
-/// Stands in searchd's JSON for a control character.
+/// searchd's JSON has this in the place of a control character.
 const ALTERED: char = '\u{fffd}';
 /// Integers that are nearer to 0 have no other of the same low 32 bits between them and 0.
 const BEYOND_32_BITS: u64 = 1 << 32;
@@ -41,13 +41,13 @@ pub(super) struct Counts {
     texts: HashMap<String, u64>,
 }
 
-/// What searchd tells of the records of one group of `GROUP BY` a column.
+/// What searchd reports of the records of one group of `GROUP BY` a column.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     /// as printed: strings bare, arrays of one kind by element, other arrays and objects as JSON
     pub text: String,
     pub records: u64,
-    /// BIGINT() of the column: 0 for what is no number
+    /// BIGINT() of the column: 0 for a value that is not a number
     pub least: i64,
     pub most: i64,
     /// LENGTH() of the column: 0 for a text, 1 for a number, the elements of an array
@@ -55,7 +55,7 @@ pub(super) struct Group {
     pub longest: i64,
     /// all of these records read back as they were sent
     pub kept: bool,
-    /// no record is in it twice
+    /// each record is in it once
     pub distinct: bool,
 }
 
@@ -70,12 +70,12 @@ impl ValueCounts {
 }
 
 impl Group {
-    /// What searchd prints for null, an empty text, and much else; the records are not counted here.
+    /// Whether this is what searchd prints for null, an empty text, and much else; its records are not counted.
     pub fn is_null(&self) -> bool {
         matches!(self.text.as_str(), "" | "NULL")
     }
 
-    /// Whether `=` and `IN` find all of it by what is printed: arrays of numbers they do not.
+    /// Whether `=` and `IN` find all its records by what is printed; they do not find arrays of numbers.
     pub fn is_comparable(&self) -> bool {
         match self.text.parse::<i64>() {
             Ok(integer) if self.longest > 0 => {

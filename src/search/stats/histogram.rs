@@ -1,4 +1,4 @@
-//! When: how the records of a search are spread over its range, by level. Pure.
+//! How the records of a search are spread over its range, by level. Pure.
 
 use crate::config::Index;
 use crate::record::json::Columns;
@@ -25,11 +25,11 @@ pub struct Bar {
     pub errors: u64,
 }
 
-/// Bars that grow by the records that are seen.
+/// Bars that grow by each record that is read.
 #[derive(Debug)]
 pub(super) struct Bars {
     pub bars: Vec<Bar>,
-    /// those of the search
+    /// of the search
     indexes: Vec<Index>,
 }
 

@@ -1,7 +1,7 @@
-//! How many, when, of which values: for exactly the search that a page shows, and marked where they are not exact.
+//! How many, when, of which values: for exactly the search that a page shows. Figures that are not exact are marked.
 //!
-//! What the index alone decides, searchd counts. What has to be checked is read once for all figures together; where that
-//! would take too long, all that the index gives is an upper bound.
+//! searchd counts what the index alone decides. Candidates are read and checked once for all figures together; if that would
+//! take too long, the index gives an upper bound.
 
 pub mod column_values;
 pub mod histogram;
@@ -26,12 +26,12 @@ use crate::sphinx::client::Row;
 use crate::sphinx::filter_sql::{column_paths, first_is};
 use crate::sphinx::select::Restriction;
 
-/// Candidates that are checked in a millisecond, at best: more than the time allows are not begun.
+/// Candidates that are checked in a millisecond, at best; if the time allows fewer than there are, checking does not begin.
 const CHECKS_PER_MILLISECOND: u64 = 130;
-/// Values of one answer: a column with more is none to choose from.
+/// The most values of one answer: a user cannot choose from a column with more.
 const MAX_GROUPS: usize = 10_000;
 
-/// What to find out beside how many there are.
+/// What to find out in addition to the number of matches.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     pub bars: usize,
@@ -66,7 +66,7 @@ impl Tally {
         }
     }
 
-    /// Whether only the number is wanted.
+    /// Whether only the number of matches is wanted.
     fn is_bare(&self) -> bool {
         self.bars.is_empty() && self.columns.is_empty()
     }
@@ -78,27 +78,27 @@ pub struct Figures<'a> {
     plan: Plan,
     scope: Scope,
     tally: Tally,
-    /// those that are not in the tally. `Candidates`: the tally is of no use, and unchecked figures must do
+    /// records not yet counted. `Candidates`: the tally is not complete, and only unchecked figures are available
     rest: Option<Subset>,
     histogram: TimeHistogram,
     /// values of a path in a slice, as searchd has counted them
     grouped: RefCell<HashMap<(String, String), Groups>>,
-    /// not all of the rest could be asked for
+    /// searchd could not be asked for all of the rest
     missing: Cell<bool>,
 }
 
-/// What searchd tells of the values of a path.
+/// What searchd reports of the values of a path.
 #[derive(Debug)]
 struct Grouped {
     groups: Vec<Group>,
-    /// searchd takes for null what is not: true, false, an empty array, and prints the string "NULL" like it
+    /// searchd takes true, false and an empty array for null, and prints the string "NULL" like null
     hides: bool,
 }
 
 type Groups = Rc<Grouped>;
 
 impl Searcher {
-    /// For matches that are seen anyway; it is to be used only if these turn out to be all.
+    /// An empty tally, for matches that are read anyway; use it only if they turn out to be all matches.
     pub fn tally(&self, query: &Query, scope: &Scope, wanted: Wanted) -> Tally {
         let range = query.range(scope.now, &scope.zone);
         let indexes = query.indexes.iter().filter_map(|name| self.index(name).ok().cloned()).collect();
@@ -109,7 +109,7 @@ impl Searcher {
         }
     }
 
-    /// Of a search whose matches are all in the tally.
+    /// The figures of a search whose matches are all in the tally.
     pub fn figures_of(&self, query: &Query, scope: &Scope, tally: Tally) -> Result<Figures<'_>, SearchError> {
         Figures::new(self, self.plan(query, scope)?, scope, tally, None)
     }
@@ -121,7 +121,7 @@ impl Searcher {
         let read = if tally.is_bare() { Read::Place } else { Read::Columns };
         let few = match self.to_check(&plan, scope)? {
             Some(candidates) => candidates <= CHECKS_PER_MILLISECOND * checking.left().as_millis() as u64,
-            // there is no other way to find out
+            // only checking can tell
             None => true,
         };
         let take = |hit: &Hit| tally.take(hit);
@@ -185,7 +185,7 @@ impl Searcher {
         Ok(Some(candidates))
     }
 
-    /// None: the slice is not served.
+    /// None: searchd does not serve the slice.
     pub(super) fn groups(
         &self,
         slice: &Slice,
@@ -199,7 +199,7 @@ impl Searcher {
         }
     }
 
-    /// Reads those of the candidates that match, as far as the time goes; says whether these are all.
+    /// Hands over the candidates that match, as far as the time goes; returns whether these are all.
     fn each_checked(
         &self,
         plan: &Plan,
@@ -261,7 +261,7 @@ impl<'a> Figures<'a> {
         })
     }
 
-    /// How they are spread over the range, by level.
+    /// How the matches are spread over the range, by level.
     pub fn histogram(&self) -> &TimeHistogram {
         &self.histogram
     }
@@ -275,7 +275,7 @@ impl<'a> Figures<'a> {
         };
         let mut exact = self.rest != Some(Subset::Candidates);
         let paths = column_paths(column);
-        // where searchd cannot be asked, or its groups may hold something else than they print, only the records tell
+        // if searchd cannot be asked, or its groups may hold something else than they print, only the records tell
         let mut sure = !paths.is_empty();
         for (_, slice, narrowing) in self.asked() {
             let mut with_values = 0;
@@ -290,7 +290,7 @@ impl<'a> Figures<'a> {
             sure &= with_values <= 1;
         }
         exact &= !self.missing.get();
-        // message and time of every record are found by it, and are not among the columns
+        // a filter finds message and time of every record by these names, but they are not among the columns
         let apart = self.plan.sources.iter().any(|source| source.apart.has(column));
         if self.rest.is_some() && (paths.is_empty() || exact && (!sure || counts.is_ambiguous())) {
             let mut told = Counts::default();
@@ -305,12 +305,12 @@ impl<'a> Figures<'a> {
         Ok(ValueCounts::new(&counts, limit, exact && !apart))
     }
 
-    /// What searchd is asked for beside what is in the tally.
+    /// What searchd is asked for in addition to the tally.
     fn asked(&self) -> impl Iterator<Item = (&SourcePlan, &Slice, &Restriction)> {
         self.rest.into_iter().flat_map(|of| self.plan.asked(of))
     }
 
-    /// A slice that is not served has none, and for one there may be no time left.
+    /// None if searchd does not serve the slice, or no time is left; `missing` tells.
     fn rows(&self, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, SearchError> {
         let rows = match self.scope.is_over() {
             true => None,
@@ -329,7 +329,7 @@ impl<'a> Figures<'a> {
         let mut groups: Vec<Group> = rows.iter().map(Group::of).collect();
         let repeats = groups.iter().any(Group::may_repeat);
         if repeats {
-            // equal records share a digest, so this is the least that there can be
+            // equal records share a digest, so this is the least number of records
             let columns = format!("GROUPBY() AS g, COUNT(DISTINCT digest) AS d, {path} AS v");
             let rows = self.rows(slice, narrowing, by_value(&columns))?;
             let records: HashMap<String, u64> = rows.iter().map(|row| (row.text(0), count(row))).collect();
@@ -350,7 +350,7 @@ impl<'a> Figures<'a> {
         Ok(groups)
     }
 
-    /// To the bars of the tally, those of the rest.
+    /// Adds the records of the rest to the bars of the tally.
     fn add_bars(&mut self) -> Result<(), SearchError> {
         let Some(first) = self.histogram.bars.first().map(|bar| bar.range) else { return Ok(()) };
         let (start, width) = (first.start.micros(), self.tally.bars.width());
@@ -371,7 +371,7 @@ impl<'a> Figures<'a> {
             let ((warning, warnings), (error, errors)) = (sum(warnings, "w"), sum(errors, "e"));
             let select =
                 format!("((ts-({start})) DIV {width}) AS bar, COUNT(*) AS n{warning}{error}{warnings}{errors}");
-            // the conditions' own columns, of some row of the group, stand between
+            // between them are the conditions' own columns, of some row of the group
             let sums = 2 + usize::from(!warnings.is_empty()) + usize::from(!errors.is_empty());
             let at_errors = sums + usize::from(!warnings.is_empty());
             let bars = Grouping { columns: &select, by: "bar", limit: self.histogram.bars.len() };
@@ -388,7 +388,7 @@ impl<'a> Figures<'a> {
             (bar.total, bar.warnings, bar.errors) = (bar.total + total, bar.warnings + warnings, bar.errors + errors);
         }
         self.histogram.exact &= !self.missing.get();
-        // where searchd cannot tell a level, only the records do
+        // if searchd cannot tell a level, only the records do
         if self.histogram.exact && !sure {
             let mut told = self.tally.bars.emptied();
             let checking = self.scope.at_most(self.scope.counting);
@@ -402,8 +402,8 @@ impl<'a> Figures<'a> {
         Ok(())
     }
 
-    /// What is in the level columns, as far as records lack the ones before it. (To group by a bar and a value at a time would
-    /// make each row a group of its own: searchd compares places of JSON, not values.)
+    /// The values of the level columns; a column counts as far as records lack the ones before it. (Grouping by a bar and a value
+    /// at a time would make each row a group of its own: searchd compares places of JSON, not values.)
     fn levels<'i>(&self, slice: &Slice, narrowing: &Restriction, index: &'i Index) -> Result<Levels<'i>, SearchError> {
         let mut levels = Levels { index, columns: Vec::new(), sure: true, lists: false };
         for (name, path) in
@@ -429,15 +429,15 @@ struct Levels<'i> {
     index: &'i Index,
     /// name, path, values as searchd prints them
     columns: Vec<(&'i str, String, BTreeSet<String>)>,
-    /// these are all, and searchd can compare with each
+    /// these are all values, and searchd can compare with each
     sure: bool,
     /// some are of lists
     lists: bool,
 }
 
 impl Levels<'_> {
-    /// 1 for the documents whose level is such; None if there are none. Only a document's other columns may tell what its
-    /// number means.
+    /// A condition that is 1 for the documents of such a level; None if there are none. What a number means depends on a
+    /// document's other columns.
     fn condition(&self, is_such: impl Fn(Level) -> bool) -> Option<String> {
         let paths: Vec<String> = self.columns.iter().map(|(_, path, _)| path.clone()).collect();
         let of = |is_bunyan: bool| {
