@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Index, SearchText};
 use crate::ingest::statements::Slot;
-use crate::record;
+use crate::record::json;
 use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
 use crate::sphinx::attributes::{StoredColumns, TooDeep};
 use crate::sphinx::statement::Document;
@@ -110,10 +110,10 @@ impl Writer {
         let field_of = |key: &str| slot.fields.iter().position(|field| field.column.as_deref() == Some(key));
         for (key, value) in &record.columns {
             if self.all {
-                record::each_text(value, &mut |text| fulltext::prepare(text, &mut self.cols));
+                json::each_text(value, &mut |text| fulltext::prepare(text, &mut self.cols));
             }
             if let Some(at) = field_of(key) {
-                record::each_text(value, &mut |text| fulltext::prepare(text, &mut self.fields[at]));
+                json::each_text(value, &mut |text| fulltext::prepare(text, &mut self.fields[at]));
             }
         }
         // what `columns` adds is a column for a search too
@@ -209,7 +209,7 @@ impl Seen {
         }
         // a column's hash is no value's: the bits are turned round
         if self.is_news(xxh3_64(value.as_bytes()) ^ column_hash.rotate_left(32), now) {
-            self.values.push((column.to_owned(), record::readable(value).into_owned()));
+            self.values.push((column.to_owned(), json::readable(value).into_owned()));
         }
     }
 

@@ -1,4 +1,9 @@
-//! A record's columns, read from the JSON text they are kept as: in the order and to the digit as they were sent.
+//! The one reader of JSON text: bodies as they are sent, and columns as they are kept. Every value stays the text that was
+//! sent, to the digit; members stay in the order sent. Pure.
+//!
+//! A name finds a column by its key, or by the path that its dots spell. Three rules differ on purpose: `value_at` (a body's time and
+//! message) stops at a key whose value is null; `Columns::raw` (a cell) then tries the path; `values_at` (a filter) takes the
+//! key and every path.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +13,7 @@ use serde_json::value::RawValue;
 
 /// The members of a JSON object; a key may stand several times.
 #[derive(Debug, Default)]
-pub struct Columns<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Columns<'a>(pub Vec<Member<'a>>);
 
 /// What a column holds, as a reader and a filter take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +29,7 @@ pub enum Value {
 impl<'a> Columns<'a> {
     /// Text that is no JSON object (which alco never stores) has no columns.
     pub fn parse(text: &'a str) -> Columns<'a> {
-        serde_json::from_str(text).unwrap_or_default()
+        serde_json::from_str::<Object>(text).map(|object| Columns(object.0)).unwrap_or_default()
     }
 
     /// `a.b` is the key "a.b" or the path, and of a key that is there twice the first counts, as in a filter. Null is absent.
@@ -34,7 +39,7 @@ impl<'a> Columns<'a> {
 
     /// The same as JSON text.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
-        let first = |name: &str| self.0.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get());
+        let first = |name: &str| self.0.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
         first(name).filter(|raw| *raw != "null").or_else(|| {
             name.match_indices('.').find_map(|(dot, _)| Columns::parse(first(&name[..dot])?).raw(&name[dot + 1..]))
         })
@@ -50,10 +55,9 @@ impl<'a> Columns<'a> {
     fn flatten(&self, prefix: &str, depth: usize, into: &mut Vec<(String, Value)>) {
         for (key, raw) in &self.0 {
             let name = format!("{prefix}{key}");
-            let inner =
-                if depth > 0 && raw.get().starts_with('{') { Columns::parse(raw.get()) } else { Columns::default() };
+            let inner = if depth > 0 && raw.starts_with('{') { Columns::parse(raw) } else { Columns::default() };
             match inner.0.is_empty() {
-                true => into.push((name, Value::of(raw.get()))),
+                true => into.push((name, Value::of(raw))),
                 false => inner.flatten(&format!("{name}."), depth - 1, into),
             }
         }
@@ -89,28 +93,129 @@ fn scalar(text: &str) -> String {
     serde_json::from_str::<String>(text).unwrap_or_else(|_| text.to_owned())
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Columns<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Columns<'a>, D::Error> {
-        struct Members;
+/// A key and its value as JSON text.
+pub type Member<'a> = (Cow<'a, str>, &'a str);
 
-        impl<'de> Visitor<'de> for Members {
-            type Value = Columns<'de>;
+/// The top level of a body: keys in the order sent, values as text.
+pub struct Object<'a>(pub Vec<Member<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Top;
+        impl<'de> Visitor<'de> for Top {
+            type Value = Vec<Member<'de>>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Columns<'de>, M::Error> {
-                let mut members = Vec::new();
-                // keys with escapes in them cannot be borrowed
-                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push((Cow::Owned(key), value));
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                #[derive(serde::Deserialize)]
+                struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
+                let mut columns = Vec::with_capacity(16);
+                while let Some((Key(key), value)) = map.next_entry::<Key, &RawValue>()? {
+                    columns.push((key, value.get()));
                 }
-                Ok(Columns(members))
+                Ok(columns)
             }
         }
+        deserializer.deserialize_map(Top).map(Object)
+    }
+}
 
-        deserializer.deserialize_map(Members)
+/// A JSON string's text, borrowed where nothing in it is escaped. None for other values, and for lone surrogates.
+pub fn text_of(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.starts_with('"') {
+        return None;
+    }
+    match raw.contains('\\') {
+        false => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        true => serde_json::from_str(raw).ok().map(Cow::Owned),
+    }
+}
+
+/// What a person reads for a JSON value: a string's text, else the value as written; lone surrogates as U+FFFD.
+pub fn readable(raw: &str) -> Cow<'_, str> {
+    match text_of(raw) {
+        Some(text) => text,
+        None if raw.starts_with('"') => match serde_json::from_str::<LossyString>(raw) {
+            Ok(LossyString(bytes)) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(_) => Cow::Borrowed(raw),
+        },
+        None => Cow::Borrowed(raw),
+    }
+}
+
+/// serde_json gives lone surrogates to those who ask for bytes, as WTF-8.
+struct LossyString(Vec<u8>);
+
+impl<'de> Deserialize<'de> for LossyString {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        deserializer.deserialize_bytes(Bytes).map(LossyString)
+    }
+}
+
+/// The value under a name: of the key itself, else of the path that its dots spell. Null is absent.
+pub fn value_at<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
+    let value = |of: &str| members.iter().find(|(key, _)| key == of).map(|(_, raw)| *raw);
+    if let Some(raw) = value(name) {
+        return (raw != "null").then_some(raw);
+    }
+    name.match_indices('.').find_map(|(dot, _)| value_at(&self::members(value(&name[..dot])?), &name[dot + 1..]))
+}
+
+/// The values of a column: of the key as it stands, and of each path that its dots may mean.
+pub fn values_at<'a>(columns: &[Member<'a>], column: &str, values: &mut Vec<&'a str>) {
+    let first = |name: &str| columns.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+    values.extend(first(column));
+    for (dot, _) in column.match_indices('.') {
+        if let Some(value) = first(&column[..dot]) {
+            values_at(&members(value), &column[dot + 1..], values);
+        }
+    }
+}
+
+/// What a JSON object holds, in the order written; nothing for other values.
+pub fn members(raw: &str) -> Vec<Member<'_>> {
+    match raw.starts_with('{').then(|| serde_json::from_str::<Object>(raw)) {
+        Some(Ok(object)) => object.0,
+        _ => Vec::new(),
+    }
+}
+
+/// What a JSON array holds; any other value is its own only element.
+pub fn elements(raw: &str) -> Vec<&str> {
+    match raw.starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(raw)) {
+        Some(Ok(elements)) => elements.into_iter().map(RawValue::get).collect(),
+        _ => vec![raw],
+    }
+}
+
+/// The texts of a value that a search in all columns looks at, and that the full-text field gets: of what is nested,
+/// every key and every value by itself, however it was escaped. Null is absent.
+pub fn each_text(raw: &str, take: &mut dyn FnMut(&str)) {
+    match raw.as_bytes().first() {
+        Some(b'{') => {
+            for (key, value) in members(raw) {
+                take(&key);
+                each_text(value, take);
+            }
+        }
+        Some(b'[') => elements(raw).into_iter().for_each(|element| each_text(element, take)),
+        _ if raw == "null" => {}
+        _ => take(&readable(raw)),
     }
 }
 

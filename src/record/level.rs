@@ -4,7 +4,7 @@
 
 use crate::config::{Index, LevelNumbers};
 use crate::record::json::Columns;
-use crate::record::{elements, readable};
+use crate::record::json::{elements, readable};
 
 /// In the order of their weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -11,12 +11,10 @@ pub mod number;
 
 use std::borrow::Cow;
 
-use jiff::tz::TimeZone;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
+use crate::record::json::{Member, Object, members, readable, text_of, value_at};
 use crate::time;
 use crate::time::Ts;
+use jiff::tz::TimeZone;
 
 /// A longer body cannot be stored whole: Sphinx's strings end at 4 MiB.
 pub const MAX_BODY: usize = 4 << 20;
@@ -233,89 +231,6 @@ fn either(names: &[String]) -> String {
     }
 }
 
-/// The value under a name: of the key itself, else of the path that its dots spell. Null is absent.
-fn value_at<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
-    let value = |of: &str| members.iter().find(|(key, _)| key == of).map(|(_, raw)| *raw);
-    if let Some(raw) = value(name) {
-        return (raw != "null").then_some(raw);
-    }
-    name.match_indices('.').find_map(|(dot, _)| value_at(&self::members(value(&name[..dot])?), &name[dot + 1..]))
-}
-
-/// A key and its value as JSON text.
-type Member<'a> = (Cow<'a, str>, &'a str);
-
-/// The top level of a body: keys in the order sent, values as text.
-struct Object<'a>(Vec<Member<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Top;
-        impl<'de> Visitor<'de> for Top {
-            type Value = Vec<Member<'de>>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                #[derive(serde::Deserialize)]
-                struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
-                let mut columns = Vec::with_capacity(16);
-                while let Some((Key(key), value)) = map.next_entry::<Key, &RawValue>()? {
-                    columns.push((key, value.get()));
-                }
-                Ok(columns)
-            }
-        }
-        deserializer.deserialize_map(Top).map(Object)
-    }
-}
-
-/// A JSON string's text, borrowed where nothing in it is escaped. None for other values, and for lone surrogates.
-fn text_of(raw: &str) -> Option<Cow<'_, str>> {
-    if !raw.starts_with('"') {
-        return None;
-    }
-    match raw.contains('\\') {
-        false => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
-        true => serde_json::from_str(raw).ok().map(Cow::Owned),
-    }
-}
-
-/// What a person reads for a JSON value: a string's text, else the value as written; lone surrogates as U+FFFD.
-pub fn readable(raw: &str) -> Cow<'_, str> {
-    match text_of(raw) {
-        Some(text) => text,
-        None if raw.starts_with('"') => match serde_json::from_str::<LossyString>(raw) {
-            Ok(LossyString(bytes)) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(_) => Cow::Borrowed(raw),
-        },
-        None => Cow::Borrowed(raw),
-    }
-}
-
-/// serde_json gives lone surrogates to those who ask for bytes, as WTF-8.
-struct LossyString(Vec<u8>);
-
-impl<'de> Deserialize<'de> for LossyString {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Vec<u8>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-        }
-        deserializer.deserialize_bytes(Bytes).map(LossyString)
-    }
-}
-
 /// A number, a text, or an object: log4j2's `{"epochSecond":…,"nanoOfSecond":…}`, protobuf's `{"seconds":…,"nanos":…}`,
 /// MongoDB's `{"$date":…}`.
 fn time_of(raw: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
@@ -342,43 +257,12 @@ pub struct Stored {
     pub columns: String,
 }
 
-/// What a JSON object holds, in the order written; nothing for other values.
-pub fn members(raw: &str) -> Vec<Member<'_>> {
-    match raw.starts_with('{').then(|| serde_json::from_str::<Object>(raw)) {
-        Some(Ok(object)) => object.0,
-        _ => Vec::new(),
-    }
-}
-
-/// What a JSON array holds; any other value is its own only element.
-pub fn elements(raw: &str) -> Vec<&str> {
-    match raw.starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(raw)) {
-        Some(Ok(elements)) => elements.into_iter().map(RawValue::get).collect(),
-        _ => vec![raw],
-    }
-}
-
-/// The texts of a value that a search in all columns looks at, and that the full-text field gets: of what is nested,
-/// every key and every value by itself, however it was escaped. Null is absent.
-pub fn each_text(raw: &str, take: &mut dyn FnMut(&str)) {
-    match raw.as_bytes().first() {
-        Some(b'{') => {
-            for (key, value) in members(raw) {
-                take(&key);
-                each_text(value, take);
-            }
-        }
-        Some(b'[') => elements(raw).into_iter().for_each(|element| each_text(element, take)),
-        _ if raw == "null" => {}
-        _ => take(&readable(raw)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::record::json::each_text;
 
     const ARRIVED: i64 = 1_795_341_600_000_000;
 

@@ -75,7 +75,7 @@ pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
     if missing(index.message_name()) {
         members.push((quoted(index.message_name()), quoted(&hit.record.message)));
     }
-    members.extend(columns.iter().map(|(name, value)| (quoted(name), value.get().to_owned())));
+    members.extend(columns.iter().map(|(name, value)| (quoted(name), (*value).to_owned())));
     members
 }
 

@@ -6,7 +6,7 @@ use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 
 use crate::config::Config;
 use crate::query::{Condition, Filter, Mode, Query, Within};
-use crate::record::each_text;
+use crate::record::json::each_text;
 use crate::search::filter::{Apart, Filters, Looked};
 use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;

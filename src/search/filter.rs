@@ -3,14 +3,12 @@
 //! A column is a key, or a path of keys joined by dots; of a key that is there twice the first counts, as for searchd. An
 //! array is accepted for any of its elements. The message and the time, which every record has, are columns too.
 
-use std::borrow::Cow;
-
 use regex::{Regex, RegexBuilder};
 
 use crate::config::Index;
 use crate::query::{Comparison, Condition, Filter};
+use crate::record::json::{elements, members, readable, values_at};
 use crate::record::number::Number;
-use crate::record::{elements, members, readable};
 use crate::sphinx::attributes::quoted;
 use crate::time::Ts;
 
@@ -94,7 +92,7 @@ impl Filters {
         let columns = members(record.columns);
         self.0.iter().all(|(filter, like)| {
             let mut values = Vec::new();
-            find(&columns, &filter.column, &mut values);
+            values_at(&columns, &filter.column, &mut values);
             values.retain(|value| *value != "null");
             let apart = record.apart(&filter.column);
             values.extend(apart.as_deref());
@@ -109,17 +107,6 @@ impl Filters {
                 }
             }
         })
-    }
-}
-
-/// The values of a column: of the key as it stands, and of each path that its dots may mean.
-pub fn find<'a>(columns: &[(Cow<'a, str>, &'a str)], column: &str, values: &mut Vec<&'a str>) {
-    let first = |name: &str| columns.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
-    values.extend(first(column));
-    for (dot, _) in column.match_indices('.') {
-        if let Some(value) = first(&column[..dot]) {
-            find(&members(value), &column[dot + 1..], values);
-        }
     }
 }
 

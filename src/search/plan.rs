@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::{Index, IndexName, SearchText, Sphinx, field_of_column};
 use crate::query::{Condition, Filter, Order, Query, Within};
-use crate::record::each_text;
+use crate::record::json::each_text;
 use crate::search::filter::{Apart, Filters};
 use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;
@@ -277,7 +277,7 @@ impl SourcePlan {
 /// The texts of all columns.
 fn texts(columns: &str) -> Vec<String> {
     let mut texts = Vec::new();
-    for (_, value) in crate::record::members(columns) {
+    for (_, value) in crate::record::json::members(columns) {
         each_text(value, &mut |text| texts.push(text.to_owned()));
     }
     texts

@@ -107,7 +107,6 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "http::routes::monitoring",
             "http::routes::api",
             "ingest::body",
-            "record",
             "search::stats::column_values",
             "commands::check::report",
             "commands::grep::remote",

@@ -1,6 +1,5 @@
 //! Another alco, asked over HTTP: its NDJSON becomes the lines that its searchd would have given. The only door to ureq.
 
-use std::borrow::Cow;
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::tz::TimeZone;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use ureq::Agent;
 use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
@@ -17,7 +15,7 @@ use crate::config::{Config, Index, IndexName, LevelNumbers};
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Follow, Format, Query};
 use crate::record::Stored;
-use crate::record::json::Columns;
+use crate::record::json::{Columns, Member};
 use crate::render::ndjson::{own_key, quoted};
 use crate::search::follow::News;
 use crate::search::hit::{Hit, Line};
@@ -238,9 +236,9 @@ fn settings(listed: ListedIndex) -> Option<Index> {
     })
 }
 
-fn time_of(members: &[(Cow<str>, &RawValue)], settings: &Index) -> Ts {
+fn time_of(members: &[Member], settings: &Index) -> Ts {
     let member = members.iter().find(|(key, _)| key == settings.timestamp_name());
-    let text = member.and_then(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok());
+    let text = member.and_then(|(_, raw)| serde_json::from_str::<String>(raw).ok());
     text.and_then(|text| time::parse_rfc3339(&text, &TimeZone::UTC)).unwrap_or_default()
 }
 
@@ -259,12 +257,12 @@ impl NdjsonLines<'_> {
         if let [(key, said)] = members.as_slice()
             && key == "@alco"
         {
-            return take(News::Missing(serde_json::from_str(said.get()).unwrap_or_default()));
+            return take(News::Missing(serde_json::from_str(said).unwrap_or_default()));
         }
         // what alco added stands behind what was sent
         let mut added = |name: &str| {
             let is_last = members.last().is_some_and(|(key, _)| key == name);
-            is_last.then(|| members.pop().expect("it was just looked at").1.get().trim_matches('"').to_owned())
+            is_last.then(|| members.pop().expect("it was just looked at").1.trim_matches('"').to_owned())
         };
         let (group, matches) = (added("@group"), added("@match"));
         let (index, id) = (added("@index"), added("@id"));
@@ -278,7 +276,7 @@ impl NdjsonLines<'_> {
         };
         let mut message = String::new();
         if let Some(at) = members.iter().position(|(key, _)| key == settings.message_name()) {
-            let raw = members[at].1.get();
+            let raw = members[at].1;
             match serde_json::from_str::<String>(raw) {
                 Ok(text) => {
                     message = text;
@@ -288,11 +286,11 @@ impl NdjsonLines<'_> {
             }
         }
         let written = quoted(&place.ts.rfc3339());
-        if members.first().is_some_and(|(key, raw)| key == settings.timestamp_name() && raw.get() == written) {
+        if members.first().is_some_and(|(key, raw)| key == settings.timestamp_name() && *raw == written) {
             members.remove(0);
         }
         let columns: Vec<String> =
-            members.iter().map(|(key, raw)| format!("{}:{}", quoted(own_key(key)), raw.get())).collect();
+            members.iter().map(|(key, raw)| format!("{}:{}", quoted(own_key(key)), raw)).collect();
         let is_match = matches.as_deref() != Some("false");
         let marks = if is_match { self.pattern.marks(&message) } else { Vec::new() };
         let record = Stored { message, columns: format!("{{{}}}", columns.join(",")) };

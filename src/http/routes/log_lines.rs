@@ -4,7 +4,7 @@ use crate::config::Index;
 use crate::http::pages::line::{ColumnMatch, LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::query::{Query, Within};
-use crate::record::each_text;
+use crate::record::json::each_text;
 use crate::record::json::{Columns, Value};
 use crate::render::cells::Shown;
 use crate::search::hit;

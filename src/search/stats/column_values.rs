@@ -9,9 +9,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::de::IgnoredAny;
 
+use crate::record::json::{elements, members, readable, values_at};
 use crate::record::number::Number;
-use crate::record::{elements, members, readable};
-use crate::search::filter::find;
 use crate::sphinx::attributes::read_back;
 
 /// searchd's JSON has this in the place of a control character.
@@ -96,7 +95,7 @@ impl Counts {
     /// Counts one record by the values that its columns have for a column.
     pub fn take(&mut self, columns: &str, column: &str) {
         let mut values = Vec::new();
-        find(&members(columns), column, &mut values);
+        values_at(&members(columns), column, &mut values);
         self.take_record(values.iter().flat_map(|value| elements(value)));
     }
 
