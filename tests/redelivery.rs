@@ -57,6 +57,35 @@ fn check(stack: &Stack, alco: Alco, index: &str, records: usize, equal: usize, a
 }
 
 #[test]
+fn a_batch_whose_connection_is_over_is_not_stored() {
+    let ini = index("over").replace("threads = 2", "threads = 1");
+    let stack = Stack::private("over", &ini);
+    let alco = Alco::start(&stack, &ini);
+    let publish = |message: &str| {
+        let mut publisher = Publisher::open(&stack.amqp);
+        publisher.publish("logstash", "over.key", [format!(r#"{{"message":"{message}"}}"#)]);
+        publisher.close();
+    };
+    publish("first");
+    stack.settled("over", 1, LONG);
+    // alco has the next one, and cannot store it yet
+    stack.pause("redis");
+    publish("not its own");
+    wait_until("it is delivered", LONG, || queue_state(&stack.amqp, "over").filter(|queue| queue.messages == 0));
+    // the broker hands it to another, who does not find it and stores it elsewhere
+    stack.rabbitmqctl(&["close_all_connections", "handed on"]);
+    wait_until("it waits again", LONG, || queue_state(&stack.amqp, "over").filter(|queue| queue.messages > 0));
+    stack.rabbitmqctl(&["purge_queue", "over"]);
+    stack.resume("redis");
+    wait_until("alco is back", LONG, || queue_state(&stack.amqp, "over").filter(|queue| queue.consumers == 1));
+    publish("last");
+    let messages = || stack.documents("over").into_iter().map(|(_, message)| message).collect::<Vec<_>>();
+    wait_until("the last is stored", LONG, || messages().contains(&"last".to_owned()).then_some(()));
+    assert_eq!(messages(), ["first", "last"]);
+    assert!(alco.stop().success());
+}
+
+#[test]
 fn redelivered_records_are_stored_exactly_once() {
     let stack = Stack::private("redelivery", &[index("killed"), index("died"), index("delayed")].concat());
     // Equal records on both sides of the broker's crash: it marks all that it still has as redelivered, and has lost some

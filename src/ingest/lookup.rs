@@ -12,7 +12,9 @@ use crate::sphinx::statement;
 
 /// Before the first look-up of a session: for searchd to read the statements of workers that died from its sockets, and
 /// for other workers to take what came again to them.
-const SETTLE: Duration = Duration::from_secs(1);
+pub(super) const SETTLE: Duration = Duration::from_secs(1);
+/// Another worker that is busy has so long to tell what came to it; one that waits for searchd may need longer.
+const TELL: Duration = Duration::from_secs(5);
 /// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
 const FOUND: usize = 2000;
 
@@ -31,7 +33,7 @@ impl Worker {
         loop {
             let Verdict { stored, is_doubtful } = self.decide(&digests)?;
             if is_doubtful && !has_waited {
-                self.wait(SETTLE / 10)?;
+                self.wait_for_others()?;
                 has_waited = true;
                 continue;
             }
@@ -41,9 +43,22 @@ impl Worker {
             if self.ask_redis(|worker| worker.values.claim(&worker.index.name, &claims))? {
                 stored.into_iter().for_each(|(at, _)| entries[at].fate = Fate::Stored);
                 let session = self.claimer();
-                self.lock_claims().decided(session, digests.len());
+                self.lock_claims().decided(session, &digests);
                 return Ok(());
             }
+        }
+    }
+
+    /// Waits until the other workers have told what the broker sent to them a moment ago or before.
+    fn wait_for_others(&mut self) -> Result<(), Halt> {
+        self.wait(SETTLE / 10)?;
+        let (begun, step) = (Instant::now(), self.lock_claims().step());
+        loop {
+            self.listen()?;
+            if begun.elapsed() > TELL || self.lock_claims().have_others_told(self.claimer(), step) {
+                return Ok(());
+            }
+            self.wait(SETTLE / 100)?;
         }
     }
 
@@ -52,6 +67,7 @@ impl Worker {
         let doubtful = self.lock_claims().doubtful(&past);
         let mut blocks = Blocks::new();
         for block in doubtful {
+            self.listen()?;
             let question = statement::in_block(&self.index.name, block);
             let rows = self.ask_searchd(|engine| engine.select(&question))?;
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
@@ -75,6 +91,7 @@ impl Worker {
         })?;
         let Some((mut from, last)) = past.docids() else { return Ok(past) };
         loop {
+            self.listen()?;
             let question = statement::by_digest(&self.index.name, digests, from, last, FOUND);
             let rows = self.ask_searchd(|engine| engine.select(&question))?;
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
@@ -107,6 +124,7 @@ impl Worker {
                 self.settled = true;
                 return Ok(());
             }
+            self.listen()?;
             self.wait(SETTLE / 10)?;
         }
     }

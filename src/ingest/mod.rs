@@ -6,6 +6,7 @@
 //! A statement whose fate is unknown is sent again with the same docids, until searchd answers: REPLACE makes that harmless.
 //! A redelivered record is looked up before it is stored.
 
+mod arrivals;
 pub mod batch;
 pub mod body;
 mod docids;
@@ -39,7 +40,7 @@ use crate::ingest::retry::{Backoffs, Outages};
 use crate::ingest::statements::Statements;
 use crate::ingest::store::SEARCHD_TIMEOUT;
 use crate::metrics::{Collected, Metrics};
-use crate::rabbitmq::{Deliveries, Delivery, Message, Part, Session, Tag};
+use crate::rabbitmq::{Deliveries, Delivery, Part, Session, Tag};
 use crate::record::{Record, Shape, digest};
 use crate::redis::Values;
 use crate::sphinx::client::Engine;
@@ -100,6 +101,9 @@ pub struct Worker {
     seen: Seen,
     shape: Shape,
     leases: Leases,
+    /// of this session
+    deliveries: Option<Deliveries>,
+    arrived: VecDeque<Arrival>,
     batch: Batch<Entry>,
     /// the batch's records, as they are sent to searchd
     statements: Statements,
@@ -146,6 +150,25 @@ struct Together {
     /// The records of one delivery go on from the batch before to this one. It holds only while that delivery is taken.
     is_spanning: bool,
     is_telling: bool,
+}
+
+/// What a worker waited for.
+enum Woken {
+    /// what is not in the batch yet
+    Arrived,
+    /// the batch is due
+    Due,
+    Acknowledge,
+    Tick,
+    Stop,
+}
+
+/// A delivery that no batch has taken yet, with what is known of it at once.
+struct Arrival {
+    delivery: Delivery,
+    digest: i64,
+    at: Ts,
+    instant: Instant,
 }
 
 /// A delivery, with what its records have in common.
@@ -251,6 +274,8 @@ impl Worker {
                 excluded: index.excluded.clone(),
             },
             leases: Leases::default(),
+            deliveries: None,
+            arrived: VecDeque::new(),
             batch: Batch::new(config.rabbitmq.batch),
             statements: Statements::new(index.name.clone(), index.indexed.clone()),
             gathered: Gathered::default(),
@@ -308,6 +333,8 @@ impl Worker {
 
     /// Whatever happened to the session: its unacknowledged records will come again, and are found by their leases.
     fn after_session(&mut self) {
+        self.deliveries = None;
+        self.arrived.clear();
         self.batch.take();
         self.statements.clear();
         self.unacked.clear();
@@ -325,12 +352,14 @@ impl Worker {
         self.bind(session)?;
         let prefetch = self.prefetch();
         session.prefetch(prefetch, self.limit)?;
+        self.lock_claims().busy(self.claimer());
         let deliveries = session.consume(&self.index.queue).map_err(|refused| {
             if refused.for_limit {
                 self.limit = QueueType::Quorum;
             }
             refused.why
         })?;
+        self.deliveries = Some(deliveries.clone());
         self.broker_works();
         log::debug!("{}: collecting from queue '{}'", self.index.name, self.index.queue);
         self.counters().working.fetch_add(1, Relaxed);
@@ -369,21 +398,33 @@ impl Worker {
         loop {
             let due = self.batch.due().map_or_else(never, at);
             let ack_due = self.unacked.iter().map(Unacked::due_alone).min().map_or_else(never, at);
-            select! {
+            let more = if self.arrived.is_empty() { never() } else { at(Instant::now()) };
+            self.lock_claims().idle(self.claimer());
+            let woken = select! {
                 recv(deliveries) -> message => {
-                    let Ok(message) = message else { return Err(Halt::Session("rabbitmq: the connection broke".into())) };
+                    self.hear(message.map_err(|_| crate::rabbitmq::broke())?, now(), Instant::now())?;
+                    Woken::Arrived
+                }
+                recv(more) -> _ => Woken::Arrived,
+                recv(due) -> _ => Woken::Due,
+                recv(ack_due) -> _ => Woken::Acknowledge,
+                recv(ticks) -> _ => Woken::Tick,
+                recv(stop) -> _ => Woken::Stop,
+            };
+            self.lock_claims().busy(self.claimer());
+            match woken {
+                Woken::Arrived => {
                     // the clock is asked once for all that has arrived
                     let (arrived, instant) = (now(), Instant::now());
-                    self.take(message, arrived, instant, session)?;
-                    // not without end: under full load there is always one more, and the stop must be heard
                     for message in deliveries.try_iter().take(self.config.rabbitmq.batch.records.get()) {
-                        self.take(message, arrived, instant, session)?;
+                        self.hear(message, arrived, instant)?;
                     }
+                    self.take_some(session)?;
                 }
-                recv(due) -> _ => self.flush(session)?,
-                recv(ack_due) -> _ => self.ack(session, Unacked::due_alone)?,
-                recv(ticks) -> _ => self.quiet(session)?,
-                recv(stop) -> _ => {
+                Woken::Due => self.flush(session)?,
+                Woken::Acknowledge => self.ack(session, Unacked::due_alone)?,
+                Woken::Tick => self.quiet(session)?,
+                Woken::Stop => {
                     self.flush(session)?;
                     // what is not due yet stays with the broker, and will be found stored
                     return self.ack(session, |unacked| unacked.due);
@@ -422,22 +463,22 @@ impl Worker {
         self.unacked.iter().map(|unacked| unacked.count).sum()
     }
 
-    /// Takes all records of a delivery.
-    fn take(&mut self, message: Message, arrived: Ts, instant: Instant, session: &mut Session) -> Result<(), Halt> {
-        let delivery = crate::rabbitmq::delivery(message).map_err(|why| Halt::Session(format!("rabbitmq: {why}")))?;
-        let counters = self.counters();
-        counters.deliveries.add(1);
-        counters.last_delivery.set(arrived);
-        if delivery.redelivered {
-            self.last_redelivered = instant;
+    /// Not without end: under full load there is always one more, and the stop must be heard.
+    fn take_some(&mut self, session: &mut Session) -> Result<(), Halt> {
+        for _ in 0..=self.config.rabbitmq.batch.records.get() {
+            let Some(arrival) = self.arrived.pop_front() else { break };
+            self.take(arrival, session)?;
         }
+        Ok(())
+    }
+
+    /// Takes all records of a delivery.
+    fn take(&mut self, arrival: Arrival, session: &mut Session) -> Result<(), Halt> {
+        let Arrival { delivery, digest, at: arrived, instant } = arrival;
         // quick to grow, slow to shrink: a burst of large records must not fill the memory
         let size = delivery.body.len() as f64;
         self.mean_size =
             if size > self.mean_size { (self.mean_size + size) / 2.0 } else { self.mean_size * 0.99 + size * 0.01 };
-        let properties = &delivery.properties;
-        let message_id = properties.message_id().as_ref().map(|id| id.as_str());
-        let digest = digest::of_delivery(&delivery.body, &delivery.routing_key, message_id, *properties.timestamp());
         let properties = crate::rabbitmq::properties::columns(&delivery, &self.index.properties);
         self.open(Parcel { delivery: Arc::new(delivery), properties, digest, arrived, instant }, session)?;
         match self.batch.is_full() || self.together.is_spanning {
@@ -461,6 +502,10 @@ impl Worker {
             let mut delivery = Delivery::clone(&delivery);
             delivery.body = unpacked.into_bytes();
             parcel.delivery = Arc::new(delivery);
+        }
+        if delivery.redelivered {
+            // not it has come again, but what it holds
+            self.lock_claims().decided(self.claimer(), &[parcel.digest]);
         }
         drop(delivery);
         self.take_parts(&parcel, parts, session)
@@ -514,7 +559,9 @@ impl Worker {
         };
         if parcel.delivery.redelivered {
             counters.redelivered.add(1);
-            self.lock_claims().came(self.claimer(), digest);
+            if let InDelivery::One { .. } = place {
+                self.lock_claims().came(self.claimer(), digest);
+            }
         }
         let mut id = self.next_id()?;
         let written = match content {
@@ -591,12 +638,12 @@ impl Worker {
         let mut entries = self.batch.take();
         let Some(begun) = begun else { return Ok(()) };
         self.leases.end_batch();
-        if begun.elapsed() > STALE {
-            // while this process slept, the broker may have given its records to another
-            self.note_backlog(session)?;
-        }
         self.drop_stored(&mut entries)?;
         self.renew_leases()?;
+        if begun.elapsed() > STALE {
+            // while this process slept or waited for Redis, the broker may have given its records to another
+            self.note_backlog(session)?;
+        }
         let mut days: BTreeMap<Day, Vec<usize>> = BTreeMap::new();
         for (at, entry) in entries.iter().enumerate() {
             if let Fate::Store(day, _) = &entry.fate {

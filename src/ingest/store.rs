@@ -101,6 +101,8 @@ impl Worker {
         let day_index = &day_index::day_index(&self.index.name, day);
         let mut broke = 0;
         loop {
+            // what the broker has handed to another since is that one's to store
+            self.listen()?;
             // it was written for the fields that were known then
             self.learn_fields(day)?;
             let sent = Instant::now();

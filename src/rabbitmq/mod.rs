@@ -17,7 +17,7 @@ use amiquip::{
     ExchangeType, FieldTable, Publish, QueueDeclareOptions,
 };
 pub use amiquip::{ConsumerMessage as Message, Delivery};
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TryRecvError};
 
 use crate::config::{Argument, ExchangeDurable, Index, QueueType, Rabbitmq};
 use crate::rabbitmq::connect::connect;
@@ -274,6 +274,20 @@ fn declare_queue(
 /// Whether the broker closed the channel with that reply code.
 fn says(error: &Error, reply: u16) -> bool {
     matches!(error, Error::ServerClosedChannel { code, .. } if *code == reply)
+}
+
+/// The next of those that have come; an error if none will come any more.
+pub fn next(deliveries: &Deliveries) -> Result<Option<Message>, String> {
+    match deliveries.try_recv() {
+        Ok(message) => Ok(Some(message)),
+        Err(TryRecvError::Empty) => Ok(None),
+        Err(TryRecvError::Disconnected) => Err(broke()),
+    }
+}
+
+/// Why there will be no more, where the broker has not said.
+pub fn broke() -> String {
+    "rabbitmq: the connection broke".into()
 }
 
 /// What the broker hands out, or why there is no more.

@@ -44,6 +44,8 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Past {
     window: Vec<Span>,
+    /// of each session up to which docid it has acknowledged, and had before the last time
+    acknowledged: HashMap<String, (u64, u64)>,
     /// of the digests that are asked for, with a place within the window
     documents: Vec<Found>,
     /// processes that collect from the queue, this one among them
@@ -90,12 +92,16 @@ pub struct Verdict {
 /// What the workers of a queue know of its redelivered records.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// digests of what came to each session and is not decided, in order
-    undecided: HashMap<u64, VecDeque<i64>>,
+    /// digests of what came to each session and is not decided, and how often each did
+    undecided: HashMap<u64, HashMap<i64, usize>>,
     /// of sessions that have ended, the latest last: it did come, and does again
-    ended: VecDeque<VecDeque<i64>>,
+    ended: VecDeque<HashMap<i64, usize>>,
     /// the lowest block of each session that is known to have come again
     floors: HashMap<String, u64>,
+    /// the sessions that do something else than to wait for records, and at which step they began or have told all
+    busy: HashMap<u64, u64>,
+    /// counts what busy sessions do
+    step: u64,
 }
 
 /// So many neighbours are looked at.
@@ -111,7 +117,12 @@ const ENDED: usize = 16;
 
 impl Past {
     pub fn new(window: Vec<Span>, processes: usize) -> Past {
-        Past { window, documents: Vec::new(), processes }
+        let mut acknowledged = HashMap::new();
+        for span in &window {
+            let of = acknowledged.entry(span.session.clone()).or_default();
+            *of = (span.acknowledged, span.before).max(*of);
+        }
+        Past { window, acknowledged, documents: Vec::new(), processes }
     }
 
     /// Between which docids the documents are that may have come again.
@@ -144,8 +155,7 @@ impl Past {
 
     /// What of its session is acknowledged, and what was before.
     fn acknowledged(&self, place: u64) -> Option<(u64, u64)> {
-        let session = &self.span(place)?.session;
-        self.window.iter().filter(|span| span.session == *session).map(|span| (span.acknowledged, span.before)).max()
+        self.acknowledged.get(&self.span(place)?.session).copied()
     }
 
     /// By digest, in the order of their places.
@@ -162,18 +172,49 @@ impl Past {
 impl Claims {
     /// A redelivered record has come.
     pub fn came(&mut self, session: u64, digest: i64) {
-        self.undecided.entry(session).or_default().push_back(digest);
+        *self.undecided.entry(session).or_default().entry(digest).or_default() += 1;
     }
 
-    /// So many of those that came to the session are decided.
-    pub fn decided(&mut self, session: u64, count: usize) {
-        if let Some(undecided) = self.undecided.get_mut(&session) {
-            undecided.drain(..count.min(undecided.len()));
+    /// The session does something else than to wait for records: what comes to it is not known here until it tells.
+    pub fn busy(&mut self, session: u64) {
+        self.step += 1;
+        self.busy.insert(session, self.step);
+    }
+
+    /// A busy session has told all that came to it.
+    pub fn told(&mut self, session: u64) {
+        if self.busy.contains_key(&session) {
+            self.busy(session);
+        }
+    }
+
+    pub fn idle(&mut self, session: u64) {
+        self.busy.remove(&session);
+    }
+
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Whether all sessions but that one have told what had come to them at that step.
+    pub fn have_others_told(&self, session: u64, step: u64) -> bool {
+        self.busy.iter().all(|(other, told)| *other == session || *told > step)
+    }
+
+    /// These of those that came to the session are decided.
+    pub fn decided(&mut self, session: u64, digests: &[i64]) {
+        let Some(undecided) = self.undecided.get_mut(&session) else { return };
+        for digest in digests {
+            match undecided.get_mut(digest) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(undecided.remove(digest)),
+            }
         }
     }
 
     /// A session has ended: where what it had begins to come again has to be learnt anew.
     pub fn end(&mut self, session: u64) {
+        self.idle(session);
         self.ended.extend(self.undecided.remove(&session));
         self.ended.drain(..self.ended.len().saturating_sub(ENDED));
         self.floors.clear();
@@ -197,7 +238,7 @@ impl Claims {
 
     /// For each digest of a session's redelivered records, in order, what accounts for it.
     pub fn decide(&mut self, redelivered: &[i64], past: &Past, blocks: &Blocks, threads: usize) -> Verdict {
-        let came: HashSet<i64> = self.undecided.values().chain(&self.ended).flatten().copied().collect();
+        let came: HashSet<i64> = self.undecided.values().chain(&self.ended).flat_map(HashMap::keys).copied().collect();
         let mut documents = past.by_digest();
         let (mut accounts, mut floors, mut is_doubtful) = (HashSet::new(), Vec::new(), false);
         for Found { place, digest, .. } in &past.documents {
@@ -340,6 +381,27 @@ mod tests {
         ] {
             assert_eq!(is_telling(digests.iter().copied()), expected, "{digests:?}");
         }
+    }
+
+    #[test]
+    fn who_is_busy_tells_and_who_waits_has_told() {
+        let mut claims = Claims::default();
+        claims.busy(1);
+        claims.busy(2);
+        claims.busy(3);
+        let step = claims.step();
+        assert!(!claims.have_others_told(1, step));
+        claims.told(2);
+        assert!(!claims.have_others_told(1, step));
+        claims.idle(3);
+        claims.told(3);
+        assert!(claims.have_others_told(1, step) && !claims.have_others_told(2, step));
+        claims.busy(3);
+        assert!(claims.have_others_told(1, step), "it has waited meanwhile");
+        assert!(!claims.have_others_told(1, claims.step()));
+        claims.end(2);
+        claims.end(3);
+        assert!(claims.have_others_told(1, claims.step()));
     }
 
     #[test]

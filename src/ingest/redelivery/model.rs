@@ -174,7 +174,7 @@ impl Model {
             self.take_all(process);
             verdict = self.decide(process, &digests);
         }
-        self.processes[process].decided(session, digests.len());
+        self.processes[process].decided(session, &digests);
         let mut stored = vec![false; batch.len()];
         for (at, found) in again.into_iter().zip(verdict.stored) {
             if let Some(found) = found {
