@@ -67,7 +67,7 @@ impl Finishing {
         Finishing { engine: Engine::new(address, SEARCHD_TIMEOUT), node, done: BTreeSet::new(), merging: None }
     }
 
-    /// Goes one step on, and returns at once. `rate`: records stored per second. An error of a server is only logged: the
+    /// Goes one step on. `rate`: records stored per second. An error of a server is only logged: the
     /// next call tries again.
     pub fn step(&mut self, config: &Config, shared: &[Arc<Shared>], values: &Values, now: Ts, rate: u64) {
         let since = now.seconds() - now.day().start().seconds();

@@ -8,10 +8,10 @@
 //!
 //! Invariant: `read_back` of what searchd prints for `js` has the values that were sent, or `exact` is not empty.
 
-/// Deeper nesting is not taken as JSON (product).
+/// alco does not accept deeper nesting as JSON (product).
 pub const MAX_DEPTH: usize = 128;
 
-/// How many tokens may wait for their end in searchd's parser: it is seen to take 195 and to refuse 196 ("memory
+/// The number of tokens that may wait for their end in searchd's parser: it takes 195 and refuses 196, as seen ("memory
 /// exhausted"). An object waits with three for its first member and with five for another (`{ members , key :`), a list with
 /// one or three.
 const OPEN_TOKENS: usize = 190;
@@ -36,12 +36,12 @@ pub struct StoredColumns<'a> {
     values: usize,
 }
 
-/// JSON that no parser should be asked to take.
+/// JSON nested deeper than `MAX_DEPTH`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooDeep;
 
 impl<'a> StoredColumns<'a> {
-    /// Both strings are cleared and written anew; they are the caller's so that they can be used again.
+    /// Clears both strings and writes to them; the caller owns them, to use their memory again.
     pub fn new(js: &'a mut String, exact: &'a mut String) -> StoredColumns<'a> {
         js.clear();
         js.push('{');
@@ -50,6 +50,10 @@ impl<'a> StoredColumns<'a> {
         StoredColumns { js, exact, kept: true, values: 0 }
     }
 
+    /// Adds a column.
+    ///
+    /// # Errors
+    /// The value is nested too deep; what was written until then is of no use.
     pub fn add(&mut self, key: &str, value: &str) -> Result<(), TooDeep> {
         for out in [&mut *self.js, &mut *self.exact] {
             if out.len() > 1 {
@@ -74,7 +78,7 @@ impl<'a> StoredColumns<'a> {
         self.add(key, &value).expect("a string has no depth");
     }
 
-    /// Whether searchd has room for them.
+    /// Whether searchd has room for the columns.
     pub fn fit(&self) -> bool {
         self.js.len() + VALUE_OVERHEAD * self.values <= JSON_ROOM
     }
@@ -85,6 +89,7 @@ impl<'a> StoredColumns<'a> {
         (self.kept, self.values) = (false, 0);
     }
 
+    /// Ends both texts. `exact` is left empty where `js` will be read back equal.
     pub fn end(self) {
         self.js.push('}');
         match self.kept {
@@ -119,8 +124,8 @@ pub fn quoted(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// A string for Sphinx, which gives control characters back raw, and so as what is no JSON: they become U+FFFD.
-/// What a filter compares with goes through here too, so both sides are equal.
+/// A string for Sphinx, which returns control characters raw, and so invalid JSON: here they become U+FFFD. Returns whether the
+/// text is unchanged. The values of filters are changed in the same way, so both sides are equal.
 fn plain_string(text: &str, out: &mut String) -> bool {
     let altered = |c: char| c < ' ' && !matches!(c, '\n' | '\r' | '\t');
     match text.contains(altered) {
@@ -130,7 +135,7 @@ fn plain_string(text: &str, out: &mut String) -> bool {
     !text.contains(altered)
 }
 
-/// Walks a valid JSON text and writes it as Sphinx may have it; tells whether it will come back equal.
+/// Reads a valid JSON text and writes it as Sphinx may have it; its methods return whether Sphinx will return it equal.
 struct ColumnsWriter<'t, 'o> {
     text: &'t str,
     at: usize,
@@ -300,7 +305,7 @@ fn trimmed(decimals: &str) -> &str {
     }
 }
 
-/// What searchd prints for a JSON attribute, with its doubles as they were sent. Strings are left alone.
+/// What searchd prints for a JSON attribute, with its doubles as they were sent. Strings stay as they are.
 pub fn read_back(printed: &str) -> String {
     let mut out = String::with_capacity(printed.len());
     let bytes = printed.as_bytes();

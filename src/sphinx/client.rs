@@ -1,7 +1,7 @@
 //! A searchd connection, by SphinxQL: the only door to the mysql crate.
 //!
-//! Invariant: a connection that failed in any way but an error packet is dropped, never asked again, since after a
-//! timeout it would give the next question the former one's answer. The next call connects anew.
+//! Invariant: a connection that failed in any way but an error packet is dropped, and never asked again: after a timeout it
+//! would answer the next statement with the rows of the one before. The next call connects again.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -16,19 +16,19 @@ use nix::libc;
 use crate::config::Address;
 use crate::sphinx::statement;
 
-/// Statements are at most a batch (4 MiB of SphinxQL by default) or one record of 4 MiB, escaped and prepared; the generated
+/// Bytes of a statement or an answer. Statements are at most a batch (4 MiB of SphinxQL by default) or one record of 4 MiB, escaped and prepared; the generated
 /// searchd section has max_packet_size = 64M for the same reason.
 const MAX_PACKET: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A closed connection is noticed at once; what takes longer is no stale one.
+/// A connection that searchd has closed fails at once; one that fails later was not closed before the statement.
 const STALE: Duration = Duration::from_millis(500);
 
-/// What to do about it, and why.
+/// Why a statement failed, and whether to send it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// searchd is away or silent, or the statement's fate is unknown: the same again later
+    /// searchd is away or silent, or it is unknown whether it has run the statement: send the same again later
     Retry(String),
-    /// searchd took the statement and refuses it
+    /// searchd has read the statement and refuses it: the same again would fail again
     Reject(String),
 }
 
@@ -76,6 +76,7 @@ impl Row {
     }
 }
 
+/// A connection to searchd that opens itself again when it is needed.
 #[derive(Debug)]
 pub struct Engine {
     address: Address,
@@ -91,14 +92,16 @@ impl Engine {
         Engine { address: address.clone(), timeout, conn: None, dropped: 0 }
     }
 
-    /// The number of the connection that is open, or that will be opened by the next question. After a change of it, searchd
-    /// may be another process, which has read another configuration.
+    /// The number of the connection that is open, or that the next statement will open. After it has changed, searchd may be
+    /// another process, which has read another configuration.
     pub fn connection(&self) -> u64 {
         self.dropped
     }
 
-    /// Stores the rows of one REPLACE. Good only if searchd counts all of them and no warning: it takes JSON that does not
-    /// parse without an error.
+    /// Stores the rows of one REPLACE.
+    ///
+    /// # Errors
+    /// Also where searchd counts fewer rows, or warns: for JSON that does not parse it returns no error.
     pub fn replace(&mut self, statement: &str, rows: usize) -> Result<(), Fault> {
         let (affected, warnings) = self.ask(|conn| {
             let answer = conn.query_iter(statement)?;
@@ -111,6 +114,7 @@ impl Engine {
         }
     }
 
+    /// All rows of the answer.
     pub fn select(&mut self, statement: &str) -> Result<Vec<Row>, Fault> {
         let mut rows = Vec::new();
         self.each(statement, |row| {
@@ -120,15 +124,15 @@ impl Engine {
         Ok(rows)
     }
 
-    /// Hands over each row as it comes; ends early when `take` says false (and then drops the connection, since the
-    /// rest of the answer is still on its way). A connection that has been idle may be closed at the other end, by a
-    /// restart or a timeout of searchd's: then the question is put again.
+    /// Passes each row to `take` as it arrives. Ends early when `take` returns false; it then drops the connection, since the
+    /// rest of the answer is still on its way. searchd may have closed a connection that was idle, by a restart or a timeout:
+    /// then the statement is sent again.
     pub fn each(&mut self, statement: &str, mut take: impl FnMut(Row) -> bool) -> Result<(), Fault> {
         let (was_open, asked, took) = (self.conn.is_some(), Instant::now(), Cell::new(false));
         let mut question = |conn: &mut Conn| {
             for row in conn.query_iter(statement)? {
                 took.set(true);
-                // this unwrap is a row's own: its values, none of them taken yet
+                // this unwrap is the row's own method: its values, of which none has been taken yet
                 if !take(Row(row?.unwrap())) {
                     return Ok(true);
                 }
@@ -146,12 +150,12 @@ impl Engine {
         Ok(())
     }
 
-    /// The warnings of the statement before, which must have been this connection's.
+    /// The warnings of the last statement, which must have been sent by this connection.
     pub fn warnings(&mut self) -> Result<Vec<String>, Fault> {
         Ok(self.select(statement::SHOW_WARNINGS)?.iter().map(|row| row.text(2)).collect())
     }
 
-    /// Of searchd, as it introduces itself: 2.2.11.
+    /// searchd's version as it reports it in the handshake: 2.2.11.
     pub fn version(&mut self) -> Result<(u16, u16, u16), Fault> {
         self.ask(|conn| Ok(conn.server_version()))
     }
@@ -162,7 +166,7 @@ impl Engine {
         }
         let conn = self.conn.as_mut().expect("connected just above");
         question(conn).map_err(|error| match error {
-            mysql::Error::MySqlError(error) => Fault::Reject(format!("searchd says: {}", error.message)),
+            mysql::Error::MySqlError(error) => Fault::Reject(format!("searchd reports: {}", error.message)),
             error => {
                 self.disconnect();
                 self.away(&error)
@@ -190,12 +194,12 @@ impl Engine {
     }
 
     fn away(&self, error: &mysql::Error) -> Fault {
-        Fault::Retry(format!("searchd at {}: {}", self.address, said(&error.to_string(), self.timeout)))
+        Fault::Retry(format!("searchd at {}: {}", self.address, without_types(&error.to_string(), self.timeout)))
     }
 }
 
-/// What the crate says, without the names of its types, and a time that has run out in plain words.
-fn said(error: &str, timeout: Duration) -> String {
+/// The text of the crate's error without the names of its types. A timeout is named as such.
+fn without_types(error: &str, timeout: Duration) -> String {
     let inner = error.split_once(" { ").and_then(|(_, rest)| rest.strip_suffix(" }")).unwrap_or(error);
     let again = io::Error::from_raw_os_error(libc::EAGAIN).to_string();
     match inner.contains(&again) {
@@ -204,7 +208,7 @@ fn said(error: &str, timeout: Duration) -> String {
     }
 }
 
-/// Idle connections for those who ask now and then, each used by one at a time.
+/// Idle connections for callers that need searchd now and then. Each connection serves one caller at a time.
 #[derive(Debug)]
 pub struct Pool {
     address: Address,
@@ -212,7 +216,7 @@ pub struct Pool {
     idle: Mutex<Vec<Engine>>,
 }
 
-/// More than these stay open only while they are in use.
+/// The pool keeps at most this number of connections open while they are idle.
 const IDLE_CONNECTIONS: usize = 4;
 
 impl Pool {
@@ -222,7 +226,7 @@ impl Pool {
 
     /// Lends a connection for the time of `work`.
     pub fn with<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
-        // a panic while it was held leaves the list as whole as before
+        // a panic while the lock was held leaves the list as it was
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let lent = idle().pop();
         let mut engine = lent.unwrap_or_else(|| Engine::new(&self.address, self.timeout));
@@ -241,11 +245,11 @@ mod tests {
 
     #[track_caller]
     fn check(error: &mysql::Error, expect: &str) {
-        assert_eq!(said(&error.to_string(), Duration::from_secs(10)), expect);
+        assert_eq!(without_types(&error.to_string(), Duration::from_secs(10)), expect);
     }
 
     #[test]
-    fn a_fault_is_said_without_the_names_of_types() {
+    fn errors_do_not_show_names_of_types() {
         let silent = || io::Error::from_raw_os_error(libc::EAGAIN);
         check(&mysql::Error::IoError(silent()), "it has not answered for 10 s");
         check(&mysql::Error::CodecError(silent().into()), "it has not answered for 10 s");

@@ -16,7 +16,7 @@ use crate::sphinx::day_index::{day_index, served_days};
 use crate::sphinx::fulltext;
 use crate::time::Day;
 
-/// What may stand in `[sphinx.index]` for the sake of the distributed indexes: it concerns peers.
+/// Directives of `[sphinx.index]` that go to the distributed indexes: they concern peers.
 const OF_DISTRIBUTED: [&str; 5] =
     ["agent_connect_timeout", "agent_query_timeout", "agent_retry_count", "ha_strategy", "mirror_retry_count"];
 
@@ -45,11 +45,11 @@ pub fn sphinx_conf(config: &Config, today: Day) -> String {
     out
 }
 
-/// A field that is empty in every document: a day index that has it was declared with parts of two letters. What it was
-/// declared with holds as long as it lives, whatever alco.ini says by then, and searchd tells no other way.
+/// A field that is empty in every document: a day index that has it was declared with `min_infix_len = 2`. A day index keeps
+/// what it was declared with, whatever alco.ini has later, and searchd has no other way to show it.
 pub const PAIRS: &str = "infix_2";
 
-/// The shortest part of a token that can be asked of a day index that is declared now.
+/// Characters of the shortest part of a token that a search can find in a day index that is declared now.
 fn infix(sphinx: &Sphinx, index: &IndexName) -> usize {
     let of_index = sphinx.index_of.get(index).into_iter().flatten();
     let own = of_index.chain(&sphinx.index).find(|(key, _)| key == "min_infix_len");
@@ -75,8 +75,8 @@ fn section(out: &mut String, header: &str, directives: &[(String, String)]) {
     out.push_str("}\n");
 }
 
-/// The schema is told in `sphinx`. `cols` is declared in any case: it costs nothing while it is empty, and a day that
-/// is served already would not get it any more when `search = all` is set.
+/// The module `sphinx` documents the schema. `cols` is declared in any case: it costs nothing while it is empty, and a day
+/// that is served already would no longer get it when `search = all` is set.
 fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
     let name = &index.name;
     let mut directives = vec![
@@ -97,13 +97,13 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
         directive("min_infix_len", fulltext::MIN_INFIX_CHARS.to_string()),
         // what alco prepares consists of these; a table that reaches further costs memory in each of many indexes
         directive("charset_table", fulltext::CHARSET),
-        // today's index of each name gathers so much before it writes a part to the disk: many names on a small host
+        // the RAM that today's index of each name takes before it writes a chunk to the disk: small, for many names on one host
         directive("rt_mem_limit", "256M"),
     ]);
     directives.push(match sphinx.dialect {
         // strings and JSON stay in a mapped file, for the system to page out
         Dialect::Sphinx => directive("ondisk_attrs", "pool"),
-        // they do by default; but the text of fields would be kept as well, which nobody reads
+        // Manticore does so by default; but it would also keep the text of fields, which alco does not read
         Dialect::Manticore => directive("stored_fields", ""),
     });
     directives
@@ -129,7 +129,7 @@ fn searchd_directives(sphinx: &Sphinx) -> Directives {
         directive("binlog_flush", "2"),
         // a binlog goes when all it holds is in the indexes: in one endless file there is always something that is not
         directive("binlog_max_log_size", "256M"),
-        // so long a replay at most after a crash
+        // seconds of records that searchd replays at most after a crash
         directive("rt_flush_period", "3600"),
         // a record of 4 MiB, escaped, twice: as it is and as prepared text
         directive("max_packet_size", "64M"),
@@ -148,7 +148,7 @@ fn searchd_directives(sphinx: &Sphinx) -> Directives {
     directives
 }
 
-/// Where searchd is told to keep its binlog.
+/// The directory of searchd's binlog.
 pub fn binlog_path(sphinx: &Sphinx) -> PathBuf {
     let directives = over(searchd_directives(sphinx), &sphinx.searchd);
     let found = directives.into_iter().rfind(|(key, _)| key == "binlog_path");

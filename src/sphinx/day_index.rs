@@ -1,14 +1,14 @@
-//! A day <-> its index; which days are served; which of them a time range touches. Pure: the present day is an argument.
+//! The name of a day's index; the days that are served; those of them that a time range touches. Pure: today is an argument.
 //!
-//! An index keeps `days` days, today included, and is declared two days ahead, so that a configuration that is a day
-//! old still has a place for what is logged after midnight.
+//! An index keeps `days` days, today included, and is declared two days ahead, so that a configuration that is a day old
+//! still has an index for the records after midnight.
 
 use std::num::NonZeroU32;
 
 use crate::config::IndexName;
 use crate::time::{Day, Range, Ts};
 
-/// A record's time may lie a day ahead of its arrival, and searchd's configuration may be a day old.
+/// Days: a record's time may lie a day ahead of its arrival, and searchd's configuration may be a day old.
 const DAYS_AHEAD: i32 = 2;
 
 /// `web_20261122`
@@ -16,13 +16,13 @@ pub fn day_index(index: &IndexName, day: Day) -> String {
     format!("{index}_{day}")
 }
 
-/// The first day that is kept.
+/// The first day that is kept where an index keeps `days` days.
 pub fn oldest(today: Day, days: NonZeroU32) -> Day {
-    // more days than an i32 has are all there are
+    // a number above i32's range means all days
     today.plus(1).plus(i32::try_from(days.get()).map_or(i32::MIN, |days| -days))
 }
 
-/// From the oldest to two days ahead.
+/// The days that searchd serves, from the oldest to two days ahead.
 pub fn served_days(today: Day, days: NonZeroU32) -> impl Iterator<Item = Day> {
     let last = today.plus(DAYS_AHEAD);
     std::iter::successors(Some(oldest(today, days)), |day| Some(day.plus(1))).take_while(move |day| *day <= last)
@@ -36,7 +36,8 @@ pub fn days_within(range: Range, today: Day, days: NonZeroU32) -> impl Iterator<
     served_days(today, days).filter(move |day| !range.is_empty() && (first..=last).contains(day))
 }
 
-/// From which day on all day indexes have what some lack; None: none lacks it. `days`: those that are known, oldest first.
+/// The day since which all day indexes have something that earlier ones lack; None: none lacks it. `days`: the known ones,
+/// oldest first, each with whether it has it.
 pub fn since(days: impl Iterator<Item = (Day, bool)>) -> Option<Day> {
     days.filter(|(_, has)| !has).last().map(|(day, _)| day.plus(1))
 }

@@ -1,7 +1,7 @@
 //! A filter on a column as conditions on `js`, the JSON attribute that holds the columns. Pure.
 //!
 //! Invariant: a condition on a column is never narrower than what the filter accepts (`search::filter`). Where searchd's
-//! JSON cannot tell, it is wider: `js` has U+FFFD for control characters, `IN` with integers can crash 2.2.11 (it takes
+//! JSON is ambiguous, it is wider: `js` has U+FFFD for control characters, `IN` with integers can crash 2.2.11 (it takes
 //! them for places of strings), `=` compares 32 bits, DOUBLE() has the precision of a float, and `IN` with texts finds in an
 //! array of integers the lengths of these texts. `(path='')` and `ANY(x='' FOR x IN path)` crash 2.x on texts of 193 bytes
 //! or more, so texts are compared by `IN` alone.
@@ -14,15 +14,15 @@ use crate::sphinx::statement::string;
 
 /// Larger numbers are strings in `js`.
 const TOO_LARGE: f64 = 1e15;
-/// Ways to read a column's dots as paths double with each: beyond, the index is not asked.
+/// Dots of a column's name. Each dot doubles the ways to read the name as a path: with more, searchd is not asked.
 const MAX_DOTS: usize = 3;
 
-/// What searchd can tell about a filter.
+/// A filter as conditions for searchd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterSql {
-    /// 1 for every document that the filter accepts; None if searchd cannot tell
+    /// 1 for every document that the filter accepts; None: searchd cannot decide
     pub condition: Option<String>,
-    /// 1 for no other document; None if searchd is never sure
+    /// 1 only for documents that the filter accepts; None: searchd is never sure
     pub sure: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl FilterSql {
         FilterSql { condition: Some(condition.clone()), sure: Some(condition) }
     }
 
-    /// Each document has to be looked at.
+    /// alco has to check each document.
     pub fn nothing() -> FilterSql {
         FilterSql::perhaps(None)
     }
@@ -40,12 +40,13 @@ impl FilterSql {
         FilterSql { condition, sure: None }
     }
 
-    /// Whether the condition is the filter: what it gives need not be checked.
+    /// Whether the condition is the filter: its documents need no check.
     pub fn is_exact(&self) -> bool {
         self.sure.is_some() && self.sure == self.condition
     }
 }
 
+/// The conditions for a filter on a column.
 pub fn filter_sql(filter: &Filter) -> FilterSql {
     let paths = paths(&filter.column);
     if paths.is_empty() {
@@ -66,7 +67,7 @@ pub fn filter_sql(filter: &Filter) -> FilterSql {
             }
         }
         Condition::NotIn(values) => {
-            // of numbers and altered strings searchd is not sure enough to leave a document out
+            // for numbers and altered strings searchd is not sure enough to exclude a document
             let certain: Vec<&String> = values.iter().filter(|value| is_sure(value)).collect();
             if certain.is_empty() {
                 return FilterSql::nothing();
@@ -90,7 +91,7 @@ pub fn filter_sql(filter: &Filter) -> FilterSql {
     }
 }
 
-/// `js['a.b']`, `js['a']['b']`: what a column's name may mean; empty if searchd cannot be asked for it.
+/// `js['a.b']`, `js['a']['b']`: the paths that a column's name may mean; empty if searchd cannot be asked for it.
 fn paths(column: &str) -> Vec<String> {
     if column.matches('.').count() > MAX_DOTS || column.contains(|c: char| c < ' ' || c == '\u{fffd}') {
         return Vec::new();
@@ -112,12 +113,12 @@ fn paths(column: &str) -> Vec<String> {
     paths
 }
 
-/// The columns that a name means, in the select list of a group.
+/// The paths that a column's name may mean, for the select list of a group.
 pub fn column_paths(column: &str) -> Vec<String> {
     paths(column)
 }
 
-/// 1 where the first of these columns that a document has holds a value that is wanted; None if none is.
+/// 1 where the first of these paths that a document has holds a value that is wanted; None if no value is wanted.
 pub fn first_is(paths: &[String], values: &[Vec<String>], wanted: impl Fn(&str) -> bool) -> Option<String> {
     let mut parts = Vec::new();
     for (n, (path, values)) in paths.iter().zip(values).enumerate() {
@@ -147,7 +148,7 @@ fn is_plain(value: &str) -> bool {
     is_sure(value) && !is_number(value) && !matches!(value, "true" | "false")
 }
 
-/// What is this string in `js` was this string.
+/// A document that has this string in `js` was sent with this string.
 fn is_sure(value: &str) -> bool {
     !value.contains(|c: char| c == '\u{fffd}' || c < ' ' && !matches!(c, '\n' | '\r' | '\t'))
 }
@@ -163,12 +164,12 @@ fn strings(values: &[&String]) -> String {
     out
 }
 
-/// An array whose first element is a number, or is not empty itself: 2.x may find the length of a text in an array of integers.
+/// An array whose first element is a number, or is not empty: 2.x may find the length of a text in an array of integers.
 fn begins_with_number(path: &str) -> String {
     format!("LENGTH({path}[0])>0")
 }
 
-/// A text, or an array with it that begins with none of what `begins_with_number` tells.
+/// A text, or an array with it for which `begins_with_number` is 0.
 fn has_text(path: &str, texts: &[&String]) -> String {
     format!("IN({path},{}) AND LENGTH({path}[0])=0", strings(texts))
 }
@@ -188,7 +189,7 @@ fn one_of(path: &str, values: &[String]) -> String {
             Ok(number) if (number as f64).abs() < TOO_LARGE && number != 0 => {
                 let _ = write!(out, " OR {path}={number}");
             }
-            // a missing one is 0 too; a double has its own ways
+            // a missing value is 0 too; a double is compared in another way
             _ => {
                 let _ = write!(out, " OR {path} IS NOT NULL");
             }
@@ -208,7 +209,7 @@ fn one_of(path: &str, values: &[String]) -> String {
     out
 }
 
-/// Numbers as floats, so the border gives way a little; any string (its LENGTH is 0), since it may be a number's.
+/// Numbers as floats, so the bound is a little wider; any string (its LENGTH is 0), since it may hold a number.
 fn compare(path: &str, comparison: Comparison, number: f64) -> String {
     let slack = number.abs() * 1e-6 + 1e-5;
     let test = match comparison {

@@ -1,6 +1,6 @@
-//! The text that a full-text field gets (`prepare`), and what to ask of it (`asking`). Pure: two functions of one
-//! module, and one property between them: a text that contains a literal, whatever the case, matches what is asked for
-//! the literal. The index only narrows, so that is all it has to do.
+//! The text that a full-text field gets (`prepare`), and the expression to find it by (`asking`). Pure. One property holds
+//! between the two: a text that contains a literal, whatever the case, matches the expression for the literal. The index
+//! only narrows, so no more is needed.
 //!
 //! Prepared text is tokens with a space between them, made of characters that searchd's `charset_table` (`CHARSET`)
 //! takes as they are:
@@ -11,7 +11,7 @@
 //! | … with a digit, or of more than `MAX_WORD_CHARS` letters | its overlapping trigrams; itself, if shorter than 3 |
 //! | a letter or number outside the charset (日, ع, ①), a sign outside ASCII (→, €, 🔥), one of `SIGN_BYTES` | `u65e5`, one for each |
 //! | white space, a control character, any other sign | separates tokens, and leaves no trace |
-//! | a digit, one ASCII sign that separates, a digit | behind all others: `10·0`, the nearest `PAIR_DIGITS` digits on either side |
+//! | a digit, one ASCII sign that separates, a digit | after all others: `10·0`, the nearest `PAIR_DIGITS` digits on either side |
 //!
 //! Trigrams keep the dictionary small (ids and numbers are what fills it), which is why parts of two characters can be
 //! asked for at no cost, and avoid that searchd cuts long words. The pairs of the last line are what addresses, versions and
@@ -27,22 +27,22 @@ pub const CHARSET: &str = "0..9, a..z, U+80..U+24F, U+370..U+52F";
 /// nothing, not everything.
 pub const MIN_INFIX_CHARS: usize = 2;
 
-/// What no line is full of: a search for one of these needs not look at every line.
+/// Signs that are rare in lines: a search for one of these need not read every line.
 const SIGN_BYTES: &[u8] = b"!#$%&*+<>?@\\^`{|}~";
 
-/// The only token of `cols` where the columns' text is not there: no word, since longer ones than `MAX_WORD_CHARS` are cut.
+/// The only token of `cols` where the columns' text is not there. It is not a word's token, since words longer than `MAX_WORD_CHARS` are cut.
 pub const NO_COLUMNS: &str = "thecolumnsofthisrecordarenothere";
 
 /// Longer words are ids and encodings; searchd itself cuts words at 42 characters.
 const MAX_WORD_CHARS: usize = 24;
 
-/// Digits on either side of a pair: what more would tell apart, it would cost in the dictionary.
+/// Digits on either side of a pair: more would discriminate better, but enlarge the dictionary.
 const PAIR_DIGITS: usize = 2;
 
 /// Between the two: no text has it as part of a word.
 const PAIR: char = '·';
 
-/// Tokens of one phrase: of a longer one hardly any candidates less, and searchd reads the positions of each token.
+/// Tokens of one phrase: a longer phrase excludes hardly any more candidates, and searchd reads the positions of each token.
 const MAX_PHRASE_TOKENS: usize = 16;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -54,7 +54,7 @@ enum CharClass {
     Alone(char),
 }
 
-/// All that a case-insensitive regex takes for the same character becomes the same; and of a word's characters, nothing else.
+/// Characters that a case-insensitive regex takes for the same become the same; of a word's characters, no others do.
 fn fold(c: char) -> char {
     let one = |mut chars: std::char::ToUppercase| chars.next().filter(|_| chars.next().is_none());
     let c = match c {
@@ -72,7 +72,7 @@ fn class_of(c: char) -> CharClass {
     let c = fold(c);
     match c {
         '0'..='9' | 'a'..='z' => CharClass::Word(c),
-        // numbers that are no digits (²) are no part of a word for a regex's \b either
+        // numbers that are not digits (²) are not part of a word for a regex's \b either
         '\u{80}'..='\u{24f}' | '\u{370}'..='\u{52f}' if c.is_alphabetic() => CharClass::Word(c),
         _ if c.is_whitespace() || c.is_control() => CharClass::Separator,
         _ if c.is_ascii() && !SIGN_BYTES.contains(&(c as u8)) => CharClass::Separator,
@@ -149,7 +149,7 @@ pub fn prepare(text: &str, out: &mut String) {
 struct Pair<'a> {
     left: &'a str,
     right: &'a str,
-    /// the text ends before it is known whether a token would have more of the number
+    /// the text ends here, so a token may have more digits of the number
     open_left: bool,
     open_right: bool,
 }
@@ -238,7 +238,7 @@ fn push_alone(c: char, out: &mut String) {
 /// What a text must have in its full-text field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// the index cannot tell: every record is a candidate
+    /// the index cannot decide: every record is a candidate
     All,
     /// these tokens, one right after the other; never empty
     Phrase(Vec<Token>),
@@ -288,7 +288,7 @@ impl Ask {
         }
     }
 
-    /// Of no alternatives at all, one could be overlooked: everything is a candidate then.
+    /// Without any alternative, every record is a candidate: one may have been overlooked.
     pub fn or(asks: impl IntoIterator<Item = Ask>) -> Ask {
         let mut parts = Vec::new();
         for ask in asks {
@@ -336,7 +336,7 @@ pub struct Decided {
     pub perhaps: Option<Ask>,
 }
 
-/// Where letters are all that is asked for, they stand within one word, which is a token. None: the index only narrows.
+/// A literal of letters only stands within one word, which is a token. None: the index only narrows.
 pub fn deciding(literal: &str) -> Option<Decided> {
     let letters: Option<String> = literal
         .chars()
@@ -346,14 +346,14 @@ pub fn deciding(literal: &str) -> Option<Decided> {
         })
         .collect();
     let letters = letters?;
-    // `u65e5` has letters that are none of the text's
+    // `u65e5` has letters that are not of the text
     let within_alone = letters.strip_prefix('u').unwrap_or(&letters).chars().all(|c| matches!(c, 'a'..='f'));
     if within_alone || !(MIN_INFIX_CHARS..=MAX_WORD_CHARS).contains(&letters.chars().count()) {
         return None;
     }
     match asking(literal) {
         Ask::Phrase(tokens) => Some(Decided { surely: Ask::Phrase(tokens), perhaps: None }),
-        // trigrams beside each other need not be of one word
+        // trigrams next to each other need not be of one word
         Ask::Or(mut asks) if asks.len() == 2 => {
             let perhaps = asks.pop();
             Some(Decided { surely: asks.remove(0), perhaps })
@@ -475,7 +475,7 @@ fn alternatives(piece: &Piece) -> Vec<Vec<Token>> {
     }
 }
 
-/// Whether a character is part of no token at all.
+/// Whether a character is not part of any token.
 pub fn separates(c: char) -> bool {
     class(CLASSES.as_slice(), c) == CharClass::Separator
 }

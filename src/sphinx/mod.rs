@@ -1,4 +1,4 @@
-//! What searchd is asked to keep: the words of this side (document, docid, digest), and the doors below.
+//! What searchd keeps for alco: the words (document, docid, digest), and the modules that speak to it.
 //!
 //! An index `web` is a distributed index over one realtime index a UTC day, `web_20261122`. A document has
 //!
@@ -32,16 +32,18 @@ pub use crate::config::IndexName;
 pub struct DocId(u64);
 
 impl DocId {
+    /// All docids are below.
     pub const UPPER_BOUND: u64 = 1 << 53;
-    /// Docids for each millisecond since 1970: a lease begins at least there, so that it lies behind all that were given
+    /// Docids for each millisecond since 1970. A lease begins at least there, so that it is greater than all docids given
     /// out before, whatever Redis remembers, unless more than two million a second were used. The end is reached in 2109.
     pub const PER_MILLISECOND: u64 = 2048;
-    /// A batch begins a block of docids, so no two batches share one. The usual batch has up to a thousand records.
+    /// Docids of a block. A batch begins a block, so no two batches share one. The usual batch has up to a thousand records.
     pub const BLOCK_LENGTH: u64 = 1024;
 
-    /// No document bears it: it comes before all that are given out.
+    /// No document has it: it is less than all docids that alco gives out.
     pub const NEVER: DocId = DocId(1);
 
+    /// None where no document may have that id.
     pub fn new(id: u64) -> Option<DocId> {
         (id > 0 && id < DocId::UPPER_BOUND).then_some(DocId(id))
     }

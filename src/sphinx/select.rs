@@ -7,13 +7,13 @@ use crate::sphinx::fulltext::{Ask, NO_COLUMNS};
 use crate::sphinx::statement::string;
 use crate::time::Range;
 
-/// Buckets that may hold something: those of an hour at full speed are half as many.
+/// Buckets of one answer: twice those of an hour at full speed.
 const MAX_BUCKETS: usize = 20_000;
 
-/// What a document is compared with before it is read.
+/// What searchd compares a document with before alco reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restriction {
-    /// MATCH, where there is something to ask
+    /// the expression of MATCH; None: the full-text index is not used
     pub matching: Option<String>,
     /// expressions that are 1 for every document wanted
     pub conditions: Vec<String>,
@@ -26,6 +26,7 @@ impl Restriction {
     }
 }
 
+/// A SELECT of documents by their time.
 #[derive(Clone, Copy, Debug)]
 pub struct Select<'a> {
     pub columns: &'a str,
@@ -33,7 +34,7 @@ pub struct Select<'a> {
     pub narrowing: &'a Restriction,
     pub range: Range,
     pub newest_first: bool,
-    /// only what comes after this place in that order
+    /// only documents after this place in that order
     pub beyond: Option<Place>,
     pub limit: usize,
 }
@@ -50,14 +51,14 @@ impl Select<'_> {
         )
     }
 
-    /// One row for each group; `by` is the names of columns, or empty for one group of all.
+    /// One row for each group; `by` has the names of columns, or is empty for one group of all.
     pub fn groups(&self, by: &str) -> String {
         let limit = self.limit;
         let by = if by.is_empty() { String::new() } else { format!(" GROUP BY {by}") };
         format!("{}{by} LIMIT {limit} OPTION max_matches={limit}, ranker=none", self.head())
     }
 
-    /// Those of some docids.
+    /// The documents of these docids.
     pub fn among(&self, ids: &[u64]) -> String {
         let limit = self.limit;
         let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
@@ -72,7 +73,7 @@ impl Select<'_> {
         let mut range = self.range;
         if let Some(place) = self.beyond {
             let _ = write!(sql, ", {} AS beyond", beyond(place, self.newest_first));
-            // the same again, in a form that lets searchd skip whole blocks
+            // the same condition again, in a form by which searchd skips whole blocks
             match self.newest_first {
                 true => range.end = range.end.min(place.ts.plus_micros(1)),
                 false => range.start = range.start.max(place.ts),
@@ -95,7 +96,7 @@ impl Select<'_> {
     }
 }
 
-/// Documents by their docids, whatever times their records bear.
+/// A SELECT of documents by their docids, whatever the times of their records.
 #[derive(Clone, Debug)]
 pub struct SelectArrived<'a> {
     pub from: &'a str,
@@ -105,7 +106,7 @@ pub struct SelectArrived<'a> {
 }
 
 impl SelectArrived<'_> {
-    /// For each bucket of so many docids: which it is, how many documents it holds, the highest of them.
+    /// A row for each bucket of `bucket` docids: its number, the number of its documents, the highest docid of them.
     pub fn counted(&self, bucket: u64) -> String {
         self.select(
             &format!("id DIV {bucket} AS bucket, COUNT(*) AS documents, MAX(id) AS high"),
@@ -123,7 +124,7 @@ impl SelectArrived<'_> {
         for (n, condition) in self.conditions.iter().enumerate() {
             let _ = write!(sql, ", ({condition}) AS f{n}");
         }
-        // a document without a time is one that only tries whether searchd takes any
+        // a document without a time was stored only to see whether searchd accepts any
         let _ = write!(sql, " FROM {} WHERE id>={} AND id<{} AND ts>0", self.from, self.ids.start, self.ids.end);
         for n in 0..self.conditions.len() {
             let _ = write!(sql, " AND f{n}=1");
@@ -142,7 +143,7 @@ fn beyond(place: Place, newest_first: bool) -> String {
     )
 }
 
-/// Where the full-text index is asked.
+/// The field in which a text is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
     Message,
@@ -154,11 +155,12 @@ pub enum Field {
     Own(String),
 }
 
-/// The full-text expression for documents that may have all of this, and whose message has not that; None for everything.
+/// The full-text expression for documents that may have all of `asked`, and whose message lacks `without`; None: for all
+/// documents.
 pub fn matching(asked: &[(Field, Ask)], without: Option<&Ask>) -> Option<String> {
     let mut out = String::new();
     for (field, ask) in asked.iter().filter(|(_, ask)| *ask != Ask::All) {
-        // the second: where some documents say that they lack the text
+        // lacking: the field in which documents without the text hold a token that says so
         let (name, lacking) = match field {
             Field::Message => ("line", None),
             Field::Columns => ("cols", Some("cols")),

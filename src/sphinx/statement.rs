@@ -1,6 +1,6 @@
-//! REPLACE, SELECT, MATCH and every escape. Pure: text in, text out.
+//! The text of every statement but the SELECTs of a search (`select`), and every escape. Pure: text in, text out.
 //!
-//! Nothing that a user or a producer wrote gets into a statement but through the functions here.
+//! A text of a user or a producer gets into a statement by the functions here only.
 
 use std::fmt::Write;
 
@@ -28,7 +28,7 @@ pub fn string(text: &str, out: &mut String) {
     out.push('\'');
 }
 
-/// A document as REPLACE takes it: a column's order is that of `replace_into`.
+/// A document as REPLACE takes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'a> {
     pub id: DocId,
@@ -47,12 +47,12 @@ pub struct Document<'a> {
 /// What every day index has, in the order of a tuple.
 pub const COLUMNS: [&str; 9] = ["id", "ts", "seq", "digest", "logline", "js", "exact", "line", "cols"];
 
-/// A full-text field for a column, in a day index: what was declared with it stays as long as the day index lives, whatever
-/// columns are `indexed` by then.
+/// A full-text field for a column, in a day index. A day index keeps the fields it was declared with, whatever columns are
+/// `indexed` later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnField {
     pub name: String,
-    /// None: no column that is `indexed` now
+    /// None: the column is no longer `indexed`
     pub column: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl ColumnField {
     }
 }
 
-/// `REPLACE INTO web_20261122 (…) VALUES `, to be followed by tuples with commas between them.
+/// `REPLACE INTO web_20261122 (…) VALUES `; tuples with commas between them follow.
 pub fn replace_into(day_index: &str, fields: &[ColumnField], out: &mut String) {
     out.push_str("REPLACE INTO ");
     out.push_str(day_index);
@@ -114,7 +114,7 @@ pub fn renumbered(tuple: &str, id: DocId) -> String {
 /// The names of all indexes and tables that searchd serves, in the first column.
 pub const SHOW_TABLES: &str = "SHOW TABLES";
 
-/// What searchd's threads do: a row for each, with its id, protocol, state, seconds and statement.
+/// searchd's threads: a row for each, with its id, protocol, state, seconds and statement.
 pub const SHOW_THREADS: &str = "SHOW THREADS";
 
 /// The warnings of the connection's last statement; their texts are in the third column.
@@ -123,17 +123,17 @@ pub const SHOW_WARNINGS: &str = "SHOW WARNINGS";
 /// searchd's clock: seconds since 1970 UTC.
 pub const NOW: &str = "SELECT NOW()";
 
-/// A document that is nothing but its id.
+/// Stores a document that has only an id.
 pub fn bare(day_index: &str, id: DocId) -> String {
     format!("REPLACE INTO {day_index} (id) VALUES ({})", id.get())
 }
 
-/// Whether there is a document at all.
+/// One document, if the day index has any.
 pub fn any(day_index: &str) -> String {
     format!("SELECT id FROM {day_index} LIMIT 1")
 }
 
-/// What a day index consists of: a row for each of its fields and attributes.
+/// The fields and attributes of a day index: a row for each, its name in the first column.
 pub fn describe(day_index: &str) -> String {
     format!("DESCRIBE {day_index}")
 }
@@ -158,6 +158,7 @@ pub fn optimize(day_index: &str) -> String {
     format!("OPTIMIZE INDEX {day_index}")
 }
 
+/// Deletes a document; it need not exist.
 pub fn delete(day_index: &str, id: DocId) -> String {
     format!("DELETE FROM {day_index} WHERE id={}", id.get())
 }
@@ -171,7 +172,7 @@ pub fn by_link(from: &str, ts: Ts, seq: i64, digest: i64, limit: usize) -> Strin
     )
 }
 
-/// Documents of these digests with ids in that span: (id, digest). Equal records may be many, so the bound is high.
+/// Documents of these digests with ids from `first` to `last`: (id, digest). Many records may be equal, so the limit is high.
 pub fn by_digest(index: &IndexName, digests: &[i64], first: u64, last: u64, limit: usize) -> String {
     let digests: Vec<String> = digests.iter().map(i64::to_string).collect();
     format!(
@@ -190,6 +191,7 @@ pub fn in_block(index: &IndexName, block: u64) -> String {
     )
 }
 
+/// The highest docid of an index, if it has a document.
 pub fn highest_id(index: &IndexName) -> String {
     format!("SELECT id FROM {index} ORDER BY id DESC LIMIT 1")
 }
