@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod digest;
 pub mod json;
 pub mod level;
+pub mod not_numbers;
 pub mod number;
 
 use std::borrow::Cow;
@@ -67,7 +68,7 @@ impl<'a> Record<'a> {
             Ok(object) => return Record::of_object(object, text, shape, arrived, oldest),
             Err(error) => error,
         };
-        if let Some(quoted) = with_numbers_quoted(text)
+        if let Some(quoted) = not_numbers::quoted(text)
             && let Ok(object) = serde_json::from_str::<Object>(&quoted)
         {
             let record = Record::of_object(object, text, shape, arrived, oldest).into_owned();
@@ -157,36 +158,11 @@ pub fn is_object(body: &[u8]) -> Result<(), String> {
         .map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()))?;
     match serde_json::from_str::<Object>(text) {
         Ok(_) => Ok(()),
-        Err(_) if with_numbers_quoted(text).is_some_and(|quoted| serde_json::from_str::<Object>(&quoted).is_ok()) => {
+        Err(_) if not_numbers::quoted(text).is_some_and(|quoted| serde_json::from_str::<Object>(&quoted).is_ok()) => {
             Ok(())
         }
         Err(error) => Err(format!("it is not a JSON object: {error}")),
     }
-}
-
-/// Python and C write NaN, Infinity, nan, -inf where JSON has no number: these as strings. None: there is no such word.
-fn with_numbers_quoted(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
-    let (mut out, mut from, mut at, mut in_string) = (String::new(), 0, 0, false);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' if in_string => at += 1,
-            b'"' => in_string = !in_string,
-            ref byte if !in_string && is_word(byte) => {
-                let end = at + bytes[at..].iter().take_while(|byte| is_word(byte)).count();
-                let word = text[at..end].trim_start_matches(['-', '+']).to_ascii_lowercase();
-                if matches!(word.as_str(), "nan" | "inf" | "infinity") {
-                    out.extend([&text[from..at], "\"", &text[at..end], "\""]);
-                    from = end;
-                }
-                at = end - 1;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    (from > 0).then(|| out + &text[from..])
 }
 
 /// The first of the names that holds a time which can be believed; else what was wrong with the first that is there.

@@ -13,7 +13,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::ingest::body::unpack::{NotUnpacked, Packing};
-use crate::record::MAX_BODY;
+use crate::record::{MAX_BODY, not_numbers};
 
 #[derive(Debug, PartialEq)]
 pub enum Content<'a> {
@@ -72,6 +72,8 @@ fn not_what_it_says(content_encoding: Option<&str>, why: &str) -> String {
 /// Where the records of a body stand that has several, in order.
 #[derive(Debug)]
 pub struct Pieces {
+    /// the text to look in, where the body's own is not JSON: with a number for each NaN
+    replaced: Option<String>,
     at: usize,
     left: usize,
 }
@@ -80,14 +82,16 @@ impl Pieces {
     /// None where the text is one record.
     pub fn of(text: &str) -> Option<Pieces> {
         let body = text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii();
-        let count = match body.as_bytes().first()? {
-            b'[' => serde_json::from_str::<Objects>(body).ok()?.0,
-            // most bodies are one object in one line, and are not read for this
-            b'{' if body.contains('\n') || body.contains("}{") => objects(body)?,
-            _ => return None,
-        };
+        if !may_be_several(body) {
+            return None;
+        }
         let at = body.as_ptr().addr() - text.as_ptr().addr();
-        (count > 0).then_some(Pieces { at, left: count })
+        if let Some(left) = count(body) {
+            return Some(Pieces { replaced: None, at, left });
+        }
+        let replaced = not_numbers::replaced(text)?;
+        let left = count(&replaced[at..at + body.len()])?;
+        Some(Pieces { replaced: Some(replaced), at, left })
     }
 
     /// How many are still to come.
@@ -98,6 +102,7 @@ impl Pieces {
     /// The next one's place in the text that they are of.
     pub fn next(&mut self, text: &[u8]) -> Option<Range<usize>> {
         self.left = self.left.checked_sub(1)?;
+        let text = self.replaced.as_ref().map_or(text, String::as_bytes);
         let rest = &text[self.at..];
         self.at += rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'['))?;
         let mut values = serde_json::Deserializer::from_slice(&text[self.at..]).into_iter::<&RawValue>();
@@ -105,6 +110,20 @@ impl Pieces {
         let from = self.at;
         self.at += values.byte_offset();
         Some(from..self.at)
+    }
+}
+
+/// Most bodies are one object in one line, and are not read for this.
+fn may_be_several(body: &str) -> bool {
+    let is_followed = |(at, _)| body[at + 1..].trim_ascii_start().starts_with('{');
+    body.starts_with('[') || body.starts_with('{') && body.match_indices('}').any(is_followed)
+}
+
+/// How many records a body is; None where it is one.
+fn count(body: &str) -> Option<usize> {
+    match body.starts_with('[') {
+        true => serde_json::from_str::<Objects>(body).ok().map(|objects| objects.0).filter(|count| *count > 0),
+        false => objects(body),
     }
 }
 
@@ -180,7 +199,19 @@ mod tests {
         check("{\"a\":1}\r\n\r\n  {\"b\":2}", &[r#"{"a":1}"#, r#"{"b":2}"#]);
         check("\u{feff}{}\n{}", &["{}", "{}"]);
         check(r#"{"a":1}{"b":2}{"c":3}"#, &[r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#]);
+        check(r#"{"a":1} {"b":2}"#, &[r#"{"a":1}"#, r#"{"b":2}"#]);
         check("{\n \"a\": 1\n}\n{\n \"b\": 2\n}", &["{\n \"a\": 1\n}", "{\n \"b\": 2\n}"]);
+    }
+
+    #[test]
+    fn records_with_nan_are_a_record_each() {
+        let nan = r#"{"a":NaN,"b":[-Infinity,"NaN }{"]}"#;
+        check(&format!("[{nan},{{\"c\":2}},{nan}]"), &[nan, r#"{"c":2}"#, nan]);
+        check(&format!("\u{feff}\n{nan}\n{{}}\n"), &[nan, "{}"]);
+        check(&format!("{nan}{nan}"), &[nan, nan]);
+        for text in [nan, "[NaN]", r#"[{"a":NaN},NaN]"#, "{\"a\":NaN}\nNaN", r#"[{"a":NaN}"#, r#"[{"a":nano},{}]"#] {
+            check(text, &[]);
+        }
     }
 
     #[test]
