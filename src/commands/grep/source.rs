@@ -20,12 +20,12 @@ const FIRST_RECORDS: usize = 100;
 
 #[derive(Debug)]
 pub enum Source {
-    Searchd(Box<Searchd>),
+    Searchd(Box<LocalSearchd>),
     Remote(Remote),
 }
 
 #[derive(Debug)]
-pub struct Searchd {
+pub struct LocalSearchd {
     searcher: Searcher,
     indexes: Vec<Index>,
     zone: TimeZone,
@@ -35,7 +35,7 @@ pub struct Searchd {
 impl Source {
     pub fn searchd(config: Config, clock: fn() -> Ts) -> Source {
         let searcher = Searcher::new(&config.sphinx, &config.indexes, Arc::default());
-        Source::Searchd(Box::new(Searchd { searcher, indexes: config.indexes, zone: config.http.timezone, clock }))
+        Source::Searchd(Box::new(LocalSearchd { searcher, indexes: config.indexes, zone: config.http.timezone, clock }))
     }
 
     pub fn remote(url: &str) -> Result<Source, String> {
@@ -115,7 +115,7 @@ impl Source {
     }
 }
 
-impl Searchd {
+impl LocalSearchd {
     fn scope(&self) -> Scope {
         Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST_RECORDS, Waits::default())
     }
