@@ -72,7 +72,7 @@ fn all_is_well(alco: &Alco) {
         ("index checked", "0 records wait, 1 consumers"),
         ("redis", "Redis "),
         ("searchd", "searchd 2.2.11 at 127.0.0.1:"),
-        ("searchd", "may have it read its configuration anew"),
+        ("searchd", "may have it read its configuration again"),
         ("searchd", "its binlog is in "),
         ("searchd", "its clock agrees with this host's"),
         ("redis", "its clock agrees with this host's"),

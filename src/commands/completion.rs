@@ -1,4 +1,4 @@
-//! `alco completion`: the script by which a shell completes what is typed, from what argh knows of the commands.
+//! `alco completion`: the script with which a shell completes commands and options. argh knows them.
 
 use std::str::FromStr;
 
@@ -7,19 +7,19 @@ use argh_complete::{Generator, bash::Bash, fish::Fish, zsh::Zsh};
 
 use crate::commands::exit::Done;
 
-/// Print the script by which a shell completes commands and options.
+/// Print the script with which a shell completes commands and options.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "completion",
     help_triggers("-h", "--help"),
-    note = "make install and the package put the scripts where shells look for them. For one user alone: bash reads \
+    note = "make install and the package install the scripts where the shells look for them. A user's own copy: bash reads \
             ~/.local/share/bash-completion/completions/alco (with the package bash-completion), fish ~/.config/fish/completions/alco.fish, \
-            and zsh _alco in a directory that stands in $fpath before compinit runs.",
+            and zsh reads _alco in a directory that is in $fpath before compinit runs.",
     example = "alco completion bash >~/.local/share/bash-completion/completions/alco",
     example = "alco completion zsh >~/.zsh/completions/_alco",
     example = "alco completion fish >~/.config/fish/completions/alco.fish",
-    error_code(0, "it was printed"),
+    error_code(0, "the script was printed"),
     error_code(2, "wrong usage")
 )]
 pub struct Completion {
@@ -43,36 +43,37 @@ impl FromStr for Shell {
             "bash" => Ok(Shell::Bash),
             "zsh" => Ok(Shell::Zsh),
             "fish" => Ok(Shell::Fish),
-            _ => Err("there is bash, zsh and fish".to_owned()),
+            _ => Err("alco has scripts for bash, zsh and fish".to_owned()),
         }
     }
 }
 
 impl Shell {
-    /// What argh_complete 0.1.19 writes, and what it has to be; tests/completion.rs sees each of them in its shell.
+    /// Pairs: what argh_complete 0.1.19 writes, and what has to be there instead. tests/completion.rs tries each script in its
+    /// shell.
     fn mends(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Shell::Bash => &[
-                // it is the user's shell, who may have a variable of that name
+                // the script runs in the user's shell, which may have a variable of that name
                 ("local i cur prev opts cmds\n", "local i cur prev opts cmds cmd\n"),
-                // neither what is being typed nor an operand is the command, and `*` no list of files
+                // the word that is being typed is not the command, nor is an operand; and `*` must not become a list of files
                 ("for i in ${COMP_WORDS[@]}; do", "for i in \"${COMP_WORDS[@]:0:COMP_CWORD}\"; do"),
                 ("        esac\n    done\n", "        esac\n        [[ $cmd == *_* ]] && break\n    done\n"),
             ],
             Shell::Zsh => &[
-                // operands, which may be files; without them nothing is completed behind one
+                // an operand may be a file; without this line zsh completes nothing after an operand
                 (" \\\n        && return 0", " \\\n        '*: :_default' && return 0"),
                 ("any command takes it]'': :'", "any command takes it]'':file:_files'"),
             ],
             Shell::Fish => &[
-                // -x is of fish 4
+                // fish before version 4 does not know -x
                 ("commandline -xpc", "commandline -opc"),
-                // operands follow a command
+                // operands come after a command
                 (
                     "if test $count_cleaned -ne $count_target\n",
                     "if test $count_cleaned -lt $count_target; or test $count_target -eq 0 -a $count_cleaned -gt 0\n",
                 ),
-                // a file
+                // the value of --config is a file
                 (" -f -l config", " -l config"),
             ],
         }
@@ -89,10 +90,11 @@ impl Completion {
 fn generate(shell: Shell, name: &str, program: &CommandInfoWithArgs) -> String {
     let mut program = program.clone();
     for one in &mut program.commands {
-        // every command takes the program's options too; its own of the same name comes first, as in `Typed::place`
+        // every command takes the program's options too; a command's own option of the same name comes first, as in
+        // `Typed::place`
         let not_own = program.flags.iter().filter(|flag| one.command.flags.iter().all(|own| own.long != flag.long));
         let flags: Vec<FlagInfo> = one.command.flags.iter().chain(not_own).map(copy).collect();
-        // argh keeps 'static slices alone; the process ends when the script is printed
+        // argh takes only 'static slices; leaking is harmless, since the process ends after it prints the script
         one.command.flags = flags.leak();
     }
     let script = match shell {
@@ -103,7 +105,7 @@ fn generate(shell: Shell, name: &str, program: &CommandInfoWithArgs) -> String {
     shell.mends().iter().fold(script, |script, (wrong, right)| script.replace(wrong, right))
 }
 
-/// argh's do not derive Clone.
+/// argh does not derive Clone for its flags.
 fn copy(flag: &FlagInfo<'static>) -> FlagInfo<'static> {
     FlagInfo {
         kind: match flag.kind {

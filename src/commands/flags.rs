@@ -1,25 +1,26 @@
-//! The first pass over what was typed: the spellings of grep and of every other program (`-iF`, `-C3`, `--since=-1h`, `--config`
-//! anywhere, an option that is given twice) become the few that argh reads. It learns the flags from argh. Pure.
+//! The first pass over the words that a user typed. argh reads few spellings; this pass turns those of grep and of other programs
+//! into them: `-iF`, `-C3`, `--since=-1h`, `--config` anywhere, an option that is given twice. It learns the flags from argh. Pure.
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
-/// An option whose value may be left out, and what that means.
+/// The option whose value may be left out, and the value that it then has.
 const COLOR: (&str, &str) = ("color", "auto");
 
-/// Of the commands there are.
+/// The names of all commands, separated by commas.
 pub(super) fn names(top: &CommandInfoWithArgs) -> String {
     top.commands.iter().map(|command| command.name).collect::<Vec<_>>().join(", ")
 }
 
 /// An option, as it was typed.
 struct Given {
-    /// `--since`, whatever the spelling
+    /// `--since`, also where the user typed its short form
     long: String,
+    /// as typed, without its value
     written: String,
     value: Option<String>,
 }
 
-/// What was typed, sorted: `alco --config x run --web-only -- operands`.
+/// The words that were typed, sorted: `alco --config x run --web-only -- operands`.
 #[derive(Default)]
 pub(super) struct Typed {
     /// options of the program
@@ -84,8 +85,8 @@ impl Typed {
         Ok(typed)
     }
 
-    /// Puts a flag where it belongs: the command's before the program's of the same name. Of one that is given again, and cannot
-    /// repeat, the last counts, as for grep. Says whether a value goes with it, and where to.
+    /// Puts a flag where it belongs; of two with the same name, the command's comes before the program's. If a flag that cannot
+    /// repeat is given again, the last one counts, as for grep. Returns whether the flag takes a value, and where to put it.
     fn place(
         &mut self,
         written: &str,
@@ -99,7 +100,7 @@ impl Typed {
         };
         let ((long, takes_value, repeats), to) = if matches!(written, "-h" | "--help") {
             self.help = true;
-            // what else was given does not matter then
+            // the other options do not matter then
             (("--help".to_owned(), false, false), &mut self.options)
         } else if let Some(flag) = command.and_then(found) {
             (flag, &mut self.options)

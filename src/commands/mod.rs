@@ -63,15 +63,15 @@ impl Command {
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
 #[argh(
     help_triggers("-h", "--help"),
-    note = "alco.ini is what --config names, else $ALCO_INI, else the first that exists of /usr/local/etc/alco.ini and \
-            /etc/alco.ini; without one, every setting is at its default. alco COMMAND --help tells more; so do alco(1) and alco.ini(5).",
+    note = "alco reads the alco.ini that --config names, else $ALCO_INI, else the first that exists of /usr/local/etc/alco.ini \
+            and /etc/alco.ini. If none exists, every setting has its default. See alco COMMAND --help, alco(1) and alco.ini(5) for more.",
     example = "alco check",
     example = "alco run --config /usr/local/etc/alco.ini",
     example = "alco grep web 'connection refused' --since=-2h",
     example = "make 2>&1 | alco send --tee -k build.web",
-    error_code(0, "it is done; grep: a record was found; check: all is well"),
-    error_code(1, "it is not; grep: none was found; check: there are warnings"),
-    error_code(2, "wrong usage, or a mistake in alco.ini; grep: it could not be searched; check: there are errors")
+    error_code(0, "success; grep: a record was found; check: all is well"),
+    error_code(1, "failure; grep: no record was found; check: there are warnings"),
+    error_code(2, "wrong usage, or a mistake in alco.ini; grep: the search failed; check: there are errors")
 )]
 pub struct Alco {
     /// the alco.ini to read, instead of $ALCO_INI, /usr/local/etc/alco.ini or /etc/alco.ini; any command takes it
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn config_stands_before_or_behind_the_command() {
+    fn config_is_taken_before_and_after_the_command() {
         check("run", run(None, false, false));
         check("--config x.ini run --web-only", run(Some("x.ini"), false, true));
         check("run --collect-only --config x.ini", run(Some("x.ini"), true, false));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn help_and_version_are_no_mistakes() {
+    fn help_and_version_exit_0() {
         check_exit("--help", 0, "Usage: alco ");
         check_exit("-h", 0, "Usage: alco ");
         check_exit("run --help", 0, "Usage: alco run ");

@@ -8,20 +8,20 @@ use argh::{ArgsInfo, FromArgs};
 use crate::commands::exit::{Done, Failure, WRONG_USAGE_STATUS};
 use crate::users_file;
 
-/// Print a line for users_file: a user, and the hash of a password, which is asked for on a terminal or else is the first line of
-/// stdin.
+/// Print a line for users_file: a user and the hash of a password. On a terminal, the command asks for the password; otherwise
+/// the password is the first line of stdin.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "passwd",
     help_triggers("-h", "--help"),
-    note = "The hash is bcrypt's, as htpasswd -B makes it. A change of the file holds at once; it needs no restart.",
+    note = "The hash is bcrypt, as htpasswd -B makes it. alco reads a changed users_file at once, without a restart.",
     example = "alco passwd anna >>/usr/local/etc/alco.users",
-    error_code(0, "it was printed"),
-    error_code(2, "wrong usage, or no password that can be taken")
+    error_code(0, "the line was printed"),
+    error_code(2, "wrong usage, or a password that cannot be used")
 )]
 pub struct Passwd {
-    /// as the user will type it
+    /// the name, as the user will type it
     #[argh(positional)]
     pub user: String,
 }
@@ -42,8 +42,8 @@ fn read() -> Result<String, String> {
         return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
     }
     let password = rpassword::prompt_password("Password: ").map_err(cannot)?;
-    match rpassword::prompt_password("The same again: ").map_err(cannot)? == password {
+    match rpassword::prompt_password("Repeat the password: ").map_err(cannot)? == password {
         true => Ok(password),
-        false => Err("the two differ; nothing is printed".to_owned()),
+        false => Err("cannot use the password: the two that were typed differ".to_owned()),
     }
 }

@@ -12,20 +12,20 @@ use crate::daemon::{self, Parts};
     subcommand,
     name = "run",
     help_triggers("-h", "--help"),
-    note = "It stays in the foreground and tells what happens on stderr; ALCO_LOG=debug tells more. A server that is away is \
-            waited for. SIGTERM and SIGINT let it end within five seconds, nothing lost.",
+    note = "alco run stays in the foreground and logs to stderr; ALCO_LOG=debug logs more. If a server is down, alco waits for \
+            it. After SIGTERM or SIGINT it ends within five seconds and loses nothing.",
     example = "alco run",
     example = "alco run --web-only --config ./alco.ini",
-    error_code(0, "it was told to end"),
-    error_code(1, "it cannot go on"),
+    error_code(0, "a signal ended it"),
+    error_code(1, "it could not go on"),
     error_code(2, "wrong usage, or a mistake in alco.ini")
 )]
 pub struct Run {
-    /// serve no pages
+    /// do not serve pages
     #[argh(switch)]
     pub collect_only: bool,
 
-    /// collect nothing
+    /// do not collect
     #[argh(switch)]
     pub web_only: bool,
 }
@@ -42,7 +42,7 @@ impl Run {
         match (self.collect_only, self.web_only) {
             (true, true) => Err(Failure::wrong_usage(
                 "alco run",
-                "--collect-only and --web-only exclude each other; leave both out for both parts",
+                "--collect-only and --web-only exclude each other; leave out both to run both parts",
             )),
             (collect_only, web_only) => Ok(Parts { collect: !web_only, web: !collect_only }),
         }

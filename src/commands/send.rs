@@ -14,13 +14,13 @@ use crate::rabbitmq::publisher::Publisher;
 use crate::record::{MAX_BODY, is_object, without_mark};
 use crate::time::Ts;
 
-/// Records on their way without an answer of the broker: enough to keep it busy, and what one has to send again if the
-/// connection breaks.
+/// Records that were sent and are not confirmed yet: enough to keep the broker busy. After a broken connection the user has to
+/// send at most this number again.
 const MAX_UNCONFIRMED_RECORDS: u64 = 1000;
-/// How often the bar moves on while nothing comes.
+/// Time between two redraws of the bar while stdin is silent.
 const TICK: Duration = Duration::from_millis(200);
 
-/// What each plain line has of its own; a column of the command line cannot bear such a name.
+/// Columns that every record of a plain line has; a column of the command line cannot have such a name.
 const WRITTEN: [&str; 4] = ["@timestamp", "@version", "message", "seq"];
 
 /// Send the lines of stdin to the exchange as records, and wait until the broker has confirmed every one.
@@ -29,12 +29,15 @@ const WRITTEN: [&str; 4] = ["@timestamp", "@version", "message", "seq"];
     subcommand,
     name = "send",
     help_triggers("-h", "--help"),
-    note = "On a terminal a bar shows how far it is: how fast, and how long it will take where stdin is a file.",
+    note = "On a terminal, a bar shows the progress and the rate, and the time left if stdin is a file.",
     example = "make 2>&1 | alco send --tee -k build.web --logger make job=nightly",
     example = "alco send --json <old.json",
     example = "zcat old.json.gz | alco send --json",
     error_code(0, "the broker has confirmed every line"),
-    error_code(1, "it has not: stderr tells how many it has, and which line of --json is not an object"),
+    error_code(
+        1,
+        "some lines are not confirmed: stderr shows how many are, and which line of --json is not an object"
+    ),
     error_code(2, "wrong usage, or a mistake in alco.ini")
 )]
 pub struct Send {
@@ -42,7 +45,7 @@ pub struct Send {
     #[argh(option, short = 'k', default = "\"logstash\".to_owned()", arg_name = "key")]
     pub routing_key: String,
 
-    /// the lines are JSON records, an object a line, and are sent as they are
+    /// the lines are JSON records, one object on each line; alco sends them unchanged
     #[argh(switch)]
     pub json: bool,
 
@@ -54,7 +57,7 @@ pub struct Send {
     #[argh(option, arg_name = "name")]
     pub logger: Option<String>,
 
-    /// write the lines to stdout as well
+    /// write the lines to stdout too
     #[argh(switch)]
     pub tee: bool,
 
@@ -72,7 +75,10 @@ impl Send {
         Ok(Done::status(0))
     }
 
-    /// What every plain line has beside its text.
+    /// The columns of every plain line, in addition to its text.
+    ///
+    /// # Errors
+    /// An operand is not `column=value`, names a column of `WRITTEN`, or stands next to `--json`.
     fn columns(&self) -> Result<Vec<(String, String)>, Failure> {
         let wrong = |why: String| Failure::wrong_usage("alco send", &why);
         let named = [("levelname", &self.levelname), ("logger", &self.logger)];
@@ -82,12 +88,12 @@ impl Send {
             match word.split_once('=') {
                 Some((column, _)) if WRITTEN.contains(&column) => {
                     return Err(wrong(format!(
-                        "'{word}' would replace what every line has of its own; alco send writes {}",
+                        "'{word}' would replace what every line has of its own; alco send itself writes {}",
                         WRITTEN.join(", ")
                     )));
                 }
                 Some((column, value)) if !column.is_empty() => columns.push((column.to_owned(), value.to_owned())),
-                _ => return Err(wrong(format!("'{word}' is no column; write column=value"))),
+                _ => return Err(wrong(format!("'{word}' is not a column; write column=value"))),
             }
         }
         match self.json && !columns.is_empty() {
@@ -100,15 +106,18 @@ impl Send {
 #[derive(Debug)]
 struct SendOptions {
     routing_key: String,
-    /// lines are records already, and are sent as they are
+    /// the lines are records already, and are sent unchanged
     json: bool,
     /// `column=value`, for lines that are plain text
     columns: Vec<(String, String)>,
-    /// lines go to stdout too
+    /// write the lines to stdout too
     tee: bool,
 }
 
-/// Err: not every line was confirmed, and why.
+/// Sends all of stdin and waits for the broker.
+///
+/// # Errors
+/// Not every line was confirmed: how many were, and why not all.
 fn send(config: &Config, options: &SendOptions, clock: fn() -> Ts) -> Result<(), String> {
     let mut publisher = Publisher::open(&config.rabbitmq)?;
     let bar = bar();
@@ -143,16 +152,16 @@ fn send(config: &Config, options: &SendOptions, clock: fn() -> Ts) -> Result<(),
     }
 }
 
-/// Of stdin.
+/// What was read from stdin.
 struct Input {
-    /// lines that were left out
+    /// number of lines that were left out, since they are too long
     long: u64,
-    /// the line at which it ended, since that is not a record
+    /// the line that is not a record, and why; reading ended there
     refused: Option<String>,
 }
 
-/// Sends all of stdin, or what stands before a line that is not a record: what follows it would not be any either where JSON
-/// is printed over several lines, and is sent when the line is mended.
+/// Sends all of stdin, or the lines before the first that is not a record. If JSON is printed over several lines, the lines after
+/// it are not records either; else the user sends them after mending that line.
 fn lines(
     publisher: &mut Publisher,
     options: &SendOptions,
@@ -165,7 +174,7 @@ fn lines(
     let mut record = Plain::new(options);
     loop {
         line.clear();
-        // one byte more than a line may have, and its end
+        // one byte more than a line may have, and the line's end
         let room = MAX_BODY as u64 + 2;
         let read = input.by_ref().take(room).read_until(b'\n', &mut line);
         let read = read.map_err(|error| format!("cannot read stdin: {error}"))?;
@@ -173,7 +182,7 @@ fn lines(
             return Ok(Input { long, refused: None });
         }
         number += 1;
-        // whoever reads there may have seen enough; the records still go out
+        // the reader of stdout may have seen enough and left; the records are still sent
         if tee.as_mut().is_some_and(|out| out.write_all(&line).and_then(|()| out.flush()).is_err()) {
             tee = None;
         }
@@ -219,7 +228,7 @@ fn skip_line(input: &mut impl BufRead, bar: &ProgressBar) -> io::Result<()> {
     }
 }
 
-/// Plain lines as records: every one with the same columns, and a `seq` that keeps their order.
+/// Makes records of plain lines. Each has the same columns, and a `seq` that keeps their order.
 struct Plain {
     columns: Map<String, Value>,
     seq: u64,
@@ -245,7 +254,7 @@ impl Plain {
     }
 }
 
-/// On a terminal: how much, how fast, and how long it will take where stdin is a file.
+/// On a terminal, shows the bytes and lines read and the rate; if stdin is a file, the time left too.
 fn bar() -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -264,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_line_is_a_record_with_the_columns_of_the_command_line() {
+    fn a_plain_line_has_the_columns_of_the_command_line() {
         let options = SendOptions {
             routing_key: "build.web".into(),
             json: false,
@@ -282,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_line_that_is_too_long_is_left_out() {
+    fn the_rest_of_a_too_long_line_is_skipped() {
         let mut input = io::Cursor::new(b"too long\nnext\n".to_vec());
         skip_line(&mut input, &ProgressBar::hidden()).expect("it is in memory");
         let mut rest = String::new();
@@ -298,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_with_plain_lines_is_written_as_columns() {
+    fn columns_of_plain_lines_are_checked() {
         let columns = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             Send::from_args(&["send"], &words).expect(line).columns().map_err(|failure| failure.text)

@@ -12,10 +12,10 @@ use crate::sphinx::conf::sphinx_conf;
     subcommand,
     name = "sphinx-conf",
     help_triggers("-h", "--help"),
-    note = "Nobody needs to call this by hand: the script sphinx.conf, which searchd is given as its configuration, does. It \
-            depends on alco.ini and on the day.",
+    note = "The script sphinx.conf, which searchd reads as its configuration, runs this command. The output depends on \
+            alco.ini and on the day.",
     example = "alco sphinx-conf | less",
-    error_code(0, "it was printed"),
+    error_code(0, "the configuration was printed"),
     error_code(2, "wrong usage, or a mistake in alco.ini")
 )]
 pub struct SphinxConf {}

@@ -1,4 +1,4 @@
-//! What lies on this host's disk: the files of passwords, data_dir, searchd's binlog, and who may read and write them.
+//! The files on this host: password files, data_dir and searchd's binlog, and their permissions.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
@@ -14,16 +14,16 @@ use crate::commands::check::report::{Report, listed};
 use crate::config::{Address, Config, Dialect, Secret};
 use crate::sphinx::conf::binlog_path;
 
-/// Room that the disk should have: searchd stops taking records when there is none.
+/// Free space that the disk should have: searchd takes no records if the disk is full.
 const ENOUGH_BYTES: u64 = 2 << 30;
 const TOO_FEW_BYTES: u64 = 100 << 20;
 
-/// Passwords that everybody on this host may read.
+/// Warns of files with passwords that every user of this host may read.
 pub fn secrets(config: &Config, ini: Option<&Path>, report: &mut Report) {
-    // RabbitMQ's guest:guest is in its manual
+    // guest:guest is not a secret: it is in RabbitMQ's manual
     let is_secret = |url: &Secret| url.expose() != url.without_password() && !url.expose().contains("://guest:guest@");
     let (rabbitmq, redis) = (&config.rabbitmq, &config.redis);
-    // what a password file holds was put into the URLs
+    // Config has put the passwords of the password files into the URLs
     let in_ini = rabbitmq.password_file.is_none() && rabbitmq.urls.iter().any(is_secret)
         || redis.password_file.is_none() && is_secret(&redis.url);
     let files = [
@@ -37,17 +37,17 @@ pub fn secrets(config: &Config, ini: Option<&Path>, report: &mut Report) {
             && fs::metadata(path).is_ok_and(|about| about.mode() & 0o004 != 0)
         {
             let path = path.display();
-            let text = format!("everybody on this host may read {path}, and passwords or their hashes stand in it");
-            report.warning(part, text, format!("chmod 640 {path}; its group: that of alco's user"));
+            let text = format!("everybody on this host may read {path}, which has passwords or their hashes");
+            report.warning(part, text, format!("chmod 640 {path}, with the group of alco's user"));
         }
     }
 }
 
-/// Whether searchd keeps a binlog where the configuration that alco generates says so: without one, its death loses what was
-/// confirmed. searchd does not tell (its variables have nothing of it), but while it has a binlog it holds a lock there.
+/// Reports whether searchd keeps a binlog in the directory that alco's configuration names: without a binlog, a searchd that dies
+/// loses records that it had confirmed. No variable of searchd shows it, but searchd holds a lock there while it has a binlog.
 ///
-/// What cannot be seen: binlog_flush. alco.ini takes no value but 2, and a searchd that runs by another configuration has its
-/// binlog elsewhere, most likely. Nor is anything looked at where searchd has a host of its own, or is Manticore.
+/// binlog_flush cannot be seen. alco.ini takes no value but 2, and a searchd with another configuration most likely has its binlog
+/// elsewhere. If searchd runs on another host, or is Manticore, nothing is examined.
 pub fn binlog(config: &Config, report: &mut Report) {
     const PART: &str = "searchd";
     let sphinx = &config.sphinx;
@@ -57,7 +57,7 @@ pub fn binlog(config: &Config, report: &mut Report) {
             host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
         }
     };
-    // data_dir that is not there is told of by itself
+    // `data_dir` below reports a directory that is missing
     if !is_here || sphinx.dialect != Dialect::Sphinx || fs::read_dir(&sphinx.data_dir).is_err() {
         return;
     }
@@ -65,17 +65,17 @@ pub fn binlog(config: &Config, report: &mut Report) {
     let (shown, lock) = (dir.display(), dir.join("binlog.lock"));
     match is_held(&lock) {
         Ok(true) => {
-            report.ok(PART, format!("its binlog is in {shown}: what was confirmed outlives it"));
+            report.ok(PART, format!("its binlog is in {shown}: confirmed records outlive a crash"));
             if let Ok(about) = fs::metadata(&lock) {
                 directories(config, &dir, Uid::from_raw(about.uid()), report);
             }
         }
         Ok(false) => {
-            let text = format!("it keeps no binlog in {shown}: if it dies, records are lost that were confirmed");
+            let text = format!("it keeps no binlog in {shown}: if searchd dies, confirmed records are lost");
             report.error(
                 PART,
                 text,
-                "stop it, and start it with sphinx/sphinx.conf: is it run by another configuration?",
+                "stop it, and start it with sphinx/sphinx.conf: does it run with another configuration?",
             );
         }
         Err(error) => {
@@ -85,7 +85,7 @@ pub fn binlog(config: &Config, report: &mut Report) {
     }
 }
 
-/// Whether some process has locked that file, which need not be there.
+/// Whether a process has locked that file; false if there is no such file.
 fn is_held(path: &Path) -> io::Result<bool> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -105,7 +105,7 @@ fn is_held(path: &Path) -> io::Result<bool> {
     Ok(lock.l_type != libc::F_UNLCK as libc::c_short)
 }
 
-/// What somebody else has made is not searchd's to write: it would not serve that day.
+/// Reports directories that searchd's user may not write, since another user made them: searchd would not serve that day.
 fn directories(config: &Config, binlog: &Path, user: Uid, report: &mut Report) {
     let data_dir = &config.sphinx.data_dir;
     let mut all = vec![data_dir.clone(), binlog.to_owned()];
@@ -126,16 +126,18 @@ fn directories(config: &Config, binlog: &Path, user: Uid, report: &mut Report) {
     report.error("data_dir", text, format!("chown -R {name} {}", data_dir.display()));
 }
 
-/// As far as can be told: which groups the user is in is not asked.
+/// A guess from the mode: the groups of the user are not known.
 fn may_write(user: Uid, about: &Metadata) -> bool {
     let (is_owner, mode) = (about.uid() == user.as_raw(), about.mode());
     user.is_root() || mode & if is_owner { 0o200 } else { 0o022 } != 0
 }
 
+/// Whether that is the name of a day's directory, `20261122`.
 pub fn is_day(name: &str) -> bool {
     name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Reports the free space of data_dir, and directories of indexes that alco.ini no longer has.
 pub fn data_dir(config: &Config, report: &mut Report) {
     const PART: &str = "data_dir";
     let dir = &config.sphinx.data_dir;
@@ -143,8 +145,9 @@ pub fn data_dir(config: &Config, report: &mut Report) {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) => {
-            let cure = "right if searchd has a host of its own; else make it, for searchd's user";
-            let text = format!("cannot read {shown}: {error}; neither its room nor searchd's binlog was looked at");
+            let cure = "right if searchd runs on another host; else create it for searchd's user";
+            let text =
+                format!("cannot read {shown}: {error}; neither its free space nor searchd's binlog was examined");
             return report.warning(PART, text, cure);
         }
     };
@@ -152,14 +155,14 @@ pub fn data_dir(config: &Config, report: &mut Report) {
         Ok(found) => {
             let free = found.blocks_available() * found.fragment_size();
             let text = format!("{shown}: {:.1} GiB free", free as f64 / f64::from(1 << 30));
-            let cure = "shorten days of some index, or make room: searchd takes no records when the disk is full";
+            let cure = "lower days of an index, or free space: searchd takes no records if the disk is full";
             match free {
                 0..TOO_FEW_BYTES => report.error(PART, text, cure),
                 TOO_FEW_BYTES..ENOUGH_BYTES => report.warning(PART, text, cure),
                 _ => report.ok(PART, text),
             }
         }
-        Err(error) => report.warning(PART, format!("cannot tell how much room {shown} has: {error}"), "look with df"),
+        Err(error) => report.warning(PART, format!("cannot read the free space of {shown}: {error}"), "see df"),
     }
     let mut left: Vec<String> = Vec::new();
     for entry in entries.flatten() {
@@ -175,7 +178,7 @@ pub fn data_dir(config: &Config, report: &mut Report) {
     }
     left.sort_unstable();
     for name in left {
-        let text = format!("{shown}/{name} holds days of an index that alco.ini has no more");
-        report.warning(PART, text, "remove the directory if nobody needs them");
+        let text = format!("{shown}/{name} holds days of an index that alco.ini no longer has");
+        report.warning(PART, text, "remove the directory if the days are no longer needed");
     }
 }

@@ -1,8 +1,8 @@
-//! `alco check`: alco.ini, the three servers, the day indexes and the disk, a line each, with the cure for what is not well.
-//! Asks and changes nothing. `report` writes the lines; `files` looks at what lies on this host's disk.
+//! `alco check` examines alco.ini, the three servers, the day indexes and the disk. It prints a line for each part, with the cure
+//! for a warning or an error. It changes nothing. `report` writes the lines; `files` looks at what lies on this host's disk.
 //!
-//! Not to be had by asking: the bindings as RabbitMQ has them (AMQP has no question for them, and the management plugin need
-//! not be there), so those are told that Redis remembers; the clock of RabbitMQ's host.
+//! Two things cannot be asked for. RabbitMQ's bindings: AMQP cannot list them, and the management plugin may be missing; the
+//! command shows those that Redis remembers. And the clock of RabbitMQ's host.
 
 mod files;
 mod report;
@@ -26,20 +26,21 @@ use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::sphinx::statement;
 use crate::time::{Day, Ts};
 
-/// Whoever waits at a terminal wants to know.
+/// A user waits at a terminal for the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// What alco was tested with, and what else has all it needs.
+/// The oldest version that alco was tested with, or that has all it needs.
 const OLDEST_RABBITMQ: &[u64] = &[3, 8];
 const OLDEST_REDIS: &[u64] = &[5];
 const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
 
-/// Look over alco.ini, the three servers, the disk, and tell what is wrong and how to mend it, a line each. Nothing is changed.
+/// Examine alco.ini, the three servers and the disk, and print a line for each part, with the cure if something is wrong. Changes
+/// nothing.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "check",
     help_triggers("-h", "--help"),
-    note = "Run it as the user that alco runs as: it may read and signal what that user may.",
+    note = "Run it as the user that alco run has: then it reads and signals with that user's rights.",
     example = "sudo -u alco alco check",
     example = "alco check | grep -v ^ok",
     error_code(0, "all is well"),
@@ -47,7 +48,7 @@ const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
     error_code(2, "there are errors; wrong usage, or a mistake in alco.ini")
 )]
 pub struct Check {
-    /// a JSON object a line: part, state, text, cure
+    /// print each line as a JSON object: part, state, text, cure
     #[argh(switch)]
     pub json: bool,
 }
@@ -65,11 +66,9 @@ fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8
     let names: Vec<&str> = config.indexes.iter().map(|index| index.name.as_str()).collect();
     match ini {
         Some(path) => report.ok("alco.ini", format!("{}: indexes {}", path.display(), names.join(", "))),
-        None => report.warning(
-            "alco.ini",
-            "there is none: every setting is at its default",
-            "write one, as alco.ini(5) says",
-        ),
+        None => {
+            report.warning("alco.ini", "there is none: every setting is at its default", "write one; see alco.ini(5)")
+        }
     }
     files::secrets(config, ini, &mut report);
     rabbitmq(config, &mut report);
@@ -104,7 +103,7 @@ fn rabbitmq(config: &Config, report: &mut Report) {
             report.warning(
                 PART,
                 notice,
-                "set [rabbitmq] exchange_type and exchange_durable as it is, and nothing is said of it",
+                "set [rabbitmq] exchange_type and exchange_durable to the properties that it has",
             );
         }
         Ok(None) => {
@@ -114,7 +113,7 @@ fn rabbitmq(config: &Config, report: &mut Report) {
                 "alco run declares it, or a producer does",
             );
         }
-        Err(why) => report.error(PART, why, "nothing can be collected until then"),
+        Err(why) => report.error(PART, why, "alco collects nothing until then"),
     }
     for index in &config.indexes {
         queue(&mut probe, index, report);
@@ -125,13 +124,13 @@ fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
     let (part, queue) = (format!("index {}", index.name), &index.queue);
     let found = probe.queue(index);
     if let Ok(Some((_, Some(notice)))) = &found {
-        let cure = "set durable, queue_type and queue_arguments as it is, and nothing is said of it";
+        let cure = "set durable, queue_type and queue_arguments to the properties that it has";
         report.warning(&part, notice.clone(), cure);
     }
     match found {
         Ok(None) => report.warning(&part, format!("there is no queue '{queue}'"), "alco run declares and binds it"),
         Ok(Some((found, _))) if found.consumers == 0 => {
-            let text = format!("nobody collects from queue '{queue}'; {} records wait", found.messages);
+            let text = format!("no worker collects from queue '{queue}'; {} records wait", found.messages);
             report.warning(&part, text, "start alco run");
         }
         Ok(Some((found, _))) => {
@@ -161,11 +160,11 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
     if of("role") == "slave" {
         report.error(PART, "it is a replica, and takes no writes", "set [redis] url to the primary");
     } else if let Err(why) = values.takes_writes() {
-        report.error(PART, format!("it takes no writes: {why}"), "nothing is collected until it does");
+        report.error(PART, format!("it takes no writes: {why}"), "alco collects nothing until it does");
     }
     let policy = of("maxmemory_policy");
     if of("maxmemory") != "0" && policy != "noeviction" {
-        let text = format!("maxmemory-policy is {policy}: docid leases may be thrown away");
+        let text = format!("maxmemory-policy is {policy}: Redis may evict docid leases");
         report.warning(PART, text, "set maxmemory-policy to noeviction");
     }
     for index in &config.indexes {
@@ -191,12 +190,16 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     let sphinx = &config.sphinx;
     if sphinx.pid_file.is_some() {
         match housekeeping::signal(sphinx, None) {
-            Ok(()) => report.ok(PART, "alco may have it read its configuration anew"),
-            Err(why) => report.warning(PART, "alco cannot have it read its configuration anew", why),
+            Ok(()) => report.ok(PART, "alco may have it read its configuration again"),
+            Err(why) => report.warning(PART, "alco cannot have it read its configuration again", why),
         }
     } else {
         let cure = "set [sphinx] pid_file, or have cron send searchd SIGHUP once a day";
-        report.warning(PART, "alco does not know its process: a new day's indexes are not served by themselves", cure);
+        report.warning(
+            PART,
+            "alco does not know its process: searchd does not serve a new day's indexes by itself",
+            cure,
+        );
     }
 
     let mut engine = Engine::new(&sphinx.address, TIMEOUT);
@@ -229,8 +232,8 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     };
     let strangers: Vec<&str> = served.iter().map(String::as_str).filter(|name| !configured(name)).collect();
     if !strangers.is_empty() {
-        let text = format!("it serves {}, which are of no index of alco.ini", listed(&strangers));
-        report.warning(PART, text, "if they are not yours, have searchd read its configuration anew (kill -HUP)");
+        let text = format!("it serves {}, which belong to no index of alco.ini", listed(&strangers));
+        report.warning(PART, text, "if they are not yours, have searchd read its configuration again (kill -HUP)");
     }
 }
 
@@ -239,20 +242,20 @@ fn day_indexes(index: &Index, served: &BTreeSet<String>, engine: &mut Engine, re
     let expected: Vec<String> = served_days(now.day(), index.days).map(|day| day_index(&index.name, day)).collect();
     let missing: Vec<&str> = expected.iter().map(String::as_str).filter(|name| !served.contains(*name)).collect();
     if !served.contains(index.name.as_str()) || missing.len() == expected.len() {
-        let cure = "have searchd read its configuration anew (kill -HUP); is it run by sphinx/sphinx.conf?";
+        let cure = "have searchd read its configuration again (kill -HUP); does it run with sphinx/sphinx.conf?";
         return report.error(&part, format!("searchd does not serve {}", index.name), cure);
     }
     match missing.is_empty() {
         true => report.ok(&part, format!("searchd serves all {} day indexes", expected.len())),
         false => {
-            let cure = "have searchd read its configuration anew (kill -HUP); their records wait until then";
+            let cure = "have searchd read its configuration again (kill -HUP); their records wait until then";
             report.error(&part, format!("searchd does not serve {}", listed(&missing)), cure);
         }
     }
     let today = day_index(&index.name, now.day());
     let columns = match engine.select(&statement::describe(&today)) {
         Ok(columns) => columns,
-        // said above
+        // reported above
         Err(Fault::Reject(_)) => return,
         Err(Fault::Retry(why)) => return report.error(&part, why, "start searchd"),
     };
@@ -261,13 +264,13 @@ fn day_indexes(index: &Index, served: &BTreeSet<String>, engine: &mut Engine, re
         report.error(&part, "searchd was built with docids of 32 bits", "install one built with --enable-id64");
     }
     if let Some(lacking) = statement::COLUMNS.into_iter().find(|column| !has(column)) {
-        let cure = "stop searchd, remove that index's directory, which alco cannot use, and start it";
-        report.error(&part, format!("{today} has no '{lacking}': it was declared by another configuration"), cure);
+        let cure = "stop searchd, remove that index's directory, which alco cannot use, and start searchd";
+        report.error(&part, format!("{today} has no '{lacking}': another configuration declared it"), cure);
     }
     indexed(index, engine, report, now);
 }
 
-/// A column that was made `indexed` has its field in those day indexes only that were declared since.
+/// A column that became `indexed` has its field only in the day indexes that were declared since then.
 fn indexed(index: &Index, engine: &mut Engine, report: &mut Report, now: Ts) {
     if index.indexed.is_empty() {
         return;
@@ -279,8 +282,8 @@ fn indexed(index: &Index, engine: &mut Engine, report: &mut Report, now: Ts) {
         let has = |rows: &[Row]| rows.iter().any(|row| row.bytes(0) == field.as_bytes());
         if let Some(day) = since(described.iter().map(|(day, rows)| (*day, has(rows)))) {
             let text = format!(
-                "column '{column}' is indexed from {} on: older days were declared without it, where a filter finds the \
-                 same and reads more records",
+                "column '{column}' is indexed from {} on: on older days, declared without it, a filter finds the same and \
+                 reads more records",
                 day.dashed()
             );
             report.ok(&format!("index {}", index.name), text);

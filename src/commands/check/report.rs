@@ -1,4 +1,4 @@
-//! The lines of `alco check`: what was found of each part, whether that is well, and the cure.
+//! The lines of `alco check`: the part, its state, what was found, and the cure.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::time::Ts;
 
-/// Records are in the order of their time: hosts should agree on it.
+/// Records are ordered by their time, so the clocks of the hosts should agree within this.
 const SKEW_SECONDS: i64 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -26,47 +26,47 @@ struct Finding {
     cure: Option<String>,
 }
 
-/// Writes each finding as it comes.
+/// Writes each finding to stdout at once, and keeps the worst state.
 pub struct Report {
     json: bool,
     worst: State,
 }
 
 impl Report {
-    /// `json`: an object a line.
+    /// `json`: each line is an object.
     pub fn new(json: bool) -> Report {
         Report { json, worst: State::Ok }
     }
 
-    /// For the process: 0 where all is well, 1 after a warning, 2 after an error.
+    /// The exit status: 0 if all is well, 1 after a warning, 2 after an error.
     pub fn status(&self) -> u8 {
         self.worst as u8
     }
 
-    fn say(&mut self, part: &str, state: State, text: String, cure: Option<String>) {
+    fn write(&mut self, part: &str, state: State, text: String, cure: Option<String>) {
         self.worst = self.worst.max(state);
         let finding = Finding { part: part.to_owned(), state, text, cure };
         let line = match self.json {
             true => serde_json::to_string(&finding).expect("texts are JSON"),
             false => finding.line(),
         };
-        // whoever reads may have seen enough; the exit status still counts
+        // the reader of stdout may have left; the exit status still counts
         let _ = writeln!(io::stdout(), "{line}");
     }
 
     pub fn ok(&mut self, part: &str, text: impl Into<String>) {
-        self.say(part, State::Ok, text.into(), None);
+        self.write(part, State::Ok, text.into(), None);
     }
 
     pub fn warning(&mut self, part: &str, text: impl Into<String>, cure: impl Into<String>) {
-        self.say(part, State::Warning, text.into(), Some(cure.into()));
+        self.write(part, State::Warning, text.into(), Some(cure.into()));
     }
 
     pub fn error(&mut self, part: &str, text: impl Into<String>, cure: impl Into<String>) {
-        self.say(part, State::Error, text.into(), Some(cure.into()));
+        self.write(part, State::Error, text.into(), Some(cure.into()));
     }
 
-    /// A server that is there, and its version.
+    /// Reports a server that answers, and its version; an error if the version is older than `oldest`.
     pub fn server(&mut self, part: &str, address: &str, product: &str, version: &str, oldest: &[u64]) {
         let text = format!("{product} {version} at {address}");
         match numbers(version).as_slice() < oldest {
@@ -78,14 +78,15 @@ impl Report {
         }
     }
 
-    /// `ours`: when they were asked for theirs, and when they had answered. How long that took is no difference.
+    /// Compares the clock of a server with this host's. `ours` is this host's time before the question and after the answer; the
+    /// time that the answer took does not count as a difference.
     pub fn skew(&mut self, part: &str, theirs: Ts, ours: (Ts, Ts)) {
         let [before, after] = [ours.0, ours.1].map(|ours| theirs.seconds() - ours.seconds());
         let seconds = before.min(0) + after.max(0);
         if seconds.abs() > SKEW_SECONDS {
             let direction = if seconds > 0 { "ahead of" } else { "behind" };
             let text = format!("its clock is {} s {direction} this host's", seconds.abs());
-            self.warning(part, text, "have both hosts' clocks set by NTP");
+            self.warning(part, text, "set the clocks of both hosts by NTP");
         } else {
             self.ok(part, format!("its clock agrees with this host's within {SKEW_SECONDS} s"));
         }
@@ -104,13 +105,13 @@ impl Finding {
     }
 }
 
-/// `3.10.8` as numbers; what stands behind them does not count.
+/// `3.10.8` as numbers; text after them does not count.
 fn numbers(version: &str) -> Vec<u64> {
     let digits = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>();
     version.split('.').map_while(|part| digits(part).parse().ok()).collect()
 }
 
-/// Some names, and how many more.
+/// The first names, and the number of the others.
 pub fn listed(names: &[&str]) -> String {
     match names {
         [first, second, third, rest @ ..] if rest.len() > 1 => {
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_compare_by_their_numbers() {
+    fn versions_are_compared_by_their_numbers() {
         for (version, oldest, old) in [
             ("3.10.8", &[3, 8][..], false),
             ("3.7.28", &[3, 8], true),
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn many_names_are_some_and_a_number() {
+    fn many_names_are_shortened_to_a_number() {
         assert_eq!(listed(&["a", "b", "c", "d"]), "a, b, c, d");
         assert_eq!(listed(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
     }

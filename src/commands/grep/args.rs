@@ -1,4 +1,4 @@
-//! `alco grep`: what may be typed, made into a search and the way its answer is written.
+//! The options of `alco grep`, and how they become a search and the form of its output.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -15,18 +15,18 @@ use crate::search::pattern::{INSTEAD_OF_REGEX, Pattern};
 use crate::time;
 use crate::time::When;
 
-/// Search the logs as grep does: literally and with regard to case unless told otherwise, over the last 5 minutes unless --since
-/// says more. An operand column=value is a filter; of the others, the first behind INDEX is the pattern. Without one, every record is printed.
+/// Search the logs as grep does: by default the pattern is text, case counts, and the range is the last 5 minutes. An operand
+/// column=value is a filter; the first other operand after INDEX is the pattern. Without a pattern, every record matches.
 #[derive(Debug, Default, PartialEq, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "grep",
     help_triggers("-h", "--help"),
     note = "Filters: column=a (repeated: any of them), column__in=a,b  __not=a,b  __gt=5  __gte  __lt  __lte  __exists=1  __like=sub*string; \
-            a.b is a key or a path. Text that looks like a filter is given with -e; the pattern may be left out.",
+            a.b is a key or a path. For a pattern that looks like a filter, use -e.",
     note = "Times: 2026-11-22, '2026-11-22 10:00', 2026-11-22T10:00:00Z, -5m, -2h, -1d, today, yesterday, now.",
-    note = "Control characters of log text are made visible (^[) and its colour codes left out, on a terminal and in a file: \
-            --json has every value as it was sent. On a terminal the output goes through $PAGER ('less -R' unless set; \
+    note = "The output shows control characters of log text as ^[ and leaves out its colour codes, on a terminal and in a file; \
+            --json prints every value as it was sent. On a terminal the output goes through $PAGER ('less -R' unless set; \
             PAGER= for none).",
     example = "alco grep web 'connection refused' --since=-2h",
     example = "alco grep -iC3 web,billing timeout levelname__in=ERROR,CRITICAL",
@@ -35,11 +35,11 @@ use crate::time::When;
     example = "alco grep -f web levelname=ERROR",
     example = "alco grep --url=https://logs.example.org/ web -e user=7 --json",
     error_code(0, "a record was found"),
-    error_code(1, "none was found"),
-    error_code(2, "wrong usage, or the search could not be run to its end (with -q: and nothing was found before)")
+    error_code(1, "no record was found"),
+    error_code(2, "wrong usage, or the search failed before its end (with -q: and before a match)")
 )]
 pub struct Grep {
-    /// take upper and lower case for the same
+    /// ignore the difference between upper and lower case
     #[argh(switch, short = 'i')]
     pub ignore_case: bool,
 
@@ -51,31 +51,31 @@ pub struct Grep {
     #[argh(switch, short = 'E')]
     pub extended_regexp: bool,
 
-    /// a pattern; of several, any has to match
+    /// a pattern; if repeated, a record matches if any of them does
     #[argh(option, short = 'e', arg_name = "pattern")]
     pub regexp: Vec<String>,
 
-    /// no letter, digit or _ beside the match
+    /// a match has no letter, digit or _ next to it
     #[argh(switch, short = 'w')]
     pub word_regexp: bool,
 
-    /// the records that do not match
+    /// select the records that do not match
     #[argh(switch, short = 'v')]
     pub invert_match: bool,
 
-    /// search the text of all columns, not the message alone
+    /// search the text of all columns in addition to the message
     #[argh(switch)]
     pub all: bool,
 
-    /// from when on; 5 minutes ago unless given
+    /// the start of the range; 5 minutes ago by default
     #[argh(option, arg_name = "time")]
     pub since: Option<String>,
 
-    /// up to when; now unless given
+    /// the end of the range; now by default
     #[argh(option, arg_name = "time")]
     pub until: Option<String>,
 
-    /// go on with what arrives, until interrupted
+    /// after the last record, print new ones as they arrive
     #[argh(switch, short = 'f')]
     pub follow: bool,
 
@@ -87,31 +87,31 @@ pub struct Grep {
     #[argh(option, short = 'm', arg_name = "n")]
     pub max_count: Option<i64>,
 
-    /// so many records after each match
+    /// print n records after each match
     #[argh(option, short = 'A', arg_name = "n")]
     pub after_context: Option<u32>,
 
-    /// so many records before each match
+    /// print n records before each match
     #[argh(option, short = 'B', arg_name = "n")]
     pub before_context: Option<u32>,
 
-    /// so many records around each match; -3 is -C3
+    /// print n records around each match; -3 is -C3
     #[argh(option, short = 'C', arg_name = "n")]
     pub context: Option<u32>,
 
-    /// print how many matches there are
+    /// print the number of matches
     #[argh(switch, short = 'c')]
     pub count: bool,
 
-    /// print nothing: the exit status tells, at the first match
+    /// print nothing, and exit with 0 at the first match
     #[argh(switch, short = 'q')]
     pub quiet: bool,
 
-    /// print the parts that match, each on a line
+    /// print the matching parts only, each on a line of its own
     #[argh(switch, short = 'o')]
     pub only_matching: bool,
 
-    /// print messages alone, in as many lines as they have
+    /// print messages without time and columns, with all of their lines
     #[argh(switch)]
     pub bare: bool,
 
@@ -123,7 +123,7 @@ pub struct Grep {
     #[argh(switch)]
     pub tracebacks: bool,
 
-    /// print the records as they were sent, a JSON object a line
+    /// print each record as it was sent, a JSON object on a line of its own
     #[argh(switch)]
     pub json: bool,
 
@@ -135,7 +135,7 @@ pub struct Grep {
     #[argh(option, arg_name = "when")]
     pub color: Option<Colours>,
 
-    /// the zone of times, read and printed
+    /// the zone of the times that are read and printed
     #[argh(option, arg_name = "zone")]
     pub tz: Option<String>,
 
@@ -190,7 +190,7 @@ impl Grep {
                 None => {
                     let first = &patterns[0];
                     return Err(format!(
-                        "'{operand}' is a second pattern beside '{first}'; quote a pattern with spaces, write -e for each of \
+                        "'{operand}' is a second pattern after '{first}'; quote a pattern with spaces, write -e for each of \
                          several, and column=value for a filter"
                     ));
                 }
@@ -198,7 +198,7 @@ impl Grep {
         }
         let lines = |lines: Option<u32>| match lines {
             Some(lines) if lines > MAX_CONTEXT => {
-                Err(format!("{lines} lines of context are too many; {MAX_CONTEXT} are shown"))
+                Err(format!("{lines} lines of context are too many; at most {MAX_CONTEXT} are printed"))
             }
             lines => Ok(lines),
         };
@@ -206,7 +206,7 @@ impl Grep {
         let (before, after) =
             (lines(self.before_context)?.unwrap_or(around), lines(self.after_context)?.unwrap_or(around));
         let is_grouped = [self.context, self.before_context, self.after_context].iter().any(Option::is_some);
-        // as for grep, a negative number is none
+        // as for grep, a negative number is no limit
         let limit = self.max_count.and_then(|n| usize::try_from(n).ok());
         let mut query = Query {
             start: self.since.as_deref().map(when).transpose()?,
@@ -237,7 +237,7 @@ impl Grep {
                 query.indexes.push(index);
             }
         }
-        // before anybody is asked, and in the words of the command line
+        // an error before searchd is asked, and in the words of the command line
         Pattern::new(&query).map_err(|why| why.replace(INSTEAD_OF_REGEX, "-F takes every character as it is"))?;
         if let Some(columns) = &self.columns {
             query.columns = Some(split_list(columns).into_iter().filter(|name| !name.is_empty()).collect());
@@ -279,12 +279,12 @@ impl Grep {
     }
 }
 
-/// `5m` is as good as `-5m`.
+/// A time; `5m` means `-5m`.
 fn when(text: &str) -> Result<When, String> {
     When::parse(text).or_else(|why| When::parse(&format!("-{text}")).map_err(|_| why))
 }
 
-/// A filter, if that can be one: a column's name has no spaces in it, nor what paths and addresses are full of.
+/// Column and value of an operand that can be a filter. A column's name has no space, and no sign that paths and addresses have.
 fn column_and_value(operand: &str) -> Option<(&str, &str)> {
     let (column, value) = operand.split_once('=')?;
     let starts = column.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '@'));
@@ -292,7 +292,7 @@ fn column_and_value(operand: &str) -> Option<(&str, &str)> {
     (starts && column.chars().all(plain)).then_some((column, value))
 }
 
-/// By the rules of a link's parameters, none of which is reserved here. A value may be empty.
+/// Reads filters by the rules of a URL's parameters; here no name is reserved (`js.` is put before it). A value may be empty.
 fn read_filters(pairs: &[(&str, &str)]) -> Result<Vec<Filter>, String> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let mut parameters = Vec::with_capacity(pairs.len());
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_option_given_twice_the_last_counts() {
+    fn the_last_of_two_equal_options_counts() {
         check(&["-C3", "-C1", "web", "x"], "search=x&case=1&before=1&after=1");
         check(&["-C3", "web", "-1", "x"], "search=x&case=1&before=1&after=1");
         check(&["-2", "--context=4", "web", "x"], "search=x&case=1&before=4&after=4");
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operand_with_a_name_before_its_equals_sign_is_a_filter() {
+    fn an_operand_column_equals_value_is_a_filter() {
         check(&["web", "levelname=ERROR"], "case=1&levelname=ERROR");
         check(&["web", "x", "a=1", "a=2", "b__gte=5", "c__not=x,y"], "search=x&case=1&a=1&a=2&b__gte=5&c__not=x,y");
         check(&["web", "a=1", "x"], "search=x&case=1&a=1");
@@ -386,9 +386,9 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_said() {
+    fn contradictory_options_are_refused() {
         for (words, text) in [
-            (&["web", "a", "b"][..], "'b' is a second pattern beside 'a'"),
+            (&["web", "a", "b"][..], "'b' is a second pattern after 'a'"),
             (&["-FE", "web", "a"], "-F and -E exclude each other"),
             (&["-f", "web", "--until=now"], "-f and --until exclude each other"),
             (&["Web"], "'Web' is no name for an index"),

@@ -1,9 +1,9 @@
 //! `alco grep`: a search, asked of searchd or of another alco, printed as grep prints.
 //!
 //!     args     what may be typed; options is what it means
-//!     source   whom to ask; remote asks another alco
+//!     source   searchd, or another alco, which remote asks
 //!     printer  lines on stdout
-//!     pager    what stdout is on a terminal
+//!     pager    the program that shows the lines on a terminal
 
 pub mod args;
 mod options;
@@ -47,7 +47,10 @@ impl Grep {
     }
 }
 
-/// Whether a record was found. Err: the search did not come to its end, and why.
+/// Returns whether a record was found.
+///
+/// # Errors
+/// Why the search did not come to its end.
 fn grep(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     if options.none {
         return Ok(false);
@@ -63,7 +66,7 @@ fn grep(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     Ok(found)
 }
 
-/// At the first match it is known, whatever follows.
+/// Whether a record matches: ends at the first match, whether or not the rest could be searched.
 fn is_any(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     let query = Query { limit: Some(std::num::NonZeroUsize::MIN), before: 0, after: 0, ..options.query.clone() };
     let mut found = false;
@@ -128,20 +131,20 @@ fn follow(options: &GrepOptions, source: &Source, printer: &RefCell<Printer>) ->
     })
 }
 
-/// Waits for so long, as long as somebody may still read what is printed.
+/// Waits; returns whether the reader of stdout is still there.
 fn is_read(wait: Duration) -> bool {
     let stdout = io::stdout();
     let mut closed = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
     let wait = PollTimeout::try_from(wait.as_millis()).unwrap_or(PollTimeout::MAX);
     match poll(&mut closed, wait) {
         Ok(0) => true,
-        // a file or a terminal says nothing of the sort; a signal ends the wait, not the reader
+        // a file or a terminal never reports an error here; a signal ends the wait, but does not mean that the reader has left
         Ok(_) => !closed[0].revents().is_some_and(|what| what.intersects(PollFlags::POLLERR | PollFlags::POLLHUP)),
         Err(_) => true,
     }
 }
 
-/// What is no line of the log.
+/// Writes news that is not a line of the log to stderr.
 fn tell(news: &News) {
     let records = |number: u64| format!("{number} record{}", if number == 1 { "" } else { "s" });
     if let Some(text) = news.words(records) {
@@ -150,22 +153,23 @@ fn tell(news: &News) {
 }
 
 fn notice(text: &str) {
-    // nowhere else to say it
+    // if stderr is closed, there is no other place to write it
     let _ = writeln!(io::stderr(), "alco grep: {}", visible_in_line(text));
 }
 
-/// Parts of the answer that are missing: what is there was printed, and is not all.
+/// The parts of the answer that are missing. The other parts were printed, so the last missing part is the error.
 fn say_missing(missing: &[String]) -> Result<(), String> {
     let Some((last, others)) = missing.split_last() else { return Ok(()) };
     others.iter().for_each(|what| notice(what));
     Err(last.clone())
 }
 
-/// Nothing was found: is it for a column that no record has? `imeout=5` was perhaps meant as text.
+/// After a search that found nothing: names each column of its filters that no record has. A user who typed `imeout=5` perhaps
+/// meant text.
 fn missing_columns(options: &GrepOptions, source: &Source) {
     let mut columns: Vec<&str> = Vec::new();
     for filter in &options.query.filters {
-        // "all but these" and "without it" need no column
+        // `__not` and `__exists=0` match records without the column too
         let needs_it = !matches!(filter.is, Condition::NotIn(_) | Condition::Exists(false));
         if needs_it && !columns.contains(&filter.column.as_str()) {
             columns.push(&filter.column);
@@ -189,7 +193,7 @@ fn missing_columns(options: &GrepOptions, source: &Source) {
         });
         if asked.is_ok() && !found {
             notice(&format!(
-                "no record of that time has a column '{column}'; text that looks like a filter is searched with -e"
+                "no record of that time has a column '{column}'; to search for text that looks like a filter, write -e before it"
             ));
         }
     }

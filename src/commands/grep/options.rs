@@ -9,15 +9,15 @@ pub struct GrepOptions {
     pub query: Query,
     pub output: Output,
     pub extract: Extract,
-    /// None: where stdout is a terminal
+    /// None: colours if stdout is a terminal
     pub colours: Option<bool>,
     pub follow: bool,
-    /// `-m0`: nothing is asked for
+    /// `-m0`: searchd is not asked
     pub none: bool,
 }
 
 impl GrepOptions {
-    /// Colours where a reader sees them and wants them.
+    /// Whether to write colours: if the user wants them, or else if stdout is a terminal that shows them.
     pub fn coloured(&self) -> bool {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -32,7 +32,7 @@ pub enum Output {
     Nothing,
 }
 
-/// What of a record is a line of text.
+/// Which part of a record is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extract {
     Records,

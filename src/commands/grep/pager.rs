@@ -1,5 +1,5 @@
-//! The pager: where what is printed goes on a terminal. It is the reader's, and the terminal is the pager's: alco outlives it by
-//! nothing but what it has to say of a search that failed.
+//! The pager shows the output on a terminal. The reader ends it. While it runs the terminal belongs to it; after it alco writes
+//! only why a search failed.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -10,17 +10,17 @@ use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::{SigSet, Signal};
 
-/// Reads on as a reader likes; Ctrl-C is the reader's too, who has the last word on when to end.
+/// A running pager. Ctrl-C goes to the pager: the reader decides when to end.
 #[derive(Debug)]
 pub struct Pager {
     reader: JoinHandle<()>,
-    /// there is nothing more to print
+    /// all lines were written
     whole: Arc<AtomicBool>,
 }
 
 impl Pager {
-    /// Starts `$PAGER`, by default `less -R`, which ends by itself where all fits on one screen. None where there is no terminal,
-    /// none is wanted (`PAGER=`, `PAGER=cat`), or it cannot be started: then what would go through it is printed.
+    /// Starts `$PAGER`, by default `less -R`, which ends by itself if all fits on one screen. None if stdout is not a terminal, if
+    /// the user wants no pager (`PAGER=`, `PAGER=cat`), or if it cannot be started: then the output goes to stdout.
     pub fn start() -> Option<(Pager, ChildStdin)> {
         if !io::stdout().is_terminal() {
             return None;
@@ -31,20 +31,20 @@ impl Pager {
         }
         let mut command = command(&pager)?;
         if env::var_os("LESS").is_none() {
-            // what its own option says, and: end where all fits on one screen
+            // R as in `-R`; F: end if all fits on one screen
             command.env("LESS", "FR");
         }
         let mut child = command.stdin(Stdio::piped()).spawn().ok()?;
         let stdin = child.stdin.take()?;
         let mut interrupt = SigSet::empty();
         interrupt.add(Signal::SIGINT);
-        // a pager that outlives the program it reads from would fight with the shell for the terminal
+        // if Ctrl-C ended alco but not the pager, the pager and the shell would both read from the terminal
         let _ = interrupt.thread_block();
         let whole = Arc::new(AtomicBool::new(false));
         let is_whole = Arc::clone(&whole);
         let wait = move || {
             let _ = child.wait();
-            // the search may be far from its next line, and its end is nobody's business any more
+            // the reader has ended the pager: no reader waits for the search, which may be far from its next line
             if !is_whole.load(Ordering::SeqCst) {
                 exit(0);
             }
@@ -53,7 +53,7 @@ impl Pager {
         Some((Pager { reader, whole }, stdin))
     }
 
-    /// That was all: ends what it reads, and waits until the reader has seen enough.
+    /// After the last line: closes the pager's input, and waits until the reader ends the pager.
     pub fn wait(self, input: impl Sized) {
         self.whole.store(true, Ordering::SeqCst);
         drop(input);
@@ -61,7 +61,7 @@ impl Pager {
     }
 }
 
-/// A program with its options; what only a shell understands is a shell's.
+/// The command of `$PAGER`: a program with its options, or `sh -c` for text that only a shell understands.
 fn command(pager: &str) -> Option<Command> {
     if pager.contains(|c: char| !c.is_alphanumeric() && !" \t-_./=+,:".contains(c)) {
         let mut shell = Command::new("sh");

@@ -1,4 +1,4 @@
-//! Lines of an answer on stdout, or in a pager.
+//! Writes the lines of an answer to stdout, or to a pager.
 
 use std::io::{self, BufWriter, Write};
 
@@ -15,7 +15,7 @@ use crate::time::Ts;
 
 pub struct Printer<'a> {
     rows: Rows<'a>,
-    /// of the parts to print; None: whole records
+    /// `-o` prints its matches; None: whole records
     parts: Option<Pattern>,
     out: BufWriter<Box<dyn Write>>,
     pager: Option<Pager>,
@@ -52,7 +52,7 @@ impl<'a> Printer<'a> {
         Ok(printer)
     }
 
-    /// Whether to go on.
+    /// Returns whether to go on.
     pub fn line(&mut self, line: &Line) -> bool {
         if self.failed.is_some() {
             return false;
@@ -73,7 +73,7 @@ impl<'a> Printer<'a> {
         self.goes_on(written)
     }
 
-    /// Shows what there is. Whether to go on.
+    /// Writes out the lines so far. Returns whether to go on.
     pub fn flush(&mut self) -> bool {
         let flushed = self.out.flush();
         self.goes_on(flushed)
@@ -86,11 +86,14 @@ impl<'a> Printer<'a> {
         self.failed.is_none()
     }
 
-    /// A reader who has left has read enough.
+    /// Ends the output, and waits for the pager.
+    ///
+    /// # Errors
+    /// A line could not be written. A reader who has left is not an error: that reader has read enough.
     pub fn close(mut self) -> Result<Printed, String> {
         self.flush();
         let Printer { out, pager, printed, failed, .. } = self;
-        // what could not be written is not tried again
+        // bytes that could not be written are not written again
         let (inner, _) = out.into_parts();
         match pager {
             Some(pager) => pager.wait(inner),
@@ -104,11 +107,11 @@ impl<'a> Printer<'a> {
 }
 
 impl Printed {
-    /// Of an answer that is not all.
+    /// For an answer that broke off: how far it was printed.
     pub fn how_far(&self) -> String {
         match (self.matches, self.last) {
             (matches, Some(last)) => {
-                format!("printed are {matches} matches up to {}, and there may be more", last.rfc3339())
+                format!("printed {matches} matches up to {}, and there may be more", last.rfc3339())
             }
             _ => "nothing was printed".to_owned(),
         }

@@ -1,4 +1,4 @@
-//! Another alco, asked over HTTP: its NDJSON becomes the lines that its searchd would have given. The only door to ureq.
+//! Asks another alco over HTTP. Its NDJSON becomes the same lines that `search` makes of searchd's rows. The only door to ureq.
 
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
@@ -23,28 +23,28 @@ use crate::search::pattern::Pattern;
 use crate::time;
 use crate::time::Ts;
 
-/// A host that does not even take the connection by then is away.
+/// A host that has not accepted the connection after this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// An answer takes as long as it takes, but not without a byte for so long: alco knows its indexes, and what follows sends a
-/// heartbeat after five seconds of silence.
+/// An answer may take any time in all, but not this time without a byte: the other alco has the list of its indexes in memory,
+/// and a followed search sends a heartbeat after five seconds of silence.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A search sends nothing while it checks records that do not match, which may be hundreds of millions.
+/// A search sends nothing while it checks records that do not match; there may be hundreds of millions of them.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(600);
-/// Of what a server or a proxy says of an error.
+/// Of the text in a server's or proxy's error response.
 const MAX_REASON_CHARS: usize = 300;
 
 #[derive(Debug)]
 pub struct Remote {
     agent: Agent,
-    /// ends with a slash; no user and no password, so that nothing that is said of it has them
+    /// ends with a slash; has no user and no password, so that no error text has them
     url: String,
-    /// what the Authorization header says
+    /// the value of the Authorization header
     authorization: Option<String>,
     indexes: Vec<Index>,
     zone: TimeZone,
 }
 
-/// An index, as `/api/collector/indices/` tells of it.
+/// An index in the answer of `/api/collector/indices/`.
 #[derive(Deserialize)]
 struct ListedIndex {
     name: String,
@@ -53,12 +53,12 @@ struct ListedIndex {
     timezone: Option<String>,
     columns: Option<Vec<String>>,
     level: Option<Vec<String>>,
-    /// an alco that does not know a name is older or newer than this one
+    /// a name that this alco does not know comes from an older or newer one
     level_numbers: Option<String>,
     context: Option<Vec<String>>,
 }
 
-/// What is wrong, as the API says it.
+/// The API's error response.
 #[derive(Deserialize)]
 struct Wrong {
     error: String,
@@ -77,8 +77,8 @@ impl Remote {
         let mut text = String::new();
         let mut body = remote.ask("api/collector/indices/", SILENCE_TIMEOUT)?;
         std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| remote.broken(&error))?;
-        let listed: Vec<ListedIndex> =
-            serde_json::from_str(&text).map_err(|_| format!("{} is no alco: it does not list indexes", remote.url))?;
+        let listed: Vec<ListedIndex> = serde_json::from_str(&text)
+            .map_err(|_| format!("{} is not an alco: it does not list indexes", remote.url))?;
         if let Some(zone) = listed.iter().find_map(|index| index.timezone.as_deref()) {
             remote.zone = time::zone(zone).unwrap_or(TimeZone::UTC);
         }
@@ -126,7 +126,7 @@ impl Remote {
         pause: &dyn Fn(Duration) -> bool,
         take: &mut dyn FnMut(News) -> bool,
     ) -> Result<(), String> {
-        // what a limit means is known here: there it would be how many to begin with
+        // this process counts up to the limit; for the other alco a limit is the number of records to begin with
         let query = Query { follow: Follow::Open, limit: None, ..query.clone() };
         self.stream(&query, &|| pause(Duration::ZERO), take)
     }
@@ -160,7 +160,7 @@ impl Remote {
                 }
                 line.clear();
             }
-            // all that has come is handed over: a moment to look up
+            // every line that has arrived is handed over: check whether the reader is still there
             if body.buffer().is_empty() && !pulse() {
                 return Ok(());
             }
@@ -205,12 +205,15 @@ impl Remote {
     }
 }
 
-/// Where to ask, and the Authorization header of `user:password@`, percent-encoded where they hold `@`, `/` or `%`.
+/// The URL without user and password, and the Authorization header. In `user:password@`, the signs `@`, `/` and `%` are
+/// percent-encoded.
 fn address(url: &str) -> Result<(String, Option<String>), String> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     if path.contains('@') {
-        return Err("cannot read the URL: an '@' behind the host; in a password, / is written %2F and @ %40".to_owned());
+        return Err(
+            "cannot read the URL: an '@' after the host; in a password, write %2F for / and %40 for @".to_owned()
+        );
     }
     let (user, host) = host.rsplit_once('@').map_or((None, host), |(user, host)| (Some(user), host));
     let basic = |user: &str| {
@@ -242,7 +245,7 @@ fn time_of(members: &[Member], settings: &Index) -> Ts {
     text.and_then(|text| time::parse_rfc3339(&text, &TimeZone::UTC)).unwrap_or_default()
 }
 
-/// Lines of NDJSON, as they come.
+/// Makes lines of an answer from lines of NDJSON.
 struct NdjsonLines<'a> {
     remote: &'a Remote,
     query: &'a Query,
@@ -251,7 +254,7 @@ struct NdjsonLines<'a> {
 }
 
 impl NdjsonLines<'_> {
-    /// Whether to go on.
+    /// Returns whether to go on.
     fn line(&mut self, text: &str, take: &mut dyn FnMut(News) -> bool) -> bool {
         let mut members = Columns::parse(text).0;
         if let [(key, said)] = members.as_slice()
@@ -259,7 +262,7 @@ impl NdjsonLines<'_> {
         {
             return take(News::Missing(serde_json::from_str(said).unwrap_or_default()));
         }
-        // what alco added stands behind what was sent
+        // the members that alco added come after those that were sent
         let mut added = |name: &str| {
             let is_last = members.last().is_some_and(|(key, _)| key == name);
             is_last.then(|| members.pop().expect("it was just looked at").1.trim_matches('"').to_owned())
@@ -271,7 +274,7 @@ impl NdjsonLines<'_> {
         let Some(settings) = settings else { return true };
         let place = match id.and_then(|id| format!("a{id}").parse().ok()) {
             Some(Cursor::After(place)) => place,
-            // of an alco that does not tell it, its time alone
+            // an alco that sends no @id: only the time is known
             _ => Place { ts: time_of(&members, settings), seq: 0, digest: 0, id: 0 },
         };
         let mut message = String::new();

@@ -1,4 +1,4 @@
-//! Whom a search is asked of: searchd itself, or an alco somewhere else.
+//! The source of the answer to a search: searchd, or another alco.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::search::scan::Read;
 use crate::search::scope::{Scope, Waits};
 use crate::time::Ts;
 
-/// Records to ask for at first; a walk asks for more as it goes.
+/// Records to ask for at first; a scan asks for more at each step.
 const FIRST_RECORDS: usize = 100;
 
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Source {
         Remote::open(url).map(Source::Remote)
     }
 
-    /// Of times that name none.
+    /// The zone of times that name none.
     pub fn zone(&self) -> &TimeZone {
         match self {
             Source::Searchd(searchd) => &searchd.zone,
@@ -50,7 +50,10 @@ impl Source {
         }
     }
 
-    /// Of the indexes of the query, in its order.
+    /// The settings of the indexes of the query, in its order.
+    ///
+    /// # Errors
+    /// The source does not have one of the indexes; the text lists those that it has.
     pub fn settings(&self, query: &Query) -> Result<Vec<Index>, String> {
         let (indexes, place) = match self {
             Source::Searchd(searchd) => (searchd.indexes.as_slice(), "alco.ini".to_owned()),
@@ -64,8 +67,8 @@ impl Source {
         query.indexes.iter().map(find).collect()
     }
 
-    /// Hands over the lines of the answer until `take` says false. `pulse` is called now and then, and ends it where it says
-    /// false. Returns what is missing.
+    /// Hands over the lines of the answer until `take` returns false. Calls `pulse` between steps, and ends if it returns false.
+    /// Returns the parts of the answer that are missing, as texts for the user.
     pub fn each(
         &self,
         query: &Query,
@@ -81,7 +84,7 @@ impl Source {
         }
     }
 
-    /// How many records match, and what is missing.
+    /// The number of records that match, and the parts that are missing from it.
     pub fn count(&self, query: &Query) -> Result<(u64, Vec<String>), String> {
         self.settings(query)?;
         match self {
@@ -98,7 +101,7 @@ impl Source {
         }
     }
 
-    /// As `each`, and then what arrives. `pause` waits.
+    /// As `each`, and then hands over the records that arrive. `pause` waits, and returns whether to go on.
     pub fn follow(
         &self,
         query: &Query,
