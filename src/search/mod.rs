@@ -8,7 +8,8 @@
 //!     scope         the present, the deadline, and whether the client still waits
 //!     scan          goes through the records of a plan, in order
 //!     hit           what a search returns: hits, pages, counts, errors
-//!     page          a page of hits, a stream, a record with its surroundings; context: the lines around each match
+//!     page          a page of hits, a record with its surroundings; context: the lines around each match
+//!     stream        all hits, however many
 //!     follow        a stream that continues with new records; arrivals: which are new; context_window: the lines around a match
 //!     stats         how many, when (histogram), of which values (column_values)
 //!     overview      the whole index at a glance; half_hours: its counts
@@ -25,6 +26,7 @@ pub mod plan;
 pub mod scan;
 pub mod scope;
 pub mod stats;
+mod stream;
 
 use crate::search::hit::SearchError;
 use crate::search::scope::Scope;
@@ -41,7 +43,7 @@ use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::search::half_hours::HalfHours;
 use crate::search::plan::{Plan, Served};
-use crate::search::scan::{Deadline, ScanMode, Searchd, Walk};
+use crate::search::scan::{Deadline, ScanMode, SearchdAccess, Walk};
 use crate::sphinx::client::Pool;
 use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::sphinx::statement;
@@ -150,7 +152,7 @@ impl Searcher {
     }
 
     fn walk<'a>(&'a self, plan: &'a Plan, mode: ScanMode, from: Option<Place>, until: Deadline<'a>) -> Walk<'a> {
-        let searchd = Searchd { pool: &self.pool, warns: self.peers, candidates: &self.counted.candidates };
+        let searchd = SearchdAccess { pool: &self.pool, warns: self.peers, candidates: &self.counted.candidates };
         Walk::new(searchd, plan, mode, from, until)
     }
 

@@ -8,6 +8,7 @@ use crate::config::{Index, IndexName, SearchText, Sphinx, field_of_column};
 use crate::query::{Condition, Filter, Order, Query, Within};
 use crate::record::json::each_text;
 use crate::search::filter::{Apart, Filters};
+use crate::search::hit::{Hit, Line};
 use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;
 use crate::sphinx::conf::PAIRS;
@@ -140,6 +141,17 @@ impl Plan {
     /// Whether a record's columns decide in addition to its message.
     pub fn needs_columns(&self) -> bool {
         !self.filters.is_empty() || self.all && !self.pattern.is_empty()
+    }
+
+    /// A record of the stream as a match or as context, by the pattern.
+    pub fn line(&self, mut hit: Hit) -> Line {
+        match self.matches(&hit.record.message, &hit.record.columns) {
+            true => {
+                hit.marks = self.pattern.marks(&hit.record.message);
+                Line::Match(hit)
+            }
+            false => Line::Near(hit),
+        }
     }
 
     /// Whether a record of the stream is a match. `columns` may be empty if `needs_columns` is false.

@@ -114,7 +114,7 @@ impl<'a> Deadline<'a> {
 
 /// searchd, as a walk asks it.
 #[derive(Clone, Copy, Debug)]
-pub struct Searchd<'a> {
+pub struct SearchdAccess<'a> {
     pub pool: &'a Pool,
     /// asks for warnings too: only peers cause any
     pub warns: bool,
@@ -124,7 +124,7 @@ pub struct Searchd<'a> {
 
 /// The way through the records of a plan.
 pub struct Walk<'a> {
-    searchd: Searchd<'a>,
+    searchd: SearchdAccess<'a>,
     plan: &'a Plan,
     mode: ScanMode,
     until: Deadline<'a>,
@@ -206,7 +206,7 @@ pub enum Step {
 impl<'a> Walk<'a> {
     /// Begins next to `from`, which itself does not come.
     pub fn new(
-        searchd: Searchd<'a>,
+        searchd: SearchdAccess<'a>,
         plan: &'a Plan,
         mode: ScanMode,
         from: Option<Place>,

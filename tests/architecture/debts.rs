@@ -198,7 +198,6 @@ const LONG_FILES: Debt = &[
     ("search::stats", 1),
     ("search::follow", 1),
     ("query::url", 1),
-    ("search::page", 1),
     ("search::scan", 1),
     ("sphinx::fulltext", 1),
 ];

@@ -1,5 +1,5 @@
-//! The lines around matches in a stream that goes by: what `tail -f | grep -C` prints. Lines before a match are those that
-//! came before it, so they are kept until it is clear that there is none.
+//! The lines around matches in a stream that goes by, as `tail -f | grep -C` prints them. The lines before a match came before
+//! it, so they are kept until it is clear that no match follows.
 
 use std::collections::VecDeque;
 
