@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-/// 2^10 rounds: some 50 ms of a core for each guess.
-const COST: u32 = 10;
-/// bcrypt looks at no more of a password.
-const LONGEST: usize = 72;
-/// For a name that nobody has, so that an answer takes as long.
+/// bcrypt's cost: 2^10 rounds take about 50 ms of a core for each guess.
+const COST_LOG2_ROUNDS: u32 = 10;
+/// bcrypt ignores the bytes of a password beyond these.
+const MAX_PASSWORD_BYTES: usize = 72;
+/// The hash for a name that no user has, so that this answer takes the same time.
 const NOBODY: &str = "$2b$10$.....................................................";
 
 #[derive(Debug, Default)]
@@ -50,10 +50,10 @@ fn name_of(name: &str) -> Result<&str, &'static str> {
     }
 }
 
-/// `None`: of a name that nobody has.
+/// `None` is the hash of a name that no user has.
 pub fn is_password(password: &str, hash: Option<&str>) -> bool {
     let fits = bcrypt::verify(password, hash.unwrap_or(NOBODY)).unwrap_or(false);
-    fits && hash.is_some() && password.len() <= LONGEST
+    fits && hash.is_some() && password.len() <= MAX_PASSWORD_BYTES
 }
 
 /// A line for users_file.
@@ -61,12 +61,13 @@ pub fn line(name: &str, password: &str) -> Result<String, String> {
     let name = name_of(name).map_err(|why| format!("'{name}' is no name for a user: {why}"))?;
     match password.len() {
         0 => return Err("a password has to have a character at least".to_owned()),
-        length if length > LONGEST => {
-            return Err(format!("the password has {length} bytes; bcrypt takes {LONGEST}"));
+        length if length > MAX_PASSWORD_BYTES => {
+            return Err(format!("the password has {length} bytes; bcrypt takes {MAX_PASSWORD_BYTES}"));
         }
         _ => {}
     }
-    let hash = bcrypt::hash(password, COST).map_err(|error| format!("cannot hash the password: {error}"))?;
+    let hash =
+        bcrypt::hash(password, COST_LOG2_ROUNDS).map_err(|error| format!("cannot hash the password: {error}"))?;
     Ok(format!("{name}:{hash}"))
 }
 

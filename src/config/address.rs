@@ -24,7 +24,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// An address or a network (`10.0.0.0/8`); or whoever comes by a Unix socket.
+/// A proxy that alco trusts: an address, a network (`10.0.0.0/8`), or every client of a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proxy {
     Net(IpNet),

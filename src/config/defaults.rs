@@ -1,4 +1,4 @@
-//! What holds for every key that alco.ini leaves out. `alco.ini.example` spells the same out, and a test compares them.
+//! The default of every key. `alco.ini.example` spells out the same, and a test compares the two.
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -14,7 +14,7 @@ use crate::config::settings::{
     SearchText, Sphinx,
 };
 
-/// What usual loggers call the time. The more a name may mean something else, the later it stands.
+/// The names that common loggers give the time. A name that may mean something else stands later.
 const TIMESTAMP_NAMES: &[&str] = &[
     "@timestamp",
     "timestamp",
@@ -40,7 +40,7 @@ const TIMESTAMP_NAMES: &[&str] = &[
     "record.time.timestamp",
 ];
 
-/// What usual loggers call the text.
+/// The names that common loggers give the text.
 const MESSAGE_NAMES: &[&str] = &[
     "message",
     "msg",

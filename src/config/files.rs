@@ -1,4 +1,4 @@
-//! Where alco.ini is, and what the files named in it hold.
+//! Finds alco.ini, and reads the files that it names.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,13 +13,13 @@ use crate::users_file::{Hashes, parse};
 
 const PLACES: [&str; 2] = ["/usr/local/etc/alco.ini", "/etc/alco.ini"];
 
-/// The file that holds where `--config` names none; if there is none, a notice: then the defaults hold.
+/// The file that alco reads without `--config`. Err: there is none, and a notice that every setting is at its default.
 pub fn find() -> Result<PathBuf, String> {
     find_in(env::var_os("ALCO_INI"), |path| path.exists())
 }
 
 fn find_in(named: Option<OsString>, exists: impl Fn(&Path) -> bool) -> Result<PathBuf, String> {
-    // a file that somebody named must be there: `load` will say so
+    // a file that $ALCO_INI names must exist: `load` reports where it does not
     named
         .filter(|name| !name.is_empty())
         .map(PathBuf::from)
@@ -33,14 +33,14 @@ impl Config {
         finish(read(text), file_name)
     }
 
-    /// Reads alco.ini, puts the passwords of password files into their URLs, and reads whose certificates are trusted.
+    /// Reads alco.ini, puts the passwords of password files into their URLs, and reads the trusted certificates.
     pub fn load(path: &Path) -> Result<Config, Vec<String>> {
         let mut reading = read(&text_of(path)?);
         open_files(&mut reading);
         finish(reading, &path.display().to_string())
     }
 
-    /// For what speaks to searchd only (`alco sphinx-conf` runs as searchd's user, who need not read any password).
+    /// For commands that talk to searchd only: `alco sphinx-conf` runs as searchd's user, who needs no password.
     pub fn load_without_secrets(path: &Path) -> Result<Config, Vec<String>> {
         Config::parse(&text_of(path)?, &path.display().to_string())
     }
@@ -101,7 +101,7 @@ fn open_files(reading: &mut Reading) {
     mistakes.sort_by_key(|mistake| mistake.line);
 }
 
-/// What users_file has.
+/// The users of users_file, and the hashes of their passwords.
 pub fn users(path: &Path) -> Result<Hashes, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     parse(&text).map_err(|why| format!("{}: {why}", path.display()))

@@ -1,10 +1,10 @@
 //! The grammar of alco.ini, line by line. Pure: text in, sections with line numbers and every mistake out.
 //!
-//! A line is empty, a comment (`;` or `#` at its start), `[section]`, `[section name]` or `key = value`. Behind white
+//! A line is empty, a comment (`;` or `#` at its start), `[section]`, `[section name]` or `key = value`. After white
 //! space a `;` begins a comment on any line. There are no quotes, escapes or continuation lines, so a value is what
 //! stands between the `=` and the end or the comment, without the white space around it.
 
-/// What is wrong, and in which line (counted from 1).
+/// A mistake, and its line (counted from 1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     pub line: usize,
@@ -28,7 +28,7 @@ pub struct Entry<'t> {
 }
 
 impl Section<'_> {
-    /// Where a key is set last, or else where the section begins: the place of a mistake about it.
+    /// The line of a mistake about a key: the last line that sets the key, else the section's first.
     pub fn line_of(&self, key: &str) -> usize {
         self.entries.iter().rev().find(|entry| entry.key == key).map_or(self.line, |entry| entry.line)
     }
@@ -41,7 +41,7 @@ enum Line<'t> {
     Entry(&'t str, &'t str),
 }
 
-/// Goes on behind a mistake, so that all of them are found; a section whose header is wrong takes its lines along.
+/// Goes on after a mistake, so that one run finds all of them. The lines of a section with a wrong header are skipped.
 pub fn parse(text: &str) -> (Vec<Section<'_>>, Vec<Mistake>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut sections: Vec<Section> = Vec::new();

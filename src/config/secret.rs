@@ -4,7 +4,7 @@ use std::fmt;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Text that may hold a password: never in a log line by accident.
+/// Text that may hold a password. `Debug` hides the password, so no log line shows it by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -13,13 +13,13 @@ impl Secret {
         Secret(text)
     }
 
-    /// The text itself, for the server it is meant for.
+    /// The text itself, for its server alone.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The URL without its password, for people. An `@` that should have been percent-encoded hides too much rather
-    /// than too little.
+    /// The URL without its password, for logs and messages. Where an `@` is not percent-encoded as it should be, this hides too
+    /// much rather than too little.
     pub fn without_password(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
         match rest.rsplit_once('@') {
@@ -28,7 +28,7 @@ impl Secret {
         }
     }
 
-    /// The URL with this password, percent-encoded, in place of its own if it has one.
+    /// The URL with this password, percent-encoded. It replaces the URL's own password.
     pub fn with_password(&self, password: &str) -> Secret {
         let Some((scheme, rest)) = self.0.split_once("://") else { return self.clone() };
         let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));

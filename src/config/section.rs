@@ -1,4 +1,4 @@
-//! One section, asked for its keys one after another; what nobody asked for is unknown. Pure.
+//! A reader takes the keys of one section, one after another. A key that it does not take is unknown. Pure.
 
 use crate::config::ini::{Entry, Mistake, Section};
 use crate::config::sphinx_directives;
@@ -14,7 +14,7 @@ pub fn title(section: &Section) -> String {
     }
 }
 
-/// Every mistake it notes begins with the section: `[redis] unknown key …`.
+/// Collects the mistakes of a section. Each begins with the section: `[redis] unknown key …`.
 pub struct Reader<'a> {
     pub section: &'a Section<'a>,
     pub asked: Vec<&'static str>,
@@ -26,7 +26,7 @@ impl<'a> Reader<'a> {
         Reader { section, asked: Vec::new(), mistakes: Vec::new() }
     }
 
-    /// Where the key is set, and rightly, `to` gets its value.
+    /// `to` gets the key's value where the key is set and `parse` takes it. A value that `parse` refuses is a mistake.
     pub fn take<T>(&mut self, key: &'static str, to: &mut T, parse: impl Fn(&str) -> Result<T, String>) {
         self.asked.push(key);
         if let Some(entry) = self.section.entries.iter().find(|entry| entry.key == key) {
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
         self.mistakes.push(Mistake { line, what });
     }
 
-    /// At the line of one of its keys.
+    /// Notes a mistake at the line of this key.
     pub fn wrong_at(&mut self, key: &str, what: String) {
         self.wrong(self.section.line_of(key), what);
     }

@@ -1,7 +1,6 @@
 //! Sections -> `Config`, and every mistake on the way. Pure: files named in the ini are not opened here.
 //!
-//! A section's keys are those that its function asks for, so a key is named in one place only; what nobody asked for
-//! is unknown.
+//! A section's keys are those that its function takes, so a key is named in one place only. Every other key is unknown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,7 +39,7 @@ enum Named {
     Always,
 }
 
-/// What was read, right or wrong, with the lines of what concerns files.
+/// The settings that were read, the mistakes, and the lines of the keys that name files.
 pub struct Reading {
     pub config: Config,
     /// in the order of the file
@@ -102,7 +101,7 @@ fn known(section: &Section) -> Result<(), String> {
 }
 
 impl Reading {
-    /// A section that is known, and stands there once.
+    /// Reads a section that is known and that the file has once.
     fn section(&mut self, section: &Section) {
         let mut from = Reader::new(section);
         let config = &mut self.config;
@@ -147,7 +146,7 @@ impl Reading {
         self.mistakes.extend(from.finish());
     }
 
-    /// What is right by itself and wrong together.
+    /// Finds values that are right alone and wrong together.
     fn compare(&mut self, sections: &[&Section]) {
         let names: Vec<IndexName> = self.config.indexes.iter().map(|index| index.name.clone()).collect();
         let known = |name: &str| names.iter().any(|known| known.as_str() == name);
@@ -240,7 +239,7 @@ fn rabbitmq(from: &mut Reader, to: &mut Rabbitmq) {
     from.take("batch_size", &mut to.batch.size, |value| non_zero(value::size(1 << 10..=BATCH_SIZE_MAX)(value)?));
     from.take("password_file", &mut to.password_file, optional(value::path));
     from.take("ca_file", &mut to.ca_file, optional(value::path));
-    // a worker holds this long what it has stored, tags only; the broker's consumer timeout is half an hour
+    // for this long a worker keeps the tags of stored deliveries; RabbitMQ's consumer timeout is half an hour
     from.take("ack_delay", &mut to.ack_delay, value::duration_within(Duration::ZERO..=Duration::from_secs(600)));
     if to.ca_file.is_some() && !to.urls.iter().any(|url| url.expose().starts_with("amqps:")) {
         from.wrong_at("ca_file", no_tls("amqps", "5671"));
@@ -294,7 +293,7 @@ fn http(from: &mut Reader, to: &mut Http) {
     from.take("max_followers", &mut to.max_followers, number(0..=1000));
 }
 
-/// None where the name is none.
+/// None where the name is not valid.
 fn index(from: &mut Reader, name: &str) -> Option<Index> {
     let parsed = name.parse::<IndexName>();
     if let Err(why) = &parsed {

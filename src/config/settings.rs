@@ -27,7 +27,7 @@ pub struct Config {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rabbitmq {
-    /// with the password of `password_file`, where there is one, put in
+    /// where there is a `password_file`, each has the password of that file
     pub urls: Vec<Secret>,
     pub exchange: String,
     pub exchange_type: String,
@@ -40,7 +40,8 @@ pub struct Rabbitmq {
     pub ack_delay: Duration,
 }
 
-/// A batch goes out when it holds so many records, its first record is so old, or its SphinxQL has so many bytes.
+/// A worker stores a batch as soon as it reaches one of these limits: the number of its records, the age of its first record,
+/// the size of its SphinxQL in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
     pub records: NonZeroUsize,
@@ -72,7 +73,7 @@ pub struct Sphinx {
     pub dialect: Dialect,
     /// shards, each a list of mirrors `host:port`
     pub peers: Vec<Vec<String>>,
-    /// directives of `[sphinx.index]`, over the generated ones, in the order of the file
+    /// directives of `[sphinx.index]`, in the order of the file; they replace the generated ones
     pub index: Vec<(String, String)>,
     /// directives of `[sphinx.index NAME]`
     pub index_of: BTreeMap<IndexName, Vec<(String, String)>>,
@@ -103,18 +104,18 @@ pub struct Http {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Index {
     pub name: IndexName,
-    /// empty: the name serves
+    /// empty: pages show the name
     pub title: String,
     pub queue: String,
     pub routing_keys: Vec<String>,
     pub queue_type: QueueType,
     pub durable: bool,
-    /// for a queue that alco makes: `x-max-length` and the like
+    /// for a queue that alco declares: `x-max-length` and the like
     pub queue_arguments: Vec<(String, Argument)>,
     /// whether a body may hold several records
     pub split: bool,
     pub threads: NonZeroUsize,
-    /// retention
+    /// retention: the number of UTC days that are kept
     pub days: NonZeroU32,
     /// names that the time may have: the first that holds a time; never empty
     pub timestamp: Vec<String>,
@@ -128,25 +129,25 @@ pub struct Index {
     pub filtered: Vec<String>,
     pub hidden: Vec<String>,
     pub excluded: Vec<String>,
-    /// what of a delivery besides its body is kept as columns
+    /// properties of a delivery that are kept as columns, in addition to its body
     pub properties: Vec<Property>,
     pub context: Vec<String>,
     pub indexed: Vec<String>,
 }
 
 impl Index {
-    /// What the time is called where alco writes it.
+    /// The name under which alco writes the time.
     pub fn timestamp_name(&self) -> &str {
         &self.timestamp[0]
     }
 
-    /// What the text is called where alco writes it.
+    /// The name under which alco writes the text.
     pub fn message_name(&self) -> &str {
         &self.message[0]
     }
 }
 
-/// Of a queue, with the type that RabbitMQ compares.
+/// The value of a queue's argument. RabbitMQ compares its type too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Argument {
     Number(i64),
@@ -160,7 +161,7 @@ pub enum QueueType {
     Quorum,
 }
 
-/// What the numbers of a level column mean.
+/// The scale of the numbers in a level column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LevelNumbers {
     /// by the record's other columns where these are sure (`level`), else syslog's up to 7 and Python's from 10 on
@@ -187,7 +188,7 @@ impl LevelNumbers {
     }
 }
 
-/// What the full-text index holds.
+/// The text that the full-text index holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchText {
     Message,
@@ -205,8 +206,8 @@ pub struct Shortcut {
     pub parameter: Option<String>,
 }
 
-/// A name for a log stream: `[a-z][a-z0-9_]*`, at most 20 characters, not `shortcut`; nor does it end like the name of a
-/// day index (`web_20261122`), so that the two cannot be taken for each other.
+/// A name for a log stream: `[a-z][a-z0-9_]*`, at most 20 characters, not `shortcut`. It does not end like the name of a day
+/// index (`web_20261122`), so the two cannot be confused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IndexName(String);
 
@@ -250,7 +251,7 @@ pub fn field_of_column(column: &str) -> String {
     format!("{FIELD_OF_COLUMN}{}", column.chars().map(name).collect::<String>())
 }
 
-/// How the name of each such field begins, and of nothing else that a day index has.
+/// The prefix of each such field's name. Nothing else in a day index begins with it.
 pub const FIELD_OF_COLUMN: &str = "x_";
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Which directives of searchd an administrator may set, and which alco must own. Pure.
 //!
-//! A search is exact only if searchd cuts text into words as `sphinx::text` expects, keeps what alco stores, and loses
+//! A search is exact only if searchd cuts text into words as `sphinx::fulltext` expects, keeps what alco stores, and loses
 //! nothing it has confirmed. Everything else (memory, timeouts, threads, logs) is the administrator's.
 
 use crate::config::settings::Dialect;
@@ -14,7 +14,7 @@ pub enum Of {
     Searchd,
 }
 
-/// What cuts text into words, or leaves some of them out of the index.
+/// Directives that cut text into words, or leave some words out of the index.
 const WORDS: &[&str] = &[
     "bigram_freq_words",
     "bigram_index",
@@ -57,7 +57,7 @@ const WORDS: &[&str] = &[
     "wordforms",
 ];
 
-/// What makes an index what it is.
+/// Directives that decide an index's type and its fields.
 const SHAPE: &[&str] = &[
     "columnar_attrs",
     "embedded_limit",
@@ -70,7 +70,7 @@ const SHAPE: &[&str] = &[
     "type",
 ];
 
-/// What else a realtime or a distributed index of Sphinx 2.2 and 2.3 may have.
+/// The other directives of a realtime or a distributed index in Sphinx 2.2 and 2.3.
 const INDEX: &[&str] = &[
     "agent_connect_timeout",
     "agent_query_timeout",
@@ -92,7 +92,7 @@ const INDEX: &[&str] = &[
     "rt_mem_limit",
 ];
 
-/// What searchd of Sphinx 2.2 and 2.3 may have.
+/// The directives of searchd in Sphinx 2.2 and 2.3.
 const SEARCHD: &[&str] = &[
     "agent_connect_timeout",
     "agent_query_timeout",
@@ -157,7 +157,7 @@ const SEARCHD: &[&str] = &[
     "workers",
 ];
 
-/// What Manticore warns of, or has no more.
+/// Directives that Manticore warns of, or no longer has.
 const NOT_OF_MANTICORE: &[&str] = &[
     "dist_threads",
     "max_children",
@@ -190,12 +190,12 @@ pub fn known(of: Of, key: &str, dialect: Dialect) -> Result<(), String> {
     }
 }
 
-/// May several lines hold this one?
+/// Whether several lines may hold this directive.
 pub fn may_repeat(of: Of, key: &str) -> bool {
     of == Of::Searchd && key == "listen"
 }
 
-/// Why this directive cannot stand here, and what to do instead.
+/// Err: why this directive cannot stand here, and what to do instead.
 pub fn check(of: Of, key: &str, value: &str) -> Result<(), String> {
     if !key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
         return Err(format!("'{key}' is no directive of searchd: lower-case letters, digits and _"));

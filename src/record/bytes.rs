@@ -1,4 +1,4 @@
-//! A body that is no text, as a record.
+//! A body that is not text, as a record.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// How a column keeps bytes that are no text.
+/// The form in which a column keeps bytes that are not text.
 pub fn in_base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }

@@ -1,13 +1,12 @@
-//! What makes a record the same as another: it is over its delivery, never over its time of arrival.
+//! The digest of a record: two records with one digest are the same record. It covers the delivery, never the time of arrival.
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// 64 bits over what makes a delivery the same as another: body, routing key, the properties message-id and timestamp.
-/// Never over its time of arrival.
+/// 64 bits over a delivery's body, routing key, and the properties message-id and timestamp; never over its time of arrival.
 pub fn of_delivery(body: &[u8], routing_key: &str, message_id: Option<&str>, timestamp: Option<u64>) -> i64 {
     let mut hash = Xxh3Default::new();
     hash.update(body);
-    // lengths first, so that no two neighbours can be cut elsewhere and be equal
+    // lengths first, so that two deliveries whose parts are cut at different places differ
     for part in [routing_key, message_id.unwrap_or_default()] {
         hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());

@@ -1,4 +1,4 @@
-//! What the level of a record is: loggers write words in many cases, and numbers of several scales.
+//! The level of a record. Loggers write words in many cases, and numbers of several scales.
 //!
 //! Invariant: a row, the bars of the histogram and the colours of a terminal have a record's level from `of_record`.
 
@@ -24,7 +24,7 @@ const PYTHON_COLUMN: &str = "levelno";
 pub const BUNYAN_COLUMNS: [&str; 2] = ["pid", "hostname"];
 
 impl Level {
-    /// What a text or a number means on that scale. By `Auto`, 0 to 7 are syslog's, 10 to 60 Python's.
+    /// The level that a text or a number means on that scale. By `Auto`, 0 to 7 are syslog's, 10 to 60 Python's.
     pub fn of(text: &str, numbers: LevelNumbers) -> Level {
         let text = text.trim();
         match text.parse::<u32>() {
@@ -95,7 +95,7 @@ pub fn holder<'i, 'c>(index: &'i Index, columns: &Columns<'c>) -> Option<(&'i st
     index.level.iter().find_map(|name| Some((name.as_str(), columns.raw(name)?)))
 }
 
-/// The level of a record; of an array, the gravest.
+/// The level of a record. Of an array, the gravest level counts.
 pub fn of_record(index: &Index, columns: &Columns) -> Level {
     let Some((column, value)) = holder(index, columns) else { return Level::Unknown };
     let is_bunyan = || BUNYAN_COLUMNS.iter().all(|name| columns.raw(name).is_some());

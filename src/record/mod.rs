@@ -1,7 +1,7 @@
-//! A log record: from a delivery's body, or why not; and as it is read back.
+//! A log record: read from a delivery's body, and as it is read back from searchd.
 //!
-//! Whatever a body holds, there is a record for it: what is no JSON object becomes the message, and `alco_error` says why.
-//! A column is kept as the very JSON text that was sent.
+//! Every body becomes a record: a body that is not a JSON object becomes the message, and `alco_error` has the reason. A
+//! column keeps exactly the JSON text that was sent.
 
 pub mod bytes;
 pub mod digest;
@@ -20,16 +20,16 @@ use jiff::tz::TimeZone;
 /// A longer body cannot be stored whole: Sphinx's strings end at 4 MiB.
 pub const MAX_BODY: usize = 4 << 20;
 
-/// The column that says what was wrong with a record.
+/// The column that has what was wrong with a record.
 pub const ERROR_COLUMN: &str = "alco_error";
 
-/// A clock may be ahead by so much before its time is not believed.
-const FUTURE: i64 = 86_400;
+/// A producer's clock may be ahead by at most this; a record with a later time gets its time of arrival.
+const MAX_AHEAD_SECONDS: i64 = 86_400;
 
 /// journald sends a text that is not printable UTF-8 as a list of its bytes, under this name.
 const JOURNAL_MESSAGE: &str = "MESSAGE";
 
-/// What an index knows of its producers.
+/// The form in which the producers of an index write their records.
 #[derive(Clone, Debug)]
 pub struct Shape {
     /// names that the time may have, never none: the first that holds a time counts
@@ -128,7 +128,7 @@ impl<'a> Record<'a> {
         Record { ts, seq, message, columns, error }
     }
 
-    /// And this was wrong with it too.
+    /// Adds another problem to the record's error.
     pub fn with_problem(mut self, why: &str) -> Record<'a> {
         self.error = Some(self.error.map_or(why.to_owned(), |error| format!("{error}; {why}")));
         self
@@ -172,7 +172,7 @@ fn time_in(members: &[Member], shape: &Shape, arrived: Ts, oldest: Ts) -> Result
         let Some(raw) = value_at(members, name) else { continue };
         let what = match time_of(raw, &shape.zone, arrived) {
             None => "is no time",
-            Some(ts) if ts > arrived.plus_seconds(FUTURE) => "is more than a day ahead",
+            Some(ts) if ts > arrived.plus_seconds(MAX_AHEAD_SECONDS) => "is more than a day ahead",
             Some(ts) if ts < oldest => "is before the oldest day index",
             Some(ts) => return Ok(ts),
         };
@@ -199,7 +199,7 @@ fn text_of_bytes(raw: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// How a list of names is told of: nobody wants to read them all.
+/// A list of names for an error text: the first stands for all, since the list may be long.
 fn either(names: &[String]) -> String {
     match names {
         [name] => name.clone(),

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-/// Zeros that are written out beside the digits; where there would be more, there is an exponent.
+/// At most this number of zeros is written next to the digits; a number with more is written with an exponent.
 const MAX_ZEROS: i64 = 15;
 
 /// `0.DIGITS × 10^exponent`, in its only form: no zeros at either end of the digits; zero has none, and no sign.
@@ -25,7 +25,7 @@ impl Number {
         if is_json { Number::of(text) } else { None }
     }
 
-    /// What people write beside that: `+5`, `.5`, `5.`, `007`.
+    /// Takes also the forms that people write: `+5`, `.5`, `5.`, `007`.
     pub fn typed(text: &str) -> Option<Number> {
         Number::of(text.strip_prefix('+').filter(|rest| !rest.starts_with('-')).unwrap_or(text))
     }

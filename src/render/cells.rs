@@ -1,4 +1,5 @@
-//! What a line shows of a record beside its time and its message: cells in the columns' order, and what folds. Pure.
+//! The parts of a record that a line shows next to its time and its message: cells in the columns' order, and texts that
+//! fold. Pure.
 
 use std::ops::Range;
 
@@ -40,7 +41,7 @@ pub fn shown_columns(settings: &[&Index], query: &Query) -> Vec<String> {
 }
 
 impl Shown {
-    /// `columns` is the JSON of a record of `index`. Of several indexes, a cell tells which.
+    /// `columns` is the JSON of a record of `index`. With several indexes, one cell has the index.
     pub fn of(settings: &[&Index], shown: &[String], index: &IndexName, columns: &str, several: bool) -> Shown {
         let columns = Columns::parse(columns);
         let own = settings.iter().find(|settings| settings.name == *index);
@@ -58,7 +59,7 @@ impl Shown {
             cells.push(Cell { text, is_level, marks: Vec::new() });
         }
         if several {
-            // behind the level, so that the levels stand below each other
+            // after the level, so that the levels stand below each other
             let at = usize::from(cells.first().is_some_and(|cell| cell.is_level));
             cells.insert(at, Cell { text: Some(index.to_string()), is_level: false, marks: Vec::new() });
         }

@@ -6,7 +6,7 @@ use crate::render::escape::visible;
 /// By this mark at the start of a file, Excel knows that the file is UTF-8.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What a spreadsheet takes for the start of a formula, some of them only in some languages.
+/// A cell that begins with one of these is a formula to a spreadsheet; some of them only in some languages.
 const FORMULA: [char; 10] = ['=', '+', '-', '@', '\t', '\n', '＝', '＋', '－', '＠'];
 
 /// Appends a row and its CRLF. A cell that a spreadsheet would take for a formula gets a `'` before it, which makes it text.

@@ -1,4 +1,4 @@
-//! Log text made fit for a page: what a terminal or a browser would obey instead of show becomes visible.
+//! Makes log text fit for a page: characters that a terminal or a browser would obey become visible.
 //!
 //! Everything that came from a log, a value or a column's name, goes through here (markup is escaped by maud). Colour
 //! codes are removed, line ends and tabs stay, everything else that has no glyph of its own is written as one.
@@ -58,7 +58,7 @@ fn is_unfit(c: char) -> bool {
         || u32::from(c) & 0xfffe == 0xfffe
 }
 
-/// How long a colour code is (`ESC [ … m`, and `ESC [ K`, which grep writes beside its colours) at the start of the text.
+/// The length in bytes of a colour code at the start of the text: `ESC [ … m`, and `ESC [ K`, which grep writes with its colours.
 fn colour_code(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\x1b[").or_else(|| text.strip_prefix('\u{9b}'))?;
     let end = parameters.find(|c: char| !c.is_ascii_digit() && !matches!(c, ';' | ':'))?;

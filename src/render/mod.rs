@@ -65,8 +65,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// What stands before the first record: CSV has the names of its columns there, and before them the mark by which Excel
-    /// knows UTF-8.
+    /// The text before the first record. CSV has the names of its columns there, and before them, where asked for, the mark by
+    /// which Excel knows UTF-8.
     pub fn head(&self) -> String {
         let mut head = String::new();
         if self.format == Format::Csv {
@@ -92,8 +92,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// What is no record, in the place of one: a line behind `--`, an object whose only member is `@alco`, a row that has
-    /// nothing but its time and, as its message, a text behind `--`.
+    /// A notice of alco's own, in the place of a record. In text it is a line after `--`; in NDJSON an object whose only member is
+    /// `@alco`; in CSV a row with its time and, as its message, the notice after `--`.
     pub fn said(&self, what: &str, now: Ts) -> String {
         match self.format {
             Format::Ndjson => ndjson::said(what),

@@ -7,8 +7,8 @@ use crate::render::escape::visible_in_line;
 use crate::search::hit::Hit;
 use crate::sphinx::attributes;
 
-/// What alco adds to a record in NDJSON stands last, its names after an `@`. A record's own key of such a name has one `@` more there
-/// (`@@id` was sent as `@id`, `@@@id` as `@@id`), so that what alco adds can always be told.
+/// The members that alco adds to a record stand last; their names follow an `@`. A record's own key of such a name gets one
+/// more `@` (`@@id` was sent as `@id`, `@@@id` as `@@id`), so a reader can always distinguish the two.
 const ADDED: [&str; 4] = ["id", "index", "match", "group"];
 
 /// Of a line, where lines around matches are asked for.
@@ -58,7 +58,7 @@ fn is_escaped(key: &str) -> bool {
     key.starts_with('@') && ADDED.contains(&key.trim_start_matches('@'))
 }
 
-/// A record's own key, as it was sent, for one of NDJSON that alco has not added.
+/// A record's own key as it was sent, from a key of NDJSON that alco has not added.
 pub fn own_key(key: &str) -> &str {
     key.strip_prefix('@').filter(|own| is_escaped(own)).unwrap_or(key)
 }
@@ -86,8 +86,8 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// A value may have been sent over several lines, and in its strings may stand what a terminal obeys, or what some readers of
-/// lines end a line at (U+0085, U+2028, U+2029): all are written otherwise, and mean the same.
+/// Writes JSON text on one line. A value may have been sent over several lines. Its strings may hold characters that a terminal
+/// obeys, or at which some readers end a line (U+0085, U+2028, U+2029). All of them get another form with the same meaning.
 fn json_on_one_line(json: &str, out: &mut String) {
     let unfit = |c: char| matches!(c, '\n' | '\r' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}');
     if !json.contains(unfit) {

@@ -7,7 +7,7 @@ use crate::render::cells::Shown;
 use crate::render::escape::visible;
 use crate::search::hit::Hit;
 
-/// As grep colours what matches, what it found it in, and what separates it; levels as most do.
+/// grep's colours: of a match, of its place, of a separator. Levels have the colours that most tools give them.
 const MATCH: &str = "01;31";
 const TIME: &str = "32";
 const GAP: &str = "36";

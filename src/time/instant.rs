@@ -23,25 +23,29 @@ impl Ts {
     pub const MIN: Ts = Ts(-62_167_219_200 * SECOND_MICROS);
     pub const MAX: Ts = Ts(253_402_207_200 * SECOND_MICROS - 1);
 
-    /// Instants outside the years 0 to 9999 have no written form that could be read back: the nearest that has one.
+    /// An instant from microseconds since 1970. Outside the years 0 to 9999 an instant has no written form that can be read back:
+    /// the nearest that has one is returned.
     pub fn from_micros(micros: i64) -> Ts {
         Ts(micros.clamp(Ts::MIN.0, Ts::MAX.0))
     }
 
-    /// What a clock says; one that stands before 1970 says 1970.
+    /// The instant that a clock shows; a clock before 1970 counts as 1970.
     pub fn of(clock: SystemTime) -> Ts {
         let since = clock.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Ts::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
+    /// Microseconds since 1970.
     pub fn micros(self) -> i64 {
         self.0
     }
 
+    /// Whole seconds since 1970, rounded down.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(SECOND_MICROS)
     }
 
+    /// The UTC day of this instant.
     pub fn day(self) -> Day {
         // the clamp of from_micros keeps the quotient far inside an i32
         Day(self.0.div_euclid(DAY_MICROS) as i32)
@@ -98,10 +102,12 @@ impl Day {
         Day(self.0.saturating_add(days))
     }
 
+    /// Midnight UTC, with which the day begins.
     pub fn start(self) -> Ts {
         Ts::from_micros(i64::from(self.0) * DAY_MICROS)
     }
 
+    /// The 24 hours of the day.
     pub fn range(self) -> Range {
         Range { start: self.start(), end: self.plus(1).start() }
     }
@@ -155,7 +161,7 @@ pub fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|_| format!("'{name}' is no time zone; write a name such as UTC or Europe/Berlin"))
 }
 
-/// What a zone is called on a page and in a link.
+/// The name of a zone on a page and in a link.
 pub fn zone_name(zone: &TimeZone) -> &str {
     zone.iana_name().unwrap_or("UTC")
 }

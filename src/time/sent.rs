@@ -1,7 +1,7 @@
-//! What producers write for a time -> an instant. Pure: the time of arrival is an argument.
+//! Times that producers write -> instants. Pure: the time of arrival is an argument.
 //!
-//! Digits beyond the microsecond are cut. What a written time lacks (an offset, a date, a year) is filled in: the offset by
-//! the index's zone, the date and the year by the time of arrival.
+//! Digits beyond the microsecond are cut. A written time may lack an offset, a date or a year: the index's zone gives the
+//! offset, the time of arrival gives the date and the year.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
@@ -20,7 +20,7 @@ pub fn from_text(text: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
         .or_else(|| with_month_name(text, zone, arrived))
 }
 
-/// Seconds, milliseconds, microseconds or nanoseconds since 1970, told by the number's size. The borders lie where
+/// Seconds, milliseconds, microseconds or nanoseconds since 1970, distinguished by the number's size. The limits lie where
 /// each of them would be the year 5138.
 pub fn from_number(text: &str) -> Option<Ts> {
     if let Ok(number) = text.parse::<i128>() {

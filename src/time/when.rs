@@ -8,13 +8,13 @@ use jiff::tz::TimeZone;
 use crate::time::instant::Ts;
 use crate::time::sent::parse_rfc3339;
 
-/// What a user may write for the start or the end of a range; kept as written in links, made an instant by `at`.
+/// A time as a user writes it for the start or the end of a range. Links keep it as written; `at` makes it an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
-    /// `-5m`: so many seconds before the present
+    /// `-5m`: a number of seconds before the present
     Ago(u32),
     Now,
-    /// midnight in the user's zone, `0` days before the present one
+    /// midnight in the user's zone, this number of days before today: 0 is today, 1 yesterday
     Midnight(u8),
     /// civil time in the user's zone
     Civil(DateTime),

@@ -181,9 +181,6 @@ const BARE_CONSTANTS: Debt = &[
     ("ingest::statements KEEP", 1),
     ("metrics RECORDS", 1),
     ("metrics SECONDS", 1),
-    ("record FUTURE", 1),
-    ("users_file COST", 1),
-    ("users_file LONGEST", 1),
     ("redis::leases LEASE", 1),
     ("redis::leases SILENT", 1),
 ];
