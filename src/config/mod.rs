@@ -21,7 +21,9 @@ pub use crate::config::address::{Address, Proxy};
 pub use crate::config::files::{find, users};
 pub use crate::config::property::Property;
 pub use crate::config::secret::Secret;
+#[cfg(test)]
+pub use crate::config::settings::Shortcut;
 pub use crate::config::settings::{
     Argument, BatchLimits, Config, Dialect, ExchangeDurable, FIELD_OF_COLUMN, Http, Index, IndexName, LevelNumbers,
-    QueueType, Rabbitmq, Redis, SearchText, Shortcut, Sphinx, field_of_column,
+    QueueType, Rabbitmq, Redis, SearchText, Sphinx, field_of_column,
 };
