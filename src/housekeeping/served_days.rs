@@ -202,7 +202,7 @@ mod tests {
                        web_x web_x_local web_x_20261122 web_x_20261123 web_x_20261124";
 
     #[test]
-    fn what_searchd_serves_is_compared_with_what_it_should() {
+    fn served_day_indexes_are_compared_with_the_wanted() {
         check(ALL, None);
         check(&ALL.replace("web_20261124", ""), Some("does not serve web_20261124"));
         check(&ALL.replace("web_x_local", ""), Some("does not serve web_x_local"));

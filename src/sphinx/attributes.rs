@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sphinx_would_not_give_back_equal_is_kept_as_text() {
+    fn values_that_sphinx_would_change_are_kept_as_text() {
         for kept in ["1", "-1", "0.5", "2.0", "-0.013", "9223372036854775807", "true", "null", r#""é日""#, "[]", "{}"]
         {
             check(kept, kept, true);
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_too_deep_for_searchd_is_empty_in_js() {
+    fn values_too_deep_for_searchd_are_empty_in_js() {
         // each level as the first member, and as the second
         for (open, close, empty, tokens) in
             [("{\"a\":", "}", "{}", 3), ("{\"a\":0,\"b\":", "}", "{}", 5), ("[", "]", "[]", 1), ("[0,", "]", "[]", 3)]

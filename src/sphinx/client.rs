@@ -16,8 +16,8 @@ use nix::libc;
 use crate::config::Address;
 use crate::sphinx::statement;
 
-/// Bytes of a statement or an answer. Statements are at most a batch (4 MiB of SphinxQL by default) or one record of 4 MiB, escaped and prepared; the generated
-/// searchd section has max_packet_size = 64M for the same reason.
+/// Bytes of a statement or an answer. A statement is at most a batch (4 MiB of SphinxQL by default) or one record of 4 MiB,
+/// escaped and prepared; the generated searchd section has max_packet_size = 64M for the same reason.
 const MAX_PACKET: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that searchd has closed fails at once; one that fails later was not closed before the statement.

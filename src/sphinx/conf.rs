@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_index_has_the_schema_that_is_told_in_sphinx() {
+    fn a_day_index_has_the_documented_schema() {
         let ini = "[sphinx]\ndata_dir = /data/sphinx\n[index web]\nindexed = user-agent";
         check(
             ini,
@@ -239,7 +239,7 @@ mod tests {
     ];
 
     #[test]
-    fn searchd_is_told_where_and_how_safely() {
+    fn searchd_section_has_places_and_safe_values() {
         check("", "searchd", &SEARCHD);
         check("[sphinx]\ndialect = manticore", "searchd", &SEARCHD[..10]);
         let ini = "[sphinx]\naddress = /run/s.sock\npid_file = /run/s.pid";
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn manticore_is_told_nothing_that_it_warns_of() {
+    fn manticore_gets_no_key_that_it_warns_of() {
         let conf = conf("[sphinx]\ndialect = manticore\n[index web]\n");
         for key in [
             "workers",
@@ -297,10 +297,11 @@ mod tests {
         let generated = conf("");
         let (_, directives) = example.split_once("\n[sphinx.index]\n").expect("that section");
         let (directives, _) = directives.split_once("\n[http]\n").expect("the section below it");
-        let told = directives.lines().filter_map(|line| line.strip_prefix(';').filter(|rest| rest.contains(" = ")));
-        let told: Vec<&str> = told.filter(|directive| *directive != "rt_mem_limit = 256M").collect();
-        assert!(told.len() > 6);
-        for directive in told {
+        let documented =
+            directives.lines().filter_map(|line| line.strip_prefix(';').filter(|rest| rest.contains(" = ")));
+        let documented: Vec<&str> = documented.filter(|directive| *directive != "rt_mem_limit = 256M").collect();
+        assert!(documented.len() > 6);
+        for directive in documented {
             assert!(generated.contains(&format!("    {directive}\n")), "{directive}");
         }
     }

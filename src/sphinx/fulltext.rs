@@ -30,7 +30,8 @@ pub const MIN_INFIX_CHARS: usize = 2;
 /// Signs that are rare in lines: a search for one of these need not read every line.
 const SIGN_BYTES: &[u8] = b"!#$%&*+<>?@\\^`{|}~";
 
-/// The only token of `cols` where the columns' text is not there. It is not a word's token, since words longer than `MAX_WORD_CHARS` are cut.
+/// The only token of `cols` where the columns' text is not there. It is not a word's token, since words longer than
+/// `MAX_WORD_CHARS` are cut.
 pub const NO_COLUMNS: &str = "thecolumnsofthisrecordarenothere";
 
 /// Longer words are ids and encodings; searchd itself cuts words at 42 characters.
@@ -235,7 +236,7 @@ fn push_alone(c: char, out: &mut String) {
     }
 }
 
-/// What a text must have in its full-text field.
+/// An expression that the full-text field of a text must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// the index cannot decide: every record is a candidate
@@ -321,15 +322,15 @@ struct Piece {
     paired: bool,
 }
 
-/// What every text that contains the literal, in whatever case, has in its field. Before and after the literal anything
-/// may stand, letters too; where that is not so, a space at its end says it.
+/// The expression that every text with the literal matches, whatever the case. Anything may stand before and after the
+/// literal, letters too; a space at an end of the literal excludes that.
 pub fn asking(literal: &str) -> Ask {
     let pieces = pieces(literal);
     let words = pieces.split(|piece| piece.paired).map(asking_words);
     Ask::and(words.chain([asking_pairs(literal)]))
 }
 
-/// What the index knows of a literal: texts with `surely` contain it, of those with `perhaps` alone some may, no other does.
+/// The answer of the index for a literal: texts with `surely` contain it, those with only `perhaps` may, no others do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     pub surely: Ask,
@@ -362,7 +363,7 @@ pub fn deciding(literal: &str) -> Option<Decided> {
     }
 }
 
-/// Words, one right after the other.
+/// The expression for words, one right after the other.
 fn asking_words(pieces: &[Piece]) -> Ask {
     let mut phrases: Vec<Vec<Token>> = vec![Vec::new()];
     for piece in pieces {
@@ -380,7 +381,7 @@ fn asking_words(pieces: &[Piece]) -> Ask {
     Ask::or(phrases.into_iter().map(|phrase| if phrase.is_empty() { Ask::All } else { Ask::Phrase(phrase) }))
 }
 
-/// The pairs of a literal: they stand together.
+/// The expression for the pairs of a literal, which stand together.
 fn asking_pairs(literal: &str) -> Ask {
     let mut tokens = Vec::new();
     each_pair(literal, |pair| {
@@ -655,7 +656,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_a_regex_takes_for_equal_whatever_the_case_is_folded_to_the_same() {
+    fn characters_equal_for_a_regex_fold_to_the_same() {
         for c in '\0'..=char::MAX {
             let class = equal(c);
             for range in class.ranges() {
@@ -668,7 +669,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_is_folded_to_the_same_word_a_regex_takes_for_equal() {
+    fn words_folded_to_the_same_are_equal_for_a_regex() {
         for c in '\0'..=char::MAX {
             let CharClass::Word(folded) = class_of(c) else { continue };
             let class = equal(c);
@@ -699,7 +700,7 @@ pub mod tests {
         }
     }
 
-    /// Text as logs have it and as nobody would.
+    /// Text as logs have it, and text as no log has it.
     pub fn text() -> impl Strategy<Value = String> {
         prop_oneof![
             "([a-zA-Z]{1,8}|[0-9a-f]{1,9}|[ .:=/_-]{1,2}){0,12}",

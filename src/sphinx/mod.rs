@@ -14,7 +14,7 @@
 //!
 //! and the full-text fields `line` (the message), `cols` (the columns, where the index had `search = all` when it was stored,
 //! else a token that says so), `x_<column>` (each column that was `indexed` when the day was declared; the same token where it
-//! was not when the document was stored), all holding prepared text: see `text`.
+//! was not when the document was stored), all holding prepared text: see `fulltext`.
 
 pub mod attributes;
 pub mod client;

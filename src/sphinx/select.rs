@@ -185,7 +185,7 @@ pub fn matching(asked: &[(Field, Ask)], without: Option<&Ask>) -> Option<String>
     (!out.is_empty()).then_some(out)
 }
 
-/// Tokens are made of letters, digits and nothing else (`text`): there is nothing to escape in them.
+/// Tokens are made of letters, digits and nothing else (`fulltext`): there is nothing to escape in them.
 fn expression(ask: &Ask, out: &mut String) {
     let joined = |asks: &[Ask], between: &str, out: &mut String| {
         for (at, ask) in asks.iter().enumerate() {
