@@ -105,7 +105,7 @@ fn every_address_answers_with_strict_headers() {
 #[test]
 fn error_pages_name_the_mistake_and_its_cure() {
     let alco = site();
-    check(&alco, "/grep/pages/?search=(a&mode=regex", 400, &["cannot be searched", "unclosed group"]);
+    check(&alco, "/grep/pages/?search=(a&mode=regex", 400, &["Invalid search", "unclosed group"]);
     check(&alco, "/grep/pages/?start_ts=teatime", 400, &["teatime", "2026-11-22"]);
     check(&alco, "/grep/pages/?limit=none", 400, &["limit", "none", "such as 100"]);
     check(&alco, "/grep/pages/?tz=Atlantis", 400, &["Atlantis"]);

@@ -124,7 +124,7 @@ fn redelivered_records_are_stored_exactly_once() {
 }
 
 #[test]
-fn records_of_one_body_are_stored_once_whoever_dies() {
+fn records_of_one_body_are_stored_once_after_a_crash() {
     let stack = Stack::private("parts", &[index("parts"), index("mixed"), index("tiny")].concat());
     // each body takes more than two batches; equal records stand in each of them
     fill_bodies(&stack, "parts", RECORDS / 2, 2500, |n| n.is_multiple_of(10));
