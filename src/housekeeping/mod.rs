@@ -16,7 +16,7 @@ use crate::housekeeping::served_days::Days;
 use crate::ingest::Shared;
 use crate::metrics::Metrics;
 use crate::metrics::obstacles::Waiter;
-use crate::redis::Values;
+use crate::redis::connection::Values;
 use crate::sphinx::client::Engine;
 use crate::sphinx::day_index::oldest;
 use crate::time::{Day, Ts};

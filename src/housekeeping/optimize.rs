@@ -12,7 +12,8 @@ use crate::config::{Address, Config};
 use crate::ingest::Shared;
 use crate::ingest::ram_chunk;
 use crate::ingest::ram_chunk::Chunks;
-use crate::redis::{Claim, Values};
+use crate::redis::connection::Values;
+use crate::redis::day_claims::DayClaim;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::day_index::{day_index, served_days};
 use crate::sphinx::statement;
@@ -92,11 +93,11 @@ impl Finishing {
                     continue;
                 }
                 match values.claim_finishing(&index.name, &self.node, day)? {
-                    Claim::Done => {
+                    DayClaim::Done => {
                         self.done.insert((at, day));
                     }
-                    Claim::Taken => {}
-                    Claim::Ours => {
+                    DayClaim::Taken => {}
+                    DayClaim::Ours => {
                         let name = day_index(&index.name, day);
                         let saved = shared[at].turn().save(&name, &mut self.engine, |_| true);
                         match saved.and_then(|()| self.engine.select(&statement::optimize(&name))) {

@@ -12,7 +12,7 @@ use crate::http::auth::Users;
 use crate::http::followers::Followers;
 use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
-use crate::redis::Values;
+use crate::redis::connection::Values;
 use crate::search::Searcher;
 use crate::search::filter::Apart;
 use crate::time::Ts;

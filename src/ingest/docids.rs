@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::config::IndexName;
 use crate::ingest::{FRESH, Halt, Worker, now};
-use crate::redis::{Acknowledged, Lease, Values};
+use crate::redis::connection::Values;
+use crate::redis::leases::{Acknowledged, Lease};
 use crate::sphinx::{DocId, statement};
 
 /// A lease gives out docids for no longer: what is stored under it may be taken for what comes again after the broker's

@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use crate::ingest::redelivery;
-use crate::ingest::redelivery::{Blocks, Found, Past, Verdict};
+use crate::ingest::redelivery::{Blocks, Past, Verdict};
 use crate::ingest::{Entry, Fate, Halt, Worker, now};
+use crate::redis::stored::Found;
 use crate::sphinx::DocId;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::statement;
@@ -87,7 +88,8 @@ impl Worker {
         let mut past = self.ask_redis(|worker| {
             // a Redis that has lost its data says so here, and not that there is nothing to look for
             worker.leases.renew(&worker.values, &worker.index.name)?;
-            worker.values.past(&worker.index.name, worker.born.0, now())
+            let (window, processes) = worker.values.past(&worker.index.name, worker.born.0, now())?;
+            Ok(Past::new(window, processes))
         })?;
         let Some((mut from, last)) = past.docids() else { return Ok(past) };
         loop {

@@ -42,7 +42,7 @@ use crate::ingest::store::SEARCHD_TIMEOUT;
 use crate::metrics::{Collected, Metrics};
 use crate::rabbitmq::{Deliveries, Delivery, Part, Session, Tag};
 use crate::record::{Record, Shape, digest};
-use crate::redis::Values;
+use crate::redis::connection::Values;
 use crate::sphinx::client::Engine;
 use crate::sphinx::{DocId, day_index, statement};
 use crate::time::{Day, Ts};

@@ -18,7 +18,7 @@ use url::{Host, Url};
 use crate::config::Rabbitmq;
 use crate::net::tcp::dial;
 use crate::net::tls;
-use crate::rabbitmq::root;
+use crate::rabbitmq::error::root;
 
 /// Two of them missed, and the broker is taken for dead.
 const HEARTBEAT_SECONDS: u16 = 10;

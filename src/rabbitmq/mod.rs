@@ -5,10 +5,12 @@
 //! but a new one.
 
 mod connect;
+mod error;
 pub mod probe;
 pub mod properties;
 pub mod publisher;
 
+use crate::rabbitmq::error::{NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED, cannot, is_reply, root};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,11 +43,6 @@ pub struct Refused {
     pub for_limit: bool,
     pub why: String,
 }
-
-/// AMQP's reply codes, by the names that RabbitMQ gives them.
-const NOT_FOUND: u16 = 404;
-const PRECONDITION_FAILED: u16 = 406;
-const NOT_IMPLEMENTED: u16 = 540;
 
 /// The broker's end of it: deliveries as they come, then why there will be no more.
 pub type Deliveries = Receiver<Message>;
@@ -216,7 +213,7 @@ fn declare_exchange(
     let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
     let Err(error) = channel.exchange_declare(kind, name.as_str(), options) else { return Ok((channel, None)) };
     let why = root(&error);
-    if rabbitmq.exchange_durable != ExchangeDurable::Auto || !says(&error, PRECONDITION_FAILED) {
+    if rabbitmq.exchange_durable != ExchangeDurable::Auto || !is_reply(&error, PRECONDITION_FAILED) {
         return Err(format!(
             "cannot declare exchange '{name}' ({}, durable = {durable}): {why}; set [rabbitmq] exchange_type and \
              exchange_durable as the producers declare it",
@@ -256,13 +253,13 @@ fn declare_queue(
     let Err(error) = channel.queue_declare(name.as_str(), options) else { return Ok((channel, None)) };
     let why = root(&error);
     let fault = || format!("cannot declare queue '{name}': {why}; look at the queue and at [index {}]", index.name);
-    if !says(&error, PRECONDITION_FAILED) {
+    if !is_reply(&error, PRECONDITION_FAILED) {
         return Err(fault());
     }
     // the channel is closed by that
     let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
     if let Err(error) = channel.queue_declare_passive(name.as_str()) {
-        return Err(match says(&error, NOT_FOUND) {
+        return Err(match is_reply(&error, NOT_FOUND) {
             // an argument that no queue may have
             true => fault(),
             false => cannot(&format!("use queue '{name}'"), &error),
@@ -271,12 +268,10 @@ fn declare_queue(
     Ok((channel, Some(format!("queue '{name}' exists with other properties and is taken as it is: {why}"))))
 }
 
-/// Whether the broker closed the channel with that reply code.
-fn says(error: &Error, reply: u16) -> bool {
-    matches!(error, Error::ServerClosedChannel { code, .. } if *code == reply)
-}
-
-/// The next of those that have come; an error if none will come any more.
+/// The next message that has come, None if there is none now.
+///
+/// # Errors
+/// The connection broke: no more will come.
 pub fn next(deliveries: &Deliveries) -> Result<Option<Message>, String> {
     match deliveries.try_recv() {
         Ok(message) => Ok(Some(message)),
@@ -285,7 +280,7 @@ pub fn next(deliveries: &Deliveries) -> Result<Option<Message>, String> {
     }
 }
 
-/// Why there will be no more, where the broker has not said.
+/// Why no more will come, if the broker has not said it.
 pub fn broke() -> String {
     "rabbitmq: the connection broke".into()
 }
@@ -301,22 +296,4 @@ pub fn delivery(message: Message) -> Result<Delivery, String> {
             "the connection was closed on this side".into()
         }
     })
-}
-
-/// What amiquip says, with what the system said below it.
-fn root(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        let below = error.to_string();
-        if !text.contains(&below) {
-            text = format!("{text}: {below}");
-        }
-        source = error.source();
-    }
-    text
-}
-
-fn cannot(what: &str, error: &Error) -> String {
-    format!("cannot {what}: {}", root(error))
 }

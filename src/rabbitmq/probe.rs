@@ -4,7 +4,8 @@ use amiquip::{AmqpValue, Channel, Connection};
 
 use crate::config::{Index, Rabbitmq};
 use crate::rabbitmq::connect::connect;
-use crate::rabbitmq::{NOT_FOUND, cannot, declare_exchange, declare_queue, says};
+use crate::rabbitmq::error::{NOT_FOUND, cannot, is_reply};
+use crate::rabbitmq::{declare_exchange, declare_queue};
 
 pub struct Probe {
     connection: Connection,
@@ -48,7 +49,7 @@ impl Probe {
         let channel = self.channel()?;
         match channel.exchange_declare_passive(rabbitmq.exchange.as_str()) {
             Ok(_) => {}
-            Err(error) if says(&error, NOT_FOUND) => return Ok(None),
+            Err(error) if is_reply(&error, NOT_FOUND) => return Ok(None),
             Err(error) => return Err(cannot(&format!("use exchange '{}'", rabbitmq.exchange), &error)),
         }
         // it is there, so this compares
@@ -63,7 +64,7 @@ impl Probe {
                 messages: queue.declared_message_count().unwrap_or(0),
                 consumers: queue.declared_consumer_count().unwrap_or(0),
             },
-            Err(error) if says(&error, NOT_FOUND) => return Ok(None),
+            Err(error) if is_reply(&error, NOT_FOUND) => return Ok(None),
             Err(error) => return Err(cannot(&format!("use queue '{}'", index.queue), &error)),
         };
         declare_queue(&mut self.connection, channel, index).map(|(_, notice)| Some((found, notice)))

@@ -6,7 +6,8 @@ use amiquip::{AmqpProperties, Channel, Confirm, ConfirmSmoother, Connection, Pub
 use crossbeam_channel::{Receiver, select};
 
 use crate::config::Rabbitmq;
-use crate::rabbitmq::{cannot, open};
+use crate::rabbitmq::error::cannot;
+use crate::rabbitmq::open;
 
 pub struct Publisher {
     channel: Channel,

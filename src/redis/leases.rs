@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::config::IndexName;
-use crate::ingest::redelivery::{Found, Past, Span};
-use crate::redis::{Values, claims, leases, pk};
+use crate::redis::connection::Values;
+use crate::redis::keys::{claims, leases, pk};
+use crate::redis::stored::{Found, Span};
 use crate::sphinx::DocId;
 use crate::time::Ts;
 
@@ -153,9 +154,9 @@ impl Values {
 
     /// What may stand for redelivered records: the docids of sessions that have ended, or whose process has died
     /// (these begin their time as ended ones now), or of another worker that has not renewed its leases for longer than
-    /// the broker waits for a silent consumer. And which processes have collected from the queue since `since`, this one's
-    /// beginning.
-    pub fn past(&self, index: &IndexName, since: Ts, now: Ts) -> Result<Past, String> {
+    /// the broker waits for a silent consumer. And how many processes have collected from the queue since `since`, this one's
+    /// beginning; at least one.
+    pub fn past(&self, index: &IndexName, since: Ts, now: Ts) -> Result<(Vec<Span>, usize), String> {
         let alive = self.processes()?;
         let is_alive = |entry: &Entry| alive.contains(entry.process());
         // a redelivered record starts the time of all of them anew: more of them may be on their way
@@ -175,7 +176,7 @@ impl Values {
         let window = ended.map(span).collect();
         let collects = |entry: &&Entry| is_alive(entry) || entry.renewed > since.seconds();
         let processes: BTreeSet<&str> = entries.iter().filter(collects).map(Entry::process).collect();
-        Ok(Past::new(window, processes.len().max(1)))
+        Ok((window, processes.len().max(1)))
     }
 
     /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before, but for those with a

@@ -20,7 +20,7 @@ use crate::commands::exit::{Done, Failure};
 use crate::config::{Config, Index, field_of_column};
 use crate::housekeeping;
 use crate::rabbitmq::probe::Probe;
-use crate::redis::Values;
+use crate::redis::connection::Values;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::sphinx::statement;

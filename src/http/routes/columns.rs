@@ -11,7 +11,7 @@ use crate::http::routes::log_lines::hits;
 use crate::http::site::Site;
 use crate::query::{Order, Query};
 use crate::record::json::Columns;
-use crate::redis::OFFERED_VALUES;
+use crate::redis::seen::OFFERED_VALUES;
 use crate::search::filter::Apart;
 use crate::time::{Day, Ts, When};
 

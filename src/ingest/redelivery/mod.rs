@@ -17,28 +17,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+use crate::redis::stored::{Found, Span};
 use crate::sphinx::DocId;
-
-/// Docids of one session, whose documents the broker may hand out again.
-#[derive(Clone, Debug)]
-pub struct Span {
-    pub first: u64,
-    pub last: u64,
-    /// unlike that of any other session
-    pub session: String,
-    /// up to that docid alco has acknowledged
-    pub acknowledged: u64,
-    /// up to that one it had before the last acknowledgement, which may not have been sent
-    pub before: u64,
-}
-
-/// A document that stands for a delivery which may come again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    pub id: u64,
-    pub digest: i64,
-    pub place: u64,
-}
 
 /// What may have come again.
 #[derive(Debug)]

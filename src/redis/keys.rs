@@ -1,0 +1,31 @@
+//! The keys that alco has in Redis, by index or queue. Pure.
+
+use crate::config::IndexName;
+
+pub fn finished(index: &IndexName) -> String {
+    format!("ALCO:FINISHED:{index}")
+}
+
+pub fn pk(index: &IndexName) -> String {
+    format!("ALCO:PK:{index}")
+}
+
+pub fn leases(index: &IndexName) -> String {
+    format!("ALCO:LEASES:{index}")
+}
+
+pub fn claims(index: &IndexName) -> String {
+    format!("ALCO:CLAIMS:{index}")
+}
+
+pub fn columns(index: &IndexName) -> String {
+    format!("ALCO:COLUMNS:{index}")
+}
+
+pub fn values(index: &IndexName, column: &str) -> String {
+    format!("ALCO:VALUES:{index}:{column}")
+}
+
+pub fn bindings(queue: &str) -> String {
+    format!("ALCO:BINDINGS:{queue}")
+}
