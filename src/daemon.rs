@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, after, bounded, select, unbounded};
 use crate::config::Config;
 use crate::housekeeping::Housekeeping;
 use crate::http;
-use crate::ingest::{Shared, Worker};
+use crate::ingest::{IndexShared, Worker};
 use crate::metrics::Metrics;
 use crate::threads::{End, spawn_watched};
 
@@ -23,7 +23,7 @@ const RESTART: Duration = Duration::from_secs(1);
 
 /// What runs here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts {
+pub struct Roles {
     pub collect: bool,
     pub web: bool,
 }
@@ -32,7 +32,7 @@ pub struct Parts {
 type Start = Box<dyn Fn() -> Result<(), String>>;
 
 /// Runs until a signal ends it.
-pub fn run(config: Config, parts: Parts) -> Result<(), String> {
+pub fn run(config: Config, parts: Roles) -> Result<(), String> {
     let signals = signals()?;
     let config = Arc::new(config);
     let metrics = Arc::new(Metrics::new(config.indexes.iter().map(|index| index.name.clone())));
@@ -50,7 +50,7 @@ pub fn run(config: Config, parts: Parts) -> Result<(), String> {
     }
     let mut workers: Vec<(String, Start)> = Vec::new();
     if parts.collect {
-        let all: Vec<Arc<Shared>> = config.indexes.iter().map(|_| Arc::default()).collect();
+        let all: Vec<Arc<IndexShared>> = config.indexes.iter().map(|_| Arc::default()).collect();
         for (index, shared) in config.indexes.iter().zip(&all) {
             for n in 1..=index.threads.get() {
                 let name = format!("ingest-{}-{n}", index.name);

@@ -32,7 +32,11 @@ pub struct Searched {
 
 impl Default for Searched {
     fn default() -> Searched {
-        Searched { seconds: Histogram::new(SECONDS), candidates: Counter::default(), followers: AtomicI64::new(0) }
+        Searched {
+            seconds: Histogram::new(SECONDS_BUCKETS),
+            candidates: Counter::default(),
+            followers: AtomicI64::new(0),
+        }
     }
 }
 
@@ -145,13 +149,13 @@ impl Backlog {
     }
 }
 
-/// A worker that has had a delivery in hand for so long without storing it waits for a server.
+/// A worker that has held a delivery for this time without storing it waits for a server.
 const STALLED_MICROS: i64 = 10_000_000;
 
-/// Records: from a single one to more than the default batch.
-const RECORDS: &[f64] = &[1.0, 10.0, 100.0, 500.0, 1000.0, 2000.0, 5000.0];
-/// Seconds: from what nobody notices to what is a fault.
-const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Buckets in records: from a single one to more than the default batch.
+const BATCH_RECORDS_BUCKETS: &[f64] = &[1.0, 10.0, 100.0, 500.0, 1000.0, 2000.0, 5000.0];
+/// Buckets in seconds: from a delay that no reader notices to one that is a fault.
+const SECONDS_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 impl Collected {
     fn new() -> Collected {
@@ -163,8 +167,8 @@ impl Collected {
             stored: Counter::default(),
             dead: Counter::default(),
             malformed: Counter::default(),
-            batches: Histogram::new(RECORDS),
-            inserts: Histogram::new(SECONDS),
+            batches: Histogram::new(BATCH_RECORDS_BUCKETS),
+            inserts: Histogram::new(SECONDS_BUCKETS),
             reconnects: Counter::default(),
             searchd_failures: Counter::default(),
             redis_failures: Counter::default(),

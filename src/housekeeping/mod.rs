@@ -13,10 +13,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::config::Config;
 use crate::housekeeping::optimize::Finishing;
 use crate::housekeeping::served_days::Days;
-use crate::ingest::Shared;
+use crate::ingest::IndexShared;
 use crate::metrics::Metrics;
 use crate::metrics::obstacles::Waiter;
-use crate::redis::connection::Values;
+use crate::redis::connection::RedisStore;
 use crate::sphinx::client::Engine;
 use crate::sphinx::day_index::oldest;
 use crate::time::{Day, Ts};
@@ -38,8 +38,8 @@ pub struct Housekeeping<'a> {
     config: &'a Config,
     metrics: &'a Metrics,
     /// what the workers of each index share
-    shared: Vec<Arc<Shared>>,
-    values: Values,
+    shared: Vec<Arc<IndexShared>>,
+    values: RedisStore,
     engine: Engine,
     days: Days,
     finishing: Finishing,
@@ -53,14 +53,14 @@ impl<'a> Housekeeping<'a> {
     pub fn new(
         config: &'a Config,
         metrics: &'a Metrics,
-        shared: Vec<Arc<Shared>>,
+        shared: Vec<Arc<IndexShared>>,
         process: &str,
     ) -> Result<Housekeeping<'a>, String> {
         Ok(Housekeeping {
             config,
             metrics,
             shared,
-            values: Values::new(&config.redis, process, "housekeeping")?,
+            values: RedisStore::new(&config.redis, process, "housekeeping")?,
             engine: Engine::new(&config.sphinx.address, SEARCHD_TIMEOUT),
             days: Days::default(),
             finishing: Finishing::new(&config.sphinx.address),

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::{Address, Config};
-use crate::ingest::Shared;
+use crate::ingest::IndexShared;
 use crate::ingest::ram_chunk;
 use crate::ingest::ram_chunk::Chunks;
-use crate::redis::connection::Values;
+use crate::redis::connection::RedisStore;
 use crate::redis::day_claims::DayClaim;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::day_index::{day_index, served_days};
@@ -70,7 +70,7 @@ impl Finishing {
 
     /// Goes one step on. `rate`: records stored per second. An error of a server is only logged: the
     /// next call tries again.
-    pub fn step(&mut self, config: &Config, shared: &[Arc<Shared>], values: &Values, now: Ts, rate: u64) {
+    pub fn step(&mut self, config: &Config, shared: &[Arc<IndexShared>], values: &RedisStore, now: Ts, rate: u64) {
         let since = now.seconds() - now.day().start().seconds();
         let is_due = since > AT_THE_EARLIEST && (rate < IDLE_RECORDS_PER_SECOND || since > AT_THE_LATEST);
         let outcome = match self.merging {
@@ -84,7 +84,7 @@ impl Finishing {
     }
 
     /// Begins with the next day that is over and not done, the newest first: searchd still has that one in memory.
-    fn begin(&mut self, config: &Config, shared: &[Arc<Shared>], values: &Values, now: Ts) -> Result<(), String> {
+    fn begin(&mut self, config: &Config, shared: &[Arc<IndexShared>], values: &RedisStore, now: Ts) -> Result<(), String> {
         for (at, index) in config.indexes.iter().enumerate() {
             let mut over: Vec<Day> = served_days(now.day(), index.days).filter(|day| *day < now.day()).collect();
             over.reverse();
@@ -115,7 +115,7 @@ impl Finishing {
     }
 
     /// Notes the day as done once searchd has merged its chunks, or takes too long for it.
-    fn end(&mut self, config: &Config, values: &Values, merge: Merge, now: Ts) -> Result<(), String> {
+    fn end(&mut self, config: &Config, values: &RedisStore, merge: Merge, now: Ts) -> Result<(), String> {
         let Merge { index: at, day, begun } = merge;
         let index = &config.indexes[at];
         let name = day_index(&index.name, day);
@@ -139,7 +139,7 @@ impl Finishing {
     }
 
     /// Forgets days past retention; lets days be optimized again that got many records after they were done.
-    pub fn look_back(&mut self, config: &Config, values: &Values, today: Day) {
+    pub fn look_back(&mut self, config: &Config, values: &RedisStore, today: Day) {
         self.done.retain(|(at, day)| served_days(today, config.indexes[*at].days).any(|served| served == *day));
         let engine = &mut self.engine;
         self.done.retain(|(at, day)| {

@@ -12,7 +12,7 @@ use crate::http::auth::Users;
 use crate::http::followers::Followers;
 use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
-use crate::redis::connection::Values;
+use crate::redis::connection::RedisStore;
 use crate::search::Searcher;
 use crate::search::filter::Apart;
 use crate::time::Ts;
@@ -25,7 +25,7 @@ pub struct Site {
     /// those of `config`, to be kept by requests that outlive their route
     pub indexes: Vec<Arc<Index>>,
     pub searcher: Searcher,
-    values: Values,
+    values: RedisStore,
     /// when Redis last failed
     values_failed: Mutex<Option<Instant>>,
     pub metrics: Arc<Metrics>,
@@ -49,7 +49,7 @@ impl Site {
         started: Ts,
         stop: Receiver<Infallible>,
     ) -> Result<Site, String> {
-        let values = Values::new(&config.redis, "web", "http")?;
+        let values = RedisStore::new(&config.redis, "web", "http")?;
         Ok(Site {
             indexes: config.indexes.iter().cloned().map(Arc::new).collect(),
             searcher: Searcher::new(&config.sphinx, &config.indexes, metrics.searched.clone()),
@@ -77,7 +77,7 @@ impl Site {
     }
 
     /// Asks Redis; None while it is away. Pages do without it, so they do not wait for it one after the other.
-    pub fn with_redis<T>(&self, ask: impl FnOnce(&Values) -> Result<T, String>) -> Option<T> {
+    pub fn with_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, String>) -> Option<T> {
         // an instant stays whole if a thread panics beside it
         let failed = || self.values_failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed().is_some_and(|at| at.elapsed() < REDIS_PAUSE) {

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use crate::config::IndexName;
-use crate::ingest::{FRESH, Halt, Worker, now};
-use crate::redis::connection::Values;
+use crate::ingest::{REDELIVERY_PAUSE, Stop, Worker, now};
+use crate::redis::connection::RedisStore;
 use crate::redis::leases::{Acknowledged, Lease};
 use crate::sphinx::{DocId, statement};
 
 /// A lease gives out docids for no longer: what is stored under it may be taken for what comes again after the broker's
 /// death.
-const GIVES: Duration = Duration::from_secs(60);
+const LEASE_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The leases of one session, in the order in which they were given out.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl Leases {
     }
 
     /// Says that this session lives, under which leases it stores, and what of it is acknowledged.
-    pub(super) fn renew(&mut self, values: &Values, index: &IndexName) -> Result<(), String> {
+    pub(super) fn renew(&mut self, values: &RedisStore, index: &IndexName) -> Result<(), String> {
         values.renew(index, self.live(), self.acknowledged, now())?;
         let Leases { used, acknowledged, .. } = self;
         used.retain(|lease| !lease.ends_by(*acknowledged));
@@ -57,7 +57,7 @@ impl Leases {
 }
 
 impl Worker {
-    pub(super) fn next_id(&mut self) -> Result<DocId, Halt> {
+    pub(super) fn next_id(&mut self) -> Result<DocId, Stop> {
         loop {
             if let Some(id) = self.leases.next() {
                 return Ok(id);
@@ -77,19 +77,19 @@ impl Worker {
         }
     }
 
-    fn highest_stored(&mut self) -> Result<u64, Halt> {
+    fn highest_stored(&mut self) -> Result<u64, Stop> {
         let question = statement::highest_id(&self.index.name);
         let rows = self.ask_searchd(|engine| engine.select(&question))?;
         Ok(rows.first().and_then(|row| row.int(0)).and_then(|id| u64::try_from(id).ok()).unwrap_or(0))
     }
 
     /// Says that this worker lives, and under which leases it stores.
-    pub(super) fn renew_leases(&mut self) -> Result<(), Halt> {
+    pub(super) fn renew_leases(&mut self) -> Result<(), Stop> {
         self.ask_redis(|worker| worker.leases.renew(&worker.values, &worker.index.name))
     }
 
     /// All documents up to that docid are about to be acknowledged.
-    pub(super) fn acknowledge_leases(&mut self, id: DocId) -> Result<(), Halt> {
+    pub(super) fn acknowledge_leases(&mut self, id: DocId) -> Result<(), Stop> {
         self.leases.acknowledged = self.leases.acknowledged.next(id);
         self.renew_leases()
     }
@@ -97,13 +97,13 @@ impl Worker {
     /// Done now and then: no lease gives out docids for long, and what ended long ago is forgotten.
     pub(super) fn age_leases(&mut self) {
         let ago = |time: Duration| now().plus_seconds(-i64::try_from(time.as_secs()).unwrap_or(0));
-        let old = |lease: &mut Lease| lease.is_older_than(ago(GIVES));
+        let old = |lease: &mut Lease| lease.is_older_than(ago(LEASE_LIFETIME));
         let used = self.leases.current.take_if(old);
         self.leases.set_aside(used);
         // not worth an outage: the next tick will do
         drop(self.leases.renew(&self.values, &self.index.name));
-        if self.last_redelivered.elapsed() > FRESH {
-            let _ = self.values.retire_leases(&self.index.name, ago(FRESH));
+        if self.last_redelivered.elapsed() > REDELIVERY_PAUSE {
+            let _ = self.values.retire_leases(&self.index.name, ago(REDELIVERY_PAUSE));
         }
     }
 }

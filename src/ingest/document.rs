@@ -32,8 +32,8 @@ pub struct ReadFrom<'a> {
     pub properties: &'a [(String, String)],
 }
 
-/// A buffer that one large record has grown is let go.
-const KEEP: usize = 1 << 20;
+/// A larger buffer, grown by one large record, is shrunk to this after use.
+const KEPT_BUFFER_BYTES: usize = 1 << 20;
 
 impl Writer {
     pub fn new(index: &Index) -> Writer {
@@ -151,7 +151,7 @@ impl Writer {
             [&mut self.js, &mut self.exact, &mut self.line, &mut self.cols].into_iter().chain(&mut self.fields)
         {
             buffer.truncate(0);
-            buffer.shrink_to(KEEP);
+            buffer.shrink_to(KEPT_BUFFER_BYTES);
         }
         Ok(())
     }
@@ -167,11 +167,12 @@ pub struct Seen {
     values: Vec<(String, String)>,
 }
 
-const TELL_AGAIN: i64 = 60;
-/// Hashes kept: what is forgotten is only told once more.
-const TOLD: usize = 50_000;
-/// Longer names and values help nobody who looks for something to filter by.
-const LONGEST: usize = 256;
+/// A value that was reported as seen is reported again after this time.
+const REPORT_INTERVAL_SECONDS: i64 = 60;
+/// Hashes of reported values that are kept: one that is forgotten is only reported once more.
+const MAX_REPORTED_VALUES: usize = 50_000;
+/// Longer names and values do not help a reader to choose a filter.
+const MAX_LISTED_BYTES: usize = 256;
 
 impl Seen {
     pub fn new(index: &Index) -> Seen {
@@ -180,7 +181,7 @@ impl Seen {
 
     pub fn note(&mut self, record: &Record, now: Ts) {
         for (key, value) in &record.columns {
-            if key.len() > LONGEST {
+            if key.len() > MAX_LISTED_BYTES {
                 continue;
             }
             let hash = xxh3_64(key.as_bytes());
@@ -204,7 +205,7 @@ impl Seen {
     }
 
     fn value(&mut self, column_hash: u64, column: &str, value: &str, now: Ts) {
-        if value == "null" || value.starts_with(['{', '[']) || value.len() > LONGEST {
+        if value == "null" || value.starts_with(['{', '[']) || value.len() > MAX_LISTED_BYTES {
             return;
         }
         // a column's hash is no value's: the bits are turned round
@@ -216,9 +217,9 @@ impl Seen {
     fn is_news(&mut self, hash: u64, now: Ts) -> bool {
         let now = now.seconds();
         match self.told.get(&hash) {
-            Some(told) if now - told < TELL_AGAIN => false,
+            Some(told) if now - told < REPORT_INTERVAL_SECONDS => false,
             _ => {
-                if self.told.len() >= TOLD {
+                if self.told.len() >= MAX_REPORTED_VALUES {
                     self.told.clear();
                 }
                 self.told.insert(hash, now);

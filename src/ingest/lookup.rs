@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use crate::ingest::redelivery;
-use crate::ingest::redelivery::{Blocks, Past, Verdict};
-use crate::ingest::{Entry, Fate, Halt, Worker, now};
-use crate::redis::stored::Found;
+use crate::ingest::redelivery::{Blocks, StoredWindow, Verdict};
+use crate::ingest::{BatchEntry, Fate, Stop, Worker, now};
+use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::statement;
@@ -17,11 +17,11 @@ pub(super) const SETTLE: Duration = Duration::from_secs(1);
 /// Another worker that is busy has so long to tell what came to it; one that waits for searchd may need longer.
 const TELL: Duration = Duration::from_secs(5);
 /// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
-const FOUND: usize = 2000;
+const MAX_DOCUMENTS: usize = 2000;
 
 impl Worker {
     /// Marks the redelivered records that are stored already: one look-up for the whole batch, none in normal running.
-    pub(super) fn drop_stored(&mut self, entries: &mut [Entry]) -> Result<(), Halt> {
+    pub(super) fn drop_stored(&mut self, entries: &mut [BatchEntry]) -> Result<(), Stop> {
         let again: Vec<usize> = (0..entries.len()).filter(|at| entries[*at].delivery.redelivered).collect();
         if again.is_empty() {
             return Ok(());
@@ -39,8 +39,9 @@ impl Worker {
                 continue;
             }
             let stored = again.iter().zip(stored).filter_map(|(at, found)| Some((*at, found?)));
-            let stored: Vec<(usize, Found)> = stored.collect();
-            let claims: Vec<(Found, u64)> = stored.iter().map(|(at, found)| (*found, entries[*at].id.get())).collect();
+            let stored: Vec<(usize, StoredDocument)> = stored.collect();
+            let claims: Vec<(StoredDocument, u64)> =
+                stored.iter().map(|(at, found)| (*found, entries[*at].id.get())).collect();
             if self.ask_redis(|worker| worker.values.claim(&worker.index.name, &claims))? {
                 stored.into_iter().for_each(|(at, _)| entries[at].fate = Fate::Stored);
                 let session = self.claimer();
@@ -51,7 +52,7 @@ impl Worker {
     }
 
     /// Waits until the other workers have told what the broker sent to them a moment ago or before.
-    fn wait_for_others(&mut self) -> Result<(), Halt> {
+    fn wait_for_others(&mut self) -> Result<(), Stop> {
         self.wait(SETTLE / 10)?;
         let (begun, step) = (Instant::now(), self.lock_claims().step());
         loop {
@@ -63,7 +64,7 @@ impl Worker {
         }
     }
 
-    fn decide(&mut self, digests: &[i64]) -> Result<Verdict, Halt> {
+    fn decide(&mut self, digests: &[i64]) -> Result<Verdict, Stop> {
         let past = self.find(digests)?;
         let doubtful = self.lock_claims().doubtful(&past);
         let mut blocks = Blocks::new();
@@ -84,23 +85,23 @@ impl Worker {
     }
 
     /// What may have come again, and its documents that have one of the digests.
-    fn find(&mut self, digests: &[i64]) -> Result<Past, Halt> {
+    fn find(&mut self, digests: &[i64]) -> Result<StoredWindow, Stop> {
         let mut past = self.ask_redis(|worker| {
             // a Redis that has lost its data says so here, and not that there is nothing to look for
             worker.leases.renew(&worker.values, &worker.index.name)?;
             let (window, processes) = worker.values.past(&worker.index.name, worker.born.0, now())?;
-            Ok(Past::new(window, processes))
+            Ok(StoredWindow::new(window, processes))
         })?;
         let Some((mut from, last)) = past.docids() else { return Ok(past) };
         loop {
             self.listen()?;
-            let question = statement::by_digest(&self.index.name, digests, from, last, FOUND);
+            let question = statement::by_digest(&self.index.name, digests, from, last, MAX_DOCUMENTS);
             let rows = self.ask_searchd(|engine| engine.select(&question))?;
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
             let placed = self.ask_redis(|worker| worker.values.placed(&worker.index.name, &documents))?;
             past.add(placed.into_iter());
             match documents.last() {
-                Some((id, _)) if rows.len() == FOUND => from = id + 1,
+                Some((id, _)) if rows.len() == MAX_DOCUMENTS => from = id + 1,
                 _ => return Ok(past),
             }
         }
@@ -108,7 +109,7 @@ impl Worker {
 
     /// Waits until the statements of workers that died have been stored or are lost: searchd first reads what lies in its
     /// sockets, then finishes what it has begun.
-    fn settle(&mut self) -> Result<(), Halt> {
+    fn settle(&mut self) -> Result<(), Stop> {
         self.wait(SETTLE)?;
         let inserting = |engine: &mut Engine| -> Result<Vec<(i64, f64)>, Fault> {
             let threads = engine.select(statement::SHOW_THREADS)?;

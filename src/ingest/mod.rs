@@ -34,7 +34,7 @@ use crate::ingest::batch::Batch;
 use crate::ingest::body::{Content, Pieces};
 use crate::ingest::docids::Leases;
 use crate::ingest::document::{ReadFrom, Seen, Writer};
-use crate::ingest::ram_chunk::{Gathered, Turn};
+use crate::ingest::ram_chunk::{ChunkLock, RamChunkFill};
 use crate::ingest::redelivery::Claims;
 use crate::ingest::retry::{Backoffs, Outages};
 use crate::ingest::statements::Statements;
@@ -42,7 +42,7 @@ use crate::ingest::store::SEARCHD_TIMEOUT;
 use crate::metrics::{Collected, Metrics};
 use crate::rabbitmq::{Deliveries, Delivery, Part, Session, Tag};
 use crate::record::{Record, Shape, digest};
-use crate::redis::connection::Values;
+use crate::redis::connection::RedisStore;
 use crate::sphinx::client::Engine;
 use crate::sphinx::{DocId, day_index, statement};
 use crate::time::{Day, Ts};
@@ -55,30 +55,30 @@ const IN_FLIGHT_BYTES: usize = 3 << 19;
 const FIRST_PREFETCH: u16 = 4;
 /// The limit of a quorum queue's consumer, which cannot be changed: records of 64 KiB fit.
 const QUORUM_PREFETCH: u16 = 128;
-/// So many batches may be on their way: one is being stored while the next arrives.
+/// Batches that may be on their way: one is stored while the next arrives.
 const PREFETCH_BATCHES: usize = 2;
 /// How often the backlog is asked for, the prefetch limit set anew, old leases looked through.
 const TICK: Duration = Duration::from_secs(5);
-/// A batch that has waited longer may belong to a session that the broker has given up; asked before it is stored.
+/// A batch that has waited longer may belong to a session that the broker has given up: the worker asks before it stores it.
 const STALE: Duration = Duration::from_secs(15);
 /// An ended lease is kept until no redelivered record has come for so long: the broker writes down acknowledgements when it
 /// has nothing else to do, or after some ten thousand of them.
-const FRESH: Duration = Duration::from_secs(60);
+const REDELIVERY_PAUSE: Duration = Duration::from_secs(60);
 /// So long a batch that is not telling waits for another, to be acknowledged together with it.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 /// What the workers of an index share.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub struct IndexShared {
     claims: Mutex<Claims>,
-    turn: Turn,
+    turn: ChunkLock,
     outages: Outages,
     /// the notices that were logged
     noticed: Mutex<BTreeSet<String>>,
 }
 
-impl Shared {
-    pub fn turn(&self) -> &Turn {
+impl IndexShared {
+    pub fn turn(&self) -> &ChunkLock {
         &self.turn
     }
 
@@ -93,9 +93,9 @@ pub struct Worker {
     config: Arc<Config>,
     index: Index,
     metrics: Arc<Metrics>,
-    shared: Arc<Shared>,
+    shared: Arc<IndexShared>,
     stop: Receiver<Infallible>,
-    values: Values,
+    values: RedisStore,
     engine: Engine,
     writer: Writer,
     seen: Seen,
@@ -104,10 +104,10 @@ pub struct Worker {
     /// of this session
     deliveries: Option<Deliveries>,
     arrived: VecDeque<Arrival>,
-    batch: Batch<Entry>,
+    batch: Batch<BatchEntry>,
     /// the batch's records, as they are sent to searchd
     statements: Statements,
-    gathered: Gathered,
+    gathered: RamChunkFill,
     unacked: VecDeque<Unacked>,
     together: Together,
     /// this worker among all of this process, and its sessions so far
@@ -193,7 +193,7 @@ enum InDelivery {
 }
 
 /// A record in the batch.
-struct Entry {
+struct BatchEntry {
     delivery: Arc<Delivery>,
     place: InDelivery,
     id: DocId,
@@ -201,7 +201,7 @@ struct Entry {
     fate: Fate,
 }
 
-impl Entry {
+impl BatchEntry {
     fn ends_delivery(&self) -> bool {
         !matches!(self.place, InDelivery::One { is_last: false, .. })
     }
@@ -218,21 +218,21 @@ enum Fate {
     /// to be stored in that day's index; where in the day's statement its tuple stands
     Store(Day, Range<usize>),
     /// for the dead queue, and why
-    Bury(String),
+    DeadLetter(String),
     /// stored before: to be acknowledged only
     Stored,
 }
 
-/// Why a worker does not go on.
-enum Halt {
-    /// this session is over, and why; a new one may work
+/// Why a worker leaves its loop.
+enum Stop {
+    /// the session has ended, and why; a new one may work
     Session(String),
     Stopped,
 }
 
-impl From<String> for Halt {
-    fn from(why: String) -> Halt {
-        Halt::Session(why)
+impl From<String> for Stop {
+    fn from(why: String) -> Stop {
+        Stop::Session(why)
     }
 }
 
@@ -240,14 +240,14 @@ fn now() -> Ts {
     Ts::of(SystemTime::now())
 }
 
-fn summary(entries: &[Entry]) -> String {
+fn summary(entries: &[BatchEntry]) -> String {
     let count = |fate: fn(&Fate) -> bool| entries.iter().filter(|entry| fate(&entry.fate)).count();
     format!(
-        "{} redelivered, {} stored, {} stored before, {} buried",
+        "{} redelivered, {} stored, {} stored before, {} dead-lettered",
         entries.iter().filter(|entry| entry.delivery.redelivered).count(),
         count(|fate| matches!(fate, Fate::Store(..))),
         count(|fate| matches!(fate, Fate::Stored)),
-        count(|fate| matches!(fate, Fate::Bury(_))),
+        count(|fate| matches!(fate, Fate::DeadLetter(_))),
     )
 }
 
@@ -258,12 +258,12 @@ impl Worker {
         index: &Index,
         process: &str,
         number: u32,
-        shared: Arc<Shared>,
+        shared: Arc<IndexShared>,
         metrics: Arc<Metrics>,
         stop: Receiver<Infallible>,
     ) -> Result<Worker, String> {
         Ok(Worker {
-            values: Values::new(&config.redis, process, &number.to_string())?,
+            values: RedisStore::new(&config.redis, process, &number.to_string())?,
             engine: Engine::new(&config.sphinx.address, SEARCHD_TIMEOUT),
             writer: Writer::new(index),
             seen: Seen::new(index),
@@ -278,7 +278,7 @@ impl Worker {
             arrived: VecDeque::new(),
             batch: Batch::new(config.rabbitmq.batch),
             statements: Statements::new(index.name.clone(), index.indexed.clone()),
-            gathered: Gathered::default(),
+            gathered: RamChunkFill::default(),
             unacked: VecDeque::new(),
             together: Together::default(),
             mean_size: 0.0,
@@ -303,7 +303,7 @@ impl Worker {
             self.sessions += 1;
             let outcome = self.session();
             self.after_session();
-            let Err(Halt::Session(why)) = outcome else { return };
+            let Err(Stop::Session(why)) = outcome else { return };
             if self.broker_failed(&why).is_err() {
                 return;
             }
@@ -311,7 +311,7 @@ impl Worker {
     }
 
     /// One connection's life.
-    fn session(&mut self) -> Result<(), Halt> {
+    fn session(&mut self) -> Result<(), Stop> {
         // a lease that is still live is of a session before this one, which may have ended while Redis was away
         self.ask_redis(|worker| worker.values.end_leases(&worker.index.name, now()))?;
         self.values.begin_session();
@@ -323,7 +323,7 @@ impl Worker {
             log::debug!("{}: {why}", self.index.name);
         }
         match outcome {
-            Ok(()) => session.close().map_err(Halt::Session),
+            Ok(()) => session.close().map_err(Stop::Session),
             Err(halt) => {
                 session.abandon();
                 Err(halt)
@@ -343,7 +343,7 @@ impl Worker {
         self.settled = false;
     }
 
-    fn collect(&mut self, session: &mut Session) -> Result<(), Halt> {
+    fn collect(&mut self, session: &mut Session) -> Result<(), Stop> {
         for notice in session.notices.drain(..) {
             if self.shared.is_news(&notice) {
                 log::warn!("{}: {notice}", self.index.name);
@@ -370,7 +370,7 @@ impl Worker {
 
     /// Binds what is configured, and lets go what this or a former run bound and is configured no more. Redis learns of a
     /// binding before the broker does, and forgets it after: no binding of ours is unknown to it.
-    fn bind(&mut self, session: &Session) -> Result<(), Halt> {
+    fn bind(&mut self, session: &Session) -> Result<(), Stop> {
         let (queue, exchange) = (self.index.queue.clone(), self.config.rabbitmq.exchange.clone());
         for routing_key in &self.index.routing_keys.clone() {
             self.ask_redis(|worker| worker.values.bound(&queue, &exchange, routing_key))?;
@@ -383,7 +383,7 @@ impl Worker {
                 session.unbind(&queue, &exchange, &routing_key)?;
                 self.ask_redis(|worker| worker.values.unbound(&queue, &exchange, &routing_key))?;
                 log::info!(
-                    "{}: queue '{queue}' is bound to '{exchange}' with '{routing_key}' no more",
+                    "{}: queue '{queue}' is no longer bound to '{exchange}' with '{routing_key}'",
                     self.index.name
                 );
             }
@@ -391,7 +391,7 @@ impl Worker {
         Ok(())
     }
 
-    fn events(&mut self, session: &mut Session, deliveries: &Deliveries) -> Result<(), Halt> {
+    fn events(&mut self, session: &mut Session, deliveries: &Deliveries) -> Result<(), Stop> {
         let stop = self.stop.clone();
         let ticks = tick(TICK);
         let mut prefetch = self.prefetch();
@@ -436,7 +436,7 @@ impl Worker {
                 session.prefetch(wanted, self.limit)?;
                 prefetch = wanted;
             }
-            // the broker sends no more until something is acknowledged: to wait for a full batch were in vain
+            // the broker sends no more until something is acknowledged: a full batch would never come
             let room = usize::from(prefetch).saturating_sub(self.waiting());
             if self.together.deliveries >= (room / PREFETCH_BATCHES).max(1) {
                 self.flush(session)?;
@@ -464,7 +464,7 @@ impl Worker {
     }
 
     /// Not without end: under full load there is always one more, and the stop must be heard.
-    fn take_some(&mut self, session: &mut Session) -> Result<(), Halt> {
+    fn take_some(&mut self, session: &mut Session) -> Result<(), Stop> {
         for _ in 0..=self.config.rabbitmq.batch.records.get() {
             let Some(arrival) = self.arrived.pop_front() else { break };
             self.take(arrival, session)?;
@@ -473,7 +473,7 @@ impl Worker {
     }
 
     /// Takes all records of a delivery.
-    fn take(&mut self, arrival: Arrival, session: &mut Session) -> Result<(), Halt> {
+    fn take(&mut self, arrival: Arrival, session: &mut Session) -> Result<(), Stop> {
         let Arrival { delivery, digest, at: arrived, instant } = arrival;
         // quick to grow, slow to shrink: a burst of large records must not fill the memory
         let size = delivery.body.len() as f64;
@@ -488,7 +488,7 @@ impl Worker {
     }
 
     /// Takes the one record of a delivery, or all that it holds.
-    fn open(&mut self, mut parcel: Parcel, session: &mut Session) -> Result<(), Halt> {
+    fn open(&mut self, mut parcel: Parcel, session: &mut Session) -> Result<(), Stop> {
         let delivery = Arc::clone(&parcel.delivery);
         let encoding = delivery.properties.content_encoding().as_ref().map(|encoding| encoding.as_str());
         let content = body::read(&delivery.body, encoding);
@@ -512,7 +512,7 @@ impl Worker {
     }
 
     /// Takes the records of a delivery that has several, over as many batches as they need.
-    fn take_parts(&mut self, parcel: &Parcel, mut parts: Pieces, session: &mut Session) -> Result<(), Halt> {
+    fn take_parts(&mut self, parcel: &Parcel, mut parts: Pieces, session: &mut Session) -> Result<(), Stop> {
         if !self.batch.has_room_for(parts.left()) {
             // what came before it need not wait for it
             self.flush(session)?;
@@ -524,7 +524,7 @@ impl Worker {
             let is_last = parts.left() == 0;
             let content = match std::str::from_utf8(&body[text.clone()]) {
                 Ok(text) => Content::Text(Cow::Borrowed(text), None),
-                Err(_) => return Err(Halt::Session("a body was text, and its part is not".to_owned())),
+                Err(_) => return Err(Stop::Session("a body was text, and its part is not".to_owned())),
             };
             self.put(parcel, Ok(content), InDelivery::One { position, text, is_last }, session)?;
             position += 1;
@@ -550,7 +550,7 @@ impl Worker {
         content: Result<Content, String>,
         place: InDelivery,
         session: &mut Session,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), Stop> {
         let counters = self.counters();
         counters.received.add(1);
         let digest = match place {
@@ -579,12 +579,12 @@ impl Worker {
                     slot.sql.push_str(&text);
                     Ok(())
                 });
-                (Fate::Store(day, written.map_err(Halt::Session)?), text.len())
+                (Fate::Store(day, written.map_err(Stop::Session)?), text.len())
             }
             Ok((day, tuple)) => (Fate::Store(day, tuple.clone()), tuple.len()),
-            Err(why) => (Fate::Bury(why), 0),
+            Err(why) => (Fate::DeadLetter(why), 0),
         };
-        let entry = Entry { delivery: Arc::clone(&parcel.delivery), place, id, digest, fate };
+        let entry = BatchEntry { delivery: Arc::clone(&parcel.delivery), place, id, digest, fate };
         self.together.deliveries += usize::from(entry.ends_delivery());
         self.batch.push(entry, size, parcel.instant);
         Ok(())
@@ -597,7 +597,7 @@ impl Worker {
         content: &Content,
         id: DocId,
         digest: i64,
-    ) -> Result<Result<(Day, Range<usize>), String>, Halt> {
+    ) -> Result<Result<(Day, Range<usize>), String>, Stop> {
         let Parcel { delivery, arrived, properties, .. } = parcel;
         let oldest = day_index::oldest(arrived.day(), self.index.days).start();
         let when = delivery.properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
@@ -633,7 +633,7 @@ impl Worker {
     }
 
     /// Stores, buries and acknowledges what is in the batch.
-    fn flush(&mut self, session: &mut Session) -> Result<(), Halt> {
+    fn flush(&mut self, session: &mut Session) -> Result<(), Stop> {
         let begun = self.batch.begun();
         let mut entries = self.batch.take();
         let Some(begun) = begun else { return Ok(()) };
@@ -652,18 +652,18 @@ impl Worker {
         }
         for (day, chosen) in days {
             for (at, why) in self.insert(day, &entries, &chosen)? {
-                entries[at].fate = Fate::Bury(why);
+                entries[at].fate = Fate::DeadLetter(why);
             }
         }
         self.counters().last_insert.set(now());
-        self.bury(session, &entries)?;
+        self.dead_letter(session, &entries)?;
         self.count(&entries);
         log::debug!("{}: {}", self.index.name, summary(&entries));
         self.statements.clear();
         self.together.is_telling |= redelivery::is_telling(entries.iter().map(|entry| entry.digest));
         let last = entries.pop();
         drop(entries);
-        match last.filter(Entry::ends_delivery) {
+        match last.filter(BatchEntry::ends_delivery) {
             Some(last) => {
                 let due = Instant::now() + self.config.rabbitmq.ack_delay;
                 let Together { deliveries, is_telling, .. } = std::mem::take(&mut self.together);
@@ -678,7 +678,7 @@ impl Worker {
     }
 
     /// Acknowledges up to the last batch that is due. Redis hears of it first.
-    fn ack(&mut self, session: &Session, due: impl Fn(&Unacked) -> Instant) -> Result<(), Halt> {
+    fn ack(&mut self, session: &Session, due: impl Fn(&Unacked) -> Instant) -> Result<(), Stop> {
         let by = Instant::now();
         let count = self.unacked.iter().rposition(|unacked| due(unacked) <= by).map_or(0, |last| last + 1);
         let last = self.unacked.drain(..count).next_back();
@@ -690,11 +690,11 @@ impl Worker {
         Ok(())
     }
 
-    fn count(&self, entries: &[Entry]) {
+    fn count(&self, entries: &[BatchEntry]) {
         let counters = self.counters();
         let count = |fate: fn(&Fate) -> bool| entries.iter().filter(|entry| fate(&entry.fate)).count();
         counters.stored.add(count(|fate| matches!(fate, Fate::Store(..))));
-        counters.dead.add(count(|fate| matches!(fate, Fate::Bury(_))));
+        counters.dead.add(count(|fate| matches!(fate, Fate::DeadLetter(_))));
         counters.already_stored.add(count(|fate| matches!(fate, Fate::Stored)));
         counters.batches.observe(entries.len() as f64);
     }
@@ -711,14 +711,14 @@ impl Worker {
     }
 
     /// What is done now and then.
-    fn quiet(&mut self, session: &Session) -> Result<(), Halt> {
+    fn quiet(&mut self, session: &Session) -> Result<(), Stop> {
         self.note_backlog(session)?;
         self.tell_seen();
         self.age_leases();
         Ok(())
     }
 
-    fn note_backlog(&self, session: &Session) -> Result<(), Halt> {
+    fn note_backlog(&self, session: &Session) -> Result<(), Stop> {
         self.counters().backlog.set(session.backlog(&self.index.queue)?, now());
         Ok(())
     }

@@ -11,18 +11,18 @@ use std::time::Instant;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::statement;
 
-/// RAM chunks are written from this size on. A quarter of the generated rt_mem_limit, so that what comes while a save waits
-/// for its turn stays below. Smaller ones cost more of collecting's time, since nothing is stored meanwhile; larger ones
-/// memory.
+/// RAM chunks are written from this size on. A quarter of the generated rt_mem_limit, so that the inserts that
+/// come while a save waits for its turn stay below it. A smaller size costs collecting more time, since nothing is stored
+/// during a save; a larger one costs memory.
 const RAM_CHUNK: i64 = 64 << 20;
-/// How many bytes of SphinxQL are inserted before it is asked again how large the RAM chunk is.
-const LOOK: usize = 8 << 20;
+/// Bytes of SphinxQL inserted before searchd is asked again for the size of the RAM chunk.
+const BYTES_BETWEEN_CHECKS: usize = 8 << 20;
 
 /// For all workers of an index: inserts go side by side, a save goes alone.
 #[derive(Debug, Default)]
-pub struct Turn(RwLock<()>);
+pub struct ChunkLock(RwLock<()>);
 
-impl Turn {
+impl ChunkLock {
     /// To be held while inserting.
     pub fn insert(&self) -> RwLockReadGuard<'_, ()> {
         // nothing lies in the lock that a panic could break
@@ -45,22 +45,22 @@ impl Turn {
 
 /// What a worker has inserted into a day index since it last looked.
 #[derive(Debug, Default)]
-pub struct Gathered {
+pub struct RamChunkFill {
     day_index: String,
     bytes: usize,
 }
 
-impl Gathered {
+impl RamChunkFill {
     /// Notes an insert; has the RAM chunk written if it has grown enough. A searchd that is away or refuses is no matter:
     /// the next insert asks again, and says what is wrong.
-    pub fn add(&mut self, day_index: &str, bytes: usize, turn: &Turn, engine: &mut Engine) -> Result<(), Fault> {
+    pub fn add(&mut self, day_index: &str, bytes: usize, turn: &ChunkLock, engine: &mut Engine) -> Result<(), Fault> {
         if self.day_index != day_index {
             // days change seldom; the chunk of the one before is smaller than what would be written
             self.day_index = day_index.to_owned();
             self.bytes = 0;
         }
         self.bytes += bytes;
-        if self.bytes < LOOK {
+        if self.bytes < BYTES_BETWEEN_CHECKS {
             return Ok(());
         }
         self.bytes = 0;

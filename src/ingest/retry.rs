@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::RecvTimeoutError;
 
 use crate::ingest::outage::{Backoff, Outage};
-use crate::ingest::{Halt, Worker};
+use crate::ingest::{Stop, Worker};
 use crate::metrics::obstacles::Waiter;
 use crate::sphinx::client::{Engine, Fault};
 
@@ -37,7 +37,7 @@ impl Worker {
     pub(super) fn ask_searchd<T>(
         &mut self,
         mut question: impl FnMut(&mut Engine) -> Result<T, Fault>,
-    ) -> Result<T, Halt> {
+    ) -> Result<T, Stop> {
         loop {
             match question(&mut self.engine) {
                 Ok(answer) => {
@@ -52,7 +52,7 @@ impl Worker {
     pub(super) fn ask_redis<T>(
         &mut self,
         mut question: impl FnMut(&mut Worker) -> Result<T, String>,
-    ) -> Result<T, Halt> {
+    ) -> Result<T, Stop> {
         loop {
             match question(self) {
                 Ok(answer) => {
@@ -80,7 +80,7 @@ impl Worker {
         self.say_over(lock(&self.shared.outages.searchd).over(self.number, "searchd", Instant::now()));
     }
 
-    pub(super) fn searchd_failed(&mut self, why: &str) -> Result<(), Halt> {
+    pub(super) fn searchd_failed(&mut self, why: &str) -> Result<(), Stop> {
         self.counters().searchd_failures.add(1);
         if !self.backoffs.searchd.is_reset() {
             self.metrics.searchd.begin(Waiter::Worker(self.number), why);
@@ -96,7 +96,7 @@ impl Worker {
         self.say_over(lock(&self.shared.outages.refused).over(self.number, day_index, Instant::now()));
     }
 
-    pub(super) fn day_refused(&mut self, why: &str) -> Result<(), Halt> {
+    pub(super) fn day_refused(&mut self, why: &str) -> Result<(), Stop> {
         self.counters().day.begin(Waiter::Worker(self.number), why);
         self.say_failed(lock(&self.shared.outages.refused).failed(self.number, why, Instant::now()));
         let wait = self.backoffs.refused.next();
@@ -109,7 +109,7 @@ impl Worker {
         self.say_over(lock(&self.shared.outages.broker).over(self.number, "rabbitmq", Instant::now()));
     }
 
-    pub(super) fn broker_failed(&mut self, why: &str) -> Result<(), Halt> {
+    pub(super) fn broker_failed(&mut self, why: &str) -> Result<(), Stop> {
         self.counters().reconnects.add(1);
         self.counters().broker.begin(Waiter::Worker(self.number), why);
         self.say_failed(lock(&self.shared.outages.broker).failed(self.number, why, Instant::now()));
@@ -129,10 +129,10 @@ impl Worker {
         }
     }
 
-    pub(super) fn wait(&self, time: Duration) -> Result<(), Halt> {
+    pub(super) fn wait(&self, time: Duration) -> Result<(), Stop> {
         match self.stop.recv_timeout(time) {
             Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => Err(Halt::Stopped),
+            Err(RecvTimeoutError::Disconnected) => Err(Stop::Stopped),
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::sphinx::statement::ColumnField;
 use crate::sphinx::{day_index, statement};
 use crate::time::Day;
 
-/// A buffer that one large batch has grown is let go.
-const KEEP: usize = 2 << 20;
+/// A larger buffer, grown by one large batch, is shrunk to this after use.
+const KEPT_BUFFER_BYTES: usize = 2 << 20;
 
 #[derive(Debug)]
 pub struct Statements {
@@ -128,7 +128,7 @@ impl Statements {
     pub fn give_back(&mut self, statement: Statement) {
         let mut sql = statement.sql;
         sql.clear();
-        sql.shrink_to(KEEP);
+        sql.shrink_to(KEPT_BUFFER_BYTES);
         if sql.capacity() > self.spare.capacity() {
             self.spare = sql;
         }

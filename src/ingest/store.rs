@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::ingest::statements::Statement;
-use crate::ingest::{Entry, Fate, Halt, Worker, now};
+use crate::ingest::{BatchEntry, Fate, Stop, Worker, now};
 use crate::rabbitmq::Session;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::{DocId, day_index, statement};
@@ -19,9 +19,9 @@ impl Worker {
     pub(super) fn insert(
         &mut self,
         day: Day,
-        entries: &[Entry],
+        entries: &[BatchEntry],
         chosen: &[usize],
-    ) -> Result<Vec<(usize, String)>, Halt> {
+    ) -> Result<Vec<(usize, String)>, Stop> {
         let statement = self.statements.take(day);
         let refused = match statement.documents == chosen.len() {
             true => match self.commit(day, &statement.sql, entries, chosen)? {
@@ -39,12 +39,12 @@ impl Worker {
         &mut self,
         day: Day,
         statement: &Statement,
-        entries: &[Entry],
+        entries: &[BatchEntry],
         chosen: &[usize],
-    ) -> Result<Vec<(usize, String)>, Halt> {
+    ) -> Result<Vec<(usize, String)>, Stop> {
         let tuples = chosen.iter().filter_map(|at| match &entries[*at].fate {
             Fate::Store(_, tuple) => Some(tuple),
-            Fate::Bury(_) | Fate::Stored => None,
+            Fate::DeadLetter(_) | Fate::Stored => None,
         });
         match self.commit(day, &statement.of(tuples), entries, chosen)? {
             None => Ok(Vec::new()),
@@ -57,10 +57,10 @@ impl Worker {
         &mut self,
         day: Day,
         statement: &Statement,
-        entries: &[Entry],
+        entries: &[BatchEntry],
         chosen: &[usize],
         why: String,
-    ) -> Result<Vec<(usize, String)>, Halt> {
+    ) -> Result<Vec<(usize, String)>, Stop> {
         if let [at] = chosen {
             return Ok(vec![(*at, why)]);
         }
@@ -73,14 +73,14 @@ impl Worker {
 
     /// Has searchd tell the fields of that day's index, unless this connection has told them. Ends the session where they are
     /// not those that were known: what was written for the day is of no use, and its records come again.
-    pub(super) fn learn_fields(&mut self, day: Day) -> Result<(), Halt> {
+    pub(super) fn learn_fields(&mut self, day: Day) -> Result<(), Stop> {
         match self.statements.is_known(day, self.engine.connection()) {
             true => Ok(()),
             false => self.ask_fields(day),
         }
     }
 
-    fn ask_fields(&mut self, day: Day) -> Result<(), Halt> {
+    fn ask_fields(&mut self, day: Day) -> Result<(), Stop> {
         let day_index = day_index::day_index(&self.index.name, day);
         let told = self.ask_searchd(|engine| match settled(engine, &day_index) {
             // it is not served, or out of order: storing waits until it is, and says so
@@ -90,14 +90,20 @@ impl Worker {
         let connection = self.engine.connection();
         match self.statements.learn(day, told.as_deref().map(|names| (names, connection))) {
             true => Ok(()),
-            false => Err(Halt::Session(format!(
+            false => Err(Stop::Session(format!(
                 "{day_index} has other full-text fields than before: records of that day are read again"
             ))),
         }
     }
 
     /// Sends a statement until searchd has committed it, or refuses it: then why.
-    fn commit(&mut self, day: Day, sql: &str, entries: &[Entry], chosen: &[usize]) -> Result<Option<String>, Halt> {
+    fn commit(
+        &mut self,
+        day: Day,
+        sql: &str,
+        entries: &[BatchEntry],
+        chosen: &[usize],
+    ) -> Result<Option<String>, Stop> {
         let day_index = &day_index::day_index(&self.index.name, day);
         let mut broke = 0;
         loop {
@@ -133,7 +139,7 @@ impl Worker {
                             self.day_refused(&why)?;
                             // the clock was set, or the retention has passed meanwhile: another day may be theirs now
                             if !day_index::served_days(now().day(), self.index.days).any(|served| served == day) {
-                                return Err(Halt::Session(format!(
+                                return Err(Stop::Session(format!(
                                     "{day_index} is not kept any more: its records are read anew"
                                 )));
                             }
@@ -165,7 +171,7 @@ impl Worker {
 
     /// Why that day index takes no record at all, if so; an error while searchd is away. When a single record is left that is
     /// refused, a bare document in its place tells whether any would be taken; it is in 1970, where nobody sees it, and goes.
-    fn unfit(&mut self, day_index: &str, entries: &[Entry], chosen: &[usize]) -> Result<Option<String>, String> {
+    fn unfit(&mut self, day_index: &str, entries: &[BatchEntry], chosen: &[usize]) -> Result<Option<String>, String> {
         let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
         match self.engine.select(&statement::describe(day_index)) {
             Ok(rows) => {
@@ -194,10 +200,10 @@ impl Worker {
         }
     }
 
-    pub(super) fn bury(&mut self, session: &mut Session, entries: &[Entry]) -> Result<(), Halt> {
+    pub(super) fn dead_letter(&mut self, session: &mut Session, entries: &[BatchEntry]) -> Result<(), Stop> {
         for entry in entries {
-            if let Fate::Bury(why) = &entry.fate {
-                session.bury(&self.index.queue, &entry.delivery, entry.part(), why)?;
+            if let Fate::DeadLetter(why) = &entry.fate {
+                session.dead_letter(&self.index.queue, &entry.delivery, entry.part(), why)?;
                 log::warn!("{}: a record went to queue '{}.dead': {why}", self.index.name, self.index.queue);
             }
         }

@@ -26,13 +26,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `url` is one of the section's. What is said of a failure holds no password.
 pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<Connection, String> {
-    let broker = Address::parse(url)?;
+    let broker = BrokerAddress::parse(url)?;
     dial(&broker.host, broker.port, broker.timeout, |stream| broker.greet(rabbitmq, stream))
 }
 
 /// What a URL says, its password too: nothing that could be printed by accident.
 #[cfg_attr(test, derive(Debug, PartialEq))]
-struct Address {
+struct BrokerAddress {
     tls: bool,
     host: String,
     port: u16,
@@ -40,8 +40,8 @@ struct Address {
     options: ConnectionOptions<Auth>,
 }
 
-impl Address {
-    fn parse(text: &str) -> Result<Address, String> {
+impl BrokerAddress {
+    fn parse(text: &str) -> Result<BrokerAddress, String> {
         let url = Url::parse(text).map_err(|error| format!("its address cannot be read: {error}"))?;
         let tls = url.scheme() == "amqps";
         let host = match url.host() {
@@ -84,7 +84,7 @@ impl Address {
             };
         }
         let port = url.port().unwrap_or(if tls { 5671 } else { 5672 });
-        Ok(Address { tls, host, port, timeout, options: options.connection_timeout(Some(timeout)) })
+        Ok(BrokerAddress { tls, host, port, timeout, options: options.connection_timeout(Some(timeout)) })
     }
 
     fn greet(&self, rabbitmq: &Rabbitmq, stream: TcpStream) -> Result<Connection, String> {
@@ -107,7 +107,7 @@ impl Address {
         };
         let stream = server.handshake(stream)?;
         stream.get_ref().set_nonblocking(true).map_err(|error| error.to_string())?;
-        Connection::insecure_open_stream(Secured(stream), options, tuning).map_err(|error| root(&error))
+        Connection::insecure_open_stream(AmqpTlsStream(stream), options, tuning).map_err(|error| root(&error))
     }
 }
 
@@ -121,17 +121,17 @@ fn decoded(text: &str) -> Cow<'_, str> {
 }
 
 /// A TLS stream behind its handshake, for amiquip's loop, which asks when there is something to read or room to write.
-struct Secured(tls::Stream<TcpStream>);
+struct AmqpTlsStream(tls::Stream<TcpStream>);
 
-impl IoStream for Secured {}
+impl IoStream for AmqpTlsStream {}
 
-impl Read for Secured {
+impl Read for AmqpTlsStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }
 }
 
-impl Write for Secured {
+impl Write for AmqpTlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }
@@ -141,7 +141,7 @@ impl Write for Secured {
     }
 }
 
-impl Evented for Secured {
+impl Evented for AmqpTlsStream {
     fn register(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
         EventedFd(&self.0.get_ref().as_raw_fd()).register(poll, token, interest, options)
     }
@@ -163,8 +163,8 @@ mod tests {
     fn check(url: &str, tls: bool, host: &str, port: u16, options: ConnectionOptions<Auth>) {
         let timeout = Some(CONNECT_TIMEOUT);
         let options = options.heartbeat(HEARTBEAT_SECONDS).connection_timeout(timeout);
-        let address = Address { tls, host: host.to_owned(), port, timeout: CONNECT_TIMEOUT, options };
-        assert_eq!(Address::parse(url), Ok(address), "{url}");
+        let address = BrokerAddress { tls, host: host.to_owned(), port, timeout: CONNECT_TIMEOUT, options };
+        assert_eq!(BrokerAddress::parse(url), Ok(address), "{url}");
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
         check("amqp://h?auth_mechanism=external&channel_max=9", false, "h", 5672, {
             options().auth(Auth::External).channel_max(9)
         });
-        let given = Address::parse("amqp://h?heartbeat=3&connection_timeout=700").expect("it is good");
+        let given = BrokerAddress::parse("amqp://h?heartbeat=3&connection_timeout=700").expect("it is good");
         let timeout = Duration::from_millis(700);
         assert_eq!(given.timeout, timeout);
         assert_eq!(given.options, options().heartbeat(3).connection_timeout(Some(timeout)));

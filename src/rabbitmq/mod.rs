@@ -123,7 +123,7 @@ impl Session {
 
     /// Puts a delivery, or one of its records, into the durable queue `<queue>.dead` with the reason, and waits until the broker
     /// has it.
-    pub fn bury(&mut self, queue: &str, delivery: &Delivery, part: Part, reason: &str) -> Result<(), String> {
+    pub fn dead_letter(&mut self, queue: &str, delivery: &Delivery, part: Part, reason: &str) -> Result<(), String> {
         let fault = |error: Error| cannot(&format!("put a record into '{queue}.dead'"), &error);
         let dead_queue = format!("{queue}.dead");
         if self.dead.is_none() {

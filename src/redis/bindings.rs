@@ -1,9 +1,9 @@
 //! The bindings that alco has made, so that one that is no longer configured can be removed without the management plugin.
 
-use crate::redis::connection::Values;
+use crate::redis::connection::RedisStore;
 use crate::redis::keys;
 
-impl Values {
+impl RedisStore {
     /// The bindings `(exchange, routing key)` that were made for the queue.
     pub fn bindings(&self, queue: &str) -> Result<Vec<(String, String)>, String> {
         let all: Vec<String> =

@@ -10,13 +10,13 @@ use redis::{Client, ConnectionAddr, ConnectionLike, ErrorKind, IntoConnectionInf
 use crate::config;
 use crate::net;
 use crate::net::tls::Authorities;
-use crate::redis::tls::Secured;
+use crate::redis::tls::RedisTlsStream;
 use crate::time::Ts;
 
 /// Redis answers in microseconds; one that needs seconds is as good as away.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-pub struct Values {
+pub struct RedisStore {
     client: Client,
     authorities: Option<Authorities>,
     /// for people: without its password
@@ -25,20 +25,20 @@ pub struct Values {
     pub owner: String,
     /// of that owner, counted
     session: u32,
-    connection: Mutex<Option<Connection>>,
+    connection: Mutex<Option<RedisConnection>>,
 }
 
-type Connection = Box<dyn ConnectionLike + Send>;
+type RedisConnection = Box<dyn ConnectionLike + Send>;
 
-impl Values {
+impl RedisStore {
     /// Does not connect yet. `process` is unlike that of any other process, `thread` unlike that of any other thread.
-    pub fn new(redis: &config::Redis, process: &str, thread: &str) -> Result<Values, String> {
+    pub fn new(redis: &config::Redis, process: &str, thread: &str) -> Result<RedisStore, String> {
         let address = redis.url.without_password().to_string();
         let cannot = |error| format!("cannot use [redis] url {address}: {error}");
         let info = redis.url.expose().into_connection_info().map_err(cannot)?;
         let client = Client::open(info).map_err(cannot)?;
         let authorities = redis.authorities.clone();
-        Ok(Values {
+        Ok(RedisStore {
             client,
             authorities,
             address,
@@ -110,13 +110,13 @@ impl Values {
         })
     }
 
-    fn connect(&self) -> Result<Connection, String> {
+    fn connect(&self) -> Result<RedisConnection, String> {
         let info = self.client.get_connection_info();
-        let mut connection: Connection = match info.addr() {
+        let mut connection: RedisConnection = match info.addr() {
             ConnectionAddr::TcpTls { host, port, .. } => {
                 let authorities = self.authorities.as_ref();
                 let server = net::tls::Server { host, authorities, section: "redis", plain: "redis" };
-                Box::new(Secured::open(server, *port, info, TIMEOUT)?)
+                Box::new(RedisTlsStream::open(server, *port, info, TIMEOUT)?)
             }
             _ => Box::new(self.connect_plain().map_err(|error| {
                 let closed = error.is_connection_dropped() && !error.is_connection_refusal();

@@ -1,7 +1,7 @@
 //! Which process finishes a day: has searchd write and merge it. Each day once, whatever process dies.
 
 use crate::config::IndexName;
-use crate::redis::connection::Values;
+use crate::redis::connection::RedisStore;
 use crate::redis::keys;
 use crate::time::{Day, Ts};
 
@@ -13,7 +13,7 @@ pub enum DayClaim {
     Done,
 }
 
-impl Values {
+impl RedisStore {
     /// Takes it upon this process to finish a day, unless that is done, or another process that lives does it.
     pub fn claim_finishing(&self, index: &IndexName, node: &str, day: Day) -> Result<DayClaim, String> {
         let (key, field) = (keys::finished(index), format!("{node} {day}"));

@@ -3,18 +3,18 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::config::IndexName;
-use crate::redis::connection::Values;
+use crate::redis::connection::RedisStore;
 use crate::redis::keys::{claims, leases, pk};
-use crate::redis::stored::{Found, Span};
+use crate::redis::stored::{LeaseSpan, StoredDocument};
 use crate::sphinx::DocId;
 use crate::time::Ts;
 
-/// Docids a lease gives out: some seconds of collecting, at full speed or of lone records, so that leasing costs nothing.
-const LEASE: u64 = 16 * DocId::BLOCK_LENGTH;
+/// Docids of a lease: enough for some seconds of collecting, at full speed or of single records, so that leasing costs nothing.
+const DOCIDS_PER_LEASE: u64 = 16 * DocId::BLOCK_LENGTH;
 
-/// A lease not renewed for so many seconds may belong to a consumer that the broker has given up: two missed heartbeats
-/// take twice as long.
-const SILENT: i64 = 10;
+/// A lease that was not renewed for this time may belong to a consumer that the broker has given up. Two missed heartbeats take
+/// twice as long.
+const LEASE_TIMEOUT_SECONDS: i64 = 10;
 
 /// How far back documents are looked for when Redis has lost its leases.
 const LOST_MILLISECONDS: u64 = 3_600_000;
@@ -84,7 +84,7 @@ impl Lease {
     }
 }
 
-impl Values {
+impl RedisStore {
     /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
     /// the clock says.
     pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, String> {
@@ -108,14 +108,14 @@ impl Values {
                 .arg(pk(index))
                 .arg(leases(index))
                 .arg(least)
-                .arg(LEASE)
+                .arg(DOCIDS_PER_LEASE)
                 .arg(self.session())
                 .arg(now.seconds())
                 .arg(lost_from(now))
                 .arg(DocId::BLOCK_LENGTH)
                 .query(connection)
         })?;
-        Ok(Lease { first, next: first, last: first + LEASE - 1, since: now })
+        Ok(Lease { first, next: first, last: first + DOCIDS_PER_LEASE - 1, since: now })
     }
 
     /// Says again that the leases are live, before documents are stored under the last of them, and what is acknowledged:
@@ -131,7 +131,7 @@ impl Values {
         let mut pipe = redis::pipe();
         for Lease { first, last, .. } in live {
             let (session, renewed) = (self.session(), now.seconds());
-            let entry = Entry { first: *first, last: *last, session, ended: 0, renewed, acknowledged };
+            let entry = LeaseEntry { first: *first, last: *last, session, ended: 0, renewed, acknowledged };
             pipe.hset(leases(index), first, entry.line()).ignore();
         }
         pipe.hset_nx(leases(index), "since", now.seconds());
@@ -139,7 +139,7 @@ impl Values {
         if since {
             let (last, session, ended) = (first - 1, "lost".to_owned(), now.seconds());
             let acknowledged = Acknowledged { up_to: last, before: last };
-            let lost = Entry { first: lost_from(now), last, session, ended, renewed: 0, acknowledged };
+            let lost = LeaseEntry { first: lost_from(now), last, session, ended, renewed: 0, acknowledged };
             self.ask(|connection| {
                 redis::cmd("HSET").arg(leases(index)).arg(lost.first).arg(lost.line()).query::<()>(connection)
             })?;
@@ -156,44 +156,45 @@ impl Values {
     /// (these begin their time as ended ones now), or of another worker that has not renewed its leases for longer than
     /// the broker waits for a silent consumer. And how many processes have collected from the queue since `since`, this one's
     /// beginning; at least one.
-    pub fn past(&self, index: &IndexName, since: Ts, now: Ts) -> Result<(Vec<Span>, usize), String> {
+    pub fn past(&self, index: &IndexName, since: Ts, now: Ts) -> Result<(Vec<LeaseSpan>, usize), String> {
         let alive = self.processes()?;
-        let is_alive = |entry: &Entry| alive.contains(entry.process());
+        let is_alive = |entry: &LeaseEntry| alive.contains(entry.process());
         // a redelivered record starts the time of all of them anew: more of them may be on their way
         self.end_where(index, now, |entry| entry.ended != 0 || !is_alive(entry))?;
         let entries = self.entries(index)?;
         let lively: HashSet<&str> = entries
             .iter()
-            .filter(|entry| self.is_mine(entry) || entry.renewed >= now.seconds() - SILENT)
+            .filter(|entry| self.is_mine(entry) || entry.renewed >= now.seconds() - LEASE_TIMEOUT_SECONDS)
             .map(|entry| entry.session.as_str())
             .collect();
         let ended = entries.iter().filter(|entry| entry.ended != 0 || !lively.contains(entry.session.as_str()));
-        let span = |entry: &Entry| {
+        let span = |entry: &LeaseEntry| {
             let session = entry.session.clone();
             let Acknowledged { up_to: acknowledged, before } = entry.acknowledged;
-            Span { first: entry.first, last: entry.last, session, acknowledged, before }
+            LeaseSpan { first: entry.first, last: entry.last, session, acknowledged, before }
         };
         let window = ended.map(span).collect();
-        let collects = |entry: &&Entry| is_alive(entry) || entry.renewed > since.seconds();
-        let processes: BTreeSet<&str> = entries.iter().filter(collects).map(Entry::process).collect();
+        let collects = |entry: &&LeaseEntry| is_alive(entry) || entry.renewed > since.seconds();
+        let processes: BTreeSet<&str> = entries.iter().filter(collects).map(LeaseEntry::process).collect();
         Ok((window, processes.len().max(1)))
     }
 
     /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before, but for those with a
     /// document that has been claimed under one that is kept; and the claims under those that are not.
     pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), String> {
-        let is_done = |entry: &Entry| match entry.ended {
+        let is_done = |entry: &LeaseEntry| match entry.ended {
             0 => entry.acknowledged.up_to >= entry.last && entry.renewed < before.seconds(),
             ended => ended < before.seconds(),
         };
-        let (done, kept): (Vec<Entry>, Vec<Entry>) = self.entries(index)?.into_iter().partition(is_done);
+        let (done, kept): (Vec<LeaseEntry>, Vec<LeaseEntry>) = self.entries(index)?.into_iter().partition(is_done);
         if done.is_empty() {
             return Ok(());
         }
         let first = kept.iter().map(|entry| entry.first).min().unwrap_or(u64::MAX);
         let claimed = self.claimed_between(index, first, u64::MAX)?;
         let mut pipe = redis::pipe();
-        let is_needed = |lease: &Entry| claimed.iter().any(|found| lease.first <= found.id && found.id <= lease.last);
+        let is_needed =
+            |lease: &LeaseEntry| claimed.iter().any(|found| lease.first <= found.id && found.id <= lease.last);
         for entry in done.iter().filter(|entry| !is_needed(entry)) {
             pipe.hdel(leases(index), entry.first).ignore();
         }
@@ -203,7 +204,7 @@ impl Values {
 
     /// Gives documents to redelivered records: each its new place. Does nothing and says so, if one of them was given to
     /// another record meanwhile.
-    pub fn claim(&self, index: &IndexName, documents: &[(Found, u64)]) -> Result<bool, String> {
+    pub fn claim(&self, index: &IndexName, documents: &[(StoredDocument, u64)]) -> Result<bool, String> {
         if documents.is_empty() {
             return Ok(true);
         }
@@ -217,7 +218,7 @@ impl Values {
         self.ask(|connection| {
             let mut eval = redis::cmd("EVAL");
             eval.arg(script).arg(1).arg(claims(index));
-            for (Found { id, digest, place }, to) in documents {
+            for (StoredDocument { id, digest, place }, to) in documents {
                 let was = if place == id { String::new() } else { place.to_string() };
                 eval.arg(format!("{id} {digest}")).arg(was).arg(to);
             }
@@ -226,7 +227,7 @@ impl Values {
     }
 
     /// Documents with their places.
-    pub fn placed(&self, index: &IndexName, documents: &[(u64, i64)]) -> Result<Vec<Found>, String> {
+    pub fn placed(&self, index: &IndexName, documents: &[(u64, i64)]) -> Result<Vec<StoredDocument>, String> {
         if documents.is_empty() {
             return Ok(Vec::new());
         }
@@ -238,45 +239,49 @@ impl Values {
         let places: Vec<Option<f64>> = self.ask(|connection| pipe.query(connection))?;
         let placed = documents.iter().zip(places);
         Ok(placed
-            .map(|((id, digest), at)| Found { id: *id, digest: *digest, place: at.map_or(*id, |at| at as u64) })
+            .map(|((id, digest), at)| StoredDocument {
+                id: *id,
+                digest: *digest,
+                place: at.map_or(*id, |at| at as u64),
+            })
             .collect())
     }
 
     /// The claimed documents with places from `first` to `last`.
-    pub fn claimed_between(&self, index: &IndexName, first: u64, last: u64) -> Result<Vec<Found>, String> {
+    pub fn claimed_between(&self, index: &IndexName, first: u64, last: u64) -> Result<Vec<StoredDocument>, String> {
         let all: Vec<(String, f64)> = self.ask(|connection| {
             let mut range = redis::cmd("ZRANGEBYSCORE");
             range.arg(claims(index)).arg(first).arg(last).arg("WITHSCORES").query(connection)
         })?;
         let found = |(member, place): &(String, f64)| {
             let (id, digest) = member.split_once(' ')?;
-            Some(Found { id: id.parse().ok()?, digest: digest.parse().ok()?, place: *place as u64 })
+            Some(StoredDocument { id: id.parse().ok()?, digest: digest.parse().ok()?, place: *place as u64 })
         };
         Ok(all.iter().filter_map(found).collect())
     }
 
-    fn is_mine(&self, entry: &Entry) -> bool {
+    fn is_mine(&self, entry: &LeaseEntry) -> bool {
         entry.session.rsplit_once('/').is_some_and(|(owner, _)| owner == self.owner)
     }
 
-    fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&Entry) -> bool) -> Result<(), String> {
+    fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&LeaseEntry) -> bool) -> Result<(), String> {
         let mut pipe = redis::pipe();
         for entry in self.entries(index)?.into_iter().filter(which) {
-            let entry = Entry { ended: now.seconds(), ..entry };
+            let entry = LeaseEntry { ended: now.seconds(), ..entry };
             pipe.hset(leases(index), entry.first, entry.line()).ignore();
         }
         self.send(&pipe)
     }
 
-    fn entries(&self, index: &IndexName) -> Result<Vec<Entry>, String> {
+    fn entries(&self, index: &IndexName) -> Result<Vec<LeaseEntry>, String> {
         let all: Vec<(String, String)> =
             self.ask(|connection| redis::cmd("HGETALL").arg(leases(index)).query(connection))?;
-        Ok(all.iter().filter_map(|(first, rest)| Entry::parse(first, rest)).collect())
+        Ok(all.iter().filter_map(|(first, rest)| LeaseEntry::parse(first, rest)).collect())
     }
 }
 
 /// A line of `ALCO:LEASES:<index>`; `ended` is 0 while its session is live, `renewed` when it was last known to be.
-struct Entry {
+struct LeaseEntry {
     first: u64,
     last: u64,
     session: String,
@@ -285,10 +290,10 @@ struct Entry {
     acknowledged: Acknowledged,
 }
 
-impl Entry {
-    fn parse(first: &str, rest: &str) -> Option<Entry> {
+impl LeaseEntry {
+    fn parse(first: &str, rest: &str) -> Option<LeaseEntry> {
         let mut words = rest.split(' ');
-        let mut entry = Entry {
+        let mut entry = LeaseEntry {
             first: first.parse().ok()?,
             last: words.next()?.parse().ok()?,
             session: words.next()?.to_owned(),
@@ -304,7 +309,7 @@ impl Entry {
     }
 
     fn line(&self) -> String {
-        let Entry { last, session, ended, renewed, acknowledged: Acknowledged { up_to, before }, .. } = self;
+        let LeaseEntry { last, session, ended, renewed, acknowledged: Acknowledged { up_to, before }, .. } = self;
         format!("{last} {session} {ended} {renewed} {up_to} {before}")
     }
 

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use crate::config::IndexName;
-use crate::redis::connection::Values;
+use crate::redis::connection::RedisStore;
 use crate::redis::keys;
 use crate::time::{Day, Ts};
 
 /// A column with more values is not offered as a list.
 pub const OFFERED_VALUES: usize = 10_000;
 
-impl Values {
+impl RedisStore {
     /// Notes values and columns as seen.
     pub fn seen<'a>(
         &self,

@@ -2,7 +2,7 @@
 
 /// Docids of one session, whose documents the broker may hand out again.
 #[derive(Clone, Debug)]
-pub struct Span {
+pub struct LeaseSpan {
     pub first: u64,
     pub last: u64,
     /// unlike that of any other session
@@ -15,7 +15,7 @@ pub struct Span {
 
 /// A document that stands for a delivery which may come again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct StoredDocument {
     pub id: u64,
     pub digest: i64,
     /// where it stands now: its own docid, or the one of the record that has claimed it

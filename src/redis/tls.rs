@@ -9,19 +9,24 @@ use redis::{Cmd, ConnectionInfo, ConnectionLike, Parser, RedisError, RedisResult
 use crate::net::tcp::dial;
 use crate::net::tls;
 
-pub struct Secured {
+pub struct RedisTlsStream {
     stream: tls::Stream<TcpStream>,
     parser: Parser,
     db: i64,
     open: bool,
 }
 
-impl Secured {
+impl RedisTlsStream {
     /// As the redis crate does it: who one is, and which database.
-    pub fn open(server: tls::Server, port: u16, info: &ConnectionInfo, timeout: Duration) -> Result<Secured, String> {
+    pub fn open(
+        server: tls::Server,
+        port: u16,
+        info: &ConnectionInfo,
+        timeout: Duration,
+    ) -> Result<RedisTlsStream, String> {
         let stream = dial(server.host, port, timeout, |stream| server.handshake(stream))?;
         let settings = info.redis_settings();
-        let mut connection = Secured { stream, parser: Parser::new(), db: settings.db(), open: true };
+        let mut connection = RedisTlsStream { stream, parser: Parser::new(), db: settings.db(), open: true };
         let mut ask = |command: &Cmd| command.query::<()>(&mut connection).map_err(|error| error.to_string());
         if let Some(password) = settings.password() {
             ask(&authenticate(settings.username(), password))?;
@@ -41,7 +46,7 @@ impl Secured {
     }
 
     /// What failed half way leaves it out of step.
-    fn noted<T>(&mut self, step: impl FnOnce(&mut Secured) -> RedisResult<T>) -> RedisResult<T> {
+    fn noted<T>(&mut self, step: impl FnOnce(&mut RedisTlsStream) -> RedisResult<T>) -> RedisResult<T> {
         step(self).inspect_err(|_: &RedisError| self.open = false)
     }
 }
@@ -53,7 +58,7 @@ fn authenticate(user: Option<&str>, password: &str) -> Cmd {
     command
 }
 
-impl ConnectionLike for Secured {
+impl ConnectionLike for RedisTlsStream {
     fn req_packed_command(&mut self, command: &[u8]) -> RedisResult<Value> {
         self.send(command)?;
         self.receive()

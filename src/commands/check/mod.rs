@@ -20,7 +20,7 @@ use crate::commands::exit::{Done, Failure};
 use crate::config::{Config, Index, field_of_column};
 use crate::housekeeping;
 use crate::rabbitmq::probe::Probe;
-use crate::redis::connection::Values;
+use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::sphinx::statement;
@@ -145,7 +145,7 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
     const PART: &str = "redis";
     let address = config.redis.url.without_password();
     let cure = "start it, or set [redis] url";
-    let values = match Values::new(&config.redis, "check", "check") {
+    let values = match RedisStore::new(&config.redis, "check", "check") {
         Ok(values) => values,
         Err(why) => return report.error(PART, why, cure),
     };

@@ -17,17 +17,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
-use crate::redis::stored::{Found, Span};
+use crate::redis::stored::{LeaseSpan, StoredDocument};
 use crate::sphinx::DocId;
 
 /// What may have come again.
 #[derive(Debug)]
-pub struct Past {
-    window: Vec<Span>,
+pub struct StoredWindow {
+    window: Vec<LeaseSpan>,
     /// of each session up to which docid it has acknowledged, and had before the last time
     acknowledged: HashMap<String, (u64, u64)>,
     /// of the digests that are asked for, with a place within the window
-    documents: Vec<Found>,
+    documents: Vec<StoredDocument>,
     /// processes that collect from the queue, this one among them
     processes: usize,
 }
@@ -46,9 +46,12 @@ pub struct Member {
 pub type Blocks = BTreeMap<u64, Vec<Member>>;
 
 /// The members of a block: of the documents with docids in it, and those with a place in it that have been claimed.
-pub fn members(documents: impl Iterator<Item = Found>, claimed: impl Iterator<Item = Found>) -> Vec<Member> {
-    let own = documents.map(|Found { id, digest, place }| Member { at: id, digest, came: id != place });
-    let claimed = claimed.map(|Found { digest, place, .. }| Member { at: place, digest, came: false });
+pub fn members(
+    documents: impl Iterator<Item = StoredDocument>,
+    claimed: impl Iterator<Item = StoredDocument>,
+) -> Vec<Member> {
+    let own = documents.map(|StoredDocument { id, digest, place }| Member { at: id, digest, came: id != place });
+    let claimed = claimed.map(|StoredDocument { digest, place, .. }| Member { at: place, digest, came: false });
     let mut members: Vec<Member> = own.chain(claimed).collect();
     members.sort_unstable();
     members
@@ -64,7 +67,7 @@ pub fn is_telling(digests: impl Iterator<Item = i64>) -> bool {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// for each record the document that accounts for it
-    pub stored: Vec<Option<Found>>,
+    pub stored: Vec<Option<StoredDocument>>,
     /// A document was left out since too little came that stood beside it; another worker may hold that and not have told.
     pub is_doubtful: bool,
 }
@@ -84,25 +87,25 @@ pub struct Claims {
     step: u64,
 }
 
-/// So many neighbours are looked at.
-const NEAREST: usize = 16;
-/// So many of them that have come show that what is acknowledged has been forgotten.
-const PROOF: usize = 2;
-/// A batch with so many records that differ shows by itself whether it comes again.
+/// The number of neighbouring records that are looked at.
+const NEIGHBOURS_LOOKED_AT: usize = 16;
+/// If this many neighbours were redelivered, RabbitMQ has forgotten acknowledgements.
+const PROVING_NEIGHBOURS: usize = 2;
+/// A batch with this many different records shows by itself whether it is redelivered.
 const TELLING_RECORDS: usize = 4;
-/// More blocks are not looked at for one batch; what stands in others is taken as if nothing stood before it.
-const BLOCKS: usize = 64;
-/// What came to so many ended sessions is remembered.
-const ENDED: usize = 16;
+/// The blocks looked at for one batch; a document in another block is taken as the first of its block.
+const MAX_BLOCKS: usize = 64;
+/// The number of ended sessions whose redelivered digests are remembered.
+const MAX_ENDED_SESSIONS: usize = 16;
 
-impl Past {
-    pub fn new(window: Vec<Span>, processes: usize) -> Past {
+impl StoredWindow {
+    pub fn new(window: Vec<LeaseSpan>, processes: usize) -> StoredWindow {
         let mut acknowledged = HashMap::new();
         for span in &window {
             let of = acknowledged.entry(span.session.clone()).or_default();
             *of = (span.acknowledged, span.before).max(*of);
         }
-        Past { window, acknowledged, documents: Vec::new(), processes }
+        StoredWindow { window, acknowledged, documents: Vec::new(), processes }
     }
 
     /// Between which docids the documents are that may have come again.
@@ -113,13 +116,13 @@ impl Past {
     }
 
     /// Adds those of the documents that may have come again.
-    pub fn add(&mut self, found: impl Iterator<Item = Found>) {
-        let mut found: Vec<Found> = found.filter(|found| self.span(found.place).is_some()).collect();
+    pub fn add(&mut self, found: impl Iterator<Item = StoredDocument>) {
+        let mut found: Vec<StoredDocument> = found.filter(|found| self.span(found.place).is_some()).collect();
         self.documents.append(&mut found);
     }
 
     /// The span of a docid: where they overlap, since a Redis that lost its data knows less, the one that begins last.
-    fn span(&self, id: u64) -> Option<&Span> {
+    fn span(&self, id: u64) -> Option<&LeaseSpan> {
         self.window.iter().filter(|span| span.first <= id && id <= span.last).max_by_key(|span| span.first)
     }
 
@@ -139,8 +142,8 @@ impl Past {
     }
 
     /// By digest, in the order of their places.
-    fn by_digest(&self) -> HashMap<i64, Vec<Found>> {
-        let mut documents: HashMap<i64, Vec<Found>> = HashMap::new();
+    fn by_digest(&self) -> HashMap<i64, Vec<StoredDocument>> {
+        let mut documents: HashMap<i64, Vec<StoredDocument>> = HashMap::new();
         for found in &self.documents {
             documents.entry(found.digest).or_default().push(*found);
         }
@@ -196,32 +199,32 @@ impl Claims {
     pub fn end(&mut self, session: u64) {
         self.idle(session);
         self.ended.extend(self.undecided.remove(&session));
-        self.ended.drain(..self.ended.len().saturating_sub(ENDED));
+        self.ended.drain(..self.ended.len().saturating_sub(MAX_ENDED_SESSIONS));
         self.floors.clear();
     }
 
     /// The blocks whose members have to be known to decide.
-    pub fn doubtful(&self, past: &Past) -> BTreeSet<u64> {
+    pub fn doubtful(&self, past: &StoredWindow) -> BTreeSet<u64> {
         let documents = past.by_digest();
-        let is_doubtful = |found: &&Found| {
+        let is_doubtful = |found: &&StoredDocument| {
             let is_alone = documents[&found.digest].len() == 1;
             is_alone && past.is_acknowledged(found.place) && !self.is_known_to_come(past, found.place)
         };
         let blocks: BTreeSet<u64> =
             past.documents.iter().filter(is_doubtful).map(|found| DocId::block(found.place)).collect();
-        blocks.into_iter().take(BLOCKS).collect()
+        blocks.into_iter().take(MAX_BLOCKS).collect()
     }
 
-    fn is_known_to_come(&self, past: &Past, place: u64) -> bool {
+    fn is_known_to_come(&self, past: &StoredWindow, place: u64) -> bool {
         past.span(place).and_then(|span| self.floors.get(&span.session)).is_some_and(|floor| place >= *floor)
     }
 
     /// For each digest of a session's redelivered records, in order, what accounts for it.
-    pub fn decide(&mut self, redelivered: &[i64], past: &Past, blocks: &Blocks, threads: usize) -> Verdict {
+    pub fn decide(&mut self, redelivered: &[i64], past: &StoredWindow, blocks: &Blocks, threads: usize) -> Verdict {
         let came: HashSet<i64> = self.undecided.values().chain(&self.ended).flat_map(HashMap::keys).copied().collect();
         let mut documents = past.by_digest();
         let (mut accounts, mut floors, mut is_doubtful) = (HashSet::new(), Vec::new(), false);
-        for Found { place, digest, .. } in &past.documents {
+        for StoredDocument { place, digest, .. } in &past.documents {
             if !past.is_acknowledged(*place) {
                 accounts.insert(*place);
                 continue;
@@ -232,7 +235,7 @@ impl Claims {
             let (all, again) = before(*place, blocks, &came);
             // only this process's share of them is known here, and not all of its workers may have told
             let is_supported = again * 2 * threads.min(2) * past.processes >= all;
-            if is_supported && again >= PROOF {
+            if is_supported && again >= PROVING_NEIGHBOURS {
                 floors.push(*place);
             }
             // what came to other processes is not known here
@@ -266,7 +269,7 @@ fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> (usize, usize) {
     let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
     let mut known = HashSet::new();
     let before = members.iter().rev().skip_while(|member| member.at >= place);
-    let nearest = before.filter(|member| known.insert(member.digest)).take(NEAREST);
+    let nearest = before.filter(|member| known.insert(member.digest)).take(NEIGHBOURS_LOOKED_AT);
     nearest.fold((0, 0), |(all, again), member| {
         (all + 1, again + usize::from(member.came || came.contains(&member.digest)))
     })
@@ -287,17 +290,17 @@ mod tests {
 
     /// A session that has stored up to three batches, acknowledged up to `acknowledged`, and before its last
     /// acknowledgement up to `before`.
-    fn acknowledged(acknowledged: u64, before: u64) -> Vec<Span> {
-        vec![Span { first: ONE, last: THREE + DocId::BLOCK_LENGTH - 1, session: "a".to_owned(), acknowledged, before }]
+    fn acknowledged(acknowledged: u64, before: u64) -> Vec<LeaseSpan> {
+        vec![LeaseSpan { first: ONE, last: THREE + DocId::BLOCK_LENGTH - 1, session: "a".to_owned(), acknowledged, before }]
     }
 
     /// It has acknowledged the first.
-    fn window() -> Vec<Span> {
+    fn window() -> Vec<LeaseSpan> {
         acknowledged(TWO - 1, TWO - 1)
     }
 
-    fn unclaimed((id, digest): (u64, i64)) -> Found {
-        Found { id, digest, place: id }
+    fn unclaimed((id, digest): (u64, i64)) -> StoredDocument {
+        StoredDocument { id, digest, place: id }
     }
 
     /// The docids of the documents that account for what comes again.
@@ -305,9 +308,9 @@ mod tests {
         stored_within(window(), documents, again)
     }
 
-    fn stored_within(window: Vec<Span>, documents: &[(u64, i64)], again: &[i64]) -> Vec<Option<u64>> {
+    fn stored_within(window: Vec<LeaseSpan>, documents: &[(u64, i64)], again: &[i64]) -> Vec<Option<u64>> {
         let documents = documents.iter().copied().map(unclaimed);
-        let mut past = Past::new(window, 1);
+        let mut past = StoredWindow::new(window, 1);
         past.add(documents.clone().filter(|found| again.contains(&found.digest)));
         let of = |block| documents.clone().filter(move |found| DocId::block(found.id) == block);
         let blocks = Blocks::from([ONE, TWO, THREE].map(|block| (block, members(of(block), std::iter::empty()))));
@@ -386,13 +389,13 @@ mod tests {
 
     #[test]
     fn a_claimed_document_comes_again_with_the_session_that_claimed_it() {
-        let documents = [Found { id: TWO, digest: EQUAL, place: FOUR }, unclaimed((TWO + 1, 1))];
-        let mut past = Past::new(window(), 1);
+        let documents = [StoredDocument { id: TWO, digest: EQUAL, place: FOUR }, unclaimed((TWO + 1, 1))];
+        let mut past = StoredWindow::new(window(), 1);
         past.add(documents.into_iter());
         assert_eq!(past.documents, documents[1..], "that session is live");
         let mut both = window();
-        both.push(Span { first: FOUR, last: FOUR + 9, session: "b".to_owned(), acknowledged: 0, before: 0 });
-        let mut past = Past::new(both, 1);
+        both.push(LeaseSpan { first: FOUR, last: FOUR + 9, session: "b".to_owned(), acknowledged: 0, before: 0 });
+        let mut past = StoredWindow::new(both, 1);
         past.add(documents.into_iter());
         assert_eq!(past.documents, documents);
         let member = |at, digest, came| Member { at, digest, came };

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fastrand::Rng;
 
-use crate::ingest::redelivery::{Blocks, Claims, Found, Past, Span, Verdict, is_telling, members};
+use crate::ingest::redelivery::{Blocks, Claims, StoredWindow, Verdict, is_telling, members};
+use crate::redis::stored::{LeaseSpan, StoredDocument};
 
 const BATCH: usize = 50;
 const PREFETCH: usize = 2 * BATCH;
@@ -52,7 +53,7 @@ struct Model {
     documents: BTreeMap<u64, i64>,
     /// of claimed documents: by docid, the place
     claimed: BTreeMap<u64, u64>,
-    window: Vec<Span>,
+    window: Vec<LeaseSpan>,
     workers: Vec<Worker>,
     processes: Vec<Claims>,
     sessions: u64,
@@ -112,7 +113,7 @@ impl Model {
             self.queue.insert(position);
         }
         let (session, acknowledged, before) = (ended.session.to_string(), ended.acknowledged, ended.before);
-        let span = |first| Span { first, last: first + BLOCK - 1, session: session.clone(), acknowledged, before };
+        let span = |first| LeaseSpan { first, last: first + BLOCK - 1, session: session.clone(), acknowledged, before };
         self.window.extend(ended.blocks.into_iter().map(span));
         self.processes[process].end(ended.session);
     }
@@ -199,18 +200,19 @@ impl Model {
             return Verdict::default();
         }
         let processes = self.processes.len();
-        let found = |(id, digest): (&u64, &i64)| Found {
+        let found = |(id, digest): (&u64, &i64)| StoredDocument {
             id: *id,
             digest: *digest,
             place: self.claimed.get(id).copied().unwrap_or(*id),
         };
-        let mut past = Past::new(self.window.clone(), processes);
+        let mut past = StoredWindow::new(self.window.clone(), processes);
         past.add(self.documents.iter().filter(|(_, digest)| digests.contains(digest)).map(found));
         let mut blocks = Blocks::new();
         for block in self.processes[process].doubtful(&past) {
             let span = block..block + BLOCK;
             let claimed = self.claimed.iter().filter(|(_, place)| span.contains(place));
-            let claimed = claimed.map(|(id, place)| Found { id: *id, digest: self.documents[id], place: *place });
+            let claimed =
+                claimed.map(|(id, place)| StoredDocument { id: *id, digest: self.documents[id], place: *place });
             blocks.insert(block, members(self.documents.range(span.clone()).map(found), claimed));
         }
         let threads = self.workers.len() / processes;
