@@ -4,7 +4,7 @@ use argh::{ArgsInfo, FromArgs};
 
 use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, FAILURE_STATUS, Failure};
-use crate::daemon::{self, Parts};
+use crate::daemon::{self, Roles};
 
 /// Collect records and serve the pages, until SIGTERM or SIGINT.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
@@ -38,13 +38,13 @@ impl Run {
         Ok(Done::status(0))
     }
 
-    fn parts(&self) -> Result<Parts, Failure> {
+    fn parts(&self) -> Result<Roles, Failure> {
         match (self.collect_only, self.web_only) {
             (true, true) => Err(Failure::wrong_usage(
                 "alco run",
                 "--collect-only and --web-only exclude each other; leave out both to run both parts",
             )),
-            (collect_only, web_only) => Ok(Parts { collect: !web_only, web: !collect_only }),
+            (collect_only, web_only) => Ok(Roles { collect: !web_only, web: !collect_only }),
         }
     }
 }

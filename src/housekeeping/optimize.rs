@@ -84,7 +84,13 @@ impl Finishing {
     }
 
     /// Begins with the next day that is over and not done, the newest first: searchd still has that one in memory.
-    fn begin(&mut self, config: &Config, shared: &[Arc<IndexShared>], values: &RedisStore, now: Ts) -> Result<(), String> {
+    fn begin(
+        &mut self,
+        config: &Config,
+        shared: &[Arc<IndexShared>],
+        values: &RedisStore,
+        now: Ts,
+    ) -> Result<(), String> {
         for (at, index) in config.indexes.iter().enumerate() {
             let mut over: Vec<Day> = served_days(now.day(), index.days).filter(|day| *day < now.day()).collect();
             over.reverse();

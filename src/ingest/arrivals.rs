@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use super::lookup::SETTLE;
-use super::{Arrival, Halt, Worker, now};
+use crate::ingest::{Arrival, Stop, Worker, now};
 use crate::rabbitmq::{self, Message};
 use crate::record::digest;
 use crate::time::Ts;
@@ -13,7 +13,7 @@ use crate::time::Ts;
 impl Worker {
     /// Takes in what has arrived. An error if the broker has ended the session: then it hands what is not acknowledged to
     /// others.
-    pub(super) fn listen(&mut self) -> Result<(), Halt> {
+    pub(super) fn listen(&mut self) -> Result<(), Stop> {
         let Some(deliveries) = self.deliveries.clone() else { return Ok(()) };
         let (at, instant) = (now(), Instant::now());
         while let Some(message) = rabbitmq::next(&deliveries)? {
@@ -23,8 +23,8 @@ impl Worker {
         Ok(())
     }
 
-    pub(super) fn hear(&mut self, message: Message, at: Ts, instant: Instant) -> Result<(), Halt> {
-        let delivery = rabbitmq::delivery(message).map_err(|why| Halt::Session(format!("rabbitmq: {why}")))?;
+    pub(super) fn hear(&mut self, message: Message, at: Ts, instant: Instant) -> Result<(), Stop> {
+        let delivery = rabbitmq::delivery(message).map_err(|why| Stop::Session(format!("rabbitmq: {why}")))?;
         let counters = self.counters();
         counters.deliveries.add(1);
         counters.last_delivery.set(at);

@@ -291,7 +291,13 @@ mod tests {
     /// A session that has stored up to three batches, acknowledged up to `acknowledged`, and before its last
     /// acknowledgement up to `before`.
     fn acknowledged(acknowledged: u64, before: u64) -> Vec<LeaseSpan> {
-        vec![LeaseSpan { first: ONE, last: THREE + DocId::BLOCK_LENGTH - 1, session: "a".to_owned(), acknowledged, before }]
+        vec![LeaseSpan {
+            first: ONE,
+            last: THREE + DocId::BLOCK_LENGTH - 1,
+            session: "a".to_owned(),
+            acknowledged,
+            before,
+        }]
     }
 
     /// It has acknowledged the first.
