@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use super::lookup::SETTLE;
+use crate::ingest::lookup::SETTLE;
 use crate::ingest::{Arrival, Stop, Worker, now};
 use crate::rabbitmq::{self, Message};
 use crate::record::digest;

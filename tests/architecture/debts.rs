@@ -15,10 +15,8 @@ pub const DEBTS: Debts = Debts {
 };
 
 /// Files that use each other in a circle.
-const CIRCLES: &[&[&str]] = &[
-    &["http::pages::log::foot", "http::pages::log"],
-    &["ingest", "ingest::docids", "ingest::retry", "ingest::store"],
-];
+const CIRCLES: &[&[&str]] =
+    &[&["http::pages::log::foot", "http::pages::log"], &["ingest", "ingest::docids", "ingest::retry", "ingest::store"]];
 
 /// Folders of src/, and the files beside them, that use each other in a circle.
 const FOLDER_CIRCLES: &[&[&str]] = &[];
@@ -136,14 +134,7 @@ const STATEMENTS: Debt = &[];
 const IMPURE: Debt = &[("ingest::outage uses fastrand", 1), ("search::pattern::matches uses std::sync::Mutex", 1)];
 
 /// Names of types, and how often each is given.
-const DOUBLED_TYPES: Debt = &[
-    ("Count", 2),
-    ("Line", 2),
-    ("Member", 2),
-    ("Server", 2),
-    ("Value", 2),
-    ("When", 2),
-];
+const DOUBLED_TYPES: Debt = &[("Count", 2), ("Line", 2), ("Member", 2), ("Server", 2), ("Value", 2), ("When", 2)];
 
 /// Numbers whose name holds no unit.
 const BARE_CONSTANTS: Debt = &[
