@@ -55,7 +55,7 @@ fn options_of_help(command: &[&str]) -> BTreeSet<String> {
     options.map(str::to_owned).collect()
 }
 
-/// The exit statuses that --help lists: `0` of `  0 it was told to end`.
+/// The exit statuses that --help lists: `0` of `  0 a signal ended it`.
 fn exit_statuses(help: &str) -> Vec<&str> {
     let listed = help.split("\nError codes:\n").nth(1).unwrap_or_default();
     listed.lines().filter_map(|line| line.split_whitespace().next()).collect()

@@ -339,7 +339,7 @@ fn mistakes_are_explained(run: &dyn Fn(&[&str]) -> Output) {
         &run(&["terminal_too", "imeout=5"]),
         1,
         "",
-        "no record of that time has a column 'imeout'; text that looks like a filter is searched with -e",
+        "no record of that time has a column 'imeout'; to search for text that looks like a filter, write -e before it",
     );
     check(&run(&["terminal_too", "n=99"]), 1, "", "");
     check(&run(&["nothing"]), 2, "", "alco grep: there is no index 'nothing' in ");
@@ -382,7 +382,7 @@ fn https_and_a_password_are_in_the_url() {
 
     let wrong = [
         (run("some.one:s3cr3t@", &nginx.certificate, &[]), "does not take this user and password"),
-        (run("some.one:s3c/r3t@", &nginx.certificate, &[]), "an '@' behind the host"),
+        (run("some.one:s3c/r3t@", &nginx.certificate, &[]), "an '@' after the host"),
         (run("", &nginx.certificate, &[]), "asks for a user and a password"),
         // its issuer is unknown
         (run("some.one:s3cr3t@", Path::new("/dev/null"), &[]), "SSL_CERT_FILE names"),
