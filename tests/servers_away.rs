@@ -174,7 +174,7 @@ fn bindings_leave_the_ini(run: &mut Outages) -> Alco {
     run.all_are_stored_once();
     assert!(alco.stop().success());
     let alco = Alco::start(&run.stack, &ini(""));
-    assert_eq!(alco.logged("with 'former.#' no more"), 1, "{}", alco.log());
+    assert_eq!(alco.logged("is no longer bound to 'logstash' with 'former.#'"), 1, "{}", alco.log());
     let mut publisher = Publisher::open(&run.stack.amqp);
     publisher.publish("logstash", "former.key", [body("no queue takes this")]);
     publisher.close();
