@@ -13,6 +13,7 @@ use crate::config::address::{Address, Proxy};
 use crate::config::property::Property;
 use crate::config::secret::Secret;
 use crate::net::tls::Authorities;
+use crate::time::Day;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -230,7 +231,7 @@ impl FromStr for IndexName {
             ));
         }
         match text.rsplit_once('_') {
-            Some((_, end)) if end.len() == 8 && end.bytes().all(|b| b.is_ascii_digit()) => {
+            Some((_, end)) if Day::is_written(end) => {
                 Err(format!("'{text}' is no name for an index: _ and eight digits at the end are a day's"))
             }
             _ => Ok(IndexName(text.to_owned())),

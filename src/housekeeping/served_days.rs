@@ -41,8 +41,7 @@ impl Difference {
         // searchd may serve other indexes too, which are not alco's
         let is_ours = |name: &str| {
             let (index, day) = name.rsplit_once('_').unwrap_or_default();
-            let is_day = day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit());
-            is_day && served.contains(&format!("{index}_local"))
+            Day::is_written(day) && served.contains(&format!("{index}_local"))
         };
         Difference {
             missing: expected.difference(served).cloned().collect(),

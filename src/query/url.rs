@@ -435,7 +435,8 @@ fn bad(key: &str, text: &str, write: &str) -> String {
     format!("'{text}' is nothing for {key}; write {write}")
 }
 
-fn decode(text: &str) -> String {
+/// A name or a value of a query string, decoded: `+` is a space.
+pub fn decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 

@@ -117,10 +117,15 @@ impl Day {
         self.start().civil(&TimeZone::UTC).strftime("%Y-%m-%d").to_string()
     }
 
+    /// True for eight digits, as the names of day indexes and of their directories have them.
+    pub fn is_written(text: &str) -> bool {
+        text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
     /// `20261122`, as in the name of a day index; nothing else is taken. Tests write days so.
     #[cfg(test)]
     pub fn parse_compact(text: &str) -> Option<Day> {
-        if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        if !Day::is_written(text) {
             return None;
         }
         let date = Date::new(text[..4].parse().ok()?, text[4..6].parse().ok()?, text[6..].parse().ok()?).ok()?;

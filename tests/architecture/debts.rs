@@ -91,7 +91,6 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "config::secret",
             "http::pages::links",
             "http::request",
-            "http::routes::index_list",
             "query::url",
             "rabbitmq::connect",
         ],

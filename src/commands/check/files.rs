@@ -13,6 +13,7 @@ use nix::unistd::{Uid, User};
 use crate::commands::check::report::{Report, listed};
 use crate::config::{Address, Config, Dialect, Secret};
 use crate::sphinx::conf::binlog_path;
+use crate::time::Day;
 
 /// Free space that the disk should have: searchd takes no records if the disk is full.
 const ENOUGH_BYTES: u64 = 2 << 30;
@@ -132,11 +133,6 @@ fn may_write(user: Uid, about: &Metadata) -> bool {
     user.is_root() || mode & if is_owner { 0o200 } else { 0o022 } != 0
 }
 
-/// Whether that is the name of a day's directory, `20261122`.
-pub fn is_day(name: &str) -> bool {
-    name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// Reports the free space of data_dir, and directories of indexes that alco.ini no longer has.
 pub fn data_dir(config: &Config, report: &mut Report) {
     const PART: &str = "data_dir";
@@ -170,7 +166,7 @@ pub fn data_dir(config: &Config, report: &mut Report) {
         let is_ours = config.indexes.iter().any(|index| index.name.as_str() == name);
         let holds_days = || {
             let mut inside = fs::read_dir(entry.path()).into_iter().flatten().flatten();
-            inside.any(|day| is_day(&day.file_name().to_string_lossy()))
+            inside.any(|day| Day::is_written(&day.file_name().to_string_lossy()))
         };
         if !is_ours && holds_days() {
             left.push(name);

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 
-use crate::commands::check::files::is_day;
 use crate::commands::check::report::{Report, listed};
 use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, Failure};
@@ -227,7 +226,7 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     let configured = |name: &str| {
         config.indexes.iter().any(|index| {
             let own = name.strip_prefix(index.name.as_str());
-            own.is_some_and(|rest| rest.is_empty() || rest == "_local" || is_day(rest.trim_start_matches('_')))
+            own.is_some_and(|rest| rest.is_empty() || rest == "_local" || Day::is_written(rest.trim_start_matches('_')))
         })
     };
     let strangers: Vec<&str> = served.iter().map(String::as_str).filter(|name| !configured(name)).collect();

@@ -1,7 +1,5 @@
 //! `/grep/` and the shortcuts: where to begin.
 
-use percent_encoding::percent_decode_str;
-
 use crate::config::{Index, IndexName};
 use crate::http::error::Refusal;
 use crate::http::pages::{index_list, links};
@@ -9,6 +7,7 @@ use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
 use crate::http::site::Site;
 use crate::query::Query;
+use crate::query::url::decode;
 use crate::search::overview::Overview;
 use crate::time::Ts;
 
@@ -69,8 +68,7 @@ fn shortcuts<'a>(site: &'a Site, index: &IndexName) -> Vec<index_list::ShortcutL
 
 /// `/grep/shortcut/<name>/` and `/grep/shortcut/<name>/<value>/`; a form sends the value after a `?`.
 pub fn shortcut(site: &Site, name: &str, value: Option<&str>, text: &str) -> Answer {
-    let sent = text.strip_prefix("value=").map(|value| value.replace('+', " "));
-    let sent = sent.map(|value| percent_decode_str(&value).decode_utf8_lossy().into_owned());
+    let sent = text.strip_prefix("value=").map(decode);
     let value = value.or(sent.as_deref()).filter(|value| !value.is_empty());
     let shortcut = site.config.shortcuts.iter().find(|shortcut| shortcut.name == name);
     let shortcut = shortcut.ok_or_else(|| Refusal::NotFound(format!("There is no shortcut '{name}' in alco.ini.")))?;
