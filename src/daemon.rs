@@ -50,17 +50,16 @@ pub fn run(config: Config, parts: Roles) -> Result<(), String> {
     }
     let mut workers: Vec<(String, Start)> = Vec::new();
     if parts.collect {
-        let all: Vec<Arc<IndexShared>> = config.indexes.iter().map(|_| Arc::default()).collect();
+        let share = |index| Arc::new(IndexShared::new(&config, index, &metrics, &process));
+        let all: Vec<Arc<IndexShared>> = config.indexes.iter().map(share).collect();
         for (index, shared) in config.indexes.iter().zip(&all) {
             for n in 1..=index.threads.get() {
                 let name = format!("ingest-{}-{n}", index.name);
                 // a number for each worker of the process: threads are far fewer than 2^32
                 let number = workers.len() as u32;
-                let (config, index, metrics, stop) = (config.clone(), index.clone(), metrics.clone(), stop.clone());
-                let (shared, ends, process, thread) = (shared.clone(), ends.clone(), process.clone(), name.clone());
+                let (shared, stop, ends, thread) = (shared.clone(), stop.clone(), ends.clone(), name.clone());
                 let start = move || {
-                    let (config, metrics, stop) = (config.clone(), metrics.clone(), stop.clone());
-                    let worker = Worker::new(config, &index, &process, number, shared.clone(), metrics, stop)?;
+                    let worker = Worker::new(shared.clone(), number, stop.clone())?;
                     spawn_watched(&thread, &ends, move || worker.run())
                 };
                 workers.push((name, Box::new(start)));

@@ -5,7 +5,8 @@
 use std::time::Instant;
 
 use crate::ingest::lookup::SETTLE;
-use crate::ingest::{Arrival, Stop, Worker, now};
+use crate::ingest::servers::{Stop, now};
+use crate::ingest::{Arrival, Worker};
 use crate::rabbitmq::{self, Message};
 use crate::record::digest;
 use crate::time::Ts;

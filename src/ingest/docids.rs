@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::config::IndexName;
-use crate::ingest::{REDELIVERY_PAUSE, Stop, Worker, now};
+use crate::ingest::servers::{Stop, now};
+use crate::ingest::{REDELIVERY_PAUSE, Worker};
 use crate::redis::connection::RedisStore;
 use crate::redis::leases::{Acknowledged, Lease};
 use crate::sphinx::{DocId, statement};
@@ -66,10 +67,11 @@ impl Worker {
                 true => 0,
                 false => self.highest_stored()?,
             };
-            let lease = self.ask_redis(|worker| {
+            let (wall, instant) = self.born;
+            let lease = self.servers.ask_redis(|redis| {
                 // a clock that is set back while this process runs does not lead back to docids given out before
-                let clock = worker.born.0.plus_micros(i64::try_from(worker.born.1.elapsed().as_micros()).unwrap_or(0));
-                worker.values.lease(&worker.index.name, stored, clock.max(now()))
+                let clock = wall.plus_micros(i64::try_from(instant.elapsed().as_micros()).unwrap_or(0));
+                redis.lease(&self.index.name, stored, clock.max(now()))
             })?;
             let used = self.leases.current.replace(lease);
             self.leases.set_aside(used);
@@ -79,13 +81,13 @@ impl Worker {
 
     fn highest_stored(&mut self) -> Result<u64, Stop> {
         let question = statement::highest_id(&self.index.name);
-        let rows = self.ask_searchd(|engine| engine.select(&question))?;
+        let rows = self.servers.ask_searchd(|engine| engine.select(&question))?;
         Ok(rows.first().and_then(|row| row.int(0)).and_then(|id| u64::try_from(id).ok()).unwrap_or(0))
     }
 
     /// Says that this worker lives, and under which leases it stores.
     pub(super) fn renew_leases(&mut self) -> Result<(), Stop> {
-        self.ask_redis(|worker| worker.leases.renew(&worker.values, &worker.index.name))
+        self.servers.ask_redis(|redis| self.leases.renew(redis, &self.index.name))
     }
 
     /// All documents up to that docid are about to be acknowledged.
@@ -101,9 +103,9 @@ impl Worker {
         let used = self.leases.current.take_if(old);
         self.leases.set_aside(used);
         // not worth an outage: the next tick will do
-        drop(self.leases.renew(&self.values, &self.index.name));
+        drop(self.leases.renew(self.servers.redis(), &self.index.name));
         if self.last_redelivered.elapsed() > REDELIVERY_PAUSE {
-            let _ = self.values.retire_leases(&self.index.name, ago(REDELIVERY_PAUSE));
+            let _ = self.servers.redis().retire_leases(&self.index.name, ago(REDELIVERY_PAUSE));
         }
     }
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::ingest::redelivery;
 use crate::ingest::redelivery::{Blocks, StoredWindow, Verdict};
-use crate::ingest::{BatchEntry, Fate, Stop, Worker, now};
+use crate::ingest::servers::{Stop, now};
+use crate::ingest::{BatchEntry, Fate, Worker};
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
 use crate::sphinx::client::{Engine, Fault, Row};
@@ -42,7 +43,7 @@ impl Worker {
             let stored: Vec<(usize, StoredDocument)> = stored.collect();
             let claims: Vec<(StoredDocument, u64)> =
                 stored.iter().map(|(at, found)| (*found, entries[*at].id.get())).collect();
-            if self.ask_redis(|worker| worker.values.claim(&worker.index.name, &claims))? {
+            if self.servers.ask_redis(|redis| redis.claim(&self.index.name, &claims))? {
                 stored.into_iter().for_each(|(at, _)| entries[at].fate = Fate::Stored);
                 let session = self.claimer();
                 self.lock_claims().decided(session, &digests);
@@ -53,14 +54,14 @@ impl Worker {
 
     /// Waits until the other workers have told what the broker sent to them a moment ago or before.
     fn wait_for_others(&mut self) -> Result<(), Stop> {
-        self.wait(SETTLE / 10)?;
+        self.servers.wait(SETTLE / 10)?;
         let (begun, step) = (Instant::now(), self.lock_claims().step());
         loop {
             self.listen()?;
             if begun.elapsed() > TELL || self.lock_claims().have_others_told(self.claimer(), step) {
                 return Ok(());
             }
-            self.wait(SETTLE / 100)?;
+            self.servers.wait(SETTLE / 100)?;
         }
     }
 
@@ -71,12 +72,12 @@ impl Worker {
         for block in doubtful {
             self.listen()?;
             let question = statement::in_block(&self.index.name, block);
-            let rows = self.ask_searchd(|engine| engine.select(&question))?;
+            let rows = self.servers.ask_searchd(|engine| engine.select(&question))?;
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
-            let (own, claimed) = self.ask_redis(|worker| {
-                let (values, index) = (&worker.values, &worker.index.name);
-                let claimed = values.claimed_between(index, block, block + DocId::BLOCK_LENGTH - 1)?;
-                Ok((values.placed(index, &documents)?, claimed))
+            let (own, claimed) = self.servers.ask_redis(|redis| {
+                let index = &self.index.name;
+                let claimed = redis.claimed_between(index, block, block + DocId::BLOCK_LENGTH - 1)?;
+                Ok((redis.placed(index, &documents)?, claimed))
             })?;
             blocks.insert(block, redelivery::members(own.into_iter(), claimed.into_iter()));
         }
@@ -86,19 +87,19 @@ impl Worker {
 
     /// What may have come again, and its documents that have one of the digests.
     fn find(&mut self, digests: &[i64]) -> Result<StoredWindow, Stop> {
-        let mut past = self.ask_redis(|worker| {
+        let mut past = self.servers.ask_redis(|redis| {
             // a Redis that has lost its data says so here, and not that there is nothing to look for
-            worker.leases.renew(&worker.values, &worker.index.name)?;
-            let (window, processes) = worker.values.past(&worker.index.name, worker.born.0, now())?;
+            self.leases.renew(redis, &self.index.name)?;
+            let (window, processes) = redis.past(&self.index.name, self.born.0, now())?;
             Ok(StoredWindow::new(window, processes))
         })?;
         let Some((mut from, last)) = past.docids() else { return Ok(past) };
         loop {
             self.listen()?;
             let question = statement::by_digest(&self.index.name, digests, from, last, MAX_DOCUMENTS);
-            let rows = self.ask_searchd(|engine| engine.select(&question))?;
+            let rows = self.servers.ask_searchd(|engine| engine.select(&question))?;
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
-            let placed = self.ask_redis(|worker| worker.values.placed(&worker.index.name, &documents))?;
+            let placed = self.servers.ask_redis(|redis| redis.placed(&self.index.name, &documents))?;
             past.add(placed.into_iter());
             match documents.last() {
                 Some((id, _)) if rows.len() == MAX_DOCUMENTS => from = id + 1,
@@ -110,17 +111,17 @@ impl Worker {
     /// Waits until the statements of workers that died have been stored or are lost: searchd first reads what lies in its
     /// sockets, then finishes what it has begun.
     fn settle(&mut self) -> Result<(), Stop> {
-        self.wait(SETTLE)?;
+        self.servers.wait(SETTLE)?;
         let inserting = |engine: &mut Engine| -> Result<Vec<(i64, f64)>, Fault> {
             let threads = engine.select(statement::SHOW_THREADS)?;
             let busy = threads.iter().filter(|row| row.bytes(4).starts_with(b"REPLACE") || row.bytes(2) == b"net_read");
             Ok(busy.filter_map(|row| Some((row.int(0)?, row.text(3).parse().ok()?))).collect())
         };
         let begun = Instant::now();
-        let at_first = self.ask_searchd(inserting)?;
+        let at_first = self.servers.ask_searchd(inserting)?;
         loop {
             let waited = begun.elapsed().as_secs_f64();
-            let now = self.ask_searchd(inserting)?;
+            let now = self.servers.ask_searchd(inserting)?;
             // one that has run for less time is another statement
             let same = |(thread, time): &(i64, f64)| *time >= waited && at_first.iter().any(|(old, _)| old == thread);
             if !now.iter().any(same) {
@@ -128,7 +129,7 @@ impl Worker {
                 return Ok(());
             }
             self.listen()?;
-            self.wait(SETTLE / 10)?;
+            self.servers.wait(SETTLE / 10)?;
         }
     }
 }

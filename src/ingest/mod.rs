@@ -15,17 +15,20 @@ mod lookup;
 pub mod outage;
 pub mod ram_chunk;
 pub mod redelivery;
-mod retry;
+mod servers;
+mod shared;
 pub mod statements;
 mod store;
 
+pub use crate::ingest::shared::IndexShared;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, at, never, select, tick};
 
@@ -34,16 +37,13 @@ use crate::ingest::batch::Batch;
 use crate::ingest::body::{Content, Pieces};
 use crate::ingest::docids::Leases;
 use crate::ingest::document::{ReadFrom, Seen, Writer};
-use crate::ingest::ram_chunk::{ChunkLock, RamChunkFill};
+use crate::ingest::ram_chunk::RamChunkFill;
 use crate::ingest::redelivery::Claims;
-use crate::ingest::retry::{Backoffs, Outages};
+use crate::ingest::servers::{Servers, Stop, now};
 use crate::ingest::statements::Statements;
-use crate::ingest::store::SEARCHD_TIMEOUT;
-use crate::metrics::{Collected, Metrics};
+use crate::metrics::Collected;
 use crate::rabbitmq::{Deliveries, Delivery, Part, Session, Tag};
 use crate::record::{Record, Shape, digest};
-use crate::redis::connection::RedisStore;
-use crate::sphinx::client::Engine;
 use crate::sphinx::{DocId, day_index, statement};
 use crate::time::{Day, Ts};
 
@@ -67,36 +67,11 @@ const REDELIVERY_PAUSE: Duration = Duration::from_secs(60);
 /// So long a batch that is not telling waits for another, to be acknowledged together with it.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// What the workers of an index share.
-#[derive(Debug, Default)]
-pub struct IndexShared {
-    claims: Mutex<Claims>,
-    turn: ChunkLock,
-    outages: Outages,
-    /// the notices that were logged
-    noticed: Mutex<BTreeSet<String>>,
-}
-
-impl IndexShared {
-    pub fn turn(&self) -> &ChunkLock {
-        &self.turn
-    }
-
-    /// Whether none of the workers has said that yet.
-    fn is_news(&self, notice: &str) -> bool {
-        // a panic of another worker leaves the set whole
-        self.noticed.lock().unwrap_or_else(PoisonError::into_inner).insert(notice.to_owned())
-    }
-}
-
 pub struct Worker {
     config: Arc<Config>,
     index: Index,
-    metrics: Arc<Metrics>,
     shared: Arc<IndexShared>,
-    stop: Receiver<Infallible>,
-    values: RedisStore,
-    engine: Engine,
+    servers: Servers,
     writer: Writer,
     seen: Seen,
     shape: Shape,
@@ -120,7 +95,6 @@ pub struct Worker {
     sessions: u32,
     last_redelivered: Instant,
     settled: bool,
-    backoffs: Backoffs,
 }
 
 /// A batch that is stored, or several in a row, and waits for its `ack_delay`.
@@ -223,23 +197,6 @@ enum Fate {
     Stored,
 }
 
-/// Why a worker leaves its loop.
-enum Stop {
-    /// the session has ended, and why; a new one may work
-    Session(String),
-    Stopped,
-}
-
-impl From<String> for Stop {
-    fn from(why: String) -> Stop {
-        Stop::Session(why)
-    }
-}
-
-fn now() -> Ts {
-    Ts::of(SystemTime::now())
-}
-
 fn summary(entries: &[BatchEntry]) -> String {
     let count = |fate: fn(&Fate) -> bool| entries.iter().filter(|entry| fate(&entry.fate)).count();
     format!(
@@ -252,21 +209,13 @@ fn summary(entries: &[BatchEntry]) -> String {
 }
 
 impl Worker {
-    /// `process` is the same for all workers of this process, `number` differs; `shared` is that of the index.
-    pub fn new(
-        config: Arc<Config>,
-        index: &Index,
-        process: &str,
-        number: u32,
-        shared: Arc<IndexShared>,
-        metrics: Arc<Metrics>,
-        stop: Receiver<Infallible>,
-    ) -> Result<Worker, String> {
+    /// Does not connect yet. `number` differs for each worker of this process; the worker stops when the channel `stop` is closed.
+    pub fn new(shared: Arc<IndexShared>, number: u32, stop: Receiver<Infallible>) -> Result<Worker, String> {
+        let (config, index) = (shared.config.clone(), shared.index.clone());
         Ok(Worker {
-            values: RedisStore::new(&config.redis, process, &number.to_string())?,
-            engine: Engine::new(&config.sphinx.address, SEARCHD_TIMEOUT),
-            writer: Writer::new(index),
-            seen: Seen::new(index),
+            servers: Servers::new(shared.clone(), number, stop)?,
+            writer: Writer::new(&index),
+            seen: Seen::new(&index),
             shape: Shape {
                 timestamp: index.timestamp.clone(),
                 message: index.message.clone(),
@@ -288,11 +237,8 @@ impl Worker {
             sessions: 0,
             last_redelivered: Instant::now(),
             settled: false,
-            backoffs: Backoffs::default(),
-            index: index.clone(),
+            index,
             shared,
-            metrics,
-            stop,
             config,
         })
     }
@@ -304,7 +250,7 @@ impl Worker {
             let outcome = self.session();
             self.after_session();
             let Err(Stop::Session(why)) = outcome else { return };
-            if self.broker_failed(&why).is_err() {
+            if self.servers.broker_failed(&why).is_err() {
                 return;
             }
         }
@@ -313,13 +259,13 @@ impl Worker {
     /// One connection's life.
     fn session(&mut self) -> Result<(), Stop> {
         // a lease that is still live is of a session before this one, which may have ended while Redis was away
-        self.ask_redis(|worker| worker.values.end_leases(&worker.index.name, now()))?;
-        self.values.begin_session();
+        self.servers.ask_redis(|redis| redis.end_leases(&self.index.name, now()))?;
+        self.servers.begin_session();
         let mut session = Session::open(&self.config.rabbitmq, &self.index)?;
         let outcome = self.collect(&mut session);
         self.lock_claims().end(self.claimer());
         // before the broker hands what is not acknowledged to another worker, which looks for it under leases that have ended
-        if let Err(why) = self.values.end_leases(&self.index.name, now()) {
+        if let Err(why) = self.servers.redis().end_leases(&self.index.name, now()) {
             log::debug!("{}: {why}", self.index.name);
         }
         match outcome {
@@ -360,7 +306,7 @@ impl Worker {
             refused.why
         })?;
         self.deliveries = Some(deliveries.clone());
-        self.broker_works();
+        self.servers.broker_works();
         log::debug!("{}: collecting from queue '{}'", self.index.name, self.index.queue);
         self.counters().working.fetch_add(1, Relaxed);
         let outcome = self.note_backlog(session).and_then(|()| self.events(session, &deliveries));
@@ -373,15 +319,15 @@ impl Worker {
     fn bind(&mut self, session: &Session) -> Result<(), Stop> {
         let (queue, exchange) = (self.index.queue.clone(), self.config.rabbitmq.exchange.clone());
         for routing_key in &self.index.routing_keys.clone() {
-            self.ask_redis(|worker| worker.values.bound(&queue, &exchange, routing_key))?;
+            self.servers.ask_redis(|redis| redis.bound(&queue, &exchange, routing_key))?;
             session.bind(&queue, &exchange, routing_key)?;
         }
-        for (exchange, routing_key) in self.ask_redis(|worker| worker.values.bindings(&queue))? {
+        for (exchange, routing_key) in self.servers.ask_redis(|redis| redis.bindings(&queue))? {
             let configured =
                 exchange == self.config.rabbitmq.exchange && self.index.routing_keys.contains(&routing_key);
             if !configured {
                 session.unbind(&queue, &exchange, &routing_key)?;
-                self.ask_redis(|worker| worker.values.unbound(&queue, &exchange, &routing_key))?;
+                self.servers.ask_redis(|redis| redis.unbound(&queue, &exchange, &routing_key))?;
                 log::info!(
                     "{}: queue '{queue}' is no longer bound to '{exchange}' with '{routing_key}'",
                     self.index.name
@@ -392,7 +338,7 @@ impl Worker {
     }
 
     fn events(&mut self, session: &mut Session, deliveries: &Deliveries) -> Result<(), Stop> {
-        let stop = self.stop.clone();
+        let stop = self.servers.stop();
         let ticks = tick(TICK);
         let mut prefetch = self.prefetch();
         loop {
@@ -533,7 +479,7 @@ impl Worker {
             }
             if self.together.is_spanning {
                 // it may take long: the stop is heard, and what is stored of it will be found when it comes again
-                self.wait(Duration::ZERO)?;
+                self.servers.wait(Duration::ZERO)?;
                 if looked.elapsed() > TICK {
                     self.quiet(session)?;
                     looked = Instant::now();
@@ -704,7 +650,7 @@ impl Worker {
         if self.seen.is_empty() {
             return;
         }
-        match self.values.seen(&self.index.name, now(), self.seen.columns(), self.seen.values()) {
+        match self.servers.redis().seen(&self.index.name, now(), self.seen.columns(), self.seen.values()) {
             Ok(()) => self.seen.clear(),
             Err(why) => log::debug!("{}: {why}", self.index.name),
         }
@@ -724,12 +670,11 @@ impl Worker {
     }
 
     fn counters(&self) -> &Collected {
-        self.metrics.of(&self.index.name).expect("metrics are made of the same indexes")
+        self.shared.counters()
     }
 
     fn lock_claims(&self) -> MutexGuard<'_, Claims> {
-        // a panic of another worker leaves the map whole
-        self.shared.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.claims()
     }
 
     /// This session among all of this process.

@@ -1,16 +1,15 @@
 //! A batch into a day index, whatever it takes; and into the dead queue what searchd will not take, found by bisection.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::ingest::servers::{SEARCHD_TIMEOUT, Stop, now};
 use crate::ingest::statements::Statement;
-use crate::ingest::{BatchEntry, Fate, Stop, Worker, now};
+use crate::ingest::{BatchEntry, Fate, Worker};
 use crate::rabbitmq::Session;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::{DocId, day_index, statement};
 use crate::time::Day;
 
-/// searchd may be stopped or swapped out for long; a statement is only sent again, with the same docids.
-pub(super) const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
 /// A refused statement smaller than this is not refused for its size.
 const SMALL_STATEMENT: usize = 1 << 20;
 
@@ -74,7 +73,7 @@ impl Worker {
     /// Has searchd tell the fields of that day's index, unless this connection has told them. Ends the session where they are
     /// not those that were known: what was written for the day is of no use, and its records come again.
     pub(super) fn learn_fields(&mut self, day: Day) -> Result<(), Stop> {
-        match self.statements.is_known(day, self.engine.connection()) {
+        match self.statements.is_known(day, self.servers.engine().connection()) {
             true => Ok(()),
             false => self.ask_fields(day),
         }
@@ -82,12 +81,12 @@ impl Worker {
 
     fn ask_fields(&mut self, day: Day) -> Result<(), Stop> {
         let day_index = day_index::day_index(&self.index.name, day);
-        let told = self.ask_searchd(|engine| match settled(engine, &day_index) {
+        let told = self.servers.ask_searchd(|engine| match settled(engine, &day_index) {
             // it is not served, or out of order: storing waits until it is, and says so
             Err(Fault::Reject(_)) => Ok(None),
             told => told.map(Some),
         })?;
-        let connection = self.engine.connection();
+        let connection = self.servers.engine().connection();
         match self.statements.learn(day, told.as_deref().map(|names| (names, connection))) {
             true => Ok(()),
             false => Err(Stop::Session(format!(
@@ -113,16 +112,16 @@ impl Worker {
             self.learn_fields(day)?;
             let sent = Instant::now();
             let outcome = {
-                let _turn = self.shared.turn.insert();
-                self.engine.replace(sql, chosen.len())
+                let _turn = self.shared.turn().insert();
+                self.servers.engine().replace(sql, chosen.len())
             };
             match outcome {
                 Ok(()) => {
                     self.counters().inserts.observe(sent.elapsed().as_secs_f64());
-                    self.searchd_works();
-                    self.day_works(day_index);
-                    let turn = &self.shared.turn;
-                    if let Err(fault) = self.gathered.add(day_index, sql.len(), turn, &mut self.engine) {
+                    self.servers.searchd_works();
+                    self.servers.day_works(day_index);
+                    let turn = self.shared.turn();
+                    if let Err(fault) = self.gathered.add(day_index, sql.len(), turn, self.servers.engine()) {
                         log::debug!("{}: cannot have the RAM chunk written: {}", self.index.name, fault.why());
                     }
                     return Ok(None);
@@ -135,8 +134,8 @@ impl Worker {
                         Ok(None) => return Ok(Some(why)),
                         Ok(Some(why)) => {
                             // two things to say, if it was away before: that it is back, and what is wrong now
-                            self.searchd_works();
-                            self.day_refused(&why)?;
+                            self.servers.searchd_works();
+                            self.servers.day_refused(&why)?;
                             // the clock was set, or the retention has passed meanwhile: another day may be theirs now
                             if !day_index::served_days(now().day(), self.index.days).any(|served| served == day) {
                                 return Err(Stop::Session(format!(
@@ -144,16 +143,16 @@ impl Worker {
                                 )));
                             }
                         }
-                        Err(why) => self.searchd_failed(&why)?,
+                        Err(why) => self.servers.searchd_failed(&why)?,
                     }
                 }
                 // a statement above max_packet_size drops the connection without a word
                 Err(Fault::Retry(why)) => {
                     let dropped = sql.len() > SMALL_STATEMENT && sent.elapsed() < SEARCHD_TIMEOUT / 2;
-                    let alive = dropped && self.engine.select(&statement::describe(day_index)).is_ok();
+                    let alive = dropped && self.servers.engine().select(&statement::describe(day_index)).is_ok();
                     if !alive {
                         broke = 0;
-                        self.searchd_failed(&why)?;
+                        self.servers.searchd_failed(&why)?;
                         continue;
                     }
                     // once may have been a restart. No wait: the others of the batch must not be held up by each half of it
@@ -173,7 +172,7 @@ impl Worker {
     /// refused, a bare document in its place tells whether any would be taken; it is in 1970, where nobody sees it, and goes.
     fn unfit(&mut self, day_index: &str, entries: &[BatchEntry], chosen: &[usize]) -> Result<Option<String>, String> {
         let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
-        match self.engine.select(&statement::describe(day_index)) {
+        match self.servers.engine().select(&statement::describe(day_index)) {
             Ok(rows) => {
                 let has = |column: &str| rows.iter().any(|row| row.bytes(0) == column.as_bytes());
                 if let Some(lacking) = statement::COLUMNS.into_iter().find(|column| !has(column)) {
@@ -184,8 +183,8 @@ impl Worker {
                 }
                 let [at] = chosen else { return Ok(None) };
                 let id = entries[*at].id;
-                match self.engine.replace(&statement::bare(day_index, id), 1) {
-                    Ok(()) => match self.engine.select(&statement::delete(day_index, id)) {
+                match self.servers.engine().replace(&statement::bare(day_index, id), 1) {
+                    Ok(()) => match self.servers.engine().select(&statement::delete(day_index, id)) {
                         Ok(_) => Ok(None),
                         Err(fault) => Err(fault.why().to_owned()),
                     },

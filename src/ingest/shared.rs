@@ -1,0 +1,73 @@
+//! The state that all workers of an index share. Invariant: a worker that holds one of these
+//! locks does not take another.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::config::{Config, Index};
+use crate::ingest::outage::Outage;
+use crate::ingest::ram_chunk::ChunkLock;
+use crate::ingest::redelivery::Claims;
+use crate::metrics::{Collected, Metrics};
+
+#[derive(Debug)]
+pub struct IndexShared {
+    pub(super) config: Arc<Config>,
+    pub(super) index: Index,
+    pub(super) metrics: Arc<Metrics>,
+    /// the name of this process among those that use the same Redis
+    pub(super) process: String,
+    pub(super) outages: Outages,
+    claims: Mutex<Claims>,
+    turn: ChunkLock,
+    /// the notices that were logged
+    noticed: Mutex<BTreeSet<String>>,
+}
+
+/// The outages of each server.
+#[derive(Debug, Default)]
+pub(super) struct Outages {
+    pub(super) broker: Mutex<Outage>,
+    pub(super) searchd: Mutex<Outage>,
+    /// searchd answers, but does not take a record of that day
+    pub(super) refused: Mutex<Outage>,
+    pub(super) redis: Mutex<Outage>,
+}
+
+/// Locks state that is whole between any two statements, so that a panic of another worker does not break it.
+pub(super) fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl IndexShared {
+    /// `process` is the same for all workers of this process, and unlike that of any other process.
+    pub fn new(config: &Arc<Config>, index: &Index, metrics: &Arc<Metrics>, process: &str) -> IndexShared {
+        IndexShared {
+            config: config.clone(),
+            index: index.clone(),
+            metrics: metrics.clone(),
+            process: process.to_owned(),
+            outages: Outages::default(),
+            claims: Mutex::default(),
+            turn: ChunkLock::default(),
+            noticed: Mutex::default(),
+        }
+    }
+
+    pub fn turn(&self) -> &ChunkLock {
+        &self.turn
+    }
+
+    pub(super) fn counters(&self) -> &Collected {
+        self.metrics.of(&self.index.name).expect("metrics are made of the same indexes")
+    }
+
+    pub(super) fn claims(&self) -> MutexGuard<'_, Claims> {
+        lock(&self.claims)
+    }
+
+    /// True if none of the workers has logged that notice yet.
+    pub(super) fn is_news(&self, notice: &str) -> bool {
+        lock(&self.noticed).insert(notice.to_owned())
+    }
+}
