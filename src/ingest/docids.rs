@@ -1,30 +1,42 @@
-//! Docids for a worker's records. A lease stays in Redis as long as its documents may come again: until all of them are
-//! acknowledged, and for some time after.
+//! The docids of a worker's records. Invariant: a lease stays in Redis for as long as its documents may come again: until all
+//! of them are acknowledged, and for some time after that. The docids of a batch share a block with those of no other batch.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::IndexName;
-use crate::ingest::servers::{Stop, now};
-use crate::ingest::{REDELIVERY_PAUSE, Worker};
+use crate::ingest::servers::{Servers, Stop, now};
 use crate::redis::connection::RedisStore;
 use crate::redis::leases::{Acknowledged, Lease};
+use crate::redis::stored::LeaseSpan;
 use crate::sphinx::{DocId, statement};
+use crate::time::Ts;
 
-/// A lease gives out docids for no longer: what is stored under it may be taken for what comes again after the broker's
-/// death.
+/// A lease gives out docids for no longer than this: what is stored under it may be taken for what comes again after the
+/// broker's death.
 const LEASE_LIFETIME: Duration = Duration::from_secs(60);
+/// An ended lease is kept until no redelivered record has come for this time: the broker writes acknowledgements to its disk
+/// when it has nothing else to do, or after some ten thousand of them.
+const REDELIVERY_PAUSE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(super) struct Docids {
+    index: IndexName,
+    /// the time by both clocks when the worker began
+    born: (Ts, Instant),
+    leases: Leases,
+}
 
 /// The leases of one session, in the order in which they were given out.
 #[derive(Debug, Default)]
-pub(super) struct Leases {
-    /// these give out nothing any more, and not all of their documents are acknowledged
+struct Leases {
+    /// these give out no docids any longer, and not all of their documents are acknowledged
     used: Vec<Lease>,
     current: Option<Lease>,
     acknowledged: Acknowledged,
-    /// one of this session was behind all that is stored, and so are those that follow
-    behind: bool,
+    /// one of this session was after all that is stored, and so are those that follow
+    is_after_stored: bool,
     /// the batch has a docid, so its others follow that
-    begun: bool,
+    has_begun: bool,
 }
 
 impl Leases {
@@ -32,17 +44,12 @@ impl Leases {
         self.used.iter().chain(&self.current)
     }
 
-    /// Says that this session lives, under which leases it stores, and what of it is acknowledged.
-    pub(super) fn renew(&mut self, values: &RedisStore, index: &IndexName) -> Result<(), String> {
-        values.renew(index, self.live(), self.acknowledged, now())?;
+    /// Notes that this session lives, under which leases it stores, and what of it is acknowledged.
+    fn renew(&mut self, redis: &RedisStore, index: &IndexName) -> Result<(), String> {
+        redis.renew(index, self.live(), self.acknowledged, now())?;
         let Leases { used, acknowledged, .. } = self;
         used.retain(|lease| !lease.ends_by(*acknowledged));
         Ok(())
-    }
-
-    /// What comes now is of another batch.
-    pub(super) fn end_batch(&mut self) {
-        self.begun = false;
     }
 
     fn set_aside(&mut self, lease: Option<Lease>) {
@@ -51,61 +58,85 @@ impl Leases {
 
     fn next(&mut self) -> Option<DocId> {
         let current = self.current.as_mut()?;
-        let id = if self.begun { current.next() } else { current.next_block() }?;
-        self.begun = true;
+        let id = if self.has_begun { current.next() } else { current.next_block() }?;
+        self.has_begun = true;
         Some(id)
     }
 }
 
-impl Worker {
-    pub(super) fn next_id(&mut self) -> Result<DocId, Stop> {
+impl Docids {
+    pub(super) fn new(index: IndexName) -> Docids {
+        Docids { index, born: (now(), Instant::now()), leases: Leases::default() }
+    }
+
+    /// The docid of the batch's next record.
+    pub(super) fn next(&mut self, servers: &mut Servers) -> Result<DocId, Stop> {
         loop {
             if let Some(id) = self.leases.next() {
                 return Ok(id);
             }
-            let stored = match self.leases.behind {
+            let stored = match self.leases.is_after_stored {
                 true => 0,
-                false => self.highest_stored()?,
+                false => self.highest_stored(servers)?,
             };
-            let (wall, instant) = self.born;
-            let lease = self.servers.ask_redis(|redis| {
+            let lease = servers.ask_redis(|redis| {
                 // a clock that is set back while this process runs does not lead back to docids given out before
+                let (wall, instant) = self.born;
                 let clock = wall.plus_micros(i64::try_from(instant.elapsed().as_micros()).unwrap_or(0));
-                redis.lease(&self.index.name, stored, clock.max(now()))
+                redis.lease(&self.index, stored, clock.max(now()))
             })?;
             let used = self.leases.current.replace(lease);
             self.leases.set_aside(used);
-            self.leases.behind = true;
+            self.leases.is_after_stored = true;
         }
     }
 
-    fn highest_stored(&mut self) -> Result<u64, Stop> {
-        let question = statement::highest_id(&self.index.name);
-        let rows = self.servers.ask_searchd(|engine| engine.select(&question))?;
+    fn highest_stored(&self, servers: &mut Servers) -> Result<u64, Stop> {
+        let question = statement::highest_id(&self.index);
+        let rows = servers.ask_searchd(|engine| engine.select(&question))?;
         Ok(rows.first().and_then(|row| row.int(0)).and_then(|id| u64::try_from(id).ok()).unwrap_or(0))
     }
 
-    /// Says that this worker lives, and under which leases it stores.
-    pub(super) fn renew_leases(&mut self) -> Result<(), Stop> {
-        self.servers.ask_redis(|redis| self.leases.renew(redis, &self.index.name))
+    /// The next docid is that of another batch.
+    pub(super) fn end_batch(&mut self) {
+        self.leases.has_begun = false;
     }
 
-    /// All documents up to that docid are about to be acknowledged.
-    pub(super) fn acknowledge_leases(&mut self, id: DocId) -> Result<(), Stop> {
+    /// Forgets the leases of the session.
+    pub(super) fn end_session(&mut self) {
+        self.leases = Leases::default();
+    }
+
+    /// Notes in Redis that this worker lives, and under which leases it stores.
+    pub(super) fn renew(&mut self, servers: &mut Servers) -> Result<(), Stop> {
+        servers.ask_redis(|redis| self.leases.renew(redis, &self.index))
+    }
+
+    /// Notes in Redis that all documents up to that docid are about to be acknowledged.
+    pub(super) fn acknowledge(&mut self, id: DocId, servers: &mut Servers) -> Result<(), Stop> {
         self.leases.acknowledged = self.leases.acknowledged.next(id);
-        self.renew_leases()
+        self.renew(servers)
     }
 
-    /// Done now and then: no lease gives out docids for long, and what ended long ago is forgotten.
-    pub(super) fn age_leases(&mut self) {
+    /// The docids that may have come again, and how many processes collect from the queue. Asked after a renewal: a Redis that
+    /// has lost its data reports that, and not that there is nothing to look for.
+    pub(super) fn past(&mut self, servers: &mut Servers) -> Result<(Vec<LeaseSpan>, usize), Stop> {
+        servers.ask_redis(|redis| {
+            self.leases.renew(redis, &self.index)?;
+            redis.past(&self.index, self.born.0, now())
+        })
+    }
+
+    /// Done now and then: no lease gives out docids for long, and leases that ended long ago are forgotten.
+    pub(super) fn age(&mut self, servers: &Servers, last_redelivered: Instant) {
         let ago = |time: Duration| now().plus_seconds(-i64::try_from(time.as_secs()).unwrap_or(0));
         let old = |lease: &mut Lease| lease.is_older_than(ago(LEASE_LIFETIME));
         let used = self.leases.current.take_if(old);
         self.leases.set_aside(used);
         // not worth an outage: the next tick will do
-        drop(self.leases.renew(self.servers.redis(), &self.index.name));
-        if self.last_redelivered.elapsed() > REDELIVERY_PAUSE {
-            let _ = self.servers.redis().retire_leases(&self.index.name, ago(REDELIVERY_PAUSE));
+        let _ = self.leases.renew(servers.redis(), &self.index);
+        if last_redelivered.elapsed() > REDELIVERY_PAUSE {
+            let _ = servers.redis().retire_leases(&self.index, ago(REDELIVERY_PAUSE));
         }
     }
 }

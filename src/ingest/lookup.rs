@@ -3,18 +3,16 @@
 
 use std::time::{Duration, Instant};
 
+use crate::ingest::inbox::SETTLE;
 use crate::ingest::redelivery;
 use crate::ingest::redelivery::{Blocks, StoredWindow, Verdict};
-use crate::ingest::servers::{Stop, now};
+use crate::ingest::servers::Stop;
 use crate::ingest::{BatchEntry, Fate, Worker};
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::statement;
 
-/// Before the first look-up of a session: for searchd to read the statements of workers that died from its sockets, and
-/// for other workers to take what came again to them.
-pub(super) const SETTLE: Duration = Duration::from_secs(1);
 /// Another worker that is busy has so long to tell what came to it; one that waits for searchd may need longer.
 const TELL: Duration = Duration::from_secs(5);
 /// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
@@ -27,7 +25,7 @@ impl Worker {
         if again.is_empty() {
             return Ok(());
         }
-        if !self.settled {
+        if !self.inbox.is_settled() {
             self.settle()?;
         }
         let digests: Vec<i64> = again.iter().map(|at| entries[*at].digest).collect();
@@ -45,8 +43,7 @@ impl Worker {
                 stored.iter().map(|(at, found)| (*found, entries[*at].id.get())).collect();
             if self.servers.ask_redis(|redis| redis.claim(&self.index.name, &claims))? {
                 stored.into_iter().for_each(|(at, _)| entries[at].fate = Fate::Stored);
-                let session = self.claimer();
-                self.lock_claims().decided(session, &digests);
+                self.inbox.decided(&digests);
                 return Ok(());
             }
         }
@@ -55,10 +52,10 @@ impl Worker {
     /// Waits until the other workers have told what the broker sent to them a moment ago or before.
     fn wait_for_others(&mut self) -> Result<(), Stop> {
         self.servers.wait(SETTLE / 10)?;
-        let (begun, step) = (Instant::now(), self.lock_claims().step());
+        let (begun, step) = (Instant::now(), self.inbox.claims().step());
         loop {
-            self.listen()?;
-            if begun.elapsed() > TELL || self.lock_claims().have_others_told(self.claimer(), step) {
+            self.inbox.listen()?;
+            if begun.elapsed() > TELL || self.inbox.have_others_told(step) {
                 return Ok(());
             }
             self.servers.wait(SETTLE / 100)?;
@@ -67,10 +64,10 @@ impl Worker {
 
     fn decide(&mut self, digests: &[i64]) -> Result<Verdict, Stop> {
         let past = self.find(digests)?;
-        let doubtful = self.lock_claims().doubtful(&past);
+        let doubtful = self.inbox.claims().doubtful(&past);
         let mut blocks = Blocks::new();
         for block in doubtful {
-            self.listen()?;
+            self.inbox.listen()?;
             let question = statement::in_block(&self.index.name, block);
             let rows = self.servers.ask_searchd(|engine| engine.select(&question))?;
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
@@ -82,20 +79,16 @@ impl Worker {
             blocks.insert(block, redelivery::members(own.into_iter(), claimed.into_iter()));
         }
         let threads = self.index.threads.get();
-        Ok(self.lock_claims().decide(digests, &past, &blocks, threads))
+        Ok(self.inbox.claims().decide(digests, &past, &blocks, threads))
     }
 
     /// What may have come again, and its documents that have one of the digests.
     fn find(&mut self, digests: &[i64]) -> Result<StoredWindow, Stop> {
-        let mut past = self.servers.ask_redis(|redis| {
-            // a Redis that has lost its data says so here, and not that there is nothing to look for
-            self.leases.renew(redis, &self.index.name)?;
-            let (window, processes) = redis.past(&self.index.name, self.born.0, now())?;
-            Ok(StoredWindow::new(window, processes))
-        })?;
+        let (window, processes) = self.docids.past(&mut self.servers)?;
+        let mut past = StoredWindow::new(window, processes);
         let Some((mut from, last)) = past.docids() else { return Ok(past) };
         loop {
-            self.listen()?;
+            self.inbox.listen()?;
             let question = statement::by_digest(&self.index.name, digests, from, last, MAX_DOCUMENTS);
             let rows = self.servers.ask_searchd(|engine| engine.select(&question))?;
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
@@ -125,10 +118,10 @@ impl Worker {
             // one that has run for less time is another statement
             let same = |(thread, time): &(i64, f64)| *time >= waited && at_first.iter().any(|(old, _)| old == thread);
             if !now.iter().any(same) {
-                self.settled = true;
+                self.inbox.settle();
                 return Ok(());
             }
-            self.listen()?;
+            self.inbox.listen()?;
             self.servers.wait(SETTLE / 10)?;
         }
     }

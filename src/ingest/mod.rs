@@ -6,11 +6,11 @@
 //! A statement whose fate is unknown is sent again with the same docids, until searchd answers: REPLACE makes that harmless.
 //! A redelivered record is looked up before it is stored.
 
-mod arrivals;
 pub mod batch;
 pub mod body;
 mod docids;
 pub mod document;
+mod inbox;
 mod lookup;
 pub mod outage;
 pub mod ram_chunk;
@@ -26,8 +26,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, at, never, select, tick};
@@ -35,10 +35,10 @@ use crossbeam_channel::{Receiver, at, never, select, tick};
 use crate::config::{Config, Index, QueueType};
 use crate::ingest::batch::Batch;
 use crate::ingest::body::{Content, Pieces};
-use crate::ingest::docids::Leases;
+use crate::ingest::docids::Docids;
 use crate::ingest::document::{ReadFrom, Seen, Writer};
+use crate::ingest::inbox::{Arrival, Inbox};
 use crate::ingest::ram_chunk::RamChunkFill;
-use crate::ingest::redelivery::Claims;
 use crate::ingest::servers::{Servers, Stop, now};
 use crate::ingest::statements::Statements;
 use crate::metrics::Collected;
@@ -61,9 +61,6 @@ const PREFETCH_BATCHES: usize = 2;
 const TICK: Duration = Duration::from_secs(5);
 /// A batch that has waited longer may belong to a session that the broker has given up: the worker asks before it stores it.
 const STALE: Duration = Duration::from_secs(15);
-/// An ended lease is kept until no redelivered record has come for so long: the broker writes down acknowledgements when it
-/// has nothing else to do, or after some ten thousand of them.
-const REDELIVERY_PAUSE: Duration = Duration::from_secs(60);
 /// So long a batch that is not telling waits for another, to be acknowledged together with it.
 const TOGETHER: Duration = Duration::from_secs(1);
 
@@ -72,29 +69,20 @@ pub struct Worker {
     index: Index,
     shared: Arc<IndexShared>,
     servers: Servers,
+    inbox: Inbox,
+    docids: Docids,
     writer: Writer,
     seen: Seen,
     shape: Shape,
-    leases: Leases,
-    /// of this session
-    deliveries: Option<Deliveries>,
-    arrived: VecDeque<Arrival>,
     batch: Batch<BatchEntry>,
     /// the batch's records, as they are sent to searchd
     statements: Statements,
     gathered: RamChunkFill,
     unacked: VecDeque<Unacked>,
     together: Together,
-    /// this worker among all of this process, and its sessions so far
-    number: u32,
     mean_size: f64,
     /// whose prefetch limit the queue takes: as it is configured, unless the broker said otherwise
     limit: QueueType,
-    /// what both clocks said when it began
-    born: (Ts, Instant),
-    sessions: u32,
-    last_redelivered: Instant,
-    settled: bool,
 }
 
 /// A batch that is stored, or several in a row, and waits for its `ack_delay`.
@@ -135,14 +123,6 @@ enum Woken {
     Acknowledge,
     Tick,
     Stop,
-}
-
-/// A delivery that no batch has taken yet, with what is known of it at once.
-struct Arrival {
-    delivery: Delivery,
-    digest: i64,
-    at: Ts,
-    instant: Instant,
 }
 
 /// A delivery, with what its records have in common.
@@ -214,6 +194,8 @@ impl Worker {
         let (config, index) = (shared.config.clone(), shared.index.clone());
         Ok(Worker {
             servers: Servers::new(shared.clone(), number, stop)?,
+            inbox: Inbox::new(shared.clone(), number),
+            docids: Docids::new(index.name.clone()),
             writer: Writer::new(&index),
             seen: Seen::new(&index),
             shape: Shape {
@@ -222,9 +204,6 @@ impl Worker {
                 zone: index.timestamp_zone.clone(),
                 excluded: index.excluded.clone(),
             },
-            leases: Leases::default(),
-            deliveries: None,
-            arrived: VecDeque::new(),
             batch: Batch::new(config.rabbitmq.batch),
             statements: Statements::new(index.name.clone(), index.indexed.clone()),
             gathered: RamChunkFill::default(),
@@ -232,11 +211,6 @@ impl Worker {
             together: Together::default(),
             mean_size: 0.0,
             limit: index.queue_type,
-            born: (now(), Instant::now()),
-            number,
-            sessions: 0,
-            last_redelivered: Instant::now(),
-            settled: false,
             index,
             shared,
             config,
@@ -246,7 +220,7 @@ impl Worker {
     /// Collects until it is told to stop.
     pub fn run(mut self) {
         loop {
-            self.sessions += 1;
+            self.inbox.begin_session();
             let outcome = self.session();
             self.after_session();
             let Err(Stop::Session(why)) = outcome else { return };
@@ -263,7 +237,7 @@ impl Worker {
         self.servers.begin_session();
         let mut session = Session::open(&self.config.rabbitmq, &self.index)?;
         let outcome = self.collect(&mut session);
-        self.lock_claims().end(self.claimer());
+        self.inbox.end_claims();
         // before the broker hands what is not acknowledged to another worker, which looks for it under leases that have ended
         if let Err(why) = self.servers.redis().end_leases(&self.index.name, now()) {
             log::debug!("{}: {why}", self.index.name);
@@ -279,14 +253,12 @@ impl Worker {
 
     /// Whatever happened to the session: its unacknowledged records will come again, and are found by their leases.
     fn after_session(&mut self) {
-        self.deliveries = None;
-        self.arrived.clear();
+        self.inbox.clear();
         self.batch.take();
         self.statements.clear();
         self.unacked.clear();
         self.together = Together::default();
-        self.leases = Leases::default();
-        self.settled = false;
+        self.docids.end_session();
     }
 
     fn collect(&mut self, session: &mut Session) -> Result<(), Stop> {
@@ -298,14 +270,14 @@ impl Worker {
         self.bind(session)?;
         let prefetch = self.prefetch();
         session.prefetch(prefetch, self.limit)?;
-        self.lock_claims().busy(self.claimer());
+        self.inbox.busy();
         let deliveries = session.consume(&self.index.queue).map_err(|refused| {
             if refused.for_limit {
                 self.limit = QueueType::Quorum;
             }
             refused.why
         })?;
-        self.deliveries = Some(deliveries.clone());
+        self.inbox.open(deliveries.clone());
         self.servers.broker_works();
         log::debug!("{}: collecting from queue '{}'", self.index.name, self.index.queue);
         self.counters().working.fetch_add(1, Relaxed);
@@ -344,11 +316,11 @@ impl Worker {
         loop {
             let due = self.batch.due().map_or_else(never, at);
             let ack_due = self.unacked.iter().map(Unacked::due_alone).min().map_or_else(never, at);
-            let more = if self.arrived.is_empty() { never() } else { at(Instant::now()) };
-            self.lock_claims().idle(self.claimer());
+            let more = if self.inbox.is_empty() { never() } else { at(Instant::now()) };
+            self.inbox.idle();
             let woken = select! {
                 recv(deliveries) -> message => {
-                    self.hear(message.map_err(|_| crate::rabbitmq::broke())?, now(), Instant::now())?;
+                    self.inbox.hear(message.map_err(|_| crate::rabbitmq::broke())?, now(), Instant::now())?;
                     Woken::Arrived
                 }
                 recv(more) -> _ => Woken::Arrived,
@@ -357,13 +329,13 @@ impl Worker {
                 recv(ticks) -> _ => Woken::Tick,
                 recv(stop) -> _ => Woken::Stop,
             };
-            self.lock_claims().busy(self.claimer());
+            self.inbox.busy();
             match woken {
                 Woken::Arrived => {
                     // the clock is asked once for all that has arrived
                     let (arrived, instant) = (now(), Instant::now());
                     for message in deliveries.try_iter().take(self.config.rabbitmq.batch.records.get()) {
-                        self.hear(message, arrived, instant)?;
+                        self.inbox.hear(message, arrived, instant)?;
                     }
                     self.take_some(session)?;
                 }
@@ -412,7 +384,7 @@ impl Worker {
     /// Not without end: under full load there is always one more, and the stop must be heard.
     fn take_some(&mut self, session: &mut Session) -> Result<(), Stop> {
         for _ in 0..=self.config.rabbitmq.batch.records.get() {
-            let Some(arrival) = self.arrived.pop_front() else { break };
+            let Some(arrival) = self.inbox.pop() else { break };
             self.take(arrival, session)?;
         }
         Ok(())
@@ -451,7 +423,7 @@ impl Worker {
         }
         if delivery.redelivered {
             // not it has come again, but what it holds
-            self.lock_claims().decided(self.claimer(), &[parcel.digest]);
+            self.inbox.decided(&[parcel.digest]);
         }
         drop(delivery);
         self.take_parts(&parcel, parts, session)
@@ -506,10 +478,10 @@ impl Worker {
         if parcel.delivery.redelivered {
             counters.redelivered.add(1);
             if let InDelivery::One { .. } = place {
-                self.lock_claims().came(self.claimer(), digest);
+                self.inbox.came(digest);
             }
         }
-        let mut id = self.next_id()?;
+        let mut id = self.docids.next(&mut self.servers)?;
         let written = match content {
             Ok(content) => self.write(parcel, &content, id, digest)?,
             Err(why) => Err(why),
@@ -519,7 +491,7 @@ impl Worker {
                 // it is written already: it moves to the front of the next batch, and gets a docid of that
                 let text = self.statements.remove_last(day, &tuple);
                 self.flush(session)?;
-                id = self.next_id()?;
+                id = self.docids.next(&mut self.servers)?;
                 let text = statement::renumbered(&text, id);
                 let written = self.statements.add(day, |slot| {
                     slot.sql.push_str(&text);
@@ -583,9 +555,9 @@ impl Worker {
         let begun = self.batch.begun();
         let mut entries = self.batch.take();
         let Some(begun) = begun else { return Ok(()) };
-        self.leases.end_batch();
+        self.docids.end_batch();
         self.drop_stored(&mut entries)?;
-        self.renew_leases()?;
+        self.docids.renew(&mut self.servers)?;
         if begun.elapsed() > STALE {
             // while this process slept or waited for Redis, the broker may have given its records to another
             self.note_backlog(session)?;
@@ -629,7 +601,7 @@ impl Worker {
         let count = self.unacked.iter().rposition(|unacked| due(unacked) <= by).map_or(0, |last| last + 1);
         let last = self.unacked.drain(..count).next_back();
         if let Some(Unacked { tag, id, .. }) = last {
-            self.acknowledge_leases(id)?;
+            self.docids.acknowledge(id, &mut self.servers)?;
             session.ack_up_to(tag)?;
             self.counters().last_ack.set(now());
         }
@@ -660,7 +632,7 @@ impl Worker {
     fn quiet(&mut self, session: &Session) -> Result<(), Stop> {
         self.note_backlog(session)?;
         self.tell_seen();
-        self.age_leases();
+        self.docids.age(&self.servers, self.inbox.last_redelivered());
         Ok(())
     }
 
@@ -671,14 +643,5 @@ impl Worker {
 
     fn counters(&self) -> &Collected {
         self.shared.counters()
-    }
-
-    fn lock_claims(&self) -> MutexGuard<'_, Claims> {
-        self.shared.claims()
-    }
-
-    /// This session among all of this process.
-    fn claimer(&self) -> u64 {
-        u64::from(self.number) << 32 | u64::from(self.sessions)
     }
 }

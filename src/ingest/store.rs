@@ -107,7 +107,7 @@ impl Worker {
         let mut broke = 0;
         loop {
             // what the broker has handed to another since is that one's to store
-            self.listen()?;
+            self.inbox.listen()?;
             // it was written for the fields that were known then
             self.learn_fields(day)?;
             let sent = Instant::now();
