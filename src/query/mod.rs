@@ -1,6 +1,7 @@
 //! A search: its whole state, as a URL has it (`url` reads and writes it). Pure.
 
 pub mod cursor;
+pub mod edit;
 pub mod inline_filters;
 pub mod url;
 use std::num::NonZeroUsize;
@@ -22,9 +23,9 @@ pub const MAX_REFRESH: u32 = 3600;
 /// Seconds of the range of a search that names none.
 pub const DEFAULT_SECONDS: i64 = 300;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
-    /// one stream of several indexes; never empty, without repetition
+    /// one stream of several indexes, each once; empty only by `default`
     pub indexes: Vec<IndexName>,
     /// `start_ts`; None is the default, the last 5 minutes
     pub start: Option<When>,
@@ -67,32 +68,7 @@ pub struct Query {
 impl Query {
     /// Every record of the last five minutes.
     pub fn new(indexes: Vec<IndexName>) -> Query {
-        Query {
-            indexes,
-            start: None,
-            end: None,
-            search: String::new(),
-            mode: Mode::default(),
-            case: false,
-            word: false,
-            invert: false,
-            within: Within::default(),
-            context: Context::default(),
-            before: 0,
-            after: 0,
-            filters: Vec::new(),
-            columns: None,
-            order: Order::default(),
-            limit: None,
-            cursor: None,
-            wrap: false,
-            tz: None,
-            format: Format::default(),
-            follow: Follow::default(),
-            download: false,
-            bom: false,
-            tracebacks: false,
-        }
+        Query { indexes, ..Query::default() }
     }
 
     /// The instants of the range; if only its end is named, it is as long as the default.

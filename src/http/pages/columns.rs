@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::http::pages::{Frame, age, links, note, thousands};
-use crate::query::{Condition, Filter, Query};
+use crate::query::{Condition, Filter, Query, edit};
 use crate::render::escape::{cut, visible_in_line};
 use crate::time::{Day, Ts};
 
@@ -114,13 +114,13 @@ impl ColumnsView<'_> {
                 td.n {
                     @match column.values {
                         KnownValues::NotKept => "",
-                        KnownValues::Count(count) => { a href=(links::to(&format!("{path}values/{}/", links::segment(&column.name)), &links::first(self.query))) { (thousands(count as u64)) } },
+                        KnownValues::Count(count) => { a href=(links::to(&format!("{path}values/{}/", links::segment(&column.name)), &edit::first(self.query))) { (thousands(count as u64)) } },
                         KnownValues::MoreThan(count) => { "over " (thousands(count as u64)) },
                     }
                 }
                 td.age { @if let Some(last) = column.last { span title=(last) { (age(last, self.now)) } } }
                 td.example {
-                    @if let Some(value) = example { a href=(links::to(path, &links::only(self.query, &column.name, value))) { (visible_in_line(cut(value, EXAMPLE_CHARS).0)) } }
+                    @if let Some(value) = example { a href=(links::to(path, &edit::only(self.query, &column.name, value))) { (visible_in_line(cut(value, EXAMPLE_CHARS).0)) } }
                     @else if let Some(value) = &column.example { (visible_in_line(cut(value, EXAMPLE_CHARS).0)) }
                 }
             }
@@ -129,7 +129,7 @@ impl ColumnsView<'_> {
 
     /// The search for the records that have it.
     fn with(&self, column: &str) -> Query {
-        let mut query = links::first(self.query);
+        let mut query = edit::first(self.query);
         query.filters.push(Filter { column: column.to_owned(), is: Condition::Exists(true), off: false });
         query
     }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::http::pages::{links, thousands};
-use crate::query::Query;
+use crate::query::{Query, edit};
 use crate::render::escape::{cut, visible_in_line};
 
 /// Longer values are cut where they are shown; the link and the title have more.
@@ -31,28 +31,28 @@ pub fn list(query: &Query, path: &str, column: &FilterColumn) -> Markup {
             summary { (visible_in_line(cut(&column.name, SHOWN_CHARS).0)) }
             (values(query, path, column))
             @if column.more {
-                p { a.dim href=(links::to(&format!("{path}values/{}/", links::segment(&column.name)), &links::first(query))) { "all values…" } }
+                p { a.dim href=(links::to(&format!("{path}values/{}/", links::segment(&column.name)), &edit::first(query))) { "all values…" } }
             }
         }
     }
 }
 
 pub fn values(query: &Query, path: &str, column: &FilterColumn) -> Markup {
-    let several = column.values.iter().any(|(value, _)| links::chosen(query, &column.name, value) == Some(true));
+    let several = column.values.iter().any(|(value, _)| edit::chosen(query, &column.name, value) == Some(true));
     html! {
         ul {
             @for (value, count) in column.values.iter().filter(|(value, _)| value.len() <= LINK_BYTES) {
-                @let chosen = links::chosen(query, &column.name, value);
+                @let chosen = edit::chosen(query, &column.name, value);
                 li class=[class(chosen, *count)] {
                     @let shown = visible_in_line(cut(value, SHOWN_CHARS).0);
                     @let title = visible_in_line(cut(value, TITLE_CHARS).0);
                     @let to = |query: &Query| links::to(path, query);
                     @if chosen.is_some() {
-                        a href=(to(&links::regardless(query, &column.name, value))) title={ "again with and without " (title) } {
+                        a href=(to(&edit::regardless(query, &column.name, value))) title={ "again with and without " (title) } {
                             (if chosen == Some(true) { "✓ " } else { "≠ " }) (shown)
                         }
                     } @else {
-                        a href=(to(&links::only(query, &column.name, value))) title={ "only " (title) } {
+                        a href=(to(&edit::only(query, &column.name, value))) title={ "only " (title) } {
                             @if shown.is_empty() { i { "(empty)" } } @else { (shown) }
                         }
                     }
@@ -61,10 +61,10 @@ pub fn values(query: &Query, path: &str, column: &FilterColumn) -> Markup {
                     @if chosen.is_none() {
                         @if several {
                             " "
-                            a.not href=(to(&links::also(query, &column.name, value))) title={ "also " (title) } aria-label={ "also " (title) } { "+" }
+                            a.not href=(to(&edit::also(query, &column.name, value))) title={ "also " (title) } aria-label={ "also " (title) } { "+" }
                         }
                         " "
-                        a.not href=(to(&links::without(query, &column.name, value))) title={ "without " (title) } aria-label={ "without " (title) } { "−" }
+                        a.not href=(to(&edit::without(query, &column.name, value))) title={ "without " (title) } aria-label={ "without " (title) } { "−" }
                     }
                 }
             }

@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::log::LogView;
 use crate::http::pages::{Frame, links, search};
-use crate::query::{Follow, Format, Query};
+use crate::query::{Follow, Format, Query, edit};
 use crate::render::escape::visible_in_line;
 
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl FollowView<'_> {
                 a href="#e1" accesskey="e" { "next error ↓" }
                 " "
                 span.end {
-                    a href=(link(&links::follow(q, Follow::No))) accesskey="f" { "stop following" }
+                    a href=(link(&edit::follow(q, Follow::No))) accesskey="f" { "stop following" }
                     " "
                     a.dim href=(link(&refreshing)) { "refresh every 10 s instead" }
                     " "

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use crate::http::pages::{links, records, thousands};
-use crate::query::Query;
+use crate::query::{Query, edit};
 use crate::time::{Range, Ts};
 
 /// Of the drawing's own units; style.css stretches it.
@@ -68,7 +68,7 @@ impl HistogramView<'_> {
                         }
                         @if self.partial { " · not all of it was counted in time" }
                         " · "
-                        a href=(links::to("", &links::wider(self.query, Range { start: first.range.start, end: last.range.end }, self.zone))) { "wider" }
+                        a href=(links::to("", &edit::wider(self.query, Range { start: first.range.start, end: last.range.end }, self.zone))) { "wider" }
                     }
                     " "
                     span { (self.label(last.range.end)) }
@@ -96,7 +96,7 @@ impl HistogramView<'_> {
     }
 
     fn zoom(&self, bar: &HistogramBar) -> String {
-        links::to("", &links::within(self.query, bar.range, self.zone))
+        links::to("", &edit::within(self.query, bar.range, self.zone))
     }
 
     fn title(&self, bar: &HistogramBar) -> String {

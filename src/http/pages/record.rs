@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::config::IndexName;
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, marked};
 use crate::http::pages::{Frame, links, thousands};
-use crate::query::Query;
+use crate::query::{Query, edit};
 use crate::record::json::Value;
 use crate::render::escape::{cut, visible, visible_in_line};
 use jiff::tz::TimeZone;
@@ -155,9 +155,9 @@ impl RecordView<'_> {
         html! {
             " "
             span.act {
-                a href=(links::to(&path, &links::only(self.around, name, text))) { "only" }
+                a href=(links::to(&path, &edit::only(self.around, name, text))) { "only" }
                 " "
-                a href=(links::to(&path, &links::without(self.around, name, text))) { "not" }
+                a href=(links::to(&path, &edit::without(self.around, name, text))) { "not" }
             }
         }
     }

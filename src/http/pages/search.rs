@@ -6,10 +6,12 @@ use std::fmt::Write;
 use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::links;
-use crate::query::{Condition, Context, Filter, Mode, Query, Within};
+use crate::query::{Condition, Context, Filter, Mode, Query, Within, edit};
 use crate::render::escape::{cut, visible_in_line};
 use crate::time::When;
 
+/// The parameters that have a field in the form. A column of such a name has another in an address, with `js.` before it.
+const FIELDS: [&str; 9] = ["search", "mode", "case", "word", "invert", "in", "context", "start_ts", "end_ts"];
 /// Lines around a match that are offered.
 const CONTEXTS: [u32; 5] = [0, 1, 3, 10, 50];
 const VALUE_CHARS: usize = 60;
@@ -73,20 +75,9 @@ fn own_fields(query: &Query) -> String {
     query.pairs().into_iter().find(|(name, _)| name == "search").map(|(_, text)| text).unwrap_or_default()
 }
 
+/// The rest of the search, without its place.
 fn hidden_fields(query: &Query) -> Vec<(String, String)> {
-    let rest = Query {
-        search: String::new(),
-        mode: Mode::default(),
-        case: false,
-        word: false,
-        invert: false,
-        within: Within::default(),
-        context: Context::default(),
-        start: None,
-        end: None,
-        ..links::first(query)
-    };
-    rest.pairs()
+    edit::first(query).pairs().into_iter().filter(|(name, _)| !FIELDS.contains(&name.as_str())).collect()
 }
 
 fn mode(mode: Mode) -> Markup {
@@ -160,7 +151,7 @@ fn quick(query: &Query) -> Markup {
         span.quick {
             @for (name, (start, end)) in choices {
                 @let current = query.start == start && query.end == end;
-                a href=(links::to("", &links::from_to(query, start, end))) aria-current=[current.then_some("true")] { (name) }
+                a href=(links::to("", &edit::from_to(query, start, end))) aria-current=[current.then_some("true")] { (name) }
                 " "
             }
         }
@@ -172,15 +163,15 @@ fn chips(query: &Query) -> Markup {
         @for (at, filter) in query.filters.iter().enumerate() {
             span class={ "chip" @if filter.off { " off" } } {
                 @let text = html! { b { (visible_in_line(cut(&filter.column, VALUE_CHARS).0)) } " " (condition(filter)) };
-                @match links::turned(query, at) {
+                @match edit::turned(query, at) {
                     Some(turned) => a href=(links::to("", &turned)) title="turn round" { (text) },
                     None => span { (text) },
                 }
                 " "
                 @let (title, sign) = if filter.off { ("switch on", "●") } else { ("switch off, but keep", "○") };
-                a href=(links::to("", &links::switched(query, at))) title=(title) aria-label=(title) { (sign) }
+                a href=(links::to("", &edit::switched(query, at))) title=(title) aria-label=(title) { (sign) }
                 " "
-                a href=(links::to("", &links::removed(query, at))) title="remove" aria-label="remove" { "×" }
+                a href=(links::to("", &edit::removed(query, at))) title="remove" aria-label="remove" { "×" }
             }
             " "
         }
@@ -241,7 +232,7 @@ mod tests {
     #[track_caller]
     fn check(url: &str) {
         let query = query(url);
-        assert_eq!(query_of_form(&query), links::first(&query), "{url}");
+        assert_eq!(query_of_form(&query), edit::first(&query), "{url}");
     }
 
     fn query_of_form(query: &Query) -> Query {

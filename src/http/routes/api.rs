@@ -21,7 +21,7 @@ use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::with_headers;
 use crate::http::site::Site;
 use crate::query::cursor::Cursor;
-use crate::query::{Format, Query};
+use crate::query::{Format, Query, edit};
 use crate::search::hit::{Hit, Line};
 use crate::search::stats::Wanted;
 use crate::time::{Ts, When};
@@ -69,8 +69,8 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
     });
     let several = query.indexes.len() > 1;
     let results: Vec<RecordJson> = hits.map(|hit| log(hit, several)).collect();
-    let next = page.next.map(|place| links::after(query, place));
-    let previous = page.previous.map(|place| links::before(query, place));
+    let next = page.next.map(|place| edit::after(query, place));
+    let previous = page.previous.map(|place| edit::before(query, place));
     // with the time used up, the way goes on in the direction in which it went
     let on = page.reached.map(|place| query.go_on(place, page.seeks_first, request.range()));
     let back = matches!(query.cursor, Some(Cursor::Before(_)));

@@ -6,8 +6,8 @@ use crate::http::pages::{index_list, links};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
 use crate::http::site::Site;
-use crate::query::Query;
 use crate::query::url::decode;
+use crate::query::{Query, edit};
 use crate::search::overview::Overview;
 use crate::time::Ts;
 
@@ -76,7 +76,7 @@ pub fn shortcut(site: &Site, name: &str, value: Option<&str>, text: &str) -> Ans
         .map_err(|why| Refusal::Bad(format!("[shortcut {name}] query in alco.ini: {why}")))?;
     match (value, &shortcut.parameter) {
         (None, _) => {}
-        (Some(value), Some(column)) => query = links::only(&query, column, value),
+        (Some(value), Some(column)) => query = edit::only(&query, column, value),
         (Some(_), None) => {
             return Err(Refusal::NotFound(format!("The shortcut '{name}' has no parameter to take a value.")));
         }

@@ -17,7 +17,7 @@ use crate::http::routes::log_lines::Lines;
 use crate::http::routes::values::column_values;
 use crate::http::routes::{export, follow};
 use crate::http::site::Site;
-use crate::query::{Follow, Format, Order, Query};
+use crate::query::{Follow, Format, Order, Query, edit};
 use crate::render::cells::shown_columns;
 use crate::search::hit::{Count, Line};
 use crate::search::scope::Scope;
@@ -168,7 +168,7 @@ fn write_lines(
     };
     // a page that reloads itself shows the newest lines
     let query = match (view.query.follow, view.query.cursor, view.query.order) {
-        (Follow::Open | Follow::Every(_), None, Order::OldestFirst) => links::last(view.query),
+        (Follow::Open | Follow::Every(_), None, Order::OldestFirst) => edit::last(view.query),
         _ => view.query.clone(),
     };
     let lines = Lines::new(settings, &view.shown_columns, view.query);

@@ -8,8 +8,8 @@ use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::{hits, line_view};
 use crate::http::site::Site;
-use crate::query::Format;
 use crate::query::cursor::Place;
+use crate::query::{Format, edit};
 use crate::record::json::Columns;
 use crate::render::cells::shown_columns;
 use crate::render::ndjson::whole;
@@ -61,7 +61,7 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
     let zone = &request.zone;
     let inside = request.range().contains(ts);
     let nearby = Range { start: ts.plus_seconds(-NEARBY), end: ts.plus_seconds(NEARBY) };
-    let around = if inside { links::first(query) } else { links::within(query, nearby, zone) };
+    let around = if inside { edit::first(query) } else { edit::within(query, nearby, zone) };
     let shown = shown_columns(&settings, query);
     let near = |hit| line_view(&settings, &shown, hit, Role::Near, false);
     let key = |place: Place| (place.ts, place.seq, place.digest, place.id);

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use crate::http::pages::log::{LogView, LogWriter};
-use crate::http::pages::{age, duration, links, note, thousands};
+use crate::http::pages::{age, duration, note, thousands};
 use crate::query::cursor::{Cursor, Place};
-use crate::query::{Context, Filter, Mode, Order, Query, Within};
+use crate::query::{Context, Filter, Mode, Order, Query, Within, edit};
 use crate::time::{Range, Ts, When};
 
 const PAGE_SIZES: [usize; 3] = [100, 300, 1000];
@@ -101,14 +101,14 @@ impl LogView<'_> {
         html! {
             // the last error of a page leads here, where the next page is
             nav.pages id={ "e" (log.errors + 1) } aria-label="Pages" {
-                @if found.previous.is_some() { a href=(self.link(&links::first(q))) accesskey=[newest(desc)] { (first) } " " }
-                @if let Some(place) = found.previous { a href=(self.link(&links::before(q, place))) rel="prev" accesskey="p" { (previous) } " " }
-                @if let Some(place) = found.next { a href=(self.link(&links::after(q, place))) rel="next" accesskey="n" { (next) } " " }
-                @if found.next.is_some() { a href=(self.link(&links::last(q))) accesskey=[newest(!desc)] { (last) } " " }
-                @if let Some(place) = self.newer(log, found) { a href=(self.link(&links::after(q, place))) accesskey="n" { "look for newer →" } " " }
+                @if found.previous.is_some() { a href=(self.link(&edit::first(q))) accesskey=[newest(desc)] { (first) } " " }
+                @if let Some(place) = found.previous { a href=(self.link(&edit::before(q, place))) rel="prev" accesskey="p" { (previous) } " " }
+                @if let Some(place) = found.next { a href=(self.link(&edit::after(q, place))) rel="next" accesskey="n" { (next) } " " }
+                @if found.next.is_some() { a href=(self.link(&edit::last(q))) accesskey=[newest(!desc)] { (last) } " " }
+                @if let Some(place) = self.newer(log, found) { a href=(self.link(&edit::after(q, place))) accesskey="n" { "look for newer →" } " " }
                 @for size in PAGE_SIZES {
                     @if log.lines >= self.page_size && size != self.page_size {
-                        a.dim href=(self.link(&Query { limit: std::num::NonZeroUsize::new(size), ..links::first(q) })) { (size) " a page" } " "
+                        a.dim href=(self.link(&Query { limit: std::num::NonZeroUsize::new(size), ..edit::first(q) })) { (size) " a page" } " "
                     }
                 }
             }
@@ -124,7 +124,7 @@ impl LogView<'_> {
 
     /// The number that the same search finds in the columns, if it is known.
     fn in_all(&self, found: &LogFoot) -> Markup {
-        let all = self.link(&Query { within: Within::All, ..links::first(self.query) });
+        let all = self.link(&Query { within: Within::All, ..edit::first(self.query) });
         let (word, number) = match found.in_all {
             Some(Total::Exactly(0)) => return html! { "Nor does any column match" },
             Some(Total::Exactly(number)) => ("", number),
@@ -139,7 +139,7 @@ impl LogView<'_> {
     /// On an empty page: what to try.
     pub(super) fn nothing(&self, found: &LogFoot) -> Markup {
         let q = self.query;
-        let wider = |name: &'static str, start: When| (name, links::from_to(q, Some(start), None));
+        let wider = |name: &'static str, start: When| (name, edit::from_to(q, Some(start), None));
         let ranges = [
             wider("1 hour", When::Ago(3600)),
             wider("24 hours", When::Ago(86_400)),
@@ -151,7 +151,7 @@ impl LogView<'_> {
                 h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
                 p { "Looked at " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." }
                 ul {
-                    @if q.cursor.is_some() { li { "This is beyond the last page: " a href=(self.link(&links::first(q))) { "the first page" } } }
+                    @if q.cursor.is_some() { li { "This is beyond the last page: " a href=(self.link(&edit::first(q))) { "the first page" } } }
                     @if self.range.is_empty() { li { "The range is empty: it ends before it begins." } }
                     @for (name, query) in &ranges {
                         @if query.start.as_ref().is_some_and(|start| self.now.micros() - start.at(self.now, self.zone).micros() > length) {
@@ -160,20 +160,20 @@ impl LogView<'_> {
                     }
                     @if let Some(last) = found.last_record {
                         @let around = Range { start: last.plus_seconds(-300), end: last.plus_seconds(1) };
-                        li { "The last record was " (age(last, self.now)) ": " a href=(self.link(&links::within(q, around, self.zone))) { "go there" } }
+                        li { "The last record was " (age(last, self.now)) ": " a href=(self.link(&edit::within(q, around, self.zone))) { "go there" } }
                     }
                     @if q.filters.iter().any(|filter| !filter.off) {
-                        li { "Search " a href=(self.link(&Query { filters: off(q), ..links::first(q) })) { "without the filters" } }
+                        li { "Search " a href=(self.link(&Query { filters: off(q), ..edit::first(q) })) { "without the filters" } }
                     }
                     @if !q.search.is_empty() {
                         @if q.case || q.word {
-                            li { "Search " a href=(self.link(&Query { case: false, word: false, ..links::first(q) })) { "without regard to case and words" } }
+                            li { "Search " a href=(self.link(&Query { case: false, word: false, ..edit::first(q) })) { "without regard to case and words" } }
                         }
                         @if q.within == Within::Message { li { (self.in_all(found)) } }
                         @if q.mode == Mode::Literal && q.search.trim().contains(' ') {
-                            li { "Search for " a href=(self.link(&Query { mode: Mode::Words, ..links::first(q) })) { "all the words in any order" } }
+                            li { "Search for " a href=(self.link(&Query { mode: Mode::Words, ..edit::first(q) })) { "all the words in any order" } }
                         }
-                        li { "See " a href=(self.link(&Query { search: String::new(), context: Context::None, ..links::first(q) })) { "all records of this range" } }
+                        li { "See " a href=(self.link(&Query { search: String::new(), context: Context::None, ..edit::first(q) })) { "all records of this range" } }
                     }
                 }
             }

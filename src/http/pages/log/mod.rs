@@ -12,7 +12,7 @@ use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, gap};
 use crate::http::pages::log::foot::LogFoot;
 use crate::http::pages::{Frame, filters, histogram, links, note, search};
 use crate::query::cursor::Place;
-use crate::query::{Follow, Format, Order, Query};
+use crate::query::{Follow, Format, Order, Query, edit};
 use crate::render::escape::{cut, visible_in_line};
 use crate::time::{Range, Ts};
 
@@ -110,15 +110,15 @@ impl LogView<'_> {
                     @if q.wrap { a href=(self.link(&Query { wrap: false, ..q.clone() })) { "cut long lines" } }
                     @else { a href=(self.link(&Query { wrap: true, ..q.clone() })) { "wrap" } }
                     " "
-                    @if newest_first { a href=(self.link(&links::ordered(q, Order::OldestFirst))) { "oldest first" } }
-                    @else { a href=(self.link(&links::ordered(q, Order::NewestFirst))) { "newest first" } }
+                    @if newest_first { a href=(self.link(&edit::ordered(q, Order::OldestFirst))) { "oldest first" } }
+                    @else { a href=(self.link(&edit::ordered(q, Order::NewestFirst))) { "newest first" } }
                     @for format in self.formats {
                         " "
-                        a href=(self.link(&Query { format: *format, ..links::first(q) })) { (format.label()) }
+                        a href=(self.link(&Query { format: *format, ..edit::first(q) })) { (format.label()) }
                     }
                     @if self.formats.contains(&Format::Csv) {
                         " "
-                        a href=(self.link(&Query { format: Format::Csv, download: true, bom: true, ..links::first(q) }))
+                        a href=(self.link(&Query { format: Format::Csv, download: true, bom: true, ..edit::first(q) }))
                             title="CSV as Excel reads it: a file, with a byte order mark" { "Excel" }
                     }
                 }
@@ -128,7 +128,7 @@ impl LogView<'_> {
 
     /// Text browsers show nothing of a page that does not end: for them there is one that asks for itself again.
     fn following(&self) -> Markup {
-        let link = |follow| self.link(&links::follow(self.query, follow));
+        let link = |follow| self.link(&edit::follow(self.query, follow));
         html! {
             @match self.query.follow {
                 Follow::No => {
@@ -181,7 +181,7 @@ impl LogView<'_> {
                         li { a href=(with(column)) title="show it" { (name(column)) } }
                     }
                 }
-                p { a.dim href=(links::to("columns/", &links::first(self.query))) { "all columns…" } }
+                p { a.dim href=(links::to("columns/", &edit::first(self.query))) { "all columns…" } }
                 @if self.query.columns.is_some() {
                     p { a.dim href=(self.link(&Query { columns: None, ..self.query.clone() })) { "as configured" } }
                 }

@@ -1,0 +1,235 @@
+//! A search -> the same search, changed in one point: what the links of a page ask for. Pure.
+//!
+//! Each function forgets the cursor, since a page of another search begins elsewhere; only `last`, `after` and `before` set one.
+
+use jiff::tz::TimeZone;
+
+use crate::query::cursor::{Cursor, Place};
+use crate::query::{Comparison, Condition, Filter, Follow, Order, Query};
+use crate::time::{Range, Ts, When};
+
+/// The same search from its first page.
+pub fn first(query: &Query) -> Query {
+    Query { cursor: None, ..query.clone() }
+}
+
+/// The last page of the search, whatever is on it by then.
+pub fn last(query: &Query) -> Query {
+    let end = match query.order {
+        Order::OldestFirst => Place { ts: Ts::MAX, seq: i64::MAX, digest: i64::MAX, id: i64::MAX as u64 },
+        Order::NewestFirst => Place { ts: Ts::MIN, seq: i64::MIN, digest: i64::MIN, id: 0 },
+    };
+    Query { cursor: Some(Cursor::Before(end)), ..query.clone() }
+}
+
+pub fn after(query: &Query, place: Place) -> Query {
+    Query { cursor: Some(Cursor::After(place)), follow: Follow::No, ..query.clone() }
+}
+
+pub fn before(query: &Query, place: Place) -> Query {
+    Query { cursor: Some(Cursor::Before(place)), follow: Follow::No, ..query.clone() }
+}
+
+/// The same search, following new records or not. One that follows has no end of its range, and its newest line is the last.
+pub fn follow(query: &Query, follow: Follow) -> Query {
+    let end = if follow == Follow::No { query.end.clone() } else { None };
+    Query { follow, end, order: Order::OldestFirst, ..first(query) }
+}
+
+pub fn ordered(query: &Query, order: Order) -> Query {
+    Query { order, ..first(query) }
+}
+
+pub fn from_to(query: &Query, start: Option<When>, end: Option<When>) -> Query {
+    Query { start, end, ..first(query) }
+}
+
+/// Exactly that range, as a user of that zone would write it.
+pub fn within(query: &Query, range: Range, zone: &TimeZone) -> Query {
+    from_to(query, Some(civil(range.start, zone)), Some(civil(range.end, zone)))
+}
+
+/// Three times as long a range: around the old one, or up to the present where that is its end.
+pub fn wider(query: &Query, range: Range, zone: &TimeZone) -> Query {
+    let seconds = range.end.micros().saturating_sub(range.start.micros()) / 1_000_000 + 1;
+    match (&query.end, u32::try_from(seconds * 3)) {
+        (None | Some(When::Now), Ok(ago)) => from_to(query, Some(When::Ago(ago / 60 * 60)), None),
+        _ => {
+            let (start, end) = (range.start.plus_seconds(-seconds), range.end.plus_seconds(seconds));
+            within(query, Range { start, end }, zone)
+        }
+    }
+}
+
+/// The civil time, where it means this instant and no other: in the hour that a clock is set back it may mean two.
+fn civil(ts: Ts, zone: &TimeZone) -> When {
+    let civil = When::Civil(ts.civil(zone));
+    if civil.at(ts, zone) == ts { civil } else { When::At(ts) }
+}
+
+/// Only records whose column has this value.
+pub fn only(query: &Query, column: &str, value: &str) -> Query {
+    let mut query = first(query);
+    query.filters.retain(|filter| filter.column != column || !matches!(filter.is, Condition::In(_)));
+    forget(&mut query, column, value);
+    query.filters.push(filter(column, Condition::In(vec![value.to_owned()])));
+    query
+}
+
+/// This value too, in addition to those that are asked for already.
+pub fn also(query: &Query, column: &str, value: &str) -> Query {
+    let mut query = first(query);
+    forget(&mut query, column, value);
+    match position(&query, column, |is| matches!(is, Condition::In(_))) {
+        Some(at) => add(&mut query.filters[at], value),
+        None => query.filters.push(filter(column, Condition::In(vec![value.to_owned()]))),
+    }
+    query
+}
+
+/// No record whose column has this value.
+pub fn without(query: &Query, column: &str, value: &str) -> Query {
+    let mut query = first(query);
+    forget(&mut query, column, value);
+    match position(&query, column, |is| matches!(is, Condition::NotIn(_))) {
+        Some(at) => add(&mut query.filters[at], value),
+        None => query.filters.push(filter(column, Condition::NotIn(vec![value.to_owned()]))),
+    }
+    query
+}
+
+/// The value neither asked for nor left out.
+pub fn regardless(query: &Query, column: &str, value: &str) -> Query {
+    let mut query = first(query);
+    forget(&mut query, column, value);
+    query
+}
+
+/// True if a filter that is on asks for the value, false if one leaves it out.
+pub fn chosen(query: &Query, column: &str, value: &str) -> Option<bool> {
+    query.filters.iter().filter(|filter| filter.column == column && !filter.off).find_map(|filter| match &filter.is {
+        Condition::In(values) if values.iter().any(|v| v == value) => Some(true),
+        Condition::NotIn(values) if values.iter().any(|v| v == value) => Some(false),
+        _ => None,
+    })
+}
+
+/// The filter at `at` the other way round, where there is another way.
+pub fn turned(query: &Query, at: usize) -> Option<Query> {
+    let mut query = first(query);
+    let filter = query.filters.get_mut(at)?;
+    filter.is = match filter.is.clone() {
+        Condition::In(values) => Condition::NotIn(values),
+        Condition::NotIn(values) => Condition::In(values),
+        Condition::Exists(exists) => Condition::Exists(!exists),
+        Condition::Compare(Comparison::Gt, number) => Condition::Compare(Comparison::Lte, number),
+        Condition::Compare(Comparison::Gte, number) => Condition::Compare(Comparison::Lt, number),
+        Condition::Compare(Comparison::Lt, number) => Condition::Compare(Comparison::Gte, number),
+        Condition::Compare(Comparison::Lte, number) => Condition::Compare(Comparison::Gt, number),
+        Condition::Like(_) => return None,
+    };
+    Some(query)
+}
+
+/// The filter at `at` kept but not used, or used again.
+pub fn switched(query: &Query, at: usize) -> Query {
+    let mut query = first(query);
+    if let Some(filter) = query.filters.get_mut(at) {
+        filter.off = !filter.off;
+    }
+    query
+}
+
+pub fn removed(query: &Query, at: usize) -> Query {
+    let mut query = first(query);
+    if at < query.filters.len() {
+        query.filters.remove(at);
+    }
+    query
+}
+
+fn filter(column: &str, is: Condition) -> Filter {
+    Filter { column: column.to_owned(), is, off: false }
+}
+
+fn position(query: &Query, column: &str, is: impl Fn(&Condition) -> bool) -> Option<usize> {
+    query.filters.iter().position(|filter| filter.column == column && !filter.off && is(&filter.is))
+}
+
+fn add(filter: &mut Filter, value: &str) {
+    if let Condition::In(values) | Condition::NotIn(values) = &mut filter.is {
+        values.push(value.to_owned());
+    }
+}
+
+/// Takes the value out of every list of its column, and drops lists that are empty then.
+fn forget(query: &mut Query, column: &str, value: &str) {
+    query.filters.retain_mut(|filter| match &mut filter.is {
+        Condition::In(values) | Condition::NotIn(values) if filter.column == column => {
+            values.retain(|v| v != value);
+            !values.is_empty()
+        }
+        _ => true,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(url: &str) -> Query {
+        Query::from_url(vec!["web".parse().expect("a name")], url).expect(url)
+    }
+
+    #[track_caller]
+    fn check(made: Query, expect: &str) {
+        assert_eq!(made, query(expect), "{} is not {expect}", made.to_url());
+        assert_eq!(made.cursor, None);
+    }
+
+    #[test]
+    fn a_value_is_asked_for_and_left_out() {
+        let q = query("search=x&host=a&host=b&cursor=a1.2.3.4");
+        check(only(&q, "host", "c"), "search=x&host=c");
+        check(also(&q, "host", "c"), "search=x&host=a&host=b&host=c");
+        check(without(&q, "host", "a"), "search=x&host=b&host__not=a");
+        check(without(&without(&query(""), "host", "a"), "host", "b"), "host__not=a,b");
+        check(only(&query("host__not=a,b"), "host", "a"), "host__not=b&host=a");
+        check(regardless(&q, "host", "b"), "search=x&host=a");
+        assert_eq!(chosen(&q, "host", "a"), Some(true));
+        assert_eq!(chosen(&query("host__not=a"), "host", "a"), Some(false));
+        assert_eq!(chosen(&query("off.host=a"), "host", "a"), None);
+    }
+
+    #[test]
+    fn a_filter_is_turned_switched_and_removed() {
+        let q = query("host=a&status__gt=5&x__like=y");
+        check(turned(&q, 0).expect("has another way"), "host__not=a&status__gt=5&x__like=y");
+        check(turned(&q, 1).expect("has another way"), "host=a&status__lte=5&x__like=y");
+        assert_eq!(turned(&q, 2), None);
+        check(switched(&q, 0), "off.host=a&status__gt=5&x__like=y");
+        check(switched(&switched(&q, 0), 0), "host=a&status__gt=5&x__like=y");
+        check(removed(&q, 1), "host=a&x__like=y");
+    }
+
+    #[test]
+    fn a_range_widens_around_itself_or_into_the_past() {
+        let range =
+            Range { start: Ts::from_micros(1_795_341_600_000_000), end: Ts::from_micros(1_795_341_900_000_000) };
+        check(wider(&query("search=x"), range, &TimeZone::UTC), "search=x&start_ts=-15m");
+        check(
+            wider(&query("start_ts=2026-11-22+10:00&end_ts=2026-11-22+10:05"), range, &TimeZone::UTC),
+            "start_ts=2026-11-22+09:54:59&end_ts=2026-11-22+10:10:01",
+        );
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_is_named_by_its_instant() {
+        let zone = crate::time::zone("Europe/Berlin").expect("a known zone");
+        let first = Ts::from_micros(1_793_494_800_000_000 - 3_600_000_000);
+        for hour in 0..4 {
+            let ts = first.plus_seconds(hour * 3600);
+            assert_eq!(civil(ts, &zone).at(Ts::MIN, &zone), ts);
+        }
+    }
+}
