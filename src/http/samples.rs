@@ -10,6 +10,7 @@ use crate::http::assets;
 use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::http::pages::log::foot::{LogFoot, Total};
+use crate::http::pages::log::view::LogView;
 use crate::http::pages::{Frame, error, filters, histogram, index_list, log, record};
 use crate::query::Query;
 use crate::query::cursor::Place;
@@ -145,7 +146,7 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
     let range = Range { start: Ts::from_micros(NOW), end: Ts::from_micros(NOW).plus_seconds(3600) };
     let empty = rows.is_empty();
     let place = Place { ts: range.start, seq: 1, digest: 2, id: 3 };
-    let view = log::LogView {
+    let view = LogView {
         frame: frame(&indexes, Some(&query)),
         query: &query,
         now: range.end,

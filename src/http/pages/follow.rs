@@ -3,7 +3,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::http::pages::log::LogView;
+use crate::http::pages::log::view::LogView;
 use crate::http::pages::{Frame, links, search};
 use crate::query::{Follow, Format, Query, edit};
 use crate::render::escape::visible_in_line;

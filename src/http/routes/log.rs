@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use crate::config::Index;
 use crate::http::body::{Aborted, Body};
+use crate::http::pages::log::LogWriter;
 use crate::http::pages::log::foot::{LogFoot, Total};
-use crate::http::pages::log::{LogView, LogWriter};
+use crate::http::pages::log::view::LogView;
 use crate::http::pages::{Frame, histogram, links};
 use crate::http::request::LogRequest;
 use crate::http::response::{Answer, Reply};

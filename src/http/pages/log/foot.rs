@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::http::pages::log::{LogView, LogWriter};
+use crate::http::pages::log::view::LogView;
 use crate::http::pages::{age, duration, note, thousands};
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Context, Filter, Mode, Order, Query, Within, edit};
@@ -25,6 +25,15 @@ pub struct LogFoot {
     pub warnings: Vec<String>,
     /// the last record before the present, shown only on an empty page
     pub last_record: Option<Ts>,
+}
+
+/// The lines that stand before the foot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Written {
+    pub lines: usize,
+    /// lines that are errors: the next one gets the number after theirs
+    pub errors: usize,
+    pub last_match: Option<Place>,
 }
 
 /// How many match, and how sure that is.
@@ -89,7 +98,7 @@ impl LogView<'_> {
         })
     }
 
-    pub(super) fn pages(&self, log: &LogWriter, found: &LogFoot) -> Markup {
+    pub(super) fn pages(&self, written: &Written, found: &LogFoot) -> Markup {
         let q = self.query;
         // the page's order, in the words of time
         let (first, previous, next, last) = match q.order {
@@ -100,14 +109,14 @@ impl LogView<'_> {
         let desc = q.order == Order::NewestFirst;
         html! {
             // the last error of a page leads here, where the next page is
-            nav.pages id={ "e" (log.errors + 1) } aria-label="Pages" {
+            nav.pages id={ "e" (written.errors + 1) } aria-label="Pages" {
                 @if found.previous.is_some() { a href=(self.link(&edit::first(q))) accesskey=[newest(desc)] { (first) } " " }
                 @if let Some(place) = found.previous { a href=(self.link(&edit::before(q, place))) rel="prev" accesskey="p" { (previous) } " " }
                 @if let Some(place) = found.next { a href=(self.link(&edit::after(q, place))) rel="next" accesskey="n" { (next) } " " }
                 @if found.next.is_some() { a href=(self.link(&edit::last(q))) accesskey=[newest(!desc)] { (last) } " " }
-                @if let Some(place) = self.newer(log, found) { a href=(self.link(&edit::after(q, place))) accesskey="n" { "look for newer →" } " " }
+                @if let Some(place) = self.newer(written, found) { a href=(self.link(&edit::after(q, place))) accesskey="n" { "look for newer →" } " " }
                 @for size in PAGE_SIZES {
-                    @if log.lines >= self.page_size && size != self.page_size {
+                    @if written.lines >= self.page_size && size != self.page_size {
                         a.dim href=(self.link(&Query { limit: std::num::NonZeroUsize::new(size), ..edit::first(q) })) { (size) " a page" } " "
                     }
                 }
@@ -116,10 +125,10 @@ impl LogView<'_> {
     }
 
     /// Behind the last line, where records are still to come.
-    fn newer(&self, log: &LogWriter, found: &LogFoot) -> Option<Place> {
+    fn newer(&self, written: &Written, found: &LogFoot) -> Option<Place> {
         let open = found.next.is_none() && found.reached.is_none() && self.query.order == Order::OldestFirst;
         let still = matches!(self.query.end, None | Some(When::Now));
-        log.last_match.filter(|_| open && still)
+        written.last_match.filter(|_| open && still)
     }
 
     /// The number that the same search finds in the columns, if it is known.

@@ -5,37 +5,21 @@
 //! source, and text browsers, screen readers and phones reach it first; style.css puts them above and beside it.
 
 pub mod foot;
-use jiff::tz::TimeZone;
+pub mod view;
+
 use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, gap};
-use crate::http::pages::log::foot::LogFoot;
-use crate::http::pages::{Frame, filters, histogram, links, note, search};
-use crate::query::cursor::Place;
+use crate::http::pages::log::foot::{LogFoot, Written};
+use crate::http::pages::log::view::LogView;
+use crate::http::pages::{filters, histogram, links, note, search};
 use crate::query::{Follow, Format, Order, Query, edit};
 use crate::render::escape::{cut, visible_in_line};
-use crate::time::{Range, Ts};
 
 /// A longer query string would make each line's link heavier than the line.
 const CARRIED_BYTES: usize = 300;
 /// Seconds between two looks of a page that refreshes itself.
 const REFRESH: u32 = 10;
-
-/// The facts that are known before the search has begun.
-#[derive(Clone, Debug)]
-pub struct LogView<'a> {
-    pub frame: Frame<'a>,
-    pub query: &'a Query,
-    pub now: Ts,
-    pub zone: &'a TimeZone,
-    /// the instants of the query's range
-    pub range: Range,
-    /// those in the lines, in their order
-    pub shown_columns: Vec<String>,
-    /// the same search in other forms: name, format
-    pub formats: &'a [Format],
-    pub page_size: usize,
-}
 
 #[derive(Clone, Debug)]
 pub enum LogRow<'a> {
@@ -81,17 +65,6 @@ impl LogView<'_> {
             (PreEscaped("</aside></div>"))
             (self.frame.closing())
         }
-    }
-
-    /// The title, for a bookmark or a tab: the search first.
-    pub(super) fn title(&self) -> String {
-        let search = cut(&self.query.search, 60).0;
-        let indexes = links::index_list(&self.query.indexes);
-        if search.is_empty() { indexes } else { format!("{search} · {indexes}") }
-    }
-
-    pub(super) fn link(&self, query: &Query) -> String {
-        links::to("", query)
     }
 
     fn bar(&self) -> Markup {
@@ -145,20 +118,6 @@ impl LogView<'_> {
         }
     }
 
-    /// Returns true if lines around the matches are shown.
-    fn has_context(&self) -> bool {
-        !self.query.search.is_empty() && self.query.around() != (0, Some(0))
-    }
-
-    pub(super) fn moment(&self, ts: Ts) -> String {
-        format!("{} {}", ts.date_in(self.zone), ts.clock_in(self.zone, 0))
-    }
-
-    /// Returns true if the search has a pattern or a filter.
-    pub(super) fn selects(&self) -> bool {
-        !self.query.search.is_empty() || self.query.filters.iter().any(|filter| !filter.off)
-    }
-
     fn columns(&self, others: &[String]) -> Markup {
         let with = |column: &str| {
             let mut columns = self.shown_columns.clone();
@@ -197,17 +156,14 @@ pub struct LogWriter<'a> {
     carried: String,
     dates: Dates<'a>,
     begun: bool,
-    pub(super) lines: usize,
-    /// those before the next line; a jump leads from each to the next one
-    pub(super) errors: usize,
-    pub(super) last_match: Option<Place>,
+    written: Written,
 }
 
 impl<'a> LogWriter<'a> {
     pub fn new(view: &'a LogView<'a>) -> LogWriter<'a> {
         let query = Query { follow: Follow::No, ..view.query.clone() }.to_url();
         let carried = if query.is_empty() || query.len() > CARRIED_BYTES { String::new() } else { format!("?{query}") };
-        LogWriter { view, carried, dates: Dates::new(view.zone), begun: false, lines: 0, errors: 0, last_match: None }
+        LogWriter { view, carried, dates: Dates::new(view.zone), begun: false, written: Written::default() }
     }
 
     /// The markup before the first line.
@@ -222,17 +178,17 @@ impl<'a> LogWriter<'a> {
             LogRow::Line(line) => line,
         };
         let is_match = line.role == Role::Match;
-        let is_first_match = is_match && self.last_match.is_none() && self.view.has_context();
+        let is_first_match = is_match && self.written.last_match.is_none() && self.view.has_context();
         let mut jump = Jump { is_first_match, ..Jump::default() };
         if is_match {
-            self.last_match = Some(line.place);
+            self.written.last_match = Some(line.place);
         }
         if line.level.is_error() {
-            self.errors += 1;
-            jump.id = Some(format!("e{}", self.errors));
-            jump.next_error = Some(format!("#e{}", self.errors + 1));
+            self.written.errors += 1;
+            jump.id = Some(format!("e{}", self.written.errors));
+            jump.next_error = Some(format!("#e{}", self.written.errors + 1));
         }
-        self.lines += 1;
+        self.written.lines += 1;
         let LogView { zone, query, .. } = self.view;
         let begin = self.begin();
         let rows = LogRows { zone, record_path: "at/", record_query: &self.carried, wrap: query.wrap };
@@ -244,19 +200,19 @@ impl<'a> LogWriter<'a> {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lines == 0
+        self.written.lines == 0
     }
 
     /// The end of the lines, and the part after them.
     pub fn end(&self, found: &LogFoot) -> Markup {
         html! {
-            @if self.lines > 0 { (PreEscaped("</div>")) } @else { (self.view.nothing(found)) }
+            @if self.written.lines > 0 { (PreEscaped("</div>")) } @else { (self.view.nothing(found)) }
             (self.view.total(found))
             div.notes {
                 @for warning in &found.warnings { (note(html! { (visible_in_line(warning)) })) }
                 (self.view.budget(found))
             }
-            (self.view.pages(self, found))
+            (self.view.pages(&self.written, found))
             (PreEscaped("</main>"))
         }
     }

@@ -1,0 +1,50 @@
+//! What a log page shows, as far as it is known before the search has begun; `mod` and `foot` write it.
+
+use jiff::tz::TimeZone;
+
+use crate::http::pages::{Frame, links};
+use crate::query::{Format, Query};
+use crate::render::escape::cut;
+use crate::time::{Range, Ts};
+
+#[derive(Clone, Debug)]
+pub struct LogView<'a> {
+    pub frame: Frame<'a>,
+    pub query: &'a Query,
+    pub now: Ts,
+    pub zone: &'a TimeZone,
+    /// the instants of the query's range
+    pub range: Range,
+    /// those in the lines, in their order
+    pub shown_columns: Vec<String>,
+    /// the same search in other forms: name, format
+    pub formats: &'a [Format],
+    pub page_size: usize,
+}
+
+impl LogView<'_> {
+    /// The title, for a bookmark or a tab: the search first.
+    pub fn title(&self) -> String {
+        let search = cut(&self.query.search, 60).0;
+        let indexes = links::index_list(&self.query.indexes);
+        if search.is_empty() { indexes } else { format!("{search} · {indexes}") }
+    }
+
+    pub(super) fn link(&self, query: &Query) -> String {
+        links::to("", query)
+    }
+
+    /// Returns true if lines around the matches are shown.
+    pub(super) fn has_context(&self) -> bool {
+        !self.query.search.is_empty() && self.query.around() != (0, Some(0))
+    }
+
+    pub(super) fn moment(&self, ts: Ts) -> String {
+        format!("{} {}", ts.date_in(self.zone), ts.clock_in(self.zone, 0))
+    }
+
+    /// Returns true if the search has a pattern or a filter.
+    pub(super) fn selects(&self) -> bool {
+        !self.query.search.is_empty() || self.query.filters.iter().any(|filter| !filter.off)
+    }
+}
