@@ -6,6 +6,7 @@
 //! A statement whose fate is unknown is sent again with the same docids, until searchd answers: REPLACE makes that harmless.
 //! A redelivered record is looked up before it is stored.
 
+pub mod acks;
 pub mod batch;
 pub mod body;
 mod docids;
@@ -13,6 +14,7 @@ pub mod document;
 mod inbox;
 mod lookup;
 pub mod outage;
+pub mod prefetch;
 pub mod ram_chunk;
 pub mod redelivery;
 mod servers;
@@ -23,7 +25,7 @@ mod store;
 pub use crate::ingest::shared::IndexShared;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,12 +34,14 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, at, never, select, tick};
 
-use crate::config::{Config, Index, QueueType};
+use crate::config::{Config, Index};
+use crate::ingest::acks::Acks;
 use crate::ingest::batch::Batch;
 use crate::ingest::body::{Content, Pieces};
 use crate::ingest::docids::Docids;
 use crate::ingest::document::{ReadFrom, Seen, Writer};
 use crate::ingest::inbox::{Arrival, Inbox};
+use crate::ingest::prefetch::Prefetch;
 use crate::ingest::ram_chunk::RamChunkFill;
 use crate::ingest::servers::{Servers, Stop, now};
 use crate::ingest::statements::Statements;
@@ -47,23 +51,10 @@ use crate::record::{Record, Shape, digest};
 use crate::sphinx::{DocId, day_index, statement};
 use crate::time::{Day, Ts};
 
-/// Bodies that may lie in a worker's memory, delivered and not yet stored. Each of them is in memory about four times more
-/// while its batch is stored: twice as large in the statement, since the full-text field has a text of its own, and that
-/// once more on its way to searchd. So this keeps two workers below 48 MiB.
-const IN_FLIGHT_BYTES: usize = 3 << 19;
-/// The prefetch limit of a new session, until the size of records is known: the largest of them fit.
-const FIRST_PREFETCH: u16 = 4;
-/// The limit of a quorum queue's consumer, which cannot be changed: records of 64 KiB fit.
-const QUORUM_PREFETCH: u16 = 128;
-/// Batches that may be on their way: one is stored while the next arrives.
-const PREFETCH_BATCHES: usize = 2;
 /// How often the backlog is asked for, the prefetch limit set anew, old leases looked through.
 const TICK: Duration = Duration::from_secs(5);
 /// A batch that has waited longer may belong to a session that the broker has given up: the worker asks before it stores it.
 const STALE: Duration = Duration::from_secs(15);
-/// So long a batch that is not telling waits for another, to be acknowledged together with it.
-const TOGETHER: Duration = Duration::from_secs(1);
-
 pub struct Worker {
     config: Arc<Config>,
     index: Index,
@@ -78,40 +69,8 @@ pub struct Worker {
     /// the batch's records, as they are sent to searchd
     statements: Statements,
     gathered: RamChunkFill,
-    unacked: VecDeque<Unacked>,
-    together: Together,
-    mean_size: f64,
-    /// whose prefetch limit the queue takes: as it is configured, unless the broker said otherwise
-    limit: QueueType,
-}
-
-/// A batch that is stored, or several in a row, and waits for its `ack_delay`.
-struct Unacked {
-    due: Instant,
-    /// of its last delivery, and the docid of that one's last record
-    tag: Tag,
-    id: DocId,
-    /// deliveries
-    count: usize,
-    /// if not, it waits for a batch that follows
-    is_telling: bool,
-}
-
-impl Unacked {
-    /// When it is acknowledged though no batch follows.
-    fn due_alone(&self) -> Instant {
-        if self.is_telling { self.due } else { self.due + TOGETHER }
-    }
-}
-
-/// What of the batch, and of those before it that hold a part of the same delivery, will be acknowledged together.
-#[derive(Default)]
-struct Together {
-    /// those all of whose records are there
-    deliveries: usize,
-    /// The records of one delivery go on from the batch before to this one. It holds only while that delivery is taken.
-    is_spanning: bool,
-    is_telling: bool,
+    acks: Acks<Tag>,
+    prefetch: Prefetch,
 }
 
 /// What a worker waited for.
@@ -207,10 +166,8 @@ impl Worker {
             batch: Batch::new(config.rabbitmq.batch),
             statements: Statements::new(index.name.clone(), index.indexed.clone()),
             gathered: RamChunkFill::default(),
-            unacked: VecDeque::new(),
-            together: Together::default(),
-            mean_size: 0.0,
-            limit: index.queue_type,
+            acks: Acks::new(config.rabbitmq.ack_delay),
+            prefetch: Prefetch::new(config.rabbitmq.batch.records.get(), index.queue_type),
             index,
             shared,
             config,
@@ -256,8 +213,7 @@ impl Worker {
         self.inbox.clear();
         self.batch.take();
         self.statements.clear();
-        self.unacked.clear();
-        self.together = Together::default();
+        self.acks.clear();
         self.docids.end_session();
     }
 
@@ -268,12 +224,11 @@ impl Worker {
             }
         }
         self.bind(session)?;
-        let prefetch = self.prefetch();
-        session.prefetch(prefetch, self.limit)?;
+        session.prefetch(self.prefetch.begin(self.acks.waiting()), self.prefetch.kind())?;
         self.inbox.busy();
         let deliveries = session.consume(&self.index.queue).map_err(|refused| {
             if refused.for_limit {
-                self.limit = QueueType::Quorum;
+                self.prefetch.refused();
             }
             refused.why
         })?;
@@ -312,10 +267,9 @@ impl Worker {
     fn events(&mut self, session: &mut Session, deliveries: &Deliveries) -> Result<(), Stop> {
         let stop = self.servers.stop();
         let ticks = tick(TICK);
-        let mut prefetch = self.prefetch();
         loop {
             let due = self.batch.due().map_or_else(never, at);
-            let ack_due = self.unacked.iter().map(Unacked::due_alone).min().map_or_else(never, at);
+            let ack_due = self.acks.due().map_or_else(never, at);
             let more = if self.inbox.is_empty() { never() } else { at(Instant::now()) };
             self.inbox.idle();
             let woken = select! {
@@ -340,45 +294,23 @@ impl Worker {
                     self.take_some(session)?;
                 }
                 Woken::Due => self.flush(session)?,
-                Woken::Acknowledge => self.ack(session, Unacked::due_alone)?,
+                Woken::Acknowledge => self.ack(session)?,
                 Woken::Tick => self.quiet(session)?,
                 Woken::Stop => {
                     self.flush(session)?;
                     // what is not due yet stays with the broker, and will be found stored
-                    return self.ack(session, |unacked| unacked.due);
+                    let due = self.acks.take_due_at_stop(Instant::now());
+                    return self.acknowledge(session, due);
                 }
             }
-            let wanted = self.prefetch();
-            // a change by a fifth of what may lie in memory is worth a word to the broker
-            if usize::from(wanted.abs_diff(prefetch)) > usize::from(wanted).saturating_sub(self.waiting()) / 5 {
-                session.prefetch(wanted, self.limit)?;
-                prefetch = wanted;
+            if let Some(limit) = self.prefetch.change(self.acks.waiting()) {
+                session.prefetch(limit, self.prefetch.kind())?;
             }
-            // the broker sends no more until something is acknowledged: a full batch would never come
-            let room = usize::from(prefetch).saturating_sub(self.waiting());
-            if self.together.deliveries >= (room / PREFETCH_BATCHES).max(1) {
+            // a full batch would never come
+            if self.acks.deliveries_in_batch() >= self.prefetch.deliveries_of_a_batch(self.acks.waiting()) {
                 self.flush(session)?;
             }
         }
-    }
-
-    /// As many records as keep the bodies in memory under their bound; those stored and waiting for their
-    /// acknowledgement hold no body.
-    fn prefetch(&self) -> u16 {
-        if self.limit == QueueType::Quorum {
-            return QUORUM_PREFETCH;
-        }
-        let batches = self.config.rabbitmq.batch.records.get() * PREFETCH_BATCHES;
-        let by_size = match self.mean_size {
-            0.0 => usize::from(FIRST_PREFETCH),
-            mean => (IN_FLIGHT_BYTES as f64 / mean) as usize,
-        };
-        u16::try_from(by_size.clamp(1, batches) + self.waiting()).unwrap_or(u16::MAX)
-    }
-
-    /// Deliveries that are stored and not yet acknowledged.
-    fn waiting(&self) -> usize {
-        self.unacked.iter().map(|unacked| unacked.count).sum()
     }
 
     /// Not without end: under full load there is always one more, and the stop must be heard.
@@ -393,13 +325,10 @@ impl Worker {
     /// Takes all records of a delivery.
     fn take(&mut self, arrival: Arrival, session: &mut Session) -> Result<(), Stop> {
         let Arrival { delivery, digest, at: arrived, instant } = arrival;
-        // quick to grow, slow to shrink: a burst of large records must not fill the memory
-        let size = delivery.body.len() as f64;
-        self.mean_size =
-            if size > self.mean_size { (self.mean_size + size) / 2.0 } else { self.mean_size * 0.99 + size * 0.01 };
+        self.prefetch.note(delivery.body.len());
         let properties = crate::rabbitmq::properties::columns(&delivery, &self.index.properties);
         self.open(Parcel { delivery: Arc::new(delivery), properties, digest, arrived, instant }, session)?;
-        match self.batch.is_full() || self.together.is_spanning {
+        match self.batch.is_full() || self.acks.is_spanning() {
             true => self.flush(session),
             false => Ok(()),
         }
@@ -449,7 +378,7 @@ impl Worker {
             if self.batch.is_full() && !is_last {
                 self.flush(session)?;
             }
-            if self.together.is_spanning {
+            if self.acks.is_spanning() {
                 // it may take long: the stop is heard, and what is stored of it will be found when it comes again
                 self.servers.wait(Duration::ZERO)?;
                 if looked.elapsed() > TICK {
@@ -503,7 +432,9 @@ impl Worker {
             Err(why) => (Fate::DeadLetter(why), 0),
         };
         let entry = BatchEntry { delivery: Arc::clone(&parcel.delivery), place, id, digest, fate };
-        self.together.deliveries += usize::from(entry.ends_delivery());
+        if entry.ends_delivery() {
+            self.acks.end_delivery();
+        }
         self.batch.push(entry, size, parcel.instant);
         Ok(())
     }
@@ -578,29 +509,25 @@ impl Worker {
         self.count(&entries);
         log::debug!("{}: {}", self.index.name, summary(&entries));
         self.statements.clear();
-        self.together.is_telling |= redelivery::is_telling(entries.iter().map(|entry| entry.digest));
-        let last = entries.pop();
+        let is_telling = redelivery::is_telling(entries.iter().map(|entry| entry.digest));
+        let last = entries.pop().filter(BatchEntry::ends_delivery);
+        // the delivery of the last has no other owner then
         drop(entries);
-        match last.filter(BatchEntry::ends_delivery) {
-            Some(last) => {
-                let due = Instant::now() + self.config.rabbitmq.ack_delay;
-                let Together { deliveries, is_telling, .. } = std::mem::take(&mut self.together);
-                let tag = Tag::from(last.delivery);
-                self.unacked.push_back(Unacked { due, tag, id: last.id, count: deliveries, is_telling });
-            }
-            None => self.together.is_spanning = true,
-        }
-        self.ack(session, Unacked::due_alone)?;
+        self.acks.stored(is_telling, last.map(|last| (Tag::from(last.delivery), last.id)), Instant::now());
+        self.ack(session)?;
         self.tell_seen();
         Ok(())
     }
 
-    /// Acknowledges up to the last batch that is due. Redis hears of it first.
-    fn ack(&mut self, session: &Session, due: impl Fn(&Unacked) -> Instant) -> Result<(), Stop> {
-        let by = Instant::now();
-        let count = self.unacked.iter().rposition(|unacked| due(unacked) <= by).map_or(0, |last| last + 1);
-        let last = self.unacked.drain(..count).next_back();
-        if let Some(Unacked { tag, id, .. }) = last {
+    /// Acknowledges what is due.
+    fn ack(&mut self, session: &Session) -> Result<(), Stop> {
+        let due = self.acks.take_due(Instant::now());
+        self.acknowledge(session, due)
+    }
+
+    /// Redis hears of it before the broker does.
+    fn acknowledge(&mut self, session: &Session, due: Option<(Tag, DocId)>) -> Result<(), Stop> {
+        if let Some((tag, id)) = due {
             self.docids.acknowledge(id, &mut self.servers)?;
             session.ack_up_to(tag)?;
             self.counters().last_ack.set(now());
