@@ -1,7 +1,7 @@
-//! Name, start, watch and stop every thread; signals.
+//! Starts the threads of the daemon, watches them, and stops them after a signal.
 //!
-//! Stopping is a closed channel: every wait of every thread hears it. A worker that panics is started again after a
-//! back-off; what cannot be done without (the listeners) ends the process.
+//! To stop, the daemon closes a channel on which every thread waits. A worker that panics is started again after a back-off; the
+//! end of any other thread ends the process.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::ingest::{IndexShared, Worker};
 use crate::metrics::Metrics;
 use crate::threads::{End, spawn_watched};
 
-/// Promised are 5 s; what has not ended by then is left: its records stay with the broker.
+/// The manual promises 5 s. A thread that has not ended by then is left behind: its records stay with the broker.
 const STOP: Duration = Duration::from_millis(4500);
 const RESTART: Duration = Duration::from_secs(1);
 
-/// What runs here.
+/// The parts of alco that run in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Roles {
     pub collect: bool,
@@ -38,7 +38,7 @@ pub fn run(config: Config, parts: Roles) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new(config.indexes.iter().map(|index| index.name.clone())));
     let (stopper, stop) = bounded::<Infallible>(0);
     let (ends, ended) = unbounded();
-    // unlike that of any other process that uses the same Redis
+    // a name that no other process with the same Redis has
     let process = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
     let mut running = 0;
 
@@ -86,7 +86,7 @@ pub fn run(config: Config, parts: Roles) -> Result<(), String> {
                 running -= 1;
                 let ended = format!("thread {name} ended{}", if panicked { " by a panic" } else { "" });
                 let Some((_, start)) = workers.iter().find(|(worker, _)| *worker == name) else {
-                    // alco cannot do without it, so the process ends in good order, and what watches it starts it again
+                    // alco needs this thread: the process ends in good order, and its supervisor starts it again
                     outcome = Err(ended);
                     break;
                 };
@@ -111,22 +111,22 @@ pub fn run(config: Config, parts: Roles) -> Result<(), String> {
         server.join(deadline);
     }
     if running > 0 {
-        log::warn!("{running} threads still wait for a server; what they had not acknowledged stays with the broker");
+        log::warn!("{running} threads still wait for a server; their unacknowledged records stay with the broker");
     }
     outcome
 }
 
-/// SIGTERM, SIGINT and SIGHUP end the process in good order; the second of them at once.
+/// The first SIGTERM, SIGINT or SIGHUP ends the process in good order, a second one at once.
 fn signals() -> Result<Receiver<()>, String> {
     let (sender, receiver) = bounded(1);
-    let told = AtomicBool::new(false);
+    let signalled = AtomicBool::new(false);
     let handler = move || {
-        if !told.swap(true, Relaxed) {
-            // there is room for one, and this is the first
+        if !signalled.swap(true, Relaxed) {
+            // cannot fail: the channel has room for one, and this is the first
             let _ = sender.try_send(());
         } else {
             log::warn!("stopped at once by a second signal");
-            // 128 + SIGINT, as shells say it
+            // as shells report it: 128 + SIGINT
             std::process::exit(130);
         }
     };

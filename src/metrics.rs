@@ -1,5 +1,5 @@
-//! Counters: plain atomics, one struct an index, and their text form for Prometheus. Whoever does a thing counts it;
-//! whoever is asked reads.
+//! Counters: plain atomics, one struct an index, and their text form for Prometheus. The code that does the work counts it;
+//! the page `/metrics` reads.
 
 pub mod obstacles;
 
@@ -19,14 +19,14 @@ pub struct Metrics {
     pub searched: Arc<Searched>,
 }
 
-/// What pages and programs have asked for since the start.
+/// Searches of pages and programs since the start.
 #[derive(Debug)]
 pub struct Searched {
-    /// how long each page or stream of a search took; what is followed counts while it catches up
+    /// seconds that each page or stream of a search took; a followed one counts until it has caught up
     pub seconds: Histogram,
-    /// records that searchd gave and alco checked
+    /// records that searchd returned and alco checked
     pub candidates: Counter,
-    /// pages and streams that stay open at this moment
+    /// pages and streams that follow at this moment
     pub followers: AtomicI64,
 }
 
@@ -40,15 +40,15 @@ impl Default for Searched {
     }
 }
 
-/// What collecting has done for an index since the start.
+/// The work of collecting for an index since the start.
 #[derive(Debug)]
 pub struct Collected {
     pub deliveries: Counter,
-    /// records that these held
+    /// records in these deliveries
     pub received: Counter,
-    /// of these, marked redelivered
+    /// those of the received records that RabbitMQ had marked as redelivered
     pub redelivered: Counter,
-    /// of these, found stored, and only acknowledged
+    /// those of the redelivered records that were stored already, and were only acknowledged
     pub already_stored: Counter,
     pub stored: Counter,
     /// put into the dead queue
@@ -57,11 +57,11 @@ pub struct Collected {
     pub malformed: Counter,
     /// records in a batch
     pub batches: Histogram,
-    /// how long searchd took for a batch
+    /// seconds that searchd took for a batch
     pub inserts: Histogram,
-    /// connections to the broker that ended unasked
+    /// connections to the broker that ended without alco ending them
     pub reconnects: Counter,
-    /// questions that searchd and Redis did not answer
+    /// requests that searchd and Redis did not answer
     pub searchd_failures: Counter,
     pub redis_failures: Counter,
     pub last_delivery: Moment,
@@ -74,7 +74,7 @@ pub struct Collected {
     /// workers that collect at this moment
     pub working: AtomicI64,
     pub broker: Obstacles,
-    /// for a day index that takes no record
+    /// a day index that takes no record
     pub day: Obstacles,
 }
 
@@ -91,11 +91,11 @@ impl Counter {
     }
 }
 
-/// How many observations are at most each of the bounds, as Prometheus counts them.
+/// For each bound, the number of observations up to it, as Prometheus counts them.
 #[derive(Debug)]
 pub struct Histogram {
     bounds: &'static [f64],
-    /// one for each bound, and one for what is above all of them
+    /// one for each bound, and one for the observations above all bounds
     counts: Vec<AtomicU64>,
     /// in millionths
     sum: AtomicU64,
@@ -113,7 +113,7 @@ impl Histogram {
     }
 }
 
-/// When something was last seen; 0 stands for never.
+/// The time of the last event of a kind, in microseconds since 1970; 0 stands for never.
 #[derive(Debug, Default)]
 pub struct Moment(AtomicI64);
 
@@ -127,14 +127,14 @@ impl Moment {
     }
 }
 
-/// As it was when a worker last asked. One that waits for a server does not ask, and meanwhile it grows.
+/// The messages in the queue when a worker last asked. A worker that waits for a server does not ask, while the queue grows.
 #[derive(Debug, Default)]
 pub struct Backlog {
     messages: AtomicU64,
     asked: Moment,
 }
 
-/// Workers ask every 5 s.
+/// Workers ask every 5 s; an older number is not shown.
 const OUTDATED_MICROS: i64 = 15_000_000;
 
 impl Backlog {
@@ -183,7 +183,7 @@ impl Collected {
         }
     }
 
-    /// Something was delivered a while ago, and nothing has been stored since.
+    /// True if a delivery came more than `STALLED_MICROS` ago, and no batch has been stored since.
     pub fn is_stalled(&self, now: Ts) -> bool {
         let delivered = self.last_delivery.get().filter(|delivered| self.last_insert.get() < Some(*delivered));
         delivered.is_some_and(|delivered| {
@@ -193,11 +193,11 @@ impl Collected {
     }
 }
 
-/// What the process knows of itself.
+/// Facts about this process.
 #[derive(Clone, Copy, Debug)]
 pub struct Process {
     pub started: Ts,
-    /// in bytes, where the system says it
+    /// in bytes; None if the system does not show it
     pub resident: Option<u64>,
 }
 
@@ -221,7 +221,7 @@ impl Metrics {
         type Count = fn(&Collected) -> u64;
         let counters: [(&str, &str, Count); 6] = [
             ("received", "Records that were delivered", |c| c.received.get()),
-            ("redelivered", "Records that the broker had handed out before", |c| c.redelivered.get()),
+            ("redelivered", "Records that the broker had delivered before", |c| c.redelivered.get()),
             ("stored", "Records committed by searchd", |c| c.stored.get()),
             ("already_stored", "Redelivered records that were found stored", |c| c.already_stored.get()),
             ("dead", "Records put into the dead queue", |c| c.dead.get()),
@@ -246,7 +246,7 @@ impl Metrics {
         out.about(
             "alco_server_failures_total",
             "counter",
-            "Connections that broke and questions that were not answered",
+            "Connections that broke and requests that were not answered",
         );
         for (index, collected) in &self.indexes {
             for (server, count) in servers {
@@ -261,16 +261,16 @@ impl Metrics {
         for (index, collected) in &self.indexes {
             out.histogram("alco_batch_records", &[("index", index.as_str())], &collected.batches);
         }
-        out.about("alco_insert_seconds", "histogram", "How long searchd took to commit a batch");
+        out.about("alco_insert_seconds", "histogram", "Seconds that searchd took to commit a batch");
         for (index, collected) in &self.indexes {
             out.histogram("alco_insert_seconds", &[("index", index.as_str())], &collected.inserts);
         }
         type When = fn(&Collected) -> &Moment;
         let ages: [(&str, &str, When); 4] = [
-            ("delivery", "Since the last delivery", |c| &c.last_delivery),
-            ("insert", "Since searchd committed the last batch", |c| &c.last_insert),
-            ("ack", "Since the last acknowledgement", |c| &c.last_ack),
-            ("record", "Since the newest record was written, by its own time", |c| &c.newest),
+            ("delivery", "Seconds since the last delivery", |c| &c.last_delivery),
+            ("insert", "Seconds since searchd committed the last batch", |c| &c.last_insert),
+            ("ack", "Seconds since the last acknowledgement", |c| &c.last_ack),
+            ("record", "Age of the newest record in seconds, by its own time", |c| &c.newest),
         ];
         for (name, help, moment) in ages {
             let age = |c: &Collected| moment(c).get().map(|ts| (now.micros() - ts.micros()).max(0) as f64 / 1e6);
@@ -281,18 +281,18 @@ impl Metrics {
         out.each("alco_backlog_messages", "gauge", "Messages that wait in the queue", &self.indexes, backlog);
         let working = |c: &Collected| Some(c.working.load(Relaxed).max(0) as f64);
         out.each("alco_workers", "gauge", "Workers that collect at this moment", &self.indexes, working);
-        out.about("alco_search_seconds", "histogram", "How long a search took");
+        out.about("alco_search_seconds", "histogram", "Seconds that a search took");
         out.histogram("alco_search_seconds", &[], &self.searched.seconds);
-        out.about("alco_search_candidates_total", "counter", "Records that searchd gave and alco checked");
+        out.about("alco_search_candidates_total", "counter", "Records that searchd returned and alco checked");
         out.sample("alco_search_candidates_total", &[], self.searched.candidates.get() as f64);
-        out.about("alco_followers", "gauge", "Pages and streams that stay open at this moment");
+        out.about("alco_followers", "gauge", "Pages and streams that follow at this moment");
         out.sample("alco_followers", &[], self.searched.followers.load(Relaxed).max(0) as f64);
         out.about("alco_build_info", "gauge", "The version that runs");
         out.sample("alco_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-        out.about("process_start_time_seconds", "gauge", "When the process began, since 1970");
+        out.about("process_start_time_seconds", "gauge", "Start of the process in seconds since 1970");
         out.sample("process_start_time_seconds", &[], process.started.micros() as f64 / 1e6);
         if let Some(resident) = process.resident {
-            out.about("process_resident_memory_bytes", "gauge", "Resident memory");
+            out.about("process_resident_memory_bytes", "gauge", "Resident memory in bytes");
             out.sample("process_resident_memory_bytes", &[], resident as f64);
         }
         out.0
@@ -308,7 +308,7 @@ impl Text {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// Label values are names of ours: nothing in them needs an escape.
+    /// Label values are names that alco has checked: they need no escape.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         self.0.push_str(name);
         for (at, (label, text)) in labels.iter().enumerate() {
@@ -382,7 +382,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "no '{line}' in\n{text}");
         }
-        assert!(!text.contains("alco_last_ack_age_seconds{index=\"mail\"}"), "never is no age");
-        assert!(!text.contains("alco_backlog_messages{"), "nobody has asked for it");
+        assert!(!text.contains("alco_last_ack_age_seconds{index=\"mail\"}"), "an event that never happened has no age");
+        assert!(!text.contains("alco_backlog_messages{"), "no worker has asked for it");
     }
 }

@@ -1,6 +1,6 @@
 //! Names, starts and watches threads: the one place where a thread of alco begins.
 //!
-//! Invariant: a watched thread's end is an event, a panic too, so no thread dies unseen.
+//! Invariant: the end of a watched thread is an event, also after a panic, so no thread dies unseen.
 
 use std::thread;
 
@@ -29,7 +29,7 @@ impl Drop for EndNotice {
 /// Starts a thread that ends by itself, such as one for a client's connection.
 ///
 /// # Errors
-/// What the system said, with the thread's name: `cannot start thread http-client: …`.
+/// The system's error, with the thread's name: `cannot start thread http-client: …`.
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
     let started = thread::Builder::new().name(name.to_owned()).spawn(work);
     started.map(drop).map_err(|error| format!("cannot start thread {name}: {error}"))

@@ -1,7 +1,7 @@
-//! The lines of users_file, `user:hash`: making one (`alco passwd`), reading them, and whether a password fits. Pure. The only
+//! The lines of users_file, `user:hash`: makes a line (`alco passwd`), reads the lines, and compares a password. Pure. The only
 //! door to the bcrypt crate.
 //!
-//! The format is that of Apache's and nginx's password files; of their hashes, bcrypt's alone (`htpasswd -B`) is taken.
+//! The format is that of Apache's and nginx's password files; the hash must be bcrypt's (`htpasswd -B`).
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 const COST_LOG2_ROUNDS: u32 = 10;
 /// bcrypt ignores the bytes of a password beyond these.
 const MAX_PASSWORD_BYTES: usize = 72;
-/// The hash for a name that no user has, so that this answer takes the same time.
+/// The hash to compare with for a name that no user has, so that the answer takes the same time.
 const NOBODY: &str = "$2b$10$.....................................................";
 
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Result<Hashes, String> {
         let wrong = |why: &str| format!("line {n} {why}");
         let (name, hash) =
             line.split_once(':').ok_or_else(|| wrong("is not user:hash; alco passwd makes such lines"))?;
-        name_of(name).map_err(|why| wrong(&format!("begins with no name: {why}")))?;
+        name_of(name).map_err(|why| wrong(&format!("does not begin with a name: {why}")))?;
         if hash.parse::<bcrypt::HashParts>().is_err() {
             return Err(wrong("has no bcrypt hash; alco passwd or htpasswd -B makes one"));
         }
@@ -38,7 +38,7 @@ pub fn parse(text: &str) -> Result<Hashes, String> {
     Ok(Hashes(hashes))
 }
 
-/// As Basic authentication can carry it.
+/// Checks that Basic authentication can send the name.
 fn name_of(name: &str) -> Result<&str, &'static str> {
     match name {
         "" => Err("it is empty"),
@@ -50,17 +50,20 @@ fn name_of(name: &str) -> Result<&str, &'static str> {
     }
 }
 
-/// `None` is the hash of a name that no user has.
+/// `hash` is None for a name that no user has.
 pub fn is_password(password: &str, hash: Option<&str>) -> bool {
     let fits = bcrypt::verify(password, hash.unwrap_or(NOBODY)).unwrap_or(false);
     fits && hash.is_some() && password.len() <= MAX_PASSWORD_BYTES
 }
 
-/// A line for users_file.
+/// Makes a line for users_file.
+///
+/// # Errors
+/// The name or the password cannot be used.
 pub fn line(name: &str, password: &str) -> Result<String, String> {
-    let name = name_of(name).map_err(|why| format!("'{name}' is no name for a user: {why}"))?;
+    let name = name_of(name).map_err(|why| format!("'{name}' cannot be a user's name: {why}"))?;
     match password.len() {
-        0 => return Err("a password has to have a character at least".to_owned()),
+        0 => return Err("a password needs at least one character".to_owned()),
         length if length > MAX_PASSWORD_BYTES => {
             return Err(format!("the password has {length} bytes; bcrypt takes {MAX_PASSWORD_BYTES}"));
         }
@@ -76,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_was_made_is_read_and_its_password_fits() {
+    fn a_made_line_accepts_its_password_alone() {
         let anna = line("anna", "open sesame").expect("a line");
         let users = parse(&format!("# people\n\n{anna}\n")).expect("a file");
         assert!(is_password("open sesame", users.of("anna")));
@@ -85,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_htpasswd_fits_too() {
+    fn a_line_of_htpasswd_accepts_its_password() {
         // htpasswd -nbB anna secret
         let hash = bcrypt::hash_with_result("secret", 5).expect("a hash").format_for_version(bcrypt::Version::TwoY);
         let users = parse(&format!("anna:{hash}")).expect("a file");
@@ -93,19 +96,19 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_asked_for_is_refused() {
+    fn names_that_clients_cannot_send_are_refused() {
         for (name, password, why) in [
-            ("", "x", "'' is no name for a user: it is empty"),
-            ("a:b", "x", "'a:b' is no name for a user: neither a colon nor a control character can be in it"),
-            ("#a", "x", "'#a' is no name for a user: it cannot begin with # or a space, nor end with one"),
-            ("a", "", "a password has to have a character at least"),
+            ("", "x", "'' cannot be a user's name: it is empty"),
+            ("a:b", "x", "'a:b' cannot be a user's name: neither a colon nor a control character can be in it"),
+            ("#a", "x", "'#a' cannot be a user's name: it cannot begin with # or a space, nor end with one"),
+            ("a", "", "a password needs at least one character"),
             ("a", &"é".repeat(40), "the password has 80 bytes; bcrypt takes 72"),
         ] {
             assert_eq!(line(name, password), Err(why.to_owned()));
         }
         for (text, why) in [
             ("anna", "line 1 is not user:hash; alco passwd makes such lines"),
-            ("\n:x", "line 2 begins with no name: it is empty"),
+            ("\n:x", "line 2 does not begin with a name: it is empty"),
             ("anna:$apr1$x$y", "line 1 has no bcrypt hash; alco passwd or htpasswd -B makes one"),
         ] {
             assert_eq!(parse(text).map(|_| ()), Err(why.to_owned()));

@@ -164,7 +164,7 @@ fn everybody_may_read_passwords(stack: &Stack, alco: &Alco) {
     mode(&secret, 0o644);
     let chmod = |path: &Path| format!("chmod 640 {}", path.display());
     let (_, lines) = check(&more, false);
-    shows(&lines, "warning", "alco.ini", &["everybody on this host may read", &chmod(&more)]);
+    shows(&lines, "warning", "alco.ini", &["every user of this host may read", &chmod(&more)]);
     assert!(lines.iter().all(|line| !line.contains("s3cret")), "no password is shown");
     mode(&more, 0o640);
     let (_, lines) = check(&more, false);
@@ -173,14 +173,14 @@ fn everybody_may_read_passwords(stack: &Stack, alco: &Alco) {
         .unwrap();
     mode(&more, 0o644);
     let (_, lines) = check(&more, false);
-    shows(&lines, "warning", "rabbitmq", &["everybody on this host may read", &chmod(&secret)]);
+    shows(&lines, "warning", "rabbitmq", &["every user of this host may read", &chmod(&secret)]);
     assert!(lines.iter().all(|line| !line.contains(&chmod(&more))), "no password stands in it: {lines:#?}");
 
     let users = stack.dir().join("users");
     fs::write(&users, "").unwrap();
     mode(&users, 0o644);
     fs::write(&more, ini.replace("[http]\n", &format!("[http]\nusers_file = {}\n", users.display()))).unwrap();
-    shows(&check(&more, false).1, "warning", "http", &["everybody on this host may read", &chmod(&users)]);
+    shows(&check(&more, false).1, "warning", "http", &["every user of this host may read", &chmod(&users)]);
 }
 
 /// Another user made the directories, as after running searchd's script by hand; only root can make that happen.

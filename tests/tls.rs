@@ -222,7 +222,7 @@ fn certificates(servers: &Servers) {
         (
             "expired",
             Some("ca.pem"),
-            "its certificate is out of date: certificate has expired; renew it (or does a clock go wrong?)",
+            "its certificate is out of date: certificate has expired; renew it (or is a clock wrong?)",
         ),
     ] {
         if certificate != "good" {
@@ -322,7 +322,7 @@ fn ports(servers: &Servers) {
     stack.pause("rabbitmq");
     stack.pause("redis");
     let daemon = Alco::spawn(stack, INI);
-    let silent = "it did not answer TLS's greeting in time";
+    let silent = "it did not answer the TLS handshake in time";
     check(servers, &amqps, &rediss, silent, silent);
     wait_until("the outage is logged", LONG, || (daemon.logged(silent) > 0).then_some(()));
     assert!(daemon.stop().success(), "the end of alco does not wait for it");

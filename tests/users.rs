@@ -104,8 +104,8 @@ fn without_passwords_the_proxy_is_the_only_way_in() {
 #[test]
 fn unusable_passwords_make_no_line() {
     for (user, password, why) in [
-        ("a:b", "x", "'a:b' is no name for a user"),
-        ("anna", "", "a password has to have a character"),
+        ("a:b", "x", "'a:b' cannot be a user's name"),
+        ("anna", "", "a password needs at least one character"),
         ("anna", &"x".repeat(73), "has 73 bytes; bcrypt takes 72"),
     ] {
         let output = passwd(user, password);

@@ -1,5 +1,5 @@
-//! From the words of a command line to argh's structs, in two passes: `flags` puts the spellings of grep and of every other
-//! program into the few that argh reads; the second pass is argh. Pure: the words are an argument.
+//! Turns the words of a command line into argh's structs, in two passes. The first, `flags`, turns the spellings of grep and of
+//! other programs into the few that argh reads; the second is argh. Pure: the words are an argument.
 
 use std::ffi::OsString;
 
@@ -8,24 +8,24 @@ use argh::{ArgsInfo, TopLevelCommand};
 use crate::commands::exit::Failure;
 use crate::commands::flags::Typed;
 
-/// What a command line asks for.
+/// The request of a command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed<T> {
     Args(T),
-    /// a text to print: of `--help`
+    /// a text to print, that of `--help`
     Text(String),
 }
 
-/// The words after the program's name. alco's are text: a pattern that is not UTF-8 could match nothing that is stored.
+/// The words after the program's name. They must be UTF-8, since a pattern of other bytes could match no stored record.
 pub fn words(raw: impl Iterator<Item = OsString>) -> Result<Vec<String>, Failure> {
     let not_text = |word: OsString| Failure::wrong_usage("alco", &format!("{word:?} is not UTF-8"));
     raw.skip(1).map(|word| word.into_string().map_err(not_text)).collect()
 }
 
-/// Both passes.
+/// Runs both passes.
 ///
 /// # Errors
-/// The usage was wrong; the help of the command that was typed is offered.
+/// The usage was wrong. The text names the help of the command that was typed.
 pub fn parse<T: TopLevelCommand + ArgsInfo>(program: &str, words: &[String]) -> Result<Parsed<T>, Failure> {
     let typed = Typed::read(words, &T::get_args_info()).map_err(|why| Failure::wrong_usage(program, &why))?;
     let command = typed.command.as_ref().map_or(program.to_owned(), |command| format!("{program} {command}"));

@@ -1,4 +1,4 @@
-//! What every command is given in addition to its own options: where alco.ini is, and the clock.
+//! The arguments of every command in addition to its own options: the place of alco.ini, and the clock.
 
 use std::path::{Path, PathBuf};
 
@@ -18,20 +18,20 @@ impl Environment {
         Environment { ini, now }
     }
 
-    /// The file that holds: the one `--config` names, or the one in its usual place. None if there is none.
+    /// The alco.ini in use: the file that `--config` names, or the one in the usual place. None if there is none.
     pub fn ini(&self) -> Option<PathBuf> {
         self.ini.clone().or_else(|| config::find().ok())
     }
 
-    /// alco.ini with the passwords of its password files; the defaults where there is no alco.ini, which is logged.
+    /// alco.ini with the passwords of its password files. Without an alco.ini, logs that and returns the defaults.
     ///
     /// # Errors
-    /// All the mistakes in alco.ini, a line each.
+    /// All mistakes in alco.ini, one on each line.
     pub fn config(&self) -> Result<Config, Failure> {
         self.load(Config::load)
     }
 
-    /// As `config`, for a user who may not read the password files, and a command that needs none.
+    /// As `config`, but without the passwords: for a command that needs none, and a user who may not read their files.
     pub fn config_without_secrets(&self) -> Result<Config, Failure> {
         self.load(Config::load_without_secrets)
     }

@@ -1,7 +1,7 @@
-//! The commands: one line each in `Command` and in `Command::run`. `args` and `flags` read what was typed; `exit` is how a
-//! command ends; every other file or folder is one command, with its options and its `run`.
+//! The commands: one line each in `Command` and in `Command::run`. `args` and `flags` read the words of the command line; `exit`
+//! is the end of a command; every other file or folder is one command, with its options and its `run`.
 //!
-//! A new subcommand is a file here and its lines in this one; the first pass learns its flags from argh.
+//! A new subcommand is a file here and its lines in this file; the first pass learns its flags from argh.
 
 mod args;
 mod check;
@@ -86,7 +86,7 @@ pub struct Alco {
     command: Option<Command>,
 }
 
-/// Runs the command that `words` ask for, to its end.
+/// Runs the command of `words` to its end.
 ///
 /// # Errors
 /// The usage was wrong, alco.ini has mistakes, or the command could not go on.

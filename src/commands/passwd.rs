@@ -1,5 +1,5 @@
-//! `alco passwd`: a line for users_file. The password is asked for twice on a terminal, where it is not shown, or else is the
-//! first line of stdin. The only door to rpassword.
+//! `alco passwd`: prints a line for users_file. On a terminal it asks for the password twice and does not show it; otherwise the
+//! password is the first line of stdin. The only door to rpassword.
 
 use std::io::{self, IsTerminal};
 

@@ -1,4 +1,4 @@
-//! `alco send`: stdin to the exchange, one record a line, each confirmed by the broker.
+//! `alco send`: sends stdin to the exchange, one record a line, and has the broker confirm each.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::time::Duration;
@@ -152,7 +152,7 @@ fn send(config: &Config, options: &SendOptions, clock: fn() -> Ts) -> Result<(),
     }
 }
 
-/// What was read from stdin.
+/// The lines of stdin that are not sent.
 struct Input {
     /// number of lines that were left out, since they are too long
     long: u64,

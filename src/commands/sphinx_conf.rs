@@ -1,4 +1,4 @@
-//! `alco sphinx-conf`: searchd's configuration, as it is for alco.ini and today.
+//! `alco sphinx-conf`: prints searchd's configuration for this alco.ini and today.
 
 use argh::{ArgsInfo, FromArgs};
 

@@ -23,13 +23,13 @@ use crate::time::{Day, Ts};
 
 pub use crate::housekeeping::served_days::signal;
 
-/// How often the thread reads the clock: a new day's indexes are wanted at once.
+/// The time between two looks at the clock: a new day's indexes must be served at once.
 const LOOK: Duration = Duration::from_secs(1);
 /// The time between two reports of what was stored.
 const ROUND: Duration = Duration::from_secs(10);
 /// Rounds between two removals of values past retention: an hour. Another removal follows each change of the day.
 const FORGET_ROUNDS: u32 = 360;
-/// searchd needs no time to list what it serves.
+/// searchd lists the indexes that it serves at once, unless it hangs.
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(10);
 
 const A_DAY: Duration = Duration::from_secs(86_400);
@@ -117,7 +117,7 @@ impl<'a> Housekeeping<'a> {
         }
     }
 
-    /// Notices an outage of Redis that workers without a record to store would not notice.
+    /// Notices an outage of Redis; workers without a record to store would not notice it.
     fn try_redis(&self) {
         match self.values.takes_writes() {
             Ok(()) => self.metrics.redis.end(Waiter::Housekeeping),

@@ -1,8 +1,8 @@
 //! Optimizes the index of a day that is over: searchd writes its RAM chunk to the disk and merges its disk chunks into one, which
-//! takes less memory and time to search. This happens once for each day, one day at a time, when there is little to store.
+//! takes less memory and is searched faster. This happens once for each day, one day at a time, when few records arrive.
 //!
 //! Redis remembers which days are done, for each searchd, so that neither a restart nor another alco on the same searchd does
-//! them again. Late records do not begin it again, unless there are many of them.
+//! them again. A few late records do not make alco optimize a day again; many of them do.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::time::{Day, Ts};
 
 /// Writing 64 MiB to a busy disk may take long.
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
-/// At fewer records per second, storing does not suffer from the merge.
+/// Below this rate the merge does not slow storing down.
 const IDLE_RECORDS_PER_SECOND: u64 = 200;
 /// Seconds after midnight: by then, the records of the past day are stored, and searchd has read its configuration.
 const AT_THE_EARLIEST: i64 = 600;
 /// Seconds after midnight: from then on, a busy host no longer puts the work off.
 const AT_THE_LATEST: i64 = 3 * 3600;
-/// searchd merges tens of megabytes a second. alco does not wait longer than this for the end of a merge.
+/// searchd merges tens of megabytes a second. alco waits at most this time for the end of a merge.
 const MERGE: Duration = Duration::from_secs(1800);
 /// A day is optimized again when its late records take more bytes of the RAM chunk than this, or more disk chunks than
 /// `LATE_CHUNKS`.
@@ -68,7 +68,7 @@ impl Finishing {
         Finishing { engine: Engine::new(address, SEARCHD_TIMEOUT), node, done: BTreeSet::new(), merging: None }
     }
 
-    /// Goes one step on. `rate`: records stored per second. An error of a server is only logged: the
+    /// Does the next step. `rate` is the number of records stored per second. An error of a server is only logged, since the
     /// next call tries again.
     pub fn step(&mut self, config: &Config, shared: &[Arc<IndexShared>], values: &RedisStore, now: Ts, rate: u64) {
         let since = now.seconds() - now.day().start().seconds();
@@ -83,7 +83,7 @@ impl Finishing {
         }
     }
 
-    /// Begins with the next day that is over and not done, the newest first: searchd still has that one in memory.
+    /// Begins to optimize the newest day that is over and not done: searchd still has that one in memory.
     fn begin(
         &mut self,
         config: &Config,
@@ -120,7 +120,7 @@ impl Finishing {
         Ok(())
     }
 
-    /// Notes the day as done once searchd has merged its chunks, or takes too long for it.
+    /// Notes the day as done when searchd has merged its chunks, or has taken more time than `MERGE`.
     fn end(&mut self, config: &Config, values: &RedisStore, merge: Merge, now: Ts) -> Result<(), String> {
         let Merge { index: at, day, begun } = merge;
         let index = &config.indexes[at];

@@ -15,7 +15,7 @@ use crate::sphinx::day_index::{day_index, served_days};
 use crate::sphinx::{DocId, statement};
 use crate::time::Day;
 
-/// searchd runs its script twice, each at most 10 s, and then opens what is new.
+/// searchd runs its script twice, at most 10 s each time, and then opens the new indexes.
 const GRACE: Duration = Duration::from_secs(30);
 /// The longest wait between two signals: searchd accepts no new connection while it reads its configuration.
 const LAST_WAIT: Duration = Duration::from_secs(600);
@@ -49,7 +49,7 @@ impl Difference {
         }
     }
 
-    /// What searchd does or does not serve, as the end of a sentence; None where there is no difference.
+    /// The difference as the end of a sentence that begins with searchd; None if there is none.
     fn text(&self) -> Option<String> {
         let some = |names: &[String]| match names {
             [] => None,
@@ -64,10 +64,10 @@ impl Difference {
     }
 }
 
-/// What alco did about a difference, and what it logged.
+/// The state of an attempt to remove a difference: the last signal, and the last warning.
 #[derive(Debug, Default)]
 pub struct Days {
-    /// when alco last had searchd read its configuration again, and how long it waits before the next time
+    /// the time of the last signal to searchd, and the wait until the next one
     signalled: Option<(Instant, Duration)>,
     /// the last warning
     logged: Option<String>,
@@ -86,7 +86,7 @@ impl Days {
 
     /// Compares, and signals searchd where there is a difference. `idle`: no records are being stored.
     pub fn look(&mut self, config: &Config, today: Day, engine: &mut Engine, idle: bool) {
-        // an outage of searchd is logged by the workers, who need it
+        // the workers log an outage of searchd
         let Ok(tables) = engine.select(statement::SHOW_TABLES) else { return };
         if idle {
             keep_binlog_in_use(config, today, engine);
@@ -103,7 +103,7 @@ impl Days {
             Some((at, wait)) if at.elapsed() < wait => return,
             Some((_, wait)) => {
                 self.warn(format!(
-                    "searchd {text}, though alco had it read its configuration again: is sphinx/sphinx.conf what it runs, and \
+                    "searchd {text}, though alco had it read its configuration again: does it run sphinx/sphinx.conf, and \
                      does `alco sphinx-conf` work for its user? searchd's log has the reason"
                 ));
                 (wait * 2).min(LAST_WAIT)
@@ -141,14 +141,14 @@ fn span(config: &Config, today: Day) -> String {
 
 /// Deletes a document that does not exist, from an index that is empty.
 ///
-/// searchd 2.2.11 crashes at the first insert after it has ceased to serve an index, if at that moment all that its binlog held
-/// was in the indexes' files. That is so when records were few for longer than rt_flush_period, or a day was just optimized. Seen
-/// each time. With a transaction in it, searchd keeps the binlog. So alco does this before it signals searchd, and now and then
-/// while it stores nothing, since others may signal searchd too. It does not do it always: the transaction keeps old binlogs
-/// until rt_flush_period.
+/// searchd 2.2.11 crashes at the first insert after it has ceased to serve an index, if the indexes' files at that moment had all
+/// transactions of its binlog; tests saw it each time. This is so after few records for longer than rt_flush_period, or just after
+/// a day was optimized. searchd keeps a binlog that has a transaction. So alco writes one before it signals searchd, and now and
+/// then while it stores nothing, since an administrator may signal searchd too. It does not do so always: the transaction keeps
+/// old binlogs until rt_flush_period.
 fn keep_binlog_in_use(config: &Config, today: Day, engine: &mut Engine) {
     if let Some(index) = config.indexes.first() {
-        // where searchd does not serve tomorrow, the workers log it
+        // if searchd does not serve tomorrow's index, the workers log it
         let _ = engine.select(&statement::delete(&day_index(&index.name, today.plus(1)), DocId::NEVER));
     }
 }
@@ -158,7 +158,7 @@ fn reread(sphinx: &Sphinx) -> Result<(), String> {
     signal(sphinx, Some(Signal::SIGHUP))
 }
 
-/// Sends a signal to the process that searchd's pid file names. None: only checks whether alco could.
+/// Sends a signal to the process that searchd's pid file names. With None, only checks that alco may do so.
 ///
 /// # Errors
 /// Why it cannot, and what the administrator has to do.
@@ -178,7 +178,7 @@ pub fn signal(sphinx: &Sphinx, signal: Option<Signal>) -> Result<(), String> {
 fn pid_in(path: &Path) -> Result<Pid, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
     match text.trim().parse() {
-        // 0 and below would mean groups of processes
+        // kill(2) takes 0 and negative numbers for groups of processes
         Ok(pid) if pid > 1 => Ok(Pid::from_raw(pid)),
         _ => Err("it holds no process id".into()),
     }

@@ -208,9 +208,9 @@ mod tests {
         check("/logs/grep/web/at/1.2/", 400, "names no record");
         check("/logs/grep/web/at/1.2.3/x/", 400, "20-20");
         check("/logs/health", 503, "does not work");
-        check("/logs/grep/web/columns/?start_ts=x", 400, "is no time");
+        check("/logs/grep/web/columns/?start_ts=x", 400, "is not a time");
         check("/logs/api/grep/nginx/", 404, "{\"error\":\"there is no index 'nginx'\",\"hint\":");
-        check("/logs/api/grep/web/?start_ts=x", 400, "{\"error\":\"'x' is no time");
+        check("/logs/api/grep/web/?start_ts=x", 400, "{\"error\":\"'x' is not a time");
         check("/logs/api/grep/web/", 503, "alco check");
         check("/logs/api/grep/web/nothing/", 404, "\"hint\":\"paths are");
         check("/logs/api/grep/%zz/", 400, "{\"error\":\"'%zz' is not a valid escape\",\"hint\":\"Write % as %25.\"}");

@@ -1,17 +1,17 @@
-//! Why a server is waited for at this moment, for `/health`: those who wait note it, whoever is asked reads.
+//! Why alco waits for a server at this moment. Each waiting thread notes its reason here; `/health` reads one of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Who waits.
+/// A thread that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Waiter {
     Housekeeping,
-    /// by its number among all of this process
+    /// a worker, by its number among all of this process
     Worker(u32),
 }
 
-/// For one server, or one thing that a server does.
+/// The reasons to wait for one server, or for one function of a server.
 #[derive(Debug, Default)]
 pub struct Obstacles(Mutex<BTreeMap<Waiter, String>>);
 
@@ -24,7 +24,7 @@ impl Obstacles {
         self.lock().remove(&who);
     }
 
-    /// What one of them was told; None: nobody waits.
+    /// The reason of one of the waiting threads; None if no thread waits.
     pub fn why(&self) -> Option<String> {
         self.lock().values().next().cloned()
     }

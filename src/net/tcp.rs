@@ -1,9 +1,13 @@
-//! TCP to a server by its name, and what is spoken over it: the name's addresses in turn, with a timeout for each step.
+//! TCP to a server by its name: tries the name's addresses in turn, with a timeout for each step.
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-/// The first of the addresses with which `greet` succeeds. It gets a stream whose reads and writes time out.
+/// Connects to the addresses in turn until `greet` succeeds with one. The stream that `greet` gets has timeouts for reads and
+/// writes.
+///
+/// # Errors
+/// The name has no address, or the first error of `greet`, or else that of the last connection.
 pub fn dial<T>(
     host: &str,
     port: u16,
@@ -17,7 +21,7 @@ pub fn dial<T>(
         Ok::<_, std::io::Error>(stream)
     };
     let addresses = (host, port).to_socket_addrs().map_err(|error| format!("cannot find host '{host}': {error}"))?;
-    // who was there and could not be talked to tells more than an address where nobody listens
+    // an address that answers and fails later has a better reason than one that does not answer
     let (mut absent, mut failed) = (None, None);
     for address in addresses {
         match connect(address) {

@@ -1,8 +1,8 @@
-//! TLS as its client: whose certificates count, the handshake, and in plain words why there was none. The only door to
-//! native-tls. Pure: the stream is whatever can be read and written, and its timeouts are the caller's.
+//! TLS of a client: the certificates that it trusts, the handshake, and in plain words why the handshake failed. The only door to
+//! native-tls. Pure: the caller brings any stream that can be read and written, and sets its timeouts.
 //!
-//! Invariant: a stream that is handed out belongs to the host that was asked for: its certificate bears that name, is in date, and is signed
-//! by somebody who is trusted.
+//! Invariant: a stream that `handshake` returns belongs to the host that was asked for: the certificate bears the host's name, is in
+//! date, and is signed by a trusted CA.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use native_tls::{Certificate, HandshakeError, TlsConnector};
 
 pub type Stream<S> = native_tls::TlsStream<S>;
 
-/// The certificates of a `ca_file`. With them the system's own do not count: who names a CA means that one.
+/// The certificates of a `ca_file`. They replace the system's own: a user who names a CA trusts that one only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Authorities {
     pem: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct Authorities {
 }
 
 impl Authorities {
-    /// PEM, with whatever else stands between the certificates.
+    /// Reads PEM; any text may be between the certificates.
     pub fn parse(pem: Vec<u8>) -> Result<Authorities, String> {
         match certificates(&pem) {
             Ok(found) if found.is_empty() => Err("it holds no certificate (-----BEGIN CERTIFICATE-----)".to_owned()),
@@ -39,16 +39,16 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, native_tls::Error> {
     Certificate::stack_from_pem(pem)
 }
 
-/// The server that is spoken to, as alco.ini has it: for what is said when that fails.
+/// A server as alco.ini describes it, for the handshake and its error texts.
 #[derive(Clone, Copy, Debug)]
 pub struct Server<'a> {
     /// a name or an address; the certificate must be for it
     pub host: &'a str,
-    /// None: the system's
+    /// None: the CAs that the system trusts
     pub authorities: Option<&'a Authorities>,
-    /// of alco.ini
+    /// the section of alco.ini
     pub section: &'a str,
-    /// what url begins with where there is no TLS
+    /// the scheme of a url without TLS
     pub plain: &'a str,
 }
 
@@ -65,15 +65,14 @@ impl Server<'_> {
         let connector = builder.build().map_err(failed)?;
         connector.connect(self.host, stream).map_err(|error| match error {
             HandshakeError::Failure(error) => failed(error),
-            // that is how a read or write timeout of the stream shows
+            // a read or write timeout of the stream looks like this
             HandshakeError::WouldBlock(_) => {
-                format!("it did not answer TLS's greeting in time; {}", self.is_it_plain())
+                format!("it did not answer the TLS handshake in time; {}", self.is_it_plain())
             }
         })
     }
 
-    /// What OpenSSL says is kept where it tells the reason: for a certificate in parentheses, behind where in its source that was
-    /// found.
+    /// An error text from OpenSSL's. For a certificate, OpenSSL writes the reason in parentheses, after the place in its source.
     fn sense_of(&self, error: &str) -> String {
         let Server { host, section, .. } = self;
         let reason = error.strip_suffix(')').and_then(|error| error.rsplit_once('(')).map(|(_, reason)| reason);
@@ -82,7 +81,7 @@ impl Server<'_> {
                 "its certificate is not for '{host}': {reason}; have [{section}] url name the server as its certificate does"
             ),
             Some(reason) if reason.contains("expired") || reason.contains("not yet valid") => {
-                format!("its certificate is out of date: {reason}; renew it (or does a clock go wrong?)")
+                format!("its certificate is out of date: {reason}; renew it (or is a clock wrong?)")
             }
             Some(reason) if error.contains("certificate verify failed") => {
                 let cure = match self.authorities {
@@ -111,16 +110,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_without_a_certificate_is_told_from_a_damaged_one() {
+    fn a_missing_and_a_damaged_certificate_differ() {
         let block = |what: &str, inside: &str| format!("-----BEGIN {what}-----\n{inside}\n-----END {what}-----\n");
-        for (pem, says) in [
+        for (pem, reason) in [
             (String::new(), "no certificate"),
             (block("PRIVATE KEY", "AAAA"), "no certificate"),
             (block("CERTIFICATE", "AAAA"), "damaged"),
             (block("CERTIFICATE", "~~~~"), "damaged"),
         ] {
-            let why = Authorities::parse(pem.into_bytes()).expect_err(says);
-            assert!(why.contains(says), "{why}");
+            let why = Authorities::parse(pem.into_bytes()).expect_err(reason);
+            assert!(why.contains(reason), "{why}");
         }
     }
 
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_openssl_says_gets_a_sense_and_a_cure() {
+    fn errors_of_openssl_get_a_reason_and_a_cure() {
         let unverified = |why: &str| {
             format!(
                 "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:a.c:1889: ({why})"
@@ -156,7 +155,7 @@ mod tests {
         check(
             &unverified("certificate is not yet valid"),
             None,
-            "its certificate is out of date: certificate is not yet valid; renew it (or does a clock go wrong?)",
+            "its certificate is out of date: certificate is not yet valid; renew it (or is a clock wrong?)",
         );
         check(
             "error:0A00010B:SSL routines:ssl3_get_record:wrong version number:a.c:350:",

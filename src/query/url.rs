@@ -544,7 +544,7 @@ mod tests {
         check_error("limit=0", "'0' is nothing for limit; write a number of records, such as 100");
         check_error("limit=10001", "limit=10001 is too much for a page; write at most 10000, or take format=text");
         check_error("follow=0s", "'0s' is nothing for follow; write 1, or 10s to have the page refresh itself");
-        check_error("tz=Mars", "'Mars' is no time zone; write a name such as UTC or Europe/Berlin");
+        check_error("tz=Mars", "'Mars' is not a time zone; write a name such as UTC or Europe/Berlin");
         check_error("cursor=x", "'x' is no cursor; take the address of a page's own link");
         assert!(read("limit=10001&format=text").is_ok());
         for bad in ["start_ts=soon", "n__gt=nan", "n__gt=inf", "x__exists=2", "order=up", "in=columns", "format=pdf"] {

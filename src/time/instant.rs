@@ -23,8 +23,8 @@ impl Ts {
     pub const MIN: Ts = Ts(-62_167_219_200 * SECOND_MICROS);
     pub const MAX: Ts = Ts(253_402_207_200 * SECOND_MICROS - 1);
 
-    /// An instant from microseconds since 1970. Outside the years 0 to 9999 an instant has no written form that can be read back:
-    /// the nearest that has one is returned.
+    /// An instant from microseconds since 1970. An instant outside the years 0 to 9999 has no written form that can be read back;
+    /// the nearest instant that has one replaces it.
     pub fn from_micros(micros: i64) -> Ts {
         Ts(micros.clamp(Ts::MIN.0, Ts::MAX.0))
     }
@@ -68,7 +68,7 @@ impl Ts {
         zone.to_datetime(self.timestamp())
     }
 
-    /// `2026-11-22T10:00:00.123456Z`: the one written form of ours, always with six digits.
+    /// `2026-11-22T10:00:00.123456Z`: the one form in which alco writes an instant, always with six digits.
     pub fn rfc3339(self) -> String {
         let at = self.civil(&TimeZone::UTC);
         format!("{}.{:06}Z", at.strftime("%Y-%m-%dT%H:%M:%S"), self.0.rem_euclid(SECOND_MICROS))
@@ -122,7 +122,7 @@ impl Day {
         text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit())
     }
 
-    /// `20261122`, as in the name of a day index; nothing else is taken. Tests write days so.
+    /// The day that `20261122` means, the form in the name of a day index; None for any other text. Tests write days so.
     #[cfg(test)]
     pub fn parse_compact(text: &str) -> Option<Day> {
         if !Day::is_written(text) {
@@ -163,7 +163,7 @@ pub fn zone(name: &str) -> Result<TimeZone, String> {
     if name == "UTC" {
         return Ok(TimeZone::UTC);
     }
-    TimeZone::get(name).map_err(|_| format!("'{name}' is no time zone; write a name such as UTC or Europe/Berlin"))
+    TimeZone::get(name).map_err(|_| format!("'{name}' is not a time zone; write a name such as UTC or Europe/Berlin"))
 }
 
 /// The name of a zone on a page and in a link.
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_is_what_its_index_is_named_after() {
+    fn a_day_is_written_as_in_the_name_of_its_index() {
         let day = Day::parse_compact("20261122").expect("a day");
         assert_eq!(day.to_string(), "20261122");
         assert_eq!(day.start().rfc3339(), "2026-11-22T00:00:00.000000Z");

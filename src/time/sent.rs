@@ -11,7 +11,7 @@ use crate::time::instant::{SECOND_MICROS, Ts};
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// A text: a number, RFC 3339 and what resembles it, a time of day, or a date with a month's name.
+/// The instant of a text: a number, RFC 3339 or a form like it, a time of day, or a date with a month's name.
 pub fn from_text(text: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
     let text = text.trim();
     from_number(text)
@@ -33,7 +33,7 @@ pub fn from_number(text: &str) -> Option<Ts> {
         };
         return Some(Ts::from_micros(i64::try_from(micros).ok()?));
     }
-    // a fraction of a double: its digits are not its producer's own, so it is rounded
+    // the producer wrote a double, whose last digits are not exact: round it
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
     let micros = match number.abs() {
         n if n < 1e11 => number * 1e6,
@@ -55,7 +55,7 @@ pub fn from_epoch(seconds: i64, nanos: i64) -> Ts {
 pub fn parse_rfc3339(text: &str, zone: &TimeZone) -> Option<Ts> {
     let text = text.trim();
     let bytes = text.as_bytes();
-    // the date stands at fixed places
+    // the parts of the date have fixed positions
     if !text.is_ascii() || bytes.len() < 16 || !matches!(bytes[10], b'T' | b't' | b' ') {
         return None;
     }
@@ -67,7 +67,7 @@ pub fn parse_rfc3339(text: &str, zone: &TimeZone) -> Option<Ts> {
     at(date, time, &zone_of(after, zone)?)
 }
 
-/// `10:00:00,123`, with a zone or without: on the day that makes it nearest to its arrival.
+/// `10:00:00,123`, with or without a zone, on the day on which it is nearest to its arrival.
 fn time_of_day(text: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
     if text.as_bytes().get(5) != Some(&b':') {
         return None;
@@ -79,8 +79,8 @@ fn time_of_day(text: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
     nearest(days.into_iter().filter_map(|day| at(day, time, &zone)), arrived)
 }
 
-/// `28/Nov/2026:17:32:21 +0000`, `Sat, 28 Nov 2026 17:32:21 GMT`, `Nov 28 17:32:21`, `Sat Nov 28 17:32:21 UTC 2026`: without a
-/// year, the one that makes it nearest to its arrival.
+/// `28/Nov/2026:17:32:21 +0000`, `Sat, 28 Nov 2026 17:32:21 GMT`, `Nov 28 17:32:21`, `Sat Nov 28 17:32:21 UTC 2026`. A time
+/// without a year gets the year in which it is nearest to its arrival.
 fn with_month_name(text: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
     if !text.is_ascii() {
         return None;
@@ -130,7 +130,7 @@ fn date(year: &str, month: u16, day: &str) -> Option<Date> {
     Date::new(year.try_into().ok()?, month.try_into().ok()?, digits(day)?.try_into().ok()?).ok()
 }
 
-/// `17:32:21.123456`, and what stands after it.
+/// `17:32:21.123456`, and the text after it.
 fn clock(text: &str) -> Option<(Time, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.' | ',')).unwrap_or(text.len());
     let (clock, after) = text.split_at(end);
@@ -156,9 +156,9 @@ fn at(date: Date, time: Time, zone: &TimeZone) -> Option<Ts> {
     Some(Ts::from_micros(at.as_microsecond()))
 }
 
-/// The zone that stands after a clock: nothing (then `zone` holds), `Z`, an offset, a name (`UTC`, `Europe/London`), an offset
-/// explained by a zone (Java's `+00:00[Europe/London]`, Go's `+0000 UTC m=+0.1`: the offset counts). With `zone` other than
-/// UTC, a bare `Z` is taken for a lie (logcollect writes local time with a `Z`).
+/// The zone that is written after a clock: nothing (it is then `zone`), `Z`, an offset, a name (`UTC`, `Europe/London`), or an
+/// offset explained by a zone (Java's `+00:00[Europe/London]`, Go's `+0000 UTC m=+0.1`: the offset counts). If `zone` is not
+/// UTC, a bare `Z` is ignored, since logcollect writes local time with a `Z`.
 fn zone_of(after: &str, zone: &TimeZone) -> Option<TimeZone> {
     // Go's monotonic clock
     let after = after.split_once(" m=").map_or(after, |(before, _)| before).trim();
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_told_apart_by_their_size() {
+    fn the_size_of_a_number_decides_its_unit() {
         for (text, expect) in [
             ("1795887141", Some("2026-11-28T17:32:21.000000Z")),
             ("1795887141.123", Some("2026-11-28T17:32:21.123000Z")),

@@ -26,7 +26,7 @@ impl When {
         let text = text.trim();
         let bad = || {
             format!(
-                "'{text}' is no time; write 2026-11-22, 2026-11-22 10:00, 2026-11-22T10:00:00Z, -5m, -2h, -1d, today, \
+                "'{text}' is not a time; write 2026-11-22, 2026-11-22 10:00, 2026-11-22T10:00:00Z, -5m, -2h, -1d, today, \
                  yesterday or now"
             )
         };
@@ -53,7 +53,7 @@ impl When {
         {
             return Ok(When::Civil(date.at(0, 0, 0, 0)));
         }
-        // a time without an offset is the user's own; jiff takes the rest as RFC 3339
+        // a time without an offset is in the user's zone; jiff reads any other as RFC 3339
         let civil = text.bytes().skip(10).all(|b| b.is_ascii_digit() || matches!(b, b'T' | b't' | b' ' | b':' | b'.'));
         let ts = parse_rfc3339(text, &TimeZone::UTC).ok_or_else(bad)?;
         Ok(if civil { When::Civil(ts.civil(&TimeZone::UTC)) } else { When::At(ts) })
@@ -62,7 +62,7 @@ impl When {
     pub fn at(&self, now: Ts, zone: &TimeZone) -> Ts {
         let civil = |at: DateTime| match zone.to_ambiguous_timestamp(at).compatible() {
             Ok(timestamp) => Ts::from_micros(timestamp.as_microsecond()),
-            // only beyond the years that jiff knows
+            // fails only outside the years that jiff knows
             Err(_) => Ts::MAX,
         };
         match self {
@@ -80,7 +80,7 @@ impl When {
 }
 
 impl fmt::Display for When {
-    /// As short as a user would write it; `When::parse` reads it back to the same.
+    /// The short form that a user would write. `When::parse` reads the same time back.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             When::Ago(seconds) => match *seconds {
@@ -112,7 +112,7 @@ mod tests {
     use crate::time::instant::zone;
 
     #[test]
-    fn what_a_user_writes_survives_its_link() {
+    fn a_time_survives_its_link() {
         let berlin = zone("Europe/Berlin").expect("a known zone");
         let now = Ts::from_micros(1_795_341_600_000_000);
         for (text, at) in [

@@ -38,7 +38,7 @@ pub fn secrets(config: &Config, ini: Option<&Path>, report: &mut Report) {
             && fs::metadata(path).is_ok_and(|about| about.mode() & 0o004 != 0)
         {
             let path = path.display();
-            let text = format!("everybody on this host may read {path}, which has passwords or their hashes");
+            let text = format!("every user of this host may read {path}, which has passwords or their hashes");
             report.warning(part, text, format!("chmod 640 {path}, with the group of alco's user"));
         }
     }
@@ -86,7 +86,7 @@ pub fn binlog(config: &Config, report: &mut Report) {
     }
 }
 
-/// Whether a process has locked that file; false if there is no such file.
+/// True if a process has locked that file; false if there is no such file.
 fn is_held(path: &Path) -> io::Result<bool> {
     let file = match File::open(path) {
         Ok(file) => file,

@@ -1,8 +1,8 @@
 //! `alco check` examines alco.ini, the three servers, the day indexes and the disk. It prints a line for each part, with the cure
-//! for a warning or an error. It changes nothing. `report` writes the lines; `files` looks at what lies on this host's disk.
+//! for a warning or an error. It changes nothing. `report` writes the lines; `files` examines the files on this host.
 //!
-//! Two things cannot be asked for. RabbitMQ's bindings: AMQP cannot list them, and the management plugin may be missing; the
-//! command shows those that Redis remembers. And the clock of RabbitMQ's host.
+//! The command cannot ask for two things. AMQP cannot list RabbitMQ's bindings, and the management plugin may be missing: the
+//! command shows the bindings that Redis remembers. Nor is there a way to read the clock of RabbitMQ's host.
 
 mod files;
 mod report;
@@ -59,7 +59,7 @@ impl Check {
     }
 }
 
-/// Writes the findings to stdout; the exit status.
+/// Writes the findings to stdout, and returns the exit status.
 fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8 {
     let mut report = Report::new(json);
     let names: Vec<&str> = config.indexes.iter().map(|index| index.name.as_str()).collect();

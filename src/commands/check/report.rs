@@ -111,7 +111,7 @@ fn numbers(version: &str) -> Vec<u64> {
     version.split('.').map_while(|part| digits(part).parse().ok()).collect()
 }
 
-/// The first names, and the number of the others.
+/// The first names, and the number of the other names.
 pub fn listed(names: &[&str]) -> String {
     match names {
         [first, second, third, rest @ ..] if rest.len() > 1 => {

@@ -392,7 +392,7 @@ mod tests {
             (&["-FE", "web", "a"], "-F and -E exclude each other"),
             (&["-f", "web", "--until=now"], "-f and --until exclude each other"),
             (&["Web"], "'Web' is no name for an index"),
-            (&["web", "--since=soon"], "'soon' is no time"),
+            (&["web", "--since=soon"], "'soon' is not a time"),
             (&["web", "a__gt=x"], "write a number"),
             (&["web", "a__gt="], "a__gt= lacks a value"),
             (&["-C9999", "web", "x"], "9999 lines of context are too many"),

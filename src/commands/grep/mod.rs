@@ -1,6 +1,6 @@
-//! `alco grep`: a search, asked of searchd or of another alco, printed as grep prints.
+//! `alco grep`: searches through searchd or through another alco, and prints as grep does.
 //!
-//!     args     what may be typed; options is what it means
+//!     args     the options as typed; options: the search and the output that they mean
 //!     source   searchd, or another alco, which remote asks
 //!     printer  lines on stdout
 //!     pager    the program that shows the lines on a terminal
@@ -29,9 +29,9 @@ use crate::query::{Condition, Filter, Query};
 use crate::render::escape::visible_in_line;
 use crate::search::follow::News;
 
-/// grep exits with 1 too where nothing was found.
+/// As grep: no record was found.
 const NOT_FOUND_STATUS: u8 = 1;
-/// The search could not be run to its end; grep exits with 2 too.
+/// As grep: the search failed before its end.
 const TROUBLE_STATUS: u8 = 2;
 
 impl Grep {
@@ -66,14 +66,14 @@ fn grep(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     Ok(found)
 }
 
-/// Whether a record matches: ends at the first match, whether or not the rest could be searched.
+/// Returns whether a record matches. Ends at the first match, and is then right even if the rest cannot be searched.
 fn is_any(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     let query = Query { limit: Some(std::num::NonZeroUsize::MIN), before: 0, after: 0, ..options.query.clone() };
     let mut found = false;
     if options.follow {
         source.follow(&query, &|wait| is_read(wait), &mut |news| {
             found |= matches!(news, News::Line(_));
-            tell(&news);
+            write_news(&news);
             !found
         })?;
         return Ok(found);
@@ -94,7 +94,7 @@ fn count(options: &GrepOptions, source: &Source) -> Result<bool, String> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(format!("cannot write: {error}")),
         _ => {}
     }
-    say_missing(&missing)?;
+    report_missing(&missing)?;
     Ok(count > 0)
 }
 
@@ -112,7 +112,7 @@ fn print(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     let printed = printer.into_inner().close()?;
     match outcome {
         Err(why) => Err(format!("{why}; {}", printed.how_far())),
-        Ok(missing) => say_missing(&missing).map(|()| printed.matches > 0),
+        Ok(missing) => report_missing(&missing).map(|()| printed.matches > 0),
     }
 }
 
@@ -121,7 +121,7 @@ fn follow(options: &GrepOptions, source: &Source, printer: &RefCell<Printer>) ->
     let left = Cell::new(options.query.limit.map_or(usize::MAX, usize::from));
     source.follow(&options.query, &pause, &mut |news| {
         let News::Line(line) = &news else {
-            tell(&news);
+            write_news(&news);
             return true;
         };
         if matches!(line, crate::search::hit::Line::Match(_)) {
@@ -131,7 +131,7 @@ fn follow(options: &GrepOptions, source: &Source, printer: &RefCell<Printer>) ->
     })
 }
 
-/// Waits; returns whether the reader of stdout is still there.
+/// Waits. Returns whether stdout still has a reader.
 fn is_read(wait: Duration) -> bool {
     let stdout = io::stdout();
     let mut closed = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
@@ -145,7 +145,7 @@ fn is_read(wait: Duration) -> bool {
 }
 
 /// Writes news that is not a line of the log to stderr.
-fn tell(news: &News) {
+fn write_news(news: &News) {
     let records = |number: u64| format!("{number} record{}", if number == 1 { "" } else { "s" });
     if let Some(text) = news.words(records) {
         notice(&text);
@@ -158,7 +158,7 @@ fn notice(text: &str) {
 }
 
 /// The parts of the answer that are missing. The other parts were printed, so the last missing part is the error.
-fn say_missing(missing: &[String]) -> Result<(), String> {
+fn report_missing(missing: &[String]) -> Result<(), String> {
     let Some((last, others)) = missing.split_last() else { return Ok(()) };
     others.iter().for_each(|what| notice(what));
     Err(last.clone())

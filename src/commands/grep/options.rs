@@ -1,4 +1,4 @@
-//! What `alco grep` is to do: the search, and the way its answer is written. `args` makes it from what was typed.
+//! The task of `alco grep`: the search, and the form of its output. `args` makes it from the words of the command line.
 
 use std::io::{self, IsTerminal};
 
@@ -17,7 +17,7 @@ pub struct GrepOptions {
 }
 
 impl GrepOptions {
-    /// Whether to write colours: if the user wants them, or else if stdout is a terminal that shows them.
+    /// True if the user wants colours, or, without an option, if stdout is a terminal that shows them.
     pub fn coloured(&self) -> bool {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -32,7 +32,7 @@ pub enum Output {
     Nothing,
 }
 
-/// Which part of a record is printed.
+/// The part of a record that is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extract {
     Records,

@@ -1,5 +1,5 @@
-//! The pager shows the output on a terminal. The reader ends it. While it runs the terminal belongs to it; after it alco writes
-//! only why a search failed.
+//! The pager shows the output on a terminal until the reader ends it. While it runs, the terminal belongs to it. After its end,
+//! alco writes only the reason of a failed search.
 
 use std::env;
 use std::io::{self, IsTerminal};

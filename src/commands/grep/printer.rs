@@ -107,7 +107,7 @@ impl<'a> Printer<'a> {
 }
 
 impl Printed {
-    /// For an answer that broke off: how far it was printed.
+    /// Describes how far an answer was printed that broke off.
     pub fn how_far(&self) -> String {
         match (self.matches, self.last) {
             (matches, Some(last)) => {

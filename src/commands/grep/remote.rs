@@ -25,12 +25,12 @@ use crate::time::Ts;
 
 /// A host that has not accepted the connection after this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// An answer may take any time in all, but not this time without a byte: the other alco has the list of its indexes in memory,
+/// An answer may take any time in all, but not go without a byte for this time: the other alco has the list of its indexes in memory,
 /// and a followed search sends a heartbeat after five seconds of silence.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A search sends nothing while it checks records that do not match; there may be hundreds of millions of them.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(600);
-/// Of the text in a server's or proxy's error response.
+/// The part that is shown of the text in a server's or proxy's error response.
 const MAX_REASON_CHARS: usize = 300;
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ struct ListedIndex {
     timezone: Option<String>,
     columns: Option<Vec<String>>,
     level: Option<Vec<String>>,
-    /// a name that this alco does not know comes from an older or newer one
+    /// an older or newer alco may send a name that this one does not know
     level_numbers: Option<String>,
     context: Option<Vec<String>>,
 }
@@ -160,7 +160,7 @@ impl Remote {
                 }
                 line.clear();
             }
-            // every line that has arrived is handed over: check whether the reader is still there
+            // all lines that have arrived are printed: check whether the reader has left
             if body.buffer().is_empty() && !pulse() {
                 return Ok(());
             }

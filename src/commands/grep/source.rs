@@ -42,7 +42,7 @@ impl Source {
         Remote::open(url).map(Source::Remote)
     }
 
-    /// The zone of times that name none.
+    /// The zone of times that have none.
     pub fn zone(&self) -> &TimeZone {
         match self {
             Source::Searchd(searchd) => &searchd.zone,
@@ -67,7 +67,7 @@ impl Source {
         query.indexes.iter().map(find).collect()
     }
 
-    /// Hands over the lines of the answer until `take` returns false. Calls `pulse` between steps, and ends if it returns false.
+    /// Passes the lines of the answer to `take` until it returns false. Calls `pulse` between steps, and ends if it returns false.
     /// Returns the parts of the answer that are missing, as texts for the user.
     pub fn each(
         &self,
@@ -101,7 +101,7 @@ impl Source {
         }
     }
 
-    /// As `each`, and then hands over the records that arrive. `pause` waits, and returns whether to go on.
+    /// As `each`, and then passes on the records that arrive. `pause` waits, and returns whether to go on.
     pub fn follow(
         &self,
         query: &Query,
