@@ -52,7 +52,7 @@ fn records_without_time_are_in_the_day_of_their_arrival() {
     });
     run.clock.set(right);
     run.all_are_stored_once();
-    assert_eq!(run.alco.logged("is not kept any more"), 1, "{}", run.alco.log());
+    assert_eq!(run.alco.logged("is no longer kept"), 1, "{}", run.alco.log());
     assert_eq!(run.numbers(run.today()).len(), new.len() + 200, "{}", run.alco.log());
     assert!(run.alco.stop().success());
 }

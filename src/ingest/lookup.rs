@@ -3,11 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ingest::inbox::SETTLE;
+use crate::config::Index;
+use crate::ingest::docids::Docids;
+use crate::ingest::entry::{BatchEntry, Fate};
+use crate::ingest::inbox::{Inbox, SETTLE};
 use crate::ingest::redelivery;
 use crate::ingest::redelivery::{Blocks, StoredWindow, Verdict};
-use crate::ingest::servers::Stop;
-use crate::ingest::{BatchEntry, Fate, Worker};
+use crate::ingest::servers::{Servers, Stop};
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
 use crate::sphinx::client::{Engine, Fault, Row};
@@ -18,7 +20,15 @@ const TELL: Duration = Duration::from_secs(5);
 /// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
 const MAX_DOCUMENTS: usize = 2000;
 
-impl Worker {
+/// Takes what a look-up needs of the worker.
+pub(super) struct Lookup<'a> {
+    pub(super) index: &'a Index,
+    pub(super) docids: &'a mut Docids,
+    pub(super) servers: &'a mut Servers,
+    pub(super) inbox: &'a mut Inbox,
+}
+
+impl Lookup<'_> {
     /// Marks the redelivered records that are stored already: one look-up for the whole batch, none in normal running.
     pub(super) fn drop_stored(&mut self, entries: &mut [BatchEntry]) -> Result<(), Stop> {
         let again: Vec<usize> = (0..entries.len()).filter(|at| entries[*at].delivery.redelivered).collect();
@@ -84,7 +94,7 @@ impl Worker {
 
     /// What may have come again, and its documents that have one of the digests.
     fn find(&mut self, digests: &[i64]) -> Result<StoredWindow, Stop> {
-        let (window, processes) = self.docids.past(&mut self.servers)?;
+        let (window, processes) = self.docids.past(self.servers)?;
         let mut past = StoredWindow::new(window, processes);
         let Some((mut from, last)) = past.docids() else { return Ok(past) };
         loop {

@@ -9,8 +9,10 @@
 pub mod acks;
 pub mod batch;
 pub mod body;
+pub mod day_fields;
 mod docids;
 pub mod document;
+mod entry;
 mod inbox;
 mod lookup;
 pub mod outage;
@@ -40,13 +42,15 @@ use crate::ingest::batch::Batch;
 use crate::ingest::body::{Content, Pieces};
 use crate::ingest::docids::Docids;
 use crate::ingest::document::{ReadFrom, Seen, Writer};
+use crate::ingest::entry::{BatchEntry, Fate, InDelivery, Parcel};
 use crate::ingest::inbox::{Arrival, Inbox};
+use crate::ingest::lookup::Lookup;
 use crate::ingest::prefetch::Prefetch;
-use crate::ingest::ram_chunk::RamChunkFill;
 use crate::ingest::servers::{Servers, Stop, now};
 use crate::ingest::statements::Statements;
+use crate::ingest::store::{Insertion, Store};
 use crate::metrics::Collected;
-use crate::rabbitmq::{Deliveries, Delivery, Part, Session, Tag};
+use crate::rabbitmq::{Deliveries, Delivery, Session, Tag};
 use crate::record::{Record, Shape, digest};
 use crate::sphinx::{DocId, day_index, statement};
 use crate::time::{Day, Ts};
@@ -68,7 +72,7 @@ pub struct Worker {
     batch: Batch<BatchEntry>,
     /// the batch's records, as they are sent to searchd
     statements: Statements,
-    gathered: RamChunkFill,
+    store: Store,
     acks: Acks<Tag>,
     prefetch: Prefetch,
 }
@@ -82,58 +86,6 @@ enum Woken {
     Acknowledge,
     Tick,
     Stop,
-}
-
-/// A delivery, with what its records have in common.
-struct Parcel {
-    delivery: Arc<Delivery>,
-    /// what is kept of it besides the body
-    properties: Vec<(String, String)>,
-    digest: i64,
-    arrived: Ts,
-    instant: Instant,
-}
-
-/// Where a record stands in its delivery.
-enum InDelivery {
-    Whole,
-    /// one of several: which, and where its text stands in the body
-    One {
-        position: usize,
-        text: Range<usize>,
-        is_last: bool,
-    },
-}
-
-/// A record in the batch.
-struct BatchEntry {
-    delivery: Arc<Delivery>,
-    place: InDelivery,
-    id: DocId,
-    digest: i64,
-    fate: Fate,
-}
-
-impl BatchEntry {
-    fn ends_delivery(&self) -> bool {
-        !matches!(self.place, InDelivery::One { is_last: false, .. })
-    }
-
-    fn part(&self) -> Part<'_> {
-        match &self.place {
-            InDelivery::Whole => Part::Whole,
-            InDelivery::One { position, text, .. } => Part::Record(*position, &self.delivery.body[text.clone()]),
-        }
-    }
-}
-
-enum Fate {
-    /// to be stored in that day's index; where in the day's statement its tuple stands
-    Store(Day, Range<usize>),
-    /// for the dead queue, and why
-    DeadLetter(String),
-    /// stored before: to be acknowledged only
-    Stored,
 }
 
 fn summary(entries: &[BatchEntry]) -> String {
@@ -164,8 +116,8 @@ impl Worker {
                 excluded: index.excluded.clone(),
             },
             batch: Batch::new(config.rabbitmq.batch),
-            statements: Statements::new(index.name.clone(), index.indexed.clone()),
-            gathered: RamChunkFill::default(),
+            statements: Statements::new(index.name.clone()),
+            store: Store::new(shared.clone()),
             acks: Acks::new(config.rabbitmq.ack_delay),
             prefetch: Prefetch::new(config.rabbitmq.batch.records.get(), index.queue_type),
             index,
@@ -422,7 +374,7 @@ impl Worker {
                 self.flush(session)?;
                 id = self.docids.next(&mut self.servers)?;
                 let text = statement::renumbered(&text, id);
-                let written = self.statements.add(day, |slot| {
+                let written = self.statements.add(day, &self.store.fields(day), |slot| {
                     slot.sql.push_str(&text);
                     Ok(())
                 });
@@ -468,9 +420,10 @@ impl Worker {
         let day = record.ts.day();
         let source = ReadFrom { body, properties };
         if !self.statements.is_begun(day) {
-            self.learn_fields(day)?;
+            self.store.learn_fields(day, &mut self.servers)?;
         }
-        let written = self.statements.add(day, |slot| self.writer.write(&record, source, id, digest, slot));
+        let fields = self.store.fields(day);
+        let written = self.statements.add(day, &fields, |slot| self.writer.write(&record, source, id, digest, slot));
         if written.is_ok() {
             self.seen.note(&record, arrived);
             if record.error.is_some() {
@@ -487,7 +440,8 @@ impl Worker {
         let mut entries = self.batch.take();
         let Some(begun) = begun else { return Ok(()) };
         self.docids.end_batch();
-        self.drop_stored(&mut entries)?;
+        let Worker { index, docids, servers, inbox, .. } = self;
+        Lookup { index, docids, servers, inbox }.drop_stored(&mut entries)?;
         self.docids.renew(&mut self.servers)?;
         if begun.elapsed() > STALE {
             // while this process slept or waited for Redis, the broker may have given its records to another
@@ -500,9 +454,13 @@ impl Worker {
             }
         }
         for (day, chosen) in days {
-            for (at, why) in self.insert(day, &entries, &chosen)? {
+            let statement = self.statements.take(day);
+            let Worker { store, servers, inbox, .. } = self;
+            let mut insertion = Insertion { day, statement: &statement, entries: &entries, store, servers, inbox };
+            for (at, why) in insertion.insert(&chosen)? {
                 entries[at].fate = Fate::DeadLetter(why);
             }
+            self.statements.give_back(statement);
         }
         self.counters().last_insert.set(now());
         self.dead_letter(session, &entries)?;
@@ -531,6 +489,16 @@ impl Worker {
             self.docids.acknowledge(id, &mut self.servers)?;
             session.ack_up_to(tag)?;
             self.counters().last_ack.set(now());
+        }
+        Ok(())
+    }
+
+    fn dead_letter(&self, session: &mut Session, entries: &[BatchEntry]) -> Result<(), Stop> {
+        for entry in entries {
+            if let Fate::DeadLetter(why) = &entry.fate {
+                session.dead_letter(&self.index.queue, &entry.delivery, entry.part(), why)?;
+                log::warn!("{}: a record went to queue '{}.dead': {why}", self.index.name, self.index.queue);
+            }
         }
         Ok(())
     }

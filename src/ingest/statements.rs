@@ -15,21 +15,9 @@ const KEPT_BUFFER_BYTES: usize = 2 << 20;
 #[derive(Debug)]
 pub struct Statements {
     index: IndexName,
-    /// the `indexed` columns
-    indexed: Vec<String>,
-    /// what each day's index consists of: as many as are served
-    known: BTreeMap<Day, DayFields>,
     days: BTreeMap<Day, Statement>,
     /// emptied, for the next batch
     spare: String,
-}
-
-/// The fields for columns that a day's index has.
-#[derive(Debug)]
-struct DayFields {
-    fields: Vec<ColumnField>,
-    /// the connection by which searchd told them; None: it has not
-    by: Option<u64>,
 }
 
 /// Where a tuple goes.
@@ -49,14 +37,8 @@ pub struct Statement {
 }
 
 impl Statements {
-    pub fn new(index: IndexName, indexed: Vec<String>) -> Statements {
-        Statements { index, indexed, known: BTreeMap::new(), days: BTreeMap::new(), spare: String::new() }
-    }
-
-    /// Whether that connection of searchd's has told what the day's index consists of. It holds for the connection: the next
-    /// one may be to a searchd that was started anew, with other day indexes in the place of these.
-    pub fn is_known(&self, day: Day, connection: u64) -> bool {
-        self.known.get(&day).is_some_and(|known| known.by == Some(connection))
+    pub fn new(index: IndexName) -> Statements {
+        Statements { index, days: BTreeMap::new(), spare: String::new() }
     }
 
     /// Whether a tuple was written for that day, and not taken yet.
@@ -64,28 +46,15 @@ impl Statements {
         self.days.contains_key(&day)
     }
 
-    /// Notes what searchd told by that connection: the names of the day index's columns; None: it does not serve it, and what
-    /// was known before holds, or else what is configured. False: it has other fields than were known, so that what was
-    /// written for the day is of no use.
-    pub fn learn(&mut self, day: Day, told: Option<(&[String], u64)>) -> bool {
-        let Some((names, connection)) = told else {
-            let configured = || DayFields { fields: ColumnField::configured(&self.indexed), by: None };
-            self.known.entry(day).or_insert_with(configured).by = None;
-            return true;
-        };
-        let fields = ColumnField::described(names.iter().map(String::as_str), &self.indexed);
-        let known = self.known.insert(day, DayFields { fields: fields.clone(), by: Some(connection) });
-        known.is_none_or(|known| known.fields == fields)
-    }
-
     /// Lets `write` append a tuple to the day's statement; says where it stands. A tuple that cannot be written leaves no
     /// trace.
-    pub fn add(&mut self, day: Day, write: impl FnOnce(Slot) -> Result<(), String>) -> Result<Range<usize>, String> {
-        if !self.known.contains_key(&day) {
-            self.learn(day, None);
-        }
-        let spare = &mut self.spare;
-        let (index, fields) = (&self.index, &self.known[&day].fields);
+    pub fn add(
+        &mut self,
+        day: Day,
+        fields: &[ColumnField],
+        write: impl FnOnce(Slot) -> Result<(), String>,
+    ) -> Result<Range<usize>, String> {
+        let (index, spare) = (&self.index, &mut self.spare);
         let statement = self.days.entry(day).or_insert_with(|| {
             let mut sql = std::mem::take(spare);
             statement::replace_into(&day_index::day_index(index, day), fields, &mut sql);
@@ -160,11 +129,11 @@ mod tests {
 
     #[test]
     fn each_day_has_its_statement_and_any_part_of_it_can_be_had() {
-        let mut statements = Statements::new("web".parse().expect("a name"), vec![]);
+        let mut statements = Statements::new("web".parse().expect("a name"));
         let today = Ts::from_micros(1_795_341_600_000_000).day();
         let yesterday = Ts::from_micros(1_795_341_600_000_000 - 86_400_000_000).day();
         let mut add = |day: Day, text: &str| {
-            statements.add(day, |slot| {
+            statements.add(day, &[], |slot| {
                 slot.sql.push_str(text);
                 if text == "(bad" { Err("too long".to_owned()) } else { Ok(()) }
             })
@@ -187,29 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_names_the_fields_that_its_day_has() {
-        let indexed = ["user-agent", "status"].map(str::to_owned).to_vec();
-        let mut statements = Statements::new("web".parse().expect("a name"), indexed);
+    fn a_statement_names_its_fields() {
+        let mut statements = Statements::new("web".parse().expect("a name"));
         let today = Ts::from_micros(1_795_341_600_000_000).day();
-        let head = |statements: &mut Statements| {
-            statements.add(today, |_| Ok(())).expect("written");
-            let sql = statements.take(today).sql;
-            let fields = sql.split_once("line,cols").and_then(|(_, rest)| rest.split_once(')'));
-            fields.expect("a REPLACE").0.to_owned()
-        };
-        let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(head(&mut statements), ",x_user_agent,x_status", "searchd has not told");
-        assert!(!statements.is_known(today, 0));
-
-        let old = names("id line cols x_status x_gone infix_2 ts exact");
-        assert!(!statements.learn(today, Some((&old, 1))), "it has others");
-        assert!(statements.is_known(today, 1) && !statements.is_known(today, 2));
-        assert_eq!(head(&mut statements), ",x_status,x_gone");
-        assert!(statements.learn(today, Some((&old, 2))) && statements.is_known(today, 2), "the same");
-        assert!(statements.learn(today, None) && !statements.is_known(today, 2), "not served now");
-        assert_eq!(head(&mut statements), ",x_status,x_gone");
-        let known: Vec<Option<String>> =
-            statements.known[&today].fields.iter().map(|field| field.column.clone()).collect();
-        assert_eq!(known, [Some("status".to_owned()), None]);
+        let fields = ColumnField::configured(&["user-agent", "status"].map(str::to_owned));
+        statements.add(today, &fields, |_| Ok(())).expect("written");
+        let sql = statements.take(today).sql;
+        assert!(sql.contains(",line,cols,x_user_agent,x_status) VALUES "), "{sql}");
     }
 }

@@ -1,147 +1,153 @@
-//! A batch into a day index, whatever it takes; and into the dead queue what searchd will not take, found by bisection.
+//! A batch into a day index, as often as it takes. Invariant: a statement whose outcome is unknown is sent again with the same
+//! docids, and a record is refused only where searchd takes others of that day: it is found by bisection.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ingest::servers::{SEARCHD_TIMEOUT, Stop, now};
+use crate::ingest::day_fields::DayFields;
+use crate::ingest::entry::{BatchEntry, Fate};
+use crate::ingest::inbox::Inbox;
+use crate::ingest::ram_chunk::RamChunkFill;
+use crate::ingest::servers::{SEARCHD_TIMEOUT, Servers, Stop, now};
+use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::Statement;
-use crate::ingest::{BatchEntry, Fate, Worker};
-use crate::rabbitmq::Session;
 use crate::sphinx::client::{Engine, Fault};
+use crate::sphinx::statement::ColumnField;
 use crate::sphinx::{DocId, day_index, statement};
 use crate::time::Day;
 
 /// A refused statement smaller than this is not refused for its size.
 const SMALL_STATEMENT: usize = 1 << 20;
 
-impl Worker {
-    /// Stores the chosen entries in the day's index, whatever it takes. Returns those that searchd will not take, and why.
-    pub(super) fn insert(
-        &mut self,
-        day: Day,
-        entries: &[BatchEntry],
-        chosen: &[usize],
-    ) -> Result<Vec<(usize, String)>, Stop> {
-        let statement = self.statements.take(day);
-        let refused = match statement.documents == chosen.len() {
-            true => match self.commit(day, &statement.sql, entries, chosen)? {
-                None => Vec::new(),
-                Some(why) => self.bisect(day, &statement, entries, chosen, why)?,
-            },
-            // some were stored before
-            false => self.insert_some(day, &statement, entries, chosen)?,
-        };
-        self.statements.give_back(statement);
-        Ok(refused)
+pub(super) struct Store {
+    shared: Arc<IndexShared>,
+    fields: DayFields,
+    gathered: RamChunkFill,
+}
+
+impl Store {
+    pub(super) fn new(shared: Arc<IndexShared>) -> Store {
+        Store { fields: DayFields::new(shared.index.indexed.clone()), gathered: RamChunkFill::default(), shared }
     }
 
-    fn insert_some(
-        &mut self,
-        day: Day,
-        statement: &Statement,
-        entries: &[BatchEntry],
-        chosen: &[usize],
-    ) -> Result<Vec<(usize, String)>, Stop> {
-        let tuples = chosen.iter().filter_map(|at| match &entries[*at].fate {
-            Fate::Store(_, tuple) => Some(tuple),
-            Fate::DeadLetter(_) | Fate::Stored => None,
-        });
-        match self.commit(day, &statement.of(tuples), entries, chosen)? {
-            None => Ok(Vec::new()),
-            Some(why) => self.bisect(day, statement, entries, chosen, why),
-        }
+    /// The full-text fields to write for that day.
+    pub(super) fn fields(&mut self, day: Day) -> Arc<[ColumnField]> {
+        self.fields.of(day)
     }
 
-    /// One of the chosen is at fault: each half by itself.
-    fn bisect(
-        &mut self,
-        day: Day,
-        statement: &Statement,
-        entries: &[BatchEntry],
-        chosen: &[usize],
-        why: String,
-    ) -> Result<Vec<(usize, String)>, Stop> {
-        if let [at] = chosen {
-            return Ok(vec![(*at, why)]);
-        }
-        log::debug!("{}: {} records, one at fault: {why}", self.index.name, chosen.len());
-        let (left, right) = chosen.split_at(chosen.len() / 2);
-        let mut refused = self.insert_some(day, statement, entries, left)?;
-        refused.extend(self.insert_some(day, statement, entries, right)?);
-        Ok(refused)
-    }
-
-    /// Has searchd tell the fields of that day's index, unless this connection has told them. Ends the session where they are
-    /// not those that were known: what was written for the day is of no use, and its records come again.
-    pub(super) fn learn_fields(&mut self, day: Day) -> Result<(), Stop> {
-        match self.statements.is_known(day, self.servers.engine().connection()) {
+    /// Has searchd describe the fields of that day's index, unless it has by this connection. Ends the session if they are not
+    /// those that were known: what was written for the day is of no use, and its records come again.
+    pub(super) fn learn_fields(&mut self, day: Day, servers: &mut Servers) -> Result<(), Stop> {
+        match self.fields.is_known(day, servers.engine().connection()) {
             true => Ok(()),
-            false => self.ask_fields(day),
+            false => self.ask_fields(day, servers),
         }
     }
 
-    fn ask_fields(&mut self, day: Day) -> Result<(), Stop> {
-        let day_index = day_index::day_index(&self.index.name, day);
-        let told = self.servers.ask_searchd(|engine| match settled(engine, &day_index) {
-            // it is not served, or out of order: storing waits until it is, and says so
+    fn ask_fields(&mut self, day: Day, servers: &mut Servers) -> Result<(), Stop> {
+        let day_index = day_index::day_index(&self.shared.index.name, day);
+        let described = servers.ask_searchd(|engine| match settled(engine, &day_index) {
+            // it is not served, or out of order: storing waits until it is, and logs that
             Err(Fault::Reject(_)) => Ok(None),
-            told => told.map(Some),
+            described => described.map(Some),
         })?;
-        let connection = self.servers.engine().connection();
-        match self.statements.learn(day, told.as_deref().map(|names| (names, connection))) {
+        let connection = servers.engine().connection();
+        match self.fields.learn(day, described.as_deref().map(|names| (names, connection))) {
             true => Ok(()),
             false => Err(Stop::Session(format!(
                 "{day_index} has other full-text fields than before: records of that day are read again"
             ))),
         }
     }
+}
+
+/// The records of one day on their way into its index.
+pub(super) struct Insertion<'a> {
+    pub(super) day: Day,
+    /// with the tuples of all of the batch's records of that day
+    pub(super) statement: &'a Statement,
+    /// the batch
+    pub(super) entries: &'a [BatchEntry],
+    pub(super) store: &'a mut Store,
+    pub(super) servers: &'a mut Servers,
+    pub(super) inbox: &'a mut Inbox,
+}
+
+impl Insertion<'_> {
+    /// Stores the chosen entries, as often as it takes. Returns those that searchd refuses, and why.
+    pub(super) fn insert(&mut self, chosen: &[usize]) -> Result<Vec<(usize, String)>, Stop> {
+        match self.statement.documents == chosen.len() {
+            true => {
+                let refused = self.commit(&self.statement.sql, chosen)?;
+                self.bisect_refused(refused, chosen)
+            }
+            // some were stored before
+            false => self.insert_some(chosen),
+        }
+    }
+
+    fn insert_some(&mut self, chosen: &[usize]) -> Result<Vec<(usize, String)>, Stop> {
+        let tuples = chosen.iter().filter_map(|at| match &self.entries[*at].fate {
+            Fate::Store(_, tuple) => Some(tuple),
+            Fate::DeadLetter(_) | Fate::Stored => None,
+        });
+        let refused = self.commit(&self.statement.of(tuples), chosen)?;
+        self.bisect_refused(refused, chosen)
+    }
+
+    /// If the chosen were refused, one of them is at fault: each half is sent by itself.
+    fn bisect_refused(&mut self, refused: Option<String>, chosen: &[usize]) -> Result<Vec<(usize, String)>, Stop> {
+        let Some(why) = refused else { return Ok(Vec::new()) };
+        if let [at] = chosen {
+            return Ok(vec![(*at, why)]);
+        }
+        log::debug!("{}: {} records, one at fault: {why}", self.store.shared.index.name, chosen.len());
+        let (left, right) = chosen.split_at(chosen.len() / 2);
+        let mut refused = self.insert_some(left)?;
+        refused.extend(self.insert_some(right)?);
+        Ok(refused)
+    }
 
     /// Sends a statement until searchd has committed it, or refuses it: then why.
-    fn commit(
-        &mut self,
-        day: Day,
-        sql: &str,
-        entries: &[BatchEntry],
-        chosen: &[usize],
-    ) -> Result<Option<String>, Stop> {
-        let day_index = &day_index::day_index(&self.index.name, day);
+    fn commit(&mut self, sql: &str, chosen: &[usize]) -> Result<Option<String>, Stop> {
+        let day_index = &day_index::day_index(&self.store.shared.index.name, self.day);
         let mut broke = 0;
         loop {
-            // what the broker has handed to another since is that one's to store
+            // records that the broker has handed to another worker since are for that one to store
             self.inbox.listen()?;
             // it was written for the fields that were known then
-            self.learn_fields(day)?;
+            self.store.learn_fields(self.day, self.servers)?;
             let sent = Instant::now();
             let outcome = {
-                let _turn = self.shared.turn().insert();
+                let _turn = self.store.shared.turn().insert();
                 self.servers.engine().replace(sql, chosen.len())
             };
             match outcome {
                 Ok(()) => {
-                    self.counters().inserts.observe(sent.elapsed().as_secs_f64());
+                    self.store.shared.counters().inserts.observe(sent.elapsed().as_secs_f64());
                     self.servers.searchd_works();
                     self.servers.day_works(day_index);
-                    let turn = self.shared.turn();
-                    if let Err(fault) = self.gathered.add(day_index, sql.len(), turn, self.servers.engine()) {
-                        log::debug!("{}: cannot have the RAM chunk written: {}", self.index.name, fault.why());
+                    let turn = self.store.shared.turn();
+                    if let Err(fault) = self.store.gathered.add(day_index, sql.len(), turn, self.servers.engine()) {
+                        log::debug!(
+                            "{}: cannot have the RAM chunk written: {}",
+                            self.store.shared.index.name,
+                            fault.why()
+                        );
                     }
                     return Ok(None);
                 }
                 // an index that is not served, was declared otherwise, or is out of order refuses everything: no record's fault
                 Err(Fault::Reject(why)) => {
                     // it may be another index by now
-                    self.ask_fields(day)?;
-                    match self.unfit(day_index, entries, chosen) {
+                    self.store.ask_fields(self.day, self.servers)?;
+                    match self.unfit(day_index, chosen) {
                         Ok(None) => return Ok(Some(why)),
                         Ok(Some(why)) => {
-                            // two things to say, if it was away before: that it is back, and what is wrong now
+                            // two things to log, if it was away before: that it is back, and what is wrong now
                             self.servers.searchd_works();
                             self.servers.day_refused(&why)?;
-                            // the clock was set, or the retention has passed meanwhile: another day may be theirs now
-                            if !day_index::served_days(now().day(), self.index.days).any(|served| served == day) {
-                                return Err(Stop::Session(format!(
-                                    "{day_index} is not kept any more: its records are read anew"
-                                )));
-                            }
+                            self.is_day_kept(day_index)?;
                         }
                         Err(why) => self.servers.searchd_failed(&why)?,
                     }
@@ -168,11 +174,22 @@ impl Worker {
         }
     }
 
-    /// Why that day index takes no record at all, if so; an error while searchd is away. When a single record is left that is
-    /// refused, a bare document in its place tells whether any would be taken; it is in 1970, where nobody sees it, and goes.
-    fn unfit(&mut self, day_index: &str, entries: &[BatchEntry], chosen: &[usize]) -> Result<Option<String>, String> {
+    /// Ends the session if the clock was set, or the retention has passed meanwhile: the records may be of another day now.
+    fn is_day_kept(&self, day_index: &str) -> Result<(), Stop> {
+        let days = self.store.shared.index.days;
+        match day_index::served_days(now().day(), days).any(|served| served == self.day) {
+            true => Ok(()),
+            false => Err(Stop::Session(format!("{day_index} is no longer kept: its records are read again"))),
+        }
+    }
+
+    /// Why that day index takes no record at all, if so; an error while searchd is away. Where a single record is left that is
+    /// refused, a bare document in its place shows if any would be taken. That document is in 1970, where no search finds it, and
+    /// is deleted at once.
+    fn unfit(&mut self, day_index: &str, chosen: &[usize]) -> Result<Option<String>, String> {
         let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
-        match self.servers.engine().select(&statement::describe(day_index)) {
+        let engine = self.servers.engine();
+        match engine.select(&statement::describe(day_index)) {
             Ok(rows) => {
                 let has = |column: &str| rows.iter().any(|row| row.bytes(0) == column.as_bytes());
                 if let Some(lacking) = statement::COLUMNS.into_iter().find(|column| !has(column)) {
@@ -182,9 +199,9 @@ impl Worker {
                     )));
                 }
                 let [at] = chosen else { return Ok(None) };
-                let id = entries[*at].id;
-                match self.servers.engine().replace(&statement::bare(day_index, id), 1) {
-                    Ok(()) => match self.servers.engine().select(&statement::delete(day_index, id)) {
+                let id = self.entries[*at].id;
+                match engine.replace(&statement::bare(day_index, id), 1) {
+                    Ok(()) => match engine.select(&statement::delete(day_index, id)) {
                         Ok(_) => Ok(None),
                         Err(fault) => Err(fault.why().to_owned()),
                     },
@@ -198,22 +215,12 @@ impl Worker {
             Err(Fault::Retry(why)) => Err(why),
         }
     }
-
-    pub(super) fn dead_letter(&mut self, session: &mut Session, entries: &[BatchEntry]) -> Result<(), Stop> {
-        for entry in entries {
-            if let Fate::DeadLetter(why) = &entry.fate {
-                session.dead_letter(&self.index.queue, &entry.delivery, entry.part(), why)?;
-                log::warn!("{}: a record went to queue '{}.dead': {why}", self.index.name, self.index.queue);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The names of what a day index consists of, once that is settled.
 ///
 /// searchd (2.2.11) writes down how an index was declared when it saves it for the first time. Killed before that, it declares
-/// the index as its configuration says by then, and takes the hits in its binlog by the number of their field: a column that
+/// the index as its configuration is by then, and takes the hits in its binlog by the number of their field: a column that
 /// was made `indexed` meanwhile would be looked for in another's text. So an index without a document is saved before it gets
 /// one; there must be a transaction for that, and one that deletes nothing will do.
 fn settled(engine: &mut Engine, day_index: &str) -> Result<Vec<String>, Fault> {
