@@ -1,6 +1,6 @@
-//! Rows and doors: which module may use which, and which crate is named where. The tables are the architecture; a new file has
-//! to be given its place in them. The engine that reads the sources and finds the breaches is in tests/architecture/; what is
-//! wrong today stands in tests/architecture/debts.rs, whose lists may only shrink.
+//! Rows and doors: the modules that a module may use, and the one place that may name a crate. The tables are the architecture: a
+//! new file needs a place in them. The engine in tests/architecture/ reads the sources and finds the breaches.
+//! tests/architecture/debts.rs lists today's breaches; its lists may only shrink.
 
 #[path = "architecture/mod.rs"]
 mod engine;
@@ -54,7 +54,7 @@ const ROWS: &[(&str, u8)] = &[
     // flows
     ("ingest", 4),
     ("search", 4),
-    // who calls them
+    // the callers of the flows
     ("http", 5),
     ("housekeeping", 5),
     // the whole, which is one of the commands
@@ -63,7 +63,7 @@ const ROWS: &[(&str, u8)] = &[
     ("main", 7),
 ];
 
-/// Who never uses whom: what collects and what searches know nothing of each other, nor of those who call them.
+/// Modules that never use each other: collecting and searching do not know each other, nor their callers.
 const STRANGERS: &[(&str, &str)] = &[
     ("ingest", "search"),
     ("ingest", "http"),
@@ -75,7 +75,7 @@ const STRANGERS: &[(&str, &str)] = &[
     ("http", "commands"),
 ];
 
-/// Crates, and where alone each may be named. One that has no such place yet stands in `debts::MANY_DOORS`.
+/// Crates, and the only module that may name each. A crate without such a module yet is in `debts::MANY_DOORS`.
 const DOORS: &[(&str, &str)] = &[
     ("amiquip", "rabbitmq"),
     ("mio", "rabbitmq"),
@@ -101,10 +101,10 @@ const DOORS: &[(&str, &str)] = &[
     ("indicatif", "commands::send"),
 ];
 
-/// Crates that any module may name: words of the language more than tools. Pure modules do without `log` nonetheless.
+/// Crates that any module may name, as if they were part of the language. A pure module does not use `log` even so.
 const OPEN: &[&str] = &["log"];
 
-/// The longest prefix counts; what is not below any is not pure.
+/// The longest prefix of a module's path counts; a module below none of them is not pure.
 const PURE: &[(&str, bool)] = &[
     ("time", true),
     ("metrics", true),
@@ -139,7 +139,7 @@ const PURE: &[(&str, bool)] = &[
     ("http::assets", true),
 ];
 
-/// What a pure module has no business with: clocks, sockets, files, threads, the environment, processes, the log, locks, chance.
+/// A pure module uses none of these: clocks, sockets, files, threads, the environment, processes, the log, locks, chance.
 const IMPURE: &[&str] = &[
     "std::time::Instant::now",
     "std::time::SystemTime::now",

@@ -10,7 +10,7 @@
 // The loader's rows are read back from searchd, except the full-text field, which searchd does not give
 // back; alco's own function makes it
 #[path = "../src/sphinx/fulltext.rs"]
-#[allow(dead_code)] // its other half asks
+#[allow(dead_code)] // the benchmark uses only the half for storing
 mod text;
 
 #[path = "bench/search.rs"]
@@ -128,7 +128,7 @@ fn collect() -> bool {
     good
 }
 
-/// The times that records take to a follower: those that come seldom, and some of a busy stream.
+/// The times that records take to a follower: of all records of a quiet stream, and of some of a busy stream.
 #[allow(clippy::unwrap_used)] // as in the tests
 fn followed(stack: &Stack) -> Vec<Duration> {
     let alco = Alco::start(stack, INDEX);
@@ -198,7 +198,7 @@ fn text_of(row: &Row, column: usize) -> String {
     row.get_opt::<String, usize>(column).and_then(Result::ok).unwrap_or_default()
 }
 
-/// Empties the day indexes and fills them again with what was in them, as fast as searchd takes it.
+/// Empties the day indexes and fills them again with the same rows, as fast as searchd takes them.
 fn load(stack: &Stack, count: usize) -> Duration {
     let mut searchd = stack.sphinxql();
     let tables: Vec<Row> = searchd.query("SHOW TABLES").expect("searchd answers");

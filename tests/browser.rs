@@ -109,14 +109,14 @@ fn the_lines_around_an_error_are_two_clicks_away() {
     browser.click_to_go(":target .t");
     assert_lines_around_an_error(&browser);
 
-    // the last error of a page leads to where the next page is
+    // the link of a page's last error leads to the next page
     browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&levelname=ERROR&limit=2", alco.url));
     browser.click_to_go("#e2 .next");
     assert!(browser.address().ends_with("#e3"), "{}", browser.address());
     assert_eq!(browser.texts(":target a[rel=next]"), ["later →"]);
 }
 
-/// As WebDriver calls them.
+/// Keys, as WebDriver names them.
 const ALT: char = '\u{e00a}';
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
@@ -165,7 +165,7 @@ fn a_keyboard_is_enough() {
     }
     browser.press(None, ENTER);
     assert_eq!(browser.all("details[open] > summary:focus").len(), 1);
-    // no bar of the histogram stands in the way to the filters
+    // the Tab key skips the bars of the histogram on the way to the filters
     browser.script("document.querySelector('.pages a').focus()");
     for _ in 0..10 {
         browser.press(None, TAB);

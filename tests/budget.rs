@@ -16,14 +16,14 @@ const RECORDS: usize = 600;
 const MATCHES: usize = 11;
 /// No record before this one matches. Checking that many takes more than a budget.
 const MIN_FIRST_MATCH: usize = 300;
-/// Each is long, and has a letter that is not ASCII: where words end takes the regex some time to find out.
+/// Each message is long and has a letter that is not ASCII: it takes the regex some time to find the ends of words.
 const MESSAGE_BYTES: usize = 16_000;
-/// The smallest that there is, and one that does not end in a test.
+/// The smallest budget that alco.ini takes, and one that no search of these tests uses up.
 const BUDGETS: [&str; 2] = ["100ms", "60s"];
-/// Nothing in it is the same in all that it matches, so the index is asked for nothing.
+/// Its matches have no text in common, so alco has no text to ask the index for.
 const PATTERN: &str = r"\b\d{3}\p{L}{2}\b";
 const ABSENT: &str = r"\b\d{3}\p{L}{3}\b";
-/// Each word may begin a match, for a long while.
+/// Each word may begin a match, and the regex takes long to find that it does not.
 const ENDLESS: &str = r"\b(?:\w+\W){30}\d{3}\p{L}{3}\b";
 
 const WORDS: [&str; 8] = ["connection", "to", "the", "gateway", "timed", "out", "after", "retrying"];
@@ -39,7 +39,7 @@ fn records(stack: &'static Stack) -> &'static Records {
     RECORDED.get_or_init(|| {
         let mut random = Rng::with_seed(5);
         let matching: BTreeSet<usize> = random.choose_multiple(MIN_FIRST_MATCH..RECORDS, MATCHES).into_iter().collect();
-        // within one day, and many at one time
+        // all in one day, and many with the same time
         let start = Timestamp::now() - SignedDuration::from_secs(300);
         let alco = Alco::start(stack, &stack.index("budget"));
         let mut publisher = Publisher::open(&stack.amqp);
@@ -70,7 +70,7 @@ fn alco(stack: &Stack, budget: &str) -> Alco {
 /// A page in either of its forms.
 struct Part {
     found: Vec<usize>,
-    /// it ended before its end
+    /// the budget ended the search before its end
     is_cut: bool,
     next: Option<String>,
     previous: Option<String>,
@@ -81,7 +81,7 @@ fn page(alco: &Alco, path: &str) -> Part {
     let is_cut = page.html.contains("The search has used up its time at ");
     let on = page.link_called("Go on from there");
     assert_eq!(on.is_some(), is_cut, "{path}");
-    // on the way back it leads back
+    // on the way back, the link leads back
     let back = path.contains("cursor=b");
     let (on_next, on_previous) = if back { (None, on) } else { (on, None) };
     Part {
@@ -114,7 +114,8 @@ fn answer(alco: &Alco, path: &str) -> Part {
     }
 }
 
-/// All that comes by following the links from a page on, in that order; the last page's address; how many were cut.
+/// Follows the links from a page on. Returns the matches in that order, the address of the last page, and the number of pages that
+/// the budget cut.
 #[track_caller]
 fn walk(alco: &Alco, ask: fn(&Alco, &str) -> Part, first: &str, back: bool) -> (Vec<usize>, String, usize) {
     let (mut found, mut path, mut cut, mut pages) = (Vec::new(), first.to_owned(), 0, 0);
@@ -130,7 +131,7 @@ fn walk(alco: &Alco, ask: fn(&Alco, &str) -> Part, first: &str, back: bool) -> (
             Some(on) => path = on,
             None => return (found, path, cut),
         }
-        // each gets on
+        // each page gets further
         assert!(pages <= RECORDS, "no end of pages from {first} on");
     }
 }
@@ -149,7 +150,7 @@ fn check(parameters: &str, expected: &[usize], limit: usize) {
         assert_eq!(found, expected, "{url}");
         assert!(cut > 0, "{url} took less than its budget");
         let mut back = ask(&alco, &last).previous.map_or(Vec::new(), |previous| walk(&alco, ask, &previous, true).0);
-        // this time it may be cut
+        // the budget may cut the last page now
         back.extend(walk(&alco, ask, &last, false).0);
         assert_eq!(back, expected, "back from {last}");
     }
@@ -195,7 +196,7 @@ fn the_whole_log_begins_with_a_match_that_takes_long_to_find() {
     check(&format!("search={}&context=y&order=desc", encoded(PATTERN)), &from_last, 80);
 }
 
-/// How many searches have ended, and how many records were checked by them.
+/// The number of searches that have ended, and of the records that they checked.
 fn searched(alco: &Alco) -> (u64, u64) {
     (alco.metric("alco_search_seconds_count"), alco.metric("alco_search_candidates_total"))
 }

@@ -27,7 +27,7 @@ use support::{ALCO, Stack, memory_kib};
 
 const INDEX: &str = "chaos";
 const PUBLISHERS: u64 = 2;
-/// Confirms that may be outstanding for a publisher.
+/// Records of a publisher that may be unconfirmed at a time.
 const MAX_UNCONFIRMED_RECORDS: usize = 200;
 /// alco's promise for its memory with records of this size.
 const MAX_MEMORY_KIB: u64 = 48 * 1024;
@@ -199,7 +199,7 @@ impl ChaosRun {
                 "rabbitmq kill -9"
             }
             9 => {
-                // both ends at once: the broker has forgotten acknowledgements, and alco what it had in hand
+                // both ends at once: the broker has forgotten acknowledgements, and alco its unacknowledged records
                 self.stack.kill("rabbitmq");
                 self.kill_alco();
                 self.stack.restart("rabbitmq");
@@ -456,7 +456,7 @@ fn publish(url: &str, book: &Book, stop: &AtomicBool, rate: u64, random: &mut fa
 /// A record with a number; one in two hundred is large, up to 64 KiB.
 fn body(number: u64, random: &mut fastrand::Rng) -> Vec<u8> {
     let filler = if random.u8(0..200) == 0 { random.usize(0..60_000) } else { random.usize(0..300) };
-    // words as logs have them: of random letters searchd would make a dictionary, and be the only thing that is tested
+    // words as in logs: random letters would make searchd write a huge dictionary, and the test would test little else
     let words =
         ["request", "finished", "user", "timed", "out", "queue", "10.0.7.12", "GET", "/cart/", "status=200", "7f3a9c"];
     let mut filler_text = String::new();

@@ -23,7 +23,7 @@ fn records_are_in_the_index_of_their_day() {
         ("midnight", midnight, today, ""),
         ("before midnight, but later sent", after(midnight, -1), day(-1), ""),
         ("last month", after(midnight, -29 * days), day(-29), ""),
-        ("the first day that is kept no more", after(midnight, -29 * days - 1), today, "before the oldest"),
+        ("the newest day that is no longer kept", after(midnight, -29 * days - 1), today, "before the oldest"),
         ("a year ago", after(midnight, -365 * days), today, "before the oldest"),
         ("almost a day ahead", after(now, days - 600), after(now, days - 600).to_zoned(TimeZone::UTC).date(), ""),
         ("next week", after(now, 7 * days), today, "more than a day ahead"),

@@ -267,7 +267,7 @@ fn matches_in_columns_are_counted_linked_and_marked() {
     }
 }
 
-/// searchd groups and compares by the first.
+/// searchd groups and compares by the first of equal keys.
 #[test]
 fn the_first_of_equal_keys_counts() {
     let stack = Stack::shared();

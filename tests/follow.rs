@@ -19,7 +19,7 @@ use crate::support::browser::Browser;
 use crate::support::nginx::Nginx;
 use crate::support::{Alco, LONG, Publisher, SOON, Stack, body, soak, wait_until};
 
-/// `curl -N`, and when each line came.
+/// `curl -N`, and the time at which each line came.
 struct Tail {
     child: Child,
     lines: Receiver<(Instant, String)>,
@@ -56,7 +56,7 @@ impl Tail {
         wait_until(what, SOON, || Some(self.lines()).filter(|lines| is_there(lines)))
     }
 
-    /// The first line that holds this, and when it came.
+    /// Waits for a line that contains the text, and returns the time at which it came.
     #[track_caller]
     fn came(&mut self, text: &str) -> Instant {
         self.wait(&format!("'{text}' comes"), |lines| lines.iter().any(|line| line.contains(text)));

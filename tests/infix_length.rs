@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{Alco, Publisher, SOON, Stack, encoded};
 
-/// Declared with parts of two letters, and of three.
+/// One is declared with infixes of two letters, the other with infixes of three.
 const INDEXES: [&str; 2] = ["pairs", "pairs_long"];
 
 #[test]

@@ -68,11 +68,11 @@ fn a_batch_whose_connection_is_over_is_not_stored() {
     };
     publish("first");
     stack.settled("over", 1, LONG);
-    // alco has the next one, and cannot store it yet
+    // alco has the next record, and cannot store it yet
     stack.pause("redis");
     publish("not its own");
     wait_until("it is delivered", LONG, || queue_state(&stack.amqp, "over").filter(|queue| queue.messages == 0));
-    // the broker hands it to another, who does not find it and stores it elsewhere
+    // the broker delivers it to another consumer, which does not find it, and stores it elsewhere
     stack.rabbitmqctl(&["close_all_connections", "handed on"]);
     wait_until("it waits again", LONG, || queue_state(&stack.amqp, "over").filter(|queue| queue.messages > 0));
     stack.rabbitmqctl(&["purge_queue", "over"]);

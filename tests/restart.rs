@@ -44,7 +44,7 @@ fn searchd_serves_what_the_changed_ini_says() {
             let served: BTreeSet<String> = stack.select("SHOW TABLES").ok()?.into_iter().collect();
             (served == expected).then_some(())
         });
-        assert_eq!(alco.logged("though it was told"), 0, "{}", alco.log());
+        assert_eq!(alco.logged("though alco had it read"), 0, "{}", alco.log());
         for (index, count) in expect {
             for past in (1 - count..0).map(|n| format!("{index}_{}", day(n))) {
                 let said = || alco.logged(&format!("{past}: the day is over"));

@@ -2,8 +2,8 @@
 //!
 //!     cargo run --example sample -- --url amqp://guest:guest@127.0.0.1:5672/%2f --queue web --queue billing
 //!
-//! Routing keys are `logstash.<project>.<logger>`, bodies are what logcollect writes. Persistent, and counted as sent only
-//! when the broker has confirmed them.
+//! Routing keys are `logstash.<project>.<logger>`, bodies have the form of logcollect. The records are persistent, and count as
+//! sent when the broker has confirmed them.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -350,7 +350,7 @@ impl Broker {
             let deadline = Instant::now() + Duration::from_secs(30);
             while !has_consumer(&mut connection, queue) {
                 if Instant::now() > deadline {
-                    return Err(format!("nobody consumes the queue {queue}").into());
+                    return Err(format!("the queue {queue} has no consumer").into());
                 }
                 thread::sleep(Duration::from_millis(100));
             }

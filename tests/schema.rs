@@ -69,7 +69,7 @@ fn indexed_columns_change_and_records_flow_on() {
     assert!(!alco.page("/grep/schema/columns/").html.contains(" on</span>"), "every day has its field");
     assert!(alco.stop().success());
 
-    // one column more and one less, and searchd has not been told
+    // one column more and one less, and searchd has not read the new configuration
     let new = index("host");
     let alco = Alco::start(&stack, &new);
     publish(&stack, 24..48, now);
@@ -85,7 +85,7 @@ fn indexed_columns_change_and_records_flow_on() {
     assert_eq!(alco.logged("trying again"), 0, "{}", alco.log());
     assert!(alco.stop().success());
 
-    // the one of before looks in its field for what the other has stored
+    // the alco with the old alco.ini looks in its field for records that the other one has stored
     let alco = Alco::start(&stack, &old);
     check(&alco, 48);
     assert!(alco.stop().success());
@@ -114,5 +114,5 @@ fn indexed_columns_change_and_records_flow_on() {
     wait_until("all are acknowledged", SOON, || queue_state(&stack.amqp, "schema").filter(|queue| queue.messages == 0));
     assert!(alco.stop().success());
     assert_eq!(stack.count("schema"), Some(96), "each once");
-    assert!(queue_state(&stack.amqp, "schema.dead").is_none(), "none was put aside");
+    assert!(queue_state(&stack.amqp, "schema.dead").is_none(), "none was dead-lettered");
 }

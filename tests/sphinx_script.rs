@@ -16,7 +16,7 @@ use crate::support::{ALCO as BINARY, ROOT, Stack, directory, executable, not_che
 /// Both scripts give alco 10 s; 30 s more are for a busy machine.
 const MAX_WAIT: Duration = Duration::from_secs(10 + 30);
 
-/// A script, and what runs it.
+/// A script and its interpreter.
 #[derive(Debug)]
 struct Script {
     name: &'static str,
@@ -452,7 +452,7 @@ fn scripts_can_ask_alco_over_http() {
         assert!(request.contains("Authorization: Basic c2VhcmNoZDphIGI="), "{name}: {request}");
         assert!(source.dir.join("data/web/20261123").is_dir());
         assert!(Path::new(&cache).is_file());
-        // no server listens there now
+        // no server listens there any longer
         let got = ask(&url);
         assert!(got.ok && got.printed == body, "{name}: {got:?}");
 

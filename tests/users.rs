@@ -81,7 +81,7 @@ fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     }
     assert_eq!(alco.logged("users_file: "), 2, "logged once each, not for every request");
 
-    // alco believes the name only from the trusted proxy
+    // alco accepts the name from the trusted proxy only
     let named = ["-H", "X-Remote-User: anna"];
     check(&at("/grep/"), &named, 401, "");
     check(&at("/grep/"), &[&named[..], &["--interface", "127.0.0.2"]].concat(), 200, "");

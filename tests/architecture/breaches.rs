@@ -27,7 +27,7 @@ const DEBTS: Debts = Debts {
     long_files: &[],
 };
 
-/// Keeps every rule, and looks as if it did not: in comments, in strings, and in what is a test's.
+/// A tree that keeps every rule. Only its comments, strings and tests have text that would break one.
 const WHOLE: &[(&str, &str)] = &[
     (
         "main.rs",
@@ -79,7 +79,7 @@ const WHOLE: &[(&str, &str)] = &[
 
 const DEPENDENCIES: &[&str] = &["mysql", "log", "jiff"];
 
-/// All that the rules say of the made-up tree, with `more` at the end of `file`.
+/// The breaches that the rules find in the made-up tree, with `more` at the end of `file`.
 fn wrong(tables: &Tables, file: &str, more: &str) -> Vec<String> {
     let mut sources: Vec<(String, String)> =
         WHOLE.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
@@ -107,7 +107,7 @@ fn wrong(tables: &Tables, file: &str, more: &str) -> Vec<String> {
     .concat()
 }
 
-/// `more` in `file` makes one line at least that holds `expected`.
+/// With `more` in `file`, a line of the breaches contains `expected`.
 #[track_caller]
 fn breach(file: &str, more: &str, expected: &str) {
     let wrong = wrong(&TABLES, file, &format!("\n{more}\n"));
@@ -117,7 +117,7 @@ fn breach(file: &str, more: &str, expected: &str) {
     );
 }
 
-/// A list allows what is not there.
+/// A list that allows a breach which is not there is a breach itself.
 #[track_caller]
 fn mended(debts: Debts, expected: &str) {
     let wrong = wrong(&Tables { debts, ..TABLES }, "pages.rs", "");
@@ -125,7 +125,7 @@ fn mended(debts: Debts, expected: &str) {
 }
 
 #[test]
-fn what_keeps_the_rules_is_not_complained_of() {
+fn a_tree_that_keeps_the_rules_has_no_breach() {
     assert_eq!(wrong(&TABLES, "pages.rs", ""), Vec::<String>::new());
 }
 
@@ -189,7 +189,7 @@ fn a_circle_is_found_and_a_smaller_one_too() {
     let larger: &[&[&str]] = &[&["flow", "pages", "words"]];
     let larger = Tables { debts: Debts { circles: larger, folder_circles: pair, ..DEBTS }, ..TABLES };
     assert!(wrong(&larger, "words.rs", more).iter().any(|line| line.contains("smaller than the list CIRCLES")));
-    // one that has grown is complained of once
+    // a circle that has grown is reported once
     let words: &[&[&str]] = &[&["sphinx::client", "words"]];
     let grown = Tables { debts: Debts { circles: words, folder_circles: pair, ..DEBTS }, ..TABLES };
     let grown =

@@ -1,4 +1,5 @@
-//! What is wrong today. Each list may only shrink: a test fails for what is not on it, and for what is mended and still on it.
+//! Today's breaches. Each list may only shrink: a test fails for a breach that is not on it, and for one that is mended and still
+//! on it.
 
 use crate::engine::rules::{Debt, Debts};
 
@@ -17,10 +18,10 @@ pub const DEBTS: Debts = Debts {
 /// Files that use each other in a circle.
 const CIRCLES: &[&[&str]] = &[];
 
-/// Folders of src/, and the files beside them, that use each other in a circle.
+/// Folders of src/, and files directly in it, that use each other in a circle.
 const FOLDER_CIRCLES: &[&[&str]] = &[];
 
-/// Crates that have no one door yet, and the modules that name each.
+/// Crates without a single door yet, and the modules that name each.
 const MANY_DOORS: &[(&str, &[&str])] = &[
     ("base64", &["http::auth", "record::bytes", "commands::grep::remote"]),
     (
@@ -39,7 +40,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "threads",
         ],
     ),
-    // what goes out is packed, what comes in is unpacked
+    // answers are packed, bodies are unpacked
     ("flate2", &["http::body", "ingest::body::unpack"]),
     ("fastrand", &["daemon", "http::server::socket", "ingest::outage"]),
     (
@@ -125,16 +126,16 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
     ("xxhash_rust", &["http::assets", "http::response", "ingest::document", "record::digest"]),
 ];
 
-/// Modules that write statements for searchd, and how many.
+/// Modules that write statements for searchd, and the number of these.
 const STATEMENTS: Debt = &[];
 
-/// Pure modules, and what they use that is not.
+/// Pure modules, and the impure item that each uses.
 const IMPURE: Debt = &[("ingest::outage uses fastrand", 1), ("search::pattern::matches uses std::sync::Mutex", 1)];
 
-/// Names of types, and how often each is given.
+/// Names of types that are used more than once, and the number of their types.
 const DOUBLED_TYPES: Debt = &[("Count", 2), ("Line", 2), ("Member", 2), ("Server", 2), ("Value", 2), ("When", 2)];
 
-/// Numbers whose name holds no unit.
+/// Constants that are numbers, with no unit in their name.
 const BARE_CONSTANTS: Debt = &[
     ("http::routes::columns EXAMPLES", 1),
     ("http::routes::log BARS", 1),
@@ -155,10 +156,10 @@ const BARE_CONSTANTS: Debt = &[
     ("http::routes::record OPENED", 1),
 ];
 
-/// Modules, and how many of their functions have more than five parameters.
+/// Modules, and the number of their functions with more than five parameters.
 const MANY_PARAMETERS: Debt = &[("http::server::gate", 1), ("http::routes::log", 1)];
 
-/// Files that want splitting.
+/// Files that need to be split.
 const LONG_FILES: Debt = &[
     ("config::sections", 1),
     ("ingest", 1),

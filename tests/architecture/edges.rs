@@ -1,9 +1,9 @@
-//! Who uses whom: each path is followed to the file that defines what it names.
+//! The edges from file to file: each path is followed to the file that defines the item.
 //!
-//! An import by way of a re-export is an edge to the file that defines the name, not to the one that passes it on; so a
-//! `mod.rs` that only re-exports is in no circle. `pub use` is an edge as `use` is: where a file passes on what is its child's,
-//! and defines what the child uses, the two are a circle. To import a module is an edge for the rows alone: what counts is
-//! what is then taken from it. Neither `mod x;` is an edge. Methods and fields have no path and are not seen.
+//! An import by way of a re-export is an edge to the file that defines the name, not to the one that re-exports it; so a `mod.rs`
+//! that only re-exports is in no circle. `pub use` is an edge as `use` is: if a file re-exports an item of its child, and the child
+//! uses an item of that file, the two are a circle. An import of a module is an edge for the rows only; for the circles, the items
+//! that are used from it count. `mod x;` is not an edge. Methods and fields have no path, and the engine does not see them.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub struct Edge {
     pub place: Place,
     /// an index into `Tree::files`, as `place.file` is
     pub to: usize,
-    /// of the circles too, not of the rows alone
+    /// an edge for the circles too, not for the rows only
     pub uses: bool,
 }
 
@@ -26,7 +26,7 @@ pub struct Edge {
 pub struct Outer {
     pub place: Place,
     pub path: String,
-    /// the file names the crate itself; else it has the name from another file of ours, the door
+    /// true if the file names the crate itself; false if another file of ours, the door, re-exports the name
     pub direct: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct Outer {
 pub struct Edges {
     pub inner: Vec<Edge>,
     pub outer: Vec<Outer>,
-    /// Paths of our own that lead nowhere: the engine is blind there.
+    /// Paths of our own that the engine cannot follow.
     pub lost: Vec<(Place, String)>,
 }
 
@@ -69,7 +69,7 @@ impl Edges {
                         continue;
                     }
                 };
-                // a module is no value: a single word that is called as one is a local
+                // a module is not a value: a single word in code with a module's name is a local
                 if to != mention.place.file && !(single && module && mention.manner == Manner::Code) {
                     inner.insert(Edge { place: mention.place, to, uses: !module });
                 }
@@ -80,7 +80,7 @@ impl Edges {
     }
 }
 
-/// A name may be a module, a type and a function at once; all that it can be is found.
+/// A name may be a module, a type and a function at once: returns all of these.
 fn resolve(tree: &Tree, scope: &str, path: &[String], depth: usize) -> BTreeSet<End> {
     let (Some(first), Some(scoped)) = (path.first(), tree.scopes.get(scope)) else { return BTreeSet::new() };
     let file = scoped.file;

@@ -1,4 +1,4 @@
-//! The figures of the sources, so that they are counted alike before and after a change:
+//! Counts the figures of the sources in the same way before and after a change:
 //! `cargo test --test architecture figures -- --ignored --nocapture`
 
 use std::collections::BTreeMap;
@@ -8,9 +8,9 @@ use regex::Regex;
 
 use crate::engine::source::{Tree, read};
 
-/// From how many lines on a file counts as long; tests and comments included.
+/// A file with more lines is long; tests and comments count.
 const LONG_FILE_LINES: usize = 300;
-/// From how many parameters on a function counts as having many; `self` not counted.
+/// A function with this number of parameters or more has many; `self` does not count.
 const MANY_PARAMETERS: usize = 6;
 
 fn share(part: usize, whole: usize) -> String {
@@ -33,7 +33,7 @@ fn test_names(sources: &[(String, String)]) -> Vec<usize> {
     sources.iter().flat_map(|(_, text)| test.captures_iter(text)).map(|found| found[1].len()).collect()
 }
 
-/// The figures of src/, as `tree` has it without what is a test's, and of tests/.
+/// The figures of src/, as `tree` has it without the tests, and of tests/.
 fn figures(root: &Path, tree: &Tree) -> Vec<(&'static str, String)> {
     let (sources, tests) = (read(&root.join("src")), read(&root.join("tests")));
     let lines =

@@ -1,4 +1,4 @@
-//! Reads one file, item by item, and writes down what stands in it.
+//! Reads one file, item by item, and notes its facts for the rules.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -62,14 +62,14 @@ pub struct Reader<'a> {
     file: usize,
     scope: String,
     known: &'a BTreeSet<String>,
-    /// Modules of which every use is a test's.
+    /// Modules that only tests use.
     tests: &'a mut BTreeSet<String>,
-    /// Lines of this file that are a test's.
+    /// Lines of this file that belong to tests.
     cut: Vec<RangeInclusive<usize>>,
 }
 
 impl<'a> Reader<'a> {
-    /// `known` are all modules that have a file; `tests` gains those of which every use is a test's.
+    /// `known` are all modules that have a file; the reader adds to `tests` the modules that only tests use.
     pub fn new(
         tree: &'a mut Tree,
         file: usize,
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         self.tree.mentions.push(mention);
     }
 
-    /// Whether an item is left out, since it stands under `#[cfg(test)]`.
+    /// Returns whether an item is left out, since it is under `#[cfg(test)]`.
     fn left_out(&mut self, attributes: &[syn::Attribute], item: &impl Spanned) -> bool {
         let out = attributes.iter().any(for_tests);
         if out {
@@ -200,7 +200,7 @@ impl<'a> Reader<'a> {
         self.tree.strings.push((place, text));
     }
 
-    /// A macro's tokens have no grammar that we know: `a::b`, `Name`, `call(…)` and `.method` are taken for what they look like.
+    /// The grammar of a macro's tokens is unknown: `a::b`, `Name`, `call(…)` and `.method` are taken as they look.
     fn scan(&mut self, tokens: TokenStream, literals: bool) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let is = |at: usize, wanted: char| matches!(tokens.get(at), Some(TokenTree::Punct(mark)) if mark.as_char() == wanted);
@@ -371,7 +371,7 @@ impl<'a> Visit<'a> for Reader<'_> {
     /// `pub(in crate::a)` uses nothing.
     fn visit_visibility(&mut self, _: &'a Visibility) {}
 
-    /// A doc comment names what it likes; a derive uses what it names.
+    /// A doc comment may name anything; a derive uses the item that it names.
     fn visit_attribute(&mut self, attribute: &'a syn::Attribute) {
         if attribute.path().segments.len() > 1 {
             self.visit_path(attribute.path());

@@ -1,6 +1,6 @@
-//! The rules. Each returns a line for every breach: where, what is wrong, and what to do.
+//! The rules. Each returns a line for every breach: the place, the fault, and the cure.
 //!
-//! What is wrong today stands in lists that may only shrink: more than the list allows is a breach, and so is less, since
+//! Today's breaches are in lists that may only shrink: more breaches than a list allows are a breach, and fewer are one too, since
 //! the list must then be shortened.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,14 +12,14 @@ use crate::engine::circles::{Graph, circles};
 use crate::engine::edges::{Edge, Edges};
 use crate::engine::source::{Place, Tree, inside};
 
-/// Beyond these many lines of code a file wants splitting.
+/// A file with more lines of code must be split.
 const MAX_FILE_LINES: usize = 300;
-/// A function with more of them wants a struct.
+/// A function with more parameters needs a struct.
 const MAX_PARAMETERS: usize = 5;
 /// The one type name that each module may have for itself.
 const SHARED_TYPE: &str = "Error";
 
-/// A list of today's breaches by name, and how often each is there.
+/// A list of today's breaches by name, and their numbers.
 pub type Debt = &'static [(&'static str, usize)];
 
 /// The architecture as data.
@@ -47,7 +47,7 @@ pub struct Tables {
 pub struct Debts {
     pub circles: &'static [&'static [&'static str]],
     pub folder_circles: &'static [&'static [&'static str]],
-    /// crates that have no one door yet, and the modules that name each
+    /// crates without a single door yet, and the modules that name each
     pub many_doors: &'static [(&'static str, &'static [&'static str])],
     pub statements: Debt,
     pub impure: Debt,
@@ -57,7 +57,7 @@ pub struct Debts {
     pub long_files: Debt,
 }
 
-/// Found breaches by name, and where each is.
+/// The breaches that were found, by name, and their places.
 #[derive(Default)]
 struct Found(BTreeMap<String, Vec<Place>>);
 
@@ -88,13 +88,13 @@ impl Found {
     }
 }
 
-/// The longest prefix counts.
+/// The value of the longest prefix of the module.
 fn longest<T: Copy>(module: &str, table: &[(&str, T)]) -> Option<T> {
     let fits = table.iter().filter(|(prefix, _)| inside(module, prefix));
     fits.max_by_key(|(prefix, _)| prefix.len()).map(|(_, value)| *value)
 }
 
-/// Every path of ours leads somewhere, and every `mod x;` has its file: or the other rules would be blind.
+/// Every path of ours leads to an item, and every `mod x;` has its file; otherwise the other rules would miss breaches.
 pub fn paths_resolve(tree: &Tree, edges: &Edges) -> Vec<String> {
     let lost =
         edges.lost.iter().map(|(place, path)| (place, format!("'{path}' leads to no item that the sources define")));
@@ -148,13 +148,13 @@ pub fn strangers(tree: &Tree, edges: &Edges, tables: &Tables) -> Vec<String> {
         .collect()
 }
 
-/// No file uses itself by way of others.
+/// No file uses itself through other files.
 pub fn no_circles(tree: &Tree, edges: &Edges, tables: &Tables) -> Vec<String> {
     let names: Vec<&str> = tree.files.iter().map(|file| file.module.as_str()).collect();
     circles_of(tree, edges, &names, "CIRCLES", tables.debts.circles)
 }
 
-/// Nor does a folder of src/, nor a file beside them; `main` stands above all.
+/// No folder of src/ and no file directly in it uses itself through others; `main` is above all.
 pub fn no_folder_circles(tree: &Tree, edges: &Edges, tables: &Tables) -> Vec<String> {
     let names: Vec<&str> = tree.files.iter().map(|file| file.module.split("::").next().unwrap_or_default()).collect();
     circles_of(tree, edges, &names, "FOLDER_CIRCLES", tables.debts.folder_circles)
@@ -193,7 +193,7 @@ fn circles_of(tree: &Tree, edges: &Edges, names: &[&str], list: &str, debt: &[&[
         let cure = "move what they share below them; they use each other at";
         wrong.push(format!("circle of {}: {cure}{}", joined(members), ways.concat()));
     }
-    // one that has grown or shrunk is complained of already
+    // a circle that has grown or shrunk is reported already
     for gone in allowed.iter().filter(|known| !found.iter().any(|now| now.is_superset(known) || now.is_subset(known))) {
         wrong.push(format!("circle of {}: opened; take it off the list {list}", joined(gone)));
     }
@@ -253,7 +253,7 @@ static STATEMENT: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a regex")
 });
 
-/// The text of statements stands in one place.
+/// Only one place has the text of statements.
 pub fn statements(tree: &Tree, tables: &Tables) -> Vec<String> {
     let mut found = Found::default();
     for (place, text) in &tree.strings {
@@ -317,7 +317,7 @@ pub fn constant_names(tree: &Tree, tables: &Tables) -> Vec<String> {
     )
 }
 
-/// A function takes few things by their place.
+/// A function has few parameters.
 pub fn parameters(tree: &Tree, tables: &Tables) -> Vec<String> {
     let mut found = Found::default();
     for function in tree.functions.iter().filter(|function| function.parameters > MAX_PARAMETERS) {
@@ -327,7 +327,7 @@ pub fn parameters(tree: &Tree, tables: &Tables) -> Vec<String> {
     found.against(tree, "MANY_PARAMETERS", tables.debts.many_parameters, &rule)
 }
 
-/// A file is read at one sitting.
+/// A file is short enough to be read at one sitting.
 pub fn lengths(tree: &Tree, tables: &Tables) -> Vec<String> {
     let mut found = Found::default();
     for (at, file) in tree.files.iter().enumerate().filter(|(_, file)| file.code_lines > MAX_FILE_LINES) {

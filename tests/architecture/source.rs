@@ -1,5 +1,5 @@
-//! The facts that the rules look at: what each file names, defines and says. Items under `#[cfg(test)]` are left out, and so
-//! are comments; strings, char literals and lifetimes are the parser's business.
+//! The facts that the rules examine: the names, definitions and string literals of each file. Items under `#[cfg(test)]` and
+//! comments are left out; the parser deals with strings, char literals and lifetimes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,10 +9,10 @@ use syn::visit::Visit;
 
 use crate::engine::reader::{Reader, for_tests};
 
-/// The crate's root file; the table of rows calls it so too.
+/// The name of the crate's root file, here and in the table of rows.
 pub const ROOT: &str = "main";
 
-/// Where something stands: a line of a file of `Tree::files`.
+/// A line of a file of `Tree::files`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Place {
     pub file: usize,
@@ -36,7 +36,7 @@ pub struct Mention {
     pub manner: Manner,
 }
 
-/// What a name in a module stands for.
+/// The meaning of a name in a module.
 #[derive(Clone, Debug)]
 pub enum Name {
     Module(String),
@@ -80,7 +80,7 @@ pub struct File {
     pub opens_with_purpose: bool,
 }
 
-/// All that the rules look at. Nothing of a test is in it.
+/// All facts that the rules examine, without those of tests.
 #[derive(Default, Debug)]
 pub struct Tree {
     pub files: Vec<File>,
@@ -102,7 +102,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// `path` is what follows `src/`.
+    /// `path` is the path below `src/`.
     pub fn new(sources: &[(String, String)]) -> Tree {
         let mut tree = Tree::default();
         let mut tests: BTreeSet<String> = BTreeSet::new();

@@ -45,7 +45,7 @@ const RARE: [&str; 20] = [
 ];
 /// Part of one word: from hardly any record to one in three.
 const PARTIAL: [&str; 6] = ["reylis", "imeout", "uthoris", "ackpac", "pstrea", "hrome"];
-/// With filters and patterns that many records match.
+/// Queries with filters and patterns that many records match.
 const RECENT: [&str; 5] = ["", "levelname=ERROR", "search=timed+out", "search=user", "search=zq"];
 
 /// The bounds, in ms for an answer.
@@ -55,7 +55,7 @@ const MAX_RECENT_MS: f64 = 15.0;
 
 pub fn run() -> bool {
     let stack = Stack::private("bench_search", INDEX);
-    // the default: other tests give a search more time
+    // the default, while other tests give a search more time
     let alco = Alco::start(&stack, &format!("[http]\nsearch_budget = 2s\n{INDEX}"));
     let begin = Instant::now();
     fill(&stack);

@@ -23,7 +23,8 @@ pub struct Alco {
 }
 
 impl Alco {
-    /// Ready: its pages answer, and every index has its consumers. `ini` holds the index sections and any other setting.
+    /// Starts alco and waits until it is ready: its pages answer, and every index has its consumers. `ini` has the index sections and
+    /// any other setting.
     #[track_caller]
     pub fn start(stack: &Stack, ini: &str) -> Alco {
         let mut alco = Alco::spawn(stack, ini);
@@ -37,7 +38,7 @@ impl Alco {
         Alco::spawn_as(Path::new(ALCO), stack, ini)
     }
 
-    /// As `spawn`, by a program that becomes alco.
+    /// As `spawn`, with a program that becomes alco.
     #[track_caller]
     pub fn spawn_as(program: &Path, stack: &Stack, ini: &str) -> Alco {
         static STARTED: AtomicU32 = AtomicU32::new(0);
@@ -138,7 +139,7 @@ impl Drop for Alco {
 }
 
 impl Alco {
-    /// The value of a sample of /metrics: its name, and its labels as they stand there.
+    /// The value of a sample of /metrics, by its name and labels as /metrics writes them.
     #[track_caller]
     pub fn metric(&self, sample: &str) -> u64 {
         let metrics = self.get("/metrics").body;

@@ -1,4 +1,4 @@
-//! RabbitMQ as producers see it, and what alco leaves in its queues.
+//! RabbitMQ as producers see it, and the records that alco dead-letters.
 
 use amiquip::{
     AmqpProperties, Channel, Confirm, ConfirmSmoother, Connection, ExchangeDeclareOptions, ExchangeType, Publish,
@@ -51,7 +51,7 @@ impl Publisher {
         self.channel.exchange_declare(ExchangeType::Topic, name, durable).unwrap();
     }
 
-    /// A durable queue before alco is there to declare it.
+    /// Declares a durable queue before alco does.
     #[track_caller]
     fn declare_queue(&self, name: &str, exchange: &str, routing_key: &str) {
         let durable = QueueDeclareOptions { durable: true, ..Default::default() };
@@ -59,7 +59,7 @@ impl Publisher {
         self.channel.queue_bind(name, exchange, routing_key, Default::default()).unwrap();
     }
 
-    /// The exchange `logstash`, and a queue of it that takes the keys `<queue>.#`, before alco is there to declare them.
+    /// Declares the exchange `logstash`, and a queue that takes its keys `<queue>.#`, before alco does.
     #[track_caller]
     pub fn to_queue(amqp: &str, queue: &str) -> Publisher {
         let publisher = Publisher::open(amqp);
@@ -68,7 +68,7 @@ impl Publisher {
         publisher
     }
 
-    /// Persistent messages, in order; returns when the broker has confirmed the last.
+    /// Publishes persistent messages in order, and returns when the broker has confirmed the last.
     #[track_caller]
     pub fn publish(&mut self, exchange: &str, routing_key: &str, bodies: impl IntoIterator<Item = impl AsRef<[u8]>>) {
         let properties = AmqpProperties::default().with_content_type("application/json".into());

@@ -41,7 +41,7 @@ impl Clock {
 
     /// Sets the distance to the machine's clock.
     pub fn set(&self, offset: SignedDuration) {
-        // never half written
+        // written whole, and then renamed
         let written = self.file.with_extension("new");
         fs::write(&written, format!("{:+.3}\n", offset.as_secs_f64())).unwrap();
         fs::rename(&written, &self.file).unwrap();
@@ -67,7 +67,7 @@ pub struct ClockedRun {
 }
 
 impl ClockedRun {
-    /// `offset`: of alco's clock at its start.
+    /// `offset`: the distance of alco's clock to the machine's at the start.
     pub fn start(index: &'static str, more: &str, offset: SignedDuration) -> ClockedRun {
         let ini = format!("[index {index}]\nrouting_keys = {index}.#\n{more}");
         let clock = Clock::new(&format!("{index}-clock"));
@@ -108,7 +108,7 @@ impl ClockedRun {
     }
 }
 
-/// Of UTC.
+/// The UTC day of a time.
 pub fn day_of(time: Timestamp) -> Date {
     time.to_zoned(TimeZone::UTC).date()
 }

@@ -1,7 +1,7 @@
-//! The ground of the whole-daemon tests: servers, an alco over them, a publisher, and waiting.
+//! The tools of the whole-daemon tests: servers, an alco that uses them, a publisher, and waiting.
 //!
-//! Invariant: nothing that is started here outlives the test process, even if that is killed: the servers watch it
-//! (`ALCO_STACK_OWNER`), and end alco too, in addition to its `Drop`.
+//! Invariant: no process that is started here outlives the test process, even if that is killed: tests/stack watches it
+//! (`ALCO_STACK_OWNER`), and ends the servers and alco; `Drop` ends them too.
 #![allow(dead_code, unused_imports)] // the benchmark uses a part, each test another
 
 mod alco;
@@ -38,14 +38,14 @@ pub const ALCO: &str = env!("CARGO_BIN_EXE_alco");
 /// The repository.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The limit for waiting for what takes milliseconds on an idle machine. CI has few cores, and they are busy; a high limit costs
-/// nothing if the test does not reach it.
+/// The limit of a wait that takes milliseconds on an idle machine. CI has few cores, and they are busy; a high limit costs nothing
+/// if the test does not reach it.
 pub const SOON: Duration = Duration::from_secs(60);
-/// The limit for waiting for what takes seconds on an idle machine: a back-off, a searchd that reads its configuration, a browser
+/// The limit of a wait that takes seconds on an idle machine: a back-off, a searchd that reads its configuration, a browser
 /// that starts.
 pub const LONG: Duration = Duration::from_secs(180);
 
-/// True in `make soak`, where tests run the long form of what takes over a minute.
+/// True in `make soak`: a test that has a long form, of more than a minute, runs it there.
 pub fn soak() -> bool {
     std::env::var_os("ALCO_SOAK").is_some()
 }
@@ -120,7 +120,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A header, or nothing where it is missing.
+    /// A header; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
@@ -133,11 +133,11 @@ pub fn try_get(url: &str) -> Result<Reply, ureq::Error> {
     Ok(Reply { status: response.status().as_u16(), headers: response.headers().clone(), body })
 }
 
-/// Between two probes: short for a person, and long enough to leave the cores to the servers.
+/// The time between two probes: short for a person, and long enough to leave the cores to the servers.
 const POLL: Duration = Duration::from_millis(20);
 
-/// A port where no program listens, for a program that takes its port as a setting. None is given twice: its owner may not
-/// listen yet, or not at all.
+/// A port where no program listens, for a program that takes its port as a setting. It returns no port twice, since the owner of the
+/// first may not listen yet, or not at all.
 pub fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {

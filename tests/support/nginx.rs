@@ -73,7 +73,7 @@ fn certify(dir: &Path) {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // its worker goes with it
+        // its worker ends with it
         let _ = kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM);
         let _ = self.child.wait();
     }

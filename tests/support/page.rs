@@ -1,13 +1,13 @@
 //! A page as a reader sees it: its lines, its counts, the addresses of its links. It looks for alco's own markup, and is not an
 //! HTML parser.
 //!
-//! Invariant: text is as it was before it was escaped.
+//! Invariant: text is unescaped.
 
 use super::{Alco, Reply};
 
 #[derive(Debug)]
 pub struct Page {
-    /// the path it was asked by, without the query
+    /// the path of the request, without the query
     path: String,
     pub html: String,
 }
@@ -22,7 +22,7 @@ pub struct Line {
     pub message: String,
     /// the marked parts of the message
     pub marks: Vec<String>,
-    /// the HTML that folds under the line
+    /// the HTML that is folded under the line
     pub folded: String,
 }
 
@@ -128,7 +128,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     rest.split(end).next().unwrap_or_default()
 }
 
-/// Without its tags.
+/// The text of a piece of HTML, without its tags.
 pub fn text(html: &str) -> String {
     let mut out = String::new();
     for piece in html.split('<').enumerate().map(|(at, piece)| match at {

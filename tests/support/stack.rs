@@ -32,12 +32,12 @@ pub struct Stack {
     pub sphinx: String,
     /// the alco that wrote searchd's configuration
     alco: PathBuf,
-    /// one test has them, and may break them
+    /// true if one test alone uses the servers, and may break them
     pub(super) private: bool,
 }
 
 impl Stack {
-    /// The one that all tests share, with every index of tests/indexes.ini.
+    /// The servers that all tests share, with every index of tests/indexes.ini.
     pub fn shared() -> &'static Stack {
         static SHARED: OnceLock<Stack> = OnceLock::new();
         SHARED.get_or_init(|| Stack::start("shared", Path::new(ALCO), INDEXES, &[], None, false))
@@ -170,7 +170,7 @@ impl Drop for Stack {
     }
 }
 
-/// tests/stack, about to do that.
+/// The command of tests/stack for that step.
 pub(super) fn command(what: &str, dir: &Path, servers: &[&str]) -> Command {
     let mut stack = Command::new(format!("{ROOT}/tests/stack"));
     stack.arg(what).arg(dir).args(servers).stdin(Stdio::null());
@@ -184,7 +184,7 @@ fn run(mut command: impl std::borrow::BorrowMut<Command>) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// For tests of faults.
+/// Functions for tests of faults.
 impl Stack {
     pub fn ask_redis<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let mut redis = redis::Client::open(self.redis.as_str()).unwrap().get_connection().unwrap();
