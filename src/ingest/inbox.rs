@@ -81,7 +81,7 @@ impl Inbox {
     }
 
     pub(super) fn hear(&mut self, message: Message, at: Ts, instant: Instant) -> Result<(), Stop> {
-        let delivery = rabbitmq::delivery(message).map_err(|why| Stop::Session(format!("rabbitmq: {why}")))?;
+        let delivery = rabbitmq::delivery(message)?;
         let counters = self.shared.counters();
         counters.deliveries.add(1);
         counters.last_delivery.set(at);

@@ -50,6 +50,7 @@ use crate::ingest::servers::{Servers, Stop, now};
 use crate::ingest::statements::Statements;
 use crate::ingest::store::{Insertion, Store};
 use crate::metrics::Collected;
+use crate::rabbitmq;
 use crate::rabbitmq::{Deliveries, Delivery, Session, Tag};
 use crate::record::{Record, Shape, digest};
 use crate::sphinx::{DocId, day_index, statement};
@@ -152,7 +153,7 @@ impl Worker {
             log::debug!("{}: {why}", self.index.name);
         }
         match outcome {
-            Ok(()) => session.close().map_err(Stop::Session),
+            Ok(()) => Ok(session.close()?),
             Err(halt) => {
                 session.abandon();
                 Err(halt)
@@ -178,11 +179,10 @@ impl Worker {
         self.bind(session)?;
         session.prefetch(self.prefetch.begin(self.acks.waiting()), self.prefetch.kind())?;
         self.inbox.busy();
-        let deliveries = session.consume(&self.index.queue).map_err(|refused| {
-            if refused.for_limit {
+        let deliveries = session.consume(&self.index.queue).inspect_err(|error| {
+            if let rabbitmq::Error::Unsupported(_) = error {
                 self.prefetch.refused();
             }
-            refused.why
         })?;
         self.inbox.open(deliveries.clone());
         self.servers.broker_works();
@@ -226,7 +226,7 @@ impl Worker {
             self.inbox.idle();
             let woken = select! {
                 recv(deliveries) -> message => {
-                    self.inbox.hear(message.map_err(|_| crate::rabbitmq::broke())?, now(), Instant::now())?;
+                    self.inbox.hear(message.map_err(|_| rabbitmq::broke())?, now(), Instant::now())?;
                     Woken::Arrived
                 }
                 recv(more) -> _ => Woken::Arrived,
@@ -278,7 +278,7 @@ impl Worker {
     fn take(&mut self, arrival: Arrival, session: &mut Session) -> Result<(), Stop> {
         let Arrival { delivery, digest, at: arrived, instant } = arrival;
         self.prefetch.note(delivery.body.len());
-        let properties = crate::rabbitmq::properties::columns(&delivery, &self.index.properties);
+        let properties = rabbitmq::properties::columns(&delivery, &self.index.properties);
         self.open(Parcel { delivery: Arc::new(delivery), properties, digest, arrived, instant }, session)?;
         match self.batch.is_full() || self.acks.is_spanning() {
             true => self.flush(session),

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::ingest::outage::Backoff;
 use crate::ingest::shared::{IndexShared, lock};
 use crate::metrics::obstacles::Waiter;
+use crate::rabbitmq;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault};
 use crate::time::Ts;
@@ -28,6 +29,12 @@ pub(super) enum Stop {
 impl From<String> for Stop {
     fn from(why: String) -> Stop {
         Stop::Session(why)
+    }
+}
+
+impl From<rabbitmq::Error> for Stop {
+    fn from(error: rabbitmq::Error) -> Stop {
+        Stop::Session(error.to_string())
     }
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 ///
 /// # Errors
 /// The name has no address, or the first error of `greet`, or else that of the last connection.
-pub fn dial<T>(
+pub fn dial<T, E: From<String>>(
     host: &str,
     port: u16,
     timeout: Duration,
-    mut greet: impl FnMut(TcpStream) -> Result<T, String>,
-) -> Result<T, String> {
+    mut greet: impl FnMut(TcpStream) -> Result<T, E>,
+) -> Result<T, E> {
     let connect = |address| {
         let stream = TcpStream::connect_timeout(&address, timeout)?;
         stream.set_read_timeout(Some(timeout))?;
@@ -29,8 +29,8 @@ pub fn dial<T>(
                 Ok(greeted) => return Ok(greeted),
                 Err(why) => failed = failed.or(Some(why)),
             },
-            Err(error) => absent = Some(error.to_string()),
+            Err(error) => absent = Some(E::from(error.to_string())),
         }
     }
-    Err(failed.or(absent).unwrap_or_else(|| format!("host '{host}' has no address")))
+    Err(failed.or(absent).unwrap_or_else(|| format!("host '{host}' has no address").into()))
 }

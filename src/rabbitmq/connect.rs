@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use amiquip::{Auth, Connection, ConnectionOptions, ConnectionTuning, Error, IoStream};
+use amiquip::{Auth, Connection, ConnectionOptions, ConnectionTuning, Error as AmqpError, IoStream};
 use mio::unix::EventedFd;
 use mio::{Evented, Poll, PollOpt, Ready, Token};
 use percent_encoding::percent_decode_str;
@@ -18,15 +18,16 @@ use url::{Host, Url};
 use crate::config::Rabbitmq;
 use crate::net::tcp::dial;
 use crate::net::tls;
-use crate::rabbitmq::error::root;
+use crate::rabbitmq::error::{Error, root};
 
 /// Two of them missed, and the broker is taken for dead.
 const HEARTBEAT_SECONDS: u16 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `url` is one of the section's. What is said of a failure holds no password.
-pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<Connection, String> {
-    let broker = BrokerAddress::parse(url)?;
+pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<Connection, Error> {
+    // alco reads its configuration once: the address stays as it is
+    let broker = BrokerAddress::parse(url).map_err(Error::Refused)?;
     dial(&broker.host, broker.port, broker.timeout, |stream| broker.greet(rabbitmq, stream))
 }
 
@@ -87,16 +88,17 @@ impl BrokerAddress {
         Ok(BrokerAddress { tls, host, port, timeout, options: options.connection_timeout(Some(timeout)) })
     }
 
-    fn greet(&self, rabbitmq: &Rabbitmq, stream: TcpStream) -> Result<Connection, String> {
+    fn greet(&self, rabbitmq: &Rabbitmq, stream: TcpStream) -> Result<Connection, Error> {
         let (options, tuning) = (self.options.clone(), ConnectionTuning::default());
         if !self.tls {
             let stream = mio::net::TcpStream::from_stream(stream).map_err(|error| error.to_string())?;
+            let begun = Instant::now();
             return Connection::insecure_open_stream(stream, options, tuning).map_err(|error| match &error {
-                Error::UnexpectedSocketClose | Error::MalformedFrame => expects_tls(&error),
-                Error::IoErrorReadingSocket { source } if source.kind() == io::ErrorKind::ConnectionReset => {
+                AmqpError::UnexpectedSocketClose | AmqpError::MalformedFrame => expects_tls(&error),
+                AmqpError::IoErrorReadingSocket { source } if source.kind() == io::ErrorKind::ConnectionReset => {
                     expects_tls(&error)
                 }
-                error => root(error),
+                error => self.no_login(error, begun),
             });
         }
         let server = tls::Server {
@@ -107,13 +109,26 @@ impl BrokerAddress {
         };
         let stream = server.handshake(stream)?;
         stream.get_ref().set_nonblocking(true).map_err(|error| error.to_string())?;
-        Connection::insecure_open_stream(AmqpTlsStream(stream), options, tuning).map_err(|error| root(&error))
+        let begun = Instant::now();
+        Connection::insecure_open_stream(AmqpTlsStream(stream), options, tuning)
+            .map_err(|error| self.no_login(&error, begun))
+    }
+
+    /// For amiquip, every end of the connection during the login is a wrong password, and so is a broker that is silent. RabbitMQ
+    /// closes the connection of a wrong password after 3 s.
+    fn no_login(&self, error: &AmqpError, begun: Instant) -> Error {
+        match error {
+            AmqpError::InvalidCredentials if begun.elapsed() >= self.timeout => {
+                Error::Lost(format!("the broker has not answered the login for {} ms", self.timeout.as_millis()))
+            }
+            error => Error::from(error),
+        }
     }
 }
 
 /// A server that expects TLS answers in its own way, and closes.
-fn expects_tls(error: &Error) -> String {
-    format!("{}; if that is its port for TLS, have [rabbitmq] url begin with amqps://", root(error))
+fn expects_tls(error: &AmqpError) -> Error {
+    Error::Lost(format!("{}; if that is its port for TLS, have [rabbitmq] url begin with amqps://", root(error)))
 }
 
 fn decoded(text: &str) -> Cow<'_, str> {
@@ -198,7 +213,7 @@ mod tests {
             ("amqps://u:s3cret@h?cacertfile=/ca.pem", "set [rabbitmq] ca_file"),
             ("amqps://u:s3cret@host.invalid", "cannot find host 'host.invalid'"),
         ] {
-            let why = connect(&Rabbitmq::default(), url).expect_err(url);
+            let why = connect(&Rabbitmq::default(), url).expect_err(url).to_string();
             assert!(why.contains(says) && !why.contains("s3cret"), "{why}");
         }
     }

@@ -10,19 +10,21 @@ pub mod probe;
 pub mod properties;
 pub mod publisher;
 
-use crate::rabbitmq::error::{NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED, cannot, is_reply, root};
 use std::sync::Arc;
 use std::time::Duration;
 
 use amiquip::{
-    AmqpProperties, AmqpValue, Channel, Confirm, Connection, ConsumerOptions, Error, ExchangeDeclareOptions,
-    ExchangeType, FieldTable, Publish, QueueDeclareOptions,
+    AmqpProperties, AmqpValue, Channel, Confirm, Connection, ConsumerOptions, Error as AmqpError,
+    ExchangeDeclareOptions, ExchangeType, FieldTable, Publish, QueueDeclareOptions,
 };
 pub use amiquip::{ConsumerMessage as Message, Delivery};
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
-use crate::config::{Argument, ExchangeDurable, Index, QueueType, Rabbitmq};
+use crate::config::{Argument, ExchangeDurable, Index, QueueType, Rabbitmq, Secret};
 use crate::rabbitmq::connect::connect;
+use crate::rabbitmq::error::cannot;
+
+pub use crate::rabbitmq::error::Error;
 
 /// A broker that is out of memory or disk blocks publishers; so long a dead record waits before the session is given up.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,14 +36,6 @@ pub struct Session {
     dead: Option<(Channel, Receiver<Confirm>)>,
     /// what should be said once: how exchange and queue were found
     pub notices: Vec<String>,
-}
-
-/// Why a queue cannot be consumed from.
-#[derive(Debug)]
-pub struct Refused {
-    /// it knows no limit of the whole channel: a quorum queue
-    pub for_limit: bool,
-    pub why: String,
 }
 
 /// The broker's end of it: deliveries as they come, then why there will be no more.
@@ -71,20 +65,20 @@ pub enum Part<'a> {
 
 impl Session {
     /// Tries the addresses in turn; connects, declares exchange and queue. Bindings come next.
-    pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, String> {
+    pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, Error> {
         let (mut connection, channel, of_exchange) = open(rabbitmq)?;
         let (channel, of_queue) = declare_queue(&mut connection, channel, index)?;
         let notices = of_exchange.into_iter().chain(of_queue).collect();
         Ok(Session { connection, channel, dead: None, notices })
     }
 
-    pub fn bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
+    pub fn bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), Error> {
         self.channel
             .queue_bind(queue, exchange, routing_key, FieldTable::new())
             .map_err(|error| cannot(&format!("bind queue '{queue}' to '{exchange}' with '{routing_key}'"), &error))
     }
 
-    pub fn unbind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), String> {
+    pub fn unbind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), Error> {
         self.channel
             .queue_unbind(queue, exchange, routing_key, FieldTable::new())
             .map_err(|error| cannot(&format!("unbind queue '{queue}' from '{exchange}' with '{routing_key}'"), &error))
@@ -93,23 +87,25 @@ impl Session {
     /// How many records may be unacknowledged; holds for the whole channel, and for a consumer that runs already.
     ///
     /// Quorum queues know no limit of the whole channel: theirs is the consumer's, and stays what it was when it began.
-    pub fn prefetch(&self, count: u16, queue_type: QueueType) -> Result<(), String> {
+    pub fn prefetch(&self, count: u16, queue_type: QueueType) -> Result<(), Error> {
         self.channel
             .qos(0, count, queue_type == QueueType::Classic)
             .map_err(|error| cannot("set the prefetch limit", &error))
     }
 
     /// Messages that wait in the queue; it must exist.
-    pub fn backlog(&self, queue: &str) -> Result<u64, String> {
+    pub fn backlog(&self, queue: &str) -> Result<u64, Error> {
         let queue = self.channel.queue_declare_passive(queue).map_err(|error| cannot("ask for the backlog", &error))?;
         Ok(u64::from(queue.declared_message_count().unwrap_or(0)))
     }
 
-    pub fn consume(&self, queue: &str) -> Result<Deliveries, Refused> {
-        let consumer = self.channel.basic_consume(queue, ConsumerOptions::default()).map_err(|error| Refused {
-            for_limit: matches!(error, Error::ServerClosedConnection { code: NOT_IMPLEMENTED, .. }),
-            why: cannot(&format!("consume from queue '{queue}'"), &error),
-        })?;
+    /// # Errors
+    /// `Unsupported`: the queue knows no limit of the whole channel, so it is a quorum queue.
+    pub fn consume(&self, queue: &str) -> Result<Deliveries, Error> {
+        let consumer = self
+            .channel
+            .basic_consume(queue, ConsumerOptions::default())
+            .map_err(|error| cannot(&format!("consume from queue '{queue}'"), &error))?;
         let deliveries = consumer.receiver().clone();
         // dropped, it would ask the broker to cancel and wait for the answer; it ends with its channel anyway
         std::mem::forget(consumer);
@@ -117,14 +113,14 @@ impl Session {
     }
 
     /// Acknowledges that delivery and all before it. Fire and forget: Ok proves nothing.
-    pub fn ack_up_to(&self, tag: Tag) -> Result<(), String> {
+    pub fn ack_up_to(&self, tag: Tag) -> Result<(), Error> {
         tag.0.ack_multiple(&self.channel).map_err(|error| cannot("acknowledge", &error))
     }
 
     /// Puts a delivery, or one of its records, into the durable queue `<queue>.dead` with the reason, and waits until the broker
     /// has it.
-    pub fn dead_letter(&mut self, queue: &str, delivery: &Delivery, part: Part, reason: &str) -> Result<(), String> {
-        let fault = |error: Error| cannot(&format!("put a record into '{queue}.dead'"), &error);
+    pub fn dead_letter(&mut self, queue: &str, delivery: &Delivery, part: Part, reason: &str) -> Result<(), Error> {
+        let fault = |error: AmqpError| cannot(&format!("put a record into '{queue}.dead'"), &error);
         let dead_queue = format!("{queue}.dead");
         if self.dead.is_none() {
             let channel = self.connection.open_channel(None).map_err(fault)?;
@@ -157,13 +153,16 @@ impl Session {
         channel.basic_publish("", Publish::with_properties(body, dead_queue.as_str(), properties)).map_err(fault)?;
         match confirms.recv_timeout(CONFIRM_TIMEOUT) {
             Ok(Confirm::Ack(_)) => Ok(()),
-            Ok(Confirm::Nack(_)) => Err(format!("the broker refused a record for '{dead_queue}'")),
-            Err(_) => Err(format!("the broker did not confirm a record for '{dead_queue}'")),
+            Ok(Confirm::Nack(_)) => Err(Error::Lost(format!("the broker did not take a record for '{dead_queue}'"))),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(Error::Lost(format!("the broker did not confirm a record for '{dead_queue}'")))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(ended(channel, &format!("put a record into '{dead_queue}'"))),
         }
     }
 
     /// Closes in good order: acknowledgements sent before are with the broker when this returns Ok.
-    pub fn close(self) -> Result<(), String> {
+    pub fn close(self) -> Result<(), Error> {
         self.connection.close().map_err(|error| cannot("close the connection", &error))
     }
 
@@ -176,31 +175,42 @@ impl Session {
     }
 }
 
-/// Tries the addresses in turn; a channel on which the exchange is declared, and what should be said once of how it was
-/// found.
-fn open(rabbitmq: &Rabbitmq) -> Result<(Connection, Channel, Option<String>), String> {
-    let mut failures = Vec::new();
+/// What `open` makes of the first of the brokers with which it succeeds.
+///
+/// # Errors
+/// `Refused` as soon as one of them refuses: the brokers of a cluster have the same users.
+fn first_of<T>(rabbitmq: &Rabbitmq, mut open: impl FnMut(&Secret) -> Result<T, Error>) -> Result<T, Error> {
+    let (mut failures, mut is_refused) = (Vec::new(), false);
     for url in &rabbitmq.urls {
-        let opened = connect(rabbitmq, url.expose()).and_then(|mut connection| {
-            let channel = connection.open_channel(None).map_err(|error| root(&error))?;
-            Ok((connection, channel))
-        });
-        match opened {
-            Ok((mut connection, channel)) => {
-                let (channel, notice) = declare_exchange(&mut connection, channel, rabbitmq)?;
-                return Ok((connection, channel, notice));
+        match open(url) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => {
+                is_refused |= matches!(error, Error::Refused(_));
+                failures.push(format!("rabbitmq at {}: {error}", url.without_password()));
             }
-            Err(why) => failures.push(format!("rabbitmq at {}: {why}", url.without_password())),
         }
     }
-    Err(failures.join("; "))
+    let why = failures.join("; ");
+    Err(if is_refused { Error::Refused(why) } else { Error::Lost(why) })
+}
+
+/// Tries the addresses in turn; a channel on which the exchange is declared, and what should be said once of how it was
+/// found.
+fn open(rabbitmq: &Rabbitmq) -> Result<(Connection, Channel, Option<String>), Error> {
+    let (mut connection, channel) = first_of(rabbitmq, |url| {
+        let mut connection = connect(rabbitmq, url.expose())?;
+        let channel = connection.open_channel(None).map_err(|error| Error::from(&error))?;
+        Ok((connection, channel))
+    })?;
+    let (channel, notice) = declare_exchange(&mut connection, channel, rabbitmq)?;
+    Ok((connection, channel, notice))
 }
 
 fn declare_exchange(
     connection: &mut Connection,
     channel: Channel,
     rabbitmq: &Rabbitmq,
-) -> Result<(Channel, Option<String>), String> {
+) -> Result<(Channel, Option<String>), Error> {
     let name = &rabbitmq.exchange;
     let durable = rabbitmq.exchange_durable != ExchangeDurable::No;
     let kind = match rabbitmq.exchange_type.as_str() {
@@ -212,14 +222,20 @@ fn declare_exchange(
     };
     let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
     let Err(error) = channel.exchange_declare(kind, name.as_str(), options) else { return Ok((channel, None)) };
-    let why = root(&error);
-    if rabbitmq.exchange_durable != ExchangeDurable::Auto || !is_reply(&error, PRECONDITION_FAILED) {
-        return Err(format!(
-            "cannot declare exchange '{name}' ({}, durable = {durable}): {why}; set [rabbitmq] exchange_type and \
-             exchange_durable as the producers declare it",
-            rabbitmq.exchange_type
-        ));
-    }
+    let cannot_declare = |error: Error| {
+        error.with_text(|why| {
+            format!("cannot declare exchange '{name}' ({}, durable = {durable}): {why}", rabbitmq.exchange_type)
+        })
+    };
+    let why = match Error::from(&error) {
+        Error::Mismatch(why) if rabbitmq.exchange_durable == ExchangeDurable::Auto => why,
+        refused @ Error::Refused(_) => return Err(cannot_declare(refused)),
+        other => {
+            return Err(cannot_declare(other).with_text(|why| {
+                format!("{why}; set [rabbitmq] exchange_type and exchange_durable as the producers declare it")
+            }));
+        }
+    };
     // the channel is closed by that; a new one takes the exchange as it is
     let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
     channel
@@ -235,7 +251,7 @@ fn declare_queue(
     connection: &mut Connection,
     channel: Channel,
     index: &Index,
-) -> Result<(Channel, Option<String>), String> {
+) -> Result<(Channel, Option<String>), Error> {
     let name = &index.queue;
     let mut arguments = FieldTable::new();
     if index.queue_type == QueueType::Quorum {
@@ -251,28 +267,40 @@ fn declare_queue(
     }
     let options = QueueDeclareOptions { durable: index.durable, arguments, ..QueueDeclareOptions::default() };
     let Err(error) = channel.queue_declare(name.as_str(), options) else { return Ok((channel, None)) };
-    let why = root(&error);
-    let fault = || format!("cannot declare queue '{name}': {why}; look at the queue and at [index {}]", index.name);
-    if !is_reply(&error, PRECONDITION_FAILED) {
-        return Err(fault());
-    }
+    let cannot_declare = |error: Error| error.with_text(|why| format!("cannot declare queue '{name}': {why}"));
+    let look = |error: Error| {
+        cannot_declare(error).with_text(|why| format!("{why}; look at the queue and at [index {}]", index.name))
+    };
+    let why = match Error::from(&error) {
+        Error::Mismatch(why) => why,
+        refused @ Error::Refused(_) => return Err(cannot_declare(refused)),
+        other => return Err(look(other)),
+    };
     // the channel is closed by that
     let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
     if let Err(error) = channel.queue_declare_passive(name.as_str()) {
-        return Err(match is_reply(&error, NOT_FOUND) {
+        return Err(match cannot(&format!("use queue '{name}'"), &error) {
             // an argument that no queue may have
-            true => fault(),
-            false => cannot(&format!("use queue '{name}'"), &error),
+            Error::NotFound(_) => look(Error::Mismatch(why)),
+            other => other,
         });
     }
     Ok((channel, Some(format!("queue '{name}' exists with other properties and is taken as it is: {why}"))))
+}
+
+/// Why the broker has ended a channel on which alco waited for an answer to `what`: the channel returns that to its next call.
+fn ended(channel: &Channel, what: &str) -> Error {
+    match channel.enable_publisher_confirms() {
+        Err(error) => cannot(what, &error),
+        Ok(()) => Error::Lost(format!("cannot {what}: the broker ended its answers")),
+    }
 }
 
 /// The next message that has come, None if there is none now.
 ///
 /// # Errors
 /// The connection broke: no more will come.
-pub fn next(deliveries: &Deliveries) -> Result<Option<Message>, String> {
+pub fn next(deliveries: &Deliveries) -> Result<Option<Message>, Error> {
     match deliveries.try_recv() {
         Ok(message) => Ok(Some(message)),
         Err(TryRecvError::Empty) => Ok(None),
@@ -281,19 +309,24 @@ pub fn next(deliveries: &Deliveries) -> Result<Option<Message>, String> {
 }
 
 /// Why no more will come, if the broker has not said it.
-pub fn broke() -> String {
-    "rabbitmq: the connection broke".into()
+pub fn broke() -> Error {
+    Error::Lost("rabbitmq: the connection broke".to_owned())
 }
 
 /// What the broker hands out, or why there is no more.
-pub fn delivery(message: Message) -> Result<Delivery, String> {
+pub fn delivery(message: Message) -> Result<Delivery, Error> {
+    let closed = |what: &str, error: AmqpError| {
+        Error::from(&error).with_text(|why| format!("rabbitmq: the broker closed the {what}: {why}"))
+    };
     Err(match message {
         Message::Delivery(delivery) => return Ok(delivery),
-        Message::ServerCancelled => "the broker cancelled the consumer (was the queue deleted?)".into(),
-        Message::ServerClosedChannel(error) => format!("the broker closed the channel: {}", root(&error)),
-        Message::ServerClosedConnection(error) => format!("the broker closed the connection: {}", root(&error)),
+        Message::ServerCancelled => {
+            Error::Lost("rabbitmq: the broker cancelled the consumer (was the queue deleted?)".to_owned())
+        }
+        Message::ServerClosedChannel(error) => closed("channel", error),
+        Message::ServerClosedConnection(error) => closed("connection", error),
         Message::ClientCancelled | Message::ClientClosedChannel | Message::ClientClosedConnection => {
-            "the connection was closed on this side".into()
+            Error::Lost("rabbitmq: the connection was closed on this side".to_owned())
         }
     })
 }

@@ -4,8 +4,8 @@ use amiquip::{AmqpValue, Channel, Connection};
 
 use crate::config::{Index, Rabbitmq};
 use crate::rabbitmq::connect::connect;
-use crate::rabbitmq::error::{NOT_FOUND, cannot, is_reply};
-use crate::rabbitmq::{declare_exchange, declare_queue};
+use crate::rabbitmq::error::{Error, cannot};
+use crate::rabbitmq::{declare_exchange, declare_queue, first_of};
 
 pub struct Probe {
     connection: Connection,
@@ -23,16 +23,10 @@ pub struct Queue {
 
 impl Probe {
     /// The first of the brokers that answers.
-    pub fn open(rabbitmq: &Rabbitmq) -> Result<Probe, String> {
-        let mut failures = Vec::new();
-        for url in &rabbitmq.urls {
-            let address = url.without_password();
-            match connect(rabbitmq, url.expose()) {
-                Ok(connection) => return Ok(Probe { connection, address }),
-                Err(why) => failures.push(format!("{address}: {why}")),
-            }
-        }
-        Err(failures.join("; "))
+    pub fn open(rabbitmq: &Rabbitmq) -> Result<Probe, Error> {
+        first_of(rabbitmq, |url| {
+            Ok(Probe { connection: connect(rabbitmq, url.expose())?, address: url.without_password() })
+        })
     }
 
     /// `RabbitMQ 3.10.8`, as far as the broker says.
@@ -44,34 +38,37 @@ impl Probe {
         (property("product"), property("version"))
     }
 
-    /// Some: it is there, and perhaps what should be said of how. None: there is no such exchange.
-    pub fn exchange(&mut self, rabbitmq: &Rabbitmq) -> Result<Option<Option<String>>, String> {
+    /// What should be said of how the exchange is, if anything.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such exchange.
+    pub fn exchange(&mut self, rabbitmq: &Rabbitmq) -> Result<Option<String>, Error> {
         let channel = self.channel()?;
-        match channel.exchange_declare_passive(rabbitmq.exchange.as_str()) {
-            Ok(_) => {}
-            Err(error) if is_reply(&error, NOT_FOUND) => return Ok(None),
-            Err(error) => return Err(cannot(&format!("use exchange '{}'", rabbitmq.exchange), &error)),
-        }
+        channel
+            .exchange_declare_passive(rabbitmq.exchange.as_str())
+            .map_err(|error| cannot(&format!("use exchange '{}'", rabbitmq.exchange), &error))?;
         // it is there, so this compares
-        declare_exchange(&mut self.connection, channel, rabbitmq).map(|(_, notice)| Some(notice))
+        declare_exchange(&mut self.connection, channel, rabbitmq).map(|(_, notice)| notice)
     }
 
-    /// None: there is no such queue. An error: it may not be used. With it, perhaps what should be said of how it is.
-    pub fn queue(&mut self, index: &Index) -> Result<Option<(Queue, Option<String>)>, String> {
+    /// The queue, and what should be said of how it is, if anything.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such queue.
+    pub fn queue(&mut self, index: &Index) -> Result<(Queue, Option<String>), Error> {
         let channel = self.channel()?;
-        let found = match channel.queue_declare_passive(index.queue.as_str()) {
-            Ok(queue) => Queue {
-                messages: queue.declared_message_count().unwrap_or(0),
-                consumers: queue.declared_consumer_count().unwrap_or(0),
-            },
-            Err(error) if is_reply(&error, NOT_FOUND) => return Ok(None),
-            Err(error) => return Err(cannot(&format!("use queue '{}'", index.queue), &error)),
+        let queue = channel
+            .queue_declare_passive(index.queue.as_str())
+            .map_err(|error| cannot(&format!("use queue '{}'", index.queue), &error))?;
+        let found = Queue {
+            messages: queue.declared_message_count().unwrap_or(0),
+            consumers: queue.declared_consumer_count().unwrap_or(0),
         };
-        declare_queue(&mut self.connection, channel, index).map(|(_, notice)| Some((found, notice)))
+        declare_queue(&mut self.connection, channel, index).map(|(_, notice)| (found, notice))
     }
 
     /// A failed question closes its channel.
-    fn channel(&mut self) -> Result<Channel, String> {
+    fn channel(&mut self) -> Result<Channel, Error> {
         self.connection.open_channel(None).map_err(|error| cannot("open a channel", &error))
     }
 }

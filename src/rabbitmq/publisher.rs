@@ -6,8 +6,8 @@ use amiquip::{AmqpProperties, Channel, Confirm, ConfirmSmoother, Connection, Pub
 use crossbeam_channel::{Receiver, select};
 
 use crate::config::Rabbitmq;
-use crate::rabbitmq::error::cannot;
-use crate::rabbitmq::open;
+use crate::rabbitmq::error::{Error, cannot};
+use crate::rabbitmq::{ended, open};
 
 pub struct Publisher {
     channel: Channel,
@@ -23,7 +23,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    pub fn open(rabbitmq: &Rabbitmq) -> Result<Publisher, String> {
+    pub fn open(rabbitmq: &Rabbitmq) -> Result<Publisher, Error> {
         let (connection, channel, _) = open(rabbitmq)?;
         let confirms = channel
             .enable_publisher_confirms()
@@ -44,7 +44,7 @@ impl Publisher {
     }
 
     /// Persistent, and to be handed back where no queue takes it.
-    pub fn publish(&mut self, routing_key: &str, body: &[u8]) -> Result<(), String> {
+    pub fn publish(&mut self, routing_key: &str, body: &[u8]) -> Result<(), Error> {
         let properties = AmqpProperties::default().with_content_type("application/json".into()).with_delivery_mode(2);
         let publish = Publish { mandatory: true, ..Publish::with_properties(body, routing_key, properties) };
         self.channel.basic_publish(self.exchange.as_str(), publish).map_err(|error| cannot("publish", &error))?;
@@ -53,12 +53,12 @@ impl Publisher {
     }
 
     /// Waits until at most so many records are without an answer.
-    pub fn wait(&mut self, at_most: u64) -> Result<(), String> {
+    pub fn wait(&mut self, at_most: u64) -> Result<(), Error> {
         while self.published - self.confirmed > at_most {
             select! {
-                recv(self.confirms) -> confirm => self.note(confirm.map_err(|_| "the broker closed the connection")?)?,
+                recv(self.confirms) -> confirm => self.note(confirm.map_err(|_| self.closed())?)?,
                 recv(self.returns) -> returned => {
-                    returned.map_err(|_| "the broker closed the connection")?;
+                    returned.map_err(|_| self.closed())?;
                     self.returned += 1;
                 }
             }
@@ -68,12 +68,17 @@ impl Publisher {
         Ok(())
     }
 
-    fn note(&mut self, confirm: Confirm) -> Result<(), String> {
+    /// Why no answer will come.
+    fn closed(&self) -> Error {
+        ended(&self.channel, "publish")
+    }
+
+    fn note(&mut self, confirm: Confirm) -> Result<(), Error> {
         let confirms: Vec<Confirm> = self.smoother.process(confirm).collect();
         for confirm in confirms {
             match confirm {
                 Confirm::Ack(_) => self.confirmed += 1,
-                Confirm::Nack(_) => return Err("the broker refused a record".into()),
+                Confirm::Nack(_) => return Err(Error::Lost("the broker did not take a record".to_owned())),
             }
         }
         Ok(())
@@ -92,7 +97,7 @@ impl Publisher {
         self.returned
     }
 
-    pub fn close(self) -> Result<(), String> {
+    pub fn close(self) -> Result<(), Error> {
         self.connection.close().map_err(|error| cannot("close the connection", &error))
     }
 }

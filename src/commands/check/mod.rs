@@ -18,6 +18,7 @@ use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, Failure};
 use crate::config::{Config, Index, field_of_column};
 use crate::housekeeping;
+use crate::rabbitmq;
 use crate::rabbitmq::probe::Probe;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault, Row};
@@ -31,6 +32,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const OLDEST_RABBITMQ: &[u64] = &[3, 8];
 const OLDEST_REDIS: &[u64] = &[5];
 const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
+/// The cure where the finding has its own already.
+const NOTHING_UNTIL_THEN: &str = "alco collects nothing until then";
 
 /// Examine alco.ini, the three servers and the disk, and print a line for each part, with the cure if something is wrong. Changes
 /// nothing.
@@ -81,13 +84,8 @@ fn rabbitmq(config: &Config, report: &mut Report) {
     const PART: &str = "rabbitmq";
     let mut probe = match Probe::open(&config.rabbitmq) {
         Ok(probe) => probe,
-        Err(why) => {
-            return report.error(
-                PART,
-                why,
-                "start it, or set [rabbitmq] url; its user needs the rights of the virtual host",
-            );
-        }
+        Err(refused @ rabbitmq::Error::Refused(_)) => return report.error(PART, refused, NOTHING_UNTIL_THEN),
+        Err(error) => return report.error(PART, error, "start it, or set [rabbitmq] url"),
     };
     let (product, version) = probe.product();
     let address = probe.address.clone();
@@ -97,22 +95,22 @@ fn rabbitmq(config: &Config, report: &mut Report) {
     }
     let exchange = &config.rabbitmq.exchange;
     match probe.exchange(&config.rabbitmq) {
-        Ok(Some(None)) => report.ok(PART, format!("exchange '{exchange}' is as configured")),
-        Ok(Some(Some(notice))) => {
+        Ok(None) => report.ok(PART, format!("exchange '{exchange}' is as configured")),
+        Ok(Some(notice)) => {
             report.warning(
                 PART,
                 notice,
                 "set [rabbitmq] exchange_type and exchange_durable to the properties that it has",
             );
         }
-        Ok(None) => {
+        Err(rabbitmq::Error::NotFound(_)) => {
             report.warning(
                 PART,
                 format!("there is no exchange '{exchange}'"),
                 "alco run declares it, or a producer does",
             );
         }
-        Err(why) => report.error(PART, why, "alco collects nothing until then"),
+        Err(error) => report.error(PART, error, NOTHING_UNTIL_THEN),
     }
     for index in &config.indexes {
         queue(&mut probe, index, report);
@@ -121,22 +119,26 @@ fn rabbitmq(config: &Config, report: &mut Report) {
 
 fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
     let (part, queue) = (format!("index {}", index.name), &index.queue);
-    let found = probe.queue(index);
-    if let Ok(Some((_, Some(notice)))) = &found {
+    let (found, notice) = match probe.queue(index) {
+        Ok(found) => found,
+        Err(rabbitmq::Error::NotFound(_)) => {
+            return report.warning(&part, format!("there is no queue '{queue}'"), "alco run declares and binds it");
+        }
+        Err(error) => return report.error(&part, error, "its records wait until then"),
+    };
+    if let Some(notice) = notice {
         let cure = "set durable, queue_type and queue_arguments to the properties that it has";
-        report.warning(&part, notice.clone(), cure);
+        report.warning(&part, notice, cure);
     }
-    match found {
-        Ok(None) => report.warning(&part, format!("there is no queue '{queue}'"), "alco run declares and binds it"),
-        Ok(Some((found, _))) if found.consumers == 0 => {
+    match found.consumers {
+        0 => {
             let text = format!("no worker collects from queue '{queue}'; {} records wait", found.messages);
             report.warning(&part, text, "start alco run");
         }
-        Ok(Some((found, _))) => {
-            let text = format!("queue '{queue}': {} records wait, {} consumers", found.messages, found.consumers);
+        consumers => {
+            let text = format!("queue '{queue}': {} records wait, {consumers} consumers", found.messages);
             report.ok(&part, text);
         }
-        Err(why) => report.error(&part, why, "its records wait until then"),
     }
 }
 
