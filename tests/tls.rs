@@ -311,7 +311,13 @@ fn ports(servers: &Servers) {
         "if that is its port for TLS, have [redis] url begin with rediss://",
     );
     let wrong = |url: &str| url.replace(IN_URL, "s3cret");
-    check(servers, &wrong(&amqps), &wrong(&rediss), "the broker refuses the login; ", "invalid username-password pair");
+    check(
+        servers,
+        &wrong(&amqps),
+        &wrong(&rediss),
+        "the broker refuses the login; ",
+        "it refuses the login: WRONGPASS",
+    );
     for tls in ["s:", ":"] {
         let nowhere = |url: &str| url.replace("localhost", "nowhere.invalid").replacen("s:", tls, 1);
         let why = "failed to lookup address information";

@@ -121,15 +121,15 @@ impl<'a> Housekeeping<'a> {
     fn try_redis(&self) {
         match self.values.takes_writes() {
             Ok(()) => self.metrics.redis.end(Waiter::Housekeeping),
-            Err(why) => self.metrics.redis.begin(Waiter::Housekeeping, &why),
+            Err(error) => self.metrics.redis.begin(Waiter::Housekeeping, &error.to_string()),
         }
     }
 
     fn forget(&self, today: Day) {
         for index in &self.config.indexes {
             let keep = A_DAY.saturating_mul(index.days.get().saturating_add(1));
-            if let Err(why) = self.values.forget(&index.name, oldest(today, index.days), keep) {
-                log::debug!("{}: {why}", index.name);
+            if let Err(error) = self.values.forget(&index.name, oldest(today, index.days), keep) {
+                log::debug!("{}: {error}", index.name);
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::http::auth::Users;
 use crate::http::followers::Followers;
 use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
+use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::search::Searcher;
 use crate::search::filter::Apart;
@@ -77,7 +78,7 @@ impl Site {
     }
 
     /// Asks Redis; None while it is away. Pages do without it, so they do not wait for it one after the other.
-    pub fn with_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, String>) -> Option<T> {
+    pub fn with_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, redis::Error>) -> Option<T> {
         // an instant stays whole if a thread panics beside it
         let failed = || self.values_failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed().is_some_and(|at| at.elapsed() < REDIS_PAUSE) {
@@ -85,8 +86,8 @@ impl Site {
         }
         match ask(&self.values) {
             Ok(answer) => Some(answer),
-            Err(why) => {
-                log::debug!("pages go without values: {why}");
+            Err(error) => {
+                log::debug!("pages go without values: {error}");
                 *failed() = Some(Instant::now());
                 None
             }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::IndexName;
 use crate::ingest::servers::{Servers, Stop, now};
+use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::redis::leases::{Acknowledged, Lease};
 use crate::redis::stored::LeaseSpan;
@@ -45,7 +46,7 @@ impl Leases {
     }
 
     /// Notes that this session lives, under which leases it stores, and what of it is acknowledged.
-    fn renew(&mut self, redis: &RedisStore, index: &IndexName) -> Result<(), String> {
+    fn renew(&mut self, redis: &RedisStore, index: &IndexName) -> Result<(), redis::Error> {
         redis.renew(index, self.live(), self.acknowledged, now())?;
         let Leases { used, acknowledged, .. } = self;
         used.retain(|lease| !lease.ends_by(*acknowledged));

@@ -11,6 +11,7 @@ use crate::ingest::outage::Backoff;
 use crate::ingest::shared::{IndexShared, lock};
 use crate::metrics::obstacles::Waiter;
 use crate::rabbitmq;
+use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault};
 use crate::time::Ts;
@@ -106,7 +107,7 @@ impl Servers {
 
     pub(super) fn ask_redis<T>(
         &mut self,
-        mut question: impl FnMut(&RedisStore) -> Result<T, String>,
+        mut question: impl FnMut(&RedisStore) -> Result<T, redis::Error>,
     ) -> Result<T, Stop> {
         loop {
             match question(&self.redis) {
@@ -114,7 +115,7 @@ impl Servers {
                     self.redis_works();
                     return Ok(answer);
                 }
-                Err(why) => self.redis_failed(&why)?,
+                Err(error) => self.redis_failed(&error.to_string())?,
             }
         }
     }

@@ -10,6 +10,7 @@ use redis::{Client, ConnectionAddr, ConnectionLike, ErrorKind, IntoConnectionInf
 use crate::config;
 use crate::net;
 use crate::net::tls::Authorities;
+use crate::redis::error::Error;
 use crate::redis::tls::RedisTlsStream;
 use crate::time::Ts;
 
@@ -57,7 +58,7 @@ impl RedisStore {
         format!("{}/{}", self.owner, self.session)
     }
 
-    pub fn send(&self, pipe: &Pipeline) -> Result<(), String> {
+    pub fn send(&self, pipe: &Pipeline) -> Result<(), Error> {
         match pipe.is_empty() {
             true => Ok(()),
             false => self.ask(|connection| pipe.query(connection)),
@@ -65,19 +66,19 @@ impl RedisStore {
     }
 
     /// Processes that hold a connection to this Redis, this one among them.
-    pub fn processes(&self) -> Result<HashSet<String>, String> {
+    pub fn processes(&self) -> Result<HashSet<String>, Error> {
         let list: String = self.ask(|connection| redis::cmd("CLIENT").arg("LIST").query(connection))?;
         let names = list.split_whitespace().filter_map(|word| word.strip_prefix("name=alco-"));
         Ok(names.map(|name| name.split('/').next().unwrap_or_default().to_owned()).collect())
     }
 
     /// An error where this Redis takes no writes. Nothing is written: XX changes only what is there, and this key never is.
-    pub fn takes_writes(&self) -> Result<(), String> {
+    pub fn takes_writes(&self) -> Result<(), Error> {
         self.ask(|connection| redis::cmd("SET").arg("ALCO:NEVER").arg("").arg("XX").query(connection))
     }
 
     /// What this Redis says of itself, and what time it is by its clock.
-    pub fn about(&self) -> Result<(HashMap<String, String>, Ts), String> {
+    pub fn about(&self) -> Result<(HashMap<String, String>, Ts), Error> {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").cmd("TIME");
         let (info, (seconds, micros)): (String, (i64, i64)) = self.ask(|connection| pipe.query(connection))?;
@@ -86,31 +87,29 @@ impl RedisStore {
         Ok((info, Ts::from_micros(seconds.saturating_mul(1_000_000).saturating_add(micros))))
     }
 
-    pub fn ask<T>(&self, question: impl FnOnce(&mut dyn ConnectionLike) -> RedisResult<T>) -> Result<T, String> {
-        // a panic while it was held leaves a connection that may be out of step: begin anew
+    pub fn ask<T>(&self, question: impl FnOnce(&mut dyn ConnectionLike) -> RedisResult<T>) -> Result<T, Error> {
+        // a panic while it was held leaves a connection that may be out of step
         let mut held = self.connection.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
             let mut held = poisoned.into_inner();
             *held = None;
             held
         });
+        let at_address = |error: Error| error.with_text(|why| format!("redis at {}: {why}", self.address));
         let connection = match &mut *held {
             Some(connection) => connection,
-            None => held.insert(self.connect().map_err(|why| format!("redis at {}: {why}", self.address))?),
+            None => held.insert(self.connect().map_err(at_address)?),
         };
-        question(connection.as_mut()).map_err(|error| {
-            // what Redis itself answers leaves the connection in step; anything else may not
-            if error.code().is_none() {
+        question(connection.as_mut()).map_err(|answer| {
+            let error = Error::from(&answer);
+            // what Redis itself answers leaves the connection in step, anything else may not; and a login is made by connecting
+            if answer.code().is_none() || matches!(error, Error::Refused(_)) {
                 *held = None;
             }
-            let error = error.to_string();
-            match cure(&error) {
-                Some(cure) => format!("redis at {}: {error}; {cure}", self.address),
-                None => format!("redis at {}: {error}", self.address),
-            }
+            at_address(error)
         })
     }
 
-    fn connect(&self) -> Result<RedisConnection, String> {
+    fn connect(&self) -> Result<RedisConnection, Error> {
         let info = self.client.get_connection_info();
         let mut connection: RedisConnection = match info.addr() {
             ConnectionAddr::TcpTls { host, port, .. } => {
@@ -121,14 +120,17 @@ impl RedisStore {
             _ => Box::new(self.connect_plain().map_err(|error| {
                 let closed = error.is_connection_dropped() && !error.is_connection_refusal();
                 match closed || error.kind() == ErrorKind::Parse {
-                    true => format!("{error}; if that is its port for TLS, have [redis] url begin with rediss://"),
-                    false => error.to_string(),
+                    true => {
+                        let cure = "if that is its port for TLS, have [redis] url begin with rediss://";
+                        Error::Away(format!("{error}; {cure}"))
+                    }
+                    false => Error::from(&error),
                 }
             })?),
         };
         let name = format!("alco-{}", self.owner);
         let named = redis::cmd("CLIENT").arg("SETNAME").arg(name).query::<()>(connection.as_mut());
-        named.map(|()| connection).map_err(|error| error.to_string())
+        named.map(|()| connection).map_err(|error| Error::from(&error))
     }
 
     fn connect_plain(&self) -> RedisResult<redis::Connection> {
@@ -136,41 +138,5 @@ impl RedisStore {
         connection.set_read_timeout(Some(TIMEOUT))?;
         connection.set_write_timeout(Some(TIMEOUT))?;
         Ok(connection)
-    }
-}
-
-/// What to do where Redis answers, and takes no writes. The code that says so begins its answer to a command, and stands within
-/// the answer to a script or a pipeline.
-fn cure(answer: &str) -> Option<&'static str> {
-    // the redis crate writes some codes in its own way: ReadOnly
-    answer.split(|c: char| !c.is_ascii_alphabetic()).find_map(|word| match word.to_ascii_uppercase().as_str() {
-        "MISCONF" => Some(
-            "it takes no writes since it could not save: its log says why (is the disk full, may it write its dir?); after \
-             that, redis-cli BGSAVE",
-        ),
-        "OOM" => Some("its memory is full: raise its maxmemory, or remove what others keep there"),
-        "READONLY" => Some("it is a replica: set [redis] url to the primary"),
-        _ => None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_that_refuses_writes_has_its_cure() {
-        for (answer, says) in [
-            ("\"MISCONF\": Redis is configured to save RDB snapshots", Some("BGSAVE")),
-            ("Pipeline failure: [Index: 0, error: \"OOM\": command not allowed when used memory", Some("maxmemory")),
-            ("ReadOnly: You can't write against a read only replica.", Some("primary")),
-            ("An error was signalled: ERR Error running script: -READONLY You can't write", Some("primary")),
-            ("\"ERR\": no such ZOOM", None),
-            ("Connection refused (os error 111)", None),
-        ] {
-            let cure = cure(answer);
-            assert_eq!(cure.is_some(), says.is_some(), "{answer}");
-            assert!(says.is_none_or(|says| cure.is_some_and(|cure| cure.contains(says))), "{answer}: {cure:?}");
-        }
     }
 }

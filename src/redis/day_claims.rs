@@ -2,6 +2,7 @@
 
 use crate::config::IndexName;
 use crate::redis::connection::RedisStore;
+use crate::redis::error::Error;
 use crate::redis::keys;
 use crate::time::{Day, Ts};
 
@@ -15,7 +16,7 @@ pub enum DayClaim {
 
 impl RedisStore {
     /// Takes it upon this process to finish a day, unless that is done, or another process that lives does it.
-    pub fn claim_finishing(&self, index: &IndexName, node: &str, day: Day) -> Result<DayClaim, String> {
+    pub fn claim_finishing(&self, index: &IndexName, node: &str, day: Day) -> Result<DayClaim, Error> {
         let (key, field) = (keys::finished(index), format!("{node} {day}"));
         let was: Option<String> = self.ask(|connection| redis::cmd("HGET").arg(&key).arg(&field).query(connection))?;
         match was.as_deref().and_then(|entry| entry.split_once(' ')) {
@@ -41,14 +42,14 @@ impl RedisStore {
     }
 
     /// That day is finished.
-    pub fn finished(&self, index: &IndexName, node: &str, day: Day, now: Ts) -> Result<(), String> {
+    pub fn finished(&self, index: &IndexName, node: &str, day: Day, now: Ts) -> Result<(), Error> {
         let entry = format!("done {}", now.seconds());
         let field = format!("{node} {day}");
         self.ask(|connection| redis::cmd("HSET").arg(keys::finished(index)).arg(&field).arg(&entry).query(connection))
     }
 
     /// That day is to be finished again.
-    pub fn unfinished(&self, index: &IndexName, node: &str, day: Day) -> Result<(), String> {
+    pub fn unfinished(&self, index: &IndexName, node: &str, day: Day) -> Result<(), Error> {
         let field = format!("{node} {day}");
         self.ask(|connection| redis::cmd("HDEL").arg(keys::finished(index)).arg(&field).query(connection))
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::config::IndexName;
 use crate::redis::connection::RedisStore;
+use crate::redis::error::Error;
 use crate::redis::keys::{claims, leases, pk};
 use crate::redis::stored::{LeaseSpan, StoredDocument};
 use crate::sphinx::DocId;
@@ -87,7 +88,7 @@ impl Lease {
 impl RedisStore {
     /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
     /// the clock says.
-    pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, String> {
+    pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, Error> {
         let least = (stored + 1).max(milliseconds(now) * DocId::PER_MILLISECOND);
         // numbers of Lua are doubles: exact up to 2^53, where docids end
         let script = "local first = math.max((tonumber(redis.call('GET', KEYS[1])) or 0) + 1, tonumber(ARGV[1]))
@@ -126,7 +127,7 @@ impl RedisStore {
         live: impl Iterator<Item = &'a Lease> + Clone,
         acknowledged: Acknowledged,
         now: Ts,
-    ) -> Result<(), String> {
+    ) -> Result<(), Error> {
         let Some(first) = live.clone().map(|lease| lease.first).next() else { return Ok(()) };
         let mut pipe = redis::pipe();
         for Lease { first, last, .. } in live {
@@ -148,7 +149,7 @@ impl RedisStore {
     }
 
     /// Ends every lease of this worker: its connection to the broker has ended.
-    pub fn end_leases(&self, index: &IndexName, now: Ts) -> Result<(), String> {
+    pub fn end_leases(&self, index: &IndexName, now: Ts) -> Result<(), Error> {
         self.end_where(index, now, |entry| entry.ended == 0 && self.is_mine(entry))
     }
 
@@ -156,7 +157,7 @@ impl RedisStore {
     /// (these begin their time as ended ones now), or of another worker that has not renewed its leases for longer than
     /// the broker waits for a silent consumer. And how many processes have collected from the queue since `since`, this one's
     /// beginning; at least one.
-    pub fn past(&self, index: &IndexName, since: Ts, now: Ts) -> Result<(Vec<LeaseSpan>, usize), String> {
+    pub fn past(&self, index: &IndexName, since: Ts, now: Ts) -> Result<(Vec<LeaseSpan>, usize), Error> {
         let alive = self.processes()?;
         let is_alive = |entry: &LeaseEntry| alive.contains(entry.process());
         // a redelivered record starts the time of all of them anew: more of them may be on their way
@@ -181,7 +182,7 @@ impl RedisStore {
 
     /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before, but for those with a
     /// document that has been claimed under one that is kept; and the claims under those that are not.
-    pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), String> {
+    pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), Error> {
         let is_done = |entry: &LeaseEntry| match entry.ended {
             0 => entry.acknowledged.up_to >= entry.last && entry.renewed < before.seconds(),
             ended => ended < before.seconds(),
@@ -204,7 +205,7 @@ impl RedisStore {
 
     /// Gives documents to redelivered records: each its new place. Does nothing and says so, if one of them was given to
     /// another record meanwhile.
-    pub fn claim(&self, index: &IndexName, documents: &[(StoredDocument, u64)]) -> Result<bool, String> {
+    pub fn claim(&self, index: &IndexName, documents: &[(StoredDocument, u64)]) -> Result<bool, Error> {
         if documents.is_empty() {
             return Ok(true);
         }
@@ -227,7 +228,7 @@ impl RedisStore {
     }
 
     /// Documents with their places.
-    pub fn placed(&self, index: &IndexName, documents: &[(u64, i64)]) -> Result<Vec<StoredDocument>, String> {
+    pub fn placed(&self, index: &IndexName, documents: &[(u64, i64)]) -> Result<Vec<StoredDocument>, Error> {
         if documents.is_empty() {
             return Ok(Vec::new());
         }
@@ -248,7 +249,7 @@ impl RedisStore {
     }
 
     /// The claimed documents with places from `first` to `last`.
-    pub fn claimed_between(&self, index: &IndexName, first: u64, last: u64) -> Result<Vec<StoredDocument>, String> {
+    pub fn claimed_between(&self, index: &IndexName, first: u64, last: u64) -> Result<Vec<StoredDocument>, Error> {
         let all: Vec<(String, f64)> = self.ask(|connection| {
             let mut range = redis::cmd("ZRANGEBYSCORE");
             range.arg(claims(index)).arg(first).arg(last).arg("WITHSCORES").query(connection)
@@ -264,7 +265,7 @@ impl RedisStore {
         entry.session.rsplit_once('/').is_some_and(|(owner, _)| owner == self.owner)
     }
 
-    fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&LeaseEntry) -> bool) -> Result<(), String> {
+    fn end_where(&self, index: &IndexName, now: Ts, which: impl Fn(&LeaseEntry) -> bool) -> Result<(), Error> {
         let mut pipe = redis::pipe();
         for entry in self.entries(index)?.into_iter().filter(which) {
             let entry = LeaseEntry { ended: now.seconds(), ..entry };
@@ -273,7 +274,7 @@ impl RedisStore {
         self.send(&pipe)
     }
 
-    fn entries(&self, index: &IndexName) -> Result<Vec<LeaseEntry>, String> {
+    fn entries(&self, index: &IndexName) -> Result<Vec<LeaseEntry>, Error> {
         let all: Vec<(String, String)> =
             self.ask(|connection| redis::cmd("HGETALL").arg(leases(index)).query(connection))?;
         Ok(all.iter().filter_map(|(first, rest)| LeaseEntry::parse(first, rest)).collect())

@@ -16,8 +16,11 @@
 pub mod bindings;
 pub mod connection;
 pub mod day_claims;
+mod error;
 pub mod keys;
 pub mod leases;
 pub mod seen;
 pub mod stored;
-pub mod tls;
+mod tls;
+
+pub use crate::redis::error::Error;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::IndexName;
 use crate::redis::connection::RedisStore;
+use crate::redis::error::Error;
 use crate::redis::keys;
 use crate::time::{Day, Ts};
 
@@ -19,7 +20,7 @@ impl RedisStore {
         now: Ts,
         columns: impl Iterator<Item = &'a str>,
         values: impl Iterator<Item = (&'a str, &'a str)>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Error> {
         let mut pipe = redis::pipe();
         for column in columns {
             pipe.zadd(keys::columns(index), column, now.seconds()).ignore();
@@ -31,7 +32,7 @@ impl RedisStore {
     }
 
     /// A column's values for a list to choose from, sorted; None where there are too many.
-    pub fn offered(&self, index: &IndexName, column: &str) -> Result<Option<Vec<String>>, String> {
+    pub fn offered(&self, index: &IndexName, column: &str) -> Result<Option<Vec<String>>, Error> {
         if self.count(index, column)? > OFFERED_VALUES {
             return Ok(None);
         }
@@ -44,13 +45,13 @@ impl RedisStore {
     }
 
     /// How many values of a column are remembered.
-    pub fn count(&self, index: &IndexName, column: &str) -> Result<usize, String> {
+    pub fn count(&self, index: &IndexName, column: &str) -> Result<usize, Error> {
         let key = keys::values(index, column);
         self.ask(|connection| redis::cmd("ZCARD").arg(&key).query(connection))
     }
 
     /// Every column seen, with the epoch second when it was last, sorted by name.
-    pub fn columns(&self, index: &IndexName) -> Result<Vec<(String, i64)>, String> {
+    pub fn columns(&self, index: &IndexName) -> Result<Vec<(String, i64)>, Error> {
         let key = keys::columns(index);
         let mut columns: Vec<(String, f64)> =
             self.ask(|connection| redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).arg("WITHSCORES").query(connection))?;
@@ -62,7 +63,7 @@ impl RedisStore {
     /// Lets go what was last seen before the oldest day that is kept, what is known of days before it, and of a column with too
     /// many values all but enough to know that. What is left goes by itself if alco does not come for that long again: such
     /// as the keys of an index that alco.ini has no more.
-    pub fn forget(&self, index: &IndexName, oldest: Day, keep: Duration) -> Result<(), String> {
+    pub fn forget(&self, index: &IndexName, oldest: Day, keep: Duration) -> Result<(), Error> {
         let columns = self.columns(index)?;
         let finished = keys::finished(index);
         let days: Vec<String> = self.ask(|connection| redis::cmd("HKEYS").arg(&finished).query(connection))?;

@@ -4,10 +4,13 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use redis::{Cmd, ConnectionInfo, ConnectionLike, Parser, RedisError, RedisResult, Value};
+use redis::{
+    Cmd, ConnectionInfo, ConnectionLike, ErrorKind, Parser, RedisConnectionInfo, RedisError, RedisResult, Value,
+};
 
 use crate::net::tcp::dial;
 use crate::net::tls;
+use crate::redis::error::Error;
 
 pub struct RedisTlsStream {
     stream: tls::Stream<TcpStream>,
@@ -23,18 +26,30 @@ impl RedisTlsStream {
         port: u16,
         info: &ConnectionInfo,
         timeout: Duration,
-    ) -> Result<RedisTlsStream, String> {
+    ) -> Result<RedisTlsStream, Error> {
         let stream = dial(server.host, port, timeout, |stream| server.handshake(stream))?;
         let settings = info.redis_settings();
         let mut connection = RedisTlsStream { stream, parser: Parser::new(), db: settings.db(), open: true };
-        let mut ask = |command: &Cmd| command.query::<()>(&mut connection).map_err(|error| error.to_string());
+        connection.log_in(settings).map_err(|error| Error::from(&error))?;
+        Ok(connection)
+    }
+
+    fn log_in(&mut self, settings: &RedisConnectionInfo) -> RedisResult<()> {
         if let Some(password) = settings.password() {
-            ask(&authenticate(settings.username(), password))?;
+            // Redis before 6 has no code for a wrong password; the crate does the same
+            let answer: RedisResult<()> = authenticate(settings.username(), password).query(self);
+            answer.map_err(|error| match error.code() {
+                Some(code) => {
+                    let answer = format!("{code} {}", error.detail().unwrap_or_default());
+                    RedisError::from((ErrorKind::AuthenticationFailed, "AUTH failed", answer))
+                }
+                None => error,
+            })?;
         }
         if settings.db() != 0 {
-            ask(redis::cmd("SELECT").arg(settings.db()))?;
+            redis::cmd("SELECT").arg(settings.db()).query::<()>(self)?;
         }
-        Ok(connection)
+        Ok(())
     }
 
     fn send(&mut self, commands: &[u8]) -> RedisResult<()> {

@@ -20,6 +20,7 @@ use crate::config::{Config, Index, field_of_column};
 use crate::housekeeping;
 use crate::rabbitmq;
 use crate::rabbitmq::probe::Probe;
+use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::{day_index, served_days, since};
@@ -153,7 +154,8 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
     let before = now();
     let (info, time) = match values.about() {
         Ok(about) => about,
-        Err(why) => return report.error(PART, why, cure),
+        Err(refused @ redis::Error::Refused(_)) => return report.error(PART, refused, NOTHING_UNTIL_THEN),
+        Err(error) => return report.error(PART, error, cure),
     };
     let of = |key: &str| info.get(key).map_or("", String::as_str);
     report.server(PART, &address, "Redis", of("redis_version"), OLDEST_REDIS);
@@ -161,7 +163,7 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
     if of("role") == "slave" {
         report.error(PART, "it is a replica, and takes no writes", "set [redis] url to the primary");
     } else if let Err(why) = values.takes_writes() {
-        report.error(PART, format!("it takes no writes: {why}"), "alco collects nothing until it does");
+        report.error(PART, format!("it takes no writes: {why}"), NOTHING_UNTIL_THEN);
     }
     let policy = of("maxmemory_policy");
     if of("maxmemory") != "0" && policy != "noeviction" {
@@ -172,7 +174,7 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
         let part = format!("index {}", index.name);
         let bindings = match values.bindings(&index.queue) {
             Ok(bindings) => bindings,
-            Err(why) => return report.error(PART, why, cure),
+            Err(error) => return report.error(PART, error, NOTHING_UNTIL_THEN),
         };
         let made = |key: &String| bindings.contains(&(config.rabbitmq.exchange.clone(), key.clone()));
         let missing: Vec<&str> = index.routing_keys.iter().filter(|key| !made(key)).map(String::as_str).collect();
