@@ -5,13 +5,13 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::error::Error;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, Opts, OptsBuilder, Value};
-use nix::libc;
+use mysql::{Conn, DriverError, Opts, OptsBuilder, Value};
 
 use crate::config::Address;
 use crate::sphinx::statement;
@@ -42,12 +42,12 @@ impl Fault {
 
 /// A row of an answer: text and numbers, as searchd sent them.
 #[derive(Debug)]
-pub struct Row(Vec<Value>);
+pub struct Row(mysql::Row);
 
 impl Row {
     /// Bytes of a column; strings of searchd need not be UTF-8.
     pub fn bytes(&self, column: usize) -> &[u8] {
-        match self.0.get(column) {
+        match self.0.as_ref(column) {
             Some(Value::Bytes(bytes)) => bytes,
             _ => b"",
         }
@@ -64,7 +64,7 @@ impl Row {
     /// A number; None for NULL, an empty string or anything else. Sphinx's bigint is signed in some places and
     /// unsigned in others: above `i64::MAX` the bits count.
     pub fn int(&self, column: usize) -> Option<i64> {
-        match self.0.get(column)? {
+        match self.0.as_ref(column)? {
             Value::Int(n) => Some(*n),
             Value::UInt(n) => Some(*n as i64),
             Value::Bytes(bytes) => {
@@ -132,8 +132,7 @@ impl Engine {
         let mut question = |conn: &mut Conn| {
             for row in conn.query_iter(statement)? {
                 took.set(true);
-                // this unwrap is the row's own method: its values, of which none has been taken yet
-                if !take(Row(row?.unwrap())) {
+                if !take(Row(row?)) {
                     return Ok(true);
                 }
             }
@@ -194,17 +193,26 @@ impl Engine {
     }
 
     fn away(&self, error: &mysql::Error) -> Fault {
-        Fault::Retry(format!("searchd at {}: {}", self.address, without_types(&error.to_string(), self.timeout)))
+        Fault::Retry(format!("searchd at {}: {}", self.address, cause(error, self.timeout)))
     }
 }
 
-/// The text of the crate's error without the names of its types. A timeout is named as such.
-fn without_types(error: &str, timeout: Duration) -> String {
-    let inner = error.split_once(" { ").and_then(|(_, rest)| rest.strip_suffix(" }")).unwrap_or(error);
-    let again = io::Error::from_raw_os_error(libc::EAGAIN).to_string();
-    match inner.contains(&again) {
-        true => format!("it has not answered for {} s", timeout.as_secs()),
-        false => inner.to_owned(),
+/// The cause without the names of the crate's types. A read that has timed out is named as such.
+fn cause(error: &mysql::Error, timeout: Duration) -> String {
+    let of_io = |error: &io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock => format!("it has not answered for {} s", timeout.as_secs()),
+        _ => error.to_string(),
+    };
+    match error {
+        mysql::Error::IoError(error) => of_io(error),
+        mysql::Error::CodecError(error) => match error.source().and_then(|source| source.downcast_ref()) {
+            Some(error) => of_io(error),
+            None => error.to_string(),
+        },
+        // the address stands before it already
+        mysql::Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => why.clone(),
+        mysql::Error::DriverError(error) => error.to_string(),
+        error => error.to_string(),
     }
 }
 
@@ -243,17 +251,23 @@ impl Pool {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(error: &mysql::Error, expect: &str) {
-        assert_eq!(without_types(&error.to_string(), Duration::from_secs(10)), expect);
-    }
-
     #[test]
     fn errors_do_not_show_names_of_types() {
-        let silent = || io::Error::from_raw_os_error(libc::EAGAIN);
-        check(&mysql::Error::IoError(silent()), "it has not answered for 10 s");
-        check(&mysql::Error::CodecError(silent().into()), "it has not answered for 10 s");
-        let refused = io::Error::from_raw_os_error(libc::ECONNREFUSED);
-        check(&mysql::Error::IoError(refused), &io::Error::from_raw_os_error(libc::ECONNREFUSED).to_string());
+        let silent = || io::Error::from(io::ErrorKind::WouldBlock);
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let driver = |why: &str| {
+            let (address, why) = ("127.0.0.1:9306".to_owned(), why.to_owned());
+            DriverError::CouldNotConnect(Some((address, why, io::ErrorKind::ConnectionRefused)))
+        };
+        for (error, expect) in [
+            (mysql::Error::IoError(silent()), "it has not answered for 10 s"),
+            (mysql::Error::CodecError(silent().into()), "it has not answered for 10 s"),
+            (mysql::Error::IoError(refused()), "connection refused"),
+            (mysql::Error::CodecError(refused().into()), "connection refused"),
+            (mysql::Error::DriverError(driver("Connection refused")), "Connection refused"),
+            (mysql::Error::DriverError(DriverError::PacketTooLarge), "Packet too large"),
+        ] {
+            assert_eq!(cause(&error, Duration::from_secs(10)), expect, "{error}");
+        }
     }
 }

@@ -76,7 +76,6 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "housekeeping::optimize",
             "http::server::gate",
             "http::server::socket",
-            "sphinx::client",
             "commands::check::files",
             "commands::grep",
             "commands::grep::pager",
