@@ -16,7 +16,7 @@ use crate::redis::connection::RedisStore;
 use crate::redis::day_claims::DayClaim;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::day_index::{day_index, served_days};
-use crate::sphinx::statement;
+use crate::sphinx::dialect::optimize;
 use crate::time::{Day, Ts};
 
 /// Writing 64 MiB to a busy disk may take long.
@@ -106,7 +106,7 @@ impl Finishing {
                     DayClaim::Ours => {
                         let name = day_index(&index.name, day);
                         let saved = shared[at].turn().save(&name, &mut self.engine, |_| true);
-                        match saved.and_then(|()| self.engine.select(&statement::optimize(&name))) {
+                        match saved.and_then(|()| self.engine.select(&optimize(config.sphinx.dialect, &name))) {
                             Ok(_) => self.merging = Some(Merge { index: at, day, begun: Instant::now() }),
                             // searchd does not serve this day; it may serve another
                             Err(Fault::Reject(_)) => continue,

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::config::{Config, Sphinx};
 use crate::sphinx::client::Engine;
 use crate::sphinx::day_index::{day_index, served_days};
-use crate::sphinx::{DocId, statement};
+use crate::sphinx::{dialect, statement};
 use crate::time::Day;
 
 /// searchd runs its script twice, at most 10 s each time, and then opens the new indexes.
@@ -139,17 +139,15 @@ fn span(config: &Config, today: Day) -> String {
     }
 }
 
-/// Deletes a document that does not exist, from an index that is empty.
-///
-/// searchd 2.2.11 crashes at the first insert after it has ceased to serve an index, if the indexes' files at that moment had all
-/// transactions of its binlog; tests saw it each time. This is so after few records for longer than rt_flush_period, or just after
-/// a day was optimized. searchd keeps a binlog that has a transaction. So alco writes one before it signals searchd, and now and
-/// then while it stores nothing, since an administrator may signal searchd too. It does not do so always: the transaction keeps
-/// old binlogs until rt_flush_period.
+/// Writes a transaction without which searchd may crash (see `dialect`): before alco signals searchd, and now and then while it
+/// stores nothing, since an administrator may signal searchd too. alco does not do so always: the transaction keeps old binlogs
+/// until rt_flush_period.
 fn keep_binlog_in_use(config: &Config, today: Day, engine: &mut Engine) {
-    if let Some(index) = config.indexes.first() {
+    let Some(index) = config.indexes.first() else { return };
+    let tomorrow = day_index(&index.name, today.plus(1));
+    if let Some(statement) = dialect::keep_binlog_in_use(config.sphinx.dialect, &tomorrow) {
         // if searchd does not serve tomorrow's index, the workers log it
-        let _ = engine.select(&statement::delete(&day_index(&index.name, today.plus(1)), DocId::NEVER));
+        let _ = engine.select(&statement);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::ingest::servers::{Servers, Stop};
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
 use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::dialect::inserting_thread;
 use crate::sphinx::statement;
 
 /// Another worker that is busy has so long to tell what came to it; one that waits for searchd may need longer.
@@ -115,10 +116,10 @@ impl Lookup<'_> {
     /// sockets, then finishes what it has begun.
     fn settle(&mut self) -> Result<(), Stop> {
         self.servers.wait(SETTLE)?;
+        let dialect = self.servers.dialect();
         let inserting = |engine: &mut Engine| -> Result<Vec<(i64, f64)>, Fault> {
             let threads = engine.select(statement::SHOW_THREADS)?;
-            let busy = threads.iter().filter(|row| row.bytes(4).starts_with(b"REPLACE") || row.bytes(2) == b"net_read");
-            Ok(busy.filter_map(|row| Some((row.int(0)?, row.text(3).parse().ok()?))).collect())
+            Ok(threads.iter().filter_map(|row| inserting_thread(dialect, |column| row.str(column))).collect())
         };
         let begun = Instant::now();
         let at_first = self.servers.ask_searchd(inserting)?;

@@ -1,14 +1,13 @@
 //! When searchd writes its RAM chunk to the disk: at alco's word, and never while an insert is on its way.
 //!
-//! searchd 2.2.11 loses what is committed while it saves a RAM chunk, if it is killed before the next save: it notes the
-//! transactions of that time as saved, and leaves them out when it replays its binlog. Seen with kill -9 under load: with a
-//! small rt_mem_limit every kill lost some batches, with no save none, with a save that no insert met none either. So the
-//! generated `rt_mem_limit` is far above what alco lets gather.
+//! searchd 2.2.11 loses what is committed while it saves a RAM chunk, if it is killed before the next save (`dialect` has the
+//! whole story). So the generated `rt_mem_limit` is far above what alco lets gather.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 use crate::sphinx::client::{Engine, Fault};
+use crate::sphinx::dialect::{RAM_CHUNK_BYTES, save_ram_chunk};
 use crate::sphinx::statement;
 
 /// RAM chunks are written from this size on. A quarter of the generated rt_mem_limit, so that the inserts that
@@ -34,10 +33,10 @@ impl ChunkLock {
         let _alone = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if is_due(chunks(engine, day_index)?) {
             let begun = Instant::now();
-            engine.select(&statement::flush_ram_chunk(day_index))?;
+            for statement in save_ram_chunk(day_index) {
+                engine.select(&statement)?;
+            }
             log::debug!("{day_index}: RAM chunk written in {:.1} s", begun.elapsed().as_secs_f64());
-            // other processes may insert at any time: this writes what they committed meanwhile
-            engine.select(&statement::flush_index(day_index))?;
         }
         Ok(())
     }
@@ -84,5 +83,5 @@ pub struct Chunks {
 pub fn chunks(engine: &mut Engine, day_index: &str) -> Result<Chunks, Fault> {
     let rows = engine.select(&statement::index_status(day_index))?;
     let of = |name: &[u8]| rows.iter().find(|row| row.bytes(0) == name).and_then(|row| row.int(1)).unwrap_or(0);
-    Ok(Chunks { ram: of(b"ram_chunk"), disk: of(b"disk_chunks") })
+    Ok(Chunks { ram: of(RAM_CHUNK_BYTES.as_bytes()), disk: of(b"disk_chunks") })
 }

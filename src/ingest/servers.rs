@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use crate::config::Dialect;
 use crate::ingest::outage::Backoff;
 use crate::ingest::shared::{IndexShared, lock};
 use crate::metrics::obstacles::Waiter;
@@ -78,6 +79,10 @@ impl Servers {
     /// For a question to Redis that is asked once only.
     pub(super) fn redis(&self) -> &RedisStore {
         &self.redis
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.shared.config.sphinx.dialect
     }
 
     /// For a question to searchd that is asked once only.

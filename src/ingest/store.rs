@@ -13,7 +13,7 @@ use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::Statement;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::statement::ColumnField;
-use crate::sphinx::{DocId, day_index, statement};
+use crate::sphinx::{day_index, dialect, statement};
 use crate::time::Day;
 
 /// A refused statement smaller than this is not refused for its size.
@@ -217,16 +217,12 @@ impl Insertion<'_> {
     }
 }
 
-/// The names of what a day index consists of, once that is settled.
-///
-/// searchd (2.2.11) writes down how an index was declared when it saves it for the first time. Killed before that, it declares
-/// the index as its configuration is by then, and takes the hits in its binlog by the number of their field: a column that
-/// was made `indexed` meanwhile would be looked for in another's text. So an index without a document is saved before it gets
-/// one; there must be a transaction for that, and one that deletes nothing will do.
+/// The names of what a day index consists of, once that is settled: an index without a document is pinned before it gets one.
 fn settled(engine: &mut Engine, day_index: &str) -> Result<Vec<String>, Fault> {
     if engine.select(&statement::any(day_index))?.is_empty() {
-        engine.select(&statement::delete(day_index, DocId::NEVER))?;
-        engine.select(&statement::flush_index(day_index))?;
+        for statement in dialect::pin_declaration(day_index) {
+            engine.select(&statement)?;
+        }
     }
     Ok(engine.select(&statement::describe(day_index))?.iter().map(|row| row.text(0)).collect())
 }

@@ -46,6 +46,7 @@ use crate::search::plan::{Plan, Served};
 use crate::search::scan::{Deadline, ScanMode, SearchdAccess, Walk};
 use crate::sphinx::client::Pool;
 use crate::sphinx::day_index::{day_index, served_days, since};
+use crate::sphinx::dialect::is_field;
 use crate::sphinx::statement;
 use crate::time::{Day, Ts};
 
@@ -140,7 +141,7 @@ impl Searcher {
             return Some(answer);
         }
         let rows = self.pool.with(|engine| engine.select(&statement::describe(day_index))).ok()?;
-        let all = rows.iter().filter(|row| row.bytes(1) == b"field").map(|row| row.text(0)).collect();
+        let all = rows.iter().filter(|row| is_field(row.bytes(1))).map(|row| row.text(0)).collect();
         let answer = answer(&all);
         known().insert(day_index.to_owned(), all);
         Some(answer)

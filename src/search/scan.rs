@@ -15,6 +15,7 @@ use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scope::Scope;
 use crate::sphinx::attributes::read_back;
 use crate::sphinx::client::{Engine, Fault, Pool, Row};
+use crate::sphinx::dialect::unserved_index;
 use crate::sphinx::select::{Restriction, Select};
 use crate::time::{Range, Ts};
 
@@ -509,7 +510,7 @@ pub fn warnings(engine: &mut Engine, wanted: bool) -> Result<Vec<String>, Fault>
 /// is another one.
 pub fn not_served(fault: &Fault) -> Option<String> {
     let Fault::Reject(why) = fault else { return None };
-    let name = why.split_once("unknown local index '")?.1.split('\'').next()?;
+    let name = unserved_index(why)?;
     Some(format!("searchd does not serve {name}: its records are missing here; alco check says how to mend it"))
 }
 

@@ -23,8 +23,12 @@ const JSON_ROOM: usize = (2 << 20) - 1024;
 /// Bytes that a value takes in that form, at most, beyond those of its text.
 const VALUE_OVERHEAD: usize = 8;
 
-/// Doubles from here on are printed by searchd with more digits than its buffer holds.
-const TOO_LARGE: f64 = 1e15;
+/// Digits that searchd prints after the point of every decimal.
+pub const PRINTED_DECIMALS: usize = 6;
+
+/// Numbers from here on are strings in `js`: searchd 2.x prints them with more digits than its buffer holds, and then with bytes
+/// of its own memory.
+pub const TOO_LARGE_NUMBER: f64 = 1e15;
 
 /// Writes `{"key":value,…}` for Sphinx. The values are valid JSON texts, the keys are plain text.
 #[derive(Debug)]
@@ -276,8 +280,8 @@ impl ColumnsWriter<'_, '_> {
             return fits && raw != "-0";
         }
         let number = raw.parse::<f64>().unwrap_or(f64::INFINITY);
-        self.number_or_text(raw, number.abs() < TOO_LARGE);
-        number.abs() < TOO_LARGE && trimmed(&format!("{number:.6}")) == raw
+        self.number_or_text(raw, number.abs() < TOO_LARGE_NUMBER);
+        number.abs() < TOO_LARGE_NUMBER && trimmed(&format!("{number:.PRINTED_DECIMALS$}")) == raw
     }
 
     fn number_or_text(&mut self, raw: &str, safe: bool) {

@@ -11,8 +11,9 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::config::{Config, Dialect, Index, IndexName, Sphinx, field_of_column};
+use crate::config::{Config, Index, IndexName, Sphinx, field_of_column};
 use crate::sphinx::day_index::{day_index, served_days};
+use crate::sphinx::dialect;
 use crate::sphinx::fulltext;
 use crate::time::Day;
 
@@ -100,12 +101,8 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
         // the RAM that today's index of each name takes before it writes a chunk to the disk: small, for many names on one host
         directive("rt_mem_limit", "256M"),
     ]);
-    directives.push(match sphinx.dialect {
-        // strings and JSON stay in a mapped file, for the system to page out
-        Dialect::Sphinx => directive("ondisk_attrs", "pool"),
-        // Manticore does so by default; but it would also keep the text of fields, which alco does not read
-        Dialect::Manticore => directive("stored_fields", ""),
-    });
+    let (key, value) = dialect::day_index_directive(sphinx.dialect);
+    directives.push(directive(key, value));
     directives
 }
 
@@ -138,13 +135,7 @@ fn searchd_directives(sphinx: &Sphinx) -> Directives {
         // no file begins like this: a query cannot read files
         directive("snippets_file_prefix", "/nonexistent/"),
     ];
-    if sphinx.dialect == Dialect::Sphinx {
-        directives.extend([
-            directive("workers", "threads"),
-            // connections, a thread each: the workers', the pages', the followers' and some commands'
-            directive("max_children", "200"),
-        ]);
-    }
+    directives.extend(dialect::searchd_directives(sphinx.dialect).iter().map(|(key, value)| directive(key, *value)));
     directives
 }
 

@@ -2,18 +2,18 @@
 //!
 //! Invariant: a condition on a column is never narrower than what the filter accepts (`search::filter`). Where searchd's
 //! JSON is ambiguous, it is wider: `js` has U+FFFD for control characters, `IN` with integers can crash 2.2.11 (it takes
-//! them for places of strings), `=` compares 32 bits, DOUBLE() has the precision of a float, and `IN` with texts finds in an
-//! array of integers the lengths of these texts. `(path='')` and `ANY(x='' FOR x IN path)` crash 2.x on texts of 193 bytes
-//! or more, so texts are compared by `IN` alone.
+//! them for places of strings), and DOUBLE() has the precision of a float. `dialect` has the forms that no engine gets wrong.
 
 use std::fmt::Write;
 
 use crate::query::{Comparison, Condition, Filter};
 use crate::record::number::is_number;
+use crate::sphinx::attributes::TOO_LARGE_NUMBER;
+use crate::sphinx::dialect::{
+    begins_with_number, has_no_length, is_among, is_array, is_integer, is_surely_among, is_zero,
+};
 use crate::sphinx::statement::string;
 
-/// Larger numbers are strings in `js`.
-const TOO_LARGE: f64 = 1e15;
 /// Dots of a column's name. Each dot doubles the ways to read the name as a path: with more, searchd is not asked.
 const MAX_DOTS: usize = 3;
 
@@ -63,7 +63,7 @@ pub fn filter_sql(filter: &Filter) -> FilterSql {
             let texts: Vec<&String> = values.iter().collect();
             FilterSql {
                 condition: Some(any(&|path| one_of(path, values))),
-                sure: plain.then(|| any(&|path| format!("({})", has_text(path, &texts)))),
+                sure: plain.then(|| any(&|path| format!("({})", is_surely_among(path, &strings(&texts))))),
             }
         }
         Condition::NotIn(values) => {
@@ -72,7 +72,7 @@ pub fn filter_sql(filter: &Filter) -> FilterSql {
             if certain.is_empty() {
                 return FilterSql::nothing();
             }
-            let lacks = |path: &str| format!("IN({path},{})=0 OR {path} IS NULL", strings(&certain));
+            let lacks = |path: &str| format!("{}=0 OR {path} IS NULL", is_among(path, &strings(&certain)));
             FilterSql {
                 condition: Some(all(&|path| format!("{} OR {}", lacks(path), begins_with_number(path)))),
                 sure: values.iter().all(|value| is_plain(value)).then(|| all(&lacks)),
@@ -83,7 +83,7 @@ pub fn filter_sql(filter: &Filter) -> FilterSql {
         Condition::Like(_) => FilterSql::perhaps(Some(any(&there))),
         Condition::Compare(comparison, number) => {
             let number = number.approximate();
-            FilterSql::perhaps(Some(any(&|path| match number.abs() < TOO_LARGE {
+            FilterSql::perhaps(Some(any(&|path| match number.abs() < TOO_LARGE_NUMBER {
                 true => compare(path, *comparison, number),
                 false => there(path),
             })))
@@ -126,13 +126,10 @@ pub fn first_is(paths: &[String], values: &[Vec<String>], wanted: impl Fn(&str) 
         if wanted.is_empty() {
             continue;
         }
-        let mut part = format!("{path} IS NOT NULL AND (({})", has_text(path, &wanted));
+        let mut part = format!("{path} IS NOT NULL AND (({})", is_surely_among(path, &strings(&wanted)));
         for number in wanted.iter().filter_map(|value| value.parse::<i32>().ok()) {
-            let _ = write!(part, " OR {path}={number}");
-            if number == 0 {
-                // a text is 0 too, and so is 0.5
-                let _ = write!(part, " AND LENGTH({path})=1 AND DOUBLE({path})=0");
-            }
+            let is_number = if number == 0 { is_zero(path) } else { is_integer(path, number.into()) };
+            let _ = write!(part, " OR {is_number}");
         }
         part.push(')');
         for earlier in &paths[..n] {
@@ -164,30 +161,15 @@ fn strings(values: &[&String]) -> String {
     out
 }
 
-/// An array whose first element is a number, or is not empty: 2.x may find the length of a text in an array of integers.
-fn begins_with_number(path: &str) -> String {
-    format!("LENGTH({path}[0])>0")
-}
-
-/// A text, or an array with it for which `begins_with_number` is 0.
-fn has_text(path: &str, texts: &[&String]) -> String {
-    format!("IN({path},{}) AND LENGTH({path}[0])=0", strings(texts))
-}
-
-/// An array of several elements, or of one that is not null.
-fn array(path: &str) -> String {
-    format!("LENGTH({path})>1 OR {path}[0] IS NOT NULL")
-}
-
 fn one_of(path: &str, values: &[String]) -> String {
-    let mut out = format!("IN({path},{})", strings(&values.iter().collect::<Vec<_>>()));
+    let mut out = is_among(path, &strings(&values.iter().collect::<Vec<_>>()));
     let numbers = values.iter().filter(|value| is_number(value));
     let mut in_array = false;
     for value in numbers {
         in_array = true;
         match value.parse::<i64>() {
-            Ok(number) if (number as f64).abs() < TOO_LARGE && number != 0 => {
-                let _ = write!(out, " OR {path}={number}");
+            Ok(number) if (number as f64).abs() < TOO_LARGE_NUMBER && number != 0 => {
+                let _ = write!(out, " OR {}", is_integer(path, number));
             }
             // a missing value is 0 too; a double is compared in another way
             _ => {
@@ -204,19 +186,19 @@ fn one_of(path: &str, values: &[String]) -> String {
         in_array = true;
     }
     if in_array {
-        let _ = write!(out, " OR {}", array(path));
+        let _ = write!(out, " OR {}", is_array(path));
     }
     out
 }
 
-/// Numbers as floats, so the bound is a little wider; any string (its LENGTH is 0), since it may hold a number.
+/// Numbers as floats, so the bound is a little wider; any string, since it may hold a number.
 fn compare(path: &str, comparison: Comparison, number: f64) -> String {
     let slack = number.abs() * 1e-6 + 1e-5;
     let test = match comparison {
         Comparison::Gt | Comparison::Gte => format!("DOUBLE({path})>={:.6}", number - slack),
         Comparison::Lt | Comparison::Lte => format!("DOUBLE({path})<={:.6}", number + slack),
     };
-    format!("({path} IS NOT NULL AND ({test} OR LENGTH({path})=0 OR {}))", array(path))
+    format!("({path} IS NOT NULL AND ({test} OR {} OR {}))", has_no_length(path), is_array(path))
 }
 
 #[cfg(test)]

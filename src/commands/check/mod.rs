@@ -24,6 +24,7 @@ use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::{day_index, served_days, since};
+use crate::sphinx::dialect::is_narrow_docid;
 use crate::sphinx::statement;
 use crate::time::{Day, Ts};
 
@@ -263,7 +264,7 @@ fn day_indexes(index: &Index, served: &BTreeSet<String>, engine: &mut Engine, re
         Err(Fault::Retry(why)) => return report.error(&part, why, "start searchd"),
     };
     let has = |column: &str| columns.iter().any(|row| row.bytes(0) == column.as_bytes());
-    if columns.iter().any(|row| row.bytes(0) == b"id" && row.bytes(1) == b"uint") {
+    if columns.iter().any(|row| row.bytes(0) == b"id" && is_narrow_docid(row.bytes(1))) {
         report.error(&part, "searchd was built with docids of 32 bits", "install one built with --enable-id64");
     }
     if let Some(lacking) = statement::COLUMNS.into_iter().find(|column| !has(column)) {

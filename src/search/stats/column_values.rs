@@ -11,16 +11,16 @@ use serde::de::IgnoredAny;
 
 use crate::record::json::{elements, members, readable, values_at};
 use crate::record::number::Number;
-use crate::sphinx::attributes::read_back;
+use crate::sphinx::attributes::{PRINTED_DECIMALS, read_back};
+use crate::sphinx::dialect::is_null_group;
 
 /// searchd's JSON has this in the place of a control character.
 const ALTERED: char = '\u{fffd}';
 /// Integers that are nearer to 0 have no other of the same low 32 bits between them and 0.
 const BEYOND_32_BITS: u64 = 1 << 32;
-/// Digits after the point of every decimal that searchd prints.
-const PRINTED_DECIMALS: usize = 6;
-/// Numbers of more digits before the point may be strings in searchd's JSON (`sphinx::json`).
-const MAX_NUMBER_DIGITS: i64 = 15;
+
+/// Numbers of more digits before the point are strings in searchd's JSON (`TOO_LARGE_NUMBER`).
+const MAX_WHOLE_DIGITS: i64 = 15;
 
 /// The values of a column, the commonest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl ValueCounts {
 impl Group {
     /// Whether this is what searchd prints for null, an empty text, and much else; its records are not counted.
     pub fn is_null(&self) -> bool {
-        matches!(self.text.as_str(), "" | "NULL")
+        is_null_group(&self.text)
     }
 
     /// Whether `=` and `IN` find all its records by what is printed; they do not find arrays of numbers.
@@ -166,7 +166,7 @@ impl Counts {
         let mut large = HashSet::new();
         self.texts.keys().filter_map(|text| Some((text, Number::parse(text)?))).any(|(text, number)| {
             !is_plain(text) && self.numbers.contains_key(&number)
-                || number.whole_digits() > MAX_NUMBER_DIGITS && !large.insert(number)
+                || number.whole_digits() > MAX_WHOLE_DIGITS && !large.insert(number)
         })
     }
 

@@ -23,6 +23,7 @@ use crate::search::stats::column_values::Group;
 use crate::search::stats::column_values::{Counts, ValueCounts};
 use crate::search::stats::histogram::{Bars, TimeHistogram};
 use crate::sphinx::client::Row;
+use crate::sphinx::dialect::grouped_values;
 use crate::sphinx::filter_sql::{column_paths, first_is};
 use crate::sphinx::select::Restriction;
 
@@ -325,7 +326,7 @@ impl<'a> Figures<'a> {
         if let Some(groups) = self.grouped.borrow().get(&key) {
             return Ok(groups.clone());
         }
-        let rows = self.rows(slice, narrowing, by_value(&Group::columns(path)))?;
+        let rows = self.rows(slice, narrowing, by_value(&grouped_values(path)))?;
         let mut groups: Vec<Group> = rows.iter().map(Group::of).collect();
         let repeats = groups.iter().any(Group::may_repeat);
         if repeats {
@@ -471,14 +472,7 @@ fn by_value(columns: &str) -> Grouping<'_> {
 }
 
 impl Group {
-    /// The select list of `GROUP BY v`, which `of` reads.
-    fn columns(path: &str) -> String {
-        format!(
-            "GROUPBY() AS g, COUNT(*) AS n, {path} AS v, BIGINT({path}) AS b, LENGTH({path}) AS l, (exact='') AS k, \
-             MIN(b) AS least, MAX(b) AS most, MIN(l) AS shortest, MAX(l) AS longest, MIN(k) AS kept"
-        )
-    }
-
+    /// A row of `grouped_values`.
     fn of(row: &Row) -> Group {
         let int = |column| row.int(column).unwrap_or(0);
         Group {

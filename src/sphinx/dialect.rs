@@ -1,0 +1,210 @@
+//! What Sphinx 2.2, Sphinx 2.3 and Manticore do differently, and what 2.2.11 does wrong: a function for each, with the engines
+//! and with what alco does about it. Pure.
+//!
+//! alco knows the engine by `[sphinx] dialect`. The handshake has a version too, but `mysql_version_string` can replace it, so
+//! 2.2 and 2.3 are not told apart: what only 2.2.11 needs is done for both. A function without a `Dialect` writes a form, or reads
+//! an answer, that is right for every engine.
+//!
+//! Elsewhere are: which directives an engine takes from alco.ini (`config::sphinx_directives`), and what JSON no engine gives back
+//! as it was sent (`attributes`).
+
+use std::borrow::Cow;
+
+use crate::config::Dialect;
+use crate::sphinx::{DocId, statement};
+
+/// The directive that a day index has for this engine alone.
+pub fn day_index_directive(dialect: Dialect) -> (&'static str, &'static str) {
+    match dialect {
+        // strings and JSON stay in a mapped file, for the system to page out
+        Dialect::Sphinx => ("ondisk_attrs", "pool"),
+        // Manticore does so by default; but it would also keep the text of fields, which alco does not read
+        Dialect::Manticore => ("stored_fields", ""),
+    }
+}
+
+/// The directives that the searchd section has for this engine alone. Manticore warns of these two.
+pub fn searchd_directives(dialect: Dialect) -> &'static [(&'static str, &'static str)] {
+    match dialect {
+        // 200 connections, a thread each: the workers', the pages', the followers' and some commands'
+        Dialect::Sphinx => &[("workers", "threads"), ("max_children", "200")],
+        Dialect::Manticore => &[],
+    }
+}
+
+/// The statements by which searchd writes down how an empty day index was declared. They change no document: there must be a
+/// transaction, and one that deletes nothing is enough.
+///
+/// 2.2.11 writes it down only when it saves the index for the first time. If it is killed before that, it declares the index as
+/// its configuration says by then, and takes the hits in its binlog by the number of their field: a column that became `indexed`
+/// meanwhile would be searched in another column's text. Harmless for other engines, which were not tried without it.
+pub fn pin_declaration(day_index: &str) -> [String; 2] {
+    [statement::delete(day_index, DocId::NEVER), statement::flush_index(day_index)]
+}
+
+/// The statements that write a RAM chunk to the disk, for a moment when no worker of this process inserts.
+///
+/// 2.2.11 loses what is committed while it saves a RAM chunk, if it is killed before the next save: it notes the transactions of
+/// that time as saved, and leaves them out when it replays its binlog. Seen with kill -9 under load: with a small rt_mem_limit
+/// every kill lost some batches; with no save, or with a save that no insert met, none did. Other processes may insert at any
+/// time, so the second statement writes what they committed meanwhile. Every engine gets both: they also bound its memory.
+pub fn save_ram_chunk(day_index: &str) -> [String; 2] {
+    [statement::flush_ram_chunk(day_index), statement::flush_index(day_index)]
+}
+
+/// The figure of SHOW INDEX STATUS that holds the bytes of the RAM chunk. In `ram_bytes`, 2.x counts the disk chunks too.
+pub const RAM_CHUNK_BYTES: &str = "ram_chunk";
+
+/// The statement that keeps searchd's binlog in use: it deletes a document that does not exist. `day_index` should be empty. None:
+/// the engine needs no such statement.
+///
+/// 2.2.11 crashes at the first insert after it has ceased to serve an index, if at that moment all that its binlog held was in
+/// the indexes' files. That is so when records were few for longer than rt_flush_period, or when a day was just optimized. Seen
+/// each time. With a transaction in it, searchd keeps the binlog. Seen on 2.2.11 alone.
+pub fn keep_binlog_in_use(dialect: Dialect, day_index: &str) -> Option<String> {
+    (dialect == Dialect::Sphinx).then(|| statement::delete(day_index, DocId::NEVER))
+}
+
+/// The statement that has the disk chunks merged into one, in the background. By itself, Manticore leaves two chunks for each
+/// core.
+pub fn optimize(dialect: Dialect, day_index: &str) -> String {
+    let optimize = statement::optimize(day_index);
+    match dialect {
+        Dialect::Sphinx => optimize,
+        Dialect::Manticore => format!("{optimize} OPTION cutoff=1"),
+    }
+}
+
+/// The id of a thread, and the seconds that its statement has run, if it stores documents or still reads its statement. `column`
+/// returns a column of the thread's row of SHOW THREADS. None for every thread of Manticore, whose columns are others: alco then
+/// waits only as long as it waits in any case.
+pub fn inserting_thread<'r>(dialect: Dialect, column: impl Fn(usize) -> Cow<'r, str>) -> Option<(i64, f64)> {
+    let (id, state, seconds, statement) = (0, 2, 3, 4);
+    if dialect == Dialect::Manticore || column(state) != "net_read" && !column(statement).starts_with("REPLACE") {
+        return None;
+    }
+    Some((column(id).parse().ok()?, column(seconds).parse().ok()?))
+}
+
+/// The index that searchd does not serve, by the error of a statement that names it; None: another error. Sphinx and Manticore
+/// have their own words for it.
+pub fn unserved_index(error: &str) -> Option<&str> {
+    let name =
+        ["unknown local index '", "unknown local table(s) '"].iter().find_map(|words| error.split_once(words))?.1;
+    name.split('\'').next()
+}
+
+/// Whether DESCRIBE's second column is that of a full-text field. Manticore says `text`, and is not asked by the fields of
+/// columns: that was not tried with it, and a search without them finds the same.
+pub fn is_field(kind: &[u8]) -> bool {
+    kind == b"field"
+}
+
+/// Whether DESCRIBE's second column for `id` is that of docids of 32 bits: of Sphinx 2.x built without --enable-id64, as by
+/// FreeBSD's port with the option ID64 off.
+pub fn is_narrow_docid(kind: &[u8]) -> bool {
+    kind == b"uint"
+}
+
+/// 1 where the value at the path is one of these texts, or an array with one of them; `texts` are literals with commas between.
+///
+/// 2.x crashes at `path=''` in a select list, and at `ANY(x='' FOR x IN path)`, over texts of 193 bytes or more; `IN()` is safe,
+/// though not with integers. In an array of integers, 2.x finds texts by their length: see `begins_with_number`.
+pub fn is_among(path: &str, texts: &str) -> String {
+    format!("IN({path},{texts})")
+}
+
+/// 1 where the value is this integer. `=` compares 32 bits in 2.x, and takes what is missing for 0.
+pub fn is_integer(path: &str, integer: i64) -> String {
+    format!("{path}={integer}")
+}
+
+/// 1 where the value is the number 0, and neither a text nor 0.5, of which `=0` is 1 too.
+pub fn is_zero(path: &str) -> String {
+    format!("{} AND LENGTH({path})=1 AND DOUBLE({path})=0", is_integer(path, 0))
+}
+
+/// 1 for a text, true, false, null and an empty array: `LENGTH()` of each is 0. It is 1 for a number, a decimal too.
+pub fn has_no_length(path: &str) -> String {
+    format!("LENGTH({path})=0")
+}
+
+/// 1 for an array that begins with a number, or with an array that is not empty: what 2.x may take for an array with a text of
+/// that length.
+pub fn begins_with_number(path: &str) -> String {
+    format!("LENGTH({path}[0])>0")
+}
+
+/// 1 where `is_among` is sure: the value is one of the texts, or an array with one for which `begins_with_number` is 0.
+pub fn is_surely_among(path: &str, texts: &str) -> String {
+    format!("{} AND {}", is_among(path, texts), has_no_length(&format!("{path}[0]")))
+}
+
+/// 1 for an array of several elements, or of one that is not null.
+pub fn is_array(path: &str) -> String {
+    format!("LENGTH({path})>1 OR {path}[0] IS NOT NULL")
+}
+
+/// The select list of `GROUP BY v` over the values at the path. It shows which of a group's values only look alike: 2.x groups
+/// integers by their low 32 bits, decimals by six digits, and the text "5" with the number 5. The columns are
+///
+/// | 0 | 1 | 2..=5 | 6, 7 | 8, 9 | 10 |
+/// |---|---|---|---|---|---|
+/// | the value as printed | documents | of some document | least and most BIGINT() | shortest and longest LENGTH() | 1: all are read back as sent |
+pub fn grouped_values(path: &str) -> String {
+    format!(
+        "GROUPBY() AS g, COUNT(*) AS n, {path} AS v, BIGINT({path}) AS b, LENGTH({path}) AS l, (exact='') AS k, \
+         MIN(b) AS least, MAX(b) AS most, MIN(l) AS shortest, MAX(l) AS longest, MIN(k) AS kept"
+    )
+}
+
+/// Whether searchd prints this for the group of null: for an empty text, true, false and an empty array as well, and the text
+/// "NULL" looks the same.
+pub fn is_null_group(printed: &str) -> bool {
+    matches!(printed, "" | "NULL")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENGINES: [Dialect; 2] = [Dialect::Sphinx, Dialect::Manticore];
+
+    #[test]
+    fn an_unserved_index_is_named_by_every_engine() {
+        for (error, name) in [
+            ("searchd reports: unknown local index 'web_20261122' in search request", Some("web_20261122")),
+            ("searchd reports: unknown local table(s) 'web_20261122' in search request", Some("web_20261122")),
+            ("searchd reports: no local index", None),
+            ("", None),
+        ] {
+            assert_eq!(unserved_index(error), name, "{error}");
+        }
+    }
+
+    #[test]
+    fn threads_that_store_or_read_are_known_by_their_row() {
+        let found = |dialect, row: [&'static str; 5]| inserting_thread(dialect, |column| Cow::Borrowed(row[column]));
+        for (row, expect) in [
+            (["7", "sphinxql", "query", "1.250000", "REPLACE INTO web_20261122 (id"], Some((7, 1.25))),
+            (["7", "sphinxql", "net_read", "0.000100", "-"], Some((7, 0.0001))),
+            (["7", "sphinxql", "query", "1.250000", "SELECT 1"], None),
+            (["7", "sphinxql", "net_idle", "1.250000", "-"], None),
+        ] {
+            assert_eq!(found(Dialect::Sphinx, row), expect, "{row:?}");
+            assert_eq!(found(Dialect::Manticore, row), None, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn each_engine_gets_its_own_statements() {
+        assert_eq!(
+            ENGINES.map(|dialect| optimize(dialect, "web_20261122")),
+            ["OPTIMIZE INDEX web_20261122", "OPTIMIZE INDEX web_20261122 OPTION cutoff=1"]
+        );
+        assert_eq!(
+            ENGINES.map(|dialect| keep_binlog_in_use(dialect, "web_20261122")),
+            [Some("DELETE FROM web_20261122 WHERE id=1".to_owned()), None]
+        );
+    }
+}
