@@ -1,13 +1,15 @@
 //! alco.ini -> `Config`: one struct a section, every key with its default, every mistake with its line and its cure.
 //!
-//! `Config::default()` is the value of an empty file, and what `alco.ini.example` spells out. `settings` has the structs,
-//! `defaults` their defaults. `ini` knows the grammar, `value` the values that a key may have, `sphinx_directives` which of
-//! searchd's directives alco must own. `section` takes the keys of one section, `sections` knows which keys there are, `files`
-//! finds and opens files. This file has only the names that other folders import.
+//! `Config::default()` is the value of an empty file, and what `alco.ini.example` spells out. `ini` knows the grammar, `section`
+//! takes the keys of one section, `value` knows the values that a key may have. `sections` has a file for each section: its struct,
+//! its defaults and its keys; `settings` has all of them together. `defaults` has the names that loggers use, `sphinx_directives`
+//! which of searchd's directives alco must own. `files` finds and opens files. This file has only the names that other folders
+//! import.
 
 mod address;
 mod defaults;
 mod files;
+mod index_name;
 mod ini;
 mod property;
 mod secret;
@@ -19,11 +21,15 @@ mod value;
 
 pub use crate::config::address::{Address, Proxy};
 pub use crate::config::files::{find, users};
+pub use crate::config::index_name::{FIELD_OF_COLUMN, IndexName, field_of_column};
 pub use crate::config::property::Property;
 pub use crate::config::secret::Secret;
+pub use crate::config::sections::http::Http;
+pub use crate::config::sections::index::{Argument, Index, LevelNumbers, QueueType, SearchText};
+pub use crate::config::sections::rabbitmq::{BatchLimits, ExchangeDurable, Rabbitmq};
+pub use crate::config::sections::redis::Redis;
 #[cfg(test)]
-pub use crate::config::settings::Shortcut;
-pub use crate::config::settings::{
-    Argument, BatchLimits, Config, Dialect, ExchangeDurable, FIELD_OF_COLUMN, Http, Index, IndexName, LevelNumbers,
-    QueueType, Rabbitmq, Redis, SearchText, Sphinx, field_of_column,
-};
+pub use crate::config::sections::shortcut::Shortcut;
+pub use crate::config::sections::sphinx::Sphinx;
+pub use crate::config::settings::Config;
+pub use crate::config::sphinx_directives::Dialect;

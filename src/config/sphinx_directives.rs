@@ -3,8 +3,13 @@
 //! A search is exact only if searchd cuts text into words as `sphinx::fulltext` expects, keeps what alco stores, and loses
 //! nothing it has confirmed. Everything else (memory, timeouts, threads, logs) is the administrator's.
 
-use crate::config::settings::Dialect;
 use crate::config::value::nearest;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Sphinx,
+    Manticore,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of {

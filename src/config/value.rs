@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::config::address::Address;
 use crate::config::secret::Secret;
-use crate::config::settings::Argument;
 
 type Value<T> = Result<T, String>;
 
@@ -28,26 +27,6 @@ pub fn amqp_name(value: &str) -> Value<String> {
         ..=250 => text(value),
         _ => Err("is longer than 250 bytes".to_owned()),
     }
-}
-
-/// `x-max-length=100000`: a whole number, true or false, or else text, as the plugin for management takes them.
-pub fn queue_argument(value: &str) -> Value<(String, Argument)> {
-    let Some((name, of)) = value.split_once('=').map(|(name, of)| (name.trim(), of.trim())) else {
-        return Err(format!("'{value}' has no value; write it like x-max-length=100000"));
-    };
-    if name == "x-queue-type" {
-        return Err(format!("'{value}': set queue_type"));
-    }
-    if !name.starts_with("x-") || of.is_empty() {
-        return Err(format!("'{value}' is not like x-max-length=100000"));
-    }
-    let argument = match (of, of.parse()) {
-        (_, Ok(number)) => Argument::Number(number),
-        ("true", _) => Argument::Flag(true),
-        ("false", _) => Argument::Flag(false),
-        (text, _) => Argument::Text(text.to_owned()),
-    };
-    Ok((name.to_owned(), argument))
 }
 
 pub fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Value<T> {
@@ -69,6 +48,11 @@ pub fn number<T: FromStr + PartialOrd + Display>(range: RangeInclusive<T>) -> im
         Ok(number) if range.contains(&number) => Ok(number),
         _ => Err(format!("'{value}' is no whole number from {} to {}", range.start(), range.end())),
     }
+}
+
+/// For the numbers whose range begins at 1.
+pub fn non_zero<T, N: TryFrom<T>>(number: T) -> Result<N, String> {
+    N::try_from(number).map_err(|_| "is 0".to_owned())
 }
 
 /// A number and what follows it.
@@ -236,6 +220,14 @@ pub fn url(schemes: &'static [&'static str]) -> impl Fn(&str) -> Value<Secret> {
     }
 }
 
+/// Why ca_file is a mistake where no address begins with that scheme.
+pub fn no_tls(scheme: &str, port: &str) -> String {
+    format!(
+        "ca_file: has no effect without TLS; have url begin with {scheme}:// and name that port ({port}), or leave ca_file \
+         out"
+    )
+}
+
 /// Begins and ends with `/`.
 pub fn base_path(value: &str) -> Value<String> {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
@@ -252,15 +244,6 @@ pub fn header_name(value: &str) -> Value<String> {
     match value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
         true => text(value),
         false => Err(format!("'{value}' is no name of a header; write one such as X-Remote-User")),
-    }
-}
-
-/// A name that can stand in a page's path as it is.
-pub fn shortcut_name(value: &str) -> Value<String> {
-    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    match value.chars().all(safe) {
-        true => text(value),
-        false => Err(format!("'{value}' is no name for a shortcut: letters, digits, - and _")),
     }
 }
 

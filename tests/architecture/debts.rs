@@ -49,8 +49,8 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "commands::grep::printer",
             "commands::grep::remote",
             "commands::grep::source",
-            "config::settings",
-            "config::defaults",
+            "config::sections::http",
+            "config::sections::index",
             "http::pages::histogram",
             "http::pages::line",
             "http::pages::log::view",
@@ -160,7 +160,6 @@ const MANY_PARAMETERS: Debt = &[("http::server::gate", 1), ("http::routes::log",
 
 /// Files that need to be split.
 const LONG_FILES: Debt = &[
-    ("config::sections", 1),
     ("ingest", 1),
     ("search::stats", 1),
     ("search::follow", 1),
