@@ -51,7 +51,7 @@ impl FromStr for Proxy {
             ("unix", _) => Ok(Proxy::Unix),
             (_, Some(net)) => Ok(Proxy::Net(net)),
             (_, None) => {
-                Err(format!("'{value}' is no address; write 127.0.0.1, 10.0.0.0/8, or unix for a Unix socket"))
+                Err(format!("'{value}' is not an address; write 127.0.0.1, 10.0.0.0/8, or unix for a Unix socket"))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The names that common loggers use for what each record has: the defaults of an index. Pure.
 
-/// The names that common loggers give the time. A name that may mean something else stands later.
+/// The names that common loggers give the time. A name that may mean something else is later.
 pub const TIMESTAMP_NAMES: &[&str] = &[
     "@timestamp",
     "timestamp",

@@ -59,7 +59,7 @@ fn text_of(path: &Path) -> Result<String, Vec<String>> {
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
-        vec![format!("{}:{line}: not UTF-8; save the file as UTF-8", path.display())]
+        vec![format!("{}:{line}: the file is not UTF-8; save it as UTF-8", path.display())]
     })
 }
 
@@ -114,7 +114,7 @@ fn authorities(path: &Path) -> Result<Authorities, String> {
     })
 }
 
-/// The first line, whatever stands in it.
+/// The first line, with all its characters.
 fn password(path: &Path) -> Result<String, String> {
     let cannot = |why: String| format!("password_file: cannot read {}: {why}", path.display());
     let text = fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
@@ -176,7 +176,7 @@ mod tests {
             Config::load(&ini).expect_err("mistakes"),
             [
                 format!("{name}:3: [redis] password_file: cannot read /nonexistent/pw: {missing}"),
-                format!("{name}:4: [redis] unknown key 'x'; known are url, password_file, ca_file"),
+                format!("{name}:4: [redis] unknown key 'x'; the keys are url, password_file, ca_file"),
                 format!("{name}:5: [redis] ca_file: cannot read /nonexistent/ca: {missing}"),
                 format!("{name}:7: [http] users_file: cannot read /nonexistent/users: {missing}"),
             ]
@@ -196,7 +196,7 @@ mod tests {
         );
         fs::write(&ini, b"[http]\ntitle = \xe9\n").expect("a file for the test");
         let mistakes = Config::load(&ini).expect_err("mistakes");
-        assert_eq!(mistakes, [format!("{name}:2: not UTF-8; save the file as UTF-8")]);
+        assert_eq!(mistakes, [format!("{name}:2: the file is not UTF-8; save it as UTF-8")]);
         fs::remove_dir_all(&at).expect("the test's own directory");
         assert_eq!(Config::load(&ini).expect_err("no file"), [format!("cannot read {name}: {missing}")]);
     }

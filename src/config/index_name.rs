@@ -24,13 +24,13 @@ impl FromStr for IndexName {
         let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         if !first || !rest || text.len() > 20 || text == "shortcut" {
             return Err(format!(
-                "'{text}' is no name for an index: a lower-case letter, then lower-case letters, digits and _, at most \
-                 20 characters, not 'shortcut'"
+                "'{text}' is not a name for an index: it has a lower-case letter, then lower-case letters, digits and _, at most \
+                 20 characters, and is not 'shortcut'"
             ));
         }
         match text.rsplit_once('_') {
             Some((_, end)) if Day::is_written(end) => {
-                Err(format!("'{text}' is no name for an index: _ and eight digits at the end are a day's"))
+                Err(format!("'{text}' is not a name for an index: _ and eight digits at its end mean a day"))
             }
             _ => Ok(IndexName(text.to_owned())),
         }

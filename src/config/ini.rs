@@ -1,8 +1,8 @@
 //! The grammar of alco.ini, line by line. Pure: text in, sections with line numbers and every mistake out.
 //!
 //! A line is empty, a comment (`;` or `#` at its start), `[section]`, `[section name]` or `key = value`. After white
-//! space a `;` begins a comment on any line. There are no quotes, escapes or continuation lines, so a value is what
-//! stands between the `=` and the end or the comment, without the white space around it.
+//! space a `;` begins a comment on any line. There are no quotes, escapes or continuation lines, so a value is the
+//! text between the `=` and the end or the comment, without the white space around it.
 
 /// A mistake, and its line (counted from 1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn parse(text: &str) -> (Vec<Section<'_>>, Vec<Mistake>) {
             Ok(Line::Entry(..)) if under_wrong_header => {}
             Ok(Line::Entry(key, value)) => match sections.last_mut() {
                 Some(section) => section.entries.push(Entry { line: number, key, value }),
-                None => wrong(format!("'{key}' stands before the first section; begin with one, such as [rabbitmq]")),
+                None => wrong(format!("'{key}' is before the first section; begin with one, such as [rabbitmq]")),
             },
             Err(what) => {
                 under_wrong_header |= text.trim_start().starts_with('[');
@@ -75,21 +75,23 @@ fn line(text: &str) -> Result<Line<'_>, String> {
         return Ok(Line::Empty);
     }
     if text.contains(|c: char| c.is_control() && c != '\t') {
-        return Err("a control character; write the line anew".to_owned());
+        return Err("the line has a control character; write it again".to_owned());
     }
     if let Some(header) = text.strip_prefix('[') {
-        let mut words = header.strip_suffix(']').ok_or("a section's line ends with ']'")?.split_whitespace();
+        let mut words = header.strip_suffix(']').ok_or("the line of a section must end with ']'")?.split_whitespace();
         return match (words.next(), words.next(), words.next()) {
             (Some(kind), name, None) => Ok(Line::Header(kind, name)),
-            (None, ..) => Err("a section without a name; write [section] or [section name]".to_owned()),
+            (None, ..) => Err("the section has no name; write [section] or [section name]".to_owned()),
             _ => Err(format!("[{}: too many words; write [section] or [section name]", header)),
         };
     }
     match text.split_once('=').map(|(key, value)| (key.trim_end(), value.trim_start())) {
         Some(("", _)) => Err("a key is missing before the '='".to_owned()),
-        Some((key, _)) if key.contains(char::is_whitespace) => Err(format!("'{key}' is no key: a key is one word")),
+        Some((key, _)) if key.contains(char::is_whitespace) => Err(format!("'{key}' is not a key: a key is one word")),
         Some((key, value)) => Ok(Line::Entry(key, value)),
-        None => Err("neither `[section]` nor `key = value` nor a comment, which begins with ';'".to_owned()),
+        None => {
+            Err("the line is neither `[section]` nor `key = value` nor a comment, which begins with ';'".to_owned())
+        }
     }
 }
 
@@ -116,19 +118,19 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expect: &str) {
         let (sections, mistakes) = parse(text);
-        let mut told = String::new();
+        let mut found = String::new();
         for section in sections {
             let name = section.name.map_or(String::new(), |name| format!(" {name}"));
-            told += &format!("{}[{}{name}]", section.line, section.kind);
+            found += &format!("{}[{}{name}]", section.line, section.kind);
             for Entry { line, key, value } in section.entries {
-                told += &format!(" {line}:{key}={value}|");
+                found += &format!(" {line}:{key}={value}|");
             }
-            told += "\n";
+            found += "\n";
         }
         for Mistake { line, what } in mistakes {
-            told += &format!("{line}! {what}\n");
+            found += &format!("{line}! {what}\n");
         }
-        assert_eq!(told.trim_end(), expect);
+        assert_eq!(found.trim_end(), expect);
     }
 
     #[test]
@@ -148,18 +150,18 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told() {
+    fn every_mistake_has_its_line() {
         check(
             "k = v\n[a\nlost = along\n[]\n[a b c]\n[d]\n= v\nword\ntwo words = v\nk = \0\n",
             "6[d]\n\
-             1! 'k' stands before the first section; begin with one, such as [rabbitmq]\n\
-             2! a section's line ends with ']'\n\
-             4! a section without a name; write [section] or [section name]\n\
+             1! 'k' is before the first section; begin with one, such as [rabbitmq]\n\
+             2! the line of a section must end with ']'\n\
+             4! the section has no name; write [section] or [section name]\n\
              5! [a b c]: too many words; write [section] or [section name]\n\
              7! a key is missing before the '='\n\
-             8! neither `[section]` nor `key = value` nor a comment, which begins with ';'\n\
-             9! 'two words' is no key: a key is one word\n\
-             10! a control character; write the line anew",
+             8! the line is neither `[section]` nor `key = value` nor a comment, which begins with ';'\n\
+             9! 'two words' is not a key: a key is one word\n\
+             10! the line has a control character; write it again",
         );
     }
 

@@ -51,7 +51,7 @@ impl FromStr for Property {
             Some(header) if !header.is_empty() => Ok(Property::Header(header.to_owned())),
             _ => {
                 let names: Vec<&str> = PLAIN_NAMES.iter().map(|(name, _)| *name).collect();
-                Err(format!("'{name}' is none of {}, {HEADER_PREFIX}<name>", names.join(", ")))
+                Err(format!("'{name}' is not one of {}, {HEADER_PREFIX}<name>", names.join(", ")))
             }
         }
     }
@@ -78,7 +78,7 @@ mod tests {
         }
         for name in ["header.", "header", "x-tenant", "Routing_key", "timestamp", "delivery_mode"] {
             let why = name.parse::<Property>().expect_err("not known");
-            assert!(why.starts_with(&format!("'{name}' is none of routing_key, ")), "{why}");
+            assert!(why.starts_with(&format!("'{name}' is not one of routing_key, ")), "{why}");
         }
     }
 }

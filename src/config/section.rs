@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         let entries: &'a [Entry] = &self.section.entries;
         for (at, entry) in entries.iter().enumerate() {
             if let Some(first) = entries[..at].iter().find(|other| other.key == entry.key && !may_repeat(entry.key)) {
-                self.wrong(entry.line, format!("'{}' stands in line {} already; keep one", entry.key, first.line));
+                self.wrong(entry.line, format!("'{}' is in line {} already; keep one", entry.key, first.line));
             }
         }
     }
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
             }
             let cure = match value::nearest(entry.key, self.asked.iter().copied()) {
                 Some(near) => format!("did you mean '{near}'?"),
-                None => format!("known are {}", self.asked.join(", ")),
+                None => format!("the keys are {}", self.asked.join(", ")),
             };
             self.wrong(entry.line, format!("unknown key '{}'; {cure}", entry.key));
         }

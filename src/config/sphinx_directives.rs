@@ -1,7 +1,7 @@
 //! Which directives of searchd an administrator may set, and which alco must own. Pure.
 //!
 //! A search is exact only if searchd cuts text into words as `sphinx::fulltext` expects, keeps what alco stores, and loses
-//! nothing it has confirmed. Everything else (memory, timeouts, threads, logs) is the administrator's.
+//! nothing that it has confirmed. Everything else (memory, timeouts, threads, logs) is the administrator's.
 
 use crate::config::value::nearest;
 
@@ -179,7 +179,7 @@ const NOT_OF_MANTICORE: &[&str] = &[
 pub fn known(of: Of, key: &str, dialect: Dialect) -> Result<(), String> {
     match dialect {
         Dialect::Manticore if of == Of::Searchd && NOT_OF_MANTICORE.contains(&key) => {
-            Err(format!("'{key}' is no directive of Manticore any more; leave the line out"))
+            Err(format!("Manticore no longer has the directive '{key}'; leave the line out"))
         }
         Dialect::Manticore => Ok(()),
         Dialect::Sphinx => {
@@ -189,7 +189,7 @@ pub fn known(of: Of, key: &str, dialect: Dialect) -> Result<(), String> {
             };
             match known.contains(&key) {
                 true => Ok(()),
-                false => Err(format!("searchd knows no directive '{key}', and would end at its next start{}", near())),
+                false => Err(format!("searchd has no directive '{key}', and would end at its next start{}", near())),
             }
         }
     }
@@ -203,7 +203,7 @@ pub fn may_repeat(of: Of, key: &str) -> bool {
 /// Err: why this directive cannot stand here, and what to do instead.
 pub fn check(of: Of, key: &str, value: &str) -> Result<(), String> {
     if !key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
-        return Err(format!("'{key}' is no directive of searchd: lower-case letters, digits and _"));
+        return Err(format!("'{key}' is not a directive of searchd: these have lower-case letters, digits and _"));
     }
     match of {
         Of::Index => check_index(key, value),
@@ -212,14 +212,14 @@ pub fn check(of: Of, key: &str, value: &str) -> Result<(), String> {
 }
 
 fn check_index(key: &str, value: &str) -> Result<(), String> {
-    let owned = |why: &str| Err(format!("'{key}' is alco's own: {why}"));
+    let owned = |why: &str| Err(format!("'{key}' cannot be set: {why}"));
     match key {
         "path" => owned("days live below data_dir; set that in [sphinx]"),
         "local" => owned("it follows from the days; set `days` in the index's section"),
         "agent" | "agent_persistent" | "agent_blackhole" => owned("it follows from `peers`; set that in [sphinx]"),
         "rt_field" => owned("for a full-text field of a column, set `indexed` in the index's section"),
         key if key.starts_with("rt_attr_") => owned("every column can be filtered without it; leave the line out"),
-        key if SHAPE.contains(&key) => owned("it stores and reads documents of just one shape; leave the line out"),
+        key if SHAPE.contains(&key) => owned("it stores and reads documents of one shape only; leave the line out"),
         key if WORDS.contains(&key) => {
             owned("an exact search depends on how text is cut into words; leave the line out")
         }
@@ -247,9 +247,9 @@ fn check_searchd(key: &str, value: &str) -> Result<(), String> {
         ("collation_server", value) if value != "binary" => {
             Err(format!("{key}: '{value}' is not binary: filters would take 'Error' for 'ERROR'; leave the line out"))
         }
-        ("expansion_limit", value) if value != "0" => {
-            Err(format!("{key}: '{value}' is not 0: a part of many words would find some of them only; leave it out"))
-        }
+        ("expansion_limit", value) if value != "0" => Err(format!(
+            "{key}: '{value}' is not 0: a search for a part of many words would find only some of them; leave it out"
+        )),
         ("workers", value) if !matches!(value, "threads" | "thread_pool") => {
             Err(format!("{key}: '{value}' serves no realtime index; write threads, or leave the line out"))
         }
@@ -280,8 +280,8 @@ mod tests {
 
     #[track_caller]
     fn refused(of: Of, key: &str, value: &str, why: &str) {
-        let told = check(of, key, value).expect_err(key);
-        assert!(told.contains(why), "{told}");
+        let why_not = check(of, key, value).expect_err(key);
+        assert!(why_not.contains(why), "{why_not}");
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         refused(Of::Index, "agent", "h:1:x", "`peers`");
         refused(Of::Index, "min_infix_len", "4", "neither 2 nor 3");
         refused(Of::Index, "rt_mem_limit", "64M", "less than 128M");
-        refused(Of::Index, "a}", "4", "no directive");
+        refused(Of::Index, "a}", "4", "not a directive");
         refused(Of::Searchd, "binlog_flush", "1", "has just confirmed");
         refused(Of::Searchd, "binlog_flush", "0", "not written");
         refused(Of::Searchd, "binlog_path", "", "crash");
@@ -319,16 +319,16 @@ mod tests {
     fn a_directive_that_searchd_does_not_know_would_be_its_end() {
         let check = |of, key, dialect, refused: &str| match known(of, key, dialect) {
             Ok(()) => assert_eq!(refused, "", "{key}"),
-            Err(told) => assert!(!refused.is_empty() && told.contains(refused), "{told}"),
+            Err(why) => assert!(!refused.is_empty() && why.contains(refused), "{why}"),
         };
         check(Of::Index, "rt_memlimit", Dialect::Sphinx, "did you mean 'rt_mem_limit'?");
         check(Of::Index, "rt_mem_limit", Dialect::Sphinx, "");
         check(Of::Searchd, "max_children", Dialect::Sphinx, "");
-        check(Of::Searchd, "optimize_cutoff", Dialect::Sphinx, "knows no directive");
+        check(Of::Searchd, "optimize_cutoff", Dialect::Sphinx, "has no directive");
         check(Of::Searchd, "optimize_cutoff", Dialect::Manticore, "");
         check(Of::Index, "optimize_cutoff", Dialect::Manticore, "");
         for key in NOT_OF_MANTICORE {
-            check(Of::Searchd, key, Dialect::Manticore, "any more");
+            check(Of::Searchd, key, Dialect::Manticore, "no longer has");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What may stand behind a key: text -> types that cannot be wrong. Pure. An error is the end of a sentence that
+//! The values that a key may have: text -> types that cannot be wrong. Pure. An error is the end of a sentence that
 //! begins with the key: `batch_age: '10' has no unit; write 500ms, 2s, 10m, 1h or 1d`.
 
 use std::fmt::Display;
@@ -34,7 +34,7 @@ pub fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Value<T> {
         Some((_, choice)) => Ok(*choice),
         None => {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            Err(format!("'{value}' is none of {}", names.join(", ")))
+            Err(format!("'{value}' is not one of {}", names.join(", ")))
         }
     }
 }
@@ -46,7 +46,7 @@ pub fn yes_no(value: &str) -> Value<bool> {
 pub fn number<T: FromStr + PartialOrd + Display>(range: RangeInclusive<T>) -> impl Fn(&str) -> Value<T> {
     move |value| match value.parse() {
         Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(format!("'{value}' is no whole number from {} to {}", range.start(), range.end())),
+        _ => Err(format!("'{value}' is not a whole number from {} to {}", range.start(), range.end())),
     }
 }
 
@@ -71,8 +71,8 @@ pub fn duration(value: &str) -> Value<Duration> {
             .find(|(name, _)| *name == unit)
             .and_then(|(_, millis)| number.checked_mul(*millis))
             .map(Duration::from_millis)
-            .ok_or_else(|| format!("'{value}' is no length of time; {cure}")),
-        None => Err(format!("'{value}' is no length of time; {cure}")),
+            .ok_or_else(|| format!("'{value}' is not a duration; {cure}")),
+        None => Err(format!("'{value}' is not a duration; {cure}")),
     }
 }
 
@@ -88,7 +88,7 @@ pub fn size(range: RangeInclusive<usize>) -> impl Fn(&str) -> Value<usize> {
     move |value| {
         let units = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
         let Some((number, unit)) = quantity(value) else {
-            return Err(format!("'{value}' is no size; write 512KiB or 4MiB"));
+            return Err(format!("'{value}' is not a size; write 512KiB or 4MiB"));
         };
         if unit.is_empty() {
             return Err(format!("'{value}' has no unit; write 512KiB or 4MiB"));
@@ -98,7 +98,7 @@ pub fn size(range: RangeInclusive<usize>) -> impl Fn(&str) -> Value<usize> {
         match bytes {
             Some(bytes) if range.contains(&bytes) => Ok(bytes),
             Some(_) => Err(format!("'{value}' is not within {}KiB and {}KiB", range.start() >> 10, range.end() >> 10)),
-            None => Err(format!("'{value}' is no size; write 512KiB or 4MiB")),
+            None => Err(format!("'{value}' is not a size; write 512KiB or 4MiB")),
         }
     }
 }
@@ -113,12 +113,12 @@ pub fn list_of<T>(parse: impl Fn(&str) -> Value<T>) -> impl Fn(&str) -> Value<Ve
         let items: Vec<&str> = if value.is_empty() { Vec::new() } else { value.split(',').map(str::trim).collect() };
         for (at, item) in items.iter().enumerate() {
             if item.is_empty() {
-                return Err("a comma with nothing before or behind it".to_owned());
+                return Err("has a comma with nothing before or after it".to_owned());
             }
             if items[..at].contains(item) {
                 return Err(match item.contains("://") {
-                    true => "two addresses are the same".to_owned(),
-                    false => format!("'{item}' stands there twice"),
+                    true => "has an address twice; keep one".to_owned(),
+                    false => format!("has '{item}' twice; keep one"),
                 });
             }
         }
@@ -137,7 +137,7 @@ pub fn not_empty<T>(parse: impl Fn(&str) -> Value<Vec<T>>, cure: &str) -> impl F
 pub fn path(value: &str) -> Value<PathBuf> {
     match value.starts_with('/') {
         true => Ok(PathBuf::from(value)),
-        false => Err(format!("'{value}' is no whole path; let it begin with /")),
+        false => Err(format!("'{value}' is not an absolute path; begin it with /")),
     }
 }
 
@@ -160,7 +160,7 @@ pub fn address(value: &str) -> Value<Address> {
     }
     match host_and_port(value) {
         Some((host, Some(port))) => Ok(Address::Tcp { host: host.to_owned(), port }),
-        _ => Err(format!("'{value}' is no address; write 127.0.0.1:8000, [::1]:8000 or /path/of/a/socket")),
+        _ => Err(format!("'{value}' is not an address; write 127.0.0.1:8000, [::1]:8000 or /path/of/a/socket")),
     }
 }
 
@@ -208,7 +208,7 @@ pub fn url(schemes: &'static [&'static str]) -> impl Fn(&str) -> Value<Secret> {
         };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        // a / or # of a password ends the host too early, and leaves its @ behind
+        // a / or # of a password ends the host too early, and leaves its @ in the path
         if host_and_port(host).is_none() || path.contains('@') || value.contains(char::is_whitespace) {
             return Err(format!(
                 "an address is {}://user:password@host:port/…, with : / @ , # % of user and password percent-encoded \
@@ -223,7 +223,7 @@ pub fn url(schemes: &'static [&'static str]) -> impl Fn(&str) -> Value<Secret> {
 /// Why ca_file is a mistake where no address begins with that scheme.
 pub fn no_tls(scheme: &str, port: &str) -> String {
     format!(
-        "ca_file: has no effect without TLS; have url begin with {scheme}:// and name that port ({port}), or leave ca_file \
+        "ca_file: has no effect without TLS; begin url with {scheme}:// and name that port ({port}), or leave ca_file \
          out"
     )
 }
@@ -235,7 +235,9 @@ pub fn base_path(value: &str) -> Value<String> {
     match value.starts_with('/') && value.chars().all(safe) && !value.contains("//") && !dots {
         true if value.ends_with('/') => Ok(value.to_owned()),
         true => Ok(format!("{value}/")),
-        false => Err(format!("'{value}' is no path; write / or /logs/: letters, digits and - _ . ~ between slashes")),
+        false => {
+            Err(format!("'{value}' is not a path; write / or /logs/: letters, digits and - _ . ~ between slashes"))
+        }
     }
 }
 
@@ -243,7 +245,7 @@ pub fn base_path(value: &str) -> Value<String> {
 pub fn header_name(value: &str) -> Value<String> {
     match value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')) {
         true => text(value),
-        false => Err(format!("'{value}' is no name of a header; write one such as X-Remote-User")),
+        false => Err(format!("'{value}' is not the name of a header; write one such as X-Remote-User")),
     }
 }
 

@@ -391,7 +391,7 @@ mod tests {
             (&["web", "a", "b"][..], "'b' is a second pattern after 'a'"),
             (&["-FE", "web", "a"], "-F and -E exclude each other"),
             (&["-f", "web", "--until=now"], "-f and --until exclude each other"),
-            (&["Web"], "'Web' is no name for an index"),
+            (&["Web"], "'Web' is not a name for an index"),
             (&["web", "--since=soon"], "'soon' is not a time"),
             (&["web", "a__gt=x"], "write a number"),
             (&["web", "a__gt="], "a__gt= lacks a value"),

@@ -83,11 +83,11 @@ fn queue(config: &Config, index: &Index) -> Option<(&'static str, String)> {
     let queue = &index.queue;
     let mut earlier = config.indexes.iter().take_while(|other| other.name != index.name);
     if let Some(other) = earlier.find(|other| other.queue == *queue) {
-        return Some(("queue", format!("queue: '{queue}' is [index {}]'s already", other.name)));
+        return Some(("queue", format!("queue: '{queue}' is the queue of [index {}] already", other.name)));
     }
     let is_dead = |other: &&Index| queue.strip_suffix(".dead") == Some(other.queue.as_str());
     let other = config.indexes.iter().find(is_dead)?;
-    let what = format!("queue: '{queue}' is where [index {}] puts what it cannot store; take another name", other.name);
+    let what = format!("queue: '{queue}' is the dead queue of [index {}]; take another name", other.name);
     Some(("queue", what))
 }
 
@@ -95,7 +95,7 @@ fn http(config: &Config) -> Clashes<'static> {
     if config.http.user_header.is_none() || !config.http.trusted_proxies.is_empty() {
         return Vec::new();
     }
-    let what = "user_header: anybody could send it; set trusted_proxies, such as 127.0.0.1";
+    let what = "user_header: every client could send this header; set trusted_proxies, such as 127.0.0.1";
     vec![("user_header", what.to_owned())]
 }
 

@@ -179,7 +179,7 @@ impl Index {
         }
         for (at, (name, _)) in self.queue_arguments.iter().enumerate() {
             if self.queue_arguments[..at].iter().any(|(other, _)| other == name) {
-                from.wrong_at("queue_arguments", format!("queue_arguments: '{name}' stands there twice"));
+                from.wrong_at("queue_arguments", format!("queue_arguments: has '{name}' twice; keep one"));
             }
         }
         if let Some(name) = self.message.iter().find(|name| self.timestamp.contains(name)) {

@@ -71,7 +71,7 @@ pub fn read(text: &str) -> Reading {
     let mut seen: Vec<&Section> = Vec::new();
     for section in &sections {
         if let Some(first) = seen.iter().find(|other| (other.kind, other.name) == (section.kind, section.name)) {
-            let what = format!("{} stands in line {} already; put the two together", title(section), first.line);
+            let what = format!("{} begins in line {} already; put both into one section", title(section), first.line);
             reading.mistakes.push(Mistake { line: section.line, what });
         } else if let Err(what) = known(section) {
             reading.mistakes.push(Mistake { line: section.line, what });
@@ -94,12 +94,12 @@ fn known(section: &Section) -> Result<(), String> {
     let Some((_, named)) = SECTIONS.iter().find(|(name, _)| *name == kind) else {
         return Err(match value::nearest(kind, SECTIONS.map(|(name, _)| name)) {
             Some(near) => format!("unknown section [{kind}]; did you mean [{near}]?"),
-            None => format!("unknown section [{kind}]; known are {}", SECTIONS.map(|(name, _)| name).join(", ")),
+            None => format!("unknown section [{kind}]; the sections are {}", SECTIONS.map(|(name, _)| name).join(", ")),
         });
     };
     match (named, section.name) {
-        (Named::Never, Some(name)) => Err(format!("[{kind} {name}]: this section bears no name; write [{kind}]")),
-        (Named::Always, None) => Err(format!("[{kind}] lacks a name; write one, such as [{kind} web]")),
+        (Named::Never, Some(name)) => Err(format!("[{kind} {name}]: this section has no name; write [{kind}]")),
+        (Named::Always, None) => Err(format!("[{kind}] needs a name; write one, such as [{kind} web]")),
         _ => Ok(()),
     }
 }
@@ -172,8 +172,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, mistakes: &[&str]) {
-        let told = Config::parse(text, "alco.ini").err().unwrap_or_default();
-        assert_eq!(told, mistakes);
+        let found = Config::parse(text, "alco.ini").err().unwrap_or_default();
+        assert_eq!(found, mistakes);
     }
 
     #[test]
@@ -216,31 +216,33 @@ mod tests {
     fn a_config_mistake_has_a_place_a_cause_and_a_cure() {
         check(
             "[redis]\nadress = x",
-            &["alco.ini:2: [redis] unknown key 'adress'; known are url, password_file, ca_file"],
+            &["alco.ini:2: [redis] unknown key 'adress'; the keys are url, password_file, ca_file"],
         );
         check("[sphinx]\nadress = x", &["alco.ini:2: [sphinx] unknown key 'adress'; did you mean 'address'?"]);
         check("[rabitmq]\nx = 1", &["alco.ini:1: unknown section [rabitmq]; did you mean [rabbitmq]?"]);
-        check("[redis x]", &["alco.ini:1: [redis x]: this section bears no name; write [redis]"]);
-        check("[index]", &["alco.ini:1: [index] lacks a name; write one, such as [index web]"]);
+        check("[redis x]", &["alco.ini:1: [redis x]: this section has no name; write [redis]"]);
+        check("[index]", &["alco.ini:1: [index] needs a name; write one, such as [index web]"]);
         check(
             "[rabbitmq]\nbatch_age = 10",
             &["alco.ini:2: [rabbitmq] batch_age: '10' has no unit; write 500ms, 2s, 10m, 1h or 1d"],
         );
-        check("[index web]\nsearch = yes", &["alco.ini:2: [index web] search: 'yes' is none of message, all"]);
+        check("[index web]\nsearch = yes", &["alco.ini:2: [index web] search: 'yes' is not one of message, all"]);
         check(
             "[http]\nuser_header = X-User",
-            &["alco.ini:2: [http] user_header: anybody could send it; set trusted_proxies, such as 127.0.0.1"],
+            &[
+                "alco.ini:2: [http] user_header: every client could send this header; set trusted_proxies, such as 127.0.0.1",
+            ],
         );
         check(
             "[rabbitmq]\nurl = amqp://h/\npassword_file = /x",
-            &["alco.ini:3: [rabbitmq] password_file: an address in url lacks the user; write amqp://user@host:port/…"],
+            &["alco.ini:3: [rabbitmq] password_file: an address in url has no user; write amqp://user@host:port/…"],
         );
         check(
             "[rabbitmq]\nurl = amqp://h\nca_file = /x\n[redis]\nca_file = /x",
             &[
-                "alco.ini:3: [rabbitmq] ca_file: has no effect without TLS; have url begin with amqps:// and name that port \
+                "alco.ini:3: [rabbitmq] ca_file: has no effect without TLS; begin url with amqps:// and name that port \
                  (5671), or leave ca_file out",
-                "alco.ini:5: [redis] ca_file: has no effect without TLS; have url begin with rediss:// and name that port \
+                "alco.ini:5: [redis] ca_file: has no effect without TLS; begin url with rediss:// and name that port \
                  (tls-port), or leave ca_file out",
             ],
         );
@@ -254,32 +256,32 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+    fn all_mistakes_are_shown_in_the_order_of_the_file() {
         check(
             "[redis]\nurl = x\n[http]\npage_size = 0\nwhat\n[redis]\n[http2]\n[index Web]\ndays = x\n",
             &[
                 "alco.ini:2: [redis] url: an address begins with redis:// or rediss://",
-                "alco.ini:4: [http] page_size: '0' is no whole number from 1 to 10000",
-                "alco.ini:5: neither `[section]` nor `key = value` nor a comment, which begins with ';'",
-                "alco.ini:6: [redis] stands in line 1 already; put the two together",
+                "alco.ini:4: [http] page_size: '0' is not a whole number from 1 to 10000",
+                "alco.ini:5: the line is neither `[section]` nor `key = value` nor a comment, which begins with ';'",
+                "alco.ini:6: [redis] begins in line 1 already; put both into one section",
                 "alco.ini:7: unknown section [http2]; did you mean [http]?",
-                "alco.ini:8: [index Web] 'Web' is no name for an index: a lower-case letter, then lower-case letters, \
-                 digits and _, at most 20 characters, not 'shortcut'",
-                "alco.ini:9: [index Web] days: 'x' is no whole number from 1 to 3660",
+                "alco.ini:8: [index Web] 'Web' is not a name for an index: it has a lower-case letter, then lower-case \
+                 letters, digits and _, at most 20 characters, and is not 'shortcut'",
+                "alco.ini:9: [index Web] days: 'x' is not a whole number from 1 to 3660",
             ],
         );
     }
 
     #[test]
     fn what_would_clash_is_refused() {
-        check("[redis]\nca_file =\nca_file =", &["alco.ini:3: [redis] 'ca_file' stands in line 2 already; keep one"]);
+        check("[redis]\nca_file =\nca_file =", &["alco.ini:3: [redis] 'ca_file' is in line 2 already; keep one"]);
         check(
             "[index a]\nqueue = q\n[index b]\nqueue = q",
-            &["alco.ini:4: [index b] queue: 'q' is [index a]'s already"],
+            &["alco.ini:4: [index b] queue: 'q' is the queue of [index a] already"],
         );
         check(
             "[index b]\nqueue = a.dead\n[index a]",
-            &["alco.ini:2: [index b] queue: 'a.dead' is where [index a] puts what it cannot store; take another name"],
+            &["alco.ini:2: [index b] queue: 'a.dead' is the dead queue of [index a]; take another name"],
         );
         check(
             "[index a_local]\n[index a]",
@@ -300,7 +302,7 @@ mod tests {
         check(
             "[index a]\nqueue_arguments = x-a=1, x-a=2\n[index b]\nqueue_arguments = x-queue-type=quorum",
             &[
-                "alco.ini:2: [index a] queue_arguments: 'x-a' stands there twice",
+                "alco.ini:2: [index a] queue_arguments: has 'x-a' twice; keep one",
                 "alco.ini:4: [index b] queue_arguments: 'x-queue-type=quorum': set queue_type",
             ],
         );
@@ -321,7 +323,7 @@ mod tests {
             &[
                 "alco.ini:4: [sphinx.searchd] pid_file: '/b' is not the '/a' of [sphinx]; leave one of them out",
                 "alco.ini:5: [sphinx.searchd] log: '/a#b': # and \\ mean something else in searchd's configuration",
-                "alco.ini:6: [sphinx.searchd] 'log' stands in line 5 already; keep one",
+                "alco.ini:6: [sphinx.searchd] 'log' is in line 5 already; keep one",
                 "alco.ini:7: [sphinx.searchd] binlog_flush = 1 loses records that were confirmed: searchd killed at a \
                  commit drops the batch that it has just confirmed; set 2, or leave it out",
             ],

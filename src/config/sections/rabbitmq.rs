@@ -73,7 +73,7 @@ impl Rabbitmq {
             // types of plugins begin with x-
             "topic" | "fanout" | "direct" | "headers" => Ok(value.to_owned()),
             value if value.starts_with("x-") => Ok(value.to_owned()),
-            value => Err(format!("'{value}' is none of topic, fanout, direct, headers, x-…")),
+            value => Err(format!("'{value}' is not one of topic, fanout, direct, headers, x-…")),
         });
         let durable = [("auto", ExchangeDurable::Auto), ("yes", ExchangeDurable::Yes), ("no", ExchangeDurable::No)];
         from.take("exchange_durable", &mut self.exchange_durable, choice(&durable));
@@ -89,7 +89,7 @@ impl Rabbitmq {
             from.wrong_at("ca_file", value::no_tls("amqps", "5671"));
         }
         if self.password_file.is_some() && self.urls.iter().any(|url| !url.expose().contains('@')) {
-            let what = "password_file: an address in url lacks the user; write amqp://user@host:port/…";
+            let what = "password_file: an address in url has no user; write amqp://user@host:port/…";
             from.wrong_at("password_file", what.to_owned());
         }
     }

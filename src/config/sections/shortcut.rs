@@ -35,6 +35,6 @@ fn shortcut_name(value: &str) -> Result<String, String> {
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match value.chars().all(safe) {
         true => text(value),
-        false => Err(format!("'{value}' is no name for a shortcut: letters, digits, - and _")),
+        false => Err(format!("'{value}' is not a name for a shortcut: it has only letters, digits, - and _")),
     }
 }
