@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::config::IndexName;
 use crate::query::inline_filters::{read_typed, write_typed};
@@ -81,12 +81,10 @@ impl Query {
         }
         // filters that gather the plain `column=value` of a column: any of them
         let mut plain: Vec<usize> = Vec::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (key, value) = (decode(key), decode(value));
-            match RESERVED.contains(&key.as_str()) {
-                true => q.set(&key, value)?,
-                false => q.filter(&key, value, &mut plain)?,
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match RESERVED.contains(&&*key) {
+                true => q.set(&key, value.into_owned())?,
+                false => q.filter(&key, value.into_owned(), &mut plain)?,
             }
         }
         let typed = std::mem::take(&mut q.search);
@@ -433,11 +431,6 @@ fn lines(key: &str, text: &str) -> Result<u32, String> {
 
 fn bad(key: &str, text: &str, write: &str) -> String {
     format!("'{text}' is nothing for {key}; write {write}")
-}
-
-/// A name or a value of a query string, decoded: `+` is a space.
-pub fn decode(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 fn encode(text: &str, set: &'static AsciiSet, out: &mut String) {

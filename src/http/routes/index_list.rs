@@ -6,7 +6,6 @@ use crate::http::pages::{index_list, links};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
 use crate::http::site::Site;
-use crate::query::url::decode;
 use crate::query::{Query, edit};
 use crate::search::overview::Overview;
 use crate::time::Ts;
@@ -68,7 +67,7 @@ fn shortcuts<'a>(site: &'a Site, index: &IndexName) -> Vec<index_list::ShortcutL
 
 /// `/grep/shortcut/<name>/` and `/grep/shortcut/<name>/<value>/`; a form sends the value after a `?`.
 pub fn shortcut(site: &Site, name: &str, value: Option<&str>, text: &str) -> Answer {
-    let sent = text.strip_prefix("value=").map(decode);
+    let sent = form_urlencoded::parse(text.as_bytes()).find(|(name, _)| name == "value").map(|(_, value)| value);
     let value = value.or(sent.as_deref()).filter(|value| !value.is_empty());
     let shortcut = site.config.shortcuts.iter().find(|shortcut| shortcut.name == name);
     let shortcut = shortcut.ok_or_else(|| Refusal::NotFound(format!("There is no shortcut '{name}' in alco.ini.")))?;
