@@ -85,6 +85,7 @@ const DOORS: &[(&str, &str)] = &[
     ("redis", "redis"),
     ("ruzstd", "ingest::body::unpack"),
     ("tiny_http", "http::server"),
+    ("httparse", "http::server::request_head"),
     ("httpdate", "http::server"),
     ("maud", "http::pages"),
     ("argh", "commands"),

@@ -35,35 +35,19 @@ pub fn closes(reply: &[u8]) -> bool {
 
 /// The head for tiny_http; None if it is not HTTP/1.0 or 1.1.
 pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
-    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let first = lines.next()?;
-    let method = &first[..first.iter().position(|byte| *byte == b' ')?];
-    let version = &first[first.iter().rposition(|byte| *byte == b' ')? + 1..];
-    let target = first.get(method.len() + 1..first.len() - version.len() - 1)?.trim_ascii();
-    let method = std::str::from_utf8(method).ok()?;
-    if target.is_empty() || method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+    let head = with_plain_target(head)?;
+    let lines = head.iter().filter(|byte| **byte == b'\n').count();
+    let mut headers = vec![httparse::EMPTY_HEADER; lines];
+    let mut request = httparse::Request::new(&mut headers);
+    request.parse(&head).ok().filter(httparse::Status::is_complete)?;
+    let (method, target, minor) = (request.method?, request.path?, request.version?);
+    if !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return None;
     }
-    let (version, mut keep) = match version {
-        b"HTTP/1.1" => ("HTTP/1.1", true),
-        b"HTTP/1.0" => ("HTTP/1.0", false),
-        _ => return None,
-    };
-    let mut text = format!("{method} ");
-    for byte in target {
-        match byte {
-            b'!'..=b'~' => text.push(char::from(*byte)),
-            _ => write!(text, "%{byte:02X}").expect("a String takes all"),
-        }
-    }
-    write!(text, " {version}\r\n").expect("a String takes all");
-    for line in lines.take_while(|line| !line.is_empty()) {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        let name = std::str::from_utf8(&line[..colon]).ok()?;
-        let value = line[colon + 1..].trim_ascii();
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return None;
-        }
+    let mut keep = minor == 1;
+    let mut text = format!("{method} {target} HTTP/1.{minor}\r\n");
+    for httparse::Header { name, value } in request.headers.iter() {
+        let value = value.trim_ascii();
         match name.to_ascii_lowercase().as_str() {
             "connection" => keep &= !value.to_ascii_lowercase().windows(5).any(|w| w == b"close"),
             // a body is not read, so nothing that follows it could be
@@ -72,9 +56,8 @@ pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
             "expect" | "upgrade" | "te" | "keep-alive" | "proxy-connection" => {}
             _ if name.eq_ignore_ascii_case(PEER) || name.eq_ignore_ascii_case(NUMBER) => {}
             _ => {
-                if let Ok(value) = std::str::from_utf8(value)
-                    && value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
-                {
+                // tiny_http takes ASCII only
+                if let Some(value) = std::str::from_utf8(value).ok().filter(|value| value.is_ascii()) {
                     write!(text, "{name}: {value}\r\n").expect("a String takes all");
                 }
             }
@@ -82,6 +65,22 @@ pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
     }
     write!(text, "Connection: close\r\n{PEER}: {peer}\r\n{NUMBER}: {number}\r\n\r\n").expect("a String takes all");
     Some(Head { text, keep })
+}
+
+/// The same head; what a target cannot hold is percent-encoded: other than ASCII, controls, and spaces within.
+fn with_plain_target(head: &[u8]) -> Option<Vec<u8>> {
+    let line = head.split(|byte| *byte == b'\n').next()?;
+    let start = line.iter().position(|byte| *byte == b' ')? + 1;
+    let end = line.iter().rposition(|byte| *byte == b' ')?;
+    let mut plain = head[..start].to_vec();
+    for byte in line.get(start..end)?.trim_ascii() {
+        match byte {
+            b'!'..=b'~' => plain.push(*byte),
+            _ => plain.extend(format!("%{byte:02X}").bytes()),
+        }
+    }
+    plain.extend(&head[end..]);
+    Some(plain)
 }
 
 #[cfg(test)]
@@ -113,13 +112,23 @@ mod tests {
 
     #[test]
     fn what_is_not_http_is_not_passed_on() {
-        for bad in
-            ["", "\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "get / HTTP/1.1\r\n\r\n", "GET  HTTP/1.1\r\n\r\n"]
-        {
+        for bad in [
+            "",
+            "\r\n\r\n",
+            "GET\r\n\r\n",
+            "GET /\r\n\r\n",
+            "\nGET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/2.0\r\n\r\n",
+            "get / HTTP/1.1\r\n\r\n",
+            "GET  HTTP/1.1\r\n\r\n",
+        ] {
             check(bad, None);
         }
         check("GET / HTTP/1.1\r\nno colon\r\n\r\n", None);
         check("GET / HTTP/1.1\r\n folded: x\r\n\r\n", None);
+        check("GET / HTTP/1.1\r\nspace : x\r\n\r\n", None);
+        check("GET / HTTP/1.1\r\nX: a\rb: c\r\n\r\n", None);
+        check("GET / HTTP/1.1\r\nX: \0\r\n\r\n", None);
         check("\u{16}\u{3}\u{1} / HTTP/1.1\r\n\r\n", None);
     }
 
