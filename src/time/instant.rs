@@ -10,6 +10,7 @@ use jiff::Timestamp;
 #[cfg(test)]
 use jiff::civil::Date;
 use jiff::civil::DateTime;
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 
 pub const SECOND_MICROS: i64 = 1_000_000;
@@ -70,8 +71,8 @@ impl Ts {
 
     /// `2026-11-22T10:00:00.123456Z`: the one form in which alco writes an instant, always with six digits.
     pub fn rfc3339(self) -> String {
-        let at = self.civil(&TimeZone::UTC);
-        format!("{}.{:06}Z", at.strftime("%Y-%m-%dT%H:%M:%S"), self.0.rem_euclid(SECOND_MICROS))
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+        PRINTER.timestamp_to_string(&self.timestamp())
     }
 
     /// `2026-11-22` in that zone.
