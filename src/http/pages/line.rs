@@ -215,6 +215,18 @@ pub fn marked(part: &str, marks: &[Range<usize>], at: usize) -> Markup {
 }
 
 fn marked_as(part: &str, marks: &[Range<usize>], at: usize, shown: impl Fn(&str) -> Cow<'_, str>) -> Markup {
+    let (pieces, rest) = pieces(part, marks, at);
+    html! { @for (before, mark) in pieces { (shown(before)) mark { (shown(mark)) } } (shown(rest)) }
+}
+
+/// A message as HTML for programs, each match within `<b>`. A client that shows it need not escape anything.
+pub fn snippet(message: &str, marks: &[Range<usize>]) -> String {
+    let (pieces, rest) = pieces(message, marks, 0);
+    html! { @for (before, mark) in pieces { (before) b { (mark) } } (rest) }.into_string()
+}
+
+/// Each match in a part of a text, after the text before it; and the text after the last one.
+fn pieces<'t>(part: &'t str, marks: &[Range<usize>], at: usize) -> (Vec<(&'t str, &'t str)>, &'t str) {
     let mut done = 0;
     let mut pieces = Vec::new();
     for mark in marks {
@@ -227,10 +239,7 @@ fn marked_as(part: &str, marks: &[Range<usize>], at: usize, shown: impl Fn(&str)
         pieces.push((&part[done..start], &part[start..end]));
         done = end;
     }
-    html! {
-        @for (before, mark) in &pieces { (shown(before)) mark { (shown(mark)) } }
-        (shown(&part[done..]))
-    }
+    (pieces, &part[done..])
 }
 
 #[cfg(test)]
@@ -252,6 +261,14 @@ mod tests {
         check_marked("日本", &[1..3, 3..6], 0, "日<mark>本</mark>");
         check_marked("x", &[], 0, "x");
         check_marked("short", &[3..900], 0, "sho<mark>rt</mark>");
+    }
+
+    #[test]
+    fn a_snippet_marks_matches_and_is_no_markup_of_the_log() {
+        assert_eq!(
+            snippet("<b>\"x\" & é</b>", &[3..6, 9..11]),
+            "&lt;b&gt;<b>&quot;x&quot;</b> &amp; <b>é</b>&lt;/b&gt;"
+        );
     }
 
     fn line<'a>(message: &'a str, context: &[(&str, &str)]) -> LineView<'a> {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::http::error::Refusal;
-use crate::http::pages::links;
+use crate::http::pages::{line, links};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::with_headers;
@@ -91,35 +91,8 @@ fn log(hit: &Hit, several: bool) -> RecordJson<'_> {
         index: several.then(|| hit.index.as_str()),
         datetime: hit.place.ts.rfc3339(),
         logline: &hit.record.message,
-        logline_snippet: snippet(hit),
+        logline_snippet: line::snippet(&hit.record.message, &hit.marks),
         js: serde_json::from_str(&hit.record.columns).unwrap_or(RawValue::NULL),
-    }
-}
-
-/// The message as HTML, each match within `<b>`. A client that shows it need not escape anything.
-fn snippet(hit: &Hit) -> String {
-    let (message, mut out, mut from) = (hit.record.message.as_str(), String::new(), 0);
-    for mark in hit.marks.iter().filter(|mark| !mark.is_empty()) {
-        escape(&message[from..mark.start], &mut out);
-        out.push_str("<b>");
-        escape(&message[mark.clone()], &mut out);
-        out.push_str("</b>");
-        from = mark.end;
-    }
-    escape(&message[from..], &mut out);
-    out
-}
-
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
     }
 }
 
@@ -224,22 +197,4 @@ pub fn refused(refusal: &Refusal) -> Reply {
 
 pub fn wrong(status: u16, error: &str, hint: &str) -> Reply {
     Reply { status, ..json(&ErrorJson { error, hint }) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::query::cursor::Place;
-    use crate::record::Stored;
-
-    #[test]
-    fn a_snippet_marks_what_matches_and_is_no_markup_of_the_log() {
-        let hit = Hit {
-            index: "web".parse().expect("a name"),
-            place: Place { ts: Ts::from_micros(0), seq: 0, digest: 0, id: 1 },
-            record: Stored { message: "<b>\"x\" & é</b>".to_owned(), columns: "{}".to_owned() },
-            marks: [3..6, 9..11].into(),
-        };
-        assert_eq!(snippet(&hit), "&lt;b&gt;<b>&quot;x&quot;</b> &amp; <b>é</b>&lt;/b&gt;");
-    }
 }
