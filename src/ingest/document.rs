@@ -1,16 +1,15 @@
-//! A record -> the tuple that searchd takes for it, and the values it brings. Pure; buffers are kept from record to record.
+//! A record -> the text that searchd takes for it, and the values it brings. Pure; buffers are kept from record to record.
 
 use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::config::{Index, SearchText};
-use crate::ingest::statements::Slot;
 use crate::record::json;
 use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
 use crate::sphinx::attributes::{StoredColumns, TooDeep};
-use crate::sphinx::statement::Document;
-use crate::sphinx::{DocId, fulltext};
+use crate::sphinx::fulltext;
+use crate::sphinx::statement::{ColumnField, Document};
 use crate::time::Ts;
 
 #[derive(Debug)]
@@ -22,6 +21,7 @@ pub struct Writer {
     line: String,
     cols: String,
     fields: Vec<String>,
+    rest: String,
 }
 
 /// What a record was read from.
@@ -45,20 +45,20 @@ impl Writer {
             line: String::new(),
             cols: String::new(),
             fields: Vec::new(),
+            rest: String::new(),
         }
     }
 
-    /// Appends the record's tuple, or says why there cannot be one. Nesting that no JSON parser should take makes the
-    /// whole body the message, beside the columns that the producer did not write; columns that searchd's JSON has no room for are
-    /// kept as text alone.
+    /// The record's tuple from after the docid on, or why there cannot be one. Nesting that no JSON parser should take makes
+    /// the whole body the message, beside the columns that the producer did not write; columns that searchd's JSON has no room for
+    /// are kept as text alone.
     pub fn write(
         &mut self,
         record: &Record,
         ReadFrom { body, properties }: ReadFrom,
-        id: DocId,
         digest: i64,
-        slot: Slot,
-    ) -> Result<(), String> {
+        fields: &[ColumnField],
+    ) -> Result<String, String> {
         let (mut text, large);
         let (mut record, mut fits) = (record, self.columns(record, true));
         if fits == Err(TooDeep) {
@@ -72,7 +72,14 @@ impl Writer {
             record = &large;
             self.columns(record, false).map_err(|TooDeep| "nested too deep".to_owned())?;
         }
-        self.tuple(record, id, digest, slot)
+        self.rest(record, digest, fields)
+    }
+
+    /// That text is no longer needed.
+    pub fn give_back(&mut self, mut rest: String) {
+        rest.clear();
+        rest.shrink_to(KEPT_BUFFER_BYTES);
+        self.rest = rest;
     }
 
     /// Whether searchd has room for them in `js`; where they are not to be there, it holds what was wrong alone.
@@ -96,7 +103,7 @@ impl Writer {
         Ok(fit)
     }
 
-    fn tuple(&mut self, record: &Record, id: DocId, digest: i64, slot: Slot) -> Result<(), String> {
+    fn rest(&mut self, record: &Record, digest: i64, fields: &[ColumnField]) -> Result<String, String> {
         for (what, text) in [("message", &*record.message), ("columns", &self.js), ("columns", &self.exact)] {
             if text.len() >= MAX_BODY {
                 return Err(format!("{what} of {} bytes: Sphinx's strings end at {MAX_BODY}", text.len()));
@@ -106,8 +113,8 @@ impl Writer {
             buffer.clear();
         }
         fulltext::prepare(&record.message, &mut self.line);
-        self.fields.resize(slot.fields.len(), String::new());
-        let field_of = |key: &str| slot.fields.iter().position(|field| field.column.as_deref() == Some(key));
+        self.fields.resize(fields.len(), String::new());
+        let field_of = |key: &str| fields.iter().position(|field| field.column.as_deref() == Some(key));
         for (key, value) in &record.columns {
             if self.all {
                 json::each_text(value, &mut |text| fulltext::prepare(text, &mut self.cols));
@@ -131,11 +138,10 @@ impl Writer {
             self.cols.push_str(fulltext::NO_COLUMNS);
         }
         // a column that is `indexed` on some other day, or by another alco: its records are to be found then, too
-        for (text, _) in self.fields.iter_mut().zip(slot.fields).filter(|(_, field)| field.column.is_none()) {
+        for (text, _) in self.fields.iter_mut().zip(fields).filter(|(_, field)| field.column.is_none()) {
             text.push_str(fulltext::NO_COLUMNS);
         }
         let document = Document {
-            id,
             ts: record.ts,
             seq: record.seq,
             digest,
@@ -146,14 +152,15 @@ impl Writer {
             cols: &self.cols,
             fields: &self.fields,
         };
-        document.tuple(slot.sql);
+        let mut rest = std::mem::take(&mut self.rest);
+        document.rest(&mut rest);
         for buffer in
             [&mut self.js, &mut self.exact, &mut self.line, &mut self.cols].into_iter().chain(&mut self.fields)
         {
             buffer.truncate(0);
             buffer.shrink_to(KEPT_BUFFER_BYTES);
         }
-        Ok(())
+        Ok(rest)
     }
 }
 

@@ -29,7 +29,6 @@ pub use crate::ingest::shared::IndexShared;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -47,13 +46,13 @@ use crate::ingest::inbox::{Arrival, Inbox};
 use crate::ingest::lookup::Lookup;
 use crate::ingest::prefetch::Prefetch;
 use crate::ingest::servers::{Servers, Stop, now};
-use crate::ingest::statements::Statements;
+use crate::ingest::statements::{Draft, Statements};
 use crate::ingest::store::{Insertion, Store};
 use crate::metrics::Collected;
 use crate::rabbitmq;
 use crate::rabbitmq::{Deliveries, Delivery, Session, Tag};
 use crate::record::{Record, Shape, digest};
-use crate::sphinx::{DocId, day_index, statement};
+use crate::sphinx::{DocId, day_index};
 use crate::time::{Day, Ts};
 
 /// How often the backlog is asked for, the prefetch limit set anew, old leases looked through.
@@ -342,7 +341,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Puts a record into the batch. If it is too large for what is left of it, the batch is stored first.
+    /// Puts a record into the batch. If it is too large for what is left of it, the batch is stored before the record gets its
+    /// docid.
     fn put(
         &mut self,
         parcel: &Parcel,
@@ -362,26 +362,22 @@ impl Worker {
                 self.inbox.came(digest);
             }
         }
-        let mut id = self.docids.next(&mut self.servers)?;
-        let written = match content {
-            Ok(content) => self.write(parcel, &content, id, digest)?,
+        let draft = match content {
+            Ok(content) => self.draft(parcel, &content, digest)?,
             Err(why) => Err(why),
         };
-        let (fate, size) = match written {
-            Ok((day, tuple)) if !self.batch.fits(tuple.len()) => {
-                // it is written already: it moves to the front of the next batch, and gets a docid of that
-                let text = self.statements.remove_last(day, &tuple);
-                self.flush(session)?;
-                id = self.docids.next(&mut self.servers)?;
-                let text = statement::renumbered(&text, id);
-                let written = self.statements.add(day, &self.store.fields(day), |slot| {
-                    slot.sql.push_str(&text);
-                    Ok(())
-                });
-                (Fate::Store(day, written.map_err(Stop::Session)?), text.len())
+        let size = draft.as_ref().map_or(0, Draft::size);
+        if draft.is_ok() && !self.batch.fits(size) {
+            self.flush(session)?;
+        }
+        let id = self.docids.next(&mut self.servers)?;
+        let fate = match draft {
+            Ok(draft) => {
+                let tuple = self.statements.add(&draft, id);
+                self.writer.give_back(draft.rest);
+                Fate::Store(draft.day, tuple)
             }
-            Ok((day, tuple)) => (Fate::Store(day, tuple.clone()), tuple.len()),
-            Err(why) => (Fate::DeadLetter(why), 0),
+            Err(why) => Fate::DeadLetter(why),
         };
         let entry = BatchEntry { delivery: Arc::clone(&parcel.delivery), place, id, digest, fate };
         if entry.ends_delivery() {
@@ -391,47 +387,40 @@ impl Worker {
         Ok(())
     }
 
-    /// Writes a record into its day's statement; an error is why it cannot be stored.
-    fn write(
-        &mut self,
-        parcel: &Parcel,
-        content: &Content,
-        id: DocId,
-        digest: i64,
-    ) -> Result<Result<(Day, Range<usize>), String>, Stop> {
+    /// Reads a record and writes it, but for its docid; an error is why it cannot be stored.
+    fn draft(&mut self, parcel: &Parcel, content: &Content, digest: i64) -> Result<Result<Draft, String>, Stop> {
         let Parcel { delivery, arrived, properties, .. } = parcel;
         let oldest = day_index::oldest(arrived.day(), self.index.days).start();
         let when = delivery.properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
-        let arrived = match when.map(|seconds| Ts::from_micros(seconds.saturating_mul(1_000_000))) {
+        let sent = match when.map(|seconds| Ts::from_micros(seconds.saturating_mul(1_000_000))) {
             Some(sent) if sent >= oldest && sent <= *arrived => sent,
             _ => *arrived,
         };
         let (mut record, body) = match content {
             Content::Text(text, problem) => {
-                let mut record = Record::read(text.as_bytes(), &self.shape, arrived, oldest);
+                let mut record = Record::read(text.as_bytes(), &self.shape, sent, oldest);
                 if let Some(problem) = problem {
                     record = record.with_problem(problem);
                 }
                 (record, text.as_bytes())
             }
-            Content::Bytes(bytes, why) => (Record::of_bytes(bytes, &self.shape, arrived, why.clone()), &**bytes),
+            Content::Bytes(bytes, why) => (Record::of_bytes(bytes, &self.shape, sent, why.clone()), &**bytes),
         };
         record.add_columns(properties);
         let day = record.ts.day();
-        let source = ReadFrom { body, properties };
         if !self.statements.is_begun(day) {
             self.store.learn_fields(day, &mut self.servers)?;
         }
         let fields = self.store.fields(day);
-        let written = self.statements.add(day, &fields, |slot| self.writer.write(&record, source, id, digest, slot));
+        let written = self.writer.write(&record, ReadFrom { body, properties }, digest, &fields);
         if written.is_ok() {
-            self.seen.note(&record, arrived);
+            self.seen.note(&record, sent);
             if record.error.is_some() {
                 self.counters().malformed.add(1);
             }
             self.counters().newest.set(record.ts);
         }
-        Ok(written.map(|tuple| (day, tuple)))
+        Ok(written.map(|rest| Draft { day, fields, rest }))
     }
 
     /// Stores, buries and acknowledges what is in the batch.

@@ -1,12 +1,13 @@
-//! The REPLACE statements of a batch, one for each day, written as the records come: what is sent is what was written, and
-//! no large text is copied. Pure.
+//! The REPLACE statements of a batch, one for each day, written as the records come: what is sent is what was written.
+//! Invariant: a record is in a statement only after it has its docid, and stays there. Pure.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::config::IndexName;
 use crate::sphinx::statement::ColumnField;
-use crate::sphinx::{day_index, statement};
+use crate::sphinx::{DocId, day_index, statement};
 use crate::time::Day;
 
 /// A larger buffer, grown by one large batch, is shrunk to this after use.
@@ -20,11 +21,21 @@ pub struct Statements {
     spare: String,
 }
 
-/// Where a tuple goes.
+/// A record that has no docid yet.
 #[derive(Debug)]
-pub struct Slot<'a> {
-    pub fields: &'a [ColumnField],
-    pub sql: &'a mut String,
+pub struct Draft {
+    pub day: Day,
+    /// those of the day's index
+    pub fields: Arc<[ColumnField]>,
+    /// its tuple from after the docid on
+    pub rest: String,
+}
+
+impl Draft {
+    /// Bytes of its tuple.
+    pub fn size(&self) -> usize {
+        "(".len() + DocId::MAX_DIGITS + self.rest.len()
+    }
 }
 
 /// The documents of one day.
@@ -46,47 +57,21 @@ impl Statements {
         self.days.contains_key(&day)
     }
 
-    /// Lets `write` append a tuple to the day's statement; says where it stands. A tuple that cannot be written leaves no
-    /// trace.
-    pub fn add(
-        &mut self,
-        day: Day,
-        fields: &[ColumnField],
-        write: impl FnOnce(Slot) -> Result<(), String>,
-    ) -> Result<Range<usize>, String> {
+    /// Appends the record's tuple to its day's statement; returns where it stands.
+    pub fn add(&mut self, draft: &Draft, id: DocId) -> Range<usize> {
         let (index, spare) = (&self.index, &mut self.spare);
-        let statement = self.days.entry(day).or_insert_with(|| {
+        let statement = self.days.entry(draft.day).or_insert_with(|| {
             let mut sql = std::mem::take(spare);
-            statement::replace_into(&day_index::day_index(index, day), fields, &mut sql);
+            statement::replace_into(&day_index::day_index(index, draft.day), &draft.fields, &mut sql);
             Statement { tuples: sql.len(), sql, documents: 0 }
         });
-        let before = statement.sql.len();
         if statement.documents > 0 {
             statement.sql.push(',');
         }
         let from = statement.sql.len();
-        match write(Slot { fields, sql: &mut statement.sql }) {
-            Ok(()) => {
-                statement.documents += 1;
-                Ok(from..statement.sql.len())
-            }
-            Err(why) => {
-                statement.sql.truncate(before);
-                Err(why)
-            }
-        }
-    }
-
-    /// Takes back the tuple that was added last.
-    pub fn remove_last(&mut self, day: Day, tuple: &Range<usize>) -> String {
-        let Some(statement) = self.days.get_mut(&day) else { return String::new() };
-        let text = statement.sql.split_off(tuple.start);
-        statement.documents -= 1;
-        if statement.documents > 0 {
-            // the comma before it
-            statement.sql.pop();
-        }
-        text
+        statement::tuple(id, &draft.rest, &mut statement.sql);
+        statement.documents += 1;
+        from..statement.sql.len()
     }
 
     pub fn take(&mut self, day: Day) -> Statement {
@@ -127,41 +112,54 @@ mod tests {
     use super::*;
     use crate::time::Ts;
 
+    fn statements() -> Statements {
+        Statements::new("web".parse().expect("a name"))
+    }
+
+    fn draft(day: Day, rest: &str) -> Draft {
+        Draft { day, fields: Arc::new([]), rest: rest.to_owned() }
+    }
+
+    fn id(n: u64) -> DocId {
+        DocId::new(n).expect("a docid")
+    }
+
     #[test]
     fn each_day_has_its_statement_and_any_part_of_it_can_be_had() {
-        let mut statements = Statements::new("web".parse().expect("a name"));
+        let mut statements = statements();
         let today = Ts::from_micros(1_795_341_600_000_000).day();
         let yesterday = Ts::from_micros(1_795_341_600_000_000 - 86_400_000_000).day();
-        let mut add = |day: Day, text: &str| {
-            statements.add(day, &[], |slot| {
-                slot.sql.push_str(text);
-                if text == "(bad" { Err("too long".to_owned()) } else { Ok(()) }
-            })
-        };
-        let one = add(today, "(1)").expect("written");
-        assert_eq!(add(today, "(bad"), Err("too long".to_owned()));
-        let two = add(today, "(22)").expect("written");
-        add(yesterday, "(3)").expect("written");
-        let four = add(today, "(4)").expect("written");
-        assert_eq!(statements.remove_last(today, &four), "(4)");
+        let one = statements.add(&draft(today, ",1)"), id(7));
+        let two = statements.add(&draft(today, ",22)"), id(8));
+        statements.add(&draft(yesterday, ",3)"), id(9));
 
         let statement = statements.take(today);
         let (head, tuples) = statement.sql.split_once("VALUES ").expect("a REPLACE");
         assert!(head.starts_with("REPLACE INTO web_20261122 ("), "{head}");
-        assert_eq!((tuples, statement.documents), ("(1),(22)", 2));
-        assert_eq!(statement.of([&two].into_iter()), format!("{head}VALUES (22)"));
+        assert_eq!((tuples, statement.documents), ("(7,1),(8,22)", 2));
+        assert_eq!(statement.of([&two].into_iter()), format!("{head}VALUES (8,22)"));
         assert_eq!(statement.of([&one, &two].into_iter()), statement.sql);
-        assert!(statements.take(yesterday).sql.ends_with("VALUES (3)"));
+        assert!(statements.take(yesterday).sql.ends_with("VALUES (9,3)"));
         assert_eq!(statements.take(yesterday).documents, 0, "it was taken");
     }
 
     #[test]
     fn a_statement_names_its_fields() {
-        let mut statements = Statements::new("web".parse().expect("a name"));
+        let mut statements = statements();
         let today = Ts::from_micros(1_795_341_600_000_000).day();
         let fields = ColumnField::configured(&["user-agent", "status"].map(str::to_owned));
-        statements.add(today, &fields, |_| Ok(())).expect("written");
+        statements.add(&Draft { fields: fields.into(), ..draft(today, ",1)") }, id(7));
         let sql = statements.take(today).sql;
-        assert!(sql.contains(",line,cols,x_user_agent,x_status) VALUES "), "{sql}");
+        assert!(sql.contains(",line,cols,x_user_agent,x_status) VALUES (7,1)"), "{sql}");
+    }
+
+    #[test]
+    fn a_draft_has_the_size_of_its_tuple() {
+        let mut statements = statements();
+        let today = Ts::from_micros(1_795_341_600_000_000).day();
+        let draft = draft(today, ",1795341600000000,1,-5,'text')");
+        // a docid of that time
+        let tuple = statements.add(&draft, id(1_795_341_600_000 * DocId::PER_MILLISECOND));
+        assert_eq!(tuple.len(), draft.size());
     }
 }

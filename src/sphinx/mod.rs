@@ -35,6 +35,8 @@ pub struct DocId(u64);
 impl DocId {
     /// All docids are below.
     pub const UPPER_BOUND: u64 = 1 << 53;
+    /// The decimal digits of the largest docid, and of all that are given out from 1986 on.
+    pub const MAX_DIGITS: usize = 16;
     /// Docids for each millisecond since 1970. A lease begins at least there, so that it is greater than all docids given
     /// out before, whatever Redis remembers, unless more than two million a second were used. The end is reached in 2109.
     pub const PER_MILLISECOND: u64 = 2048;

@@ -28,10 +28,9 @@ pub fn string(text: &str, out: &mut String) {
     out.push('\'');
 }
 
-/// A document as REPLACE takes it.
+/// A document without its docid.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'a> {
-    pub id: DocId,
     pub ts: Ts,
     pub seq: i64,
     pub digest: i64,
@@ -89,10 +88,10 @@ pub fn replace_into(day_index: &str, fields: &[ColumnField], out: &mut String) {
 }
 
 impl Document<'_> {
-    /// `(7,1795341600000000,1,-5,'…',…)`
-    pub fn tuple(&self, out: &mut String) {
+    /// Its tuple from after the docid on: `,1795341600000000,1,-5,'…',…)`
+    pub fn rest(&self, out: &mut String) {
         // writing to a String cannot fail
-        let _ = write!(out, "({},{},{},{}", self.id.get(), self.ts.micros(), self.seq, self.digest);
+        let _ = write!(out, ",{},{},{}", self.ts.micros(), self.seq, self.digest);
         for text in [self.logline, self.js, self.exact, self.line, self.cols] {
             out.push(',');
             string(text, out);
@@ -105,10 +104,11 @@ impl Document<'_> {
     }
 }
 
-/// The same tuple for another docid.
-pub fn renumbered(tuple: &str, id: DocId) -> String {
-    let rest = tuple.find(',').map_or("", |comma| &tuple[comma..]);
-    format!("({}{rest}", id.get())
+/// The tuple of a document, from its docid and its `rest`.
+pub fn tuple(id: DocId, rest: &str, out: &mut String) {
+    // writing to a String cannot fail
+    let _ = write!(out, "({}", id.get());
+    out.push_str(rest);
 }
 
 /// The names of all indexes and tables that searchd serves, in the first column.
