@@ -45,8 +45,8 @@ fn record(n: usize, start: Timestamp) -> String {
     .to_string()
 }
 
-/// Follows a link from page to page. Returns the number of times that each message was shown, the number of pages, and the address of
-/// the last one.
+/// Follows a link from page to page. Returns the number of times that each message was shown, the number of pages, and the
+/// address of the last one.
 fn along(alco: &Alco, from: &str, link: &str) -> (BTreeMap<String, usize>, usize, String) {
     let (mut seen, mut pages, mut path) = (BTreeMap::new(), 0, from.to_owned());
     loop {

@@ -13,7 +13,7 @@ pub fn of_delivery(body: &[u8], routing_key: &str, message_id: Option<&str>, tim
     }
     hash.update(&[u8::from(message_id.is_some()), u8::from(timestamp.is_some())]);
     hash.update(&timestamp.unwrap_or_default().to_le_bytes());
-    // stored as Sphinx's bigint: the bits count
+    // the same bits, as Sphinx's signed bigint stores them
     hash.digest() as i64
 }
 
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_digest_tells_deliveries_apart_and_nothing_else() {
+    fn only_different_deliveries_have_different_digests() {
         let base = of_delivery(b"body", "key", None, None);
         assert_eq!(base, of_delivery(b"body", "key", None, None));
         for other in [

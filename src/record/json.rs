@@ -1,5 +1,5 @@
-//! The one reader of JSON text: bodies as they are sent, and columns as they are kept. Every value stays the text that was
-//! sent, to the digit; members stay in the order sent. Pure.
+//! The one reader of JSON text: of bodies as sent, and of columns as stored. Every value stays the text that was sent, to the
+//! digit; members stay in the order sent. Pure.
 //!
 //! A name finds a column by its key, or by the path that its dots spell. Three rules differ on purpose: `value_at` (a body's time and
 //! message) stops at a key whose value is null; `Columns::raw` (a cell) then tries the path; `values_at` (a filter) takes the
@@ -11,33 +11,34 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members of a JSON object; a key may stand several times.
+/// The members of a JSON object; a key may occur several times.
 #[derive(Debug, Default)]
 pub struct Columns<'a>(pub Vec<Member<'a>>);
 
-/// What a column holds, as a reader and a filter take it.
+/// The value of a column, as readers see it and filters compare it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// a string, a number, true or false
     One(String),
-    /// a list of such
+    /// a list of these
     Many(Vec<String>),
     /// null, an empty or a nested list or object, as its JSON text
     Json(String),
 }
 
 impl<'a> Columns<'a> {
-    /// Text that is no JSON object (which alco never stores) has no columns.
+    /// The members of a JSON object; none for other text, which alco never stores.
     pub fn parse(text: &'a str) -> Columns<'a> {
         serde_json::from_str::<Object>(text).map(|object| Columns(object.0)).unwrap_or_default()
     }
 
-    /// `a.b` is the key "a.b" or the path, and of a key that is there twice the first counts, as in a filter. Null is absent.
+    /// The value of a column: `a.b` is the key "a.b" or the path, and of equal keys the first counts, as in a filter. Null counts as
+    /// absent.
     pub fn get(&self, name: &str) -> Option<Value> {
         self.raw(name).map(Value::of)
     }
 
-    /// The same as JSON text.
+    /// As `get`, but the JSON text of the value.
     pub fn raw(&self, name: &str) -> Option<&'a str> {
         let first = |name: &str| self.0.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw);
         first(name).filter(|raw| *raw != "null").or_else(|| {
@@ -45,7 +46,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    /// Every value under the name that finds it: objects are opened, down to `depth`.
+    /// Every value, under the name that finds it. Objects are opened down to `depth` levels.
     pub fn flat(&self, depth: usize) -> Vec<(String, Value)> {
         let mut flat = Vec::new();
         self.flatten("", depth, &mut flat);
@@ -123,7 +124,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// A JSON string's text, borrowed where nothing in it is escaped. None for other values, and for lone surrogates.
+/// A JSON string's text, borrowed if no character of it is escaped. None for other values, and for lone surrogates.
 pub fn text_of(raw: &str) -> Option<Cow<'_, str>> {
     if !raw.starts_with('"') {
         return None;
@@ -134,7 +135,7 @@ pub fn text_of(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// What a person reads for a JSON value: a string's text, else the value as written; lone surrogates as U+FFFD.
+/// A JSON value as readers see it: a string's text, else the value as written; a lone surrogate becomes U+FFFD.
 pub fn readable(raw: &str) -> Cow<'_, str> {
     match text_of(raw) {
         Some(text) => text,
@@ -146,7 +147,7 @@ pub fn readable(raw: &str) -> Cow<'_, str> {
     }
 }
 
-/// serde_json gives lone surrogates to those who ask for bytes, as WTF-8.
+/// A JSON string as WTF-8: serde_json accepts lone surrogates only if the caller asks for bytes.
 struct LossyString(Vec<u8>);
 
 impl<'de> Deserialize<'de> for LossyString {
@@ -167,7 +168,7 @@ impl<'de> Deserialize<'de> for LossyString {
     }
 }
 
-/// The value under a name: of the key itself, else of the path that its dots spell. Null is absent.
+/// The value under a name: that of the key itself, else that of the path that its dots spell. Null counts as absent.
 pub fn value_at<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
     let value = |of: &str| members.iter().find(|(key, _)| key == of).map(|(_, raw)| *raw);
     if let Some(raw) = value(name) {
@@ -176,7 +177,7 @@ pub fn value_at<'a>(members: &[Member<'a>], name: &str) -> Option<&'a str> {
     name.match_indices('.').find_map(|(dot, _)| value_at(&self::members(value(&name[..dot])?), &name[dot + 1..]))
 }
 
-/// The values of a column: of the key as it stands, and of each path that its dots may mean.
+/// Adds the values of a column: that of the key as written, and that of each path that its dots may mean.
 pub fn values_at<'a>(columns: &[Member<'a>], column: &str, values: &mut Vec<&'a str>) {
     let first = |name: &str| columns.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
     values.extend(first(column));
@@ -187,7 +188,7 @@ pub fn values_at<'a>(columns: &[Member<'a>], column: &str, values: &mut Vec<&'a 
     }
 }
 
-/// What a JSON object holds, in the order written; nothing for other values.
+/// The members of a JSON object, in the order written; none for other values.
 pub fn members(raw: &str) -> Vec<Member<'_>> {
     match raw.starts_with('{').then(|| serde_json::from_str::<Object>(raw)) {
         Some(Ok(object)) => object.0,
@@ -195,7 +196,7 @@ pub fn members(raw: &str) -> Vec<Member<'_>> {
     }
 }
 
-/// What a JSON array holds; any other value is its own only element.
+/// The elements of a JSON array; any other value is its own only element.
 pub fn elements(raw: &str) -> Vec<&str> {
     match raw.starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(raw)) {
         Some(Ok(elements)) => elements.into_iter().map(RawValue::get).collect(),
@@ -203,8 +204,8 @@ pub fn elements(raw: &str) -> Vec<&str> {
     }
 }
 
-/// The texts of a value that a search in all columns looks at, and that the full-text field gets: of what is nested,
-/// every key and every value by itself, however it was escaped. Null is absent.
+/// Passes each text of a value to `take`: those that a search in all columns reads, and that the full-text field gets. In a nested
+/// value, each key and each value is a text of its own, unescaped. Null has no text.
 pub fn each_text(raw: &str, take: &mut dyn FnMut(&str)) {
     match raw.as_bytes().first() {
         Some(b'{') => {

@@ -6,7 +6,7 @@ use crate::config::{Index, LevelNumbers};
 use crate::record::json::Columns;
 use crate::record::json::{elements, readable};
 
-/// In the order of their weight.
+/// The levels in the order of their severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Level {
     #[default]
@@ -20,11 +20,11 @@ pub enum Level {
 
 /// The column that holds nothing but Python's numbers.
 const PYTHON_COLUMN: &str = "levelno";
-/// Columns that pino and bunyan add to each record: a level beside both is theirs.
+/// Columns that pino and bunyan add to each record: the level of a record with both is theirs.
 pub const BUNYAN_COLUMNS: [&str; 2] = ["pid", "hostname"];
 
 impl Level {
-    /// The level that a text or a number means on that scale. By `Auto`, 0 to 7 are syslog's, 10 to 60 Python's.
+    /// The level that a text or a number means on that scale. With `Auto`, 0 to 7 are syslog's, 10 to 60 Python's.
     pub fn of(text: &str, numbers: LevelNumbers) -> Level {
         let text = text.trim();
         match text.parse::<u32>() {
@@ -95,7 +95,7 @@ pub fn holder<'i, 'c>(index: &'i Index, columns: &Columns<'c>) -> Option<(&'i st
     index.level.iter().find_map(|name| Some((name.as_str(), columns.raw(name)?)))
 }
 
-/// The level of a record. Of an array, the gravest level counts.
+/// The level of a record; the most severe one of an array.
 pub fn of_record(index: &Index, columns: &Columns) -> Level {
     let Some((column, value)) = holder(index, columns) else { return Level::Unknown };
     let is_bunyan = || BUNYAN_COLUMNS.iter().all(|name| columns.raw(name).is_some());
@@ -103,7 +103,7 @@ pub fn of_record(index: &Index, columns: &Columns) -> Level {
     elements(value).into_iter().map(|value| Level::of(&readable(value), numbers)).max().unwrap_or_default()
 }
 
-/// The scale of a level column's numbers in a record. `is_bunyan` says whether the record has all of `BUNYAN_COLUMNS`.
+/// The scale of a level column's numbers in a record. `is_bunyan` returns whether the record has all of `BUNYAN_COLUMNS`.
 pub fn numbers(index: &Index, column: &str, is_bunyan: impl Fn() -> bool) -> LevelNumbers {
     match index.level_numbers {
         LevelNumbers::Auto if column.rsplit('.').next() == Some(PYTHON_COLUMN) => LevelNumbers::Python,
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_tells_the_scale_of_its_level_where_that_is_sure() {
+    fn a_sure_sign_in_a_record_decides_the_scale_of_its_level() {
         for (record, level) in [
             (r#"{"level":30,"time":1795887141142,"pid":7,"hostname":"web-1","msg":"pino"}"#, Level::Info),
             (r#"{"name":"bunyan","hostname":"web-1","pid":7,"level":50,"v":0}"#, Level::Error),

@@ -1,8 +1,8 @@
-//! The words NaN, Infinity, nan, -inf: Python and C write them where JSON has no number. Pure.
+//! The words NaN, Infinity, nan, -inf, which Python and C write for values that JSON has no number for. Pure.
 
 use std::ops::Range;
 
-/// These words as strings. None: there is no such word.
+/// The text with these words as JSON strings; None if it has none.
 pub fn quoted(text: &str) -> Option<String> {
     let (mut out, mut from) = (String::new(), 0);
     for place in places(text) {
@@ -12,7 +12,8 @@ pub fn quoted(text: &str) -> Option<String> {
     (from > 0).then(|| out + &text[from..])
 }
 
-/// These words as numbers of the same length: JSON whose parts stand where the text's do. None: there is no such word.
+/// The text with numbers of the same length for these words: JSON whose parts are at the same places as in the text. None if it has
+/// no such word.
 pub fn replaced(text: &str) -> Option<String> {
     let (mut out, mut from) = (String::new(), 0);
     for place in places(text) {
@@ -23,7 +24,7 @@ pub fn replaced(text: &str) -> Option<String> {
     (from > 0).then(|| out + &text[from..])
 }
 
-/// Where these words stand.
+/// The places of these words.
 fn places(text: &str) -> impl Iterator<Item = Range<usize>> {
     let bytes = text.as_bytes();
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');

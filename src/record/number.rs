@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-/// At most this number of zeros is written next to the digits; a number with more is written with an exponent.
+/// A number with more zeros next to its digits is written with an exponent.
 const MAX_ZEROS: i64 = 15;
 
 /// `0.DIGITS × 10^exponent`, in its only form: no zeros at either end of the digits; zero has none, and no sign.
@@ -11,12 +11,12 @@ const MAX_ZEROS: i64 = 15;
 pub struct Number {
     negative: bool,
     digits: String,
-    /// of ten; beyond an i64's range it is the last of the range
+    /// the power of ten; outside an i64's range it is the nearest end of the range
     exponent: i64,
 }
 
 impl Number {
-    /// None where JSON's grammar (RFC 8259, section 6) has no number in the text.
+    /// None if the text is not a number by JSON's grammar (RFC 8259, section 6).
     pub fn parse(text: &str) -> Option<Number> {
         let mantissa = text.strip_prefix('-').unwrap_or(text);
         let mantissa = &mantissa[..mantissa.find(['e', 'E']).unwrap_or(mantissa.len())];
@@ -25,7 +25,7 @@ impl Number {
         if is_json { Number::of(text) } else { None }
     }
 
-    /// Takes also the forms that people write: `+5`, `.5`, `5.`, `007`.
+    /// As `parse`, but also takes the forms that people write: `+5`, `.5`, `5.`, `007`.
     pub fn typed(text: &str) -> Option<Number> {
         Number::of(text.strip_prefix('+').filter(|rest| !rest.starts_with('-')).unwrap_or(text))
     }
@@ -65,11 +65,11 @@ impl Number {
     /// The nearest double, which may be infinite.
     pub fn approximate(&self) -> f64 {
         let sign = if self.negative { "-" } else { "" };
-        // 0, where there are no digits
+        // 0 has no digits
         format!("{sign}0.{}e{}", self.digits, self.exponent).parse().unwrap_or(0.0)
     }
 
-    /// Digits before the point: 1 for 5, 16 for 1e15; 0 or less for what is nearer to 0 than 1.
+    /// The number of digits before the point: 1 for 5, 16 for 1e15; 0 or less if the absolute value is below 1.
     pub fn whole_digits(&self) -> i64 {
         self.exponent
     }
@@ -97,7 +97,7 @@ impl PartialOrd for Number {
     }
 }
 
-/// `1.5`, `0.001`, `1763556497161513790`; with an exponent where there would be many zeros: `1e300`.
+/// Writes `1.5`, `0.001`, `1763556497161513790`; with an exponent instead of many zeros: `1e300`.
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (digits, length, exponent) = (self.digits.as_str(), self.digits.len() as i64, self.exponent);
@@ -124,7 +124,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// Whether a text is a number as JSON writes it.
+/// True if the text is a number as JSON writes it.
 pub fn is_number(text: &str) -> bool {
     Number::parse(text).is_some()
 }

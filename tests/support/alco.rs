@@ -23,8 +23,8 @@ pub struct Alco {
 }
 
 impl Alco {
-    /// Starts alco and waits until it is ready: its pages answer, and every index has its consumers. `ini` has the index sections and
-    /// any other setting.
+    /// Starts alco and waits until it is ready: its pages answer, and every index has its consumers. `ini` has the index
+    /// sections and any other setting.
     #[track_caller]
     pub fn start(stack: &Stack, ini: &str) -> Alco {
         let mut alco = Alco::spawn(stack, ini);

@@ -136,8 +136,8 @@ pub fn try_get(url: &str) -> Result<Reply, ureq::Error> {
 /// The time between two probes: short for a person, and long enough to leave the cores to the servers.
 const POLL: Duration = Duration::from_millis(20);
 
-/// A port where no program listens, for a program that takes its port as a setting. It returns no port twice, since the owner of the
-/// first may not listen yet, or not at all.
+/// A port where no program listens, for a program that takes its port as a setting. It returns no port twice, since the owner of
+/// the first may not listen yet, or not at all.
 pub fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
