@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, FAILURE_STATUS, Failure};
 use crate::config::Config;
+use crate::net::host::host_name;
 use crate::rabbitmq::publisher::Publisher;
 use crate::record::{MAX_BODY, is_object, without_mark};
 use crate::time::Ts;
@@ -238,8 +239,8 @@ impl Plain {
     fn new(options: &SendOptions) -> Plain {
         let mut columns = Map::new();
         columns.insert("levelname".into(), "INFO".into());
-        if let Ok(host) = nix::unistd::gethostname() {
-            columns.insert("host".into(), host.to_string_lossy().into());
+        if let Some(host) = host_name() {
+            columns.insert("host".into(), host.into());
         }
         columns.extend(options.columns.iter().map(|(column, value)| (column.clone(), value.as_str().into())));
         Plain { columns, seq: 0 }

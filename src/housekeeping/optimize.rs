@@ -12,6 +12,7 @@ use crate::config::{Address, Config};
 use crate::ingest::IndexShared;
 use crate::ingest::ram_chunk;
 use crate::ingest::ram_chunk::Chunks;
+use crate::net::host::host_name;
 use crate::redis::connection::RedisStore;
 use crate::redis::day_claims::DayClaim;
 use crate::sphinx::client::{Engine, Fault};
@@ -54,9 +55,7 @@ pub struct Finishing {
 
 impl Finishing {
     pub fn new(address: &Address) -> Finishing {
-        let here = || {
-            nix::unistd::gethostname().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned())
-        };
+        let here = || host_name().unwrap_or_else(|| "localhost".to_owned());
         let node = match address {
             Address::Tcp { host, port }
                 if !["localhost", "::1"].contains(&host.as_str()) && !host.starts_with("127.") =>

@@ -75,13 +75,12 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
         "nix",
         &[
             "housekeeping::served_days",
-            "housekeeping::optimize",
+            "net::host",
             "http::server::gate",
             "http::server::socket",
             "commands::check::files",
             "commands::grep",
             "commands::grep::pager",
-            "commands::send",
         ],
     ),
     (
