@@ -155,7 +155,7 @@ impl Insertion<'_> {
                 // a statement above max_packet_size drops the connection without a word
                 Err(Fault::Retry(why)) => {
                     let dropped = sql.len() > SMALL_STATEMENT && sent.elapsed() < SEARCHD_TIMEOUT / 2;
-                    let alive = dropped && self.servers.engine().select(&statement::describe(day_index)).is_ok();
+                    let alive = dropped && self.servers.engine().describe(day_index).is_ok();
                     if !alive {
                         broke = 0;
                         self.servers.searchd_failed(&why)?;
@@ -189,10 +189,9 @@ impl Insertion<'_> {
     fn unfit(&mut self, day_index: &str, chosen: &[usize]) -> Result<Option<String>, String> {
         let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
         let engine = self.servers.engine();
-        match engine.select(&statement::describe(day_index)) {
-            Ok(rows) => {
-                let has = |column: &str| rows.iter().any(|row| row.bytes(0) == column.as_bytes());
-                if let Some(lacking) = statement::COLUMNS.into_iter().find(|column| !has(column)) {
+        match engine.describe(day_index) {
+            Ok(described) => {
+                if let Some(lacking) = described.lacking() {
                     return Ok(Some(format!(
                         "{day_index} has no '{lacking}', so it was not declared by alco: records of that day wait in the \
                          queue; alco check says what to do"
@@ -224,5 +223,5 @@ fn settled(engine: &mut Engine, day_index: &str) -> Result<Vec<String>, Fault> {
             engine.select(&statement)?;
         }
     }
-    Ok(engine.select(&statement::describe(day_index))?.iter().map(|row| row.text(0)).collect())
+    Ok(engine.describe(day_index)?.names().map(str::to_owned).collect())
 }

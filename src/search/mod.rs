@@ -46,8 +46,6 @@ use crate::search::plan::{Plan, Served};
 use crate::search::scan::{Deadline, ScanMode, SearchdAccess, Walk};
 use crate::sphinx::client::Pool;
 use crate::sphinx::day_index::{day_index, served_days, since};
-use crate::sphinx::dialect::is_field;
-use crate::sphinx::statement;
 use crate::time::{Day, Ts};
 
 /// Timeout for one answer from searchd.
@@ -140,8 +138,8 @@ impl Searcher {
         if let Some(answer) = known().get(day_index).map(&answer) {
             return Some(answer);
         }
-        let rows = self.pool.with(|engine| engine.select(&statement::describe(day_index))).ok()?;
-        let all = rows.iter().filter(|row| is_field(row.bytes(1))).map(|row| row.text(0)).collect();
+        let described = self.pool.with(|engine| engine.describe(day_index)).ok()?;
+        let all = described.fields().map(str::to_owned).collect();
         let answer = answer(&all);
         known().insert(day_index.to_owned(), all);
         Some(answer)

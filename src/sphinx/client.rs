@@ -14,6 +14,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, DriverError, Opts, OptsBuilder, Value};
 
 use crate::config::Address;
+use crate::sphinx::described::DescribedIndex;
 use crate::sphinx::statement;
 
 /// Bytes of a statement or an answer. A statement is at most a batch (4 MiB of SphinxQL by default) or one record of 4 MiB,
@@ -122,6 +123,12 @@ impl Engine {
             true
         })?;
         Ok(rows)
+    }
+
+    /// What an index consists of.
+    pub fn describe(&mut self, index: &str) -> Result<DescribedIndex, Fault> {
+        let rows = self.select(&statement::describe(index))?;
+        Ok(DescribedIndex(rows.iter().map(|row| (row.text(0), row.text(1))).collect()))
     }
 
     /// Passes each row to `take` as it arrives. Ends early when `take` returns false; it then drops the connection, since the

@@ -20,6 +20,7 @@ pub mod attributes;
 pub mod client;
 pub mod conf;
 pub mod day_index;
+pub mod described;
 pub mod dialect;
 pub mod filter_sql;
 pub mod fulltext;

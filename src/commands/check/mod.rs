@@ -22,9 +22,8 @@ use crate::rabbitmq;
 use crate::rabbitmq::probe::Probe;
 use crate::redis;
 use crate::redis::connection::RedisStore;
-use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::day_index::{day_index, served_days, since};
-use crate::sphinx::dialect::is_narrow_docid;
 use crate::sphinx::statement;
 use crate::time::{Day, Ts};
 
@@ -257,17 +256,16 @@ fn day_indexes(index: &Index, served: &BTreeSet<String>, engine: &mut Engine, re
         }
     }
     let today = day_index(&index.name, now.day());
-    let columns = match engine.select(&statement::describe(&today)) {
-        Ok(columns) => columns,
+    let described = match engine.describe(&today) {
+        Ok(described) => described,
         // reported above
         Err(Fault::Reject(_)) => return,
         Err(Fault::Retry(why)) => return report.error(&part, why, "start searchd"),
     };
-    let has = |column: &str| columns.iter().any(|row| row.bytes(0) == column.as_bytes());
-    if columns.iter().any(|row| row.bytes(0) == b"id" && is_narrow_docid(row.bytes(1))) {
+    if described.has_narrow_docids() {
         report.error(&part, "searchd was built with docids of 32 bits", "install one built with --enable-id64");
     }
-    if let Some(lacking) = statement::COLUMNS.into_iter().find(|column| !has(column)) {
+    if let Some(lacking) = described.lacking() {
         let cure = "stop searchd, remove that index's directory, which alco cannot use, and start searchd";
         report.error(&part, format!("{today} has no '{lacking}': another configuration declared it"), cure);
     }
@@ -279,12 +277,11 @@ fn indexed(index: &Index, engine: &mut Engine, report: &mut Report, now: Ts) {
     if index.indexed.is_empty() {
         return;
     }
-    let describe = |day: Day| Some((day, engine.select(&statement::describe(&day_index(&index.name, day))).ok()?));
+    let describe = |day: Day| Some((day, engine.describe(&day_index(&index.name, day)).ok()?));
     let described: Vec<_> = served_days(now.day(), index.days).filter_map(describe).collect();
     for column in &index.indexed {
         let field = field_of_column(column);
-        let has = |rows: &[Row]| rows.iter().any(|row| row.bytes(0) == field.as_bytes());
-        if let Some(day) = since(described.iter().map(|(day, rows)| (*day, has(rows)))) {
+        if let Some(day) = since(described.iter().map(|(day, described)| (*day, described.has(&field)))) {
             let text = format!(
                 "column '{column}' is indexed from {} on: on older days, declared without it, a filter finds the same and \
                  reads more records",
