@@ -64,6 +64,7 @@ impl Writer {
         if fits == Err(TooDeep) {
             let why = "not a JSON object: nested too deep".to_owned();
             text = Record::of_text(String::from_utf8_lossy(body), record.ts, why);
+            text.seq = record.seq;
             text.add_columns(properties);
             (record, fits) = (&text, self.columns(&text, true));
         }
@@ -143,7 +144,7 @@ impl Writer {
         }
         let document = Document {
             ts: record.ts,
-            seq: record.seq,
+            seq: record.seq.unwrap_or(0),
             digest,
             logline: &record.message,
             js: &self.js,

@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::ingest::body::PieceText;
 use crate::rabbitmq::{Delivery, Part};
+use crate::record::digest;
 use crate::sphinx::DocId;
 use crate::time::{Day, Ts};
 
@@ -22,12 +24,22 @@ pub(super) struct Parcel {
 /// Where a record stands in its delivery.
 pub(super) enum InDelivery {
     Whole,
-    /// one of several: which, and where its text stands in the body
+    /// one of several: which, and its text
     One {
         position: usize,
-        text: Range<usize>,
+        text: PieceText,
         is_last: bool,
     },
+}
+
+impl InDelivery {
+    /// The record's digest, from that of the delivery.
+    pub(super) fn digest(&self, of_delivery: i64) -> i64 {
+        match self {
+            InDelivery::Whole => of_delivery,
+            InDelivery::One { position, .. } => digest::of_part(of_delivery, *position),
+        }
+    }
 }
 
 pub(super) struct BatchEntry {
@@ -56,7 +68,7 @@ impl BatchEntry {
     pub(super) fn part(&self) -> Part<'_> {
         match &self.place {
             InDelivery::Whole => Part::Whole,
-            InDelivery::One { position, text, .. } => Part::Record(*position, &self.delivery.body[text.clone()]),
+            InDelivery::One { position, text, .. } => Part::Record(*position, text.bytes(&self.delivery.body)),
         }
     }
 }

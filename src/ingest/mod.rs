@@ -51,7 +51,7 @@ use crate::ingest::store::{Insertion, Store};
 use crate::metrics::Collected;
 use crate::rabbitmq;
 use crate::rabbitmq::{Deliveries, Delivery, Session, Tag};
-use crate::record::{Record, Shape, digest};
+use crate::record::{Record, Shape};
 use crate::sphinx::{DocId, day_index};
 use crate::time::{Day, Ts};
 
@@ -320,7 +320,8 @@ impl Worker {
         let mut position = 0;
         while let Some(text) = parts.next(body) {
             let is_last = parts.left() == 0;
-            let content = match std::str::from_utf8(&body[text.clone()]) {
+            let piece = text.clone();
+            let content = match std::str::from_utf8(piece.bytes(body)) {
                 Ok(text) => Content::Text(Cow::Borrowed(text), None),
                 Err(_) => return Err(Stop::Session("a body was text, and its part is not".to_owned())),
             };
@@ -352,10 +353,7 @@ impl Worker {
     ) -> Result<(), Stop> {
         let counters = self.counters();
         counters.received.add(1);
-        let digest = match place {
-            InDelivery::Whole => parcel.digest,
-            InDelivery::One { position, .. } => digest::of_part(parcel.digest, position),
-        };
+        let digest = place.digest(parcel.digest);
         if parcel.delivery.redelivered {
             counters.redelivered.add(1);
             if let InDelivery::One { .. } = place {
@@ -363,7 +361,7 @@ impl Worker {
             }
         }
         let draft = match content {
-            Ok(content) => self.draft(parcel, &content, digest)?,
+            Ok(content) => self.draft(parcel, &content, &place)?,
             Err(why) => Err(why),
         };
         let size = draft.as_ref().map_or(0, Draft::size);
@@ -388,7 +386,7 @@ impl Worker {
     }
 
     /// Reads a record and writes it, but for its docid; an error is why it cannot be stored.
-    fn draft(&mut self, parcel: &Parcel, content: &Content, digest: i64) -> Result<Result<Draft, String>, Stop> {
+    fn draft(&mut self, parcel: &Parcel, content: &Content, place: &InDelivery) -> Result<Result<Draft, String>, Stop> {
         let Parcel { delivery, arrived, properties, .. } = parcel;
         let oldest = day_index::oldest(arrived.day(), self.index.days).start();
         let when = delivery.properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
@@ -407,6 +405,10 @@ impl Worker {
             Content::Bytes(bytes, why) => (Record::of_bytes(bytes, &self.shape, sent, why.clone()), &**bytes),
         };
         record.add_columns(properties);
+        if let InDelivery::One { position, .. } = place {
+            record.keep_order(*position);
+        }
+        let digest = place.digest(parcel.digest);
         let day = record.ts.day();
         if !self.statements.is_begun(day) {
             self.store.learn_fields(day, &mut self.servers)?;

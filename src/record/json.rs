@@ -7,8 +7,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The members of a JSON object; a key may occur several times.
@@ -201,6 +202,47 @@ pub fn elements(raw: &str) -> Vec<&str> {
     match raw.starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(raw)) {
         Some(Ok(elements)) => elements.into_iter().map(RawValue::get).collect(),
         _ => vec![raw],
+    }
+}
+
+/// Where the next object stands, of a text in which only an object may begin with the next brace. None: there is none, or it is not
+/// a whole one.
+pub fn next_object(text: &[u8], from: usize) -> Option<Range<usize>> {
+    let from = from + text[from..].iter().position(|byte| *byte == b'{')?;
+    let mut values = serde_json::Deserializer::from_slice(&text[from..]).into_iter::<&RawValue>();
+    values.next()?.ok()?;
+    Some(from..from + values.byte_offset())
+}
+
+/// The number of objects in an array that holds nothing else; None for other texts.
+pub fn count_objects(text: &str) -> Option<usize> {
+    serde_json::from_str::<ArrayOfObjects>(text).ok().map(|array| array.0)
+}
+
+struct ArrayOfObjects(usize);
+
+impl<'de> Deserialize<'de> for ArrayOfObjects {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Array;
+        impl<'de> Visitor<'de> for Array {
+            type Value = usize;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of JSON objects")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<usize, A::Error> {
+                let mut count = 0;
+                while let Some(element) = elements.next_element::<&RawValue>()? {
+                    if !element.get().starts_with('{') {
+                        return Err(A::Error::custom("an element that is not an object"));
+                    }
+                    count += 1;
+                }
+                Ok(count)
+            }
+        }
+        deserializer.deserialize_seq(Array).map(ArrayOfObjects)
     }
 }
 

@@ -23,6 +23,9 @@ pub const MAX_BODY: usize = 4 << 20;
 /// The column that has what was wrong with a record.
 pub const ERROR_COLUMN: &str = "alco_error";
 
+/// Precedes each record in a JSON text sequence (RFC 7464).
+pub const RECORD_SEPARATOR: char = '\u{1e}';
+
 /// A producer's clock may be ahead by at most this; a record with a later time gets its time of arrival.
 const MAX_AHEAD_SECONDS: i64 = 86_400;
 
@@ -43,7 +46,8 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record<'a> {
     pub ts: Ts,
-    pub seq: i64,
+    /// the order of records within one microsecond: the producer's, or that in the body
+    pub seq: Option<i64>,
     pub message: Cow<'a, str>,
     /// in the order sent, each with its JSON text; without the excluded ones, and without time and message where these
     /// would be written again as they were sent, under the same name
@@ -64,14 +68,15 @@ impl<'a> Record<'a> {
                 return Record::of_text(String::from_utf8_lossy(body), arrived, why);
             }
         };
-        let error = match serde_json::from_str::<Object>(text) {
-            Ok(object) => return Record::of_object(object, text, shape, arrived, oldest),
+        let json = text.strip_prefix(RECORD_SEPARATOR).unwrap_or(text);
+        let error = match serde_json::from_str::<Object>(json) {
+            Ok(object) => return Record::of_object(object, json, shape, arrived, oldest),
             Err(error) => error,
         };
-        if let Some(quoted) = not_numbers::quoted(text)
+        if let Some(quoted) = not_numbers::quoted(json)
             && let Ok(object) = serde_json::from_str::<Object>(&quoted)
         {
-            let record = Record::of_object(object, text, shape, arrived, oldest).into_owned();
+            let record = Record::of_object(object, json, shape, arrived, oldest).into_owned();
             return record.with_problem("NaN or Infinity, which JSON has no number for: kept as text");
         }
         Record::of_text(Cow::Borrowed(text), arrived, format!("not a JSON object: {error}"))
@@ -86,9 +91,14 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// One of several records of a body: they keep their order there, where they have none of their own.
+    pub fn keep_order(&mut self, position: usize) {
+        self.seq = self.seq.or_else(|| i64::try_from(position + 1).ok());
+    }
+
     /// The whole text as the message.
     pub fn of_text(message: Cow<'a, str>, ts: Ts, why: String) -> Record<'a> {
-        Record { ts, seq: 0, message, columns: Vec::new(), error: Some(why) }
+        Record { ts, seq: None, message, columns: Vec::new(), error: Some(why) }
     }
 
     fn of_object(object: Object<'a>, body: &'a str, shape: &Shape, arrived: Ts, oldest: Ts) -> Record<'a> {
@@ -112,13 +122,13 @@ impl<'a> Record<'a> {
                 || key == message_name && !message.contains('\0') && text_of(raw).is_some() && once(key)
         };
         let mut columns = Vec::with_capacity(members.len());
-        let mut seq = 0;
+        let mut seq = None;
         for (key, raw) in &members {
             if is_again(key, raw) {
                 continue;
             }
-            if key == "seq" && seq == 0 {
-                seq = raw.parse().unwrap_or(0);
+            if key == "seq" && seq.is_none() {
+                seq = raw.parse().ok();
             }
             if !shape.excluded.iter().any(|excluded| excluded == key) {
                 columns.push((key.clone(), Cow::Borrowed(*raw)));
@@ -156,6 +166,7 @@ pub fn without_mark(body: &[u8]) -> &[u8] {
 pub fn is_object(body: &[u8]) -> Result<(), String> {
     let text = std::str::from_utf8(without_mark(body))
         .map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()))?;
+    let text = text.strip_prefix(RECORD_SEPARATOR).unwrap_or(text);
     match serde_json::from_str::<Object>(text) {
         Ok(_) => Ok(()),
         Err(_) if not_numbers::quoted(text).is_some_and(|quoted| serde_json::from_str::<Object>(&quoted).is_ok()) => {
@@ -272,7 +283,18 @@ mod tests {
             &[("@version", "1"), ("seq", "7"), ("n", r#"{"a":1e400}"#)],
             None,
         );
-        assert_eq!(read(br#"{"seq":7}"#).seq, 7);
+        for (body, position, seq) in [
+            (r#"{"seq":7}"#, None, Some(7)),
+            (r#"{"seq":7}"#, Some(0), Some(7)),
+            (r#"{"seq":0}"#, Some(3), Some(0)),
+            (r#"{"seq":"x"}"#, Some(3), Some(4)),
+            ("{}", Some(0), Some(1)),
+            ("{}", None, None),
+        ] {
+            let mut record = read(body.as_bytes());
+            position.into_iter().for_each(|position| record.keep_order(position));
+            assert_eq!(record.seq, seq, "{body} at {position:?}");
+        }
     }
 
     #[test]
@@ -343,6 +365,8 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_no_part_of_a_body() {
         check("\u{feff}{\"@timestamp\":\"2026-11-22T10:00:00.000000Z\",\"message\":\"a\"}", 0, "a", &[], None);
+        check("\u{1e}{\"@timestamp\":\"2026-11-22T10:00:00.000000Z\",\"message\":\"a\"}\n", 0, "a", &[], None);
+        check("\u{1e}x", 0, "\u{1e}x", &[], Some("not a JSON object: expected value at line 1 column 1"));
         check("\u{feff}x", 0, "x", &[], Some("not a JSON object: expected value at line 1 column 1"));
     }
 

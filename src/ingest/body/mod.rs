@@ -1,19 +1,16 @@
-//! A delivery's body -> the texts of its records. Pure.
+//! A delivery's body -> text or bytes. Pure.
 //!
-//! A body is unpacked if it is compressed, and is then text or bytes. A text is one record, or several: an array of JSON objects, or
-//! JSON objects one after the other, with lines between them (NDJSON) or not. Invariant: what is not wholly such is one record, and
-//! the parts of what is are all of it but the white space, the commas and the brackets around them.
+//! A body is unpacked if it is compressed. Its text is one record, or several: see `pieces`.
 
+mod envelope;
+mod pieces;
 mod unpack;
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-
+pub use crate::ingest::body::pieces::{PieceText, Pieces};
 use crate::ingest::body::unpack::{NotUnpacked, Packing};
-use crate::record::{MAX_BODY, not_numbers};
+use crate::record::MAX_BODY;
 
 #[derive(Debug, PartialEq)]
 pub enum Content<'a> {
@@ -69,177 +66,11 @@ fn not_what_it_says(content_encoding: Option<&str>, why: &str) -> String {
     format!("not the {} that its content_encoding names: {why}", content_encoding.unwrap_or_default())
 }
 
-/// Where the records of a body stand that has several, in order.
-#[derive(Debug)]
-pub struct Pieces {
-    /// the text to look in, where the body's own is not JSON: with a number for each NaN
-    replaced: Option<String>,
-    at: usize,
-    left: usize,
-}
-
-impl Pieces {
-    /// None where the text is one record.
-    pub fn of(text: &str) -> Option<Pieces> {
-        let body = text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii();
-        if !may_be_several(body) {
-            return None;
-        }
-        let at = body.as_ptr().addr() - text.as_ptr().addr();
-        if let Some(left) = count(body) {
-            return Some(Pieces { replaced: None, at, left });
-        }
-        let replaced = not_numbers::replaced(text)?;
-        let left = count(&replaced[at..at + body.len()])?;
-        Some(Pieces { replaced: Some(replaced), at, left })
-    }
-
-    /// How many are still to come.
-    pub fn left(&self) -> usize {
-        self.left
-    }
-
-    /// The next one's place in the text that they are of.
-    pub fn next(&mut self, text: &[u8]) -> Option<Range<usize>> {
-        self.left = self.left.checked_sub(1)?;
-        let text = self.replaced.as_ref().map_or(text, String::as_bytes);
-        let rest = &text[self.at..];
-        self.at += rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'['))?;
-        let mut values = serde_json::Deserializer::from_slice(&text[self.at..]).into_iter::<&RawValue>();
-        values.next()?.ok()?;
-        let from = self.at;
-        self.at += values.byte_offset();
-        Some(from..self.at)
-    }
-}
-
-/// Most bodies are one object in one line, and are not read for this.
-fn may_be_several(body: &str) -> bool {
-    let is_followed = |(at, _)| body[at + 1..].trim_ascii_start().starts_with('{');
-    body.starts_with('[') || body.starts_with('{') && body.match_indices('}').any(is_followed)
-}
-
-/// How many records a body is; None where it is one.
-fn count(body: &str) -> Option<usize> {
-    match body.starts_with('[') {
-        true => serde_json::from_str::<Objects>(body).ok().map(|objects| objects.0).filter(|count| *count > 0),
-        false => objects(body),
-    }
-}
-
-/// How many objects follow each other; None where anything else is among them, or there is one alone.
-fn objects(text: &str) -> Option<usize> {
-    let mut count = 0;
-    for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
-        count += usize::from(value.ok().filter(|value| value.get().starts_with('{')).map(|_| true)?);
-    }
-    (count > 1).then_some(count)
-}
-
-/// The number of objects in an array that holds nothing else.
-struct Objects(usize);
-
-impl<'de> Deserialize<'de> for Objects {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Array;
-        impl<'de> Visitor<'de> for Array {
-            type Value = usize;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an array of JSON objects")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<usize, A::Error> {
-                let mut count = 0;
-                while let Some(element) = elements.next_element::<&RawValue>()? {
-                    if !element.get().starts_with('{') {
-                        return Err(A::Error::custom("an element that is not an object"));
-                    }
-                    count += 1;
-                }
-                Ok(count)
-            }
-        }
-        deserializer.deserialize_seq(Array).map(Objects)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
     use super::*;
-
-    #[track_caller]
-    fn check(text: &str, parts: &[&str]) {
-        let mut found = Vec::new();
-        if let Some(mut places) = Pieces::of(text) {
-            assert_eq!(places.left(), parts.len(), "{text:?}");
-            while let Some(place) = places.next(text.as_bytes()) {
-                found.push(&text[place]);
-            }
-            assert_eq!(places.left(), 0);
-        }
-        assert_eq!(found, parts, "{text:?}");
-    }
-
-    #[test]
-    fn an_array_of_objects_is_a_record_each() {
-        check(r#"[{"a":1},{"b":[{"c":2}]}]"#, &[r#"{"a":1}"#, r#"{"b":[{"c":2}]}"#]);
-        check(" \r\n[ {\"a\":1} ,\n\t{} ] \n", &[r#"{"a":1}"#, "{}"]);
-        check("\u{feff}[{\"ä\":\"日\"}]", &["{\"ä\":\"日\"}"]);
-        check(r#"[{"a":"[{\",{"},{"a":"}]"}]"#, &[r#"{"a":"[{\",{"}"#, r#"{"a":"}]"}"#]);
-        let deep = format!("{{\"n\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
-        check(&format!("[{deep},{deep}]"), &[&deep, &deep]);
-    }
-
-    #[test]
-    fn objects_after_each_other_are_a_record_each() {
-        check("{\"a\":1}\n{\"b\":2}\n", &[r#"{"a":1}"#, r#"{"b":2}"#]);
-        check("{\"a\":1}\r\n\r\n  {\"b\":2}", &[r#"{"a":1}"#, r#"{"b":2}"#]);
-        check("\u{feff}{}\n{}", &["{}", "{}"]);
-        check(r#"{"a":1}{"b":2}{"c":3}"#, &[r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#]);
-        check(r#"{"a":1} {"b":2}"#, &[r#"{"a":1}"#, r#"{"b":2}"#]);
-        check("{\n \"a\": 1\n}\n{\n \"b\": 2\n}", &["{\n \"a\": 1\n}", "{\n \"b\": 2\n}"]);
-    }
-
-    #[test]
-    fn records_with_nan_are_a_record_each() {
-        let nan = r#"{"a":NaN,"b":[-Infinity,"NaN }{"]}"#;
-        check(&format!("[{nan},{{\"c\":2}},{nan}]"), &[nan, r#"{"c":2}"#, nan]);
-        check(&format!("\u{feff}\n{nan}\n{{}}\n"), &[nan, "{}"]);
-        check(&format!("{nan}{nan}"), &[nan, nan]);
-        for text in [nan, "[NaN]", r#"[{"a":NaN},NaN]"#, "{\"a\":NaN}\nNaN", r#"[{"a":NaN}"#, r#"[{"a":nano},{}]"#] {
-            check(text, &[]);
-        }
-    }
-
-    #[test]
-    fn what_is_not_wholly_objects_is_one_record() {
-        for text in [
-            "",
-            "text",
-            "[]",
-            "[1]",
-            r#"[{"a":1},2]"#,
-            r#"[{"a":1},null]"#,
-            r#"[{"a":1},[{"b":2}]]"#,
-            r#"[{"a":1}"#,
-            r#"[{"a":1},]"#,
-            r#"[{"a":1}] x"#,
-            r#"[{"a":1}][{"b":2}]"#,
-            r#"{"a":1}"#,
-            "{\"a\":1}\n",
-            "{\n\"a\":1\n}",
-            r#"{"a":"}{"}"#,
-            "{\"a\":1}\ntext",
-            "{\"a\":1}\n5\n{\"b\":2}",
-            "{\"a\":1}\n{\"b\":",
-            "{\"a\":1},\n{\"b\":2}",
-        ] {
-            check(text, &[]);
-        }
-    }
 
     fn gzip(text: &[u8]) -> Vec<u8> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
