@@ -19,6 +19,7 @@ pub const TIMESTAMP_NAMES: &[&str] = &[
     "timereported",
     "ISODATE",
     "DATE",
+    "date",
     "EventTime",
     "time_iso8601",
     "time_local",
@@ -50,4 +51,5 @@ pub const MESSAGE_NAMES: &[&str] = &[
 ];
 
 /// The names that common loggers give the level.
-pub const LEVEL_NAMES: &[&str] = &["levelname", "level", "severity", "log.level", "severityText", "PRIORITY", "@l"];
+pub const LEVEL_NAMES: &[&str] =
+    &["levelname", "level", "severity", "log.level", "severityText", "severityNumber", "PRIORITY", "@l"];

@@ -20,6 +20,8 @@ pub enum Level {
 
 /// The column that holds nothing but Python's numbers.
 const PYTHON_COLUMN: &str = "levelno";
+/// The column that holds nothing but OpenTelemetry's numbers.
+const OTEL_COLUMN: &str = "severityNumber";
 /// Columns that pino and bunyan add to each record: the level of a record with both is theirs.
 pub const BUNYAN_COLUMNS: [&str; 2] = ["pid", "hostname"];
 
@@ -70,6 +72,12 @@ impl Level {
             (LevelNumbers::Bunyan, ..50) => Level::Warning,
             (LevelNumbers::Bunyan, ..60) => Level::Error,
             (LevelNumbers::Bunyan, 60..) => Level::Critical,
+            (LevelNumbers::Otel, ..9) => Level::Debug,
+            (LevelNumbers::Otel, ..13) => Level::Info,
+            (LevelNumbers::Otel, ..17) => Level::Warning,
+            (LevelNumbers::Otel, ..21) => Level::Error,
+            (LevelNumbers::Otel, ..25) => Level::Critical,
+            (LevelNumbers::Otel, 25..) => Level::Unknown,
         }
     }
 
@@ -105,8 +113,10 @@ pub fn of_record(index: &Index, columns: &Columns) -> Level {
 
 /// The scale of a level column's numbers in a record. `is_bunyan` returns whether the record has all of `BUNYAN_COLUMNS`.
 pub fn numbers(index: &Index, column: &str, is_bunyan: impl Fn() -> bool) -> LevelNumbers {
+    let name = column.rsplit('.').next();
     match index.level_numbers {
-        LevelNumbers::Auto if column.rsplit('.').next() == Some(PYTHON_COLUMN) => LevelNumbers::Python,
+        _ if name == Some(OTEL_COLUMN) => LevelNumbers::Otel,
+        LevelNumbers::Auto if name == Some(PYTHON_COLUMN) => LevelNumbers::Python,
         LevelNumbers::Auto if is_bunyan() => LevelNumbers::Bunyan,
         numbers => numbers,
     }
@@ -115,7 +125,7 @@ pub fn numbers(index: &Index, column: &str, is_bunyan: impl Fn() -> bool) -> Lev
 #[cfg(test)]
 mod tests {
     use super::*;
-    use LevelNumbers::{Auto, Bunyan, Python, Syslog};
+    use LevelNumbers::{Auto, Bunyan, Otel, Python, Syslog};
 
     #[test]
     fn words_of_all_loggers_mean_a_level() {
@@ -158,10 +168,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn severity_numbers_are_those_of_opentelemetry() {
+        use Level::{Critical, Debug, Error, Info, Unknown, Warning};
+        for (range, level) in [
+            (0..=0, Unknown),
+            (1..=8, Debug),
+            (9..=12, Info),
+            (13..=16, Warning),
+            (17..=20, Error),
+            (21..=24, Critical),
+            (25..=30, Unknown),
+        ] {
+            for number in range {
+                assert_eq!(Level::of(&number.to_string(), Otel), level, "{number}");
+            }
+        }
+    }
+
     #[track_caller]
     fn check(numbers: LevelNumbers, record: &str, level: Level) {
         let mut index = Index::new("web".parse().expect("a name"));
-        index.level = ["levelname", "level", "levelno", "log.level"].map(str::to_owned).to_vec();
+        index.level = ["levelname", "level", "levelno", "log.level", "severityNumber"].map(str::to_owned).to_vec();
         index.level_numbers = numbers;
         assert_eq!(of_record(&index, &Columns::parse(record)), level, "{numbers:?} {record}");
     }
@@ -181,6 +209,8 @@ mod tests {
             (r#"{"levelname":null,"level":"error"}"#, Level::Error),
             (r#"{"level":["info","error"]}"#, Level::Error),
             (r#"{"level":["40"]}"#, Level::Error),
+            (r#"{"severityNumber":5}"#, Level::Debug),
+            (r#"{"severityNumber":10,"pid":7,"hostname":"web-1"}"#, Level::Info),
             (r#"{"level":[]}"#, Level::Unknown),
             (r#"{"level":{"name":"error"}}"#, Level::Unknown),
             ("{}", Level::Unknown),
@@ -190,5 +220,6 @@ mod tests {
         check(Bunyan, r#"{"level":50}"#, Level::Error);
         check(Python, r#"{"level":50,"pid":7,"hostname":"web-1"}"#, Level::Critical);
         check(Syslog, r#"{"level":"5"}"#, Level::Info);
+        check(Syslog, r#"{"severityNumber":"5"}"#, Level::Debug);
     }
 }

@@ -176,7 +176,7 @@ pub fn is_object(body: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The first of the names that holds a time which can be believed; else what was wrong with the first that is there.
+/// The first of the names that holds a time which can be believed; else what was wrong with the first that is surely meant as one.
 fn time_in(members: &[Member], shape: &Shape, arrived: Ts, oldest: Ts) -> Result<Ts, String> {
     let mut problem = None;
     for name in &shape.timestamp {
@@ -187,9 +187,17 @@ fn time_in(members: &[Member], shape: &Shape, arrived: Ts, oldest: Ts) -> Result
             Some(ts) if ts < oldest => "is before the oldest day index",
             Some(ts) => return Ok(ts),
         };
-        problem.get_or_insert_with(|| format!("{name} {what}: time of arrival"));
+        if is_surely_time(name, shape) {
+            problem.get_or_insert_with(|| format!("{name} {what}: time of arrival"));
+        }
     }
     Err(problem.unwrap_or_else(|| format!("no {}: time of arrival", either(&shape.timestamp))))
+}
+
+/// Whether a column of that name cannot be meant otherwise. `t`, `date` or `msec` may be.
+fn is_surely_time(name: &str, shape: &Shape) -> bool {
+    let lower = name.to_ascii_lowercase();
+    name == shape.timestamp[0] || lower.contains("time") || lower.contains("stamp")
 }
 
 /// What the first of the names holds that the record has. An object or a list counts under the first name alone: `log`,
@@ -359,7 +367,13 @@ mod tests {
         check_names(r#"{"@timestamp":"soon","time":1795341601,"msg":"a"}"#, 1_000_000, "a", None);
         let early = "time is before the oldest day index: time of arrival";
         check_names(r#"{"time":0.25,"instant":{},"msg":"a"}"#, 0, "a", Some(early));
-        check_names(r#"{"msg":"a"}"#, 0, "a", Some("no @timestamp or the like: time of arrival"));
+        let none = "no @timestamp or the like: time of arrival";
+        check_names(r#"{"msg":"a"}"#, 0, "a", Some(none));
+        // a name that may mean something else
+        check_names(r#"{"instant":"a moment","msg":"a"}"#, 0, "a", Some(none));
+        check_names(r#"{"a":{"b":5},"msg":"a"}"#, 0, "a", Some(none));
+        check_names(r#"{"time":"soon","a.b":5,"msg":"a"}"#, 0, "a", Some("time is no time: time of arrival"));
+        check_names(r#"{"time":1795341601,"instant":"a moment","msg":"a"}"#, 1_000_000, "a", None);
     }
 
     #[test]

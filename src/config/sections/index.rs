@@ -70,6 +70,8 @@ pub enum LevelNumbers {
     Bunyan,
     /// and GELF: 0 is emergency, 7 debug
     Syslog,
+    /// of a column whose name shows it, and no setting: 1 is trace, 24 fatal
+    Otel,
 }
 
 impl LevelNumbers {
