@@ -131,7 +131,7 @@ impl<'a> Record<'a> {
                 seq = raw.parse().ok();
             }
             if !shape.excluded.iter().any(|excluded| excluded == key) {
-                columns.push((key.clone(), Cow::Borrowed(*raw)));
+                columns.push((stored_name(key), Cow::Borrowed(*raw)));
             }
         }
         let error = (!problems.is_empty()).then(|| problems.join("; "));
@@ -153,6 +153,15 @@ impl<'a> Record<'a> {
             columns: self.columns.into_iter().map(|(key, value)| (owned(key), owned(value))).collect(),
             error: self.error,
         }
+    }
+}
+
+/// The name of a column that was sent as `key`. The error's column is alco's alone: a record's own of that name gets one `@` more
+/// (`@@alco_error` was sent as `@alco_error`), as NDJSON has it for alco's own members.
+fn stored_name<'a>(key: &Cow<'a, str>) -> Cow<'a, str> {
+    match key.trim_start_matches('@') == ERROR_COLUMN {
+        true => Cow::Owned(format!("@{key}")),
+        false => key.clone(),
     }
 }
 
@@ -411,6 +420,17 @@ mod tests {
         );
         check("{\"a\":nano}", 0, "{\"a\":nano}", &[], Some("not a JSON object: expected ident at line 1 column 7"));
         check("NaN", 0, "NaN", &[], Some("not a JSON object: expected value at line 1 column 1"));
+    }
+
+    #[test]
+    fn the_column_of_the_error_is_alcos_alone() {
+        check(
+            r#"{"@timestamp":"2026-11-22T10:00:00.000000Z","message":"a","alco_error":"own","@alco_error":1,"alco_errors":2}"#,
+            0,
+            "a",
+            &[("@alco_error", r#""own""#), ("@@alco_error", "1"), ("alco_errors", "2")],
+            None,
+        );
     }
 
     #[test]
