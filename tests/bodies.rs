@@ -216,3 +216,132 @@ fn properties_of_a_delivery_can_be_columns() {
     });
     assert_eq!(values, ["5", "shop"]);
 }
+
+/// An envelope of OpenTelemetry as the collector's exporter writes it: two resources, the first with two scopes.
+fn envelope(name: &str) -> String {
+    let attribute = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let now = jiff::Timestamp::now().as_nanosecond().to_string();
+    let record = |number: u32, severity: u32, attributes: Value| {
+        json!({"timeUnixNano": now, "severityNumber": severity, "body": {"stringValue": format!("{name} {number}")},
+            "attributes": attributes, "traceId": "5b8efff798038103d269b633813fc60c"})
+    };
+    let status = json!([{"key": "http.status", "value": {"intValue": "503"}}]);
+    json!({"resourceLogs": [
+        {"resource": {"attributes": [attribute("service.name", "shop"), attribute("host.name", "web-1")]}, "scopeLogs": [
+            {"scope": {"name": "cart", "version": "1.2"}, "logRecords": [record(1, 9, json!([])), record(2, 17, status)]},
+            {"scope": {"name": "till"}, "logRecords": [record(3, 13, json!([]))]}]},
+        {"resource": {"attributes": [attribute("service.name", "billing")]}, "scopeLogs": [
+            {"logRecords": [record(4, 21, json!([])), record(5, 5, json!([]))]}]},
+    ]})
+    .to_string()
+}
+
+#[test]
+fn records_of_an_opentelemetry_envelope_are_found() {
+    let stack = Stack::shared();
+    let ini = [stack.index("otlp"), stack.index("bodies_whole")].concat();
+    let alco = Alco::start(stack, &ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let odd = envelope("odd").replace("\"resourceLogs\"", "\"more\":1,\"resourceLogs\"");
+    publisher.publish("logstash", "otlp.key", [&envelope("enveloped"), &odd]);
+    publisher.publish("logstash", "bodies_whole.otlp", [&envelope("whole")]);
+    wait_until("all are stored", SOON, || stack.count("otlp").filter(|count| *count >= 6));
+
+    let records = records(&alco, "otlp");
+    assert_eq!(records.len(), 6, "{:?}", records.keys());
+    assert!(records.contains_key(&odd), "one record");
+    let mut second = records["enveloped 2"].clone();
+    second.as_object_mut().unwrap().retain(|key, _| !matches!(key.as_str(), "@id" | "@timestamp" | "timeUnixNano"));
+    assert_eq!(
+        second,
+        json!({"message": "enveloped 2", "body": "enveloped 2", "severityNumber": 17, "attributes": {"http.status": 503},
+            "traceId": "5b8efff798038103d269b633813fc60c", "resource": {"service.name": "shop", "host.name": "web-1"},
+            "scope": {"name": "cart", "version": "1.2"}})
+    );
+    for (filter, messages) in [
+        ("resource.service.name=shop", "1 2 3"),
+        ("resource.service.name=billing", "4 5"),
+        ("scope.name=cart", "1 2"),
+        ("attributes.http.status__gte=500", "2"),
+        ("severityNumber__lt=13", "1 5"),
+    ] {
+        let text = alco.get(&format!("/grep/otlp/?format=text&columns=none&{filter}")).body;
+        let expected: Vec<String> = messages.split(' ').map(|number| format!("enveloped {number}")).collect();
+        let lines: Vec<&str> = text.lines().filter_map(|line| line.split_once(" - ")).map(|(_, line)| line).collect();
+        assert_eq!(lines, expected, "{filter}: {text}");
+    }
+    let histogram: Value = serde_json::from_str(&alco.get("/api/grep/otlp/histogram/").body).unwrap();
+    let sum = |of: &str| histogram["bars"].as_array().unwrap().iter().map(|bar| bar[of].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("warnings"), sum("errors")), (1, 2), "{histogram}");
+    let page = alco.page("/grep/otlp/?resource.service.name=billing");
+    assert!(page.html.contains("billing"), "{}", page.html);
+
+    let is_whole = |message: &String| message.starts_with("{\"resourceLogs\"");
+    wait_until("split = no leaves it whole", SOON, || {
+        stack.documents("bodies_whole").into_iter().map(|(_, message)| message).find(is_whole)
+    });
+}
+
+#[test]
+fn bodies_of_other_forms_are_split_in_their_order() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("forms"));
+    // without a time: all records of a body have that of its arrival
+    let numbered = |name: &'static str| (0..30).map(move |number| format!("{{\"message\":\"{name} {number:02}\"}}"));
+    let joined = |name: &'static str, between: &str| numbered(name).collect::<Vec<_>>().join(between);
+    let bulk =
+        |name: &'static str| numbered(name).map(|record| format!("{{\"create\":{{\"_index\":\"i\"}}}}\n{record}\n"));
+    let sent = [
+        format!("\u{1e}{}\n", joined("sequence", "\n\u{1e}")),
+        format!("\u{feff}{}\r\n", joined("marks", "\r\n\u{feff}")),
+        joined("commas", ",\n"),
+        bulk("bulk").collect::<String>(),
+        format!("[{}]", joined("array", ",")),
+        joined("lines", "\n"),
+        // its own order
+        format!("[{}]", r#"{"message":"own 1","seq":2},{"message":"own 0","seq":1},{"message":"own 2"}"#),
+        "\u{1e}{\"message\":\"alone\"}\n".to_owned(),
+    ];
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "forms.key", &sent);
+    wait_until("all are stored", SOON, || stack.count("forms").filter(|count| *count >= 184));
+    let ndjson = alco.get("/grep/forms/?format=ndjson&start_ts=-1h").body;
+    let records: Vec<Value> = ndjson.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), 184);
+    for name in ["sequence", "marks", "commas", "bulk", "array", "lines", "own", "alone"] {
+        let of = |record: &&Value| record["message"].as_str().unwrap().split(' ').next() == Some(name);
+        let found: Vec<&Value> = records.iter().filter(of).collect();
+        let messages: Vec<&str> = found.iter().map(|record| record["message"].as_str().unwrap()).collect();
+        assert!(messages.is_sorted(), "{messages:?}");
+        // an order is no column
+        let has_seq: Vec<bool> = found.iter().map(|record| record.get("seq").is_some()).collect();
+        let sent: Vec<bool> = messages.iter().map(|message| matches!(*message, "own 0" | "own 1")).collect();
+        assert_eq!(has_seq, sent, "{name}");
+    }
+    let columns = alco.get("/api/grep/forms/columns/").body;
+    assert!(!columns.contains("create"), "{columns}");
+}
+
+#[test]
+fn the_error_of_a_record_is_apart_from_its_own() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("bodies_errors"));
+    let mut publisher = Publisher::open(&stack.amqp);
+    let own = r#"{"message":"errors","alco_error":"its own","@alco_error":"more"}"#;
+    publisher.publish("logstash", "bodies_errors.key", [own]);
+    let find = |filter: &str| {
+        let path = format!("/grep/bodies_errors/?format=ndjson&start_ts=-1h&search=errors&{filter}");
+        alco.get(&path).body.lines().next().map(str::to_owned)
+    };
+    let line = wait_until("it is stored", SOON, || find(""));
+    assert_eq!(line.matches("\"alco_error\"").count(), 1, "{line}");
+    let record: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&record["@alco_error"], &record["@@alco_error"]), (&json!("its own"), &json!("more")));
+    assert_eq!(record["alco_error"], "no @timestamp or the like: time of arrival");
+    for filter in ["alco_error__like=*time of arrival", "@alco_error=its own", "@@alco_error=more"] {
+        let (column, value) = filter.split_once('=').unwrap();
+        let column = crate::support::encoded(column);
+        assert!(find(&format!("{column}={}", crate::support::encoded(value))).is_some(), "{filter}");
+    }
+    assert_eq!(find("alco_error=its+own"), None);
+}

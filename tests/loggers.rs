@@ -109,6 +109,13 @@ const SAMPLES: &[Sample] = &[
         r#"{"timeUnixNano":"{ns}","severityNumber":9,"severityText":"Information","body":{"stringValue":"{name}"},"attributes":[]}"#,
     ),
     sample(
+        "OTLP without a text of its severity",
+        6,
+        "17",
+        r#"{"timeUnixNano":"0","observedTimeUnixNano":"{ns}","severityNumber":17,"body":{"stringValue":"{name}"}}"#,
+    ),
+    sample("Fluent Bit", 6, "-", r#"{"date":{seconds},"log":"{name}","stream":"stderr","t":"5 min"}"#),
+    sample(
         "ECS, nested",
         3,
         "warn",
