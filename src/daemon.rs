@@ -44,7 +44,7 @@ pub fn run(config: Config, parts: Roles) -> Result<(), String> {
 
     let mut server = None;
     if parts.web {
-        let started = http::Server::start(config.clone(), metrics.clone(), parts.collect, stop.clone(), &ends)?;
+        let started = http::WebServer::start(config.clone(), metrics.clone(), parts.collect, stop.clone(), &ends)?;
         running += started.watched;
         server = Some(started);
     }

@@ -218,8 +218,8 @@ impl Metrics {
     /// In Prometheus' text format, version 0.0.4.
     pub fn text(&self, now: Ts, process: Process) -> String {
         let mut out = Text(String::with_capacity(16 * 1024));
-        type Count = fn(&Collected) -> u64;
-        let counters: [(&str, &str, Count); 6] = [
+        type CountOf = fn(&Collected) -> u64;
+        let counters: [(&str, &str, CountOf); 6] = [
             ("received", "Records that were delivered", |c| c.received.get()),
             ("redelivered", "Records that the broker had delivered before", |c| c.redelivered.get()),
             ("stored", "Records committed by searchd", |c| c.stored.get()),
@@ -238,7 +238,7 @@ impl Metrics {
             &self.indexes,
             deliveries,
         );
-        let servers: [(&str, Count); 3] = [
+        let servers: [(&str, CountOf); 3] = [
             ("rabbitmq", |c| c.reconnects.get()),
             ("searchd", |c| c.searchd_failures.get()),
             ("redis", |c| c.redis_failures.get()),
@@ -265,8 +265,8 @@ impl Metrics {
         for (index, collected) in &self.indexes {
             out.histogram("alco_insert_seconds", &[("index", index.as_str())], &collected.inserts);
         }
-        type When = fn(&Collected) -> &Moment;
-        let ages: [(&str, &str, When); 4] = [
+        type MomentOf = fn(&Collected) -> &Moment;
+        let ages: [(&str, &str, MomentOf); 4] = [
             ("delivery", "Seconds since the last delivery", |c| &c.last_delivery),
             ("insert", "Seconds since searchd committed the last batch", |c| &c.last_insert),
             ("ack", "Seconds since the last acknowledgement", |c| &c.last_ack),

@@ -35,7 +35,7 @@ impl Section<'_> {
 }
 
 /// A line without its comment.
-enum Line<'t> {
+enum IniLine<'t> {
     Empty,
     Header(&'t str, Option<&'t str>),
     Entry(&'t str, &'t str),
@@ -50,13 +50,13 @@ pub fn parse(text: &str) -> (Vec<Section<'_>>, Vec<Mistake>) {
     for (number, text) in (1..).zip(text.lines()) {
         let mut wrong = |what: String| mistakes.push(Mistake { line: number, what });
         match line(text) {
-            Ok(Line::Empty) => {}
-            Ok(Line::Header(kind, name)) => {
+            Ok(IniLine::Empty) => {}
+            Ok(IniLine::Header(kind, name)) => {
                 under_wrong_header = false;
                 sections.push(Section { line: number, kind, name, entries: Vec::new() });
             }
-            Ok(Line::Entry(..)) if under_wrong_header => {}
-            Ok(Line::Entry(key, value)) => match sections.last_mut() {
+            Ok(IniLine::Entry(..)) if under_wrong_header => {}
+            Ok(IniLine::Entry(key, value)) => match sections.last_mut() {
                 Some(section) => section.entries.push(Entry { line: number, key, value }),
                 None => wrong(format!("'{key}' is before the first section; begin with one, such as [rabbitmq]")),
             },
@@ -69,10 +69,10 @@ pub fn parse(text: &str) -> (Vec<Section<'_>>, Vec<Mistake>) {
     (sections, mistakes)
 }
 
-fn line(text: &str) -> Result<Line<'_>, String> {
+fn line(text: &str) -> Result<IniLine<'_>, String> {
     let text = without_comment(text).trim();
     if text.is_empty() {
-        return Ok(Line::Empty);
+        return Ok(IniLine::Empty);
     }
     if text.contains(|c: char| c.is_control() && c != '\t') {
         return Err("the line has a control character; write it again".to_owned());
@@ -80,7 +80,7 @@ fn line(text: &str) -> Result<Line<'_>, String> {
     if let Some(header) = text.strip_prefix('[') {
         let mut words = header.strip_suffix(']').ok_or("the line of a section must end with ']'")?.split_whitespace();
         return match (words.next(), words.next(), words.next()) {
-            (Some(kind), name, None) => Ok(Line::Header(kind, name)),
+            (Some(kind), name, None) => Ok(IniLine::Header(kind, name)),
             (None, ..) => Err("the section has no name; write [section] or [section name]".to_owned()),
             _ => Err(format!("[{}: too many words; write [section] or [section name]", header)),
         };
@@ -88,7 +88,7 @@ fn line(text: &str) -> Result<Line<'_>, String> {
     match text.split_once('=').map(|(key, value)| (key.trim_end(), value.trim_start())) {
         Some(("", _)) => Err("a key is missing before the '='".to_owned()),
         Some((key, _)) if key.contains(char::is_whitespace) => Err(format!("'{key}' is not a key: a key is one word")),
-        Some((key, value)) => Ok(Line::Entry(key, value)),
+        Some((key, value)) => Ok(IniLine::Entry(key, value)),
         None => {
             Err("the line is neither `[section]` nor `key = value` nor a comment, which begins with ';'".to_owned())
         }

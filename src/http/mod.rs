@@ -41,7 +41,7 @@ use crate::time::Ts;
 const POOL_THREADS: usize = 8;
 
 /// The running web part.
-pub struct Server {
+pub struct WebServer {
     /// receives nothing, and closes when the last connection has ended
     ended: Receiver<Infallible>,
     /// threads whose ends are sent
@@ -49,7 +49,7 @@ pub struct Server {
     _private: Private,
 }
 
-impl Server {
+impl WebServer {
     /// Listens everywhere it should, or nowhere. Its threads end when `stop` is closed, and each sends its end to `ends`.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Server {
         collects: bool,
         stop: Receiver<Infallible>,
         ends: &Sender<End>,
-    ) -> Result<Server, String> {
+    ) -> Result<WebServer, String> {
         let cannot = |error: &dyn std::fmt::Display| format!("cannot serve HTTP: {error}");
         let private = Private::new().map_err(|error| cannot(&error))?;
         let requests = Arc::new(Requests::new(&private.socket()).map_err(|error| cannot(&error))?);
@@ -83,7 +83,7 @@ impl Server {
             drop(stopper);
             (0..POOL_THREADS).for_each(|_| requests.unblock());
         })?;
-        Ok(Server { ended, watched: POOL_THREADS + 2, _private: private })
+        Ok(WebServer { ended, watched: POOL_THREADS + 2, _private: private })
     }
 
     /// Waits for the connections to end, but not beyond the deadline: a client that reads slowly may hold one.
@@ -248,7 +248,7 @@ mod tests {
         let listen = vec![Address::Unix(path.clone()), Address::Tcp { host: "127.0.0.1".to_owned(), port: 0 }];
         let (stopper, stop) = bounded::<Infallible>(0);
         let (ends, _ended) = crossbeam_channel::unbounded();
-        let server = Server::start(Arc::new(config(listen)), metrics(), false, stop, &ends).expect("started");
+        let server = WebServer::start(Arc::new(config(listen)), metrics(), false, stop, &ends).expect("started");
 
         let page = send(&path, "GET /logs/grep/ HTTP/1.0\r\n\r\n");
         assert!(page.starts_with("HTTP/1.0 200") && page.contains("</html>"), "{page}");

@@ -14,7 +14,7 @@ use crate::http::pages::log::view::LogView;
 use crate::http::pages::{Frame, error, filters, histogram, index_list, log, record};
 use crate::query::Query;
 use crate::query::cursor::Place;
-use crate::record::json::Value;
+use crate::record::json::ColumnValue;
 use crate::record::level::Level;
 use crate::render::cells::Cell;
 use crate::time::{Range, Ts};
@@ -183,7 +183,7 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
 fn record_page() -> String {
     let indexes = names(&["web", "billing", "nginx", "cron"]);
     let query = Query::from_url(names(&["web"]), "search=timed+out&start_ts=-1h").expect("a query");
-    let value = |name: &str, text: &str| (name.to_owned(), Value::One(text.to_owned()));
+    let value = |name: &str, text: &str| (name.to_owned(), ColumnValue::One(text.to_owned()));
     record::RecordView {
         frame: frame(&indexes, Some(&query)),
         index: &indexes[0],
@@ -196,13 +196,13 @@ fn record_page() -> String {
             value("host", "web-07.example.org"),
             value("levelname", "ERROR"),
             value("logger", "http.client"),
-            ("tags".to_owned(), Value::Many(vec!["slow".to_owned(), "retry".to_owned()])),
+            ("tags".to_owned(), ColumnValue::Many(vec!["slow".to_owned(), "retry".to_owned()])),
             value(
                 "request.headers.user-agent",
                 "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
             ),
             value("<script>alert(1)</script>", "\x1b[31mred\x1b[0m and \u{202e}backwards"),
-            ("empty".to_owned(), Value::Json("[]".to_owned())),
+            ("empty".to_owned(), ColumnValue::Json("[]".to_owned())),
         ],
         json: vec![
             ("\"host\"".to_owned(), "\"web-07.example.org\"".to_owned()),

@@ -17,9 +17,11 @@ use crate::time::{Range, Ts, When};
 /// such bound.
 pub const MAX_LIMIT: usize = 10_000;
 /// Lines around a match: more than a reader needs, and still one question to searchd.
-pub const MAX_CONTEXT: u32 = 1000;
-/// Seconds between two refreshes of a page that follows by itself.
-pub const MAX_REFRESH: u32 = 3600;
+pub const MAX_CONTEXT_LINES: u32 = 1000;
+/// Seconds between two refreshes of a page, in the links that alco offers.
+pub const REFRESH_SECONDS: u32 = 10;
+/// The most that an address may ask for.
+pub const MAX_REFRESH_SECONDS: u32 = 3600;
 /// Seconds of the range of a search that names none.
 pub const DEFAULT_SECONDS: i64 = 300;
 

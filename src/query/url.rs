@@ -8,8 +8,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use crate::config::IndexName;
 use crate::query::inline_filters::{read_typed, write_typed};
 use crate::query::{
-    Comparison, Condition, Context, Filter, Follow, Format, MAX_CONTEXT, MAX_LIMIT, MAX_REFRESH, Mode, OPERATORS,
-    Order, Query, Within,
+    Comparison, Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_LIMIT, MAX_REFRESH_SECONDS, Mode,
+    OPERATORS, Order, Query, Within,
 };
 use crate::record::number::Number;
 use crate::time;
@@ -146,7 +146,7 @@ impl Query {
                     (_, "1") => Follow::Open,
                     (_, "0") => Follow::No,
                     (Some(seconds), _) => match seconds.parse() {
-                        Ok(seconds @ 1..=MAX_REFRESH) => Follow::Every(seconds),
+                        Ok(seconds @ 1..=MAX_REFRESH_SECONDS) => Follow::Every(seconds),
                         _ => return Err(bad(key, text, "1, or 10s to have the page refresh itself")),
                     },
                     _ => return Err(bad(key, text, "1, or 10s to have the page refresh itself")),
@@ -422,10 +422,10 @@ fn yes_or_no(key: &str, text: &str) -> Result<bool, String> {
 }
 
 fn lines(key: &str, text: &str) -> Result<u32, String> {
-    let lines = text.parse().ok().filter(|lines| *lines <= MAX_CONTEXT);
+    let lines = text.parse().ok().filter(|lines| *lines <= MAX_CONTEXT_LINES);
     lines.ok_or_else(|| {
         let or_all = if key == "context" { ", or y for the whole log from the first match on" } else { "" };
-        bad(key, text, &format!("a number of lines up to {MAX_CONTEXT}{or_all}"))
+        bad(key, text, &format!("a number of lines up to {MAX_CONTEXT_LINES}{or_all}"))
     })
 }
 

@@ -18,7 +18,7 @@ pub struct Columns<'a>(pub Vec<Member<'a>>);
 
 /// The value of a column, as readers see it and filters compare it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum ColumnValue {
     /// a string, a number, true or false
     One(String),
     /// a list of these
@@ -35,8 +35,8 @@ impl<'a> Columns<'a> {
 
     /// The value of a column: `a.b` is the key "a.b" or the path, and of equal keys the first counts, as in a filter. Null counts as
     /// absent.
-    pub fn get(&self, name: &str) -> Option<Value> {
-        self.raw(name).map(Value::of)
+    pub fn get(&self, name: &str) -> Option<ColumnValue> {
+        self.raw(name).map(ColumnValue::of)
     }
 
     /// As `get`, but the JSON text of the value.
@@ -48,44 +48,44 @@ impl<'a> Columns<'a> {
     }
 
     /// Every value, under the name that finds it. Objects are opened down to `depth` levels.
-    pub fn flat(&self, depth: usize) -> Vec<(String, Value)> {
+    pub fn flat(&self, depth: usize) -> Vec<(String, ColumnValue)> {
         let mut flat = Vec::new();
         self.flatten("", depth, &mut flat);
         flat
     }
 
-    fn flatten(&self, prefix: &str, depth: usize, into: &mut Vec<(String, Value)>) {
+    fn flatten(&self, prefix: &str, depth: usize, into: &mut Vec<(String, ColumnValue)>) {
         for (key, raw) in &self.0 {
             let name = format!("{prefix}{key}");
             let inner = if depth > 0 && raw.starts_with('{') { Columns::parse(raw) } else { Columns::default() };
             match inner.0.is_empty() {
-                true => into.push((name, Value::of(raw))),
+                true => into.push((name, ColumnValue::of(raw))),
                 false => inner.flatten(&format!("{name}."), depth - 1, into),
             }
         }
     }
 }
 
-impl Value {
-    fn of(text: &str) -> Value {
+impl ColumnValue {
+    fn of(text: &str) -> ColumnValue {
         match text.as_bytes().first() {
-            Some(b'"') => Value::One(scalar(text)),
+            Some(b'"') => ColumnValue::One(scalar(text)),
             Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(text) {
                 Ok(items) if !items.is_empty() && items.iter().all(|item| !item.get().starts_with(['[', '{', 'n'])) => {
-                    Value::Many(items.iter().map(|item| scalar(item.get())).collect())
+                    ColumnValue::Many(items.iter().map(|item| scalar(item.get())).collect())
                 }
-                _ => Value::Json(text.to_owned()),
+                _ => ColumnValue::Json(text.to_owned()),
             },
-            Some(b'{' | b'n') | None => Value::Json(text.to_owned()),
-            Some(_) => Value::One(text.to_owned()),
+            Some(b'{' | b'n') | None => ColumnValue::Json(text.to_owned()),
+            Some(_) => ColumnValue::One(text.to_owned()),
         }
     }
 
     /// On one line, as in a cell.
     pub fn text(self) -> String {
         match self {
-            Value::One(text) | Value::Json(text) => text,
-            Value::Many(texts) => texts.join(", "),
+            ColumnValue::One(text) | ColumnValue::Json(text) => text,
+            ColumnValue::Many(texts) => texts.join(", "),
         }
     }
 }
@@ -268,7 +268,7 @@ mod tests {
 
     #[track_caller]
     fn check(columns: &str, name: &str, expect: Option<&str>) {
-        assert_eq!(Columns::parse(columns).get(name).map(Value::text).as_deref(), expect, "{name} of {columns}");
+        assert_eq!(Columns::parse(columns).get(name).map(ColumnValue::text).as_deref(), expect, "{name} of {columns}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::config::{Index, IndexName};
 use crate::query::Query;
-use crate::record::json::{Columns, Value};
+use crate::record::json::{ColumnValue, Columns};
 use crate::record::level;
 use crate::record::level::Level;
 
@@ -50,11 +50,11 @@ impl Shown {
         let mut cells = Vec::with_capacity(shown.len() + 1);
         for name in shown {
             let is_level = level_columns.contains(name);
-            let mut text = columns.get(name).map(Value::text);
+            let mut text = columns.get(name).map(ColumnValue::text);
             // the level stands where a level is expected, whichever of the level columns holds it
             if text.is_none() && is_level {
                 let hidden = holder.filter(|holder| !shown.iter().any(|name| name == holder));
-                text = hidden.and_then(|holder| columns.get(holder)).map(Value::text);
+                text = hidden.and_then(|holder| columns.get(holder)).map(ColumnValue::text);
             }
             cells.push(Cell { text, is_level, marks: Vec::new() });
         }

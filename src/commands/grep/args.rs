@@ -10,7 +10,7 @@ use crate::commands::exit::Failure;
 use crate::commands::grep::options::{Extract, GrepOptions, Output};
 use crate::config::IndexName;
 use crate::query::url::split_list;
-use crate::query::{Context, Filter, Format, MAX_CONTEXT, Mode, Order, Query, Within};
+use crate::query::{Context, Filter, Format, MAX_CONTEXT_LINES, Mode, Order, Query, Within};
 use crate::search::pattern::{INSTEAD_OF_REGEX, Pattern};
 use crate::time;
 use crate::time::When;
@@ -197,8 +197,8 @@ impl Grep {
             }
         }
         let lines = |lines: Option<u32>| match lines {
-            Some(lines) if lines > MAX_CONTEXT => {
-                Err(format!("{lines} lines of context are too many; at most {MAX_CONTEXT} are printed"))
+            Some(lines) if lines > MAX_CONTEXT_LINES => {
+                Err(format!("{lines} lines of context are too many; at most {MAX_CONTEXT_LINES} are printed"))
             }
             lines => Ok(lines),
         };

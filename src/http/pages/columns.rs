@@ -8,7 +8,7 @@ use crate::render::escape::{cut, visible_in_line};
 use crate::time::{Day, Ts};
 
 /// More than anybody reads; a column beyond is still found by its name.
-const COLUMNS: usize = 1000;
+const MAX_COLUMNS: usize = 1000;
 const NAME_CHARS: usize = 100;
 const EXAMPLE_CHARS: usize = 120;
 /// A value of this size makes a link that servers and browsers refuse.
@@ -83,9 +83,9 @@ impl ColumnsView<'_> {
                         p.dim { "Click a column for the records that have it, an example for those with the same value. The role is the column's in alco.ini." }
                         table.indexes {
                             thead { tr { th scope="col" { "column" } th scope="col" { "in alco.ini" } th.n scope="col" { "values" } th scope="col" { "last seen" } th scope="col" { "example" } } }
-                            tbody { @for column in self.columns.iter().take(COLUMNS) { (self.row(&path, column)) } }
+                            tbody { @for column in self.columns.iter().take(MAX_COLUMNS) { (self.row(&path, column)) } }
                         }
-                        @if self.columns.len() > COLUMNS { p.dim { (thousands((self.columns.len() - COLUMNS) as u64)) " more are not listed" } }
+                        @if self.columns.len() > MAX_COLUMNS { p.dim { (thousands((self.columns.len() - MAX_COLUMNS) as u64)) " more are not listed" } }
                     }
                 }
             }

@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::log::view::LogView;
 use crate::http::pages::{Frame, links, search};
-use crate::query::{Follow, Format, Query, edit};
+use crate::query::{Follow, Format, Query, REFRESH_SECONDS, edit};
 use crate::render::escape::visible_in_line;
 
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ impl FollowView<'_> {
     pub fn opening(&self) -> Markup {
         let q = self.query;
         let link = |query: &Query| links::to("", query);
-        let refreshing = Query { follow: Follow::Every(10), ..q.clone() };
+        let refreshing = Query { follow: Follow::Every(REFRESH_SECONDS), ..q.clone() };
         html! {
             (self.frame().opening(&format!("following {}", self.lines.title()), &[("#log", "Skip to the log")]))
             (search::form(q))
@@ -38,7 +38,7 @@ impl FollowView<'_> {
                 span.end {
                     a href=(link(&edit::follow(q, Follow::No))) accesskey="f" { "stop following" }
                     " "
-                    a.dim href=(link(&refreshing)) { "refresh every 10 s instead" }
+                    a.dim href=(link(&refreshing)) { "refresh every " (REFRESH_SECONDS) " s instead" }
                     " "
                     @if q.wrap { a href=(link(&Query { wrap: false, ..q.clone() })) { "cut long lines" } }
                     @else { a href=(link(&Query { wrap: true, ..q.clone() })) { "wrap" } }

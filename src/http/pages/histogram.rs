@@ -12,9 +12,11 @@ use crate::http::pages::{links, records, thousands};
 use crate::query::{Query, edit};
 use crate::time::{Range, Ts};
 
-/// Of the drawing's own units; style.css stretches it.
-const HEIGHT: u64 = 60;
-const WIDTH: u64 = 12;
+/// Bars over the range: wide enough to be hit with a finger on a phone, and each costs about 150 bytes.
+pub const HISTOGRAM_BARS: usize = 60;
+/// In the drawing's own units; style.css stretches it.
+const DRAWING_HEIGHT: u64 = 60;
+const BAR_WIDTH: u64 = 12;
 
 #[derive(Clone, Debug)]
 pub struct HistogramView<'a> {
@@ -116,20 +118,20 @@ fn drawing(bars: &[HistogramBar], most: u64) -> Markup {
     let mut paths = [String::new(), String::new(), String::new()];
     for (at, bar) in bars.iter().enumerate() {
         // a bar with any record is visible: at least one unit high
-        let height = |count: u64| (count * HEIGHT / most).max(u64::from(count > 0)).min(HEIGHT);
-        let mut base = HEIGHT;
+        let height = |count: u64| (count * DRAWING_HEIGHT / most).max(u64::from(count > 0)).min(DRAWING_HEIGHT);
+        let mut base = DRAWING_HEIGHT;
         let rest = bar.total.saturating_sub(bar.errors).saturating_sub(bar.warnings);
         for (path, count) in paths.iter_mut().zip([bar.errors, bar.warnings, rest]) {
             let height = height(count).min(base);
             if height > 0 {
                 base -= height;
-                let x = at as u64 * WIDTH + 1;
-                write!(path, "M{x} {base}h{}v{height}h-{}z", WIDTH - 2, WIDTH - 2).expect("a String takes all");
+                let x = at as u64 * BAR_WIDTH + 1;
+                write!(path, "M{x} {base}h{}v{height}h-{}z", BAR_WIDTH - 2, BAR_WIDTH - 2).expect("a String takes all");
             }
         }
     }
     html! {
-        svg viewBox={ "0 0 " (bars.len() as u64 * WIDTH) " " (HEIGHT) } preserveAspectRatio="none" aria-hidden="true" {
+        svg viewBox={ "0 0 " (bars.len() as u64 * BAR_WIDTH) " " (DRAWING_HEIGHT) } preserveAspectRatio="none" aria-hidden="true" {
             @for (path, class) in paths.iter().zip(["e", "w", "i"]) {
                 @if !path.is_empty() { path class=(class) d=(path) {} }
             }

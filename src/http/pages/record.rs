@@ -6,12 +6,12 @@ use crate::config::IndexName;
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, marked};
 use crate::http::pages::{Frame, links, thousands};
 use crate::query::{Query, edit};
-use crate::record::json::Value;
+use crate::record::json::ColumnValue;
 use crate::render::escape::{cut, visible, visible_in_line};
 use jiff::tz::TimeZone;
 
 /// More columns than these are in the JSON form only.
-const COLUMNS: usize = 500;
+const MAX_COLUMNS: usize = 500;
 /// A value of this size makes a link that servers and browsers refuse.
 const LINK_BYTES: usize = 2000;
 /// A record of more bytes is not shown a second time as JSON.
@@ -29,7 +29,7 @@ pub struct RecordView<'a> {
     pub zone: &'a TimeZone,
     pub record: LineView<'a>,
     /// name, value; without message and context columns
-    pub columns: Vec<(String, Value)>,
+    pub columns: Vec<(String, ColumnValue)>,
     /// the whole record, `"key": value` by line
     pub json: Vec<(String, String)>,
     pub before: Vec<LineView<'a>>,
@@ -114,14 +114,14 @@ impl RecordView<'_> {
                 }
                 dl.record {
                     (self.time())
-                    @for (name, value) in self.columns.iter().take(COLUMNS) {
+                    @for (name, value) in self.columns.iter().take(MAX_COLUMNS) {
                         dt { (visible_in_line(cut(name, 200).0)) }
                         " "
                         (self.value(name, value))
                     }
                 }
-                @if self.columns.len() > COLUMNS {
-                    p.dim { (thousands((self.columns.len() - COLUMNS) as u64)) " more columns are only in " a href={ (self.path()) "?format=json" } { "the JSON form" } }
+                @if self.columns.len() > MAX_COLUMNS {
+                    p.dim { (thousands((self.columns.len() - MAX_COLUMNS) as u64)) " more columns are only in " a href={ (self.path()) "?format=json" } { "the JSON form" } }
                 }
                 (self.json_form())
             }
@@ -137,11 +137,11 @@ impl RecordView<'_> {
         }
     }
 
-    fn value(&self, name: &str, value: &Value) -> Markup {
+    fn value(&self, name: &str, value: &ColumnValue) -> Markup {
         match value {
-            Value::One(text) => html! { dd { (visible(text)) (self.links(name, text)) } },
-            Value::Json(text) => html! { dd { (visible(text)) } },
-            Value::Many(texts) => {
+            ColumnValue::One(text) => html! { dd { (visible(text)) (self.links(name, text)) } },
+            ColumnValue::Json(text) => html! { dd { (visible(text)) } },
+            ColumnValue::Many(texts) => {
                 html! { dd { @for text in texts { span.item { (visible(text)) (self.links(name, text)) } " " } } }
             }
         }
@@ -213,8 +213,8 @@ mod tests {
             zone: &TimeZone::UTC,
             record,
             columns: vec![
-                ("<k>".to_owned(), Value::One("\u{202e}v".to_owned())),
-                ("tags".to_owned(), Value::Many(vec!["a".to_owned(), "b".to_owned()])),
+                ("<k>".to_owned(), ColumnValue::One("\u{202e}v".to_owned())),
+                ("tags".to_owned(), ColumnValue::Many(vec!["a".to_owned(), "b".to_owned()])),
             ],
             json: vec![("\"message\"".to_owned(), "\"<\"".to_owned())],
             before: vec![],

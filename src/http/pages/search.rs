@@ -11,12 +11,12 @@ use crate::render::escape::{cut, visible_in_line};
 use crate::time::When;
 
 /// The parameters that have a field in the form. A column of such a name has another in an address, with `js.` before it.
-const FIELDS: [&str; 9] = ["search", "mode", "case", "word", "invert", "in", "context", "start_ts", "end_ts"];
+const FORM_FIELDS: [&str; 9] = ["search", "mode", "case", "word", "invert", "in", "context", "start_ts", "end_ts"];
 /// Lines around a match that are offered.
-const CONTEXTS: [u32; 5] = [0, 1, 3, 10, 50];
+const OFFERED_CONTEXT_LINES: [u32; 5] = [0, 1, 3, 10, 50];
 const VALUE_CHARS: usize = 60;
 /// More values than these are counted, not listed, in a chip.
-const VALUES: usize = 3;
+const LISTED_VALUES: usize = 3;
 
 pub fn form(query: &Query) -> Markup {
     let own = own_fields(query);
@@ -77,7 +77,7 @@ fn own_fields(query: &Query) -> String {
 
 /// The rest of the search, without its place.
 fn hidden_fields(query: &Query) -> Vec<(String, String)> {
-    edit::first(query).pairs().into_iter().filter(|(name, _)| !FIELDS.contains(&name.as_str())).collect()
+    edit::first(query).pairs().into_iter().filter(|(name, _)| !FORM_FIELDS.contains(&name.as_str())).collect()
 }
 
 fn mode(mode: Mode) -> Markup {
@@ -104,7 +104,7 @@ fn context(context: Context) -> Markup {
         Context::None => Some(0),
         Context::All => None,
     };
-    let mut offered = CONTEXTS.to_vec();
+    let mut offered = OFFERED_CONTEXT_LINES.to_vec();
     offered.extend(lines);
     offered.sort_unstable();
     offered.dedup();
@@ -180,9 +180,12 @@ fn chips(query: &Query) -> Markup {
 
 fn condition(filter: &Filter) -> Markup {
     let list = |sign: &str, values: &[String]| {
-        let shown =
-            values.iter().take(VALUES).map(|value| visible_in_line(cut(value, VALUE_CHARS).0)).collect::<Vec<_>>();
-        let more = values.len().saturating_sub(VALUES);
+        let shown = values
+            .iter()
+            .take(LISTED_VALUES)
+            .map(|value| visible_in_line(cut(value, VALUE_CHARS).0))
+            .collect::<Vec<_>>();
+        let more = values.len().saturating_sub(LISTED_VALUES);
         html! { (sign) " " (shown.join(", ")) @if more > 0 { " and " (more) " more" } }
     };
     match &filter.is {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::http::error::Refusal;
+use crate::http::pages::histogram::HISTOGRAM_BARS;
 use crate::http::pages::{line, links};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
@@ -26,8 +27,7 @@ use crate::search::hit::{Hit, Line};
 use crate::search::stats::Wanted;
 use crate::time::{Ts, When};
 
-const BARS: usize = 60;
-const VALUES: usize = 1000;
+const MAX_VALUES: usize = 1000;
 
 #[derive(Serialize)]
 struct PageJson<'a> {
@@ -113,7 +113,7 @@ struct BarJson {
 
 /// Over the range of the search, which here is the page's where none is named.
 pub fn histogram(site: &Site, request: &LogRequest, client: &Client) -> Answer {
-    let wanted = Wanted { bars: BARS, columns: &[] };
+    let wanted = Wanted { bars: HISTOGRAM_BARS, columns: &[] };
     let figures = site.searcher.figures(&request.query, &request.scope(site, client.waits(site), 1), wanted)?;
     let found = figures.histogram();
     let bar = |bar: &crate::search::stats::histogram::Bar| BarJson {
@@ -142,7 +142,7 @@ struct ValueJson {
 
 pub fn values(site: &Site, request: &LogRequest, column: &str, client: &Client) -> Answer {
     let scope = request.scope(site, client.waits(site), 1);
-    let found = site.searcher.values(&request.query, &scope, column, VALUES)?;
+    let found = site.searcher.values(&request.query, &scope, column, MAX_VALUES)?;
     let values = found.values.into_iter().map(|(value, count)| ValueJson { value, count }).collect();
     Ok(json(&ValuesJson { column, values, more: found.more, exact: found.exact }))
 }

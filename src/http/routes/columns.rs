@@ -16,7 +16,7 @@ use crate::search::filter::Apart;
 use crate::time::{Day, Ts, When};
 
 /// The number of latest records in which examples are looked for.
-const EXAMPLES: usize = 300;
+const EXAMPLE_RECORDS: usize = 300;
 /// A column that no record had during this time has no example.
 const BACK_SECONDS: u32 = 7 * 86_400;
 
@@ -26,7 +26,7 @@ pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answe
 
     let newest =
         Query { start: Some(When::Ago(BACK_SECONDS)), order: Order::NewestFirst, ..Query::new(query.indexes.clone()) };
-    let scope = request.scope(site, client.waits(site), EXAMPLES);
+    let scope = request.scope(site, client.waits(site), EXAMPLE_RECORDS);
     let mut examples: HashMap<String, String> = HashMap::new();
     match site.searcher.page(&newest, &scope) {
         Ok(page) => {
@@ -48,7 +48,8 @@ pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answe
                     *last = (*last).max(Some(when));
                 }
             }
-            None => warnings.push(format!("Redis is away: only the columns of the last {EXAMPLES} records are listed")),
+            None => warnings
+                .push(format!("Redis is away: only the columns of the last {EXAMPLE_RECORDS} records are listed")),
         }
     }
     warnings.dedup();

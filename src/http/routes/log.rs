@@ -18,21 +18,17 @@ use crate::http::routes::log_lines::Lines;
 use crate::http::routes::values::column_values;
 use crate::http::routes::{export, follow};
 use crate::http::site::Site;
-use crate::query::{Follow, Format, Order, Query, edit};
+use crate::query::{Follow, Format, Order, Query, REFRESH_SECONDS, edit};
 use crate::render::cells::shown_columns;
 use crate::search::hit::{Count, Line};
 use crate::search::scope::Scope;
 use crate::search::stats::histogram::Bar;
 use crate::search::stats::{Tally, Wanted};
 
-/// Bars over the range: wide enough to be hit with a finger on a phone, and each costs about 150 bytes.
-const BARS: usize = 60;
 /// Values of a column in the list next to the log.
 const LISTED_VALUES: usize = 8;
 /// Columns offered for a line.
 const OFFERED_COLUMNS: usize = 60;
-/// Seconds between two looks of a page that would follow, and has no place to.
-const REFRESH: u32 = 10;
 
 /// `/grep/<index>/`; `text` is the query string as it came.
 pub fn log_page(site: &Site, request: LogRequest, text: &str) -> Answer {
@@ -70,7 +66,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     // a client without a place to follow reloads until one is free
     let refresh = match query.follow {
         Follow::No => None,
-        Follow::Open => Some(REFRESH),
+        Follow::Open => Some(REFRESH_SECONDS),
         Follow::Every(seconds) => Some(seconds),
     };
     let view = LogView {
@@ -89,7 +85,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     // those of a column that is filtered are of another search
     let is_filtered = |column: &str| query.filters.iter().any(|filter| filter.column == column);
     let columns: Vec<&str> = listed.iter().copied().filter(|column| !is_filtered(column)).collect();
-    let wanted = Wanted { bars: BARS, columns: &columns };
+    let wanted = Wanted { bars: histogram::HISTOGRAM_BARS, columns: &columns };
     let mut tally = site.searcher.tally(query, &scope, wanted);
     let (mut found, has_all) = write_lines(site, &settings, &view, &scope, &mut tally, &mut log, body)?;
 
@@ -190,8 +186,10 @@ fn write_lines(
     }
     let mut warnings = page.warnings;
     if view.query.follow == Follow::Open {
-        warnings
-            .push(format!("{}; until then this page refreshes itself every {REFRESH} s", site.followers.all_taken()));
+        warnings.push(format!(
+            "{}; until then this page refreshes itself every {REFRESH_SECONDS} s",
+            site.followers.all_taken()
+        ));
     }
     let last_record = || settings.iter().filter_map(|index| site.searcher.last(&index.name).ok()?).max();
     let found = LogFoot {

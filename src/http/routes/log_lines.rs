@@ -5,16 +5,16 @@ use crate::http::pages::line::{ColumnMatch, LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::query::{Query, Within};
 use crate::record::json::each_text;
-use crate::record::json::{Columns, Value};
+use crate::record::json::{ColumnValue, Columns};
 use crate::render::cells::Shown;
 use crate::search::hit;
 use crate::search::hit::{Hit, Page};
 use crate::search::pattern::Pattern;
 
-/// Levels of nested objects that are searched for the name of a column that matches.
-const OPENED: usize = 6;
+/// Levels of nested objects that a record page shows as columns, and that are searched for the name of a column that matches.
+pub const OPENED_LEVELS: usize = 6;
 /// Columns of a record in which a match is shown, in addition to those of its line.
-const MATCHES: usize = 5;
+const MAX_COLUMN_MATCHES: usize = 5;
 
 pub fn hits(page: &Page) -> impl Iterator<Item = &Hit> {
     page.lines.iter().filter_map(|line| match line {
@@ -60,19 +60,19 @@ impl<'a> Lines<'a> {
             let text = cell.text.as_ref().filter(|text| !(self.several && *text == hit.index.as_str()));
             cell.marks = text.map_or_else(Vec::new, |text| pattern.marks(text));
         }
-        for (column, value) in Columns::parse(&hit.record.columns).flat(OPENED) {
+        for (column, value) in Columns::parse(&hit.record.columns).flat(OPENED_LEVELS) {
             if self.shown.contains(&column) {
                 continue;
             }
             let mut texts = Vec::new();
             match value {
-                Value::Json(json) => each_text(&json, &mut |text| texts.push(text.to_owned())),
+                ColumnValue::Json(json) => each_text(&json, &mut |text| texts.push(text.to_owned())),
                 value => texts.push(value.text()),
             }
             let marked = texts.into_iter().map(|text| (pattern.marks(&text), text));
             if let Some((marks, text)) = { marked }.find(|(marks, _)| !marks.is_empty()) {
                 line.matches.push(ColumnMatch { column, text, marks });
-                if line.matches.len() == MATCHES {
+                if line.matches.len() == MAX_COLUMN_MATCHES {
                     break;
                 }
             }

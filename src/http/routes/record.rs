@@ -6,7 +6,7 @@ use crate::http::pages::{links, record};
 use crate::http::request::LogRequest;
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
-use crate::http::routes::log_lines::{hits, line_view};
+use crate::http::routes::log_lines::{OPENED_LEVELS, hits, line_view};
 use crate::http::site::Site;
 use crate::query::cursor::Place;
 use crate::query::{Format, edit};
@@ -17,12 +17,10 @@ use crate::search::hit::{Hit, Page};
 use crate::time::{Range, Ts};
 
 /// Lines around a record, at first, and at most.
-const AROUND: usize = 20;
-const MAX_AROUND: usize = 1000;
-/// Levels of nested objects that are shown as columns.
-const OPENED: usize = 6;
+const NEAR_LINES: usize = 20;
+const MAX_NEAR_LINES: usize = 1000;
 /// A record that is not inside the range of the search it came from is looked for in this many seconds around it.
-const NEARBY: i64 = 1800;
+const NEARBY_SECONDS: i64 = 1800;
 
 /// `/grep/<index>/at/<place>/` and `/grep/<index>/at/<place>/<before>-<after>/`
 /// `came_from_a_search`: the address holds the search that led here.
@@ -60,7 +58,7 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
 
     let zone = &request.zone;
     let inside = request.range().contains(ts);
-    let nearby = Range { start: ts.plus_seconds(-NEARBY), end: ts.plus_seconds(NEARBY) };
+    let nearby = Range { start: ts.plus_seconds(-NEARBY_SECONDS), end: ts.plus_seconds(NEARBY_SECONDS) };
     let around = if inside { edit::first(query) } else { edit::within(query, nearby, zone) };
     let shown = shown_columns(&settings, query);
     let near = |hit| line_view(&settings, &shown, hit, Role::Near, false);
@@ -68,13 +66,13 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
     let lines_before: Vec<LineView> = hits_where(&page, |place| key(place) < key(hit.place)).map(near).collect();
     let lines_after: Vec<LineView> = hits_where(&page, |place| key(place) > key(hit.place)).map(near).collect();
     let more = |more: bool, before: usize, after: usize| {
-        (more && before <= MAX_AROUND && after <= MAX_AROUND).then_some((before, after))
+        (more && before <= MAX_NEAR_LINES && after <= MAX_NEAR_LINES).then_some((before, after))
     };
     let (more_before, more_after) = (
-        more(page.previous.is_some(), before + 2 * AROUND, after),
-        more(page.next.is_some(), before, after + 2 * AROUND),
+        more(page.previous.is_some(), before + 2 * NEAR_LINES, after),
+        more(page.next.is_some(), before, after + 2 * NEAR_LINES),
     );
-    let columns = Columns::parse(&hit.record.columns).flat(OPENED);
+    let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS);
     let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
     let view = record::RecordView {
         frame: frame(site, Some(query)),
@@ -112,9 +110,9 @@ fn parse_place(text: &str) -> Option<(Ts, i64, i64)> {
 
 fn parse_around(text: &str) -> Option<(usize, usize)> {
     if text.is_empty() {
-        return Some((AROUND, AROUND));
+        return Some((NEAR_LINES, NEAR_LINES));
     }
     let (before, after) = text.split_once('-')?;
-    let number = |text: &str| text.parse::<usize>().ok().map(|number| number.min(MAX_AROUND));
+    let number = |text: &str| text.parse::<usize>().ok().map(|number| number.min(MAX_NEAR_LINES));
     Some((number(before)?, number(after)?))
 }

@@ -34,7 +34,7 @@ pub struct StoredWindow {
 
 /// A document that a block has or had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Member {
+pub struct BlockMember {
     /// a place within the block
     pub at: u64,
     pub digest: i64,
@@ -43,16 +43,16 @@ pub struct Member {
 }
 
 /// The members of some blocks, in their order, by the block's beginning.
-pub type Blocks = BTreeMap<u64, Vec<Member>>;
+pub type Blocks = BTreeMap<u64, Vec<BlockMember>>;
 
 /// The members of a block: of the documents with docids in it, and those with a place in it that have been claimed.
 pub fn members(
     documents: impl Iterator<Item = StoredDocument>,
     claimed: impl Iterator<Item = StoredDocument>,
-) -> Vec<Member> {
-    let own = documents.map(|StoredDocument { id, digest, place }| Member { at: id, digest, came: id != place });
-    let claimed = claimed.map(|StoredDocument { digest, place, .. }| Member { at: place, digest, came: false });
-    let mut members: Vec<Member> = own.chain(claimed).collect();
+) -> Vec<BlockMember> {
+    let own = documents.map(|StoredDocument { id, digest, place }| BlockMember { at: id, digest, came: id != place });
+    let claimed = claimed.map(|StoredDocument { digest, place, .. }| BlockMember { at: place, digest, came: false });
+    let mut members: Vec<BlockMember> = own.chain(claimed).collect();
     members.sort_unstable();
     members
 }
@@ -404,7 +404,7 @@ mod tests {
         let mut past = StoredWindow::new(both, 1);
         past.add(documents.into_iter());
         assert_eq!(past.documents, documents);
-        let member = |at, digest, came| Member { at, digest, came };
+        let member = |at, digest, came| BlockMember { at, digest, came };
         let two = members(documents.into_iter(), std::iter::empty());
         assert_eq!(two, [member(TWO, EQUAL, true), member(TWO + 1, 1, false)]);
         assert_eq!(members(std::iter::empty(), documents[..1].iter().copied()), [member(FOUR, EQUAL, false)]);

@@ -13,13 +13,11 @@ use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, gap};
 use crate::http::pages::log::foot::{LogFoot, Written};
 use crate::http::pages::log::view::LogView;
 use crate::http::pages::{filters, histogram, links, note, search};
-use crate::query::{Follow, Format, Order, Query, edit};
+use crate::query::{Follow, Format, Order, Query, REFRESH_SECONDS, edit};
 use crate::render::escape::{cut, visible_in_line};
 
 /// A longer query string would make each line's link heavier than the line.
 const CARRIED_BYTES: usize = 300;
-/// Seconds between two looks of a page that refreshes itself.
-const REFRESH: u32 = 10;
 
 #[derive(Clone, Debug)]
 pub enum LogRow<'a> {
@@ -107,7 +105,7 @@ impl LogView<'_> {
                 Follow::No => {
                     a href=(link(Follow::Open)) accesskey="f" title="the page stays open and grows" { "follow" }
                     " "
-                    a.dim href=(link(Follow::Every(REFRESH))) title="the page refreshes itself" { "every " (REFRESH) " s" }
+                    a.dim href=(link(Follow::Every(REFRESH_SECONDS))) title="the page refreshes itself" { "every " (REFRESH_SECONDS) " s" }
                 },
                 Follow::Open => a href=(link(Follow::No)) accesskey="f" { "stop refreshing" },
                 Follow::Every(seconds) => {
