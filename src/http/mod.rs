@@ -29,7 +29,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 
 use crate::config::Config;
 use crate::http::request::Client;
-use crate::http::server::gate::{Gate, MAX_CONNECTIONS};
+use crate::http::server::gate::{Gate, GateSettings, MAX_CONNECTIONS};
 use crate::http::server::send::{Incoming, Requests};
 use crate::http::server::socket::Private;
 use crate::http::site::Site;
@@ -69,8 +69,14 @@ impl WebServer {
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
         let site = Arc::new(Site::new(config, metrics, collects, now(), stop.clone())?);
         let listen = &site.config.http.listen;
-        let max = MAX_CONNECTIONS + site.config.http.max_followers;
-        let gate = Gate::new(listen, max, private.socket(), site.clients.clone(), stopped, running)?;
+        let settings = GateSettings {
+            inner: private.socket(),
+            max: MAX_CONNECTIONS + site.config.http.max_followers,
+            clients: site.clients.clone(),
+            stop: stopped,
+            _running: running,
+        };
+        let gate = Gate::new(listen, settings)?;
 
         for number in 1..=POOL_THREADS {
             let (requests, site, stop) = (requests.clone(), site.clone(), stop.clone());

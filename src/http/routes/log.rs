@@ -87,7 +87,8 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     let columns: Vec<&str> = listed.iter().copied().filter(|column| !is_filtered(column)).collect();
     let wanted = Wanted { bars: histogram::HISTOGRAM_BARS, columns: &columns };
     let mut tally = site.searcher.tally(query, &scope, wanted);
-    let (mut found, has_all) = write_lines(site, &settings, &view, &scope, &mut tally, &mut log, body)?;
+    let search = LineSearch { site, settings: &settings, view: &view, scope: &scope };
+    let (mut found, has_all) = write_lines(search, &mut tally, &mut log, body)?;
 
     // the rest has time of its own, so that a slow search still has its histogram
     let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
@@ -138,16 +139,23 @@ fn filter_columns<'a>(settings: &[&'a Index]) -> Vec<&'a str> {
     columns
 }
 
+/// The search for the lines of a page.
+#[derive(Clone, Copy)]
+struct LineSearch<'a> {
+    site: &'a Site,
+    settings: &'a [&'a Index],
+    view: &'a LogView<'a>,
+    scope: &'a Scope,
+}
+
 /// Writes the opening of the page and its lines; returns true if the search has no other matches.
 fn write_lines(
-    site: &Site,
-    settings: &[&Index],
-    view: &LogView,
-    scope: &Scope,
+    search: LineSearch,
     tally: &mut Tally,
     log: &mut LogWriter,
     body: &mut Body,
 ) -> Result<(LogFoot, bool), Aborted> {
+    let LineSearch { site, settings, view, scope } = search;
     let (opening, asked, failed) = (Cell::new(Some(view.opening())), Cell::new(false), Cell::new(false));
     let body = RefCell::new(body);
     let write = |part: String| {

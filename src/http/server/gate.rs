@@ -45,16 +45,23 @@ pub struct Gate {
     shared: Arc<GateState>,
 }
 
-struct GateState {
+/// What all threads of a gate use.
+pub struct GateSettings {
     /// where tiny_http listens
-    inner: PathBuf,
+    pub inner: PathBuf,
+    /// connections at a time
+    pub max: usize,
+    pub clients: Arc<Clients>,
     /// ends when all should end; every wait hears it
-    stop: UnixStream,
-    open: AtomicUsize,
-    max: usize,
-    clients: Arc<Clients>,
+    pub stop: UnixStream,
     /// held until the last thread has ended
-    _running: Sender<Infallible>,
+    pub _running: Sender<Infallible>,
+}
+
+struct GateState {
+    settings: GateSettings,
+    /// connections that are open
+    open: AtomicUsize,
 }
 
 /// Counts a connection as long as it lives.
@@ -68,19 +75,9 @@ impl Drop for Open {
 
 impl Gate {
     /// Listens everywhere it should, or nowhere.
-    pub fn new(
-        listen: &[Address],
-        max: usize,
-        inner: PathBuf,
-        clients: Arc<Clients>,
-        stop: UnixStream,
-        running: Sender<Infallible>,
-    ) -> Result<Gate, String> {
+    pub fn new(listen: &[Address], settings: GateSettings) -> Result<Gate, String> {
         let listeners = listen.iter().map(Listener::new).collect::<Result<_, String>>()?;
-        Ok(Gate {
-            listeners,
-            shared: Arc::new(GateState { inner, stop, open: AtomicUsize::new(0), max, clients, _running: running }),
-        })
+        Ok(Gate { listeners, shared: Arc::new(GateState { settings, open: AtomicUsize::new(0) }) })
     }
 
     pub fn run(self) {
@@ -103,7 +100,7 @@ impl Gate {
     }
 
     fn admit(&self, mut client: ClientSocket) {
-        if self.shared.open.load(SeqCst) >= self.shared.max {
+        if self.shared.open.load(SeqCst) >= self.shared.settings.max {
             // this fits into the socket's buffer, so it does not block; the client may miss it
             let _ = client.write_all(plain(503, "Service Unavailable", "too many connections").as_bytes());
             return;
@@ -132,7 +129,7 @@ enum Wait {
 
 impl GateState {
     fn wait(&self, fds: &[BorrowedFd], at_most: Option<Duration>) -> Wait {
-        let fds = [self.stop.as_fd()].into_iter().chain(fds.iter().copied());
+        let fds = [self.settings.stop.as_fd()].into_iter().chain(fds.iter().copied());
         let mut polled: Vec<PollFd> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // a millisecond more, since a fraction of one would be cut to none
         let timeout = at_most.map(|time| PollTimeout::try_from(time.as_millis() + 1).unwrap_or(PollTimeout::MAX));
@@ -159,12 +156,12 @@ fn serve(client: &mut ClientSocket, shared: &GateState) -> io::Result<()> {
             Next::End => return Ok(()),
             Next::Refuse(reply) => return client.write_all(reply.as_bytes()),
         };
-        let waiting = shared.clients.wait();
+        let waiting = shared.settings.clients.wait();
         let Some(head) = request_head::rewritten(&bytes[..length], &peer, waiting.number) else {
             return client.write_all(plain(400, "Bad Request", "this is not an HTTP request").as_bytes());
         };
         bytes.drain(..length);
-        let mut inner = UnixStream::connect(&shared.inner)?;
+        let mut inner = UnixStream::connect(&shared.settings.inner)?;
         inner.write_all(head.text.as_bytes())?;
         let keep = forward(&mut inner, client, shared, &mut bytes)?;
         if waiting.is_broken_off() {
