@@ -5,7 +5,7 @@
 use jiff::tz::TimeZone;
 
 use crate::query::cursor::{Cursor, Place};
-use crate::query::{Comparison, Condition, Filter, Follow, Order, Query};
+use crate::query::{Condition, Filter, Follow, Order, Query};
 use crate::time::{Range, Ts, When};
 
 /// The same search from its first page.
@@ -118,16 +118,7 @@ pub fn chosen(query: &Query, column: &str, value: &str) -> Option<bool> {
 pub fn turned(query: &Query, at: usize) -> Option<Query> {
     let mut query = first(query);
     let filter = query.filters.get_mut(at)?;
-    filter.is = match filter.is.clone() {
-        Condition::In(values) => Condition::NotIn(values),
-        Condition::NotIn(values) => Condition::In(values),
-        Condition::Exists(exists) => Condition::Exists(!exists),
-        Condition::Compare(Comparison::Gt, number) => Condition::Compare(Comparison::Lte, number),
-        Condition::Compare(Comparison::Gte, number) => Condition::Compare(Comparison::Lt, number),
-        Condition::Compare(Comparison::Lt, number) => Condition::Compare(Comparison::Gte, number),
-        Condition::Compare(Comparison::Lte, number) => Condition::Compare(Comparison::Gt, number),
-        Condition::Like(_) => return None,
-    };
+    filter.is = filter.is.opposite()?;
     Some(query)
 }
 

@@ -1,16 +1,21 @@
-//! A search: its whole state, as a URL has it (`url` reads and writes it). Pure.
+//! A search: its whole state, as a URL has it. Pure. `url` reads it from an address and writes it, by way of its `fields`;
+//! `condition` has the operators of filters, `parameter` the values that parameters may have.
 
+pub mod condition;
 pub mod cursor;
 pub mod edit;
+mod fields;
 pub mod inline_filters;
+pub mod parameter;
 pub mod url;
+
 use std::num::NonZeroUsize;
 
 use jiff::tz::TimeZone;
 
 use crate::config::IndexName;
+pub use crate::query::condition::{Comparison, Condition};
 use crate::query::cursor::{Cursor, Place};
-use crate::record::number::Number;
 use crate::time::{Range, Ts, When};
 
 /// Lines of one page: a page is built in memory, and a browser lays out ten thousand lines in about a second. Streams have no
@@ -231,52 +236,4 @@ pub struct Filter {
     pub column: String,
     pub is: Condition,
     pub off: bool,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Condition {
-    /// `column=a` (repeated), `column__in=a,b`: any of them, so never empty
-    In(Vec<String>),
-    /// `column__not=a,b`: none of them; records without the column stay. Never empty
-    NotIn(Vec<String>),
-    Compare(Comparison, Number),
-    /// `column__exists=1|0`; null is absent
-    Exists(bool),
-    /// `column__like=sub*string`: `*` is any text; without case, anywhere in the value; never empty
-    Like(String),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
-    Gt,
-    Gte,
-    Lt,
-    Lte,
-}
-
-/// The operators of filters: in an address they follow the column and `__`.
-pub const OPERATORS: [&str; 8] = ["in", "not", "gt", "gte", "lt", "lte", "exists", "like"];
-
-impl Comparison {
-    pub const ALL: [Comparison; 4] = [Comparison::Gt, Comparison::Gte, Comparison::Lt, Comparison::Lte];
-
-    /// Its operator in an address: `gte` of `column__gte=5`.
-    pub fn suffix(self) -> &'static str {
-        match self {
-            Comparison::Gt => "gt",
-            Comparison::Gte => "gte",
-            Comparison::Lt => "lt",
-            Comparison::Lte => "lte",
-        }
-    }
-
-    /// Its sign on a page.
-    pub fn sign(self) -> &'static str {
-        match self {
-            Comparison::Gt => ">",
-            Comparison::Gte => "≥",
-            Comparison::Lt => "<",
-            Comparison::Lte => "≤",
-        }
-    }
 }

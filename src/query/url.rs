@@ -1,22 +1,23 @@
 //! `Query` <-> the query string of a URL. Pure. `from_url` reads back the same query that `to_url` wrote, whatever text is in it.
-//! `to_url` writes only what differs from the default, encoded no more than needed, for people to read.
+//! `to_url` writes what `fields` has, encoded no more than needed, for people to read.
 
 use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::config::IndexName;
-use crate::query::inline_filters::{read_typed, write_typed};
+use crate::query::condition::{OPERATORS, Operator};
+use crate::query::inline_filters::read_typed;
+use crate::query::parameter::{bad, one_of, split_list, yes_or_no};
 use crate::query::{
-    Comparison, Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_LIMIT, MAX_REFRESH_SECONDS, Mode,
-    OPERATORS, Order, Query, Within,
+    Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_LIMIT, MAX_REFRESH_SECONDS, Mode, Order, Query,
+    Within,
 };
-use crate::record::number::Number;
 use crate::time;
 use crate::time::When;
 
 /// Parameters that are not columns; a column of such a name is `js.<column>`.
-const RESERVED: [&str; 22] = [
+pub const RESERVED: [&str; 22] = [
     "start_ts",
     "end_ts",
     "search",
@@ -41,8 +42,8 @@ const RESERVED: [&str; 22] = [
     "tracebacks",
 ];
 
-const JS: &str = "js.";
-const OFF: &str = "off.";
+pub const JS: &str = "js.";
+pub const OFF: &str = "off.";
 
 /// Characters that RFC 3986 does not allow in a query, those that separate its parts, and those that end a shell's quotes. A space
 /// is `+`.
@@ -165,11 +166,10 @@ impl Query {
         let key = key.strip_prefix(JS).unwrap_or(key);
         let (column, operator) = split_operator(key);
         let is = match operator {
-            Some("in") => Condition::In(split_list(&value)),
-            Some("not") => Condition::NotIn(split_list(&value)),
+            Some(operator) if operator.takes_empty || !value.is_empty() => (operator.read)(key, &value)?,
             // a field of a form that was left empty; the empty string itself is asked for by `__in=`
             _ if value.is_empty() => return Ok(()),
-            None => {
+            _ => {
                 let is_this = |filter: &Filter| filter.column == column && filter.off == off;
                 if let Some(&at) = plain.iter().find(|&&at| is_this(&self.filters[at]))
                     && let Condition::In(values) = &mut self.filters[at].is
@@ -179,16 +179,6 @@ impl Query {
                 }
                 plain.push(self.filters.len());
                 Condition::In(vec![value])
-            }
-            Some("exists") => Condition::Exists(yes_or_no(key, &value)?),
-            Some("like") => Condition::Like(value),
-            Some(suffix) => {
-                let number = Number::typed(value.trim()).ok_or_else(|| match When::parse(&value) {
-                    Ok(_) => bad(key, &value, "a number; times are for start_ts and end_ts, or --since and --until"),
-                    Err(_) => bad(key, &value, "a number"),
-                })?;
-                let comparison = Comparison::ALL.into_iter().find(|comparison| comparison.suffix() == suffix);
-                Condition::Compare(comparison.expect("split_operator knows no other suffixes"), number)
             }
         };
         self.filters.push(Filter { column: column.to_owned(), is, off });
@@ -208,217 +198,13 @@ impl Query {
         }
         url
     }
-
-    /// The parameters of the address, not encoded: the fields of a form that asks the same. Only what differs from the default.
-    pub fn pairs(&self) -> Vec<(String, String)> {
-        let mut url = QueryWriter(Vec::new());
-        url.some("start_ts", self.start.as_ref());
-        url.some("end_ts", self.end.as_ref());
-        if !self.search.is_empty() {
-            url.put("search", &write_typed(&self.search));
-        }
-        url.word(
-            "mode",
-            match self.mode {
-                Mode::Literal => "",
-                Mode::Words => "words",
-                Mode::Regex => "regex",
-            },
-        );
-        url.flag("case", self.case);
-        url.flag("word", self.word);
-        url.flag("invert", self.invert);
-        url.word(
-            "in",
-            match self.within {
-                Within::Message => "",
-                Within::All => "all",
-            },
-        );
-        match self.context {
-            Context::None => {}
-            Context::Lines(lines) => url.put("context", &lines.to_string()),
-            Context::All => url.put("context", "y"),
-        }
-        url.number("before", self.before);
-        url.number("after", self.after);
-        for (at, filter) in self.filters.iter().enumerate() {
-            url.filter(filter, &self.filters[..at]);
-        }
-        if let Some(columns) = &self.columns {
-            url.put("columns", &join_list(columns));
-        }
-        url.word(
-            "order",
-            match self.order {
-                Order::OldestFirst => "",
-                Order::NewestFirst => "desc",
-            },
-        );
-        url.some("limit", self.limit.as_ref());
-        url.flag("wrap", self.wrap);
-        url.some("tz", self.tz.as_ref().map(time::zone_name));
-        url.word(
-            "format",
-            match self.format {
-                Format::Page => "",
-                format => format.name(),
-            },
-        );
-        match self.follow {
-            Follow::No => {}
-            Follow::Open => url.put("follow", "1"),
-            Follow::Every(seconds) => url.put("follow", &format!("{seconds}s")),
-        }
-        url.flag("download", self.download);
-        url.flag("bom", self.bom);
-        url.flag("tracebacks", self.tracebacks);
-        url.some("cursor", self.cursor.as_ref());
-        url.0
-    }
-}
-
-struct QueryWriter(Vec<(String, String)>);
-
-impl QueryWriter {
-    fn put(&mut self, key: &str, value: &str) {
-        self.0.push((key.to_owned(), value.to_owned()));
-    }
-
-    fn some(&mut self, key: &str, value: Option<impl ToString>) {
-        if let Some(value) = value {
-            self.put(key, &value.to_string());
-        }
-    }
-
-    fn word(&mut self, key: &str, value: &str) {
-        if !value.is_empty() {
-            self.put(key, value);
-        }
-    }
-
-    fn flag(&mut self, key: &str, value: bool) {
-        if value {
-            self.put(key, "1");
-        }
-    }
-
-    fn number(&mut self, key: &str, value: u32) {
-        if value != 0 {
-            self.put(key, &value.to_string());
-        }
-    }
-
-    /// `column=value` is the short form: for the first such filter of a column only, since they are read back as one.
-    fn filter(&mut self, filter: &Filter, earlier: &[Filter]) {
-        let column = &filter.column;
-        let taken = RESERVED.contains(&column.as_str()) || column.starts_with(JS) || column.starts_with(OFF);
-        let key = format!(
-            "{}{}{column}",
-            if filter.off { OFF } else { "" },
-            if taken || column.is_empty() { JS } else { "" }
-        );
-        let is_short = |filter: &Filter| match &filter.is {
-            Condition::In(values) => !values.iter().any(String::is_empty) && split_operator(&filter.column).1.is_none(),
-            _ => false,
-        };
-        let first = |filter: &Filter| {
-            !earlier.iter().any(|other| other.column == filter.column && other.off == filter.off && is_short(other))
-        };
-        match &filter.is {
-            Condition::In(values) if is_short(filter) && first(filter) => {
-                for value in values {
-                    self.put(&key, value);
-                }
-            }
-            Condition::In(values) => self.put(&format!("{key}__in"), &join_list(values)),
-            Condition::NotIn(values) => self.put(&format!("{key}__not"), &join_list(values)),
-            Condition::Exists(yes) => self.put(&format!("{key}__exists"), if *yes { "1" } else { "0" }),
-            Condition::Like(text) => self.put(&format!("{key}__like"), text),
-            Condition::Compare(comparison, number) => {
-                self.put(&format!("{key}__{}", comparison.suffix()), &number.to_string());
-            }
-        }
-    }
 }
 
 /// `status__gte` -> (`status`, `gte`); what follows `__` is an operator only if it is one of ours.
-fn split_operator(key: &str) -> (&str, Option<&str>) {
-    match key.rsplit_once("__") {
-        Some((column, operator)) if OPERATORS.contains(&operator) => (column, Some(operator)),
-        _ => (key, None),
-    }
-}
-
-/// `a, b\,c` -> `a`, `b,c`. Spaces around a value do not count; its own at either end have a backslash before them. A backslash
-/// before anything but a comma, a backslash or a space is itself.
-pub fn split_list(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    // bytes of the last part up to which its spaces are its own
-    let mut kept = 0;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let part = parts.last_mut().expect("there is a part from the start");
-        match c {
-            ',' => {
-                part.truncate(kept);
-                parts.push(String::new());
-                kept = 0;
-                continue;
-            }
-            ' ' if part.is_empty() => continue,
-            ' ' => {
-                part.push(c);
-                continue;
-            }
-            '\\' => part.push(chars.next_if(|next| is_escaped(*next)).unwrap_or('\\')),
-            _ => part.push(c),
-        }
-        kept = part.len();
-    }
-    parts.last_mut().expect("there is a part from the start").truncate(kept);
-    parts
-}
-
-/// Whether a backslash in a list escapes this character.
-fn is_escaped(c: char) -> bool {
-    matches!(c, ',' | '\\' | ' ')
-}
-
-fn join_list(parts: &[String]) -> String {
-    let mut text = String::new();
-    for (at, part) in parts.iter().enumerate() {
-        if at > 0 {
-            text.push(',');
-        }
-        let (begins, ends) = (part.len() - part.trim_start_matches(' ').len(), part.trim_end_matches(' ').len());
-        let mut chars = part.char_indices().peekable();
-        while let Some((at, c)) = chars.next() {
-            let escape = match c {
-                ',' => true,
-                ' ' => at < begins || at >= ends,
-                '\\' => chars.peek().is_none_or(|(_, next)| is_escaped(*next)),
-                _ => false,
-            };
-            if escape {
-                text.push('\\');
-            }
-            text.push(c);
-        }
-    }
-    text
-}
-
-fn one_of<T: Copy>(key: &str, text: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    match choices.iter().find(|(name, _)| *name == text) {
-        Some((_, choice)) => Ok(*choice),
-        None => Err(bad(key, text, &choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" or "))),
-    }
-}
-
-fn yes_or_no(key: &str, text: &str) -> Result<bool, String> {
-    // `on` is what a form sends for a box without a value
-    one_of(key, text, &[("1", true), ("0", false), ("on", true)]).map_err(|_| bad(key, text, "1 or 0"))
+pub fn split_operator(key: &str) -> (&str, Option<Operator>) {
+    let split = key.rsplit_once("__");
+    let found = split.and_then(|(column, name)| Some((column, OPERATORS.into_iter().find(|one| one.name == name)?)));
+    found.map_or((key, None), |(column, operator)| (column, Some(operator)))
 }
 
 fn lines(key: &str, text: &str) -> Result<u32, String> {
@@ -427,10 +213,6 @@ fn lines(key: &str, text: &str) -> Result<u32, String> {
         let or_all = if key == "context" { ", or y for the whole log from the first match on" } else { "" };
         bad(key, text, &format!("a number of lines up to {MAX_CONTEXT_LINES}{or_all}"))
     })
-}
-
-fn bad(key: &str, text: &str, write: &str) -> String {
-    format!("'{text}' is nothing for {key}; write {write}")
 }
 
 fn encode(text: &str, set: &'static AsciiSet, out: &mut String) {
@@ -444,7 +226,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::query::Comparison;
     use crate::query::cursor::{Cursor, Place};
+    use crate::record::number::Number;
     use crate::time::Ts;
 
     fn read(url: &str) -> Result<Query, String> {

@@ -140,11 +140,5 @@ const BARE_CONSTANTS: Debt = &[];
 const MANY_PARAMETERS: Debt = &[];
 
 /// Files that need to be split.
-const LONG_FILES: Debt = &[
-    ("ingest", 1),
-    ("search::stats", 1),
-    ("search::follow", 1),
-    ("query::url", 1),
-    ("search::scan", 1),
-    ("sphinx::fulltext", 1),
-];
+const LONG_FILES: Debt =
+    &[("ingest", 1), ("search::stats", 1), ("search::follow", 1), ("search::scan", 1), ("sphinx::fulltext", 1)];

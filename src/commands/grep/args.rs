@@ -9,11 +9,15 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::commands::exit::Failure;
 use crate::commands::grep::options::{Extract, GrepOptions, Output};
 use crate::config::IndexName;
-use crate::query::url::split_list;
+use crate::query::condition::OperatorForms;
+use crate::query::parameter::split_list;
 use crate::query::{Context, Filter, Format, MAX_CONTEXT_LINES, Mode, Order, Query, Within};
 use crate::search::pattern::{INSTEAD_OF_REGEX, Pattern};
 use crate::time;
 use crate::time::When;
+
+/// For the help.
+const OPERATOR_FORMS: OperatorForms = OperatorForms;
 
 /// Search the logs as grep does: by default the pattern is text, case counts, and the range is the last 5 minutes. An operand
 /// column=value is a filter; the first other operand after INDEX is the pattern. Without a pattern, every record matches.
@@ -22,7 +26,7 @@ use crate::time::When;
     subcommand,
     name = "grep",
     help_triggers("-h", "--help"),
-    note = "Filters: column=a (repeated: any of them), column__in=a,b  __not=a,b  __gt=5  __gte  __lt  __lte  __exists=1  __like=sub*string; \
+    note = "Filters: column=a (repeated: any of them), column{OPERATOR_FORMS}; \
             a.b is a key or a path. For a pattern that looks like a filter, use -e.",
     note = "Times: 2026-11-22, '2026-11-22 10:00', 2026-11-22T10:00:00Z, -5m, -2h, -1d, today, yesterday, now.",
     note = "The output shows control characters of log text as ^[ and leaves out its colour codes, on a terminal and in a file; \

@@ -169,9 +169,7 @@ fn report_missing(missing: &[String]) -> Result<(), String> {
 fn missing_columns(options: &GrepOptions, source: &Source) {
     let mut columns: Vec<&str> = Vec::new();
     for filter in &options.query.filters {
-        // `__not` and `__exists=0` match records without the column too
-        let needs_it = !matches!(filter.is, Condition::NotIn(_) | Condition::Exists(false));
-        if needs_it && !columns.contains(&filter.column.as_str()) {
+        if !filter.is.accepts_missing() && !columns.contains(&filter.column.as_str()) {
             columns.push(&filter.column);
         }
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::links;
-use crate::query::{Condition, Context, Filter, Mode, Query, Within, edit};
+use crate::query::{Context, Filter, Mode, Query, Within, edit};
 use crate::render::escape::{cut, visible_in_line};
 use crate::time::When;
 
@@ -179,26 +179,11 @@ fn chips(query: &Query) -> Markup {
 }
 
 fn condition(filter: &Filter) -> Markup {
-    let list = |sign: &str, values: &[String]| {
-        let shown = values
-            .iter()
-            .take(LISTED_VALUES)
-            .map(|value| visible_in_line(cut(value, VALUE_CHARS).0))
-            .collect::<Vec<_>>();
-        let more = values.len().saturating_sub(LISTED_VALUES);
-        html! { (sign) " " (shown.join(", ")) @if more > 0 { " and " (more) " more" } }
-    };
-    match &filter.is {
-        Condition::In(values) => list("=", values),
-        Condition::NotIn(values) => list("≠", values),
-        Condition::Compare(comparison, number) => {
-            let sign = comparison.sign();
-            html! { (sign) " " (number.to_string()) }
-        }
-        Condition::Exists(true) => html! { "is there" },
-        Condition::Exists(false) => html! { "is not there" },
-        Condition::Like(pattern) => html! { "like " (visible_in_line(cut(pattern, VALUE_CHARS).0)) },
-    }
+    let (sign, values) = filter.is.shown();
+    let shown: Vec<_> =
+        values.iter().take(LISTED_VALUES).map(|value| visible_in_line(cut(value, VALUE_CHARS).0)).collect();
+    let more = values.len().saturating_sub(LISTED_VALUES);
+    html! { (sign) @if !shown.is_empty() { " " (shown.join(", ")) } @if more > 0 { " and " (more) " more" } }
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ pub fn asking_filter(filter: &Filter) -> Ask {
             false => fulltext::asking(&format!(" {value} ")),
         })),
         Condition::Like(pattern) => Ask::and(pattern.split('*').map(fulltext::asking)),
-        Condition::NotIn(_) | Condition::Compare(..) | Condition::Exists(_) => Ask::All,
+        // the others have no words for the index, or none that a record must have
+        _ => Ask::All,
     }
 }
 

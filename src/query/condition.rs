@@ -1,0 +1,186 @@
+//! The condition of a filter, and all about its operator but two things: which records it accepts (`search::filter`), and what
+//! searchd is asked for it (`sphinx::filter_sql`). Pure.
+
+use std::fmt;
+
+use crate::query::parameter::{bad, join_list, split_list, yes_or_no};
+use crate::record::number::Number;
+use crate::time::When;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// `column=a` (repeated), `column__in=a,b`: any of them, so never empty
+    In(Vec<String>),
+    /// `column__not=a,b`: none of them; records without the column stay. Never empty
+    NotIn(Vec<String>),
+    Compare(Comparison, Number),
+    /// `column__exists=1|0`; null is absent
+    Exists(bool),
+    /// `column__like=sub*string`: `*` is any text; without case, anywhere in the value; never empty
+    Like(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Gt,
+    Gte,
+    Lt,
+    Lte,
+}
+
+/// An operator as an address and `alco grep` have it: `column__gte=5`.
+pub struct Operator {
+    /// after the column and `__`
+    pub name: &'static str,
+    /// a value for the help; empty: of the same kind as the one before
+    example: &'static str,
+    /// otherwise an empty value is a field of a form that was left empty, and no condition
+    pub takes_empty: bool,
+    /// the parameter's name, and its value
+    pub read: fn(&str, &str) -> Result<Condition, String>,
+}
+
+/// Every operator has a line here and its name in `Condition::written`, which reads back what `read` takes.
+pub const OPERATORS: [Operator; 8] = [
+    Operator { name: "in", example: "a,b", takes_empty: true, read: |_, value| Ok(Condition::In(split_list(value))) },
+    Operator {
+        name: "not",
+        example: "a,b",
+        takes_empty: true,
+        read: |_, value| Ok(Condition::NotIn(split_list(value))),
+    },
+    Comparison::Gt.operator("5", |key, value| Comparison::Gt.read(key, value)),
+    Comparison::Gte.operator("", |key, value| Comparison::Gte.read(key, value)),
+    Comparison::Lt.operator("", |key, value| Comparison::Lt.read(key, value)),
+    Comparison::Lte.operator("", |key, value| Comparison::Lte.read(key, value)),
+    Operator {
+        name: "exists",
+        example: "1",
+        takes_empty: false,
+        read: |key, value| Ok(Condition::Exists(yes_or_no(key, value)?)),
+    },
+    Operator {
+        name: "like",
+        example: "sub*string",
+        takes_empty: false,
+        read: |_, value| Ok(Condition::Like(value.to_owned())),
+    },
+];
+
+/// All operators, for the help: `__in=a,b  __not=a,b  __gt=5  __gte …`
+pub struct OperatorForms;
+
+impl fmt::Display for OperatorForms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Operator { name, example, .. }) in OPERATORS.iter().enumerate() {
+            let (space, is) = (if at > 0 { "  " } else { "" }, if example.is_empty() { "" } else { "=" });
+            write!(f, "{space}__{name}{is}{example}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Condition {
+    /// The name of the operator, and the value as an address has it.
+    pub fn written(&self) -> (&'static str, String) {
+        match self {
+            Condition::In(values) => ("in", join_list(values)),
+            Condition::NotIn(values) => ("not", join_list(values)),
+            Condition::Compare(comparison, number) => (comparison.name(), number.to_string()),
+            Condition::Exists(yes) => ("exists", String::from(if *yes { "1" } else { "0" })),
+            Condition::Like(text) => ("like", text.clone()),
+        }
+    }
+
+    /// Its sign on a page, and the values after it.
+    pub fn shown(&self) -> (&'static str, Vec<String>) {
+        match self {
+            Condition::In(values) => ("=", values.clone()),
+            Condition::NotIn(values) => ("≠", values.clone()),
+            Condition::Compare(comparison, number) => (comparison.sign(), vec![number.to_string()]),
+            Condition::Exists(true) => ("is there", Vec::new()),
+            Condition::Exists(false) => ("is not there", Vec::new()),
+            Condition::Like(text) => ("like", vec![text.clone()]),
+        }
+    }
+
+    /// The condition for the other records, if there is one.
+    pub fn opposite(&self) -> Option<Condition> {
+        Some(match self.clone() {
+            Condition::In(values) => Condition::NotIn(values),
+            Condition::NotIn(values) => Condition::In(values),
+            Condition::Compare(comparison, number) => Condition::Compare(comparison.opposite(), number),
+            Condition::Exists(yes) => Condition::Exists(!yes),
+            Condition::Like(_) => return None,
+        })
+    }
+
+    /// Whether it accepts records without the column.
+    pub fn accepts_missing(&self) -> bool {
+        matches!(self, Condition::NotIn(_) | Condition::Exists(false))
+    }
+}
+
+impl Comparison {
+    const fn operator(self, example: &'static str, read: fn(&str, &str) -> Result<Condition, String>) -> Operator {
+        Operator { name: self.name(), example, takes_empty: false, read }
+    }
+
+    fn read(self, key: &str, value: &str) -> Result<Condition, String> {
+        let number = Number::typed(value.trim()).ok_or_else(|| match When::parse(value) {
+            Ok(_) => bad(key, value, "a number; times are for start_ts and end_ts, or --since and --until"),
+            Err(_) => bad(key, value, "a number"),
+        })?;
+        Ok(Condition::Compare(self, number))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Comparison::Gt => "gt",
+            Comparison::Gte => "gte",
+            Comparison::Lt => "lt",
+            Comparison::Lte => "lte",
+        }
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            Comparison::Gt => ">",
+            Comparison::Gte => "≥",
+            Comparison::Lt => "<",
+            Comparison::Lte => "≤",
+        }
+    }
+
+    fn opposite(self) -> Comparison {
+        match self {
+            Comparison::Gt => Comparison::Lte,
+            Comparison::Gte => Comparison::Lt,
+            Comparison::Lt => Comparison::Gte,
+            Comparison::Lte => Comparison::Gt,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operator_writes_what_it_reads() {
+        for Operator { name, read, .. } in OPERATORS {
+            let condition = read(name, "1").expect("a number is a value of every operator");
+            assert_eq!(condition.written(), (name, "1".to_owned()));
+            if let Some(opposite) = condition.opposite() {
+                assert_ne!(opposite, condition);
+                assert_eq!(opposite.opposite(), Some(condition));
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_has_a_form_of_each_operator() {
+        let forms = "__in=a,b  __not=a,b  __gt=5  __gte  __lt  __lte  __exists=1  __like=sub*string";
+        assert_eq!(OperatorForms.to_string(), forms);
+    }
+}

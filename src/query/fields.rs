@@ -1,0 +1,138 @@
+//! `Query` -> the parameters of its address, and the fields of a form that asks the same: only what differs from the default. Pure.
+
+use crate::query::inline_filters::write_typed;
+use crate::query::parameter::join_list;
+use crate::query::url::{JS, OFF, RESERVED, split_operator};
+use crate::query::{Condition, Context, Filter, Follow, Format, Mode, Order, Query, Within};
+use crate::time;
+
+impl Query {
+    /// Names and values, not encoded.
+    pub fn pairs(&self) -> Vec<(String, String)> {
+        let mut url = QueryWriter(Vec::new());
+        url.some("start_ts", self.start.as_ref());
+        url.some("end_ts", self.end.as_ref());
+        if !self.search.is_empty() {
+            url.put("search", &write_typed(&self.search));
+        }
+        url.word(
+            "mode",
+            match self.mode {
+                Mode::Literal => "",
+                Mode::Words => "words",
+                Mode::Regex => "regex",
+            },
+        );
+        url.flag("case", self.case);
+        url.flag("word", self.word);
+        url.flag("invert", self.invert);
+        url.word(
+            "in",
+            match self.within {
+                Within::Message => "",
+                Within::All => "all",
+            },
+        );
+        match self.context {
+            Context::None => {}
+            Context::Lines(lines) => url.put("context", &lines.to_string()),
+            Context::All => url.put("context", "y"),
+        }
+        url.number("before", self.before);
+        url.number("after", self.after);
+        for (at, filter) in self.filters.iter().enumerate() {
+            url.filter(filter, &self.filters[..at]);
+        }
+        if let Some(columns) = &self.columns {
+            url.put("columns", &join_list(columns));
+        }
+        url.word(
+            "order",
+            match self.order {
+                Order::OldestFirst => "",
+                Order::NewestFirst => "desc",
+            },
+        );
+        url.some("limit", self.limit.as_ref());
+        url.flag("wrap", self.wrap);
+        url.some("tz", self.tz.as_ref().map(time::zone_name));
+        url.word(
+            "format",
+            match self.format {
+                Format::Page => "",
+                format => format.name(),
+            },
+        );
+        match self.follow {
+            Follow::No => {}
+            Follow::Open => url.put("follow", "1"),
+            Follow::Every(seconds) => url.put("follow", &format!("{seconds}s")),
+        }
+        url.flag("download", self.download);
+        url.flag("bom", self.bom);
+        url.flag("tracebacks", self.tracebacks);
+        url.some("cursor", self.cursor.as_ref());
+        url.0
+    }
+}
+
+struct QueryWriter(Vec<(String, String)>);
+
+impl QueryWriter {
+    fn put(&mut self, key: &str, value: &str) {
+        self.0.push((key.to_owned(), value.to_owned()));
+    }
+
+    fn some(&mut self, key: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.put(key, &value.to_string());
+        }
+    }
+
+    fn word(&mut self, key: &str, value: &str) {
+        if !value.is_empty() {
+            self.put(key, value);
+        }
+    }
+
+    fn flag(&mut self, key: &str, value: bool) {
+        if value {
+            self.put(key, "1");
+        }
+    }
+
+    fn number(&mut self, key: &str, value: u32) {
+        if value != 0 {
+            self.put(key, &value.to_string());
+        }
+    }
+
+    /// `column=value` is the short form: for the first such filter of a column only, since they are read back as one.
+    fn filter(&mut self, filter: &Filter, earlier: &[Filter]) {
+        let column = &filter.column;
+        let taken = RESERVED.contains(&column.as_str()) || column.starts_with(JS) || column.starts_with(OFF);
+        let key = format!(
+            "{}{}{column}",
+            if filter.off { OFF } else { "" },
+            if taken || column.is_empty() { JS } else { "" }
+        );
+        let is_short = |filter: &Filter| match &filter.is {
+            Condition::In(values) => !values.iter().any(String::is_empty) && split_operator(&filter.column).1.is_none(),
+            _ => false,
+        };
+        let first = |filter: &Filter| {
+            !earlier.iter().any(|other| other.column == filter.column && other.off == filter.off && is_short(other))
+        };
+        match &filter.is {
+            Condition::In(values) if is_short(filter) && first(filter) => {
+                for value in values {
+                    self.put(&key, value);
+                }
+            }
+            condition => {
+                let (operator, value) = condition.written();
+                self.put(&format!("{key}__{operator}"), &value);
+            }
+        }
+    }
+}
