@@ -116,3 +116,39 @@ fn indexed_columns_change_and_records_flow_on() {
     assert_eq!(stack.count("schema"), Some(96), "each once");
     assert!(queue_state(&stack.amqp, "schema.dead").is_none(), "none was dead-lettered");
 }
+
+#[test]
+fn columns_of_nearly_one_name_have_a_field_each() {
+    const ALL: &str = "user_agent, user-agent, User-Agent";
+    let index =
+        |name: &str, indexed: &str| format!("[index {name}]\ndays = 2\nrouting_keys = {name}.#\nindexed = {indexed}\n");
+    let stack = Stack::private("names", &[index("names", "user-agent"), index("all", ALL)].concat());
+    let mut publisher = Publisher::open(&stack.amqp);
+    // after a change, today's index has the field of the old name, and is asked for the new one
+    for (name, run, indexed) in
+        [("names", 0, "user-agent"), ("names", 1, "user_agent"), ("names", 2, ALL), ("all", 0, ALL)]
+    {
+        let alco = Alco::start(&stack, &index(name, indexed));
+        let now = Timestamp::now();
+        let record = |n: usize| {
+            format!(
+                r#"{{"@timestamp":"{now}","message":"{run} {n}","user-agent":"curl","user_agent":"w{n}","User-Agent":"x"}}"#
+            )
+        };
+        publisher.publish("logstash", &format!("{name}.key"), (0..5).map(record));
+        let stored = 5 * (run + 1);
+        stack.settled_count(name, stored as u64, SOON);
+        for (filter, found) in [
+            ("user-agent=curl", stored),
+            ("user_agent=w3", run + 1),
+            ("user_agent=curl", 0),
+            ("user-agent=w3", 0),
+            ("User-Agent=x", stored),
+            ("User-Agent=curl", 0),
+        ] {
+            let reply = alco.get(&format!("/grep/{name}/?start_ts=-1h&format=ndjson&{filter}"));
+            assert_eq!(reply.body.lines().count(), found, "{name}, indexed = {indexed}: {filter}");
+        }
+        assert!(alco.stop().success());
+    }
+}

@@ -43,15 +43,32 @@ impl fmt::Display for IndexName {
     }
 }
 
-/// The full-text field that holds an `indexed` column: searchd's names are lower-case letters, digits and `_`. Two columns
-/// of an index that would share a field are refused when the ini is read.
+/// The full-text field that holds an `indexed` column. Searchd's names are lower-case letters, digits and `_`: if a column's name has
+/// other characters, the field's name has their numbers. Invariant: no two columns have one field, since a day index keeps its fields
+/// after `indexed` has changed: with one field for both, `user_agent` would be looked for in what was stored of `user-agent`.
 pub fn field_of_column(column: &str) -> String {
-    let name = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
-    format!("{FIELD_OF_COLUMN}{}", column.chars().map(name).collect::<String>())
+    let is_same = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if column.chars().all(|c| is_same(c) || c == '_') {
+        return format!("{PLAIN_FIELD}{column}");
+    }
+    let mut field = ESCAPED_FIELD.to_owned();
+    for c in column.chars() {
+        match is_same(c) {
+            true => field.push(c),
+            false => field.push_str(&format!("_{:x}_", u32::from(c))),
+        }
+    }
+    field
 }
 
-/// The prefix of each such field's name. Nothing else in a day index begins with it.
-pub const FIELD_OF_COLUMN: &str = "x_";
+/// Whether something in a day index is the field of a column.
+pub fn is_field_of_column(name: &str) -> bool {
+    name.starts_with(PLAIN_FIELD) || name.starts_with(ESCAPED_FIELD)
+}
+
+/// The prefixes of such fields' names. Nothing else in a day index begins with one.
+const PLAIN_FIELD: &str = "x_";
+const ESCAPED_FIELD: &str = "x0_";
 
 #[cfg(test)]
 mod tests {
@@ -69,7 +86,21 @@ mod tests {
 
     #[test]
     fn a_column_has_a_field_that_searchd_can_name() {
-        assert_eq!(field_of_column("user-Agent.name"), "x_user_agent_name");
-        assert_eq!(field_of_column("ключ"), "x_____");
+        for (column, field) in [
+            ("user_agent", "x_user_agent"),
+            ("user-agent", "x0_user_2d_agent"),
+            ("user_agent-2", "x0_user_5f_agent_2d_2"),
+            ("user_2d_agent", "x_user_2d_agent"),
+            ("0_user_2d_agent", "x_0_user_2d_agent"),
+            ("User", "x0__55_ser"),
+            ("user.id", "x0_user_2e_id"),
+            ("ключ", "x0__43a__43b__44e__447_"),
+        ] {
+            assert_eq!(field_of_column(column), field);
+            assert!(is_field_of_column(field));
+        }
+        for other in ["line", "cols", "infix_2", "id", "exact"] {
+            assert!(!is_field_of_column(other), "{other}");
+        }
     }
 }

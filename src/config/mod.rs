@@ -21,7 +21,7 @@ mod value;
 
 pub use crate::config::address::{Address, Proxy};
 pub use crate::config::files::{find, users};
-pub use crate::config::index_name::{FIELD_OF_COLUMN, IndexName, field_of_column};
+pub use crate::config::index_name::{IndexName, field_of_column, is_field_of_column};
 pub use crate::config::property::Property;
 pub use crate::config::secret::Secret;
 pub use crate::config::sections::http::Http;

@@ -71,7 +71,7 @@ mod tests {
             fields.of(today).iter().map(|field| field.name.clone()).collect::<Vec<String>>().join(" ")
         };
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<String>>();
-        assert_eq!(names(&mut fields), "x_user_agent x_status", "searchd has not described them");
+        assert_eq!(names(&mut fields), "x0_user_2d_agent x_status", "searchd has not described them");
         assert!(!fields.is_known(today, 0));
 
         let old = words("id line cols x_status x_gone infix_2 ts exact");

@@ -150,7 +150,7 @@ mod tests {
         let fields = ColumnField::configured(&["user-agent", "status"].map(str::to_owned));
         statements.add(&Draft { fields: fields.into(), ..draft(today, ",1)") }, id(7));
         let sql = statements.take(today).sql;
-        assert!(sql.contains(",line,cols,x_user_agent,x_status) VALUES (7,1)"), "{sql}");
+        assert!(sql.contains(",line,cols,x0_user_2d_agent,x_status) VALUES (7,1)"), "{sql}");
     }
 
     #[test]

@@ -175,7 +175,7 @@ mod tests {
                 "path = /data/sphinx/web/20261124/web",
                 "rt_field = line",
                 "rt_field = cols",
-                "rt_field = x_user_agent",
+                "rt_field = x0_user_2d_agent",
                 "rt_field = infix_2",
                 "rt_attr_bigint = ts",
                 "rt_attr_bigint = seq",

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::config::{FIELD_OF_COLUMN, field_of_column};
+use crate::config::{field_of_column, is_field_of_column};
 use crate::sphinx::{DocId, IndexName};
 use crate::time::Ts;
 
@@ -65,7 +65,7 @@ impl ColumnField {
     /// The fields of a day index whose columns, in the sense of DESCRIBE, have these names.
     pub fn described<'a>(names: impl Iterator<Item = &'a str>, indexed: &[String]) -> Vec<ColumnField> {
         names
-            .filter(|name| name.starts_with(FIELD_OF_COLUMN))
+            .filter(|name| is_field_of_column(name))
             .map(|name| ColumnField {
                 name: name.to_owned(),
                 column: indexed.iter().find(|column| field_of_column(column) == name).cloned(),

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use jiff::tz::TimeZone;
 
 use crate::config::defaults::{LEVEL_NAMES, MESSAGE_NAMES, TIMESTAMP_NAMES};
-use crate::config::index_name::{IndexName, field_of_column};
+use crate::config::index_name::IndexName;
 use crate::config::property::Property;
 use crate::config::section::Reader;
 use crate::config::value;
@@ -191,11 +191,8 @@ impl Index {
             );
         }
         for (at, column) in self.indexed.iter().enumerate() {
-            let same = |other: &&String| field_of_column(other) == field_of_column(column);
-            if let Some(other) = self.indexed[..at].iter().find(same) {
-                let field = field_of_column(column);
-                let what = format!("indexed: '{other}' and '{column}' would both be searchd's field {field}; keep one");
-                from.wrong_at("indexed", what);
+            if self.indexed[..at].contains(column) {
+                from.wrong_at("indexed", format!("indexed: has '{column}' twice; keep one"));
             }
         }
     }

@@ -290,10 +290,8 @@ mod tests {
             ],
         );
         check(
-            "[index a]\nindexed = user-id, user.id",
-            &[
-                "alco.ini:2: [index a] indexed: 'user-id' and 'user.id' would both be searchd's field x_user_id; keep one",
-            ],
+            "[index a]\nindexed = user-id, user.id, user-id",
+            &["alco.ini:2: [index a] indexed: has 'user-id' twice; keep one"],
         );
         check(
             "[index a]\nqueue_type = quorum\ndurable = no",
