@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use crate::support::{ALCO, Alco, SOON, Stack, wait_until};
 
 /// Runs `alco send` with that input on its stdin.
@@ -83,10 +85,28 @@ fn sent_lines_are_stored_as_records() {
     check(&nowhere, 1, "2 of 2 lines were lost: no queue of exchange 'logstash' takes the routing key 'no.queue'");
     let mut long = vec![b'x'; 5 << 20];
     long.extend(b"\nafter it\n");
-    check(&send(stack, &["-k", "send.long"], &long), 1, "a line was not sent: it is longer than 4194304 bytes");
+    check(&send(stack, &["-k", "send.long"], &long), 1, "a line was not sent: its record is longer than 4194304 bytes");
     wait_until("the others are stored", SOON, || {
         stack.settled("send", 3005, SOON).contains_key("after it").then_some(())
     });
+
+    // what is not UTF-8 is there to the byte
+    let latin1 = b"caf\xe9 au lait";
+    check(&send(stack, &["-k", "send.latin1"], &[&latin1[..], b"\n"].concat()), 0, "");
+    // 2 MiB of such bytes are three times longer in the message
+    let long = [vec![0xe9; 2 << 20], b"\n".to_vec()].concat();
+    check(&send(stack, &["-k", "send.latin1"], &long), 1, "a line was not sent: its record is longer");
+    // what the daemon takes apart
+    let several = b"[{\"message\":\"of an array 1\"},{\"message\":\"of an array 2\"}]\n{\"message\":\"of a line\"}\n";
+    check(&send(stack, &["--json", "-k", "send.json"], several), 0, "");
+    let stored = stack.settled("send", 3009, SOON);
+    for message in ["caf\u{fffd} au lait", "of an array 1", "of an array 2", "of a line"] {
+        assert_eq!(stored.get(message), Some(&1), "{message}");
+    }
+    let line = alco.get("/grep/send/?format=ndjson&start_ts=-1h&alco_body__exists=1").body;
+    let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let kept = BASE64_STANDARD.decode(record["alco_body"].as_str().unwrap()).unwrap();
+    assert_eq!((kept.as_slice(), record.get("alco_error")), (&latin1[..], None), "{record}");
 }
 
 /// An `alco send` that waits for lines, to a queue without a consumer.

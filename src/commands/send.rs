@@ -1,5 +1,6 @@
 //! `alco send`: sends stdin to the exchange, one record a line, and has the broker confirm each.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use serde_json::{Map, Value, json};
 use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, FAILURE_STATUS, Failure};
 use crate::config::Config;
+use crate::ingest::body::Pieces;
 use crate::net::host::host_name;
 use crate::rabbitmq::publisher::Publisher;
+use crate::record::bytes::{BODY_COLUMN, in_base64};
 use crate::record::{MAX_BODY, is_object, without_mark};
 use crate::time::Ts;
 
@@ -21,8 +24,9 @@ const MAX_UNCONFIRMED_RECORDS: u64 = 1000;
 /// Time between two redraws of the bar while stdin is silent.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Columns that every record of a plain line has; a column of the command line cannot have such a name.
-const WRITTEN: [&str; 4] = ["@timestamp", "@version", "message", "seq"];
+/// Columns that a record of a plain line has of its own, the last of them if the line is not UTF-8; a column of the command line
+/// cannot have such a name.
+const WRITTEN: [&str; 5] = ["@timestamp", "@version", "message", "seq", BODY_COLUMN];
 
 /// Send the lines of stdin to the exchange as records, and wait until the broker has confirmed every one.
 #[derive(Debug, PartialEq, FromArgs, ArgsInfo)]
@@ -35,10 +39,7 @@ const WRITTEN: [&str; 4] = ["@timestamp", "@version", "message", "seq"];
     example = "alco send --json <old.json",
     example = "zcat old.json.gz | alco send --json",
     error_code(0, "the broker has confirmed every line"),
-    error_code(
-        1,
-        "some lines are not confirmed: stderr shows how many are, and which line of --json is not an object"
-    ),
+    error_code(1, "some lines are not confirmed: stderr shows how many are, and which line of --json is not a record"),
     error_code(2, "wrong usage, or a mistake in alco.ini")
 )]
 pub struct Send {
@@ -46,7 +47,7 @@ pub struct Send {
     #[argh(option, short = 'k', default = "\"logstash\".to_owned()", arg_name = "key")]
     pub routing_key: String,
 
-    /// the lines are JSON records, one object on each line; alco sends them unchanged
+    /// the lines are JSON records: an object, or an array of objects, on each line; alco sends them unchanged
     #[argh(switch)]
     pub json: bool,
 
@@ -89,7 +90,7 @@ impl Send {
             match word.split_once('=') {
                 Some((column, _)) if WRITTEN.contains(&column) => {
                     return Err(wrong(format!(
-                        "'{word}' would replace what every line has of its own; alco send itself writes {}",
+                        "'{word}' would replace what a line has of its own; alco send itself writes {}",
                         WRITTEN.join(", ")
                     )));
                 }
@@ -146,8 +147,8 @@ fn send(config: &Config, options: &SendOptions, clock: fn() -> Ts) -> Result<(),
             publisher.close()?;
             match long {
                 0 => Ok(()),
-                1 => Err(format!("a line was not sent: it is longer than {MAX_BODY} bytes")),
-                many => Err(format!("{many} lines were not sent: they are longer than {MAX_BODY} bytes")),
+                1 => Err(format!("a line was not sent: its record is longer than {MAX_BODY} bytes")),
+                many => Err(format!("{many} lines were not sent: their records are longer than {MAX_BODY} bytes")),
             }
         }
     }
@@ -198,20 +199,34 @@ fn lines(
             continue;
         }
         let line = without_mark(&line);
-        match options.json {
+        let body = match options.json {
             true if line.iter().all(u8::is_ascii_whitespace) => continue,
-            true => {
-                if let Err(why) = is_object(line) {
-                    let refused = format!("line {number}: {why}; --json takes an object a line, as jq -c prints them");
+            true => match is_record(line) {
+                Ok(()) => Cow::Borrowed(line),
+                Err(why) => {
+                    let refused = format!(
+                        "line {number}: {why}; --json takes an object, or an array of objects, on each line, as jq -c prints \
+                         them"
+                    );
                     return Ok(Input { long, refused: Some(refused) });
                 }
-                publisher.publish(&options.routing_key, line)?;
-            }
-            false => publisher.publish(&options.routing_key, record.of(line, clock()).as_bytes())?,
+            },
+            false => Cow::Owned(record.of(line, clock()).into_bytes()),
+        };
+        if body.len() > MAX_BODY {
+            long += 1;
+            continue;
         }
+        publisher.publish(&options.routing_key, &body)?;
         publisher.wait(MAX_UNCONFIRMED_RECORDS)?;
         bar.set_message(format!("{} lines", publisher.published()));
     }
+}
+
+/// Whether the daemon reads a line as a record, or as several (with `split`). Err: what is wrong with it.
+fn is_record(line: &[u8]) -> Result<(), String> {
+    let is_several = || std::str::from_utf8(line).ok().and_then(Pieces::of).is_some();
+    is_object(line).or_else(|why| if is_several() { Ok(()) } else { Err(why) })
 }
 
 fn skip_line(input: &mut impl BufRead, bar: &ProgressBar) -> io::Result<()> {
@@ -248,7 +263,10 @@ impl Plain {
 
     fn of(&mut self, line: &[u8], now: Ts) -> String {
         self.seq += 1;
-        let own = [now.rfc3339().into(), json!(1), String::from_utf8_lossy(line).into(), self.seq.into()];
+        let text = String::from_utf8_lossy(line);
+        // as the daemon keeps a body that is not UTF-8
+        let bytes = matches!(text, Cow::Owned(_)).then(|| in_base64(line).into());
+        let own = [now.rfc3339().into(), json!(1), text.into(), self.seq.into()].into_iter().chain(bytes);
         let mut record: Map<String, Value> = WRITTEN.iter().map(|name| (*name).to_owned()).zip(own).collect();
         record.extend(self.columns.clone());
         Value::Object(record).to_string()
@@ -287,8 +305,32 @@ mod tests {
             serde_json::from_str(&plain.of(b"caf\xe9 \"q\"", Ts::from_micros(1_500_000))).expect("JSON");
         assert_eq!(record["@timestamp"], "1970-01-01T00:00:01.500000Z");
         assert_eq!(record["message"], "caf\u{fffd} \"q\"");
+        assert_eq!(record["alco_body"], in_base64(b"caf\xe9 \"q\""));
+        let utf8: Value = serde_json::from_str(&plain.of("café".as_bytes(), Ts::from_micros(0))).expect("JSON");
+        assert_eq!((&utf8["message"], utf8.get("alco_body")), (&json!("café"), None));
         assert_eq!((&record["seq"], &record["levelname"]), (&json!(2), &json!("DEBUG")));
         assert_eq!(record["logger"], "make \"x\"");
+    }
+
+    #[test]
+    fn a_line_is_what_the_daemon_takes_apart() {
+        for line in [
+            "{}",
+            "\u{1e}{}",
+            r#"{"a":NaN}"#,
+            "[{}]",
+            r#"[{"a":1}, {"b":NaN}]"#,
+            "{}{}",
+            "{},{}",
+            r#"{"index":{}} {"a":1}"#,
+            r#"{"resourceLogs":[]}"#,
+        ] {
+            assert_eq!(is_record(line.as_bytes()), Ok(()), "{line}");
+        }
+        for line in ["[]", "[", "{", "[1]", "[{},1]", "{},{}{}", "text", "5", "null", "\"text\""] {
+            assert!(is_record(line.as_bytes()).is_err_and(|why| why.starts_with("it is not a JSON object")), "{line}");
+        }
+        assert_eq!(is_record(b"[{\"a\":\"\xe9\"}]"), Err("it is not UTF-8 at byte 7".to_owned()));
     }
 
     #[test]
@@ -318,8 +360,8 @@ mod tests {
         assert_eq!(columns("--json"), Ok(vec![]));
         assert!(columns("--json a=b").is_err_and(|text| text.contains("as they are")));
         assert!(columns("plain").is_err_and(|text| text.contains("column=value")));
-        for line in ["message=x", "a=1 message=", "seq=1", "@timestamp=2026-11-22", "@version=2"] {
-            assert!(columns(line).is_err_and(|text| text.contains("would replace what every line has")), "{line}");
+        for line in ["message=x", "a=1 message=", "seq=1", "@timestamp=2026-11-22", "@version=2", "alco_body=x"] {
+            assert!(columns(line).is_err_and(|text| text.contains("would replace what a line has")), "{line}");
         }
         assert_eq!(columns("Message=x"), Ok(vec![pair("Message", "x")]));
     }
