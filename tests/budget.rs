@@ -78,7 +78,7 @@ struct Part {
 
 fn page(alco: &Alco, path: &str) -> Part {
     let page = alco.page(path);
-    let is_cut = page.html.contains("The search has used up its time at ");
+    let is_cut = page.html.contains("The search ran out of time at ");
     let on = page.link_called("Go on from there");
     assert_eq!(on.is_some(), is_cut, "{path}");
     // on the way back, the link leads back

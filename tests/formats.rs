@@ -251,7 +251,7 @@ fn searchd_dies(stack: &Stack, alco: &Alco) {
         assert!(!chunked.reply.ends_with(b"0\r\n\r\n"), "{format}: it looks whole");
         let text = String::from_utf8_lossy(&chunked.reply);
         let last = text.trim_end().lines().next_back().unwrap();
-        assert!(last.contains("broken off here, and not whole: "), "{format}: {last}");
+        assert!(last.contains("incomplete, broken off here: "), "{format}: {last}");
         let ended = plain.read(SOON).map_err(|error| error.kind());
         assert_eq!(ended, Err(io::ErrorKind::ConnectionReset), "{format}: it looks whole");
         proxied.read_to_end(&mut Vec::new()).unwrap();

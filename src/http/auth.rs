@@ -1,5 +1,5 @@
-//! Which clients may read, if alco.ini restricts it: those that send a user's name and password of users_file (HTTP's Basic
-//! authentication, RFC 7617), and whom a trusted proxy names in user_header.
+//! Decides which clients may read, if alco.ini restricts it: those that send a user's name and password of users_file (HTTP's
+//! Basic authentication, RFC 7617), and those whose user a trusted proxy names in user_header.
 //!
 //! Addresses without any text of a log are open to all: style sheet, health, metrics, searchd's configuration.
 
@@ -19,7 +19,7 @@ use crate::users_file::{Hashes, is_password};
 /// The time and size of users_file: if they change, the file is read again, for the next request.
 type Version = (SystemTime, u64);
 
-/// How a request identifies its user.
+/// The parts of a request that identify its user.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     /// the client's address, or `unix`
@@ -42,7 +42,7 @@ pub struct Users {
 #[derive(Debug, Default)]
 struct KnownUsers {
     version: Option<Version>,
-    /// why it could not be read when it was last tried
+    /// the reason why the last attempt to read it failed
     wrong: Option<String>,
     hashes: Hashes,
     /// passwords that were right, each as a keyed hash: the next request with the same one is quick
@@ -60,7 +60,7 @@ impl Users {
         let Some(file) = &self.file else { return self.header.is_none() || self.is_named(credentials) };
         self.is_named(credentials)
             || credentials.authorization.as_deref().and_then(basic).is_some_and(|(name, password)| {
-                // the map stays whole if a thread panics beside it
+                // a panic of another thread leaves the map whole
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 known.read(file);
                 known.is_right(name, &password)

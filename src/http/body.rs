@@ -1,7 +1,7 @@
 //! A response's body that is written as it is found: buffering, gzip, chunks, a trailer; any length in constant memory.
 //!
-//! Invariant: the last chunk is sent only when all was written. A body that ends before is broken off, and its reader can
-//! tell. Until the first bytes go out, another reply can be sent instead.
+//! Invariant: the last chunk is sent only after all was written. A body that ends before is broken off, and the client notices.
+//! Until the first bytes go out, another reply can be sent instead.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::search::scope::Waits;
 /// Bytes written to the client at once, unless it waits for fewer.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// Why a body ends before its end.
+/// The reason why a body is incomplete.
 #[derive(Debug)]
 pub enum Aborted {
     /// the client no longer reads
@@ -60,7 +60,7 @@ pub struct Body {
     buffer: Vec<u8>,
     trailer: String,
     clients: Arc<Clients>,
-    /// which request it answers
+    /// the number of the request that it answers
     number: u64,
 }
 
@@ -75,7 +75,7 @@ impl Body {
         Body { gzip: Some(Gzip::new()), ..self }
     }
 
-    /// Says that a part of the answer is missing, in a trailer after the last chunk.
+    /// Names a part of the answer that is missing, in a trailer after the last chunk.
     pub fn missing(&mut self, what: &str) {
         let what: String = what.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
         self.trailer.push_str(&format!("Alco-Missing: {what}\r\n"));
@@ -107,14 +107,14 @@ impl Body {
         self.head.is_none()
     }
 
-    /// Has the gate reset the connection: without chunks, its end would pass for the end of the body.
+    /// Makes the gate reset the connection: without chunks, its end would look like the end of the body.
     pub fn break_off(&self) {
         if !self.chunked {
             self.clients.break_off(self.number);
         }
     }
 
-    /// Whether the client still reads.
+    /// True if the client still reads.
     pub fn is_read(&self) -> bool {
         self.clients.waits(self.number)
     }

@@ -1,8 +1,8 @@
-//! Why a request gets no answer: the reason, its status, and one line for programs. The page is `routes::error`'s.
+//! The reasons why a request gets no answer, each with its status and one line for programs. `routes::error` makes the page.
 
 use crate::search::hit::SearchError;
 
-/// Why there is no answer; the names are those of HTTP's status codes where it has one.
+/// The reason why there is no answer; named as HTTP's status code, where it has one.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// 400
@@ -29,14 +29,14 @@ impl From<SearchError> for Refusal {
 }
 
 impl Refusal {
-    /// The status code, and one line that says why.
+    /// The status code, and the reason in one line.
     pub fn explain(&self) -> (u16, String) {
         match self {
             Refusal::Bad(why) => (400, why.clone()),
             Refusal::NoIndex(name) => (404, format!("there is no index '{name}'")),
             Refusal::NotFound(why) => (404, why.clone()),
             Refusal::Unauthorized { password: true } => (401, "a user's name and password are needed".to_owned()),
-            Refusal::Unauthorized { password: false } => (403, "a proxy has to say who asks".to_owned()),
+            Refusal::Unauthorized { password: false } => (403, "the proxy must name the user".to_owned()),
             Refusal::Away(why) => (503, why.clone()),
             Refusal::Internal => (500, "the answer could not be made".to_owned()),
         }

@@ -1,4 +1,4 @@
-//! Places to follow: how many clients may hold a response open at a time, `[http] max_followers`.
+//! Places to follow: `[http] max_followers` is the number of clients that may hold a response open at a time.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::metrics::Metrics;
 
-/// Which places are taken, by number from 1.
+/// The places that are taken, by number from 1.
 pub struct Followers {
     max: usize,
     metrics: Arc<Metrics>,
@@ -33,13 +33,13 @@ impl Followers {
         Some(FollowerSlot { followers: self.clone(), number })
     }
 
-    /// Why there is no place, for the client.
+    /// The reason why there is no place, for the client.
     pub fn all_taken(&self) -> String {
         format!("all {} places to follow are taken ([http] max_followers); try again later", self.max)
     }
 
     fn taken(&self) -> MutexGuard<'_, BTreeSet<usize>> {
-        // a set stays whole if a thread panics beside it
+        // a panic of another thread leaves a set whole
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! The web part: listen, route, reply.
 //!
 //! A request goes one way: the gate (`server`), its headers and address (`request`), the one match (`router`), a route, the
-//! page of the same name, a reply (`response`), and out by `server::send`. `error` says why there is no answer.
+//! page of the same name, a reply (`response`), and out by `server::send`. `error` has the reasons why there is no answer.
 
 mod assets;
 mod auth;
@@ -65,7 +65,7 @@ impl WebServer {
         let private = Private::new().map_err(|error| cannot(&error))?;
         let requests = Arc::new(Requests::new(&private.socket()).map_err(|error| cannot(&error))?);
         let (running, ended) = bounded(0);
-        // the gate hears the one end in the same wait as its sockets when the other is dropped
+        // the gate waits on one end together with its sockets; it ends when the other is dropped
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
         let site = Arc::new(Site::new(config, metrics, collects, now(), stop.clone())?);
         let listen = &site.config.http.listen;
@@ -105,7 +105,7 @@ impl WebServer {
 fn serve(requests: &Requests, site: &Arc<Site>, stop: &Receiver<Infallible>) {
     loop {
         match requests.next() {
-            // a request's panic must not take a thread from all that follow
+            // a panic must not end the thread, which later requests need
             Ok(request) => match catch_unwind(AssertUnwindSafe(|| answer(request, site))) {
                 Ok(()) => {}
                 Err(_) => log::error!("answering a request panicked; the thread goes on"),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_cure() {
+    fn an_error_comes_with_its_cure() {
         check("/", 404, "below /logs/");
         check("/logs/nothing", 404, "no such page");
         check("/logs/grep/nginx/", 404, "href=\"/logs/grep/web/\"");
@@ -240,7 +240,7 @@ mod tests {
     }
 
     fn send(path: &Path, request: &str) -> String {
-        let mut stream = UnixStream::connect(path).expect("somebody listens");
+        let mut stream = UnixStream::connect(path).expect("the gate listens");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         stream.write_all(request.as_bytes()).expect("sent");
         let mut text = String::new();
@@ -270,14 +270,14 @@ mod tests {
         let twice = "GET /logs/style.css HTTP/1.1\r\nHost: x\r\n\r\nGET /logs/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         let twice = send(&path, twice);
         assert!(twice.starts_with("HTTP/1.1 200") && twice.contains("HTTP/1.1 404"), "{twice}");
-        let idle = UnixStream::connect(&path).expect("somebody listens");
+        let idle = UnixStream::connect(&path).expect("the gate listens");
 
         drop(stopper);
-        // an idle client is not waited for, which would take half a minute
+        // alco does not wait for an idle client, which would take half a minute
         let deadline = Instant::now() + Duration::from_secs(20);
         server.join(deadline);
         assert!(Instant::now() < deadline, "it waited to the end");
         drop(idle);
-        assert!(UnixStream::connect(&path).is_err(), "somebody still listens");
+        assert!(UnixStream::connect(&path).is_err(), "the gate still listens");
     }
 }

@@ -1,28 +1,28 @@
-//! By which address the client knows this alco: what the API's links begin with, since programs follow them as they stand. Pure.
+//! The address by which a client knows this alco. The API's links begin with it, since programs follow links as they are. Pure.
 //!
-//! A trusted proxy says so (X-Forwarded-Host, -Proto and -Prefix, or RFC 7239's Forwarded); otherwise the Host header does. All of
-//! it comes from outside: what is not a host, a scheme or a path is as good as missing.
+//! It is read from the headers of a trusted proxy (X-Forwarded-Host, -Proto and -Prefix, or RFC 7239's Forwarded), else from the
+//! Host header. All of these come from outside: a text that is not a host, a scheme or a path counts as missing.
 
 use std::net::Ipv6Addr;
 
-/// `https://logs.example.org/prefix`, without a slash at its end; empty where nothing tells: links are then paths. `header` gives a
-/// header's value, `base` is the base_path that links have already.
+/// `https://logs.example.org/prefix`, without a slash at its end; empty if no header names it, and links are then paths. `header`
+/// returns a header's value; `base` is the base_path that links have already.
 pub fn origin(header: impl Fn(&str) -> Option<String>, is_trusted: bool, base: &str) -> String {
-    let told = |name: &str| header(name).filter(|_| is_trusted);
-    // of several proxies, the first is the one that the client has asked
-    let first = |name: &str| told(name).map(|list| list.split(',').next().unwrap_or_default().trim().to_owned());
+    let forwarded = |name: &str| header(name).filter(|_| is_trusted);
+    // of several proxies, the first is the client's
+    let first = |name: &str| forwarded(name).map(|list| list.split(',').next().unwrap_or_default().trim().to_owned());
     let forwarded = first("Forwarded").unwrap_or_default();
     let host = first("X-Forwarded-Host").filter(|host| is_host(host));
     let host = host.or_else(|| parameter(&forwarded, "host").filter(|host| is_host(host)));
     let Some(host) = host.or_else(|| header("Host").filter(|host| is_host(host))) else { return String::new() };
-    // this much is believed from everybody: who sends it spoils nobody's links but his own, and a proxy that passes the host on
-    // needs no trusted_proxies for it
+    // every client may set this: it changes only the links of its own answer, and a proxy that passes the host on needs no
+    // trusted_proxies
     let scheme = header("X-Forwarded-Proto").map(|list| list.split(',').next().unwrap_or_default().trim().to_owned());
     let scheme = scheme.or_else(|| parameter(&forwarded, "proto")).unwrap_or_default();
     let scheme = if scheme.eq_ignore_ascii_case("https") { "https" } else { "http" };
     let prefix = first("X-Forwarded-Prefix").unwrap_or_default();
     let prefix = prefix.trim_end_matches('/');
-    // one that is in base_path already was not taken away on the way
+    // the proxy has not removed a prefix that is in base_path
     let is_new = is_path(prefix) && !base.starts_with(&format!("{prefix}/"));
     format!("{scheme}://{host}{}", if is_new { prefix } else { "" })
 }
@@ -73,17 +73,17 @@ mod tests {
     const ALCO: (&str, &str) = ("Host", "127.0.0.1:8000");
 
     #[test]
-    fn a_trusted_proxy_says_how_its_clients_know_alco() {
-        let told = [
+    fn a_trusted_proxy_names_the_address_of_its_clients() {
+        let forwarded = [
             ALCO,
             ("X-Forwarded-Host", "logs.example.org"),
             ("X-Forwarded-Proto", "https"),
             ("X-Forwarded-Prefix", "/logs/"),
         ];
-        check(true, "/", &told, "https://logs.example.org/logs");
-        check(true, "/logs/", &told, "https://logs.example.org");
-        check(true, "/logstash/", &told, "https://logs.example.org/logs");
-        check(false, "/", &told, "https://127.0.0.1:8000");
+        check(true, "/", &forwarded, "https://logs.example.org/logs");
+        check(true, "/logs/", &forwarded, "https://logs.example.org");
+        check(true, "/logstash/", &forwarded, "https://logs.example.org/logs");
+        check(false, "/", &forwarded, "https://127.0.0.1:8000");
         let chain = [ALCO, ("X-Forwarded-Host", "a.example.org:8443, b"), ("X-Forwarded-Proto", "https, http")];
         check(true, "/", &chain, "https://a.example.org:8443");
         let rfc = [ALCO, ("Forwarded", "for=192.0.2.43; Host=\"[2001:db8::1]:81\";proto=https, for=10.0.0.1;host=b")];
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_host_or_a_path_is_as_good_as_missing() {
+    fn other_than_a_host_or_a_path_counts_as_missing() {
         for bad in [
             "",
             " ",

@@ -1,5 +1,5 @@
-//! What a client asks for, parsed once: its headers (`Client`), its address (`RequestUrl`), and the search that the
-//! address of a log stands for (`LogRequest`), which routes and streams take as it is.
+//! A request, parsed once: its headers (`Client`), its address (`RequestUrl`), and the search that the address of a log stands
+//! for (`LogRequest`), which routes and streams take as it is.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,10 +17,10 @@ use crate::query::Query;
 use crate::search::scope::{Scope, Waits};
 use crate::time::{Range, Ts};
 
-/// What the headers say of the client.
+/// The client, as its headers describe it.
 #[derive(Debug, Default)]
 pub struct Client {
-    /// which request this is; the gate gives the number, and knows by it whether the client still waits
+    /// the number that the gate gives the request; by it the gate knows whether the client still waits
     pub number: Option<u64>,
     /// `If-None-Match`
     pub known_etag: Option<String>,

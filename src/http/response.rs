@@ -23,13 +23,13 @@ const SECURITY: [(&str, &str); 3] = [
 /// The headers of a compressed body.
 pub const GZIPPED: [(&str, &str); 2] = [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")];
 
-/// What became of a request.
+/// The outcome of a request.
 pub type Answer = Result<Reply, Refusal>;
 
 /// Writes a body as it is found. Its error breaks the body off.
 pub type WriteBody = Box<dyn FnOnce(&Site, &mut Body) -> Result<(), Aborted> + Send>;
 
-/// A body that is written as it is found, by which thread.
+/// A body that is written as it is found, and the thread that writes it.
 pub enum StreamedBody {
     /// by the thread that took the request, within the time of a search
     Page(WriteBody),
@@ -81,7 +81,7 @@ impl Reply {
         Reply { stream: Some(StreamedBody::Download(write)), ..Reply::new(200, kind, String::new()).uncached() }
     }
 
-    /// A response that stays open. Proxies that buffer what they pass on are told not to.
+    /// A response that stays open, with a header that keeps proxies from buffering it.
     pub fn following(self, slot: FollowerSlot, write: WriteBody) -> Reply {
         Reply { stream: Some(StreamedBody::Following(slot, write)), ..self.with("X-Accel-Buffering", "no") }
     }
@@ -95,7 +95,7 @@ impl Reply {
         self.headers.iter().any(|(name, value)| *name == "Content-Type" && value.starts_with("text/html"))
     }
 
-    /// `location` is made of our own links: ASCII, and without line ends.
+    /// `location` is made of alco's own links: ASCII, without line ends.
     pub fn redirect(status: u16, location: &str) -> Reply {
         Reply::text(status, format!("{location}\n")).with("Location", location)
     }

@@ -1,4 +1,4 @@
-//! From an address to the route that answers it: one match that is seen whole. A panic of a route is a 500.
+//! Finds the route that answers an address, in one match. A panic of a route is a 500.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,7 +20,7 @@ const MAX_URL_BYTES: usize = 16 * 1024;
 pub fn reply(site: &Site, method: &str, url: &str, client: &Client, now: Ts) -> Reply {
     if !matches!(method, "GET" | "HEAD") {
         let why = format!("{method} is not supported");
-        let todo = "Everything here is a link or a form that asks.";
+        let todo = "Use GET: every page here is reached by a link or a form.";
         let error = InvalidRequest { status: 405, title: "Only GET", why: &why, todo };
         return invalid(site, url, &error).with("Allow", "GET, HEAD");
     }
@@ -40,7 +40,7 @@ pub fn reply(site: &Site, method: &str, url: &str, client: &Client, now: Ts) -> 
         log::error!("a route panicked: {url}");
         Err(Refusal::Internal)
     };
-    // the site is not changed by a route; what a route locks is as whole after a panic as before
+    // a route does not change the site, and a panic leaves locked values whole
     let answer = catch_unwind(AssertUnwindSafe(|| route(site, &asked, client, now))).unwrap_or_else(panicked);
     let reply = answer.unwrap_or_else(|refusal| match below(&site.config.http.base_path, &asked.parts) {
         Some([first, ..]) if first == "api" => api::refused(&refusal),
@@ -105,7 +105,7 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
     })
 }
 
-/// What follows `base` in a path; None where the path is elsewhere.
+/// The parts of a path after `base`; None if the path is not below it.
 fn below<'a>(base: &str, parts: &'a [String]) -> Option<&'a [String]> {
     let base: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
     let at_base = parts.len() >= base.len() && base.iter().zip(parts).all(|(base, part)| base == part);

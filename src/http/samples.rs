@@ -1,4 +1,4 @@
-//! Pages from made-up views: written to target/pages/, to look at, and to hold against the checkers.
+//! Pages of made-up views, written to target/pages/: for a look at them, and for the checkers of HTML.
 
 use std::fs;
 use std::path::PathBuf;

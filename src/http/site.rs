@@ -1,4 +1,4 @@
-//! What all routes share: configuration, the searcher, Redis, counters, who may read and who follows.
+//! Shared by all routes: configuration, the searcher, Redis, counters, users and followers.
 
 use std::convert::Infallible;
 use std::sync::atomic::AtomicUsize;
@@ -18,12 +18,12 @@ use crate::search::Searcher;
 use crate::search::filter::Apart;
 use crate::time::Ts;
 
-/// How long pages go without Redis after it has failed.
+/// Pages do without Redis during this time after it has failed.
 const REDIS_PAUSE: Duration = Duration::from_secs(5);
 
 pub struct Site {
     pub config: Arc<Config>,
-    /// those of `config`, to be kept by requests that outlive their route
+    /// those of `config`; requests that outlive their route keep them
     pub indexes: Vec<Arc<Index>>,
     pub searcher: Searcher,
     values: RedisStore,
@@ -77,9 +77,9 @@ impl Site {
         Some(columns)
     }
 
-    /// Asks Redis; None while it is away. Pages do without it, so they do not wait for it one after the other.
+    /// Asks Redis; None while it is away, so that not each page waits for it.
     pub fn with_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, redis::Error>) -> Option<T> {
-        // an instant stays whole if a thread panics beside it
+        // a panic of another thread leaves an instant whole
         let failed = || self.values_failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed().is_some_and(|at| at.elapsed() < REDIS_PAUSE) {
             return None;

@@ -115,7 +115,7 @@ impl Condition {
         })
     }
 
-    /// Whether it accepts records without the column.
+    /// True if it accepts records without the column.
     pub fn accepts_missing(&self) -> bool {
         matches!(self, Condition::NotIn(_) | Condition::Exists(false))
     }

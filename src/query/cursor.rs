@@ -38,7 +38,7 @@ impl FromStr for Cursor {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Cursor, String> {
-        let bad = || format!("'{text}' is no cursor; take the address of a page's own link");
+        let bad = || format!("'{text}' is not a cursor; use a link of a page");
         let mut numbers = text.get(1..).ok_or_else(bad)?.split('.');
         let mut next = || numbers.next().and_then(|part| part.parse::<i64>().ok()).ok_or_else(bad);
         let place = Place {

@@ -1,4 +1,4 @@
-//! A search -> the same search, changed in one point: what the links of a page ask for. Pure.
+//! A search -> the same search, changed in one point, as the links of a page ask for it. Pure.
 //!
 //! Each function forgets the cursor, since a page of another search begins elsewhere; only `last`, `after` and `before` set one.
 
@@ -13,7 +13,7 @@ pub fn first(query: &Query) -> Query {
     Query { cursor: None, ..query.clone() }
 }
 
-/// The last page of the search, whatever is on it by then.
+/// The last page of the search.
 pub fn last(query: &Query) -> Query {
     let end = match query.order {
         Order::OldestFirst => Place { ts: Ts::MAX, seq: i64::MAX, digest: i64::MAX, id: i64::MAX as u64 },

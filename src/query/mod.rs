@@ -19,7 +19,7 @@ use crate::query::cursor::{Cursor, Place};
 use crate::time::{Range, Ts, When};
 
 /// Lines of one page: a page is built in memory, and a browser lays out ten thousand lines in about a second. Streams have no
-/// such bound.
+/// limit.
 pub const MAX_LIMIT: usize = 10_000;
 /// Lines around a match: more than a reader needs, and still one question to searchd.
 pub const MAX_CONTEXT_LINES: u32 = 1000;
@@ -52,7 +52,7 @@ pub struct Query {
     pub before: u32,
     pub after: u32,
     pub filters: Vec<Filter>,
-    /// `columns=a,b`: which to show; None is the index's own
+    /// `columns=a,b`: those to show; None is the index's own
     pub columns: Option<Vec<String>>,
     pub order: Order,
     /// `limit`; None is the page size
@@ -109,7 +109,7 @@ impl Query {
         on
     }
 
-    /// Whether matches that are not neighbours have `--` between them: if lines around them are asked for, even none (`grep -C0`).
+    /// True if matches that are not neighbours have `--` between them: if lines around them are asked for, even 0 (`grep -C0`).
     pub fn is_grouped(&self) -> bool {
         self.around() != (0, Some(0)) || self.context == Context::Lines(0)
     }
@@ -214,7 +214,7 @@ impl Format {
         }
     }
 
-    /// Whether the answer is a stream of any length; otherwise it is built in memory.
+    /// True if the answer is a stream of any length; otherwise it is built in memory.
     pub fn is_stream(self) -> bool {
         Format::STREAMS.contains(&self)
     }

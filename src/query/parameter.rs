@@ -1,4 +1,4 @@
-//! The values that a parameter of an address may have. Pure. An error names the parameter, and says what to write.
+//! The values that a parameter of an address may have. Pure. An error names the parameter, and a valid value.
 
 pub fn one_of<T: Copy>(key: &str, text: &str, choices: &[(&str, T)]) -> Result<T, String> {
     match choices.iter().find(|(name, _)| *name == text) {
@@ -14,7 +14,7 @@ pub fn yes_or_no(key: &str, text: &str) -> Result<bool, String> {
 
 /// The error for a value that the parameter cannot have.
 pub fn bad(key: &str, text: &str, write: &str) -> String {
-    format!("'{text}' is nothing for {key}; write {write}")
+    format!("invalid {key} '{text}'; write {write}")
 }
 
 /// `a, b\,c` -> `a`, `b,c`. Spaces around a value do not count; its own at either end have a backslash before them. A backslash
@@ -72,7 +72,7 @@ pub fn join_list(parts: &[String]) -> String {
     text
 }
 
-/// Whether a backslash in a list escapes this character.
+/// True if a backslash in a list escapes this character.
 fn is_escaped(c: char) -> bool {
     matches!(c, ',' | '\\' | ' ')
 }

@@ -200,7 +200,7 @@ impl Query {
     }
 }
 
-/// `status__gte` -> (`status`, `gte`); what follows `__` is an operator only if it is one of ours.
+/// `status__gte` -> (`status`, `gte`); the text after `__` is an operator only if it is in OPERATORS.
 pub fn split_operator(key: &str) -> (&str, Option<Operator>) {
     let split = key.rsplit_once("__");
     let found = split.and_then(|(column, name)| Some((column, OPERATORS.into_iter().find(|one| one.name == name)?)));
@@ -235,7 +235,7 @@ mod tests {
         Query::from_url(vec!["web".parse().expect("a name")], url)
     }
 
-    /// What is written for what was read: the same search in its shortest form.
+    /// The address that is written for the one that was read: the same search in its shortest form.
     #[track_caller]
     fn check(url: &str, short: &str) {
         let query = read(url).expect(url);
@@ -305,24 +305,24 @@ mod tests {
         assert_eq!(read("search=%5C@host=web1").expect("a query").search, "@host=web1");
         check_error(
             "@timestamp__gt=2026-11-22",
-            "'2026-11-22' is nothing for @timestamp__gt; write a number; times are for start_ts and end_ts, or --since and --until",
+            "invalid @timestamp__gt '2026-11-22'; write a number; times are for start_ts and end_ts, or --since and --until",
         );
-        check_error("search=@status__gte=many", "'many' is nothing for status__gte; write a number");
+        check_error("search=@status__gte=many", "invalid status__gte 'many'; write a number");
     }
 
     #[test]
-    fn what_cannot_be_meant_is_an_error_that_says_what_to_write() {
-        check_error("mode=fuzzy", "'fuzzy' is nothing for mode; write literal or words or regex");
-        check_error("case=maybe", "'maybe' is nothing for case; write 1 or 0");
+    fn an_invalid_value_is_an_error_with_its_cure() {
+        check_error("mode=fuzzy", "invalid mode 'fuzzy'; write literal or words or regex");
+        check_error("case=maybe", "invalid case 'maybe'; write 1 or 0");
         check_error(
             "context=1001",
-            "'1001' is nothing for context; write a number of lines up to 1000, or y for the whole log from the first match on",
+            "invalid context '1001'; write a number of lines up to 1000, or y for the whole log from the first match on",
         );
-        check_error("limit=0", "'0' is nothing for limit; write a number of records, such as 100");
+        check_error("limit=0", "invalid limit '0'; write a number of records, such as 100");
         check_error("limit=10001", "limit=10001 is too much for a page; write at most 10000, or take format=text");
-        check_error("follow=0s", "'0s' is nothing for follow; write 1, or 10s to have the page refresh itself");
+        check_error("follow=0s", "invalid follow '0s'; write 1, or 10s to have the page refresh itself");
         check_error("tz=Mars", "'Mars' is not a time zone; write a name such as UTC or Europe/Berlin");
-        check_error("cursor=x", "'x' is no cursor; take the address of a page's own link");
+        check_error("cursor=x", "'x' is not a cursor; use a link of a page");
         assert!(read("limit=10001&format=text").is_ok());
         for bad in ["start_ts=soon", "n__gt=nan", "n__gt=inf", "x__exists=2", "order=up", "in=columns", "format=pdf"] {
             assert!(read(bad).is_err(), "{bad}");
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_read_all_the_same() {
+    fn bytes_that_are_not_utf8_are_read_as_well() {
         assert_eq!(read("search=%FF%zz%").expect("a query").search, "\u{fffd}%zz%");
     }
 

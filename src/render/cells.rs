@@ -51,7 +51,7 @@ impl Shown {
         for name in shown {
             let is_level = level_columns.contains(name);
             let mut text = columns.get(name).map(ColumnValue::text);
-            // the level stands where a level is expected, whichever of the level columns holds it
+            // the level is in the cell of the level, whichever of the level columns holds it
             if text.is_none() && is_level {
                 let hidden = holder.filter(|holder| !shown.iter().any(|name| name == holder));
                 text = hidden.and_then(|holder| columns.get(holder)).map(ColumnValue::text);

@@ -1,6 +1,6 @@
 //! Makes log text fit for a page: characters that a terminal or a browser would obey become visible.
 //!
-//! Everything that came from a log, a value or a column's name, goes through here (markup is escaped by maud). Colour
+//! All text from a log (messages, values, names of columns) goes through here; maud escapes markup. Colour
 //! codes are removed, line ends and tabs stay, everything else that has no glyph of its own is written as one.
 
 use std::borrow::Cow;
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_obeyed_is_shown() {
+    fn control_characters_are_shown() {
         check("a\0b\x08\x1b]0;title\x07", "a^@b^H^[]0;title^G");
         check("\x1b[2J\x1b[", "^[[2J^[[");
         check("rm \u{202e}txt.exe\u{2066}", "rm <U+202E>txt.exe<U+2066>");

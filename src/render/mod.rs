@@ -94,9 +94,9 @@ impl<'a> Rows<'a> {
 
     /// A notice of alco's own, in the place of a record. In text it is a line after `--`; in NDJSON an object whose only member is
     /// `@alco`; in CSV a row with its time and, as its message, the notice after `--`.
-    pub fn said(&self, what: &str, now: Ts) -> String {
+    pub fn notice(&self, what: &str, now: Ts) -> String {
         match self.format {
-            Format::Ndjson => ndjson::said(what),
+            Format::Ndjson => ndjson::notice(what),
             Format::Csv => {
                 let empty = usize::from(self.several) + self.columns.len();
                 let (time, what) = (self.time(now), format!("-- {what}"));
@@ -166,7 +166,7 @@ mod tests {
     const COLUMNS: &str = r#"{"levelname":"ERROR","host":"=1+2","n":[1,
  2.50],"exc_info":"Traceback:\n  x\u001b[1m\n"}"#;
 
-    /// What is written of one record, behind the head.
+    /// The text of one record, after the head.
     #[track_caller]
     fn check(indexes: &[&str], url: &str, message: &str, expect: &str) {
         let config = Config::default();
@@ -244,7 +244,7 @@ mod tests {
         );
     }
 
-    /// As Python's splitlines has them: what any reader of lines takes for the end of one.
+    /// The characters that some reader of lines takes for the end of one, as Python's splitlines.
     const LINE_ENDS: &str = "\n\r\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{85}\u{2028}\u{2029}";
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
             let place = Place { ts: Ts::from_micros(0), seq: 0, digest: 0, id: 1 };
             let record = Stored { message: format!("a{LINE_ENDS}b"), columns };
             let hit = Hit { index: settings[0].name.clone(), place, record, marks: Vec::new() };
-            for line in [rows.line(&Line::Match(hit)), rows.said(&format!("a{LINE_ENDS}b"), Ts::MIN)] {
+            for line in [rows.line(&Line::Match(hit)), rows.notice(&format!("a{LINE_ENDS}b"), Ts::MIN)] {
                 let line = line.strip_suffix('\n').expect("one line end, at the end");
                 assert!(!line.contains(|c| LINE_ENDS.contains(c)), "{format}: {line:?}");
             }
@@ -310,6 +310,6 @@ mod tests {
         let written: String = lines.iter().map(|line| rows.line(line)).collect();
         let ends: Vec<&str> = written.lines().map(|line| line.split_once("\"@match\":").expect(line).1).collect();
         assert_eq!(ends, ["true,\"@group\":0}", "false,\"@group\":0}", "true,\"@group\":1}"]);
-        assert_eq!(rows.said("\"a\" is down", Ts::MIN), "{\"@alco\":\"\\\"a\\\" is down\"}\n");
+        assert_eq!(rows.notice("\"a\" is down", Ts::MIN), "{\"@alco\":\"\\\"a\\\" is down\"}\n");
     }
 }

@@ -48,12 +48,12 @@ pub fn line(index: &Index, hit: &Hit, several: bool, group: Option<LineGroup>) -
     text
 }
 
-/// A text of alco's own, in the place of a record: an object whose only member is `@alco`.
-pub fn said(what: &str) -> String {
+/// A notice of alco's own, in the place of a record: an object whose only member is `@alco`.
+pub fn notice(what: &str) -> String {
     format!("{{\"@alco\":{}}}\n", quoted(&visible_in_line(what)))
 }
 
-/// Whether a record's own key has an `@` more in NDJSON.
+/// True if a record's own key has one more `@` in NDJSON.
 fn is_escaped(key: &str) -> bool {
     key.starts_with('@') && ADDED.contains(&key.trim_start_matches('@'))
 }

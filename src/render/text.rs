@@ -12,7 +12,7 @@ const MATCH: &str = "01;31";
 const TIME: &str = "32";
 const GAP: &str = "36";
 
-/// How lines of text are written.
+/// The style of lines of text.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     /// for a terminal: levels and matches have colours

@@ -1,10 +1,10 @@
-//! What Sphinx's JSON attribute keeps, and how the rest survives. Pure.
+//! A record's columns in Sphinx's JSON attribute, and a text of those that it would change. Pure.
 //!
 //! A column arrives as JSON text and is to be read back equal. Sphinx gives doubles back with six decimals, integers
 //! only within 64 bits, `1e30` with bytes of its own memory, control characters raw. So two texts are written of each
 //! record's columns: `js`, which Sphinx parses for filters and which is safe for it, and `exact`, the text as sent, which
-//! is stored only when `js` would not be read back to it. What searchd's parser has no room for is empty in `js`: an object
-//! or a list that lies too deep, or, where all columns are too large, everything but `alco_error`.
+//! is stored only when `js` would not be read back to it. `js` leaves empty the parts that searchd's parser has no room for: an
+//! object or a list that lies too deep, or, if all columns are too large, everything but `alco_error`.
 //!
 //! Invariant: `read_back` of what searchd prints for `js` has the values that were sent, or `exact` is not empty.
 
@@ -57,7 +57,7 @@ impl<'a> StoredColumns<'a> {
     /// Adds a column.
     ///
     /// # Errors
-    /// The value is nested too deep; what was written until then is of no use.
+    /// The value is nested too deep; both texts are then useless.
     pub fn add(&mut self, key: &str, value: &str) -> Result<(), TooDeep> {
         for out in [&mut *self.js, &mut *self.exact] {
             if out.len() > 1 {
@@ -82,7 +82,7 @@ impl<'a> StoredColumns<'a> {
         self.add(key, &value).expect("a string has no depth");
     }
 
-    /// Whether searchd has room for the columns.
+    /// True if searchd has room for the columns.
     pub fn fit(&self) -> bool {
         self.js.len() + VALUE_OVERHEAD * self.values <= JSON_ROOM
     }
@@ -197,7 +197,7 @@ impl ColumnsWriter<'_, '_> {
             let from = self.at;
             kept &= self.string();
             let key = &text[from..self.at];
-            // one key written twice, or perhaps so by way of an escape: only the text itself tells
+            // a key that is there twice, or may be, if escapes are read: only the text itself is exact
             kept &= !key.contains('\\') && !keys.contains(&key);
             keys.push(key);
             self.skip_space();
@@ -310,7 +310,7 @@ fn trimmed(decimals: &str) -> &str {
     }
 }
 
-/// What searchd prints for a JSON attribute, with its doubles as they were sent. Strings stay as they are.
+/// The text that searchd prints for a JSON attribute, with its doubles as they were sent. Strings are unchanged.
 pub fn read_back(printed: &str) -> String {
     let mut out = String::with_capacity(printed.len());
     let bytes = printed.as_bytes();

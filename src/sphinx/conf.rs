@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn manticore_gets_no_key_that_it_warns_of() {
+    fn manticore_gets_no_key_that_it_warns_about() {
         let conf = conf("[sphinx]\ndialect = manticore\n[index web]\n");
         for key in [
             "workers",
@@ -254,9 +254,9 @@ mod tests {
         }
     }
 
-    /// One that searchd does not serve would make Manticore serve none of the index.
+    /// If searchd does not serve one of them, Manticore serves none of the index.
     #[test]
-    fn every_local_of_a_distributed_index_is_there_and_nothing_twice() {
+    fn a_distributed_index_has_locals_that_exist_once() {
         let conf = conf("[index a]\ndays = 3\n[index b]\ndays = 1\n");
         let mut headers: Vec<&str> = conf.lines().filter_map(|line| line.strip_prefix("index ")).collect();
         for local in conf.lines().filter_map(|line| line.strip_prefix("    local = ")) {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ini_overrides_key_by_key_and_the_index_before_all_indexes() {
+    fn the_ini_overrides_each_key_and_an_index_comes_first() {
         let ini = "[index a]\n[index b]\n[sphinx.index]\nrt_mem_limit = 512M\npreopen = 1\n\
                    [sphinx.index b]\nrt_mem_limit = 128M\n[sphinx.searchd]\nlisten = 127.0.0.1:1:mysql41, 9312\nlog = /l";
         let conf = conf(ini);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_example_tells_what_is_generated() {
+    fn the_shipped_example_shows_the_generated_keys() {
         let example = include_str!("../../alco.ini.example");
         let generated = conf("");
         let (_, directives) = example.split_once("\n[sphinx.index]\n").expect("that section");

@@ -1,4 +1,4 @@
-//! Every column seen: its role in alco.ini, how many values it has, and an example.
+//! Every column seen: its role in alco.ini, the number of its values, and an example.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::query::{Condition, Filter, Query, edit};
 use crate::render::escape::{cut, visible_in_line};
 use crate::time::{Day, Ts};
 
-/// More than anybody reads; a column beyond is still found by its name.
+/// Rows of the table; a filter takes any other column too.
 const MAX_COLUMNS: usize = 1000;
 const NAME_CHARS: usize = 100;
 const EXAMPLE_CHARS: usize = 120;

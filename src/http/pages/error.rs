@@ -1,4 +1,4 @@
-//! An error's page: why, and what to do about it.
+//! The page of an error: its reason, and what to do.
 
 use maud::{Markup, html};
 
@@ -21,7 +21,7 @@ pub struct ErrorView<'a> {
 
 #[derive(Clone, Debug)]
 pub enum Todo<'a> {
-    Say(&'a str),
+    Text(&'a str),
     /// go to one of the indexes
     PickAnIndex,
     /// searchd is away
@@ -46,7 +46,7 @@ impl ErrorView<'_> {
     fn todo(&self) -> Markup {
         let base = self.frame.base;
         match &self.todo {
-            Todo::Say(text) => html! { p { (text) } },
+            Todo::Text(text) => html! { p { (text) } },
             Todo::PickAnIndex if self.frame.indexes.is_empty() => html! {
                 p { "Go to " a href={ (base) "grep/" } { "the list of indexes" } "." }
             },
@@ -59,7 +59,7 @@ impl ErrorView<'_> {
                 ul {
                     li { "Does searchd run? On its host: " code { "service sphinxsearch status" } " or " code { "systemctl status sphinxsearch" } }
                     li { "Does it listen for SphinxQL at " code { (address) } "? That is " code { "[sphinx] address" } " in alco.ini." }
-                    li { code { "alco check" } " says what is wrong and how to mend it." }
+                    li { code { "alco check" } " shows what is wrong and what to do." }
                     li { "Then reload this page." }
                 }
             },

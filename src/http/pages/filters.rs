@@ -16,11 +16,11 @@ const LINK_BYTES: usize = 2000;
 #[derive(Clone, Debug, Default)]
 pub struct FilterColumn {
     pub name: String,
-    /// with how often it stands in the search without this column's own filter; None: seen, but not in this range
+    /// each with its count in the search without the filter on this column; None: seen, but not in this range
     pub values: Vec<(String, Option<u64>)>,
     /// there are more than these
     pub more: bool,
-    /// why there are no values, or not all
+    /// the reason why there are no values, or not all
     pub note: Option<String>,
 }
 

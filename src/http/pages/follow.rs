@@ -1,5 +1,5 @@
-//! The page that stays open and grows: the lines stand in a box that is pinned to its end by CSS alone, since its content runs
-//! upwards (`column-reverse`) from one inner block. It keeps its place when the reader scrolls up.
+//! The page that stays open and grows. CSS alone pins the box of lines to its end, since its content runs upwards
+//! (`column-reverse`) from one inner block. The box keeps its place when the reader scrolls up.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -20,7 +20,7 @@ impl FollowView<'_> {
         &self.lines.frame
     }
 
-    /// All that stands before the lines.
+    /// The part before the lines.
     pub fn opening(&self) -> Markup {
         let q = self.query;
         let link = |query: &Query| links::to("", query);
@@ -52,8 +52,8 @@ impl FollowView<'_> {
         }
     }
 
-    /// Stands among the lines.
-    pub fn said(&self, what: &str) -> Markup {
+    /// A notice among the lines.
+    pub fn notice(&self, what: &str) -> Markup {
         html! { div.said role="listitem" { "-- " (visible_in_line(what)) } }
     }
 

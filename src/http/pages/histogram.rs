@@ -1,4 +1,4 @@
-//! How the records of a search are spread over its range: bars that lead into their own minute.
+//! The records of a search over its range: bars that lead into their own minute.
 //!
 //! Each bar's link is a block character, which is all that browsers without drawings show; style.css hides it and lays the link
 //! over its bar. Sixty links are too many to tab through: keyboards and screen readers have those to the highest bars.
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_seen_beside_a_giant() {
+    fn a_small_bar_is_seen_next_to_a_giant() {
         let drawn = drawing(&bars(&[(1, 0, 1), (1_000_000, 0, 0)]), 1_000_000).into_string();
         assert!(drawn.contains("class=\"e\" d=\"M1 59h10v1h-10z\""), "{drawn}");
     }

@@ -54,7 +54,7 @@ pub struct Collecting {
 pub struct IndexFigures {
     /// records of the last 5 minutes
     pub recent: u64,
-    /// when the last record was
+    /// the time of the last record
     pub last: Option<Ts>,
     /// of the last 24 hours, in equal parts
     pub sparkline: Vec<u64>,
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_is_told_from_silence() {
+    fn a_stall_differs_from_silence() {
         let now = Ts::from_micros(1_795_341_600_000_000);
         let web: IndexName = "web".parse().expect("a name");
         let html = |stalled| {

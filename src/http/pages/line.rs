@@ -66,7 +66,7 @@ pub struct LogRows<'a> {
     pub wrap: bool,
 }
 
-/// Where a line can be jumped to, and where its own jump leads.
+/// The name by which links jump to a line, and the target of its own jump.
 #[derive(Clone, Debug, Default)]
 pub struct Jump {
     pub id: Option<String>,
@@ -154,7 +154,7 @@ impl LogRows<'_> {
     }
 }
 
-/// Stands where lines are left out.
+/// Marks a place where lines are left out.
 pub fn gap() -> Markup {
     html! { div.gap role="listitem" aria-label="lines are left out here" { "--" } }
 }
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
-    fn what_matches_in_a_column_is_marked_where_it_is() {
+    fn a_match_in_a_column_is_marked_in_place() {
         let found = |column: &str, text: &str, mark: Range<usize>| ColumnMatch {
             column: column.to_owned(),
             text: text.to_owned(),
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_traceback_says_what_it_comes_down_to() {
+    fn the_gist_of_a_traceback_is_its_last_line() {
         assert_eq!(
             gist("Traceback (most recent call last):\n  File \"x\"\nTimeoutError: timed out\n"),
             "TimeoutError: timed out"

@@ -57,18 +57,18 @@ pub struct Frame<'a> {
     pub zone: String,
     /// the state of the page as fields, for the form that chooses another zone; None: the page has no such form
     pub state: Option<Vec<(String, String)>>,
-    /// seconds after which the page asks for itself again
+    /// seconds after which the page reloads itself
     pub refresh: Option<u32>,
 }
 
 impl Frame<'_> {
-    /// The page: `main` is what it is for, and holds an element with the id `log`.
+    /// The page: `main` is its content, with an element whose id is `log`.
     pub fn page(&self, title: &str, main: Markup) -> Markup {
         html! { (self.opening(title, &[("#log", "Skip to the log")])) (main) (self.closing()) }
     }
 
-    /// The markup before the main part, for a page that is written while its search runs. The first links of a page lead
-    /// past what is the same on all of them.
+    /// The markup before the main part, for a page that is written while its search runs. The first links of a page skip
+    /// the parts that all pages have.
     pub fn opening(&self, title: &str, skips: &[(&str, &str)]) -> Markup {
         html! {
             (DOCTYPE)
@@ -147,7 +147,7 @@ impl Frame<'_> {
     }
 }
 
-/// A heads-up about the page as a whole.
+/// A notice about the whole page.
 pub fn note(text: Markup) -> Markup {
     html! { p.note role="status" { (text) } }
 }
@@ -170,7 +170,7 @@ pub fn records(number: u64) -> String {
     format!("{} record{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
-/// How long a time is, to the unit that matters: `0.4 s`, `3 min`, `2 h`, `5 d`.
+/// A length of time, in the largest unit that fits: `0.4 s`, `3 min`, `2 h`, `5 d`.
 pub fn duration(micros: i64) -> String {
     match micros.max(0) / 100_000 {
         tenths if tenths < 100 => format!("{}.{} s", tenths / 10, tenths % 10),
@@ -181,7 +181,7 @@ pub fn duration(micros: i64) -> String {
     }
 }
 
-/// How long ago that was.
+/// The time from then to now.
 pub fn age(ts: Ts, now: Ts) -> String {
     let micros = now.micros() - ts.micros();
     if micros < -1_000_000 { format!("in {}", duration(-micros)) } else { format!("{} ago", duration(micros)) }

@@ -1,4 +1,4 @@
-//! One record: all of it, as it was sent, with links to its like; and the same stream around it.
+//! One record: all of it, as it was sent, with links to similar records; and the same stream around it.
 
 use maud::{Markup, html};
 
@@ -34,7 +34,7 @@ pub struct RecordView<'a> {
     pub json: Vec<(String, String)>,
     pub before: Vec<LineView<'a>>,
     pub after: Vec<LineView<'a>>,
-    /// how many lines before and after the next page would show, where there are more
+    /// the number of lines before and after on the next page, if there are more
     pub more_before: Option<(usize, usize)>,
     pub more_after: Option<(usize, usize)>,
     pub warnings: Vec<String>,

@@ -15,7 +15,7 @@ const FORM_FIELDS: [&str; 9] = ["search", "mode", "case", "word", "invert", "in"
 /// Lines around a match that are offered.
 const OFFERED_CONTEXT_LINES: [u32; 5] = [0, 1, 3, 10, 50];
 const VALUE_CHARS: usize = 60;
-/// More values than these are counted, not listed, in a chip.
+/// A chip lists this number of values, and counts the others.
 const LISTED_VALUES: usize = 3;
 
 pub fn form(query: &Query) -> Markup {
@@ -25,7 +25,7 @@ pub fn form(query: &Query) -> Markup {
             @for (name, value) in hidden_fields(query) { input type="hidden" name=(field(&name)) value=(field(&value)); }
             div.row {
                 input type="search" name="search" value=(field(&own)) aria-label="Search" accesskey="s" size="40"
-                    placeholder="text as it stands in the line, or @column=value" autocomplete="off" spellcheck="false";
+                    placeholder="text of a line, or @column=value" autocomplete="off" spellcheck="false";
                 " "
                 (mode(query.mode))
                 " "
@@ -54,8 +54,8 @@ pub fn form(query: &Query) -> Markup {
     }
 }
 
-/// Text in a field, which must come back unchanged: characters that a browser or terminal would obey are written by their numbers.
-/// (HTML has none for U+0080 to U+009F, and nothing at all for U+0000.)
+/// Text in a field, which the browser must send back unchanged. Characters that a browser or terminal would obey are written as
+/// numbers; HTML has no number for U+0080 to U+009F, and cannot hold U+0000.
 pub fn field(text: &str) -> PreEscaped<String> {
     let mut out = String::with_capacity(text.len());
     for c in html! { (text) }.into_string().chars() {
@@ -70,7 +70,7 @@ pub fn field(text: &str) -> PreEscaped<String> {
     PreEscaped(out)
 }
 
-/// The content of the search field: it means the same search when it is sent again.
+/// The content of the search field. If the form is sent again, it is the same search.
 fn own_fields(query: &Query) -> String {
     query.pairs().into_iter().find(|(name, _)| name == "search").map(|(_, text)| text).unwrap_or_default()
 }
@@ -112,7 +112,7 @@ fn context(context: Context) -> Markup {
         label.opt {
             "context "
             select name="context" title="lines of the same stream around each match" {
-                // none at all, where a 0 would part matches that are not neighbours
+                // empty rather than 0, since 0 puts `--` between matches that are not neighbours
                 @for choice in offered { option value=(if choice == 0 { String::new() } else { choice.to_string() }) selected[lines == Some(choice)] { (choice) } }
                 option value="y" selected[lines.is_none()] { "all after" }
             }
@@ -134,7 +134,7 @@ fn when(name: &str, text: &str, when: Option<&When>, default: &str) -> Markup {
     }
 }
 
-/// The ranges people want most, one click each.
+/// The ranges that readers want most, one click each.
 fn quick(query: &Query) -> Markup {
     let ago = |minutes: u32| (Some(When::Ago(minutes * 60)), None);
     let choices = [
@@ -164,7 +164,7 @@ fn chips(query: &Query) -> Markup {
             span class={ "chip" @if filter.off { " off" } } {
                 @let text = html! { b { (visible_in_line(cut(&filter.column, VALUE_CHARS).0)) } " " (condition(filter)) };
                 @match edit::turned(query, at) {
-                    Some(turned) => a href=(links::to("", &turned)) title="turn round" { (text) },
+                    Some(turned) => a href=(links::to("", &turned)) title="invert this filter" { (text) },
                     None => span { (text) },
                 }
                 " "

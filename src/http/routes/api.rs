@@ -34,7 +34,7 @@ struct PageJson<'a> {
     next: Option<String>,
     previous: Option<String>,
     results: Vec<RecordJson<'a>>,
-    /// the time was used up before the page was full: `next` goes on from here
+    /// the place at which the time ran out before the page was full; `next` goes on from there
     #[serde(skip_serializing_if = "Option::is_none")]
     searched_up_to: Option<String>,
     /// parts of the answer that are missing
@@ -45,7 +45,7 @@ struct PageJson<'a> {
 #[derive(Serialize)]
 struct RecordJson<'a> {
     id: u64,
-    /// of several indexes: which
+    /// the record's index, if the search has several
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<&'a str>,
     datetime: String,
@@ -54,7 +54,7 @@ struct RecordJson<'a> {
     js: &'a RawValue,
 }
 
-/// As the Python program has it, a search without a start begins with the first record that is kept.
+/// A search without a start begins with the first record that is kept, as in the Python program.
 pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
     request.query.start.get_or_insert(When::At(Ts::MIN));
     // `format=json` changes nothing here
@@ -71,7 +71,7 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
     let results: Vec<RecordJson> = hits.map(|hit| log(hit, several)).collect();
     let next = page.next.map(|place| edit::after(query, place));
     let previous = page.previous.map(|place| edit::before(query, place));
-    // with the time used up, the way goes on in the direction in which it went
+    // if the time ran out, the link leads on in the same direction
     let on = page.reached.map(|place| query.go_on(place, page.seeks_first, request.range()));
     let back = matches!(query.cursor, Some(Cursor::Before(_)));
     let (on_next, on_previous) = if back { (None, on) } else { (on, None) };
@@ -111,7 +111,7 @@ struct BarJson {
     errors: u64,
 }
 
-/// Over the range of the search, which here is the page's where none is named.
+/// Over the range of the search; if it names none, over the default of the page.
 pub fn histogram(site: &Site, request: &LogRequest, client: &Client) -> Answer {
     let wanted = Wanted { bars: HISTOGRAM_BARS, columns: &[] };
     let figures = site.searcher.figures(&request.query, &request.scope(site, client.waits(site), 1), wanted)?;
@@ -181,15 +181,15 @@ struct ErrorJson<'a> {
 /// A refusal in the form for programs.
 pub fn refused(refusal: &Refusal) -> Reply {
     let hint = match refusal {
-        Refusal::Bad(_) => "change the request; the same one will not do",
+        Refusal::Bad(_) => "change the request; it fails again as it is",
         Refusal::NoIndex(_) => "/api/collector/indices/ lists the indexes",
         Refusal::NotFound(_) => "paths are /api/grep/<index>/, and below it histogram/, values/<column>/ and columns/",
         Refusal::Unauthorized { password: true } => {
             "send them as HTTP's Basic authentication, as curl -u user:password does"
         }
-        Refusal::Unauthorized { password: false } => "ask by way of the proxy that knows you",
-        Refusal::Away(_) => "try again in some seconds; alco check says what is wrong",
-        Refusal::Internal => "what happened is in alco's log",
+        Refusal::Unauthorized { password: false } => "use the address of the proxy that signs users in",
+        Refusal::Away(_) => "try again in some seconds; alco check shows what is wrong",
+        Refusal::Internal => "the cause is in alco's log",
     };
     let (status, error) = refusal.explain();
     with_headers(wrong(status, &error, hint))

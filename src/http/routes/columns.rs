@@ -1,4 +1,4 @@
-//! `/grep/<index>/columns/`: every column seen, so that a reader learns by which columns to filter.
+//! `/grep/<index>/columns/`: every column seen, so that a reader finds the columns to filter by.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The page that says why there is no answer, and what to do.
+//! The page that shows why there is no answer, and what to do.
 
 use crate::http::error::Refusal;
 use crate::http::pages::error::{ErrorView, Todo};
@@ -19,9 +19,9 @@ pub fn with_headers(reply: Reply) -> Reply {
     }
 }
 
-/// The search can be read and not be run; it stands in its form, to be mended there.
+/// For a search that can be read but not run: the page has its form, so that the user can correct it.
 pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
-    let todo = Todo::Say("Change it above, and try again.");
+    let todo = Todo::Text("Change it above, and try again.");
     let frame = frame(site, Some(query));
     let view = ErrorView { frame, status: 400, title: INVALID_SEARCH, why, todo, query: Some(query) };
     Reply::page(400, view.page().into_string())
@@ -30,21 +30,20 @@ pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
 pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
     let address = site.config.sphinx.address.to_string();
     let (status, title, why, todo) = match refusal {
-        Refusal::Bad(why) => (400, INVALID_SEARCH, why.clone(), Todo::Say("Go back, change it, and try again.")),
+        Refusal::Bad(why) => (400, INVALID_SEARCH, why.clone(), Todo::Text("Go back, change it, and try again.")),
         Refusal::NoIndex(name) => (404, "No such index", format!("There is no index '{name}'."), Todo::PickAnIndex),
         Refusal::NotFound(why) => (404, "Not found", why.clone(), Todo::PickAnIndex),
         Refusal::Unauthorized { password: true } => {
             let todo = "Reload the page, and give what users_file of alco.ini has; alco passwd makes its lines.";
-            (401, "Sign in", "A user's name and password are needed.".to_owned(), Todo::Say(todo))
+            (401, "Sign in", "A user's name and password are needed.".to_owned(), Todo::Text(todo))
         }
         Refusal::Unauthorized { password: false } => {
-            let todo =
-                "Come by way of the proxy that knows you: trusted_proxies and user_header of alco.ini tell which.";
-            (403, "Sign in", "A proxy has to say who asks.".to_owned(), Todo::Say(todo))
+            let todo = "Use the address of the proxy that signs users in: one of trusted_proxies in alco.ini, which sends user_header.";
+            (403, "Sign in", "The proxy must name the user.".to_owned(), Todo::Text(todo))
         }
         Refusal::Away(why) => (503, "searchd does not answer", why.clone(), Todo::CheckSphinx { address: &address }),
         Refusal::Internal => {
-            let (why, todo) = ("The page could not be made.".to_owned(), Todo::Say("What happened is in alco's log."));
+            let (why, todo) = ("The page could not be made.".to_owned(), Todo::Text("The cause is in alco's log."));
             (500, "Internal error", why, todo)
         }
     };
@@ -62,6 +61,6 @@ pub struct InvalidRequest<'a> {
 
 pub fn invalid_request(site: &Site, error: &InvalidRequest) -> Reply {
     let InvalidRequest { status, title, why, todo } = *error;
-    let view = ErrorView { frame: frame(site, None), status, title, why, todo: Todo::Say(todo), query: None };
+    let view = ErrorView { frame: frame(site, None), status, title, why, todo: Todo::Text(todo), query: None };
     Reply::page(status, view.page().into_string())
 }

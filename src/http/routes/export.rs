@@ -1,4 +1,4 @@
-//! The same search for programs: text, NDJSON and CSV, streamed record by record in constant memory.
+//! A search as text, NDJSON or CSV for programs, streamed record by record in constant memory.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -50,9 +50,9 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
         Err(error) => {
             let refusal = Refusal::from(error);
             if body.has_begun() {
-                // for a reader who sees neither chunks nor resets
-                let why = format!("broken off here, and not whole: {}", refusal.explain().1);
-                body.write_all(rows.said(&why, now).as_bytes())?;
+                // for a client that notices neither missing chunks nor a reset
+                let why = format!("incomplete, broken off here: {}", refusal.explain().1);
+                body.write_all(rows.notice(&why, now).as_bytes())?;
                 body.flush()?;
             }
             return Err(Aborted::Refused(refusal));
@@ -64,7 +64,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     body.write_all(head.unwrap_or_default().as_bytes())?;
     for what in &missing {
         body.missing(what);
-        body.write_all(rows.said(what, now).as_bytes())?;
+        body.write_all(rows.notice(what, now).as_bytes())?;
     }
     Ok(())
 }

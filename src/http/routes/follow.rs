@@ -1,7 +1,7 @@
 //! Pages and streams that stay open: the stored records of a search, then those that arrive, at once.
 //!
-//! A keep-alive is sent at least every 15 s, so that no proxy takes the response for dead and a client that has left is noticed. It
-//! is ignored by its reader: a comment in a page, a space before the next line of NDJSON, an empty line of CSV, a carriage return in text.
+//! A keep-alive is sent at least every 15 s, so that no proxy takes the response for dead, and alco notices a client that has left.
+//! Clients ignore it: a comment in a page, a space before the next line of NDJSON, an empty line of CSV, a carriage return in text.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -57,7 +57,7 @@ pub fn page(slot: FollowerSlot, request: LogRequest) -> Reply {
 }
 
 /// An event in words; empty for a line.
-fn said(news: &News) -> String {
+fn notice(news: &News) -> String {
     news.words(records).unwrap_or_default()
 }
 
@@ -69,7 +69,7 @@ fn write_stream(site: &Site, request: &LogRequest, body: &mut Body) -> Result<()
     let mut write = |news: News| {
         let text = match &news {
             News::Line(line) => rows.borrow_mut().line(line),
-            news => rows.borrow().said(&said(news), clock()),
+            news => rows.borrow().notice(&notice(news), clock()),
         };
         (text, true)
     };
@@ -82,7 +82,7 @@ fn write_stream(site: &Site, request: &LogRequest, body: &mut Body) -> Result<()
     match follow(site, request, following, FollowOutput::new(body, &head, heartbeat), &mut write)? {
         FollowEnd::Left => Err(Aborted::ClientLeft),
         FollowEnd::Failed(error) => Err(Aborted::Refused(Refusal::from(error))),
-        FollowEnd::Stopped => Ok(body.write_all(rows.borrow().said(STOPS, clock()).as_bytes())?),
+        FollowEnd::Stopped => Ok(body.write_all(rows.borrow().notice(STOPS, clock()).as_bytes())?),
         FollowEnd::Full => Ok(()),
     }
 }
@@ -117,7 +117,7 @@ fn write_page(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), 
                 }
                 log.row(&rows.row(line))
             }
-            news => view.said(&said(news)),
+            news => view.notice(&notice(news)),
         };
         (markup.into_string() + "\n", count < PAGE_LINES && Instant::now() < until)
     };
@@ -133,7 +133,7 @@ fn write_page(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), 
     Ok(body.part(view.closing(&words, &on))?)
 }
 
-/// How following came to its end.
+/// The reason why following ended.
 enum FollowEnd {
     /// the client no longer reads
     Left,
@@ -169,7 +169,7 @@ fn follow(
     }
 }
 
-/// The response: its body, when it was last flushed, and why it ends.
+/// The response: its body, the time of its last flush, and the reason why it ends.
 struct FollowOutput<'a> {
     body: &'a mut Body,
     /// goes out when searchd has answered once: until then there may be a refusal to show instead

@@ -1,4 +1,4 @@
-//! `/grep/` and the shortcuts: where to begin.
+//! `/grep/` and the shortcuts: the places to begin.
 
 use crate::config::{Index, IndexName};
 use crate::http::error::Refusal;
@@ -43,7 +43,7 @@ pub fn index_page(site: &Site, now: Ts) -> Reply {
     )
 }
 
-/// As far as collecting runs in this process.
+/// None if this process does not collect.
 fn collecting(site: &Site, index: &Index, now: Ts) -> Option<index_list::Collecting> {
     let collected = site.metrics.of(&index.name).filter(|_| site.collects)?;
     Some(index_list::Collecting {

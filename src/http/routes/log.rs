@@ -82,7 +82,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     let scope = request.scope(site, body.waits(), page_size);
     let mut log = LogWriter::new(&view);
     let listed = filter_columns(&settings);
-    // those of a column that is filtered are of another search
+    // the values of a filtered column need a search without that filter
     let is_filtered = |column: &str| query.filters.iter().any(|filter| filter.column == column);
     let columns: Vec<&str> = listed.iter().copied().filter(|column| !is_filtered(column)).collect();
     let wanted = Wanted { bars: histogram::HISTOGRAM_BARS, columns: &columns };
@@ -90,7 +90,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     let search = LineSearch { site, settings: &settings, view: &view, scope: &scope };
     let (mut found, has_all) = write_lines(search, &mut tally, &mut log, body)?;
 
-    // the rest has time of its own, so that a slow search still has its histogram
+    // the rest has its own time, so that a page whose search was slow still has its histogram
     let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
     let shown = tally.count();
     let figures = if has_all {

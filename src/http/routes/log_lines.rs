@@ -1,4 +1,4 @@
-//! Hits as lines of a page: which columns they show, and which parts of a record fold.
+//! Hits as lines of a page: the columns that they show, and the parts of a record that fold.
 
 use crate::config::Index;
 use crate::http::pages::line::{ColumnMatch, LineView, Role};

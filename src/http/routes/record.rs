@@ -26,8 +26,8 @@ const NEARBY_SECONDS: i64 = 1800;
 /// `came_from_a_search`: the address holds the search that led here.
 pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str, came_from_a_search: bool) -> Answer {
     let (settings, query) = (request.settings(), &request.query);
-    let (ts, seq, digest) = parse_place(place)
-        .ok_or_else(|| Refusal::Bad(format!("'{place}' names no record; take the address from a line's own link")))?;
+    let (ts, seq, digest) =
+        parse_place(place).ok_or_else(|| Refusal::Bad(format!("'{place}' names no record; use the link of a line")))?;
     let (before, after) = parse_around(around)
         .ok_or_else(|| Refusal::Bad(format!("'{around}' is not a number of lines before and after; write 20-20")))?;
     let mut found = None;
@@ -53,7 +53,7 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
     let page = site.searcher.around(hit, before, after, request.now)?;
     let mut warnings = page.warnings.clone();
     if hits.len() > 1 {
-        warnings.push(format!("{} equal records are stored at this place; they differ in nothing", hits.len()));
+        warnings.push(format!("{} equal records are stored at this place", hits.len()));
     }
 
     let zone = &request.zone;

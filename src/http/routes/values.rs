@@ -25,7 +25,7 @@ pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Cli
     Reply::page(200, view.page().into_string())
 }
 
-/// Counted values first; then values that Redis remembers: the reader may look for one that the range does not have.
+/// Counted values first; then values that Redis remembers: the reader may look for a value outside the range.
 pub fn column_values(
     site: &Site,
     query: &Query,

@@ -1,6 +1,6 @@
-//! Which clients are still connected, so that searches can stop. The gate knows it, since it holds the connections, and the
-//! thread that makes an answer asks here. In return, that thread says here that it broke an answer off, and the gate lets
-//! the client know.
+//! Tracks which clients are still connected, so that searches can stop. The gate holds the connections and records them here;
+//! the thread that makes an answer reads it. That thread records here that it broke an answer off, and the gate then resets
+//! the connection.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -38,14 +38,14 @@ impl Clients {
         }
     }
 
-    /// For a search that is asked for by it.
+    /// The same as a value for a search.
     pub fn waits_for(self: &Arc<Clients>, number: u64) -> Waits {
         let clients = self.clone();
         Waits::new(move || clients.waits(number))
     }
 
     fn numbers(&self) -> MutexGuard<'_, HashMap<u64, bool>> {
-        // a map stays whole if a thread panics beside it
+        // a panic of another thread leaves a map whole
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

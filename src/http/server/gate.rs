@@ -1,5 +1,5 @@
-//! The gate listens. It bounds what a client can grow (connections, the size and the age of a head), which
-//! tiny_http does not, and hands each request on through a private Unix socket.
+//! The gate listens. It limits connections, and the size and age of a head, which tiny_http does not. It passes each request on
+//! through a private Unix socket.
 //!
 //! Invariant: tiny_http gets whole heads only, one request a connection, and only from the gate.
 
@@ -31,7 +31,7 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// A client that accepts no byte during this time has left.
 const WRITE_TIME: Duration = Duration::from_secs(30);
-/// A client that has closed its side has left when there was nothing to send to it during this time.
+/// A client that has closed its side counts as gone if there was nothing to send to it during this time.
 const SILENCE: Duration = Duration::from_secs(3);
 /// For a reply that is under way when the daemon stops.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ pub struct Gate {
     shared: Arc<GateState>,
 }
 
-/// What all threads of a gate use.
+/// Used by all threads of a gate.
 pub struct GateSettings {
     /// where tiny_http listens
     pub inner: PathBuf,
@@ -131,10 +131,10 @@ impl GateState {
     fn wait(&self, fds: &[BorrowedFd], at_most: Option<Duration>) -> Wait {
         let fds = [self.settings.stop.as_fd()].into_iter().chain(fds.iter().copied());
         let mut polled: Vec<PollFd> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        // a millisecond more, since a fraction of one would be cut to none
+        // a millisecond more, since a fraction of one would be cut to 0
         let timeout = at_most.map(|time| PollTimeout::try_from(time.as_millis() + 1).unwrap_or(PollTimeout::MAX));
         if poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)).is_err() {
-            // a signal came between
+            // a signal came
             return Wait::Late;
         }
         match polled.iter().position(|fd| fd.any().unwrap_or(true)) {

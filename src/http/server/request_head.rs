@@ -1,5 +1,4 @@
-//! The head of a request, as a client sent it -> as tiny_http gets it: in order, in ASCII, one request on one connection.
-//! Pure.
+//! The head of a request as a client sent it -> a head that tiny_http reads: in ASCII, one request on one connection. Pure.
 //!
 //! tiny_http drops a connection without a reply when a head is not ASCII, as that of `curl …?search=日本`.
 
@@ -17,7 +16,7 @@ pub struct Head {
     pub keep: bool,
 }
 
-/// How long the head at the start of `bytes` is, empty line included.
+/// The length in bytes of the head at the start of `bytes`, with its empty line; None if it has not ended.
 pub fn length(bytes: &[u8]) -> Option<usize> {
     let end = |sequence: &[u8]| bytes.windows(sequence.len()).position(|w| w == sequence).map(|at| at + sequence.len());
     match (end(b"\r\n\r\n"), end(b"\n\n")) {
@@ -98,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_put_in_order() {
+    fn a_head_becomes_ascii_with_the_headers_of_alco() {
         check("GET / HTTP/1.1\r\nHost: x\r\n\r\n", Some(("GET / HTTP/1.1\r\nHost: x\r\n", true)));
         check("GET /a HTTP/1.0\n\n", Some(("GET /a HTTP/1.0\r\n", false)));
         check("GET /?q=é z HTTP/1.1\r\n\r\n", Some(("GET /?q=%C3%A9%20z HTTP/1.1\r\n", true)));
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_is_not_passed_on() {
+    fn other_than_http_is_not_passed_on() {
         for bad in [
             "",
             "\r\n\r\n",

@@ -21,10 +21,10 @@ use crate::threads;
 /// Downloads at a time: each holds a thread, a connection to searchd and at most 8 MB.
 const MAX_DOWNLOADS: usize = 16;
 
-/// Makes the reply that says why there is no answer: a page.
+/// Makes a page of the reason why there is no answer.
 pub type Refuse = fn(&Site, &Refusal) -> Reply;
 
-/// Where whole requests arrive from the gate.
+/// The receiver of whole requests from the gate.
 pub struct Requests(tiny_http::Server);
 
 /// One request, whose headers and address can be read before it is answered.
@@ -85,14 +85,14 @@ impl Incoming {
                     let why = format!("{MAX_DOWNLOADS} downloads are under way, the most at a time; try again later\n");
                     return self.send(Reply::text(503, why).with("Retry-After", "5"), false);
                 }
-                // what is missing is known only at the end
+                // missing parts are known only at the end
                 let trailer = "Trailer: Alco-Missing\r\n";
                 let writing = Writing { reply, number, trailer, gzip: false, refuse: in_a_line };
                 self.detach("http-stream", site, running, writing, write);
             }
             Some(StreamedBody::Following(slot, write)) => {
                 let refuse = if reply.is_page() { refuse } else { in_a_line };
-                // what will be missing is not known at the beginning, and nobody waits for the end
+                // a trailer is announced before anything can be missing; a follower's response has no end
                 let writing = Writing { reply, number, trailer: "", gzip: false, refuse };
                 self.detach(&format!("follow-{}", slot.number), site, slot, writing, write);
             }
@@ -143,10 +143,10 @@ fn in_a_line(_: &Site, refusal: &Refusal) -> Reply {
     Reply::text(status, format!("{why}\n"))
 }
 
-/// How a body is written, and what is sent instead if nothing of it was.
+/// The way a body is written, and the reply that is sent instead if nothing of it was.
 struct Writing {
     reply: Reply,
-    /// which request it answers
+    /// the number of the request that it answers
     number: u64,
     /// headers that announce a trailer
     trailer: &'static str,
@@ -170,7 +170,7 @@ impl Writing {
         if self.gzip {
             body = body.gzipped();
         }
-        // the site is not changed by what is written of it; what it locks is as whole after a panic as before
+        // writing does not change the site, and a panic leaves its locked values whole
         let all = AssertUnwindSafe(|| write(site, &mut body).and_then(|()| body.end().map_err(Aborted::from)));
         let ended = catch_unwind(all).unwrap_or_else(|_| {
             log::error!("a route panicked while it wrote: {url}");
@@ -192,7 +192,7 @@ impl Writing {
     }
 }
 
-/// `framing`: the headers that say where the body ends; without any, it ends with the connection.
+/// `framing`: the headers by which the client finds the end of the body; without any, it ends with the connection.
 fn head(reply: &Reply, framing: &str) -> String {
     let reason = tiny_http::StatusCode(reply.status).default_reason_phrase();
     let date = fmt_http_date(SystemTime::now());

@@ -1,4 +1,4 @@
-//! TCP and Unix sockets behind one face: a listener, a client, and the private place where tiny_http listens.
+//! TCP and Unix sockets with one interface: a listener, a client, and the private place where tiny_http listens.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -112,7 +112,7 @@ impl ClientSocket {
         }
     }
 
-    /// Nothing more will be written.
+    /// Ends writing.
     pub fn shutdown(&self) -> io::Result<()> {
         match self {
             ClientSocket::Tcp(stream) => stream.shutdown(Shutdown::Write),

@@ -18,7 +18,7 @@ const MAX_ALTERNATIVES: usize = 32;
 /// Pieces that are asked for: each narrows less than the one before.
 const MAX_PIECES: usize = 8;
 
-/// What a match consists of, in order.
+/// The items of a match, in order.
 #[derive(Clone, PartialEq)]
 enum Item {
     /// this character in any case; a space: any character that is not part of a word, or a place where no word goes on
@@ -81,7 +81,7 @@ fn collect(hir: &Hir, items: &mut Vec<Item>) {
             | Look::WordEndUnicode
             | Look::WordStartHalfUnicode
             | Look::WordEndHalfUnicode => items.push(Item::Char(' ')),
-            // these know ASCII words only, or say that a word goes on
+            // these know ASCII words only, or require that a word goes on
             Look::WordUnicodeNegate
             | Look::WordAscii
             | Look::WordAsciiNegate
@@ -98,7 +98,7 @@ fn collect(hir: &Hir, items: &mut Vec<Item>) {
             if repetition.min > 0 {
                 collect(&repetition.sub, &mut once);
             }
-            // separators leave no trace, so one is as good as many
+            // separators are not indexed, so one stands for several
             if !once.is_empty() && once.iter().all(is_separator) {
                 return items.push(Item::Char(' '));
             }

@@ -1,5 +1,5 @@
-//! The parts of a text that match, as grep's -o prints them: of the matches that begin first the longest, where a regex of Rust's
-//! would take the first alternative that does; with -w only those beside which no word goes on. Pure.
+//! The parts of a text that match, as `grep -o` prints them: of the matches that begin first, the longest. (Rust's regex takes the
+//! first alternative that matches.) With -w, only matches that no word's character touches. Pure.
 
 use std::ops::Range;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
@@ -9,8 +9,8 @@ use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, Look};
 
-/// grep's -w: no letter, digit or underscore beside the match; of all matches that there are, one has to be so. A regex's
-/// own `\b` is another thing: it takes an accent that is a character of its own for a part of the word.
+/// `grep -w`: no letter, digit or underscore next to the match; one such match in a line is enough. A regex's own `\b` differs: it
+/// takes an accent that is a character of its own for a part of the word.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub left: bool,
@@ -28,7 +28,7 @@ impl Bounds {
         Hir::concat(vec![look(self.left, Look::WordStartHalfUnicode), hir, look(self.right, Look::WordEndHalfUnicode)])
     }
 
-    /// The same as a regex, which tells whether there is such a match in a line, not where.
+    /// The same as a regex, which finds whether a line has such a match, not its place.
     pub fn regex(self, inner: &str) -> String {
         let (left, right) = (r"(?:(?m:^)|[^\p{Alphabetic}\p{Nd}_])", r"(?:(?m:$)|[^\p{Alphabetic}\p{Nd}_])");
         format!("{}(?:{inner}){}", if self.left { left } else { "" }, if self.right { right } else { "" })
@@ -61,16 +61,15 @@ pub struct MatchFinder {
     ends: Ends,
 }
 
-/// Where a match ends that begins at some place.
+/// The ends of a match that begins at some place.
 #[derive(Debug)]
 enum Ends {
-    /// where the regex says, and nowhere else
+    /// the regex has only one
     One,
     Several {
         /// `Bounds::regex`, where there are bounds
         bounded: Option<Regex>,
-        /// what finds them, built when a part is first asked for; None: it would be too large, and the parts are as the regex
-        /// has them
+        /// finds them; built when a part is first asked for. None: it would be too large, and the parts are those of the regex
         all: OnceLock<Option<Box<Finder>>>,
     },
 }
@@ -86,7 +85,7 @@ impl MatchFinder {
         MatchFinder { regex, bounds, ends: Ends::Several { bounded, all: OnceLock::new() } }
     }
 
-    /// Whether a line has a match; an empty one counts.
+    /// True if a line has a match; an empty one counts.
     pub fn are_in(&self, line: &str) -> bool {
         match &self.ends {
             // the plain regex is quicker, and rejects most lines
@@ -108,8 +107,8 @@ impl MatchFinder {
         }
     }
 
-    /// Those of a line in their order, none empty; as many as are found while no more than `fuel` bytes are looked at, of which
-    /// it takes what it needs. A line of n bytes may need n².
+    /// The matches of a line in their order, none empty. The search ends after `fuel` bytes, and takes those that it reads from
+    /// `fuel`. A line of n bytes may need n².
     pub fn of<'a>(&'a self, line: &'a str, fuel: &'a mut usize) -> impl Iterator<Item = Range<usize>> + 'a {
         let mut at = 0;
         std::iter::from_fn(move || {
@@ -139,14 +138,14 @@ impl MatchFinder {
         if let Ends::Several { all, .. } = &self.ends
             && let Some((dfa, cache)) = all.get_or_init(|| self.all_ends()).as_deref()
         {
-            // a cache is as whole after a panic as before
+            // a panic leaves the cache whole
             let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
             let input = Input::new(line).range(found.start..).anchored(Anchored::Yes);
             let mut state = dfa.start_state_forward(&mut cache, &input).ok();
-            // a state tells of the match that has ended before its byte; behind the last one is the end of the line
+            // a state reports a match that ended before its byte; after the last byte comes the end of the line
             for at in found.start..=line.len() {
                 *fuel = fuel.saturating_sub(1);
-                // it gives up at what it does not know: a `\b` beside a letter that is not ASCII
+                // it gives up at a `\b` next to a letter that is not ASCII
                 state = state.and_then(|state| match line.as_bytes().get(at) {
                     Some(byte) => dfa.next_state(&mut cache, state, *byte).ok(),
                     None => dfa.next_eoi_state(&mut cache, state).ok(),
@@ -162,7 +161,7 @@ impl MatchFinder {
         last.or(self.bounds.is_free_after(line, found.end).then_some(found.end))
     }
 
-    /// What finds every end of a match that begins at a place.
+    /// Finds every end of a match that begins at a place.
     fn all_ends(&self) -> Option<Box<Finder>> {
         let config = DFA::config().match_kind(MatchKind::All).unicode_word_boundary(true);
         let dfa = DFA::builder().configure(config).build(self.regex.as_str()).ok()?;
@@ -217,7 +216,7 @@ mod tests {
         }
     }
 
-    /// What grep -o prints of a line, found out one place after the other.
+    /// The parts that `grep -o` prints of a line, found at one place after the other.
     fn plainly(regex: &str, word: bool, line: &str) -> (Vec<std::ops::Range<usize>>, bool) {
         let whole = regex::Regex::new(&format!(r"(?i)\A(?:{regex})\z")).expect(regex);
         let is_word = |c: Option<char>| word && c.is_some_and(|c| c == '_' || c.is_alphanumeric());

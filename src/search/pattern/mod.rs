@@ -1,7 +1,7 @@
 //! A literal, words or a regex -> the question for the index, and the check of a text. Pure.
 //!
-//! A line is what grep takes for one: a message is cut at its newlines, each line is matched by itself, and the message
-//! matches if one of its lines does. Invariant: what `matches` takes, the index gives for `ask`.
+//! Lines are those of grep: a message is cut at its newlines, each line is matched by itself, and the message matches if one of
+//! its lines does. Invariant: the index returns every text for `ask` that `matches` accepts.
 
 pub mod index_query;
 pub mod matches;
@@ -78,7 +78,7 @@ impl Pattern {
         self.decided.as_ref()
     }
 
-    /// Whether every record matches, so that there is nothing to check.
+    /// True if every record matches, so that none has to be checked.
     pub fn is_empty(&self) -> bool {
         self.clauses.is_empty() && !self.invert
     }
@@ -110,7 +110,7 @@ impl Pattern {
         }
     }
 
-    /// What grep -o prints of a text, as ranges of bytes: of each line, none empty; of several words, of each by itself.
+    /// The parts that `grep -o` prints of a text, as ranges of bytes: of each line, none empty; of several words, of each by itself.
     pub fn parts(&self, text: &str) -> Vec<Range<usize>> {
         self.first_parts(text, usize::MAX, usize::MAX)
     }
@@ -127,8 +127,8 @@ impl Pattern {
         parts
     }
 
-    /// The same in order, none within another, those that touch as one; of a text for whose parts it would have to be read again
-    /// and again, the first.
+    /// The same in order, none within another, those that touch as one. If the text would have to be read too often, the first
+    /// parts only.
     pub fn marks(&self, text: &str) -> Vec<Range<usize>> {
         let mut marks = self.first_parts(text, MAX_MARKS, MARK_FUEL_BYTES + text.len() * MARK_FUEL_PER_BYTE);
         marks.sort_by_key(|mark| (mark.start, mark.end));
@@ -157,7 +157,7 @@ pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.strip_suffix('\n').unwrap_or(text).split('\n')
 }
 
-/// What grep takes a newline in a pattern for: alternatives.
+/// A newline in a pattern separates alternatives, as in grep.
 fn literal(text: &str, query: &Query) -> Result<(Term, Ask), String> {
     let lines = text.split('\n').map(|line| parse(&regex::escape(line), query)).collect::<Result<Vec<_>, _>>()?;
     let bounds = Bounds { left: query.word, right: query.word };
@@ -228,7 +228,7 @@ fn grouped(hir: &Hir) -> Hir {
         HirKind::Repetition(Repetition { min, max, greedy, sub }) => {
             let is_one = matches!(sub.kind(), HirKind::Repetition(_));
             let sub = Box::new(grouped(sub));
-            // which group it is, nobody asks
+            // no caller reads the group's number
             let sub = if is_one { Box::new(Hir::capture(Capture { index: 1, name: None, sub })) } else { sub };
             Hir::repetition(Repetition { min: *min, max: *max, greedy: *greedy, sub })
         }
@@ -277,8 +277,8 @@ fn words(text: &str, query: &Query) -> Result<Vec<Vec<(Term, Ask)>>, String> {
     Ok(clauses)
 }
 
-/// The words of a phrase with any white space between them. Where it begins or ends with a word's character, the word
-/// begins or ends there.
+/// The words of a phrase with any white space between them. If it begins or ends with a word's character, so does the word of
+/// the text.
 fn phrase(text: &str, is_prefix: bool, query: &Query) -> Result<(Hir, Bounds), String> {
     let is_word = |c: Option<char>| c.is_some_and(|c| c == '_' || c.is_alphanumeric());
     let words: Vec<String> = text.split_whitespace().map(regex::escape).collect();
@@ -357,12 +357,12 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_word_has_none_beside_it() {
+    fn a_whole_word_has_no_other_next_to_it() {
         check("foo", "word=1", "foo¦food foo¦_foo¦a-foo-b¦foo²¦foó", "foo¦food foo¦a-foo-b¦foo²");
         check("foo|food", "word=1&mode=regex", "food¦foods", "food");
         check("fo*", "word=1&mode=regex", "foox¦foo x", "foo x");
         check("(?x)foo # it is", "word=1&mode=regex", "a foo b¦afoo", "a foo b");
-        // an accent of its own is no letter for grep; a vowel sign is
+        // an accent that is a character of its own is not a letter for grep; a vowel sign is
         check("e", "word=1", "e\u{301}t¦et¦\u{301}e", "e\u{301}t¦\u{301}e");
         check("क", "word=1", "क\u{94d}¦क\u{93f}", "क\u{94d}");
         check("e", "mode=words", "11 e\u{301}¦ee", "11 e\u{301}");
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_regex_that_cannot_be_read_says_why() {
+    fn an_invalid_regex_is_an_error_with_its_cure() {
         for (search, expect) in [
             (
                 "a(b",

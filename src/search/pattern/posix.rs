@@ -1,5 +1,5 @@
-//! What grep means by parts of a pattern that Rust's regex reads otherwise: the POSIX classes in brackets, which are of Unicode
-//! where grep's are, and the letter ı without regard to case. Pure.
+//! grep's meaning of two parts of a pattern that Rust's regex reads in another way: the POSIX classes in brackets, which in grep
+//! hold characters of all Unicode, and the letter ı without regard to case. Pure.
 //!
 //! The classes are glibc's in a UTF-8 locale: `iswctype` was asked for every character. They differ by the version of Unicode alone,
 //! and by some combining letters.
@@ -23,10 +23,10 @@ const ALPHA: &str = r"[\p{Alphabetic}[\p{Nd}--0-9]]";
 /// Letters like ǅ are both.
 const LOWER: &str = r"[\p{Lowercase}ǅǈǋǲ]";
 const UPPER: &str = r"[\p{Uppercase}\p{Lt}]";
-/// grep takes what has the same upper case for the same; Unicode's folding leaves ı alone.
+/// For grep, letters with the same upper case are equal; Unicode's folding leaves ı alone.
 const EVERY_I: &str = "[iIı]";
 
-/// The parsed `pattern` with grep's meaning. Err: what grep refuses too.
+/// The parsed `pattern` with grep's meaning. Err: grep refuses it too.
 pub fn as_grep(pattern: &str, mut ast: Ast, ignores_case: bool) -> Result<Ast, String> {
     Brackets { pattern, ignores_case, is_unicode: true }.all(&mut ast)?;
     Ok(ast)
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_grep_refuses_in_brackets_is_refused() {
-        for (pattern, says) in [
+        for (pattern, error) in [
             ("[[:foo:]]", "'[:foo:]' is not a class; there are alnum, alpha"),
             ("x[a[:Alpha:]]", "'[:Alpha:]' is not a class"),
             ("[^[:alphas:]]+", "'[:alphas:]' is not a class"),
@@ -246,7 +246,7 @@ mod tests {
             ("[^:alpha:]", "'[^:alpha:]' is not a class; write [^[:alpha:]]"),
         ] {
             let why = read(pattern, false).expect_err(pattern);
-            assert!(why.starts_with(says), "{pattern}: {why}");
+            assert!(why.starts_with(error), "{pattern}: {why}");
         }
         for taken in ["[:]", "[::]", "[.a.]", "[=a=]", "[a:b]", "[[:alpha:]:]", "[a[bc]]", "[.]", r"[\[:a:\]]"] {
             assert!(read(taken, false).is_ok(), "{taken}");

@@ -1,4 +1,4 @@
-//! The part after the lines of a log: how many match, links to go on, and on an empty page what to try.
+//! The part after the lines of a log: the number of matches, links to go on, and suggestions on an empty page.
 
 use maud::{Markup, html};
 
@@ -16,11 +16,11 @@ pub struct LogFoot {
     pub previous: Option<Place>,
     pub next: Option<Place>,
     pub total: Total,
-    /// where no message matches: how many records do with their columns
+    /// if no message matches: the number of records that match in their columns
     pub in_all: Option<Total>,
     /// the time budget ended here
     pub reached: Option<Place>,
-    /// where the whole log begins had not been found by then
+    /// by then, the first match, with which the whole log begins, was not found
     pub seeks_first: bool,
     pub warnings: Vec<String>,
     /// the last record before the present, shown only on an empty page
@@ -36,7 +36,7 @@ pub struct Written {
     pub last_match: Option<Place>,
 }
 
-/// How many match, and how sure that is.
+/// The number of matches, and whether it is exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Total {
     Exactly(u64),
@@ -65,9 +65,11 @@ impl LogFoot {
 impl LogView<'_> {
     pub(super) fn total(&self, found: &LogFoot) -> Markup {
         let (word, title, number) = match found.total {
-            Total::Exactly(number) => ("exactly", "the index decides, or each one was checked", number),
+            Total::Exactly(number) => ("exactly", "counted by the index, or each one was checked", number),
             Total::AtLeast(number) => ("at least", "not all of the range could be counted in time", number),
-            Total::AtMost(number) => ("at most", "the full-text index alone says so; not each one was checked", number),
+            Total::AtMost(number) => {
+                ("at most", "counted by the full-text index alone; not each one was checked", number)
+            }
             Total::Unknown => return html! {},
         };
         let verb = match (self.selects(), number) {
@@ -92,8 +94,8 @@ impl LogView<'_> {
         let earlier = back != (self.query.order == Order::NewestFirst);
         let on = self.query.go_on(reached, found.seeks_first, self.range);
         note(html! {
-            "The search has used up its time at " (self.moment(reached.ts)) "; what lies "
-            (if earlier { "before" } else { "after" }) " has not been looked at. "
+            "The search ran out of time at " (self.moment(reached.ts)) "; no record "
+            (if earlier { "before" } else { "after" }) " that time was searched. "
             a href=(self.link(&on)) { "Go on from there" }
         })
     }
@@ -124,7 +126,7 @@ impl LogView<'_> {
         }
     }
 
-    /// Behind the last line, where records are still to come.
+    /// The place after which new records are still to come: that of the last match, if the range ends now.
     fn newer(&self, written: &Written, found: &LogFoot) -> Option<Place> {
         let open = found.next.is_none() && found.reached.is_none() && self.query.order == Order::OldestFirst;
         let still = matches!(self.query.end, None | Some(When::Now));
@@ -145,7 +147,7 @@ impl LogView<'_> {
         html! { a href=(all) { (word) (thousands(number)) " " (records) } " " (match_) " in the columns" }
     }
 
-    /// On an empty page: what to try.
+    /// Suggestions, on an empty page.
     pub(super) fn nothing(&self, found: &LogFoot) -> Markup {
         let q = self.query;
         let wider = |name: &'static str, start: When| (name, edit::from_to(q, Some(start), None));
@@ -158,7 +160,7 @@ impl LogView<'_> {
         html! {
             section #log .nothing {
                 h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
-                p { "Looked at " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." }
+                p { "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." }
                 ul {
                     @if q.cursor.is_some() { li { "This is beyond the last page: " a href=(self.link(&edit::first(q))) { "the first page" } } }
                     @if self.range.is_empty() { li { "The range is empty: it ends before it begins." } }

@@ -1,8 +1,8 @@
 //! The log page: the lines that `grep` would print, and the form and links to change the search.
 //!
 //! It is written while the search runs, part by part: `opening` before anything was found, `LogWriter` line by line, then the parts
-//! that are known later: how many, where to go on, the histogram, the filters. So the log stands before these in the
-//! source, and text browsers, screen readers and phones reach it first; style.css puts them above and beside it.
+//! that are known later: the number of matches, links to go on, the histogram, the filters. So the log comes before these in the
+//! source, and text browsers, screen readers and phones reach it first; style.css puts them above it and next to it.
 
 pub mod foot;
 pub mod view;
@@ -26,7 +26,7 @@ pub enum LogRow<'a> {
 }
 
 impl LogView<'_> {
-    /// All that stands before the lines.
+    /// The part before the lines.
     pub fn opening(&self) -> Markup {
         let skips = [("#log", "Skip to the log"), ("#filters", "to the filters")];
         html! {
@@ -38,7 +38,7 @@ impl LogView<'_> {
         }
     }
 
-    /// Behind the lines.
+    /// Comes after the lines.
     pub fn histogram(&self, bars: &[histogram::HistogramBar], partial: bool) -> Markup {
         histogram::HistogramView { query: self.query, zone: self.zone, bars, partial }.markup()
     }
@@ -97,7 +97,7 @@ impl LogView<'_> {
         }
     }
 
-    /// Text browsers show nothing of a page that does not end: for them there is one that asks for itself again.
+    /// Text browsers show a page only when it is complete: for them there is one that reloads itself.
     fn following(&self) -> Markup {
         let link = |follow| self.link(&edit::follow(self.query, follow));
         html! {

@@ -1,4 +1,4 @@
-//! What a log page shows, as far as it is known before the search has begun; `mod` and `foot` write it.
+//! The facts of a log page that are known before the search has begun; `mod` and `foot` write them.
 
 use jiff::tz::TimeZone;
 
