@@ -1,121 +1,229 @@
-//! When is a batch full, when is it due. Pure: the time is an argument.
+//! The batch that is filled now. Invariant: each of its entries that is to be stored has its tuple in the statement of its day;
+//! a record is read and written before it gets its docid, so that the batch can be asked if it fits.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::BatchLimits;
+use crate::config::Index;
+use crate::ingest::body::Content;
+use crate::ingest::document::{ReadFrom, Seen, Writer};
+use crate::ingest::entry::{BatchEntry, Fate, InDelivery, Parcel};
+use crate::ingest::fill::BatchFill;
+use crate::ingest::redelivery;
+use crate::ingest::servers::{Servers, Stop};
+use crate::ingest::shared::IndexShared;
+use crate::ingest::statements::{Draft, Statement, Statements};
+use crate::ingest::store::Store;
+use crate::metrics::Collected;
+use crate::rabbitmq::{Session, Tag};
+use crate::record::{Record, Shape};
+use crate::redis::connection::RedisStore;
+use crate::sphinx::{DocId, day_index};
+use crate::time::{Day, Ts};
 
-/// Items and their size together. Invariant: it never grows past its limits by more than the item that filled it, and
-/// `fits` tells that before.
-#[derive(Debug)]
-pub struct Batch<T> {
-    limits: BatchLimits,
-    items: Vec<T>,
-    size: usize,
-    begun: Option<Instant>,
-    /// when the one before was due
-    last: Option<Instant>,
+pub(super) struct Batch {
+    shared: Arc<IndexShared>,
+    shape: Shape,
+    writer: Writer,
+    seen: Seen,
+    entries: Vec<BatchEntry>,
+    statements: Statements,
+    fill: BatchFill,
 }
 
-impl<T> Batch<T> {
-    pub fn new(limits: BatchLimits) -> Batch<T> {
-        Batch { limits, items: Vec::new(), size: 0, begun: None, last: None }
-    }
-
-    /// Whether an item of that size goes in without passing the limit of bytes; an empty batch takes any.
-    pub fn fits(&self, size: usize) -> bool {
-        self.items.is_empty() || self.size + size <= self.limits.size.get()
-    }
-
-    /// Whether so many items go in without passing the limit of records; an empty batch takes as many as it can.
-    pub fn has_room_for(&self, items: usize) -> bool {
-        self.items.is_empty() || self.items.len() + items <= self.limits.records.get()
-    }
-
-    pub fn push(&mut self, item: T, size: usize, now: Instant) {
-        self.begun.get_or_insert(now);
-        self.items.push(item);
-        self.size += size;
-    }
-
-    pub fn is_full(&self) -> bool {
-        self.items.len() >= self.limits.records.get() || self.size >= self.limits.size.get()
-    }
-
-    /// When its first item came.
-    pub fn begun(&self) -> Option<Instant> {
-        self.begun
-    }
-
-    /// When it goes out though it is not full; None while it is empty. Whoever follows waits for it: what comes seldom goes
-    /// out at once, and otherwise two batches are half their age apart.
-    pub fn due(&self) -> Option<Instant> {
-        let begun = self.begun?;
-        let apart = self.last.map_or(begun, |last| last + self.limits.age / 2);
-        Some(apart.clamp(begun, begun + self.limits.age))
-    }
-
-    /// What is in it; it is empty then.
-    pub fn take(&mut self) -> Vec<T> {
-        self.last = self.due().or(self.last);
-        self.size = 0;
-        self.begun = None;
-        std::mem::take(&mut self.items)
-    }
+/// A record without its docid.
+pub(super) struct Unnumbered {
+    pub(super) place: InDelivery,
+    /// an error is why it cannot be stored
+    pub(super) draft: Result<Draft, String>,
 }
 
-#[cfg(test)]
-mod tests {
-    use std::num::NonZeroUsize;
-    use std::time::Duration;
+/// What was in a batch.
+pub(super) struct FullBatch {
+    /// when the delivery of its first record arrived
+    pub(super) begun: Instant,
+    pub(super) entries: Vec<BatchEntry>,
+    pub(super) statements: BTreeMap<Day, Statement>,
+}
 
-    use super::*;
-
-    fn batch() -> Batch<u8> {
-        let number = |n| NonZeroUsize::new(n).expect("not zero");
-        Batch::new(BatchLimits { records: number(3), age: Duration::from_secs(1), size: number(100) })
-    }
-
-    #[test]
-    fn it_goes_out_by_count_or_size_or_age_whichever_comes_first() {
-        let now = Instant::now();
-        let mut batch = batch();
-        assert_eq!((batch.due(), batch.is_full()), (None, false));
-        batch.push(1, 10, now);
-        batch.push(2, 10, now + Duration::from_millis(900));
-        assert_eq!((batch.due(), batch.is_full()), (Some(now), false));
-        batch.push(3, 10, now);
-        assert!(batch.is_full());
-        assert_eq!(batch.take(), [1, 2, 3]);
-        batch.push(4, 100, now);
-        assert!(batch.is_full());
-    }
-
-    #[test]
-    fn what_comes_seldom_goes_out_at_once_and_never_waits_longer_than_its_age() {
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
-        let mut batch = batch();
-        for (comes, due) in [(0, 0), (100, 500), (700, 1000), (5000, 5000), (5001, 5500)] {
-            batch.push(1, 10, at(comes));
-            assert_eq!(batch.due(), Some(at(due)), "{comes}");
-            batch.take();
+impl Batch {
+    pub(super) fn new(shared: Arc<IndexShared>) -> Batch {
+        let index = &shared.index;
+        Batch {
+            shape: Shape {
+                timestamp: index.timestamp.clone(),
+                message: index.message.clone(),
+                zone: index.timestamp_zone.clone(),
+                excluded: index.excluded.clone(),
+            },
+            writer: Writer::new(index),
+            seen: Seen::new(index),
+            entries: Vec::new(),
+            statements: Statements::new(index.name.clone()),
+            fill: BatchFill::new(shared.config.rabbitmq.batch),
+            shared,
         }
-        // the one before went out before it was due, since it was full
-        batch.push(1, 100, at(5002));
-        batch.take();
-        batch.push(1, 10, at(5003));
-        assert_eq!(batch.due(), Some(at(6003)));
     }
 
-    #[test]
-    fn a_large_item_waits_for_the_next_batch_unless_there_is_none() {
-        let mut batch = batch();
-        assert!(batch.fits(1000));
-        batch.push(1, 60, Instant::now());
-        assert!(batch.fits(40) && !batch.fits(41));
-        assert!(batch.has_room_for(2) && !batch.has_room_for(3));
-        batch.take();
-        assert_eq!(batch.due(), None);
-        assert!(batch.fits(1000) && batch.has_room_for(1000));
+    /// When it goes out though it is not full.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.fill.due()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.fill.is_full()
+    }
+
+    /// True if that number of records goes in.
+    pub(super) fn has_room_for(&self, records: usize) -> bool {
+        self.fill.has_room_for(records)
+    }
+
+    /// True if the record goes in; one that cannot be stored takes no room.
+    pub(super) fn fits(&self, record: &Unnumbered) -> bool {
+        record.draft.as_ref().map_or(true, |draft| self.fill.fits(draft.size()))
+    }
+
+    /// Reads a record and writes it, but for its docid; the inner error is why it cannot be stored.
+    pub(super) fn draft(
+        &mut self,
+        parcel: &Parcel,
+        place: &InDelivery,
+        content: &Content,
+        store: &mut Store,
+        servers: &mut Servers,
+    ) -> Result<Result<Draft, String>, Stop> {
+        let Parcel { delivery, arrived, properties, .. } = parcel;
+        let oldest = day_index::oldest(arrived.day(), self.shared.index.days).start();
+        let when = delivery.properties.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
+        let sent = match when.map(|seconds| Ts::from_micros(seconds.saturating_mul(1_000_000))) {
+            Some(sent) if sent >= oldest && sent <= *arrived => sent,
+            _ => *arrived,
+        };
+        let (mut record, body) = match content {
+            Content::Text(text, problem) => {
+                let mut record = Record::read(text.as_bytes(), &self.shape, sent, oldest);
+                if let Some(problem) = problem {
+                    record = record.with_problem(problem);
+                }
+                (record, text.as_bytes())
+            }
+            Content::Bytes(bytes, why) => (Record::of_bytes(bytes, &self.shape, sent, why.clone()), &**bytes),
+        };
+        record.add_columns(properties);
+        if let InDelivery::One { position, .. } = place {
+            record.keep_order(*position);
+        }
+        let day = record.ts.day();
+        if !self.statements.is_begun(day) {
+            store.learn_fields(day, servers)?;
+        }
+        let fields = store.fields(day);
+        let source = ReadFrom { body, properties };
+        let written = self.writer.write(&record, source, place.digest(parcel.digest), &fields);
+        if written.is_ok() {
+            self.seen.note(&record, sent);
+            let counters = self.shared.counters();
+            if record.error.is_some() {
+                counters.malformed.add(1);
+            }
+            counters.newest.set(record.ts);
+        }
+        Ok(written.map(|rest| Draft { day, fields, rest }))
+    }
+
+    pub(super) fn push(&mut self, parcel: &Parcel, record: Unnumbered, id: DocId) {
+        let Unnumbered { place, draft } = record;
+        let digest = place.digest(parcel.digest);
+        let size = draft.as_ref().map_or(0, Draft::size);
+        let fate = match draft {
+            Ok(draft) => {
+                let tuple = self.statements.add(&draft, id);
+                self.writer.give_back(draft.rest);
+                Fate::Store(draft.day, tuple)
+            }
+            Err(why) => Fate::DeadLetter(why),
+        };
+        self.entries.push(BatchEntry { delivery: Arc::clone(&parcel.delivery), place, id, digest, fate });
+        self.fill.add(size, parcel.instant);
+    }
+
+    /// What is in it; the next batch is empty. None: it was empty too.
+    pub(super) fn take(&mut self) -> Option<FullBatch> {
+        let begun = self.fill.take()?;
+        let (entries, statements) = (std::mem::take(&mut self.entries), self.statements.take());
+        Some(FullBatch { begun, entries, statements })
+    }
+
+    /// The text of a statement is no longer needed.
+    pub(super) fn give_back(&mut self, statement: Statement) {
+        self.statements.give_back(statement);
+    }
+
+    /// Reports new values and columns to Redis. They are a help to the user: if Redis is away, they are reported with a later
+    /// batch.
+    pub(super) fn report_seen(&mut self, redis: &RedisStore, now: Ts) {
+        if self.seen.is_empty() {
+            return;
+        }
+        let index = &self.shared.index.name;
+        match redis.seen(index, now, self.seen.columns(), self.seen.values()) {
+            Ok(()) => self.seen.clear(),
+            Err(why) => log::debug!("{index}: {why}"),
+        }
+    }
+}
+
+impl FullBatch {
+    /// The entries to be stored, by their day.
+    pub(super) fn days(&self) -> BTreeMap<Day, Vec<usize>> {
+        let mut days: BTreeMap<Day, Vec<usize>> = BTreeMap::new();
+        for (at, entry) in self.entries.iter().enumerate() {
+            if let Fate::Store(day, _) = &entry.fate {
+                days.entry(*day).or_default().push(at);
+            }
+        }
+        days
+    }
+
+    /// Puts the dead records into the dead queue, and returns when the broker has them.
+    pub(super) fn dead_letter(&self, session: &mut Session, index: &Index) -> Result<(), Stop> {
+        for entry in &self.entries {
+            if let Fate::DeadLetter(why) = &entry.fate {
+                session.dead_letter(&index.queue, &entry.delivery, entry.part(), why)?;
+                log::warn!("{}: a record went to queue '{}.dead': {why}", index.name, index.queue);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn count(&self, counters: &Collected, index: &Index) {
+        let count = |fate: fn(&Fate) -> bool| self.entries.iter().filter(|entry| fate(&entry.fate)).count();
+        let stored = count(|fate| matches!(fate, Fate::Store(..)));
+        let dead = count(|fate| matches!(fate, Fate::DeadLetter(_)));
+        let before = count(|fate| matches!(fate, Fate::Stored));
+        counters.stored.add(stored);
+        counters.dead.add(dead);
+        counters.already_stored.add(before);
+        counters.batches.observe(self.entries.len() as f64);
+        log::debug!(
+            "{}: {} redelivered, {stored} stored, {before} stored before, {dead} dead-lettered",
+            index.name,
+            self.entries.iter().filter(|entry| entry.delivery.redelivered).count(),
+        );
+    }
+
+    /// True if the batch shows by itself that it comes again.
+    pub(super) fn is_telling(&self) -> bool {
+        redelivery::is_telling(self.entries.iter().map(|entry| entry.digest))
+    }
+
+    /// The tag and the last docid of the last delivery, if that ends in this batch.
+    pub(super) fn into_end(mut self) -> Option<(Tag, DocId)> {
+        let last = self.entries.pop().filter(|entry| entry.place.ends_delivery());
+        // the delivery of the last has no other owner then
+        drop(self.entries);
+        last.map(|last| (Tag::from(last.delivery), last.id))
     }
 }

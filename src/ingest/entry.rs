@@ -5,8 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ingest::body::PieceText;
-use crate::rabbitmq::{Delivery, Part};
+use crate::config::Property;
+use crate::ingest::body::{self, Content, PieceText, Pieces};
+use crate::ingest::inbox::Arrival;
+use crate::rabbitmq::{self, Delivery, Part};
 use crate::record::digest;
 use crate::sphinx::DocId;
 use crate::time::{Day, Ts};
@@ -21,6 +23,33 @@ pub(super) struct Parcel {
     pub(super) instant: Instant,
 }
 
+impl Parcel {
+    /// `properties` are those that are kept as columns.
+    pub(super) fn new(arrival: Arrival, properties: &[Property]) -> Parcel {
+        let Arrival { delivery, digest, at: arrived, instant } = arrival;
+        let properties = rabbitmq::properties::columns(&delivery, properties);
+        Parcel { delivery: Arc::new(delivery), properties, digest, arrived, instant }
+    }
+
+    /// Puts the unpacked body in the place of the packed one: from now on only its records may be dead-lettered, each by itself.
+    pub(super) fn unpack(&mut self, unpacked: String) {
+        let mut delivery = Delivery::clone(&self.delivery);
+        delivery.body = unpacked.into_bytes();
+        self.delivery = Arc::new(delivery);
+    }
+}
+
+/// What the body of a delivery holds, and its records where it has several. With `split` false it is always one.
+pub(super) fn open(delivery: &Delivery, split: bool) -> (Result<Content<'_>, String>, Option<Pieces>) {
+    let encoding = delivery.properties.content_encoding().as_ref().map(|encoding| encoding.as_str());
+    let content = body::read(&delivery.body, encoding);
+    let pieces = match &content {
+        Ok(Content::Text(text, None)) if split => Pieces::of(text),
+        _ => None,
+    };
+    (content, pieces)
+}
+
 /// Where a record stands in its delivery.
 pub(super) enum InDelivery {
     Whole,
@@ -30,16 +59,6 @@ pub(super) enum InDelivery {
         text: PieceText,
         is_last: bool,
     },
-}
-
-impl InDelivery {
-    /// The record's digest, from that of the delivery.
-    pub(super) fn digest(&self, of_delivery: i64) -> i64 {
-        match self {
-            InDelivery::Whole => of_delivery,
-            InDelivery::One { position, .. } => digest::of_part(of_delivery, *position),
-        }
-    }
 }
 
 pub(super) struct BatchEntry {
@@ -59,11 +78,22 @@ pub(super) enum Fate {
     Stored,
 }
 
-impl BatchEntry {
-    pub(super) fn ends_delivery(&self) -> bool {
-        !matches!(self.place, InDelivery::One { is_last: false, .. })
+impl InDelivery {
+    /// The record's digest, from that of the delivery.
+    pub(super) fn digest(&self, of_delivery: i64) -> i64 {
+        match self {
+            InDelivery::Whole => of_delivery,
+            InDelivery::One { position, .. } => digest::of_part(of_delivery, *position),
+        }
     }
 
+    /// True if no further record of the delivery follows.
+    pub(super) fn ends_delivery(&self) -> bool {
+        !matches!(self, InDelivery::One { is_last: false, .. })
+    }
+}
+
+impl BatchEntry {
     /// The part of the delivery that goes to the dead queue.
     pub(super) fn part(&self) -> Part<'_> {
         match &self.place {

@@ -66,8 +66,10 @@ impl IndexShared {
         lock(&self.claims)
     }
 
-    /// True if none of the workers has logged that notice yet.
-    pub(super) fn is_news(&self, notice: &str) -> bool {
-        lock(&self.noticed).insert(notice.to_owned())
+    /// Logs a notice, unless one of the workers has logged it before.
+    pub(super) fn log_once(&self, notice: String) {
+        if lock(&self.noticed).insert(notice.clone()) {
+            log::warn!("{}: {notice}", self.index.name);
+        }
     }
 }

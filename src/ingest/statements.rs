@@ -74,8 +74,9 @@ impl Statements {
         from..statement.sql.len()
     }
 
-    pub fn take(&mut self, day: Day) -> Statement {
-        self.days.remove(&day).unwrap_or_default()
+    /// All statements; those of the next batch begin empty.
+    pub fn take(&mut self) -> BTreeMap<Day, Statement> {
+        std::mem::take(&mut self.days)
     }
 
     /// Its text is no longer needed.
@@ -86,10 +87,6 @@ impl Statements {
         if sql.capacity() > self.spare.capacity() {
             self.spare = sql;
         }
-    }
-
-    pub fn clear(&mut self) {
-        self.days.clear();
     }
 }
 
@@ -133,14 +130,15 @@ mod tests {
         let two = statements.add(&draft(today, ",22)"), id(8));
         statements.add(&draft(yesterday, ",3)"), id(9));
 
-        let statement = statements.take(today);
+        let days = statements.take();
+        let (statement, before) = (&days[&today], &days[&yesterday]);
         let (head, tuples) = statement.sql.split_once("VALUES ").expect("a REPLACE");
         assert!(head.starts_with("REPLACE INTO web_20261122 ("), "{head}");
         assert_eq!((tuples, statement.documents), ("(7,1),(8,22)", 2));
         assert_eq!(statement.of([&two].into_iter()), format!("{head}VALUES (8,22)"));
         assert_eq!(statement.of([&one, &two].into_iter()), statement.sql);
-        assert!(statements.take(yesterday).sql.ends_with("VALUES (9,3)"));
-        assert_eq!(statements.take(yesterday).documents, 0, "it was taken");
+        assert!(before.sql.ends_with("VALUES (9,3)"));
+        assert!(statements.take().is_empty(), "they were taken");
     }
 
     #[test]
@@ -149,7 +147,7 @@ mod tests {
         let today = Ts::from_micros(1_795_341_600_000_000).day();
         let fields = ColumnField::configured(&["user-agent", "status"].map(str::to_owned));
         statements.add(&Draft { fields: fields.into(), ..draft(today, ",1)") }, id(7));
-        let sql = statements.take(today).sql;
+        let sql = &statements.take()[&today].sql;
         assert!(sql.contains(",line,cols,x0_user_2d_agent,x_status) VALUES (7,1)"), "{sql}");
     }
 

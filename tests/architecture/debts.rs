@@ -33,8 +33,8 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "http::routes::follow",
             "http::server::gate",
             "http::site",
-            "ingest",
             "ingest::servers",
+            "ingest::worker",
             "rabbitmq",
             "rabbitmq::publisher",
             "threads",
@@ -140,5 +140,4 @@ const BARE_CONSTANTS: Debt = &[];
 const MANY_PARAMETERS: Debt = &[];
 
 /// Files that need to be split.
-const LONG_FILES: Debt =
-    &[("ingest", 1), ("search::stats", 1), ("search::follow", 1), ("search::scan", 1), ("sphinx::fulltext", 1)];
+const LONG_FILES: Debt = &[("search::stats", 1), ("search::follow", 1), ("search::scan", 1), ("sphinx::fulltext", 1)];

@@ -1,0 +1,118 @@
+//! When is a batch full, when is it due. Pure: told the time.
+
+use std::time::Instant;
+
+use crate::config::BatchLimits;
+
+/// How full the batch is. Invariant: it never grows past its limits by more than the record that filled it; `fits` is the
+/// question before a record is added.
+#[derive(Debug)]
+pub struct BatchFill {
+    limits: BatchLimits,
+    records: usize,
+    bytes: usize,
+    /// when the delivery of its first record arrived
+    begun: Option<Instant>,
+    /// when the batch before was due
+    last_due: Option<Instant>,
+}
+
+impl BatchFill {
+    pub fn new(limits: BatchLimits) -> BatchFill {
+        BatchFill { limits, records: 0, bytes: 0, begun: None, last_due: None }
+    }
+
+    /// True if a record of that size goes in without passing the limit of bytes; an empty batch takes any.
+    pub fn fits(&self, bytes: usize) -> bool {
+        self.records == 0 || self.bytes + bytes <= self.limits.size.get()
+    }
+
+    /// True if that number of records goes in without passing the limit of records; an empty batch takes as many as it can.
+    pub fn has_room_for(&self, records: usize) -> bool {
+        self.records == 0 || self.records + records <= self.limits.records.get()
+    }
+
+    pub fn add(&mut self, bytes: usize, arrived: Instant) {
+        self.begun.get_or_insert(arrived);
+        self.records += 1;
+        self.bytes += bytes;
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.records >= self.limits.records.get() || self.bytes >= self.limits.size.get()
+    }
+
+    /// When the batch goes out though it is not full; None while it is empty. A batch that follows another waits: records that
+    /// come seldom go out at once, and otherwise two batches are half their age apart.
+    pub fn due(&self) -> Option<Instant> {
+        let begun = self.begun?;
+        let apart = self.last_due.map_or(begun, |last| last + self.limits.age / 2);
+        Some(apart.clamp(begun, begun + self.limits.age))
+    }
+
+    /// The batch is taken, and the next one is empty. Returns when it had begun; None: it was empty too.
+    pub fn take(&mut self) -> Option<Instant> {
+        self.last_due = self.due().or(self.last_due);
+        self.records = 0;
+        self.bytes = 0;
+        self.begun.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn batch() -> BatchFill {
+        let number = |n| NonZeroUsize::new(n).expect("not zero");
+        BatchFill::new(BatchLimits { records: number(3), age: Duration::from_secs(1), size: number(100) })
+    }
+
+    #[test]
+    fn it_goes_out_by_count_or_size_or_age_whichever_comes_first() {
+        let now = Instant::now();
+        let mut batch = batch();
+        assert_eq!((batch.due(), batch.is_full()), (None, false));
+        batch.add(10, now);
+        batch.add(10, now + Duration::from_millis(900));
+        assert_eq!((batch.due(), batch.is_full()), (Some(now), false));
+        batch.add(10, now);
+        assert!(batch.is_full());
+        assert_eq!(batch.take(), Some(now));
+        assert_eq!((batch.take(), batch.due()), (None, None));
+        batch.add(100, now);
+        assert!(batch.is_full());
+    }
+
+    #[test]
+    fn what_comes_seldom_goes_out_at_once_and_never_waits_longer_than_its_age() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut batch = batch();
+        for (comes, due) in [(0, 0), (100, 500), (700, 1000), (5000, 5000), (5001, 5500)] {
+            batch.add(10, at(comes));
+            assert_eq!(batch.due(), Some(at(due)), "{comes}");
+            batch.take();
+        }
+        // the one before went out before it was due, since it was full
+        batch.add(100, at(5002));
+        batch.take();
+        batch.add(10, at(5003));
+        assert_eq!(batch.due(), Some(at(6003)));
+    }
+
+    #[test]
+    fn a_large_item_waits_for_the_next_batch_unless_there_is_none() {
+        let mut batch = batch();
+        assert!(batch.fits(1000));
+        batch.add(60, Instant::now());
+        assert!(batch.fits(40) && !batch.fits(41));
+        assert!(batch.has_room_for(2) && !batch.has_room_for(3));
+        batch.take();
+        assert_eq!(batch.due(), None);
+        assert!(batch.fits(1000) && batch.has_room_for(1000));
+    }
+}
