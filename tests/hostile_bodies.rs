@@ -209,16 +209,30 @@ fn of_a_body_of_several_the_refused_record_alone_is_dead() {
     let packed = encoder.write_all(parts.join("\n").as_bytes()).and_then(|()| encoder.finish()).unwrap();
     let properties = amiquip::AmqpProperties::default().with_content_encoding("gzip".to_owned());
     publisher.publish_as("logstash", "small_parts.key", [(&packed, properties)]);
+    let resource = r#""resource":{"service.name":"shop"}"#;
+    let envelope = format!(
+        r#"{{"resourceLogs":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"shop"}}}}]}},"scopeLogs":[{{"logRecords":[{},{large}]}}]}}]}}"#,
+        body("enveloped")
+    );
+    publisher.publish("logstash", "small_parts.key", [&envelope]);
 
     let alco = Alco::start(&stack, index);
-    let messages = stack.settled("small_parts", 1200, SOON);
-    assert_eq!(messages.len(), 1200, "each of the others is stored once");
+    let messages = stack.settled("small_parts", 1201, SOON);
+    assert_eq!(messages.len(), 1201, "each of the others is stored once");
     let dead = wait_until("it is put aside", SOON, || {
-        Some(take_dead(&stack.amqp, "small_parts")).filter(|dead| !dead.is_empty())
+        crate::support::queue_state(&stack.amqp, "small_parts.dead").filter(|queue| queue.messages == 2)?;
+        Some(take_dead(&stack.amqp, "small_parts"))
     });
-    assert_eq!(dead.len(), 1);
-    assert!(dead[0].reason.contains("max_packet_size"), "{}", dead[0].reason);
-    assert!(dead[0].body == large.as_bytes(), "its text alone");
+    let of_envelope = large.replace("\"}", &format!("\",{resource}}}"));
+    for (dead, text) in dead.iter().zip([large, of_envelope]) {
+        assert!(dead.reason.contains("max_packet_size"), "{}", dead.reason);
+        assert!(
+            dead.body == text.as_bytes(),
+            "its text alone, with its resource: {:.300}",
+            String::from_utf8_lossy(&dead.body)
+        );
+    }
+    assert_eq!(dead.len(), 2);
     // it goes back as it lies there
     wait_until("the body is acknowledged", SOON, || {
         crate::support::queue_state(&stack.amqp, "small_parts").filter(|queue| queue.messages == 0)

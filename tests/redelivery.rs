@@ -21,14 +21,18 @@ fn fill(stack: &Stack, queue: &str, records: usize, is_equal: impl Fn(usize) -> 
     fill_bodies(stack, queue, records, 1, is_equal);
 }
 
-/// The same with `in_each` records in each body.
+/// The same with `in_each` records in each body: every other body of several is an envelope of OpenTelemetry, the others are lines.
 fn fill_bodies(stack: &Stack, queue: &str, records: usize, in_each: usize, is_equal: impl Fn(usize) -> bool) {
     let mut publisher = Publisher::to_queue(&stack.amqp, queue);
     let now = jiff::Timestamp::now();
     let record = |message: &str| format!(r#"{{"@timestamp":"{now}","message":"{message}","host":"h1"}}"#);
     let message = |n: usize| if is_equal(n) { "the same again".to_owned() } else { format!("record {n}") };
     let all: Vec<String> = (0..records).map(|n| record(&message(n))).collect();
-    let all: Vec<String> = all.chunks(in_each).map(|some| some.join("\n")).collect();
+    let body = |(at, some): (usize, &[String])| match in_each > 1 && at % 2 == 1 {
+        true => format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, some.join(",")),
+        false => some.join("\n"),
+    };
+    let all: Vec<String> = all.chunks(in_each).enumerate().map(body).collect();
     for some in all.chunks(10_000) {
         publisher.publish("logstash", &format!("{queue}.key"), some);
     }
