@@ -290,7 +290,7 @@ mod tests {
         check(&format!("{vector}\n{one}\n"), &[one]);
         check(&format!("{vector}\n{one}\n{logstash}\n{two}\n"), &[one, two]);
         check(&format!("{{\"index\":{{}}}}\n{one}\n"), &[one]);
-        check(&format!("{{\"index\":{{}}}}\n{{\"n\":NaN}}\n"), &[r#"{"n":NaN}"#]);
+        check("{\"index\":{}}\n{\"n\":NaN}\n", &[r#"{"n":NaN}"#]);
         for all in [
             vec![vector, one, logstash],
             vec![vector, vector, one, one],
