@@ -97,7 +97,7 @@ fn without_passwords_the_proxy_is_the_only_way_in() {
     let settings = "[http]\nuser_header = X-Remote-User\ntrusted_proxies = 127.0.0.2\n";
     let alco = Alco::start(stack, &format!("{}{settings}", stack.index("users")));
     check(&format!("{}/grep/", alco.url), &["-u", "anna:x"], 403, "Use the address of the proxy that signs users in");
-    check(&format!("{}/api/grep/users/", alco.url), &[], 403, "ask by way of the proxy");
+    check(&format!("{}/api/grep/users/", alco.url), &[], 403, "use the address of the proxy");
     check(&format!("{}/grep/", alco.url), &["-H", "X-Remote-User: x", "--interface", "127.0.0.2"], 200, "");
 }
 
