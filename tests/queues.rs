@@ -70,7 +70,7 @@ fn an_exchange_is_declared_or_used_as_it_is() {
     let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
     channel.exchange_declare(ExchangeType::Fanout, "fan", durable).unwrap();
     let alco = Alco::start(&stack, &(index("fan", "") + "[rabbitmq]\nexchange = fan\n"));
-    assert_eq!(alco.logged("exchange 'fan' exists with other properties and is taken as it is"), 1, "{}", alco.log());
+    assert_eq!(alco.logged("exchange 'fan' exists with other properties and is used as it is"), 1, "{}", alco.log());
     publish("fan", "whatever");
     assert_eq!(stack.settled("fan", 1, SOON).get("by fan"), Some(&1));
     assert!(alco.stop().success());
@@ -141,7 +141,7 @@ fn a_queue_that_exists_is_taken_as_it_is() {
     publisher.close();
     for name in ["long", "own", "short", "majority"] {
         assert_eq!(stack.settled(name, 200, LONG).len(), 200, "{name}: each once");
-        let as_it_is = format!("queue '{name}' exists with other properties and is taken as it is: ");
+        let as_it_is = format!("queue '{name}' exists with other properties and is used as it is: ");
         let is_other = ["short", "majority"].contains(&name);
         assert_eq!(alco.logged(&as_it_is), usize::from(is_other), "logged once for all workers: {}", alco.log());
     }

@@ -278,7 +278,7 @@ fn the_exchange_has_other_properties(run: &mut Outages) {
     channel.exchange_declare(ExchangeType::Topic, "odd", ExchangeDeclareOptions::default()).unwrap();
     let odd = |durable: &str| ini(&format!("[rabbitmq]\nexchange = odd\nexchange_durable = {durable}\n"));
     let alco = Alco::start(&run.stack, &odd("auto"));
-    assert_eq!(alco.logged("exists with other properties and is taken as it is"), 1, "{}", alco.log());
+    assert_eq!(alco.logged("exists with other properties and is used as it is"), 1, "{}", alco.log());
     run.publish_to("odd", "away.key");
     run.all_are_stored_once();
     assert!(alco.stop().success());

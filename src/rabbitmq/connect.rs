@@ -1,7 +1,7 @@
-//! A connection by its URL, amqp:// or amqps://: the URL read as RabbitMQ's clients do, TCP, TLS, AMQP's greeting.
+//! A connection by its URL, amqp:// or amqps://: reads the URL as RabbitMQ's clients do, then TCP, TLS and AMQP's greeting.
 //!
-//! amiquip would do all that but trust the certificates of a `ca_file`, and has the whole URL in what it says, password and all; so
-//! here it gets a stream that is connected.
+//! amiquip could do all this, but it does not trust the certificates of a `ca_file`, and its errors contain the whole URL with the
+//! password. So here it gets a connected stream.
 
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
@@ -20,18 +20,18 @@ use crate::net::tcp::dial;
 use crate::net::tls;
 use crate::rabbitmq::error::{Error, root};
 
-/// Two of them missed, and the broker is taken for dead.
+/// After two missed heartbeats the broker counts as dead.
 const HEARTBEAT_SECONDS: u16 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// `url` is one of the section's. What is said of a failure holds no password.
+/// `url` is one of the section's. The text of an error has no password.
 pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<Connection, Error> {
     // alco reads its configuration once: the address stays as it is
     let broker = BrokerAddress::parse(url).map_err(Error::Refused)?;
     dial(&broker.host, broker.port, broker.timeout, |stream| broker.greet(rabbitmq, stream))
 }
 
-/// What a URL says, its password too: nothing that could be printed by accident.
+/// The parts of a URL, with the password: the type has no Debug, so that it cannot be printed by accident.
 #[cfg_attr(test, derive(Debug, PartialEq))]
 struct BrokerAddress {
     tls: bool,
@@ -66,7 +66,7 @@ impl BrokerAddress {
             options = options.auth(Auth::Plain { username: or_guest(url.username()), password });
         }
         for (key, value) in url.query_pairs() {
-            let wrong = |_| format!("its address has {key}={value}, which is no number that can stand there");
+            let wrong = |_| format!("its address has {key}={value}, which is not a number that it can have");
             options = match key.as_ref() {
                 "heartbeat" => options.heartbeat(value.parse().map_err(wrong)?),
                 "channel_max" => options.channel_max(value.parse().map_err(wrong)?),
@@ -114,7 +114,7 @@ impl BrokerAddress {
             .map_err(|error| self.no_login(&error, begun))
     }
 
-    /// For amiquip, every end of the connection during the login is a wrong password, and so is a broker that is silent. RabbitMQ
+    /// amiquip reports a wrong password for every end of the connection during the login, and for a silent broker. RabbitMQ
     /// closes the connection of a wrong password after 3 s.
     fn no_login(&self, error: &AmqpError, begun: Instant) -> Error {
         match error {
@@ -135,7 +135,7 @@ fn decoded(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()
 }
 
-/// A TLS stream behind its handshake, for amiquip's loop, which asks when there is something to read or room to write.
+/// A TLS stream after its handshake, for amiquip's loop, which polls for bytes to read and for room to write.
 struct AmqpTlsStream(tls::Stream<TcpStream>);
 
 impl IoStream for AmqpTlsStream {}
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_url_is_told_without_its_password() {
+    fn errors_about_a_url_do_not_show_its_password() {
         for (url, says) in [
             ("amqp://u:s3cret@h/a/b", "write it %2f"),
             ("amqp://u:s3cret@h?heartbeat=x", "heartbeat=x"),

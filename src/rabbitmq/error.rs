@@ -1,5 +1,5 @@
-//! Why RabbitMQ has not done what alco asked. An error names the decision that follows from it; the decision is made by the kind
-//! of amiquip's error and by the reply code of AMQP 0-9-1, never by a text.
+//! Errors of RabbitMQ. An error is the decision that follows from it, which the kind of amiquip's error and the reply code of AMQP
+//! 0-9-1 determine, and never a text.
 
 use std::fmt;
 

@@ -1,8 +1,7 @@
 //! RabbitMQ: connect, declare, bind, prefetch, consume, ack, dead queue. The only door to amiquip.
 //!
-//! A `Session` is one connection with one channel for one worker. Delivery tags never leave it: what is acknowledged is a
-//! `Tag`, which holds the delivery of its own session. When anything on it fails the session is over; there is no way back
-//! but a new one.
+//! A `Session` is one connection with one channel for one worker. Delivery tags never leave it: alco acknowledges a `Tag`, which
+//! holds the delivery of its own session. When an operation on it fails, the session is over, and only a new one helps.
 
 mod connect;
 mod error;
@@ -26,7 +25,8 @@ use crate::rabbitmq::error::cannot;
 
 pub use crate::rabbitmq::error::Error;
 
-/// A broker that is out of memory or disk blocks publishers; so long a dead record waits before the session is given up.
+/// A broker that is out of memory or disk blocks publishers. A dead record waits for its confirm this long; then alco gives the
+/// session up.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct Session {
@@ -34,11 +34,11 @@ pub struct Session {
     channel: Channel,
     /// for the dead queue only, opened when it is needed
     dead: Option<(Channel, Receiver<Confirm>)>,
-    /// what should be said once: how exchange and queue were found
+    /// texts to log once, about an exchange or a queue that has other properties
     pub notices: Vec<String>,
 }
 
-/// The broker's end of it: deliveries as they come, then why there will be no more.
+/// Receives the deliveries of a session, and then the reason why no more will come.
 pub type Deliveries = Receiver<Message>;
 
 /// A delivery without its body: enough to acknowledge it and all before it.
@@ -47,24 +47,24 @@ pub struct Tag(Delivery);
 
 impl From<Arc<Delivery>> for Tag {
     fn from(delivery: Arc<Delivery>) -> Tag {
-        // its last record has it alone, unless an earlier one is still held
+        // only the delivery's last record still holds it, unless an earlier one does too
         let mut delivery = Arc::unwrap_or_clone(delivery);
         delivery.body = Vec::new();
         Tag(delivery)
     }
 }
 
-/// What goes to the dead queue of a delivery.
+/// The part of a delivery that goes to the dead queue.
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'a> {
-    /// as it came
+    /// the delivery as it came
     Whole,
     /// one of its records: its position and its text, unpacked
     Record(usize, &'a [u8]),
 }
 
 impl Session {
-    /// Tries the addresses in turn; connects, declares exchange and queue. Bindings come next.
+    /// Tries the addresses in turn, connects, and declares exchange and queue. The caller then binds the queue.
     pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, Error> {
         let (mut connection, channel, of_exchange) = open(rabbitmq)?;
         let (channel, of_queue) = declare_queue(&mut connection, channel, index)?;
@@ -84,35 +84,36 @@ impl Session {
             .map_err(|error| cannot(&format!("unbind queue '{queue}' from '{exchange}' with '{routing_key}'"), &error))
     }
 
-    /// How many records may be unacknowledged; holds for the whole channel, and for a consumer that runs already.
+    /// Sets the number of deliveries that may be unacknowledged, for the whole channel and for a consumer that runs already.
     ///
-    /// Quorum queues know no limit of the whole channel: theirs is the consumer's, and stays what it was when it began.
+    /// A quorum queue has no limit for the whole channel: its limit belongs to the consumer, and stays as it was at the consumer's
+    /// start.
     pub fn prefetch(&self, count: u16, queue_type: QueueType) -> Result<(), Error> {
         self.channel
             .qos(0, count, queue_type == QueueType::Classic)
             .map_err(|error| cannot("set the prefetch limit", &error))
     }
 
-    /// Messages that wait in the queue; it must exist.
+    /// The number of messages that wait in the queue, which must exist.
     pub fn backlog(&self, queue: &str) -> Result<u64, Error> {
         let queue = self.channel.queue_declare_passive(queue).map_err(|error| cannot("ask for the backlog", &error))?;
         Ok(u64::from(queue.declared_message_count().unwrap_or(0)))
     }
 
     /// # Errors
-    /// `Unsupported`: the queue knows no limit of the whole channel, so it is a quorum queue.
+    /// `Unsupported`: the queue has no limit for the whole channel, so it is a quorum queue.
     pub fn consume(&self, queue: &str) -> Result<Deliveries, Error> {
         let consumer = self
             .channel
             .basic_consume(queue, ConsumerOptions::default())
             .map_err(|error| cannot(&format!("consume from queue '{queue}'"), &error))?;
         let deliveries = consumer.receiver().clone();
-        // dropped, it would ask the broker to cancel and wait for the answer; it ends with its channel anyway
+        // dropping it would ask the broker to cancel, and wait for the answer; it ends with its channel anyway
         std::mem::forget(consumer);
         Ok(deliveries)
     }
 
-    /// Acknowledges that delivery and all before it. Fire and forget: Ok proves nothing.
+    /// Acknowledges that delivery and all before it. The broker does not answer: Ok does not prove that it has the acknowledgement.
     pub fn ack_up_to(&self, tag: Tag) -> Result<(), Error> {
         tag.0.ack_multiple(&self.channel).map_err(|error| cannot("acknowledge", &error))
     }
@@ -161,12 +162,12 @@ impl Session {
         }
     }
 
-    /// Closes in good order: acknowledgements sent before are with the broker when this returns Ok.
+    /// Closes in good order: if this returns Ok, the broker has the acknowledgements that were sent before.
     pub fn close(self) -> Result<(), Error> {
         self.connection.close().map_err(|error| cannot("close the connection", &error))
     }
 
-    /// Lets a session go whose broker may be silent: dropping it can block for as long as two heartbeats, so nobody waits.
+    /// Drops a session whose broker may be silent. That can block for two heartbeats, so a thread of its own does it.
     pub fn abandon(self) {
         let closing = std::thread::Builder::new().name("broker-close".into()).spawn(move || drop(self));
         if let Err(error) = closing {
@@ -175,7 +176,7 @@ impl Session {
     }
 }
 
-/// What `open` makes of the first of the brokers with which it succeeds.
+/// The result of `open` for the first broker with which it succeeds.
 ///
 /// # Errors
 /// `Refused` as soon as one of them refuses: the brokers of a cluster have the same users.
@@ -194,8 +195,8 @@ fn first_of<T>(rabbitmq: &Rabbitmq, mut open: impl FnMut(&Secret) -> Result<T, E
     Err(if is_refused { Error::Refused(why) } else { Error::Lost(why) })
 }
 
-/// Tries the addresses in turn; a channel on which the exchange is declared, and what should be said once of how it was
-/// found.
+/// Tries the addresses in turn. Returns a channel on which the exchange is declared, and a text to log once if it has other
+/// properties.
 fn open(rabbitmq: &Rabbitmq) -> Result<(Connection, Channel, Option<String>), Error> {
     let (mut connection, channel) = first_of(rabbitmq, |url| {
         let mut connection = connect(rabbitmq, url.expose())?;
@@ -236,17 +237,17 @@ fn declare_exchange(
             }));
         }
     };
-    // the channel is closed by that; a new one takes the exchange as it is
+    // the error has closed the channel; a new one uses the exchange as it is
     let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
     channel
         .exchange_declare_passive(name.as_str())
         .map_err(|error| cannot(&format!("use exchange '{name}'"), &error))?;
-    let notice = format!("exchange '{name}' exists with other properties and is taken as it is: {why}");
+    let notice = format!("exchange '{name}' exists with other properties and is used as it is: {why}");
     Ok((channel, Some(notice)))
 }
 
-/// A channel on which the queue is declared, and what should be said once of how it was found: one that exists with other
-/// properties is taken as it is.
+/// Returns a channel on which the queue is declared, and a text to log once if it has other properties: alco uses such a queue as
+/// it is.
 fn declare_queue(
     connection: &mut Connection,
     channel: Channel,
@@ -276,7 +277,7 @@ fn declare_queue(
         refused @ Error::Refused(_) => return Err(cannot_declare(refused)),
         other => return Err(look(other)),
     };
-    // the channel is closed by that
+    // the error has closed the channel
     let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
     if let Err(error) = channel.queue_declare_passive(name.as_str()) {
         return Err(match cannot(&format!("use queue '{name}'"), &error) {
@@ -285,10 +286,11 @@ fn declare_queue(
             other => other,
         });
     }
-    Ok((channel, Some(format!("queue '{name}' exists with other properties and is taken as it is: {why}"))))
+    Ok((channel, Some(format!("queue '{name}' exists with other properties and is used as it is: {why}"))))
 }
 
-/// Why the broker has ended a channel on which alco waited for an answer to `what`: the channel returns that to its next call.
+/// The reason why the broker has ended a channel on which alco waited for an answer to `what`: the channel returns it to the next
+/// call.
 fn ended(channel: &Channel, what: &str) -> Error {
     match channel.enable_publisher_confirms() {
         Err(error) => cannot(what, &error),
@@ -296,7 +298,7 @@ fn ended(channel: &Channel, what: &str) -> Error {
     }
 }
 
-/// The next message that has come, None if there is none now.
+/// The next message that has come; None if there is none now.
 ///
 /// # Errors
 /// The connection broke: no more will come.
@@ -308,12 +310,12 @@ pub fn next(deliveries: &Deliveries) -> Result<Option<Message>, Error> {
     }
 }
 
-/// Why no more will come, if the broker has not said it.
+/// The error of a connection that broke without a reason from the broker.
 pub fn broke() -> Error {
     Error::Lost("rabbitmq: the connection broke".to_owned())
 }
 
-/// What the broker hands out, or why there is no more.
+/// The delivery of a message, or the reason why no more will come.
 pub fn delivery(message: Message) -> Result<Delivery, Error> {
     let closed = |what: &str, error: AmqpError| {
         Error::from(&error).with_text(|why| format!("rabbitmq: the broker closed the {what}: {why}"))

@@ -1,4 +1,4 @@
-//! What the broker has of what alco needs, for `alco check`: nothing is declared that is not there.
+//! Looks for the exchange and the queues that alco needs, for `alco check`. It declares none that is missing.
 
 use amiquip::{AmqpValue, Channel, Connection};
 
@@ -9,27 +9,27 @@ use crate::rabbitmq::{declare_exchange, declare_queue, first_of};
 
 pub struct Probe {
     connection: Connection,
-    /// which of the URLs answered
+    /// the URL that has answered, without its password
     pub address: String,
 }
 
-/// A queue that is there.
+/// A queue that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// that wait
+    /// messages that wait
     pub messages: u32,
     pub consumers: u32,
 }
 
 impl Probe {
-    /// The first of the brokers that answers.
+    /// Connects to the first broker that answers.
     pub fn open(rabbitmq: &Rabbitmq) -> Result<Probe, Error> {
         first_of(rabbitmq, |url| {
             Ok(Probe { connection: connect(rabbitmq, url.expose())?, address: url.without_password() })
         })
     }
 
-    /// `RabbitMQ 3.10.8`, as far as the broker says.
+    /// Product and version, such as `RabbitMQ` and `3.10.8`; empty if the broker does not send them.
     pub fn product(&self) -> (String, String) {
         let property = |name: &str| match self.connection.server_properties().get(name) {
             Some(AmqpValue::LongString(text)) => text.to_string(),
@@ -38,7 +38,7 @@ impl Probe {
         (property("product"), property("version"))
     }
 
-    /// What should be said of how the exchange is, if anything.
+    /// A notice if the exchange has other properties than configured.
     ///
     /// # Errors
     /// `NotFound`: there is no such exchange.
@@ -47,11 +47,11 @@ impl Probe {
         channel
             .exchange_declare_passive(rabbitmq.exchange.as_str())
             .map_err(|error| cannot(&format!("use exchange '{}'", rabbitmq.exchange), &error))?;
-        // it is there, so this compares
+        // the exchange exists, so declaring it only compares
         declare_exchange(&mut self.connection, channel, rabbitmq).map(|(_, notice)| notice)
     }
 
-    /// The queue, and what should be said of how it is, if anything.
+    /// The queue, and a notice if it has other properties than configured.
     ///
     /// # Errors
     /// `NotFound`: there is no such queue.
@@ -67,7 +67,7 @@ impl Probe {
         declare_queue(&mut self.connection, channel, index).map(|(_, notice)| (found, notice))
     }
 
-    /// A failed question closes its channel.
+    /// Opens a channel, one for each question: a failed one closes its channel.
     fn channel(&mut self) -> Result<Channel, Error> {
         self.connection.open_channel(None).map_err(|error| cannot("open a channel", &error))
     }

@@ -1,4 +1,4 @@
-//! Where a delivery came from, as columns: its routing key, its AMQP properties, its headers, as JSON texts. Pure.
+//! Columns for the origin of a delivery: its routing key, AMQP properties and headers, as JSON texts. Pure.
 
 use amiquip::{AmqpValue, Delivery};
 
@@ -6,7 +6,7 @@ use crate::config::Property;
 use crate::record::bytes::in_base64;
 use crate::sphinx::attributes::quoted;
 
-/// A column for each of the properties that the delivery has, called as the property is, in their order.
+/// A column for each of these properties that the delivery has, with the property's name, in their order.
 pub fn columns(delivery: &Delivery, properties: &[Property]) -> Vec<(String, String)> {
     let column = |property: &Property| Some((property.to_string(), value(delivery, property)?));
     properties.iter().filter_map(column).collect()
@@ -71,7 +71,7 @@ fn json(value: &AmqpValue) -> String {
     }
 }
 
-/// `value` with so many digits after the point.
+/// `value` with `scale` digits after the point.
 fn decimal_text(value: u32, scale: u8) -> String {
     let scale = usize::from(scale);
     let digits = format!("{value:0>width$}", width = scale + 1);

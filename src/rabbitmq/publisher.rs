@@ -1,6 +1,6 @@
-//! Puts records into the exchange, and knows of each whether the broker has it.
+//! Publishes records to the exchange, and counts those that the broker has.
 //!
-//! Invariant: a record is confirmed only when the broker has said so and has not handed it back because no queue takes it.
+//! Invariant: a record counts as confirmed only if the broker has confirmed it and has not returned it because no queue takes it.
 
 use amiquip::{AmqpProperties, Channel, Confirm, ConfirmSmoother, Connection, Publish, Return};
 use crossbeam_channel::{Receiver, select};
@@ -17,7 +17,7 @@ pub struct Publisher {
     exchange: String,
     published: u64,
     confirmed: u64,
-    /// handed back, since no queue is bound for them
+    /// records that the broker has returned, since no queue is bound for them
     returned: u64,
     connection: Connection,
 }
@@ -43,7 +43,7 @@ impl Publisher {
         })
     }
 
-    /// Persistent, and to be handed back where no queue takes it.
+    /// Publishes a persistent record, which the broker has to return if no queue takes it.
     pub fn publish(&mut self, routing_key: &str, body: &[u8]) -> Result<(), Error> {
         let properties = AmqpProperties::default().with_content_type("application/json".into()).with_delivery_mode(2);
         let publish = Publish { mandatory: true, ..Publish::with_properties(body, routing_key, properties) };
@@ -52,7 +52,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Waits until at most so many records are without an answer.
+    /// Waits until at most this number of records is unconfirmed.
     pub fn wait(&mut self, at_most: u64) -> Result<(), Error> {
         while self.published - self.confirmed > at_most {
             select! {
@@ -63,12 +63,12 @@ impl Publisher {
                 }
             }
         }
-        // a record comes back before it is confirmed
+        // the broker returns a record before it confirms it
         self.returned += self.returns.try_iter().count() as u64;
         Ok(())
     }
 
-    /// Why no answer will come.
+    /// The reason why no answer will come.
     fn closed(&self) -> Error {
         ended(&self.channel, "publish")
     }
@@ -88,7 +88,7 @@ impl Publisher {
         self.published
     }
 
-    /// The broker has them, and a queue takes them.
+    /// The number of records that the broker has and a queue has taken.
     pub fn confirmed(&self) -> u64 {
         self.confirmed - self.returned.min(self.confirmed)
     }

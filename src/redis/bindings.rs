@@ -1,11 +1,11 @@
-//! The bindings that alco has made, so that one that is no longer configured can be removed without the management plugin.
+//! The bindings that alco has made. So alco can remove one that is no longer configured without the management plugin.
 
 use crate::redis::connection::RedisStore;
 use crate::redis::error::Error;
 use crate::redis::keys;
 
 impl RedisStore {
-    /// The bindings `(exchange, routing key)` that were made for the queue.
+    /// The bindings `(exchange, routing key)` that alco has made for the queue.
     pub fn bindings(&self, queue: &str) -> Result<Vec<(String, String)>, Error> {
         let all: Vec<String> =
             self.ask(|connection| redis::cmd("SMEMBERS").arg(keys::bindings(queue)).query(connection))?;

@@ -1,5 +1,5 @@
-//! A connection to Redis: made when it is needed, made again after an error that may leave it out of step. The only file
-//! that opens one.
+//! A connection to Redis: opened when it is needed, and again after an error that may leave it out of step. Only this file opens
+//! one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -14,17 +14,17 @@ use crate::redis::error::Error;
 use crate::redis::tls::RedisTlsStream;
 use crate::time::Ts;
 
-/// Redis answers in microseconds; one that needs seconds is as good as away.
+/// Redis answers in microseconds; one that needs seconds counts as away.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub struct RedisStore {
     client: Client,
     authorities: Option<Authorities>,
-    /// for people: without its password
+    /// for texts: without the password
     address: String,
-    /// `<process>/<thread>`: whose leases these are
+    /// the owner of its leases: `<process>/<thread>`
     pub owner: String,
-    /// of that owner, counted
+    /// the number of this owner's session
     session: u32,
     connection: Mutex<Option<RedisConnection>>,
 }
@@ -32,7 +32,7 @@ pub struct RedisStore {
 type RedisConnection = Box<dyn ConnectionLike + Send>;
 
 impl RedisStore {
-    /// Does not connect yet. `process` is unlike that of any other process, `thread` unlike that of any other thread.
+    /// Does not connect yet. No other process has the name `process`, and no other thread of this one the name `thread`.
     pub fn new(redis: &config::Redis, process: &str, thread: &str) -> Result<RedisStore, String> {
         let address = redis.url.without_password().to_string();
         let cannot = |error| format!("cannot use [redis] url {address}: {error}");
@@ -49,7 +49,7 @@ impl RedisStore {
         })
     }
 
-    /// Another connection to the broker: leases from now on are its own.
+    /// Begins a session, for another connection to the broker: leases from now on belong to it.
     pub fn begin_session(&mut self) {
         self.session += 1;
     }
@@ -72,12 +72,12 @@ impl RedisStore {
         Ok(names.map(|name| name.split('/').next().unwrap_or_default().to_owned()).collect())
     }
 
-    /// An error where this Redis takes no writes. Nothing is written: XX changes only what is there, and this key never is.
+    /// Returns an error if this Redis takes no writes. It writes nothing: XX changes only a key that exists, and this key never does.
     pub fn takes_writes(&self) -> Result<(), Error> {
         self.ask(|connection| redis::cmd("SET").arg("ALCO:NEVER").arg("").arg("XX").query(connection))
     }
 
-    /// What this Redis says of itself, and what time it is by its clock.
+    /// The INFO of this Redis, and the time of its clock.
     pub fn about(&self) -> Result<(HashMap<String, String>, Ts), Error> {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").cmd("TIME");
@@ -101,7 +101,7 @@ impl RedisStore {
         };
         question(connection.as_mut()).map_err(|answer| {
             let error = Error::from(&answer);
-            // what Redis itself answers leaves the connection in step, anything else may not; and a login is made by connecting
+            // an answer of Redis itself leaves the connection in step, another error may not; and only connecting logs in again
             if answer.code().is_none() || matches!(error, Error::Refused(_)) {
                 *held = None;
             }

@@ -1,4 +1,4 @@
-//! Which process finishes a day: has searchd write and merge it. Each day once, whatever process dies.
+//! Claims of the processes that optimize a day. Each day is optimized once, even if a process dies.
 
 use crate::config::IndexName;
 use crate::redis::connection::RedisStore;
@@ -6,7 +6,7 @@ use crate::redis::error::Error;
 use crate::redis::keys;
 use crate::time::{Day, Ts};
 
-/// Whose it is to finish a day.
+/// The state of a day: claimed by this process, claimed by another one, or optimized already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DayClaim {
     Ours,
@@ -15,7 +15,7 @@ pub enum DayClaim {
 }
 
 impl RedisStore {
-    /// Takes it upon this process to finish a day, unless that is done, or another process that lives does it.
+    /// Claims a day for this process, unless it is optimized already, or a process that lives has claimed it.
     pub fn claim_finishing(&self, index: &IndexName, node: &str, day: Day) -> Result<DayClaim, Error> {
         let (key, field) = (keys::finished(index), format!("{node} {day}"));
         let was: Option<String> = self.ask(|connection| redis::cmd("HGET").arg(&key).arg(&field).query(connection))?;
@@ -41,14 +41,14 @@ impl RedisStore {
         Ok(if ours { DayClaim::Ours } else { DayClaim::Taken })
     }
 
-    /// That day is finished.
+    /// Notes that the day is optimized.
     pub fn finished(&self, index: &IndexName, node: &str, day: Day, now: Ts) -> Result<(), Error> {
         let entry = format!("done {}", now.seconds());
         let field = format!("{node} {day}");
         self.ask(|connection| redis::cmd("HSET").arg(keys::finished(index)).arg(&field).arg(&entry).query(connection))
     }
 
-    /// That day is to be finished again.
+    /// Notes that the day has to be optimized again.
     pub fn unfinished(&self, index: &IndexName, node: &str, day: Day) -> Result<(), Error> {
         let field = format!("{node} {day}");
         self.ask(|connection| redis::cmd("HDEL").arg(keys::finished(index)).arg(&field).query(connection))

@@ -1,5 +1,5 @@
-//! Why Redis has not done what alco asked. An error names the decision that follows from it; the decision is made by the kind of
-//! the crate's error and by the code with which Redis' answer begins.
+//! Errors of Redis. An error is the decision that follows from it, which the kind of the crate's error and the code at the start of
+//! Redis' answer determine.
 
 use std::fmt;
 
@@ -63,7 +63,7 @@ impl From<&RedisError> for Error {
     }
 }
 
-/// An answer's code, what follows from it, and what to do.
+/// An answer's code, the decision that follows from it, and the cure.
 type Cure = (&'static str, fn(String) -> Error, &'static str);
 
 const CURES: [Cure; 6] = [
@@ -73,7 +73,7 @@ const CURES: [Cure; 6] = [
     (
         "MISCONF",
         Error::Away,
-        "it takes no writes since it could not save: its log says why (is the disk full, may it write its dir?); after that, \
+        "it takes no writes since it could not save: its log has the reason (is the disk full, may it write its dir?); after that, \
          redis-cli BGSAVE",
     ),
     ("OOM", Error::Away, "its memory is full: raise its maxmemory, or remove what others keep there"),
@@ -88,7 +88,7 @@ fn cure(answer: &ServerError) -> Option<&'static Cure> {
     CURES.iter().find(|(code, ..)| answer.code() == *code || within().any(|word| word == *code))
 }
 
-/// As Redis wrote it.
+/// The answer as Redis wrote it.
 fn text(answer: &ServerError) -> String {
     format!("{} {}", answer.code(), answer.details().unwrap_or_default()).trim_end().to_owned()
 }
@@ -97,7 +97,7 @@ fn text(answer: &ServerError) -> String {
 mod tests {
     use super::*;
 
-    /// Of what Redis sends.
+    /// The error of an answer.
     fn error(answer: &str) -> RedisError {
         let value = redis::parse_redis_value(format!("-{answer}\r\n").as_bytes()).expect("an answer");
         value.extract_error().expect_err(answer)

@@ -1,4 +1,4 @@
-//! Which docids belong to whose deliveries: leases, and the documents that redelivered records have claimed.
+//! Leases assign docids to the deliveries of a worker's connection; claims assign stored documents to redelivered records.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -10,40 +10,40 @@ use crate::redis::stored::{LeaseSpan, StoredDocument};
 use crate::sphinx::DocId;
 use crate::time::Ts;
 
-/// Docids of a lease: enough for some seconds of collecting, at full speed or of single records, so that leasing costs nothing.
+/// Docids of a lease: enough for some seconds of collecting, at full speed or in batches of one record, so that the cost of
+/// leasing does not matter.
 const DOCIDS_PER_LEASE: u64 = 16 * DocId::BLOCK_LENGTH;
 
 /// A lease that was not renewed for this time may belong to a consumer that the broker has given up. Two missed heartbeats take
 /// twice as long.
 const LEASE_TIMEOUT_SECONDS: i64 = 10;
 
-/// How far back documents are looked for when Redis has lost its leases.
+/// When Redis has lost its leases, documents of this last time are looked up.
 const LOST_MILLISECONDS: u64 = 3_600_000;
 
 /// Docids from `next` to `last`, of one worker on one connection to the broker. While it is live, its documents belong to
-/// deliveries of that connection; when the connection has ended, each of its documents may stand for a delivery that the
-/// broker hands out again.
+/// deliveries of that connection. When the connection has ended, the broker may redeliver the delivery of each of its documents.
 #[derive(Debug)]
 pub struct Lease {
     first: u64,
     next: u64,
     last: u64,
-    /// when it was given out
+    /// the time of the lease
     since: Ts,
 }
 
-/// What of a session is acknowledged. Redis is told before the broker is, so it never knows of less; the broker may lack the
-/// last acknowledgement, if alco died before it was sent.
+/// The docids of a session that are acknowledged. alco notes an acknowledgement in Redis before it sends it to the broker, so
+/// Redis never knows of fewer; the broker may lack the last one, if alco died before sending it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Acknowledged {
-    /// up to that docid, or about to be
+    /// documents up to this docid are acknowledged, or are about to be
     up_to: u64,
-    /// up to that one before the last acknowledgement
+    /// `up_to` before the last acknowledgement
     before: u64,
 }
 
 impl Acknowledged {
-    /// Of the deliveries up to that docid, the last time of those up to `up_to`.
+    /// After the next acknowledgement, of the deliveries up to `id`.
     pub fn next(self, id: DocId) -> Acknowledged {
         Acknowledged { up_to: id.get(), before: self.up_to }
     }
@@ -58,7 +58,7 @@ impl Lease {
         DocId::new(self.next - 1)
     }
 
-    /// The first of a block.
+    /// The first docid of the next block.
     pub fn next_block(&mut self) -> Option<DocId> {
         let begun = DocId::block(self.next);
         let next = if begun == self.next { begun } else { begun + DocId::BLOCK_LENGTH };
@@ -69,25 +69,25 @@ impl Lease {
         self.next()
     }
 
-    /// Has given out docids, the first of them before that time.
+    /// True if it has given out docids, the first of them before `time`.
     pub fn is_older_than(&self, time: Ts) -> bool {
         self.next > self.first && self.since < time
     }
 
-    /// All docids that it has given out are acknowledged.
+    /// True if all docids that it has given out are acknowledged.
     pub fn ends_by(&self, acknowledged: Acknowledged) -> bool {
         self.next <= acknowledged.up_to + 1
     }
 
-    /// Gives out no more.
+    /// The same lease, which gives out no more docids.
     pub fn ended(self) -> Lease {
         Lease { last: self.next - 1, ..self }
     }
 }
 
 impl RedisStore {
-    /// Leases the next docids: behind the highest that Redis knows, `stored` (the highest that searchd holds) and what
-    /// the clock says.
+    /// Leases the next docids. They are above the highest that Redis knows, above `stored` (the highest in searchd), and not below
+    /// the docid of the present time.
     pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, Error> {
         let least = (stored + 1).max(milliseconds(now) * DocId::PER_MILLISECOND);
         // numbers of Lua are doubles: exact up to 2^53, where docids end
@@ -119,8 +119,8 @@ impl RedisStore {
         Ok(Lease { first, next: first, last: first + DOCIDS_PER_LEASE - 1, since: now })
     }
 
-    /// Says again that the leases are live, before documents are stored under the last of them, and what is acknowledged:
-    /// a Redis that lost its data knows them again. They are in the order in which they were given out.
+    /// Notes again, before documents are stored under the last of the leases, that these are live, and what is acknowledged: so a
+    /// Redis that has lost its data learns of them again. The leases are in the order in which they were made.
     pub fn renew<'a>(
         &self,
         index: &IndexName,
@@ -153,14 +153,14 @@ impl RedisStore {
         self.end_where(index, now, |entry| entry.ended == 0 && self.is_mine(entry))
     }
 
-    /// What may stand for redelivered records: the docids of sessions that have ended, or whose process has died
-    /// (these begin their time as ended ones now), or of another worker that has not renewed its leases for longer than
-    /// the broker waits for a silent consumer. And how many processes have collected from the queue since `since`, this one's
-    /// beginning; at least one.
+    /// Returns the docids whose documents may belong to redelivered records: those of sessions that have ended, or whose process
+    /// has died (these count as ended from now on), or of another worker that has not renewed its leases for longer than the
+    /// broker waits for a silent consumer. Also returns the number of processes that have collected from the queue since `since`,
+    /// the start of this one; at least one.
     pub fn past(&self, index: &IndexName, since: Ts, now: Ts) -> Result<(Vec<LeaseSpan>, usize), Error> {
         let alive = self.processes()?;
         let is_alive = |entry: &LeaseEntry| alive.contains(entry.process());
-        // a redelivered record starts the time of all of them anew: more of them may be on their way
+        // a redelivered record restarts the time of all ended leases: more redelivered records may be on their way
         self.end_where(index, now, |entry| entry.ended != 0 || !is_alive(entry))?;
         let entries = self.entries(index)?;
         let lively: HashSet<&str> = entries
@@ -180,8 +180,8 @@ impl RedisStore {
         Ok((window, processes.len().max(1)))
     }
 
-    /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before, but for those with a
-    /// document that has been claimed under one that is kept; and the claims under those that are not.
+    /// Forgets the leases that ended before `before`, or whose documents were all acknowledged before it, and the claims under these
+    /// leases. A lease stays if one of its documents is claimed under a lease that stays.
     pub fn retire_leases(&self, index: &IndexName, before: Ts) -> Result<(), Error> {
         let is_done = |entry: &LeaseEntry| match entry.ended {
             0 => entry.acknowledged.up_to >= entry.last && entry.renewed < before.seconds(),
@@ -203,8 +203,8 @@ impl RedisStore {
         self.send(&pipe)
     }
 
-    /// Gives documents to redelivered records: each its new place. Does nothing and says so, if one of them was given to
-    /// another record meanwhile.
+    /// Assigns documents to redelivered records: each document gets its new place. Returns false, and assigns none, if another record
+    /// has claimed one of them meanwhile.
     pub fn claim(&self, index: &IndexName, documents: &[(StoredDocument, u64)]) -> Result<bool, Error> {
         if documents.is_empty() {
             return Ok(true);
@@ -227,7 +227,7 @@ impl RedisStore {
         })
     }
 
-    /// Documents with their places.
+    /// The documents with their places.
     pub fn placed(&self, index: &IndexName, documents: &[(u64, i64)]) -> Result<Vec<StoredDocument>, Error> {
         if documents.is_empty() {
             return Ok(Vec::new());
@@ -281,7 +281,8 @@ impl RedisStore {
     }
 }
 
-/// A line of `ALCO:LEASES:<index>`; `ended` is 0 while its session is live, `renewed` when it was last known to be.
+/// An entry of `ALCO:LEASES:<index>`, times in seconds since 1970: `ended` is 0 while its session is live, `renewed` is the last
+/// time at which it was known to be.
 struct LeaseEntry {
     first: u64,
     last: u64,
@@ -303,7 +304,7 @@ impl LeaseEntry {
             acknowledged: Acknowledged::default(),
         };
         let up_to = words.next()?.parse().ok()?;
-        // of a version that did not write it
+        // an older version of alco did not write it
         let before = words.next().map_or(Some(up_to), |before| before.parse().ok())?;
         entry.acknowledged = Acknowledged { up_to, before };
         Some(entry)
@@ -323,7 +324,7 @@ fn milliseconds(now: Ts) -> u64 {
     u64::try_from(now.micros() / 1000).unwrap_or(0)
 }
 
-/// Where the docids begin that were given out since then.
+/// The first docid of the time `LOST_MILLISECONDS` before now.
 fn lost_from(now: Ts) -> u64 {
     milliseconds(now).saturating_sub(LOST_MILLISECONDS) * DocId::PER_MILLISECOND
 }

@@ -1,17 +1,16 @@
-//! What Redis keeps for alco: docid leases, the values and columns seen, a queue's bindings. The only door to the redis
-//! crate.
+//! alco's data in Redis: docid leases, the values and columns seen, a queue's bindings. The only door to the redis crate.
 //!
 //! | key | type | holds |
 //! |---|---|---|
 //! | `ALCO:PK:<index>` | string | the highest docid ever leased |
-//! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged before`: epoch seconds, the docid up to which all is, and up to which all was before the last acknowledgement; `since` -> when this Redis first heard of the index |
-//! | `ALCO:CLAIMS:<index>` | sorted set | `docid digest` of documents that redelivered records have claimed, by their places: see `ingest::redelivery` |
+//! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged before`: times in epoch seconds; the docid up to which all is acknowledged, and the same before the last acknowledgement; `since` -> the time when this Redis first had a lease of the index |
+//! | `ALCO:CLAIMS:<index>` | sorted set | `docid digest` of each document that a redelivered record has claimed, by its place: see `ingest::redelivery` |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen |
 //! | `ALCO:FINISHED:<index>` | hash | `<searchd> <day>` -> `begun <process>` or `done <epoch seconds>` |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
 //!
-//! Invariant: no docid is leased twice, though Redis lose its data or a clock jump: see `Lease`.
+//! Invariant: no docid is leased twice, even if Redis loses its data or a clock jumps: see `Lease`.
 
 pub mod bindings;
 pub mod connection;

@@ -31,7 +31,7 @@ impl RedisStore {
         self.send(&pipe)
     }
 
-    /// A column's values for a list to choose from, sorted; None where there are too many.
+    /// The values of a column that a page offers, sorted; None if there are more than `OFFERED_VALUES`.
     pub fn offered(&self, index: &IndexName, column: &str) -> Result<Option<Vec<String>>, Error> {
         if self.count(index, column)? > OFFERED_VALUES {
             return Ok(None);
@@ -44,13 +44,13 @@ impl RedisStore {
         Ok(Some(values))
     }
 
-    /// How many values of a column are remembered.
+    /// The number of a column's values in Redis.
     pub fn count(&self, index: &IndexName, column: &str) -> Result<usize, Error> {
         let key = keys::values(index, column);
         self.ask(|connection| redis::cmd("ZCARD").arg(&key).query(connection))
     }
 
-    /// Every column seen, with the epoch second when it was last, sorted by name.
+    /// Every column seen, with the time when it was last seen in seconds since 1970, sorted by name.
     pub fn columns(&self, index: &IndexName) -> Result<Vec<(String, i64)>, Error> {
         let key = keys::columns(index);
         let mut columns: Vec<(String, f64)> =
@@ -60,9 +60,9 @@ impl RedisStore {
         Ok(columns.into_iter().map(|(column, score)| (column, score as i64)).collect())
     }
 
-    /// Lets go what was last seen before the oldest day that is kept, what is known of days before it, and of a column with too
-    /// many values all but enough to know that. What is left goes by itself if alco does not come for that long again: such
-    /// as the keys of an index that alco.ini has no more.
+    /// Removes values and columns that were last seen before the oldest day that is kept, and the notes on days before it. Of a
+    /// column with too many values, it keeps just enough of them to know that. All keys expire after `keep`, unless this is called
+    /// again: so the keys of an index that is no longer in alco.ini go too.
     pub fn forget(&self, index: &IndexName, oldest: Day, keep: Duration) -> Result<(), Error> {
         let columns = self.columns(index)?;
         let finished = keys::finished(index);

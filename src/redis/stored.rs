@@ -1,23 +1,23 @@
-//! Documents that stand for deliveries which may come again: what Redis and searchd know of them. Pure.
+//! Stored documents whose deliveries the broker may redeliver, as Redis and searchd know them. Pure.
 
-/// Docids of one session, whose documents the broker may hand out again.
+/// Docids of one session; the broker may redeliver the records of its documents.
 #[derive(Clone, Debug)]
 pub struct LeaseSpan {
     pub first: u64,
     pub last: u64,
-    /// unlike that of any other session
+    /// a name that no other session has
     pub session: String,
-    /// up to that docid alco has acknowledged
+    /// alco has acknowledged the documents up to this docid
     pub acknowledged: u64,
-    /// up to that one it had before the last acknowledgement, which may not have been sent
+    /// `acknowledged` before the last acknowledgement, which may not have been sent
     pub before: u64,
 }
 
-/// A document that stands for a delivery which may come again.
+/// A stored document whose delivery the broker may redeliver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredDocument {
     pub id: u64,
     pub digest: i64,
-    /// where it stands now: its own docid, or the one of the record that has claimed it
+    /// its own docid, or that of the redelivered record that has claimed it
     pub place: u64,
 }

@@ -1,5 +1,5 @@
-//! A connection to Redis over TLS in which every step has a timeout. The redis crate's own waits without end for a server
-//! that does not answer TLS's greeting, as a Redis without TLS does not.
+//! A connection to Redis over TLS in which every step has a timeout. That of the redis crate waits without end for a server that
+//! does not answer the TLS handshake, such as a Redis without TLS.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct RedisTlsStream {
 }
 
 impl RedisTlsStream {
-    /// As the redis crate does it: who one is, and which database.
+    /// Connects, logs in and selects the database, as the redis crate does.
     pub fn open(
         server: tls::Server,
         port: u16,
@@ -60,13 +60,13 @@ impl RedisTlsStream {
         self.noted(|connection| connection.parser.parse_value(&mut connection.stream))
     }
 
-    /// What failed half way leaves it out of step.
+    /// Notes that a step which failed halfway leaves the connection out of step.
     fn noted<T>(&mut self, step: impl FnOnce(&mut RedisTlsStream) -> RedisResult<T>) -> RedisResult<T> {
         step(self).inspect_err(|_: &RedisError| self.open = false)
     }
 }
 
-/// Without a user it is the password of the whole server.
+/// The command AUTH. Without a user, the password is that of the default user.
 fn authenticate(user: Option<&str>, password: &str) -> Cmd {
     let mut command = redis::cmd("AUTH");
     command.arg(user).arg(password);
@@ -81,7 +81,7 @@ impl ConnectionLike for RedisTlsStream {
 
     fn req_packed_commands(&mut self, commands: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
         self.send(commands)?;
-        // all of them are read, whatever the first says; a transaction's own answer tells which of its commands were refused
+        // read all answers even after an error; the answer of a transaction lists the errors of its commands
         let answers = (0..offset + count).map(|_| self.receive()).collect::<RedisResult<Vec<Value>>>()?;
         Ok(answers.into_iter().skip(offset).collect())
     }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_that_is_not_there_is_no_argument() {
+    fn a_missing_user_is_not_an_argument() {
         assert_eq!(authenticate(None, "p").get_packed_command(), b"*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n");
         assert_eq!(authenticate(Some("u"), "p").args_iter().count(), 3);
     }
