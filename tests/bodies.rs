@@ -337,7 +337,7 @@ fn the_error_of_a_record_is_apart_from_its_own() {
     assert_eq!(line.matches("\"alco_error\"").count(), 1, "{line}");
     let record: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&record["@alco_error"], &record["@@alco_error"]), (&json!("its own"), &json!("more")));
-    assert_eq!(record["alco_error"], "no @timestamp or the like: time of arrival");
+    assert_eq!(record["alco_error"], "no @timestamp or the like: the time of arrival is used");
     for filter in ["alco_error__like=*time of arrival", "@alco_error=its own", "@@alco_error=more"] {
         let (column, value) = filter.split_once('=').unwrap();
         let column = crate::support::encoded(column);

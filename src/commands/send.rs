@@ -223,7 +223,10 @@ fn lines(
     }
 }
 
-/// Whether the daemon reads a line as a record, or as several (with `split`). Err: what is wrong with it.
+/// Ok if the daemon reads the line as a record, or as several (with `split`).
+///
+/// # Errors
+/// The fault of the line.
 fn is_record(line: &[u8]) -> Result<(), String> {
     let is_several = || std::str::from_utf8(line).ok().and_then(Pieces::of).is_some();
     is_object(line).or_else(|why| if is_several() { Ok(()) } else { Err(why) })

@@ -7,12 +7,12 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use crate::record::{MAX_BODY, Record, Shape};
 use crate::time::Ts;
 
-/// The column that keeps the bytes of a body that is no text, in base64.
+/// The column that keeps the bytes of a body that is not text, in base64.
 pub const BODY_COLUMN: &str = "alco_body";
 
 impl<'a> Record<'a> {
-    /// A body that is no text: what can be read of it is the message, and a column keeps its bytes. Each byte that cannot be read
-    /// takes three in the message, which is cut where it would be too long.
+    /// A record of a body that is not text: its readable part is the message, and a column keeps its bytes. Each byte that cannot be
+    /// read takes three in the message, which is cut if it would be too long.
     pub fn of_bytes(body: &'a [u8], shape: &Shape, ts: Ts, why: String) -> Record<'a> {
         let mut record = Record::of_text(String::from_utf8_lossy(body), ts, why);
         if record.message.len() >= MAX_BODY {

@@ -1,4 +1,4 @@
-//! A log record: read from a delivery's body, and as it is read back from searchd.
+//! A log record, as read from a delivery's body and as read back from searchd.
 //!
 //! Every body becomes a record: a body that is not a JSON object becomes the message, and `alco_error` has the reason. A
 //! column keeps exactly the JSON text that was sent.
@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 /// A longer body cannot be stored whole: Sphinx's strings end at 4 MiB.
 pub const MAX_BODY: usize = 4 << 20;
 
-/// The column that has what was wrong with a record.
+/// The column that describes the faults of a record.
 pub const ERROR_COLUMN: &str = "alco_error";
 
 /// Precedes each record in a JSON text sequence (RFC 7464).
@@ -29,15 +29,15 @@ pub const RECORD_SEPARATOR: char = '\u{1e}';
 /// A producer's clock may be ahead by at most this; a record with a later time gets its time of arrival.
 const MAX_AHEAD_SECONDS: i64 = 86_400;
 
-/// journald sends a text that is not printable UTF-8 as a list of its bytes, under this name.
+/// The name under which journald sends a text; one that is not printable UTF-8 is a list of its bytes.
 const JOURNAL_MESSAGE: &str = "MESSAGE";
 
 /// The form in which the producers of an index write their records.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// names that the time may have, never none: the first that holds a time counts
+    /// names that the time may have, never empty: the first that holds a time counts
     pub timestamp: Vec<String>,
-    /// names that the message may have, never none: the first that a record has counts
+    /// names that the message may have, never empty: the first that a record has counts
     pub message: Vec<String>,
     pub zone: TimeZone,
     pub excluded: Vec<String>,
@@ -49,16 +49,15 @@ pub struct Record<'a> {
     /// the order of records within one microsecond: the producer's, or that in the body
     pub seq: Option<i64>,
     pub message: Cow<'a, str>,
-    /// in the order sent, each with its JSON text; without the excluded ones, and without time and message where these
-    /// would be written again as they were sent, under the same name
+    /// in the order sent, each with its JSON text; without the excluded ones, and without a time or a message that alco would write
+    /// again as it was sent, under the same name
     pub columns: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// what was wrong with it
+    /// its faults
     pub error: Option<String>,
 }
 
 impl<'a> Record<'a> {
-    /// `arrived` is the time of arrival, or what the producer's AMQP timestamp says; `oldest` the start of the oldest
-    /// day index; both are the caller's to know.
+    /// Reads a body. `arrived` is the time of arrival, or the producer's AMQP timestamp; `oldest` is the start of the oldest day index.
     pub fn read(body: &'a [u8], shape: &Shape, arrived: Ts, oldest: Ts) -> Record<'a> {
         let body = without_mark(body);
         let text = match std::str::from_utf8(body) {
@@ -77,12 +76,12 @@ impl<'a> Record<'a> {
             && let Ok(object) = serde_json::from_str::<Object>(&quoted)
         {
             let record = Record::of_object(object, json, shape, arrived, oldest).into_owned();
-            return record.with_problem("NaN or Infinity, which JSON has no number for: kept as text");
+            return record.with_problem("NaN or Infinity, which JSON does not have: kept as text");
         }
         Record::of_text(Cow::Borrowed(text), arrived, format!("not a JSON object: {error}"))
     }
 
-    /// Columns that the producer did not write; those that it wrote stay as they are.
+    /// Adds columns that the producer did not write; those that it wrote stay as they are.
     pub fn add_columns(&mut self, columns: &'a [(String, String)]) {
         for (key, value) in columns {
             if !self.columns.iter().any(|(own, _)| own == key) {
@@ -91,12 +90,12 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// One of several records of a body: they keep their order there, where they have none of their own.
+    /// For one of several records of a body: its position there is its `seq`, if it has none of its own.
     pub fn keep_order(&mut self, position: usize) {
         self.seq = self.seq.or_else(|| i64::try_from(position + 1).ok());
     }
 
-    /// The whole text as the message.
+    /// A record with the whole text as its message.
     pub fn of_text(message: Cow<'a, str>, ts: Ts, why: String) -> Record<'a> {
         Record { ts, seq: None, message, columns: Vec::new(), error: Some(why) }
     }
@@ -112,8 +111,8 @@ impl<'a> Record<'a> {
             problems.push(format!("no {}: the body is the message", either(&shape.message)));
             Cow::Borrowed(body)
         });
-        // what alco would write again as it was sent is left out, under the first name alone; of a name that comes twice,
-        // nothing
+        // a time or a message under its first name is left out if alco would write it again as it was sent; none is left out if
+        // its name occurs twice
         let (time_name, message_name) = (&*shape.timestamp[0], &*shape.message[0]);
         let once = |name: &str| members.iter().filter(|(key, _)| *key == name).count() == 1;
         let is_again = |key: &str, raw: &str| {
@@ -156,7 +155,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The name of a column that was sent as `key`. The error's column is alco's alone: a record's own of that name gets one `@` more
+/// The name of a column that was sent as `key`. Only alco writes the error's column: a record's own column of that name gets one `@` more
 /// (`@@alco_error` was sent as `@alco_error`), as NDJSON has it for alco's own members.
 fn stored_name<'a>(key: &Cow<'a, str>) -> Cow<'a, str> {
     match key.trim_start_matches('@') == ERROR_COLUMN {
@@ -165,13 +164,16 @@ fn stored_name<'a>(key: &Cow<'a, str>) -> Cow<'a, str> {
     }
 }
 
-/// A body or a line without the byte order mark that .NET and files from Windows begin with: it says how the text is
-/// encoded, and is no part of it.
+/// A body or a line without its byte order mark. Those of .NET and files from Windows begin with one: it shows the encoding of the
+/// text, and is not a part of it.
 pub fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
-/// Whether `read` would find the members of a record in a body. Err: what is wrong with it.
+/// Ok if `read` would find the members of a record in the body.
+///
+/// # Errors
+/// The fault of the body.
 pub fn is_object(body: &[u8]) -> Result<(), String> {
     let text = std::str::from_utf8(without_mark(body))
         .map_err(|error| format!("it is not UTF-8 at byte {}", error.valid_up_to()))?;
@@ -185,32 +187,35 @@ pub fn is_object(body: &[u8]) -> Result<(), String> {
     }
 }
 
-/// The first of the names that holds a time which can be believed; else what was wrong with the first that is surely meant as one.
+/// The time under the first of the names that holds a plausible one.
+///
+/// # Errors
+/// The fault of the first value that is surely meant as a time.
 fn time_in(members: &[Member], shape: &Shape, arrived: Ts, oldest: Ts) -> Result<Ts, String> {
     let mut problem = None;
     for name in &shape.timestamp {
         let Some(raw) = value_at(members, name) else { continue };
         let what = match time_of(raw, &shape.zone, arrived) {
-            None => "is no time",
+            None => "is not a time",
             Some(ts) if ts > arrived.plus_seconds(MAX_AHEAD_SECONDS) => "is more than a day ahead",
             Some(ts) if ts < oldest => "is before the oldest day index",
             Some(ts) => return Ok(ts),
         };
         if is_surely_time(name, shape) {
-            problem.get_or_insert_with(|| format!("{name} {what}: time of arrival"));
+            problem.get_or_insert_with(|| format!("{name} {what}: the time of arrival is used"));
         }
     }
-    Err(problem.unwrap_or_else(|| format!("no {}: time of arrival", either(&shape.timestamp))))
+    Err(problem.unwrap_or_else(|| format!("no {}: the time of arrival is used", either(&shape.timestamp))))
 }
 
-/// Whether a column of that name cannot be meant otherwise. `t`, `date` or `msec` may be.
+/// True if a column of that name is surely a time; `t`, `date` or `msec` may be something else.
 fn is_surely_time(name: &str, shape: &Shape) -> bool {
     let lower = name.to_ascii_lowercase();
     name == shape.timestamp[0] || lower.contains("time") || lower.contains("stamp")
 }
 
-/// What the first of the names holds that the record has. An object or a list counts under the first name alone: `log`,
-/// `event` and the like are the names of other things too.
+/// The message, under the first of the names that the record has. An object or a list counts under the first name of the list only:
+/// `log`, `event` and the like are the names of other things too.
 fn message_in<'a>(members: &[Member<'a>], names: &[String]) -> Option<Cow<'a, str>> {
     names.iter().enumerate().find_map(|(at, name)| {
         let raw = value_at(members, name)?;
@@ -235,7 +240,7 @@ fn either(names: &[String]) -> String {
     }
 }
 
-/// A number, a text, or an object: log4j2's `{"epochSecond":…,"nanoOfSecond":…}`, protobuf's `{"seconds":…,"nanos":…}`,
+/// The time of a number, a text, or an object: log4j2's `{"epochSecond":…,"nanoOfSecond":…}`, protobuf's `{"seconds":…,"nanos":…}`,
 /// MongoDB's `{"$date":…}`.
 fn time_of(raw: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
     match raw.as_bytes().first()? {
@@ -256,8 +261,8 @@ fn time_of(raw: &str, zone: &TimeZone, arrived: Ts) -> Option<Ts> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     pub message: String,
-    /// the columns as the text of a JSON object, as sent; holds the timestamp's and the message's key only where what was
-    /// sent is not what alco would write for it
+    /// the columns as the text of a JSON object, as sent; has the keys of time and message only if they were sent in another form
+    /// than alco writes
     pub columns: String,
 }
 
@@ -330,7 +335,7 @@ mod tests {
         names.iter().map(|name| name.to_string()).collect()
     }
 
-    /// Time, message and error of what is read with these names for the time and the message.
+    /// Time, message and error of the record that is read with these names for the time and the message.
     #[track_caller]
     fn check_names(body: &str, ts: i64, message: &str, error: Option<&str>) {
         let shape = Shape {
@@ -374,14 +379,19 @@ mod tests {
     fn a_time_that_cannot_be_believed_is_passed_over() {
         check_names(r#"{"time":0.25,"instant":1795341601,"msg":"a"}"#, 1_000_000, "a", None);
         check_names(r#"{"@timestamp":"soon","time":1795341601,"msg":"a"}"#, 1_000_000, "a", None);
-        let early = "time is before the oldest day index: time of arrival";
+        let early = "time is before the oldest day index: the time of arrival is used";
         check_names(r#"{"time":0.25,"instant":{},"msg":"a"}"#, 0, "a", Some(early));
-        let none = "no @timestamp or the like: time of arrival";
+        let none = "no @timestamp or the like: the time of arrival is used";
         check_names(r#"{"msg":"a"}"#, 0, "a", Some(none));
         // a name that may mean something else
         check_names(r#"{"instant":"a moment","msg":"a"}"#, 0, "a", Some(none));
         check_names(r#"{"a":{"b":5},"msg":"a"}"#, 0, "a", Some(none));
-        check_names(r#"{"time":"soon","a.b":5,"msg":"a"}"#, 0, "a", Some("time is no time: time of arrival"));
+        check_names(
+            r#"{"time":"soon","a.b":5,"msg":"a"}"#,
+            0,
+            "a",
+            Some("time is not a time: the time of arrival is used"),
+        );
         check_names(r#"{"time":1795341601,"instant":"a moment","msg":"a"}"#, 1_000_000, "a", None);
     }
 
@@ -395,7 +405,7 @@ mod tests {
 
     #[test]
     fn numbers_that_json_does_not_have_are_text() {
-        const WHY: &str = "NaN or Infinity, which JSON has no number for: kept as text";
+        const WHY: &str = "NaN or Infinity, which JSON does not have: kept as text";
         let time = r#""@timestamp":"2026-11-22T10:00:00.000000Z""#;
         check(
             &format!(
@@ -416,7 +426,7 @@ mod tests {
             0,
             r#"{"a":NaN}"#,
             &[("a", r#""NaN""#)],
-            Some(&format!("no @timestamp: time of arrival; no message: the body is the message; {WHY}")),
+            Some(&format!("no @timestamp: the time of arrival is used; no message: the body is the message; {WHY}")),
         );
         check("{\"a\":nano}", 0, "{\"a\":nano}", &[], Some("not a JSON object: expected ident at line 1 column 7"));
         check("NaN", 0, "NaN", &[], Some("not a JSON object: expected value at line 1 column 1"));
@@ -452,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_body_holds_there_is_a_record_for_it() {
+    fn every_body_becomes_a_record() {
         check(
             "[1]",
             0,
@@ -461,20 +471,26 @@ mod tests {
             Some("not a JSON object: invalid type: sequence, expected a JSON object at line 1 column 0"),
         );
         check("hello", 0, "hello", &[], Some("not a JSON object: expected value at line 1 column 1"));
-        check("{}", 0, "{}", &[], Some("no @timestamp: time of arrival; no message: the body is the message"));
+        check(
+            "{}",
+            0,
+            "{}",
+            &[],
+            Some("no @timestamp: the time of arrival is used; no message: the body is the message"),
+        );
         check(
             r#"{"@timestamp":"2026-11-24T10:00:00.000000Z","message":5}"#,
             0,
             "5",
             &[("@timestamp", r#""2026-11-24T10:00:00.000000Z""#), ("message", "5")],
-            Some("@timestamp is more than a day ahead: time of arrival"),
+            Some("@timestamp is more than a day ahead: the time of arrival is used"),
         );
         check(
             r#"{"@timestamp":"2026-09-24T10:00:00.000000Z","message":"\ud800"}"#,
             0,
             "\u{fffd}\u{fffd}\u{fffd}",
             &[("@timestamp", r#""2026-09-24T10:00:00.000000Z""#), ("message", r#""\ud800""#)],
-            Some("@timestamp is before the oldest day index: time of arrival"),
+            Some("@timestamp is before the oldest day index: the time of arrival is used"),
         );
         let lossy = read(b"a\xffb");
         assert_eq!((&*lossy.message, lossy.error.as_deref()), ("a\u{fffd}b", Some("not UTF-8 at byte 1")));

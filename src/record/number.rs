@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_has_no_number_for_is_none() {
+    fn text_that_is_not_a_json_number_is_none() {
         for text in ["", "-", "05", "5.", ".5", "+5", "1e", "1e+", "0x1", "NaN", "1 ", "10.0.0.1", "1e5.0", "1-2", "٥"]
         {
             assert_eq!(Number::parse(text), None, "{text}");
