@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_read_or_does_not_hold_what_it_should_has_a_line() {
+    fn a_file_of_the_ini_that_cannot_be_used_has_a_line() {
         let at = directory("unreadable");
         let ini = at.join("alco.ini");
         let text = "[redis]\nurl = rediss://h\npassword_file = /nonexistent/pw\nx = 1\nca_file = /nonexistent/ca\n[http]\nusers_file = /nonexistent/users\n";

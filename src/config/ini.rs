@@ -181,7 +181,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_written_reads_back(
+        fn a_written_ini_reads_back(
             sections in prop::collection::vec(
                 (word(), prop::option::of(word()), prop::collection::vec((word(), value()), 0..4)), 0..4),
         ) {

@@ -1,9 +1,9 @@
-//! What of a delivery, besides its body, may be kept as a column. Pure.
+//! The properties of a delivery that may be kept as columns, in addition to its body. Pure.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The column is called as the ini calls the property.
+/// A property of a delivery. Its column has the property's name in the ini.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Property {
     RoutingKey,

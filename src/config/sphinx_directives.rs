@@ -1,4 +1,4 @@
-//! Which directives of searchd an administrator may set, and which alco must own. Pure.
+//! The directives of searchd that an administrator may set, and those that alco must own. Pure.
 //!
 //! A search is exact only if searchd cuts text into words as `sphinx::fulltext` expects, keeps what alco stores, and loses
 //! nothing that it has confirmed. Everything else (memory, timeouts, threads, logs) is the administrator's.
@@ -174,8 +174,9 @@ const NOT_OF_MANTICORE: &[&str] = &[
     "workers",
 ];
 
-/// Why searchd of that dialect would not know this directive: it ends at its next start where it does not. Manticore gets new
-/// ones with each release, so only those that it warns of are refused.
+/// # Errors
+/// The reason why searchd of that dialect does not know this directive: it would end at its next start. Manticore gets new
+/// directives with each release, so only those that it warns of are refused.
 pub fn known(of: Of, key: &str, dialect: Dialect) -> Result<(), String> {
     match dialect {
         Dialect::Manticore if of == Of::Searchd && NOT_OF_MANTICORE.contains(&key) => {
@@ -195,12 +196,13 @@ pub fn known(of: Of, key: &str, dialect: Dialect) -> Result<(), String> {
     }
 }
 
-/// Whether several lines may hold this directive.
+/// True if several lines may have this directive.
 pub fn may_repeat(of: Of, key: &str) -> bool {
     of == Of::Searchd && key == "listen"
 }
 
-/// Err: why this directive cannot stand here, and what to do instead.
+/// # Errors
+/// The reason why this directive cannot be here, and what to do instead.
 pub fn check(of: Of, key: &str, value: &str) -> Result<(), String> {
     if !key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
         return Err(format!("'{key}' is not a directive of searchd: these have lower-case letters, digits and _"));
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_exactness_and_safety_depend_on_is_alcos_own() {
+    fn directives_of_exactness_and_safety_are_alcos_own() {
         refused(Of::Index, "charset_table", "a..z", "exact search");
         refused(Of::Index, "rt_field", "x", "`indexed`");
         refused(Of::Index, "rt_attr_uint", "x", "without it");
@@ -316,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directive_that_searchd_does_not_know_would_be_its_end() {
+    fn a_directive_that_searchd_does_not_know_is_refused() {
         let check = |of, key, dialect, refused: &str| match known(of, key, dialect) {
             Ok(()) => assert_eq!(refused, "", "{key}"),
             Err(why) => assert!(!refused.is_empty() && why.contains(refused), "{why}"),

@@ -12,7 +12,7 @@ use crate::config::secret::Secret;
 
 type Value<T> = Result<T, String>;
 
-/// Any text but none.
+/// Any text that is not empty.
 pub fn text(value: &str) -> Value<String> {
     match value {
         "" => Err("is empty; leave the line out for the default".to_owned()),
@@ -145,7 +145,7 @@ pub fn optional<T>(parse: impl Fn(&str) -> Value<T>) -> impl Fn(&str) -> Value<O
     move |value| if value.is_empty() { Ok(None) } else { parse(value).map(Some) }
 }
 
-/// What can stand in searchd's configuration: there `#` begins a comment, `\` continues a line.
+/// Text that searchd's configuration can hold: there `#` begins a comment, `\` continues a line.
 pub fn for_searchd(value: &str) -> Value<&str> {
     match value.find(['#', '\\']) {
         None => Ok(value),
@@ -220,7 +220,7 @@ pub fn url(schemes: &'static [&'static str]) -> impl Fn(&str) -> Value<Secret> {
     }
 }
 
-/// Why ca_file is a mistake where no address begins with that scheme.
+/// The mistake of a ca_file if no address begins with that scheme.
 pub fn no_tls(scheme: &str, port: &str) -> String {
     format!(
         "ca_file: has no effect without TLS; begin url with {scheme}:// and name that port ({port}), or leave ca_file \
@@ -257,7 +257,7 @@ pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     (distance <= 1 + word.len() / 3 && distance < word.len()).then_some(known)
 }
 
-/// How many letters to insert, drop or change (Levenshtein), row by row.
+/// The number of letters to insert, drop or change (Levenshtein), row by row.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_links_and_headers_is_harmless() {
+    fn texts_of_links_and_headers_are_harmless() {
         check(base_path, "/", Some("/".to_owned()));
         check(base_path, "/logs", Some("/logs/".to_owned()));
         for bad in ["", "logs", "//h", "/a?b", "/../", "/é"] {

@@ -1,7 +1,7 @@
 //! Decides which clients may read, if alco.ini restricts it: those that send a user's name and password of users_file (HTTP's
 //! Basic authentication, RFC 7617), and those whose user a trusted proxy names in user_header.
 //!
-//! Addresses without any text of a log are open to all: style sheet, health, metrics, searchd's configuration.
+//! Addresses without any text of a log are open to all clients: style sheet, health, metrics, searchd's configuration.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The property that a search stands on, over generated text and patterns of every kind: **what the pattern matches, the
-//! index gives** when it is asked what the pattern asks of it.
+//! The property on which a search depends, tested with generated texts and patterns of every kind: **every text that a pattern
+//! matches is in the index's answer** to the query that alco makes of the pattern.
 
 use fastrand::Rng;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
@@ -14,7 +14,7 @@ use crate::sphinx::fulltext::Ask;
 use crate::sphinx::fulltext::tests::{matches, prepared, written};
 use crate::time::Ts;
 
-/// Letters and signs that tokenizers, foldings and word boundaries do not agree about.
+/// Letters and signs that tokenizers, foldings and word boundaries treat differently.
 const ALPHABETS: &[&str] = &[
     "abcdefghijklmnopqrstuvwxyz",
     "ABCabc_",
@@ -49,7 +49,7 @@ impl Generator {
         of[self.0.usize(..of.len())]
     }
 
-    /// One alphabet's characters, as many as make a difference: around three, 24, 42.
+    /// Characters of one alphabet, in a number near a limit of the index: three, 24, 42.
     fn word(&mut self) -> String {
         let alphabet: Vec<char> = self.one(ALPHABETS).chars().collect();
         let length = match self.0.u32(..20) {
@@ -165,7 +165,7 @@ impl Generator {
     }
 }
 
-/// What an index that was declared with either length gives.
+/// The text is in the answer of an index that was declared with either length.
 #[track_caller]
 fn check(ask: &Ask, prepared: &str, what: &str) {
     for infix in [2, 3] {
@@ -179,7 +179,7 @@ fn cases() -> usize {
 }
 
 #[test]
-fn what_a_pattern_matches_the_index_gives() {
+fn the_index_gives_each_match_of_a_pattern() {
     let mut generator = Generator(Rng::with_seed(7));
     let (mut tried, mut matched, mut narrowed) = (0, 0, [0; 3]);
     while tried < cases() {
@@ -225,7 +225,7 @@ fn what_a_pattern_matches_the_index_gives() {
 }
 
 #[test]
-fn what_a_filter_accepts_the_index_gives() {
+fn the_index_gives_each_match_of_a_filter() {
     let mut generator = Generator(Rng::with_seed(8));
     let apart = Apart::of(&Config::default().indexes[0]);
     let (mut accepted, mut narrowed) = (0, 0);

@@ -24,7 +24,7 @@ impl Apart {
         Apart { timestamp: index.timestamp_name().to_owned(), message: index.message_name().to_owned() }
     }
 
-    /// Whether that column is stored apart, where searchd does not find it among the others.
+    /// True if that column is stored apart from the others, where searchd does not find it.
     pub fn has(&self, column: &str) -> bool {
         self.is_time(column) || column == self.message
     }
@@ -34,7 +34,7 @@ impl Apart {
     }
 }
 
-/// The parts of a record that a filter looks at.
+/// The parts of a record that a filter reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Looked<'a> {
     pub apart: &'a Apart,
@@ -45,7 +45,7 @@ pub struct Looked<'a> {
 }
 
 impl Looked<'_> {
-    /// As JSON text, the part that is stored apart under that name.
+    /// The part that is stored apart under that name, as JSON text.
     fn apart(&self, column: &str) -> Option<String> {
         let quoted = |text: &str| {
             let mut out = String::with_capacity(text.len() + 2);

@@ -1,24 +1,24 @@
-//! The records of an index by the half hour, as far as they are counted. Pure.
+//! The number of an index's records in each half hour, as far as they are counted. Pure.
 //!
-//! Half hours that are over hardly change, so they are counted again only every ten minutes: the list of indexes costs searchd
-//! one small question an index, however many records a day has.
+//! Half hours that are over hardly change, so alco counts them again only every ten minutes. The list of indexes thus costs searchd
+//! one small query for each index, for any number of records a day.
 
 use std::collections::BTreeMap;
 
 use crate::time::Ts;
 
-/// How many half hours the list shows: a day's.
+/// The half hours of a day, which the list shows.
 pub(super) const HALF_HOURS: i64 = 48;
 pub(super) const HALF_HOUR_MICROS: i64 = 1_800_000_000;
 /// After this time all half hours are counted again, for records that arrive late.
 const RECOUNT_MICROS: i64 = 600_000_000;
 
-/// What was counted of one index.
+/// The counts of one index.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HalfHours {
     /// by their number since 1970
     counts: BTreeMap<i64, u64>,
-    /// when all of them were counted last, and when any were
+    /// the time when all of them were last counted, and the time of the last count
     all: Option<Ts>,
     asked: Option<Ts>,
     pub(super) last: Option<Ts>,
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_half_hour_that_is_over_is_counted_once_and_again_after_a_while() {
+    fn a_half_hour_that_is_over_is_rarely_counted_again() {
         let start = Ts::from_micros(1_795_341_600_000_000);
         let newest = number(start);
         let mut known = HalfHours::default();

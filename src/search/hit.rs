@@ -45,7 +45,7 @@ pub struct Page {
     pub warnings: Vec<String>,
 }
 
-/// How many records match over the whole range.
+/// The number of records that match over the whole range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     Exact(u64),
@@ -55,7 +55,7 @@ pub enum Count {
     AtMost(u64),
 }
 
-/// Why there is no answer; its text is for the user.
+/// The reason why there is no answer; its text is for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SearchError {
     /// 400: why the query cannot be run

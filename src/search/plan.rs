@@ -1,4 +1,4 @@
-//! A query made ready to run: the questions for searchd, the checks, the day indexes to read. Pure.
+//! A query ready to run: the queries to searchd, the checks, the day indexes to read. Pure.
 
 use std::num::NonZeroU32;
 
@@ -18,7 +18,7 @@ use crate::sphinx::fulltext::{Ask, Decided, MIN_INFIX_CHARS};
 use crate::sphinx::select::{Field, Restriction, matching};
 use crate::time::{Range, Ts};
 
-/// A query made ready to run.
+/// A query ready to run.
 #[derive(Debug)]
 pub struct Plan {
     pub pattern: Pattern,
@@ -36,22 +36,22 @@ pub struct Plan {
 pub struct SourcePlan {
     pub index: IndexName,
     pub apart: Apart,
-    /// first what every day index can be asked for, then what those with more fields can
+    /// first the queries for every day index, then those for day indexes with more fields
     asked: Vec<DayQuestions>,
     /// oldest first
     pub slices: Vec<Slice>,
 }
 
-/// What a day index can be asked for in addition to the message.
+/// The fields of a day index that a query can use in addition to the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct IndexedFields {
-    /// parts of two letters; an index of longer parts only would find nothing by one
+    /// infixes of two letters; an index with longer infixes only would find nothing by one
     pairs: bool,
     /// each column of the filters that may have a field of its own
     columns: bool,
 }
 
-/// What a day index is asked for. Invariant: a match is in `exact`, where all are matches, or in `possible` or `unsure`,
+/// The queries to a day index. Invariant: a match is in `exact`, where all documents are matches, or in `possible` or `unsure`,
 /// where each has to be checked, and never in two of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct DayQuestions {
@@ -62,7 +62,7 @@ struct DayQuestions {
     stream: Restriction,
 }
 
-/// Which documents are wanted.
+/// The subset of documents that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subset {
     /// all that may match
@@ -71,7 +71,7 @@ pub enum Subset {
     Exact,
     /// the other candidates, but for the unsure
     Possible,
-    /// those whose message matches, and searchd is not sure of their columns
+    /// those whose message matches, if searchd is not sure of their columns
     Unsure,
     /// the stream that is searched: the pattern is left out
     Stream,
@@ -97,7 +97,7 @@ impl Slice {
     }
 }
 
-/// What is known of searchd's indexes.
+/// The facts about searchd's indexes.
 pub struct Served<'a> {
     pub sphinx: &'a Sphinx,
     /// whether a day index has these full-text fields; an index that is older than their configuration does not
@@ -115,7 +115,7 @@ impl Plan {
                 return Err(format!("{column} is the time of a record; write start_ts and end_ts for a range of it"));
             }
         }
-        let is_checked = |filter: &&Filter| apart.iter().any(|apart| !told_of(apart, filter).is_exact());
+        let is_checked = |filter: &&Filter| apart.iter().any(|apart| !conditions_of(apart, filter).is_exact());
         let filters = Filters::new(on.iter().copied().filter(is_checked))?;
         let range = query.range(now, zone);
         let all = query.within == Within::All;
@@ -138,7 +138,7 @@ impl Plan {
         })
     }
 
-    /// Whether a record's columns decide in addition to its message.
+    /// True if a record's columns decide in addition to its message.
     pub fn needs_columns(&self) -> bool {
         !self.filters.is_empty() || self.all && !self.pattern.is_empty()
     }
@@ -154,18 +154,18 @@ impl Plan {
         }
     }
 
-    /// Whether a record of the stream is a match. `columns` may be empty if `needs_columns` is false.
+    /// True if a record of the stream is a match. `columns` may be empty if `needs_columns` is false.
     pub fn matches(&self, message: &str, columns: &str) -> bool {
         self.pattern.matches(message, || if self.all { texts(columns) } else { Vec::new() })
     }
 }
 
-/// What searchd can decide of a filter, in an index that keeps these columns apart.
-fn told_of(apart: &Apart, filter: &Filter) -> FilterSql {
+/// The conditions for a filter, in an index that keeps these columns apart.
+fn conditions_of(apart: &Apart, filter: &Filter) -> FilterSql {
     if apart.has(&filter.column) { FilterSql::nothing() } else { filter_sql(filter) }
 }
 
-/// The parts of a query that every index is asked for.
+/// The parts of a query that are the same for every index.
 struct Question<'a> {
     pattern: &'a Pattern,
     all: bool,
@@ -208,8 +208,8 @@ impl Question<'_> {
             let own = self.own_fields(index);
             beside.extend(own.map(|(name, filter)| (Field::Own(name), able(&asking_filter(filter)))));
         }
-        let told: Vec<FilterSql> = filters.iter().map(|filter| told_of(&apart, filter)).collect();
-        let conditions: Vec<String> = told.iter().filter_map(|told| told.condition.clone()).collect();
+        let decided: Vec<FilterSql> = filters.iter().map(|filter| conditions_of(&apart, filter)).collect();
+        let conditions: Vec<String> = decided.iter().filter_map(|sql| sql.condition.clone()).collect();
         let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>, conditions: &[String]| Restriction {
             matching: matching(&[asked, &beside].concat(), without),
             conditions: conditions.to_vec(),
@@ -219,7 +219,7 @@ impl Question<'_> {
         let stream = narrowing(&[], None, &conditions);
         let undecided =
             DayQuestions { exact: None, possible: Some(candidates.clone()), unsure: None, candidates, stream };
-        let Some(sure) = told.iter().map(|told| told.sure.clone()).collect::<Option<Vec<String>>>() else {
+        let Some(sure) = decided.iter().map(|sql| sql.sure.clone()).collect::<Option<Vec<String>>>() else {
             return undecided;
         };
         // by the message alone: matches, and possible matches
@@ -234,7 +234,7 @@ impl Question<'_> {
         let of_message = |conditions: &[String]| narrowing(exact.as_slice(), None, conditions);
         // exact filters are sure of everything
         let unsure: Vec<String> =
-            told.iter().zip(&sure).filter(|(told, _)| !told.is_exact()).map(|(_, sure)| format!("({sure})")).collect();
+            decided.iter().zip(&sure).filter(|(sql, _)| !sql.is_exact()).map(|(_, sure)| format!("({sure})")).collect();
         let not_sure = (!unsure.is_empty()).then(|| format!("({})=0", unsure.join(" AND ")));
         DayQuestions {
             exact: Some(of_message(&sure)),

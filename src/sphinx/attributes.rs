@@ -6,7 +6,7 @@
 //! is stored only when `js` would not be read back to it. `js` leaves empty the parts that searchd's parser has no room for: an
 //! object or a list that lies too deep, or, if all columns are too large, everything but `alco_error`.
 //!
-//! Invariant: `read_back` of what searchd prints for `js` has the values that were sent, or `exact` is not empty.
+//! Invariant: `read_back` of the text that searchd prints for `js` has the values that were sent, or `exact` is not empty.
 
 /// alco does not accept deeper nesting as JSON (product).
 pub const MAX_DEPTH: usize = 128;
@@ -93,7 +93,7 @@ impl<'a> StoredColumns<'a> {
         (self.kept, self.values) = (false, 0);
     }
 
-    /// Ends both texts. `exact` is left empty where `js` will be read back equal.
+    /// Ends both texts. `exact` is empty if `js` will be read back equal.
     pub fn end(self) {
         self.js.push('}');
         match self.kept {

@@ -1,4 +1,4 @@
-//! What a day index consists of, by searchd's answer to DESCRIBE. Pure.
+//! The fields and attributes of a day index, by searchd's answer to DESCRIBE. Pure.
 
 use crate::sphinx::dialect::{is_field, is_narrow_docid};
 use crate::sphinx::statement::COLUMNS;
@@ -8,17 +8,17 @@ use crate::sphinx::statement::COLUMNS;
 pub struct DescribedIndex(pub Vec<(String, String)>);
 
 impl DescribedIndex {
-    /// Whether it has a field or an attribute of that name.
+    /// True if it has a field or an attribute of that name.
     pub fn has(&self, name: &str) -> bool {
         self.names().any(|own| own == name)
     }
 
-    /// The first that every day index of alco has and this one has not: another configuration declared it.
+    /// The first name that every day index of alco has and this one lacks: another configuration declared it.
     pub fn lacking(&self) -> Option<&'static str> {
         COLUMNS.into_iter().find(|column| !self.has(column))
     }
 
-    /// Whether searchd was built with docids of 32 bits, which are too few for alco.
+    /// True if searchd was built with docids of 32 bits, which are too few for alco.
     pub fn has_narrow_docids(&self) -> bool {
         self.0.iter().any(|(name, kind)| name == "id" && is_narrow_docid(kind.as_bytes()))
     }

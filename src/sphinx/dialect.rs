@@ -1,12 +1,12 @@
-//! What Sphinx 2.2, Sphinx 2.3 and Manticore do differently, and what 2.2.11 does wrong: a function for each, with the engines
-//! and with what alco does about it. Pure.
+//! The differences between Sphinx 2.2, Sphinx 2.3 and Manticore, and the faults of 2.2.11: a function for each, which names the
+//! engines and works around the fault. Pure.
 //!
 //! alco knows the engine by `[sphinx] dialect`. The handshake has a version too, but `mysql_version_string` can replace it, so
-//! 2.2 and 2.3 are not told apart: what only 2.2.11 needs is done for both. A function without a `Dialect` writes a form, or reads
+//! alco does not distinguish 2.2 and 2.3, and treats both as 2.2.11 needs it. A function without a `Dialect` writes a form, or reads
 //! an answer, that is right for every engine.
 //!
-//! Elsewhere are: which directives an engine takes from alco.ini (`config::sphinx_directives`), and what JSON no engine gives back
-//! as it was sent (`attributes`).
+//! Two differences are elsewhere: the directives that an engine takes from alco.ini (`config::sphinx_directives`), and the JSON that
+//! no engine returns as it was sent (`attributes`).
 
 use std::borrow::Cow;
 
@@ -35,9 +35,9 @@ pub fn searchd_directives(dialect: Dialect) -> &'static [(&'static str, &'static
 /// The statements by which searchd writes down how an empty day index was declared. They change no document: there must be a
 /// transaction, and one that deletes nothing is enough.
 ///
-/// 2.2.11 writes it down only when it saves the index for the first time. If it is killed before that, it declares the index as
-/// its configuration says by then, and takes the hits in its binlog by the number of their field: a column that became `indexed`
-/// meanwhile would be searched in another column's text. Harmless for other engines, which were not tried without it.
+/// 2.2.11 writes it only when it saves the index for the first time. If it is killed before that, it declares the index by its
+/// configuration at the next start, and takes the hits in its binlog by the number of their field: a search of a column that
+/// became `indexed` meanwhile would read another column's text. Harmless for other engines, which were not tried without it.
 pub fn pin_declaration(day_index: &str) -> [String; 2] {
     [statement::delete(day_index, DocId::NEVER), statement::flush_index(day_index)]
 }
@@ -58,15 +58,15 @@ pub const RAM_CHUNK_BYTES: &str = "ram_chunk";
 /// The statement that keeps searchd's binlog in use: it deletes a document that does not exist. `day_index` should be empty. None:
 /// the engine needs no such statement.
 ///
-/// 2.2.11 crashes at the first insert after it has ceased to serve an index, if at that moment all that its binlog held was in
-/// the indexes' files. That is so when records were few for longer than rt_flush_period, or when a day was just optimized. Seen
-/// each time. With a transaction in it, searchd keeps the binlog. Seen on 2.2.11 alone.
+/// 2.2.11 crashes at the first insert after it has ceased to serve an index, if the indexes' files at that moment had all
+/// transactions of its binlog; tests saw it each time, and on 2.2.11 only. This is so after few records for longer than
+/// rt_flush_period, or just after a day was optimized. searchd keeps a binlog that has a transaction.
 pub fn keep_binlog_in_use(dialect: Dialect, day_index: &str) -> Option<String> {
     (dialect == Dialect::Sphinx).then(|| statement::delete(day_index, DocId::NEVER))
 }
 
-/// The statement that has the disk chunks merged into one, in the background. By itself, Manticore leaves two chunks for each
-/// core.
+/// The statement that makes searchd merge the disk chunks into one, in the background. By itself, Manticore leaves two chunks for
+/// each core.
 pub fn optimize(dialect: Dialect, day_index: &str) -> String {
     let optimize = statement::optimize(day_index);
     match dialect {
@@ -86,21 +86,21 @@ pub fn inserting_thread<'r>(dialect: Dialect, column: impl Fn(usize) -> Cow<'r, 
     Some((column(id).parse().ok()?, column(seconds).parse().ok()?))
 }
 
-/// The index that searchd does not serve, by the error of a statement that names it; None: another error. Sphinx and Manticore
-/// have their own words for it.
+/// The index that searchd does not serve, by the error of a statement that names it; None for another error. Sphinx and Manticore
+/// write it in different words.
 pub fn unserved_index(error: &str) -> Option<&str> {
     let name =
         ["unknown local index '", "unknown local table(s) '"].iter().find_map(|words| error.split_once(words))?.1;
     name.split('\'').next()
 }
 
-/// Whether DESCRIBE's second column is that of a full-text field. Manticore says `text`, and is not asked by the fields of
-/// columns: that was not tried with it, and a search without them finds the same.
+/// True if DESCRIBE's second column is that of a full-text field. Manticore writes `text`; alco does not use the fields of columns
+/// there, since that was not tried, and a search without them finds the same.
 pub fn is_field(kind: &[u8]) -> bool {
     kind == b"field"
 }
 
-/// Whether DESCRIBE's second column for `id` is that of docids of 32 bits: of Sphinx 2.x built without --enable-id64, as by
+/// True if DESCRIBE's second column for `id` is that of docids of 32 bits: of Sphinx 2.x built without --enable-id64, as by
 /// FreeBSD's port with the option ID64 off.
 pub fn is_narrow_docid(kind: &[u8]) -> bool {
     kind == b"uint"
@@ -158,8 +158,8 @@ pub fn grouped_values(path: &str) -> String {
     )
 }
 
-/// Whether searchd prints this for the group of null: for an empty text, true, false and an empty array as well, and the text
-/// "NULL" looks the same.
+/// True if searchd prints this for the group of null. It prints the same for an empty text, true, false and an empty array, and the
+/// text "NULL" looks the same.
 pub fn is_null_group(printed: &str) -> bool {
     matches!(printed, "" | "NULL")
 }

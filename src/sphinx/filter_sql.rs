@@ -40,7 +40,7 @@ impl FilterSql {
         FilterSql { condition, sure: None }
     }
 
-    /// Whether the condition is the filter: its documents need no check.
+    /// True if the condition is as narrow as the filter: its documents need no check.
     pub fn is_exact(&self) -> bool {
         self.sure.is_some() && self.sure == self.condition
     }
@@ -140,12 +140,12 @@ pub fn first_is(paths: &[String], values: &[Vec<String>], wanted: impl Fn(&str) 
     (!parts.is_empty()).then(|| parts.join(" OR "))
 }
 
-/// Equal only to a string of the same characters.
+/// True for a text that equals only a string of the same characters.
 fn is_plain(value: &str) -> bool {
     is_sure(value) && !is_number(value) && !matches!(value, "true" | "false")
 }
 
-/// A document that has this string in `js` was sent with this string.
+/// True if a document that has this string in `js` was sent with this string.
 fn is_sure(value: &str) -> bool {
     !value.contains(|c: char| c == '\u{fffd}' || c < ' ' && !matches!(c, '\n' | '\r' | '\t'))
 }
@@ -206,14 +206,14 @@ mod tests {
     use super::*;
     use crate::query::Query;
 
-    fn told_of(filter: &str) -> FilterSql {
+    fn conditions_of(filter: &str) -> FilterSql {
         let query = Query::from_url(vec!["web".parse().expect("a name")], filter).expect(filter);
         filter_sql(&query.filters[0])
     }
 
     #[track_caller]
     fn check(filter: &str, condition: &str, sure: &str) {
-        let filter_sql = told_of(filter);
+        let filter_sql = conditions_of(filter);
         let got = (filter_sql.condition.unwrap_or_default(), filter_sql.sure.unwrap_or_default());
         assert_eq!(got, (condition.to_owned(), sure.to_owned()), "{filter}");
     }
@@ -250,7 +250,7 @@ mod tests {
         check("x__lt=1e300", "js['x'] IS NOT NULL", "");
         check("a.b.c.d.e=x", "", "");
         for (filter, exact) in [("x__exists=1", true), ("x=a", false), ("x__not=a", false), ("x__like=a", false)] {
-            assert_eq!(told_of(filter).is_exact(), exact, "{filter}");
+            assert_eq!(conditions_of(filter).is_exact(), exact, "{filter}");
         }
     }
 

@@ -13,9 +13,9 @@
 //! | white space, a control character, any other sign | separates tokens, and leaves no trace |
 //! | a digit, one ASCII sign that separates, a digit | after all others: `10·0`, the nearest `PAIR_DIGITS` digits on either side |
 //!
-//! Trigrams keep the dictionary small (ids and numbers are what fills it), which is why parts of two characters can be
-//! asked for at no cost, and avoid that searchd cuts long words. The pairs of the last line are what addresses, versions and
-//! times of day are found by, since one number of them alone is in every other record.
+//! Trigrams keep the dictionary small, which ids and numbers would fill. So a search for parts of two characters costs nothing, and
+//! searchd does not cut long words. The pairs of the last line find addresses, versions and times of day, since every other record
+//! has one of their numbers.
 
 use std::collections::VecDeque;
 use std::sync::LazyLock;
@@ -23,8 +23,8 @@ use std::sync::LazyLock;
 /// The `charset_table` for prepared text. Higher ranges would cost memory in every index: outside, alco writes tokens.
 pub const CHARSET: &str = "0..9, a..z, U+80..U+24F, U+370..U+52F";
 
-/// The `min_infix_len` for prepared text: the shortest part of a token that can be asked for. A shorter one would find
-/// nothing, not everything.
+/// The `min_infix_len` for prepared text: the shortest part of a token that can be asked for. A shorter one would find nothing
+/// instead of everything.
 pub const MIN_INFIX_CHARS: usize = 2;
 
 /// Signs that are rare in lines: a search for one of these need not read every line.
@@ -173,7 +173,7 @@ fn each_pair<'a>(text: &'a str, mut take: impl FnMut(Pair<'a>)) {
     }
 }
 
-/// Whether a sign joins two numbers to a pair.
+/// True if a sign joins two numbers to a pair.
 fn is_joint(byte: u8) -> bool {
     byte.is_ascii_punctuation() && !SIGN_BYTES.contains(&byte)
 }
@@ -205,7 +205,7 @@ impl Word {
     }
 }
 
-/// Whether a word becomes trigrams.
+/// True if a word becomes trigrams.
 fn is_cut(chars: usize, digit: bool) -> bool {
     chars >= 3 && (digit || chars > MAX_WORD_CHARS)
 }
@@ -435,7 +435,7 @@ fn pieces(literal: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Whether the word that begins here is a number of which a pair has all.
+/// True if the word that begins here is a number, all of which is in a pair.
 fn is_paired(literal: &[u8], start: usize) -> bool {
     let is_digit = |at: usize| literal.get(at).is_some_and(u8::is_ascii_digit);
     let joins = |at: usize| literal.get(at).is_some_and(|byte| is_joint(*byte));
@@ -476,7 +476,7 @@ fn alternatives(piece: &Piece) -> Vec<Vec<Token>> {
     }
 }
 
-/// Whether a character is not part of any token.
+/// True if a character is not part of any token.
 pub fn separates(c: char) -> bool {
     class(CLASSES.as_slice(), c) == CharClass::Separator
 }
@@ -492,7 +492,7 @@ pub mod tests {
 
     use super::*;
 
-    /// What searchd makes of MATCH, over tokens.
+    /// The meaning of MATCH for searchd, over tokens.
     pub fn matches(ask: &Ask, prepared: &str) -> bool {
         let tokens: Vec<&str> = prepared.split(' ').collect();
         let fits = |token: &Token, at: &&str| match (token.more_before, token.more_after) {
@@ -575,7 +575,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_is_asked_is_the_weakest_that_helps() {
+    fn a_literal_asks_for_the_weakest_expression_that_helps() {
         check_asking("", "·");
         check_asking("-", "·");
         check_asking("a", "·");
@@ -643,7 +643,7 @@ pub mod tests {
         }
     }
 
-    /// What a pattern takes for the same character whatever the case: as Unicode folds, and ı is an i, as for grep.
+    /// The characters that a pattern takes for the same without regard to case: as Unicode folds, and ı is an i, as for grep.
     fn equal(c: char) -> regex_syntax::hir::ClassUnicode {
         use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
         let one = |c| ClassUnicodeRange::new(c, c);
@@ -679,7 +679,7 @@ pub mod tests {
 
     /// So that a word boundary of a regex is one for the tokens.
     #[test]
-    fn what_is_part_of_a_word_is_so_for_a_regex() {
+    fn characters_of_words_are_those_of_a_regex() {
         let word = regex::Regex::new(r"^\w$").expect("a regex");
         let mut buffer = [0; 4];
         for c in '\0'..=char::MAX {

@@ -1,4 +1,4 @@
-//! What searchd keeps for alco: the words (document, docid, digest), and the modules that speak to it.
+//! alco's data in searchd (documents, docids, digests), and the modules that speak to searchd.
 //!
 //! An index `web` is a distributed index over one realtime index a UTC day, `web_20261122`. A document has
 //!
@@ -10,11 +10,11 @@
 //! | `digest` | bigint | 64 bits over the delivery, see `Digest` |
 //! | `logline` | string | the message |
 //! | `js` | JSON | the columns, for filters and for reading |
-//! | `exact` | string | the columns' JSON text as sent, only where Sphinx would not give `js` back equal; else empty |
+//! | `exact` | string | the columns' JSON text as sent, if Sphinx would not return `js` equal to it; else empty |
 //!
-//! and the full-text fields `line` (the message), `cols` (the columns, where the index had `search = all` when it was stored,
-//! else a token that says so), `x_<column>` (each column that was `indexed` when the day was declared; the same token where it
-//! was not when the document was stored), all holding prepared text: see `fulltext`.
+//! and the full-text fields `line` (the message), `cols` (the columns, if the index had `search = all` when the document was
+//! stored, else a token that marks this), and `x_<column>` (each column that was `indexed` when the day was declared; the same token if
+//! it was not when the document was stored). All hold prepared text: see `fulltext`.
 
 pub mod attributes;
 pub mod client;
@@ -34,20 +34,20 @@ pub use crate::config::IndexName;
 pub struct DocId(u64);
 
 impl DocId {
-    /// All docids are below.
+    /// All docids are below it.
     pub const UPPER_BOUND: u64 = 1 << 53;
-    /// The decimal digits of the largest docid, and of all that are given out from 1986 on.
+    /// The decimal digits of the largest docid, and of all docids that are given out from 1986 on.
     pub const MAX_DIGITS: usize = 16;
-    /// Docids for each millisecond since 1970. A lease begins at least there, so that it is greater than all docids given
-    /// out before, whatever Redis remembers, unless more than two million a second were used. The end is reached in 2109.
+    /// Docids for each millisecond since 1970. A lease begins at the present millisecond or later, so it is above all docids given
+    /// out before, even if Redis has forgotten them, unless more than two million a second were used. The docids last until 2109.
     pub const PER_MILLISECOND: u64 = 2048;
     /// Docids of a block. A batch begins a block, so no two batches share one. The usual batch has up to a thousand records.
     pub const BLOCK_LENGTH: u64 = 1024;
 
-    /// No document has it: it is less than all docids that alco gives out.
+    /// A docid that no document has: it is below all docids that alco gives out.
     pub const NEVER: DocId = DocId(1);
 
-    /// None where no document may have that id.
+    /// None if no document may have that id.
     pub fn new(id: u64) -> Option<DocId> {
         (id > 0 && id < DocId::UPPER_BOUND).then_some(DocId(id))
     }
@@ -56,7 +56,7 @@ impl DocId {
         self.0
     }
 
-    /// Where the block of a docid begins.
+    /// The first docid of a docid's block.
     pub fn block(id: u64) -> u64 {
         id - id % DocId::BLOCK_LENGTH
     }

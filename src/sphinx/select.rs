@@ -10,7 +10,7 @@ use crate::time::Range;
 /// Buckets of one answer: twice those of an hour at full speed.
 const MAX_BUCKETS: usize = 20_000;
 
-/// What searchd compares a document with before alco reads it.
+/// The conditions by which searchd selects documents before alco reads them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restriction {
     /// the expression of MATCH; None: the full-text index is not used
@@ -20,7 +20,7 @@ pub struct Restriction {
 }
 
 impl Restriction {
-    /// Whether every document fits.
+    /// True if every document passes.
     pub fn is_nothing(&self) -> bool {
         self.matching.is_none() && self.conditions.is_empty()
     }
@@ -160,7 +160,7 @@ pub enum Field {
 pub fn matching(asked: &[(Field, Ask)], without: Option<&Ask>) -> Option<String> {
     let mut out = String::new();
     for (field, ask) in asked.iter().filter(|(_, ask)| *ask != Ask::All) {
-        // lacking: the field in which documents without the text hold a token that says so
+        // lacking: the field in which documents without the text hold a token that marks this
         let (name, lacking) = match field {
             Field::Message => ("line", None),
             Field::Columns => ("cols", Some("cols")),

@@ -43,7 +43,7 @@ pub struct Document<'a> {
     pub fields: &'a [String],
 }
 
-/// What every day index has, in the order of a tuple.
+/// The attributes and fields of every day index, in the order of a tuple.
 pub const COLUMNS: [&str; 9] = ["id", "ts", "seq", "digest", "logline", "js", "exact", "line", "cols"];
 
 /// A full-text field for a column, in a day index. A day index keeps the fields it was declared with, whatever columns are

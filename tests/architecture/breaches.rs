@@ -224,7 +224,7 @@ fn a_statement_elsewhere_is_found() {
 }
 
 #[test]
-fn what_is_impure_is_found_however_named() {
+fn impure_items_are_found_under_any_name() {
     breach("words.rs", "fn f() { std::fs::read(\"x\").ok(); }", "words uses std::fs");
     breach("words.rs", "use std::{fs as files, io};", "words uses std::fs");
     breach("words.rs", "use std::time::Instant; fn f() { Instant::now(); }", "words uses std::time::Instant::now");

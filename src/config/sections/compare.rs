@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_an_index_names_one_that_is_there() {
+    fn a_named_index_must_exist() {
         check(
             "[shortcut s]\nindex = wbe, zzzzz\n[index web]\n[sphinx.index webb]\n[sphinx.index Q]",
             &[

@@ -1,4 +1,4 @@
-//! `[http]`: where pages are served, and to whom. Pure.
+//! `[http]`: the addresses of the pages, and their users. Pure.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

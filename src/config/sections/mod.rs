@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_clash_is_refused() {
+    fn clashing_names_are_refused() {
         check("[redis]\nca_file =\nca_file =", &["alco.ini:3: [redis] 'ca_file' is in line 2 already; keep one"]);
         check(
             "[index a]\nqueue = q\n[index b]\nqueue = q",

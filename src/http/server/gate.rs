@@ -52,7 +52,7 @@ pub struct GateSettings {
     /// connections at a time
     pub max: usize,
     pub clients: Arc<Clients>,
-    /// ends when all should end; every wait hears it
+    /// closed when the daemon stops; every wait notices it
     pub stop: UnixStream,
     /// held until the last thread has ended
     pub _running: Sender<Infallible>,

@@ -29,7 +29,7 @@ const TOLD_APART: u64 = 200_000;
 
 const WORDS_PER_BUCKET: usize = (DOCIDS_PER_BUCKET / 64) as usize;
 
-/// What searchd has in a bucket.
+/// The documents that searchd has in a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
     pub bucket: u64,
@@ -108,7 +108,7 @@ impl Arrivals {
         changed
     }
 
-    /// How many of these documents are not known yet.
+    /// The number of these documents that are not known yet.
     pub fn unknown(&self, counted: &Counted) -> u64 {
         counted.documents.saturating_sub(self.buckets.get(&counted.bucket).map_or(0, |bucket| bucket.known))
     }
@@ -119,7 +119,7 @@ impl Arrivals {
         first.max(bucket * DOCIDS_PER_BUCKET)..(bucket + 1) * DOCIDS_PER_BUCKET
     }
 
-    /// Whether new documents of a bucket can be told from those that were there.
+    /// True if new documents of a bucket can be distinguished from the earlier ones.
     pub fn tells_apart(&self, bucket: u64) -> bool {
         self.buckets.get(&bucket).is_none_or(|bucket| bucket.ids.is_some())
     }
@@ -211,7 +211,7 @@ mod tests {
 
     const FIRST: u64 = 1_795_341_600_000 * DocId::PER_MILLISECOND;
 
-    /// What searchd would count.
+    /// The counts that searchd would return.
     fn counted(ids: &BTreeSet<u64>, first: u64) -> Vec<Counted> {
         let mut buckets: BTreeMap<u64, Counted> = BTreeMap::new();
         for id in ids.range(first..) {
@@ -227,7 +227,7 @@ mod tests {
         ids.range(range).copied().collect()
     }
 
-    /// A follower that begins with these, as `follow` does it.
+    /// A follower that begins with these documents, as `follow` does.
     fn begun(ids: &BTreeSet<u64>, at: Instant) -> Arrivals {
         let mut arrivals = Arrivals::new(Ts::from_micros(1_795_341_600_000_000 + 3_600_000_000));
         for bucket in arrivals.begin(&counted(ids, arrivals.first(true)), at) {
@@ -236,7 +236,7 @@ mod tests {
         arrivals
     }
 
-    /// What it finds, and how many it knows to have missed.
+    /// The documents that it finds, and the number that it knows to have missed.
     fn found(arrivals: &mut Arrivals, ids: &BTreeSet<u64>, all: bool, at: Instant) -> (Vec<u64>, u64) {
         let (mut found, mut late) = (Vec::new(), 0);
         for counted in arrivals.changed(&counted(ids, arrivals.first(all))) {
@@ -263,7 +263,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Workers lease docids and commit batches of them, in any order among each other; some keep a batch to themselves
+        /// Workers lease docids and commit batches of them, in any order among each other; some hold a batch back
         /// for as long as a lease may live.
         #[test]
         fn each_document_arrives_once_whichever_worker_commits_it_when(
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_worker_kept_to_itself_for_long_comes_or_is_counted() {
+    fn documents_that_a_worker_held_back_come_or_are_counted() {
         let at = Instant::now();
         let lease = |minutes: u64| FIRST + minutes * 60_000 * DocId::PER_MILLISECOND;
         // an old lease, of which something was stored, a recent one, and one that is held up
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_of_following_at_full_speed_is_remembered_in_little_memory() {
+    fn a_day_at_full_speed_is_remembered_in_little_memory() {
         let start = Instant::now();
         let mut arrivals = begun(&BTreeSet::new(), start);
         for second in 0..4000 {

@@ -1,5 +1,5 @@
-//! The lines around matches in a stream that goes by, as `tail -f | grep -C` prints them. The lines before a match came before
-//! it, so they are kept until it is clear that no match follows.
+//! The lines around matches in a stream, as `tail -f | grep -C` prints them. The lines before a match come before it, so they are
+//! kept until it is clear that no match follows.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ pub(super) struct ContextWindow {
     before: usize,
     /// None: all that come after the first match
     after: Option<usize>,
-    /// `--` stands between matches that are not neighbours, although no lines around them are wanted
+    /// `--` comes between matches that are not neighbours, although the query wants no lines around them
     parted: bool,
     kept: VecDeque<Hit>,
     bytes: usize,
@@ -21,7 +21,7 @@ pub(super) struct ContextWindow {
     left: usize,
     /// lines were left out since the last that was shown
     gap: bool,
-    /// something was shown
+    /// a line was shown
     begun: bool,
 }
 
@@ -56,7 +56,7 @@ impl ContextWindow {
         self.left = self.after.map_or(usize::MAX, |after| after.saturating_sub(since));
     }
 
-    /// Hands over the lines to show now that this record has come. Returns whether to go on.
+    /// Passes on the lines to show after this record has come. Returns whether to go on.
     pub(super) fn pass(&mut self, hit: Hit, matches: bool, take: &mut dyn FnMut(Line) -> bool) -> bool {
         if matches {
             let between = self.gap && self.begun && self.is_wanted();
@@ -93,7 +93,7 @@ mod tests {
     use crate::record::Stored;
     use crate::time::Ts;
 
-    /// What is printed of lines, of which those with an x match.
+    /// The printed lines, if the lines with an x match.
     #[track_caller]
     fn check(context: Context, around: (u32, Option<u32>), lines: &str, expect: &str) {
         let mut passing = ContextWindow::new(context, around);

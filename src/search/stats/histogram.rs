@@ -1,4 +1,4 @@
-//! How the records of a search are spread over its range, by level. Pure.
+//! The histogram of a search: the numbers of its records over its range, by level. Pure.
 
 use crate::config::Index;
 use crate::record::json::Columns;
@@ -7,7 +7,7 @@ use crate::record::level::Level;
 use crate::search::hit::Hit;
 use crate::time::Range;
 
-/// How the records of a search are spread over its range.
+/// The numbers of records over the range of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeHistogram {
     /// side by side over the range; empty, if the range is
@@ -65,7 +65,7 @@ impl Bars {
     }
 }
 
-/// Equal bars over a range, at most so many; fewer where a bar would be less than a microsecond.
+/// Equal bars over a range: at most `bars`, fewer if a bar would be less than a microsecond.
 fn empty_bars(range: Range, bars: usize) -> Vec<Bar> {
     let length = range.end.micros().saturating_sub(range.start.micros());
     if length <= 0 || bars == 0 {
