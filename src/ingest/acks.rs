@@ -1,16 +1,16 @@
-//! The batches that are stored and not yet acknowledged. Pure: told the time.
+//! The batches that are stored and not yet acknowledged. Pure: the time is an argument.
 //!
 //! Invariant: whole batches are acknowledged together, in their order, up to the end of a delivery: one batch, or several where
 //! the records of a delivery go on from one to the next. So the docids of what is acknowledged end with a block. A batch that is
-//! not telling (`redelivery::is_telling`) waits for one that follows.
+//! not distinctive (`redelivery::is_distinctive`) waits for one that follows.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::sphinx::DocId;
 
-/// A batch that is not telling waits for this time after it is due, to be acknowledged together with another.
-const WAIT_FOR_TELLING: Duration = Duration::from_secs(1);
+/// A batch that is not distinctive waits for this time after it is due, to be acknowledged together with another.
+const WAIT_FOR_DISTINCTIVE: Duration = Duration::from_secs(1);
 
 /// `T` is what the broker needs to acknowledge a delivery and all before it.
 #[derive(Debug)]
@@ -29,13 +29,13 @@ struct Unacked<T> {
     tag: T,
     id: DocId,
     deliveries: usize,
-    is_telling: bool,
+    is_distinctive: bool,
 }
 
 impl<T> Unacked<T> {
     /// When it is acknowledged although no batch follows.
     fn due_alone(&self) -> Instant {
-        if self.is_telling { self.due } else { self.due + WAIT_FOR_TELLING }
+        if self.is_distinctive { self.due } else { self.due + WAIT_FOR_DISTINCTIVE }
     }
 }
 
@@ -46,7 +46,7 @@ struct Together {
     deliveries: usize,
     /// The records of one delivery go on from the batch before to this one. True only while that delivery is taken.
     is_spanning: bool,
-    is_telling: bool,
+    is_distinctive: bool,
 }
 
 impl<T> Acks<T> {
@@ -82,14 +82,14 @@ impl<T> Acks<T> {
 
     /// The batch is stored. `end` is the tag and the last docid of its last delivery; None: that delivery goes on in the next
     /// batch.
-    pub fn stored(&mut self, is_telling: bool, end: Option<(T, DocId)>, now: Instant) {
-        self.together.is_telling |= is_telling;
+    pub fn stored(&mut self, is_distinctive: bool, end: Option<(T, DocId)>, now: Instant) {
+        self.together.is_distinctive |= is_distinctive;
         let Some((tag, id)) = end else {
             self.together.is_spanning = true;
             return;
         };
-        let Together { deliveries, is_telling, .. } = std::mem::take(&mut self.together);
-        self.unacked.push_back(Unacked { due: now + self.delay, tag, id, deliveries, is_telling });
+        let Together { deliveries, is_distinctive, .. } = std::mem::take(&mut self.together);
+        self.unacked.push_back(Unacked { due: now + self.delay, tag, id, deliveries, is_distinctive });
     }
 
     /// When to acknowledge next.
@@ -126,10 +126,10 @@ mod tests {
     }
 
     /// A batch of two deliveries, the last of which has that number.
-    fn store(acks: &mut Acks<u64>, number: u64, is_telling: bool, now: Instant) {
+    fn store(acks: &mut Acks<u64>, number: u64, is_distinctive: bool, now: Instant) {
         acks.end_delivery();
         acks.end_delivery();
-        acks.stored(is_telling, Some((number, id(number))), now);
+        acks.stored(is_distinctive, Some((number, id(number))), now);
     }
 
     #[test]
@@ -145,11 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_telling_waits_for_another_batch() {
+    fn a_batch_that_is_not_distinctive_waits() {
         let start = Instant::now();
         let mut acks = Acks::new(DELAY);
         store(&mut acks, 1, false, start);
-        assert_eq!(acks.due(), Some(start + DELAY + WAIT_FOR_TELLING));
+        assert_eq!(acks.due(), Some(start + DELAY + WAIT_FOR_DISTINCTIVE));
         assert_eq!(acks.take_due(start + DELAY), None);
         store(&mut acks, 2, true, start + Duration::from_millis(10));
         // the later one is due first, and takes the earlier with it
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(acks.waiting(), 0);
 
         store(&mut acks, 3, false, start);
-        assert_eq!(acks.take_due(start + DELAY + WAIT_FOR_TELLING), Some((3, id(3))), "no batch followed");
+        assert_eq!(acks.take_due(start + DELAY + WAIT_FOR_DISTINCTIVE), Some((3, id(3))), "no batch followed");
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
         acks.end_delivery();
         acks.stored(false, Some((3, id(3))), start);
         assert!(!acks.is_spanning());
-        assert_eq!((acks.due(), acks.waiting()), (Some(start + DELAY), 2), "the first batch was telling");
+        assert_eq!((acks.due(), acks.waiting()), (Some(start + DELAY), 2), "the first batch was distinctive");
         assert_eq!(acks.take_due(start + DELAY), Some((3, id(3))));
     }
 
@@ -200,6 +200,6 @@ mod tests {
         assert_eq!((acks.due(), acks.waiting(), acks.deliveries_in_batch()), (None, 0, 0));
         assert!(!acks.is_spanning());
         store(&mut acks, 2, false, start);
-        assert_eq!(acks.take_due(start + DELAY), None, "that the lost one was telling is forgotten too");
+        assert_eq!(acks.take_due(start + DELAY), None, "that the lost one was distinctive is forgotten too");
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Unnumbered {
     pub(super) draft: Result<Draft, String>,
 }
 
-/// What was in a batch.
+/// The records of a batch that is to be stored.
 pub(super) struct FullBatch {
     /// when the delivery of its first record arrived
     pub(super) begun: Instant,
@@ -149,7 +149,7 @@ impl Batch {
         self.fill.add(size, parcel.instant);
     }
 
-    /// What is in it; the next batch is empty. None: it was empty too.
+    /// Takes out all that is in it. None: it was empty.
     pub(super) fn take(&mut self) -> Option<FullBatch> {
         let begun = self.fill.take()?;
         let (entries, statements) = (std::mem::take(&mut self.entries), self.statements.take());
@@ -215,8 +215,8 @@ impl FullBatch {
     }
 
     /// True if the batch shows by itself that it comes again.
-    pub(super) fn is_telling(&self) -> bool {
-        redelivery::is_telling(self.entries.iter().map(|entry| entry.digest))
+    pub(super) fn is_distinctive(&self) -> bool {
+        redelivery::is_distinctive(self.entries.iter().map(|entry| entry.digest))
     }
 
     /// The tag and the last docid of the last delivery, if that ends in this batch.

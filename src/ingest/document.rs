@@ -24,7 +24,7 @@ pub struct Writer {
     rest: String,
 }
 
-/// What a record was read from.
+/// The source of a record.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadFrom<'a> {
     pub body: &'a [u8],
@@ -83,7 +83,7 @@ impl Writer {
         self.rest = rest;
     }
 
-    /// Whether searchd has room for them in `js`; where they are not to be there, it holds what was wrong alone.
+    /// Fills `js` and `exact`. True if searchd has room for the columns in `js`; without `in_js`, only the error is there.
     fn columns(&mut self, record: &Record, in_js: bool) -> Result<bool, TooDeep> {
         let mut columns = StoredColumns::new(&mut self.js, &mut self.exact);
         for (key, value) in &record.columns {
@@ -124,7 +124,7 @@ impl Writer {
                 json::each_text(value, &mut |text| fulltext::prepare(text, &mut self.fields[at]));
             }
         }
-        // what `columns` adds is a column for a search too
+        // a search finds them as columns too, as `columns` has added them
         let message = Some(&*record.message).filter(|message| message.contains('\0'));
         for (key, text) in [(&*self.message_key, message), (ERROR_COLUMN, record.error.as_deref())] {
             let Some(text) = text else { continue };
@@ -138,7 +138,7 @@ impl Writer {
         if !self.all {
             self.cols.push_str(fulltext::NO_COLUMNS);
         }
-        // a column that is `indexed` on some other day, or by another alco: its records are to be found then, too
+        // the column is `indexed` on some other day, or by another alco, and a search by it must find this record as well
         for (text, _) in self.fields.iter_mut().zip(fields).filter(|(_, field)| field.column.is_none()) {
             text.push_str(fulltext::NO_COLUMNS);
         }
@@ -165,26 +165,26 @@ impl Writer {
     }
 }
 
-/// Values and columns to tell Redis of, each at most once a minute.
+/// Values and columns to report to Redis, each at most once a minute.
 #[derive(Debug)]
 pub struct Seen {
     filtered: Vec<String>,
-    /// hash of column, or of column and value -> epoch second when Redis was last told
-    told: HashMap<u64, i64>,
+    /// hash of column, or of column and value -> epoch second of its last report
+    reported: HashMap<u64, i64>,
     columns: Vec<String>,
     values: Vec<(String, String)>,
 }
 
 /// A value that was reported as seen is reported again after this time.
 const REPORT_INTERVAL_SECONDS: i64 = 60;
-/// Hashes of reported values that are kept: one that is forgotten is only reported once more.
+/// Hashes of reported values that are kept. One that is forgotten is only reported again.
 const MAX_REPORTED_VALUES: usize = 50_000;
 /// Longer names and values do not help a reader to choose a filter.
 const MAX_LISTED_BYTES: usize = 256;
 
 impl Seen {
     pub fn new(index: &Index) -> Seen {
-        Seen { filtered: index.filtered.clone(), told: HashMap::new(), columns: Vec::new(), values: Vec::new() }
+        Seen { filtered: index.filtered.clone(), reported: HashMap::new(), columns: Vec::new(), values: Vec::new() }
     }
 
     pub fn note(&mut self, record: &Record, now: Ts) {
@@ -216,7 +216,7 @@ impl Seen {
         if value == "null" || value.starts_with(['{', '[']) || value.len() > MAX_LISTED_BYTES {
             return;
         }
-        // a column's hash is no value's: the bits are turned round
+        // the bits are rotated, so that the hash of a column is not that of a value
         if self.is_news(xxh3_64(value.as_bytes()) ^ column_hash.rotate_left(32), now) {
             self.values.push((column.to_owned(), json::readable(value).into_owned()));
         }
@@ -224,13 +224,13 @@ impl Seen {
 
     fn is_news(&mut self, hash: u64, now: Ts) -> bool {
         let now = now.seconds();
-        match self.told.get(&hash) {
-            Some(told) if now - told < REPORT_INTERVAL_SECONDS => false,
+        match self.reported.get(&hash) {
+            Some(reported) if now - reported < REPORT_INTERVAL_SECONDS => false,
             _ => {
-                if self.told.len() >= MAX_REPORTED_VALUES {
-                    self.told.clear();
+                if self.reported.len() >= MAX_REPORTED_VALUES {
+                    self.reported.clear();
                 }
-                self.told.insert(hash, now);
+                self.reported.insert(hash, now);
                 true
             }
         }
@@ -248,7 +248,7 @@ impl Seen {
         self.values.iter().map(|(column, value)| (column.as_str(), value.as_str()))
     }
 
-    /// Redis has been told, or never will be: what was noted is only a help to the user.
+    /// They are reported, or never will be: they are only a help to the user.
     pub fn clear(&mut self) {
         self.columns.clear();
         self.values.clear();

@@ -1,4 +1,4 @@
-//! When is a batch full, when is it due. Pure: told the time.
+//! When a batch is full, and when it is due. Pure: the time is an argument.
 
 use std::time::Instant;
 
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_out_by_count_or_size_or_age_whichever_comes_first() {
+    fn a_batch_goes_out_by_count_size_or_age() {
         let now = Instant::now();
         let mut batch = batch();
         assert_eq!((batch.due(), batch.is_full()), (None, false));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_seldom_goes_out_at_once_and_never_waits_longer_than_its_age() {
+    fn a_rare_record_goes_out_at_once() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let mut batch = batch();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_item_waits_for_the_next_batch_unless_there_is_none() {
+    fn a_large_record_waits_for_the_next_batch() {
         let mut batch = batch();
         assert!(batch.fits(1000));
         batch.add(60, Instant::now());

@@ -76,7 +76,7 @@ impl Inbox {
         while let Some(message) = rabbitmq::next(&deliveries)? {
             self.hear(message, at, instant)?;
         }
-        self.claims().told(self.session());
+        self.claims().reported(self.session());
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl Inbox {
         let digest = digest::of_delivery(&delivery.body, &delivery.routing_key, message_id, *properties.timestamp());
         if delivery.redelivered {
             self.came(digest);
-            // another connection may have ended just now, and its worker not know it yet
+            // another connection may have ended just now, and its worker may not know it yet
             if instant.duration_since(self.last_redelivered) > SETTLE {
                 self.is_settled = false;
             }
@@ -146,9 +146,9 @@ impl Inbox {
         self.claims().idle(self.session());
     }
 
-    /// True if the other workers have taken in what had come to them at that step.
-    pub(super) fn have_others_told(&self, step: u64) -> bool {
-        self.claims().have_others_told(self.session(), step)
+    /// True if the other workers have reported what had come to them at that step.
+    pub(super) fn have_others_reported(&self, step: u64) -> bool {
+        self.claims().have_others_reported(self.session(), step)
     }
 
     /// The session's undecided records come again.

@@ -1,5 +1,5 @@
-//! Redelivered records: which of a batch are stored already, asked of searchd; what to make of the answer is
-//! `redelivery`'s.
+//! Asks searchd and Redis which redelivered records of a batch are stored already; `redelivery` decides by the answers.
+//! Invariant: a record is marked as stored only after its document is claimed for it in Redis.
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +16,12 @@ use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::dialect::inserting_thread;
 use crate::sphinx::statement;
 
-/// Another worker that is busy has so long to tell what came to it; one that waits for searchd may need longer.
-const TELL: Duration = Duration::from_secs(5);
+/// The time that a busy worker has to report what came to it; one that waits for searchd may need longer.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
 const MAX_DOCUMENTS: usize = 2000;
 
-/// Takes what a look-up needs of the worker.
+/// A look-up, with the parts of the worker that it needs.
 pub(super) struct Lookup<'a> {
     pub(super) index: &'a Index,
     pub(super) docids: &'a mut Docids,
@@ -60,13 +60,13 @@ impl Lookup<'_> {
         }
     }
 
-    /// Waits until the other workers have told what the broker sent to them a moment ago or before.
+    /// Waits until the other workers have reported what the broker sent to them a moment ago or before.
     fn wait_for_others(&mut self) -> Result<(), Stop> {
         self.servers.wait(SETTLE / 10)?;
         let (begun, step) = (Instant::now(), self.inbox.claims().step());
         loop {
             self.inbox.listen()?;
-            if begun.elapsed() > TELL || self.inbox.have_others_told(step) {
+            if begun.elapsed() > REPORT_TIMEOUT || self.inbox.have_others_reported(step) {
                 return Ok(());
             }
             self.servers.wait(SETTLE / 100)?;
@@ -93,7 +93,7 @@ impl Lookup<'_> {
         Ok(self.inbox.claims().decide(digests, &past, &blocks, threads))
     }
 
-    /// What may have come again, and its documents that have one of the digests.
+    /// The window of docids that may have come again, with its documents that have one of the digests.
     fn find(&mut self, digests: &[i64]) -> Result<StoredWindow, Stop> {
         let (window, processes) = self.docids.past(self.servers)?;
         let mut past = StoredWindow::new(window, processes);

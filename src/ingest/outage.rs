@@ -1,14 +1,15 @@
-//! A server that is away: said once when it begins, once when it ends, and how long to wait meanwhile. Pure: told the time.
+//! A server that is away: the lines to log when that begins and when it ends, and how long to wait before each try. Pure: the time
+//! is an argument.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Waits double from the first to the last, each shortened at random by up to a half, so that many workers do not come
+/// Waits double from the first to the last. Each is shortened at random by up to a half, so that many workers do not come
 /// back in step.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LAST_WAIT: Duration = Duration::from_secs(10);
 
-/// What the workers of an index know of a server together, so that it is said once and not by each of them.
+/// An outage of a server for all workers of an index, so that it is logged once and not by each of them.
 #[derive(Debug, Default)]
 pub struct Outage {
     since: Option<Instant>,
@@ -17,7 +18,7 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// The line to say, if no worker was failing before.
+    /// The line to log, if no worker was failing before.
     pub fn failed(&mut self, worker: u32, why: &str, now: Instant) -> Option<String> {
         self.failing.insert(worker);
         let first = self.since.is_none();
@@ -25,7 +26,7 @@ impl Outage {
         first.then(|| format!("{why}; trying again until it works"))
     }
 
-    /// The line to say, if this worker was the last that was failing.
+    /// The line to log, if this worker was the last that was failing.
     pub fn over(&mut self, worker: u32, what: &str, now: Instant) -> Option<String> {
         if !self.failing.remove(&worker) || !self.failing.is_empty() {
             return None;
@@ -40,7 +41,7 @@ impl Outage {
 pub struct Backoff(Duration);
 
 impl Backoff {
-    /// Nothing has failed since it last worked. A connection that broke while nobody used it fails once and is no outage.
+    /// Nothing has failed since it last worked. A connection that broke while it was idle fails once, and is not an outage.
     pub fn is_reset(&self) -> bool {
         self.0.is_zero()
     }
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_that_fails_says_so_and_the_last_that_succeeds() {
+    fn the_first_failure_and_the_last_success_are_logged() {
         let start = Instant::now();
         let mut outage = Outage::default();
         assert_eq!(outage.over(1, "redis", start), None);

@@ -1,4 +1,4 @@
-//! When searchd writes its RAM chunk to the disk: at alco's word, and never while an insert is on its way.
+//! searchd writes its RAM chunk to the disk when alco asks for it, and never while a worker inserts.
 //!
 //! searchd 2.2.11 loses what is committed while it saves a RAM chunk, if it is killed before the next save (`dialect` has the
 //! whole story). So the generated `rt_mem_limit` is far above what alco lets gather.
@@ -28,7 +28,7 @@ impl ChunkLock {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the RAM chunk of a day index written, if it is still to be once no worker of this process inserts.
+    /// Has the RAM chunk of a day index written while no worker of this process inserts, if it is still due then.
     pub fn save(&self, day_index: &str, engine: &mut Engine, is_due: impl Fn(Chunks) -> bool) -> Result<(), Fault> {
         let _alone = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if is_due(chunks(engine, day_index)?) {
@@ -42,7 +42,7 @@ impl ChunkLock {
     }
 }
 
-/// What a worker has inserted into a day index since it last looked.
+/// The bytes that a worker has inserted into a day index since its last check.
 #[derive(Debug, Default)]
 pub struct RamChunkFill {
     day_index: String,
@@ -50,8 +50,8 @@ pub struct RamChunkFill {
 }
 
 impl RamChunkFill {
-    /// Notes an insert; has the RAM chunk written if it has grown enough. A searchd that is away or refuses is no matter:
-    /// the next insert asks again, and says what is wrong.
+    /// Notes an insert; has the RAM chunk written if it has grown enough. After an error the next insert asks again, and logs
+    /// the cause.
     pub fn add(&mut self, day_index: &str, bytes: usize, turn: &ChunkLock, engine: &mut Engine) -> Result<(), Fault> {
         if self.day_index != day_index {
             // days change seldom; the chunk of the one before is smaller than what would be written
@@ -71,12 +71,12 @@ impl RamChunkFill {
     }
 }
 
-/// What a realtime index consists of.
+/// The parts of a realtime index.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunks {
-    /// bytes of the RAM chunk; some ten of an empty one
+    /// bytes of the RAM chunk; about ten of an empty one
     pub ram: i64,
-    /// how many lie on the disk
+    /// the number of those on the disk
     pub disk: i64,
 }
 

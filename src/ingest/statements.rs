@@ -1,5 +1,5 @@
-//! The REPLACE statements of a batch, one for each day, written as the records come: what is sent is what was written.
-//! Invariant: a record is in a statement only after it has its docid, and stays there. Pure.
+//! The REPLACE statements of a batch, one for each day, written as the records come and sent as they were written. Pure.
+//! Invariant: a record has its docid before it gets into a statement, and stays there.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -52,7 +52,7 @@ impl Statements {
         Statements { index, days: BTreeMap::new(), spare: String::new() }
     }
 
-    /// Whether a tuple was written for that day, and not taken yet.
+    /// True if a tuple was written for that day, and is not taken yet.
     pub fn is_begun(&self, day: Day) -> bool {
         self.days.contains_key(&day)
     }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn each_day_has_its_statement_and_any_part_of_it_can_be_had() {
+    fn each_day_has_its_statement_and_its_parts() {
         let mut statements = statements();
         let today = Ts::from_micros(1_795_341_600_000_000).day();
         let yesterday = Ts::from_micros(1_795_341_600_000_000 - 86_400_000_000).day();

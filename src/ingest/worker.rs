@@ -29,7 +29,7 @@ use crate::metrics::Collected;
 use crate::rabbitmq::{self, Deliveries, Session, Tag};
 use crate::sphinx::DocId;
 
-/// How often the backlog is asked for, the prefetch limit set anew, old leases looked through.
+/// The time between two looks at the backlog, the values seen and old leases.
 const TICK: Duration = Duration::from_secs(5);
 /// A batch that has waited longer may belong to a session that the broker has given up: the worker asks before it stores it.
 const STALE: Duration = Duration::from_secs(15);
@@ -45,9 +45,9 @@ pub struct Worker {
     prefetch: Prefetch,
 }
 
-/// What a worker waited for.
+/// An event that a worker waited for.
 enum Woken {
-    /// what is not in the batch yet
+    /// a delivery that is not in the batch yet
     Arrived,
     /// the batch is due
     Due,
@@ -72,7 +72,7 @@ impl Worker {
         })
     }
 
-    /// Collects until it is told to stop.
+    /// Collects until the worker is to stop.
     pub fn run(mut self) {
         loop {
             self.inbox.begin_session();
@@ -93,7 +93,7 @@ impl Worker {
         let mut session = Session::open(&self.shared.config.rabbitmq, &self.shared.index)?;
         let outcome = self.collect(&mut session);
         self.inbox.end_claims();
-        // before the broker hands what is not acknowledged to another worker, which looks for it under leases that have ended
+        // before the broker hands unacknowledged deliveries to another worker, which looks for them under leases that have ended
         if let Err(why) = self.servers.redis().end_leases(&self.index().name, now()) {
             log::debug!("{}: {why}", self.index().name);
         }
@@ -106,7 +106,7 @@ impl Worker {
         }
     }
 
-    /// Whatever happened to the session: its unacknowledged records will come again, and are found by their leases.
+    /// The session's unacknowledged records will come again, and are found by their leases.
     fn after_session(&mut self) {
         self.inbox.clear();
         drop(self.batch.take());
@@ -167,7 +167,7 @@ impl Worker {
                 Woken::Tick => self.quiet(session)?,
                 Woken::Stop => {
                     self.flush(session)?;
-                    // what is not due yet stays with the broker, and will be found stored
+                    // deliveries that are not due yet stay with the broker, and will be found stored
                     let due = self.acks.take_due_at_stop(Instant::now());
                     return self.acknowledge(session, due);
                 }
@@ -175,14 +175,15 @@ impl Worker {
             if let Some(limit) = self.prefetch.change(self.acks.waiting()) {
                 session.prefetch(limit, self.prefetch.kind())?;
             }
-            // a full batch would never come
+            // the broker sends no more, so the batch would never be full
             if self.acks.deliveries_in_batch() >= self.prefetch.deliveries_of_a_batch(self.acks.waiting()) {
                 self.flush(session)?;
             }
         }
     }
 
-    /// Not without end: under full load there is always one more, and the stop must be heard.
+    /// Takes as many deliveries as a full batch may have, and not without end: under full load there is always one more, and the
+    /// stop must be heard.
     fn take_some(&mut self, session: &mut Session) -> Result<(), Stop> {
         for _ in 0..=self.shared.config.rabbitmq.batch.records.get() {
             let Some(arrival) = self.inbox.pop() else { break };
@@ -210,7 +211,7 @@ impl Worker {
             parcel.unpack(unpacked);
         }
         if delivery.redelivered {
-            // not it has come again, but what it holds
+            // its records are looked up instead, each by its own digest
             self.inbox.decided(&[parcel.digest]);
         }
         drop(delivery);
@@ -220,7 +221,7 @@ impl Worker {
     /// Takes the records of a delivery that has several, over as many batches as they need.
     fn take_parts(&mut self, parcel: &Parcel, mut parts: Pieces, session: &mut Session) -> Result<(), Stop> {
         if !self.batch.has_room_for(parts.left()) {
-            // what came before it need not wait for it
+            // the records before it need not wait for it
             self.flush(session)?;
         }
         let body = &parcel.delivery.body;
@@ -239,7 +240,7 @@ impl Worker {
                 self.flush(session)?;
             }
             if self.acks.is_spanning() {
-                // it may take long: the stop is heard, and what is stored of it will be found when it comes again
+                // this may take long, so the stop is heard; the records that are stored will be found when the delivery comes again
                 self.servers.wait(Duration::ZERO)?;
                 if looked.elapsed() > TICK {
                     self.quiet(session)?;
@@ -307,7 +308,7 @@ impl Worker {
         self.counters().last_insert.set(now());
         full.dead_letter(session, self.index())?;
         full.count(self.counters(), self.index());
-        self.acks.stored(full.is_telling(), full.into_end(), Instant::now());
+        self.acks.stored(full.is_distinctive(), full.into_end(), Instant::now());
         self.ack(session)?;
         self.batch.report_seen(self.servers.redis(), now());
         Ok(())
@@ -319,7 +320,7 @@ impl Worker {
         self.acknowledge(session, due)
     }
 
-    /// Redis hears of it before the broker does.
+    /// Acknowledges up to that tag. Redis hears of it before the broker does.
     fn acknowledge(&mut self, session: &Session, due: Option<(Tag, DocId)>) -> Result<(), Stop> {
         if let Some((tag, id)) = due {
             self.docids.acknowledge(id, &mut self.servers)?;
@@ -329,7 +330,7 @@ impl Worker {
         Ok(())
     }
 
-    /// What is done now and then.
+    /// Done at each tick, and now and then within a long delivery.
     fn quiet(&mut self, session: &Session) -> Result<(), Stop> {
         self.note_backlog(session)?;
         self.batch.report_seen(self.servers.redis(), now());

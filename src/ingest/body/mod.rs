@@ -16,14 +16,14 @@ use crate::record::MAX_BODY;
 pub enum Content<'a> {
     /// with what was wrong with its packing, if anything
     Text(Cow<'a, str>, Option<String>),
-    /// no text, and why
+    /// not text, and why
     Bytes(Cow<'a, [u8]>, String),
 }
 
-/// What a body holds; an error is why it cannot be stored.
+/// The content of a body; an error is why it cannot be stored.
 ///
-/// A body that names no compression is looked at for one only if it is no text: kombu, for one, says `utf-8` of a body that it has
-/// compressed. One that names a compression and has none is read as it is.
+/// A body that names no compression is examined for one only if it is not text: kombu, for one, names `utf-8` where it has
+/// compressed the body. A body that names a compression and has none is read as it is.
 pub fn read<'a>(body: &'a [u8], content_encoding: Option<&str>) -> Result<Content<'a>, String> {
     if body.len() > MAX_BODY {
         return Err(format!("a body of {} bytes; Sphinx's strings end at {MAX_BODY}", body.len()));

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wholly_objects_is_one_record() {
+    fn a_body_not_wholly_of_objects_is_one_record() {
         for text in [
             "",
             "text",

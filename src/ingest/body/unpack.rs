@@ -13,7 +13,7 @@ use ruzstd::decoding::StreamingDecoder;
 use crate::record::MAX_BODY;
 
 /// The largest window that a zstd stream may ask for: RFC 8878 has every decoder take 8 MiB, and encoders ask for more only when
-/// they are told to.
+/// their user demands it.
 const MAX_WINDOW_BYTES: u64 = 8 << 20;
 /// The first buffer for a result; it doubles.
 const FIRST_BYTES: usize = 16 << 10;
@@ -34,8 +34,8 @@ pub enum NotUnpacked {
 }
 
 impl Packing {
-    /// What an AMQP content_encoding names. None for those that name no compression (identity, utf-8, which kombu sends) and
-    /// those that are not known.
+    /// The compression that an AMQP content_encoding names. None if it names no compression (identity; utf-8, which kombu sends)
+    /// or is unknown.
     pub fn named(content_encoding: &str) -> Option<Packing> {
         match content_encoding.trim().to_ascii_lowercase().as_str() {
             "gzip" | "x-gzip" => Some(Packing::Gzip),
@@ -45,7 +45,7 @@ impl Packing {
         }
     }
 
-    /// What the first bytes show, of a body that is no text.
+    /// The compression of a body that is not text, by its first bytes.
     pub fn shown(body: &[u8]) -> Option<Packing> {
         match body {
             [0x1f, 0x8b, ..] => Some(Packing::Gzip),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_packed_comes_out_up_to_the_bound() {
+    fn packed_text_comes_out_up_to_the_bound() {
         for (name, pack, _) in ALL {
             let packing = Packing::named(name).expect("a known one");
             for bytes in [0, 1, 100, FIRST_BYTES, FIRST_BYTES + 1, 1 << 20, MAX_BODY] {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packing_is_told_by_its_name_or_its_first_bytes() {
+    fn a_packing_is_known_by_its_name_or_first_bytes() {
         for (name, packing) in [
             ("gzip", Some(Packing::Gzip)),
             ("X-GZIP", Some(Packing::Gzip)),

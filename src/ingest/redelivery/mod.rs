@@ -1,30 +1,33 @@
-//! What of a redelivered batch is already stored. Pure: told what Redis knows and searchd found.
+//! Which redelivered records of a batch are stored already. Pure: Redis' leases and searchd's documents are arguments.
 //!
-//! After the broker's death every message it recovers is marked redelivered, delivered before or not, and it may have
+//! After the broker's death every message that it recovers is marked redelivered, delivered before or not, and it may have
 //! forgotten acknowledgements. So a redelivered record is taken as stored only if there is a document of its digest within
 //! the window: docids that a session may have left unacknowledged. Each such document accounts for one record: the digests
-//! are a multiset, and a document that accounts for one is claimed.
+//! are a multiset, and a document that accounts for a record is claimed.
 //!
-//! A claimed document's place is from then on the docid that was meant for the record, among those of the session to which
-//! the record came: if it comes once more, it does so with that one's neighbours.
+//! The place of a claimed document is from then on the docid that was meant for the record, in the session to which the record
+//! came. If the record comes once more, it comes with the neighbours of that place.
 //!
-//! Records with equal bodies have one digest, and which of them are stored the digest does not tell. Their neighbours do. A
-//! batch is acknowledged as a whole (together with those after it, where a delivery's records go on there), its docids share a
-//! block with those of no other, and a session acknowledges its batches in their order. So what comes again of a session is all from the beginning of some block on, its floor. Redis hears of an
-//! acknowledgement before the broker does. So what alco has not acknowledged comes again for certain, and what it has comes
-//! again only if the broker has forgotten it, or if alco died before the last of them was sent: that must be shown, by
-//! records unlike any other that come again. What was acknowledged at one time comes again as a whole or not at all.
+//! Records with equal bodies have one digest, which does not show which of them are stored. Their neighbours do:
+//!
+//! - A batch is acknowledged as a whole, together with those after it if the records of a delivery go on there. Its docids share
+//!   a block with those of no other batch. A session acknowledges its batches in their order. So all that comes again of a
+//!   session is stored from the beginning of some block on: its floor.
+//! - Redis hears of an acknowledgement before the broker does. So a record that alco has not acknowledged comes again for
+//!   certain. One that alco has acknowledged comes again only if the broker has forgotten the acknowledgement, or if alco died
+//!   before it was sent. That must be shown by records unlike any other that come again.
+//! - The records of one acknowledgement come again as a whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::redis::stored::{LeaseSpan, StoredDocument};
 use crate::sphinx::DocId;
 
-/// What may have come again.
+/// The documents that may stand for records that come again.
 #[derive(Debug)]
 pub struct StoredWindow {
     window: Vec<LeaseSpan>,
-    /// of each session up to which docid it has acknowledged, and had before the last time
+    /// of each session: up to which docid it has acknowledged, and up to which before the last time
     acknowledged: HashMap<String, (u64, u64)>,
     /// of the digests that are asked for, with a place within the window
     documents: Vec<StoredDocument>,
@@ -38,7 +41,7 @@ pub struct BlockMember {
     /// a place within the block
     pub at: u64,
     pub digest: i64,
-    /// has come again since, and has another place
+    /// the record has come again since, and the document has another place
     pub came: bool,
 }
 
@@ -57,33 +60,34 @@ pub fn members(
     members
 }
 
-/// Whether a batch shows by itself if it comes again. Another is acknowledged together with one that follows.
-pub fn is_telling(digests: impl Iterator<Item = i64>) -> bool {
+/// True if a batch shows by itself that it comes again. Any other is acknowledged together with one that follows.
+pub fn is_distinctive(digests: impl Iterator<Item = i64>) -> bool {
     let mut known = HashSet::new();
-    digests.filter(|digest| known.insert(*digest)).nth(TELLING_RECORDS - 1).is_some()
+    digests.filter(|digest| known.insert(*digest)).nth(DISTINCTIVE_RECORDS - 1).is_some()
 }
 
-/// What is to be made of a batch.
+/// The decision about the redelivered records of a batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// for each record the document that accounts for it
     pub stored: Vec<Option<StoredDocument>>,
-    /// A document was left out since too little came that stood beside it; another worker may hold that and not have told.
+    /// A document was left out, since too few of its neighbours have come again. Another worker may hold them and not have
+    /// reported them yet.
     pub is_doubtful: bool,
 }
 
-/// What the workers of a queue know of its redelivered records.
+/// The redelivered records of a queue, as far as the workers of this process know them.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// digests of what came to each session and is not decided, and how often each did
+    /// of each session: the digests of records that came and are not decided, and how often each came
     undecided: HashMap<u64, HashMap<i64, usize>>,
-    /// of sessions that have ended, the latest last: it did come, and does again
+    /// the same of sessions that have ended, the latest last: these records did come, and will again
     ended: VecDeque<HashMap<i64, usize>>,
     /// the lowest block of each session that is known to have come again
     floors: HashMap<String, u64>,
-    /// the sessions that do something else than to wait for records, and at which step they began or have told all
+    /// the sessions that do not wait for records, each with the step at which it began that or has reported all
     busy: HashMap<u64, u64>,
-    /// counts what busy sessions do
+    /// counts the entries into `busy`
     step: u64,
 }
 
@@ -91,8 +95,8 @@ pub struct Claims {
 const NEIGHBOURS_LOOKED_AT: usize = 16;
 /// If this many neighbours were redelivered, RabbitMQ has forgotten acknowledgements.
 const PROVING_NEIGHBOURS: usize = 2;
-/// A batch with this many different records shows by itself whether it is redelivered.
-const TELLING_RECORDS: usize = 4;
+/// A batch with this number of different records shows by itself that it comes again.
+const DISTINCTIVE_RECORDS: usize = 4;
 /// The blocks looked at for one batch; a document in another block is taken as the first of its block.
 const MAX_BLOCKS: usize = 64;
 /// The number of ended sessions whose redelivered digests are remembered.
@@ -108,7 +112,7 @@ impl StoredWindow {
         StoredWindow { window, acknowledged, documents: Vec::new(), processes }
     }
 
-    /// Between which docids the documents are that may have come again.
+    /// The first and the last docid of the window.
     pub fn docids(&self) -> Option<(u64, u64)> {
         let first = self.window.iter().map(|span| span.first).min()?;
         let last = self.window.iter().map(|span| span.last).max()?;
@@ -121,7 +125,7 @@ impl StoredWindow {
         self.documents.append(&mut found);
     }
 
-    /// The span of a docid: where they overlap, since a Redis that lost its data knows less, the one that begins last.
+    /// The span of a docid. Spans overlap where Redis has lost its data and knows less; then the one that begins last counts.
     fn span(&self, id: u64) -> Option<&LeaseSpan> {
         self.window.iter().filter(|span| span.first <= id && id <= span.last).max_by_key(|span| span.first)
     }
@@ -130,13 +134,13 @@ impl StoredWindow {
         self.acknowledged(place).is_none_or(|(acknowledged, _)| place <= acknowledged)
     }
 
-    /// Where the last acknowledgement of a document's session begins, if that one is of it.
+    /// Where the last acknowledgement of a document's session begins, if the document is part of it.
     fn last_acknowledged(&self, place: u64) -> Option<u64> {
         let (acknowledged, before) = self.acknowledged(place)?;
         (before < place && place <= acknowledged).then_some(before + 1)
     }
 
-    /// What of its session is acknowledged, and what was before.
+    /// Up to which docid its session has acknowledged, and up to which before the last time.
     fn acknowledged(&self, place: u64) -> Option<(u64, u64)> {
         self.acknowledged.get(&self.span(place)?.session).copied()
     }
@@ -158,14 +162,14 @@ impl Claims {
         *self.undecided.entry(session).or_default().entry(digest).or_default() += 1;
     }
 
-    /// The session does something else than to wait for records: what comes to it is not known here until it tells.
+    /// The session does not wait for records: those that come to it are not known here until it reports them.
     pub fn busy(&mut self, session: u64) {
         self.step += 1;
         self.busy.insert(session, self.step);
     }
 
-    /// A busy session has told all that came to it.
-    pub fn told(&mut self, session: u64) {
+    /// A busy session has reported all that came to it.
+    pub fn reported(&mut self, session: u64) {
         if self.busy.contains_key(&session) {
             self.busy(session);
         }
@@ -179,9 +183,9 @@ impl Claims {
         self.step
     }
 
-    /// Whether all sessions but that one have told what had come to them at that step.
-    pub fn have_others_told(&self, session: u64, step: u64) -> bool {
-        self.busy.iter().all(|(other, told)| *other == session || *told > step)
+    /// True if all other sessions have reported what had come to them at that step.
+    pub fn have_others_reported(&self, session: u64, step: u64) -> bool {
+        self.busy.iter().all(|(other, reported)| *other == session || *reported > step)
     }
 
     /// These of those that came to the session are decided.
@@ -195,7 +199,7 @@ impl Claims {
         }
     }
 
-    /// A session has ended: where what it had begins to come again has to be learnt anew.
+    /// A session has ended: the floors have to be learnt again.
     pub fn end(&mut self, session: u64) {
         self.idle(session);
         self.ended.extend(self.undecided.remove(&session));
@@ -219,7 +223,7 @@ impl Claims {
         past.span(place).and_then(|span| self.floors.get(&span.session)).is_some_and(|floor| place >= *floor)
     }
 
-    /// For each digest of a session's redelivered records, in order, what accounts for it.
+    /// For each digest of a session's redelivered records, in order, the document that accounts for it.
     pub fn decide(&mut self, redelivered: &[i64], past: &StoredWindow, blocks: &Blocks, threads: usize) -> Verdict {
         let came: HashSet<i64> = self.undecided.values().chain(&self.ended).flat_map(HashMap::keys).copied().collect();
         let mut documents = past.by_digest();
@@ -233,12 +237,12 @@ impl Claims {
                 continue;
             }
             let (all, again) = before(*place, blocks, &came);
-            // only this process's share of them is known here, and not all of its workers may have told
+            // only this process's share of them is known here, and some of its workers may not have reported yet
             let is_supported = again * 2 * threads.min(2) * past.processes >= all;
             if is_supported && again >= PROVING_NEIGHBOURS {
                 floors.push(*place);
             }
-            // what came to other processes is not known here
+            // the records that came to other processes are not known here
             match is_supported || past.processes > 1 {
                 true => drop(accounts.insert(*place)),
                 false => is_doubtful = true,
@@ -250,7 +254,7 @@ impl Claims {
             let floor = self.floors.entry(span.session.clone()).or_insert(begins);
             *floor = begins.min(*floor);
         }
-        // one of the last acknowledgement waits for what comes beside it
+        // a document of the last acknowledgement waits for records that come beside it
         is_doubtful |= past
             .documents
             .iter()
@@ -264,7 +268,7 @@ impl Claims {
     }
 }
 
-/// Of the nearest that stand before a place in its block, and differ, how many there are and how many have come.
+/// Counts the nearest members before a place in its block that differ from each other: all, and those that have come again.
 fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> (usize, usize) {
     let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
     let mut known = HashSet::new();
@@ -334,10 +338,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_acknowledged_does_not_account_for_its_like() {
+    fn an_acknowledged_document_does_not_account_for_equals() {
         let documents = [(ONE, 1), (ONE + 1, 2), (ONE + 2, EQUAL), (ONE + 3, 3), (TWO, 4)];
         assert_eq!(stored(&documents, &[4, EQUAL, 5]), [Some(TWO), None, None]);
-        // with those before it it has come again, whatever alco had told the broker
+        // it has come again together with those before it, acknowledged or not
         assert_eq!(
             stored(&documents, &[1, 2, EQUAL, 3, 4, EQUAL]),
             [Some(ONE), Some(ONE + 1), Some(ONE + 2), Some(ONE + 3), Some(TWO), None]
@@ -345,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_acknowledged_last_comes_again_as_a_whole_or_not() {
+    fn the_last_acknowledgement_comes_again_whole_or_not() {
         let documents = [(ONE, EQUAL), (TWO, EQUAL), (THREE, 1), (THREE + 1, EQUAL), (THREE + 2, 2), (THREE + 3, 3)];
         let sent_with_two = acknowledged(THREE + 3, TWO - 1);
         assert_eq!(
@@ -359,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_hardly_any_records_that_differ_is_not_telling() {
+    fn few_different_records_are_not_distinctive() {
         for (digests, expected) in [
             (&[][..], false),
             (&[EQUAL], false),
@@ -368,29 +372,29 @@ mod tests {
             (&[1, 2, 3, 4], true),
             (&[EQUAL, EQUAL, 1, 1, 2, 3], true),
         ] {
-            assert_eq!(is_telling(digests.iter().copied()), expected, "{digests:?}");
+            assert_eq!(is_distinctive(digests.iter().copied()), expected, "{digests:?}");
         }
     }
 
     #[test]
-    fn who_is_busy_tells_and_who_waits_has_told() {
+    fn a_busy_worker_reports_and_a_waiting_one_has() {
         let mut claims = Claims::default();
         claims.busy(1);
         claims.busy(2);
         claims.busy(3);
         let step = claims.step();
-        assert!(!claims.have_others_told(1, step));
-        claims.told(2);
-        assert!(!claims.have_others_told(1, step));
+        assert!(!claims.have_others_reported(1, step));
+        claims.reported(2);
+        assert!(!claims.have_others_reported(1, step));
         claims.idle(3);
-        claims.told(3);
-        assert!(claims.have_others_told(1, step) && !claims.have_others_told(2, step));
+        claims.reported(3);
+        assert!(claims.have_others_reported(1, step) && !claims.have_others_reported(2, step));
         claims.busy(3);
-        assert!(claims.have_others_told(1, step), "it has waited meanwhile");
-        assert!(!claims.have_others_told(1, claims.step()));
+        assert!(claims.have_others_reported(1, step), "it has waited meanwhile");
+        assert!(!claims.have_others_reported(1, claims.step()));
         claims.end(2);
         claims.end(3);
-        assert!(claims.have_others_told(1, claims.step()));
+        assert!(claims.have_others_reported(1, claims.step()));
     }
 
     #[test]

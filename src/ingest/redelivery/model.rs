@@ -1,11 +1,11 @@
-//! A queue, daemons and their deaths, in memory: whatever dies when, what is unlike any other is stored once, and of what is
-//! like others hardly any is stored twice or not at all.
+//! A queue, daemons and their deaths, in memory. Whatever dies when, a record unlike any other is stored once, and of equal
+//! records hardly any is stored twice or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fastrand::Rng;
 
-use crate::ingest::redelivery::{Blocks, Claims, StoredWindow, Verdict, is_telling, members};
+use crate::ingest::redelivery::{Blocks, Claims, StoredWindow, Verdict, is_distinctive, members};
 use crate::redis::stored::{LeaseSpan, StoredDocument};
 
 const BATCH: usize = 50;
@@ -25,7 +25,7 @@ struct Worker {
     session: u64,
     /// positions in the queue of what is not acknowledged, in order
     delivered: VecDeque<usize>,
-    /// so many of them the worker has taken from its connection
+    /// how many of them the worker has taken from its connection
     taken: usize,
     stored: VecDeque<Stored>,
     /// the first docid of each batch
@@ -42,7 +42,7 @@ struct Stored {
     count: usize,
     /// its last docid
     last: u64,
-    is_telling: bool,
+    is_distinctive: bool,
 }
 
 struct Model {
@@ -59,7 +59,7 @@ struct Model {
     sessions: u64,
     /// of the next batch
     block: u64,
-    /// batches, in the order in which the broker was told
+    /// batches, in the order in which the broker heard of them
     acknowledged: Vec<Vec<usize>>,
     cast: Cast,
 }
@@ -191,8 +191,8 @@ impl Model {
         for ((position, id), _) in batch.iter().zip(ids).zip(stored).filter(|(_, stored)| !stored) {
             self.documents.insert(id, self.messages[*position].digest);
         }
-        let is_telling = is_telling(batch.iter().map(|position| self.messages[*position].digest));
-        self.workers[worker].stored.push_back(Stored { count: batch.len(), last: first + BLOCK - 1, is_telling });
+        let is_distinctive = is_distinctive(batch.iter().map(|position| self.messages[*position].digest));
+        self.workers[worker].stored.push_back(Stored { count: batch.len(), last: first + BLOCK - 1, is_distinctive });
     }
 
     fn decide(&mut self, process: usize, digests: &[i64]) -> Verdict {
@@ -221,9 +221,10 @@ impl Model {
 
     fn ack(&mut self, worker: usize) {
         let worker = &mut self.workers[worker];
-        // with those before it that are not telling
-        let telling = worker.stored.iter().position(|stored| stored.is_telling);
-        let batches: Vec<Stored> = worker.stored.drain(..telling.map_or(worker.stored.len(), |at| at + 1)).collect();
+        // with those before it that are not distinctive
+        let distinctive = worker.stored.iter().position(|stored| stored.is_distinctive);
+        let batches: Vec<Stored> =
+            worker.stored.drain(..distinctive.map_or(worker.stored.len(), |at| at + 1)).collect();
         if let Some(Stored { last, .. }) = batches.last() {
             let count: usize = batches.iter().map(|stored| stored.count).sum();
             worker.last = worker.delivered.drain(..count).collect();
@@ -235,7 +236,7 @@ impl Model {
 
     fn step(&mut self) {
         let worker = self.random.usize(..self.workers.len());
-        let unacknowledged = self.workers[worker].stored.iter().filter(|stored| stored.is_telling).count();
+        let unacknowledged = self.workers[worker].stored.iter().filter(|stored| stored.is_distinctive).count();
         match self.random.u8(..100) {
             0..40 => self.deliver(),
             40..70 if unacknowledged <= self.cast.delay => self.flush(worker, false),
@@ -294,8 +295,8 @@ impl Model {
 const RUNS: u64 = 25;
 const RECORDS: i64 = 2000;
 
-/// Of a million records, of which so many in a hundred are equal to each other and so many like one shortly before: how many
-/// are lost, and how many stored twice.
+/// How many of a million records are lost, and how many stored twice. `equal` in a hundred are equal to each other, `twins` in a
+/// hundred to one shortly before.
 fn per_million(equal: usize, twins: usize, cast: Cast) -> (u64, u64) {
     let (mut lost, mut twice) = (0, 0);
     for seed in 0..RUNS {
@@ -323,14 +324,14 @@ fn casts() -> impl Iterator<Item = Cast> {
 }
 
 #[test]
-fn what_is_unlike_any_other_is_stored_once_whatever_dies() {
+fn distinct_records_are_stored_once_whatever_dies() {
     for cast in casts() {
         assert_eq!(per_million(0, 0, cast), (0, 0), "{cast:?}");
     }
 }
 
-/// Here something dies every 250 records. Where it is not the broker, which forgets acknowledgements, and one process alone
-/// collects, not one is wrong.
+/// Something dies every 250 records here. None is wrong if one process alone collects and the broker does not die, which forgets
+/// acknowledgements.
 #[test]
 fn of_equal_ones_hardly_any_is_lost_or_stored_twice() {
     for (equal, twins, most_lost, most_twice) in
