@@ -74,8 +74,8 @@ pub struct Collected {
     /// workers that collect at this moment
     pub working: AtomicI64,
     pub broker: Obstacles,
-    /// a day index that takes no record
-    pub day: Obstacles,
+    /// a day index, or the dead queue, that takes no record
+    pub place: Obstacles,
 }
 
 #[derive(Debug, Default)]
@@ -179,7 +179,7 @@ impl Collected {
             backlog: Backlog::default(),
             working: AtomicI64::new(0),
             broker: Obstacles::default(),
-            day: Obstacles::default(),
+            place: Obstacles::default(),
         }
     }
 

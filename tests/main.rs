@@ -40,6 +40,7 @@ mod programs;
 mod queues;
 mod redelivery;
 mod redis_writes;
+mod refused_logins;
 mod refused_records;
 mod restart;
 mod schema;

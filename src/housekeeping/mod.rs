@@ -16,6 +16,7 @@ use crate::housekeeping::served_days::Days;
 use crate::ingest::IndexShared;
 use crate::metrics::Metrics;
 use crate::metrics::obstacles::Waiter;
+use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::Engine;
 use crate::sphinx::day_index::oldest;
@@ -32,6 +33,9 @@ const FORGET_ROUNDS: u32 = 360;
 /// searchd lists the indexes that it serves at once, unless it hangs.
 const SEARCHD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Rounds without a question to Redis after it has refused alco's user: like the workers, the thread asks once a minute then.
+const REFUSED_ROUNDS: u32 = 5;
+
 const A_DAY: Duration = Duration::from_secs(86_400);
 
 pub struct Housekeeping<'a> {
@@ -47,6 +51,8 @@ pub struct Housekeeping<'a> {
     stored: Vec<u64>,
     /// records stored per second, by the last report
     rate: u64,
+    /// rounds left without a question to Redis, since it refuses alco's user
+    refused_rounds: u32,
 }
 
 impl<'a> Housekeeping<'a> {
@@ -66,6 +72,7 @@ impl<'a> Housekeeping<'a> {
             finishing: Finishing::new(&config.sphinx.address),
             stored: vec![0; metrics.indexes.len()],
             rate: 0,
+            refused_rounds: 0,
         })
     }
 
@@ -97,7 +104,9 @@ impl<'a> Housekeeping<'a> {
                 if turned || self.days.is_waiting() {
                     self.days.look(self.config, today, &mut self.engine, false);
                 }
-                self.finishing.step(self.config, &self.shared, &self.values, now, self.rate);
+                if self.refused_rounds == 0 {
+                    self.finishing.step(self.config, &self.shared, &self.values, now, self.rate);
+                }
             }
         }
     }
@@ -118,10 +127,19 @@ impl<'a> Housekeeping<'a> {
     }
 
     /// Notices an outage of Redis; workers without a record to store would not notice it.
-    fn try_redis(&self) {
+    fn try_redis(&mut self) {
+        if self.refused_rounds > 0 {
+            self.refused_rounds -= 1;
+            return;
+        }
         match self.values.takes_writes() {
             Ok(()) => self.metrics.redis.end(Waiter::Housekeeping),
-            Err(error) => self.metrics.redis.begin(Waiter::Housekeeping, &error.to_string()),
+            Err(error) => {
+                if let redis::Error::Refused(_) = error {
+                    self.refused_rounds = REFUSED_ROUNDS;
+                }
+                self.metrics.redis.begin(Waiter::Housekeeping, &error.to_string());
+            }
         }
     }
 

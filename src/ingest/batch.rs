@@ -10,13 +10,15 @@ use crate::ingest::body::Content;
 use crate::ingest::document::{ReadFrom, Seen, Writer};
 use crate::ingest::entry::{BatchEntry, Fate, InDelivery, Parcel};
 use crate::ingest::fill::BatchFill;
+use crate::ingest::inbox::Inbox;
+use crate::ingest::outage::Trouble;
 use crate::ingest::redelivery;
 use crate::ingest::servers::{Servers, Stop};
 use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::{Draft, Statement, Statements};
 use crate::ingest::store::Store;
 use crate::metrics::Collected;
-use crate::rabbitmq::{Session, Tag};
+use crate::rabbitmq::{self, Session, Tag};
 use crate::record::{Record, Shape};
 use crate::redis::connection::RedisStore;
 use crate::sphinx::{DocId, day_index};
@@ -188,10 +190,22 @@ impl FullBatch {
     }
 
     /// Puts the dead records into the dead queue, and returns when the broker has them.
-    pub(super) fn dead_letter(&self, session: &mut Session, index: &Index) -> Result<(), Stop> {
+    pub(super) fn dead_letter(
+        &self,
+        session: &mut Session,
+        servers: &mut Servers,
+        inbox: &mut Inbox,
+        index: &Index,
+    ) -> Result<(), Stop> {
         for entry in &self.entries {
             if let Fate::DeadLetter(why) = &entry.fate {
-                session.dead_letter(&index.queue, &entry.delivery, entry.part(), why)?;
+                // a new session would meet the same refusal
+                while let Err(error) = session.dead_letter(&index.queue, &entry.delivery, entry.part(), why) {
+                    let rabbitmq::Error::Refused(refused) = error else { return Err(error.into()) };
+                    servers.place_failed(&Trouble::Refused(refused))?;
+                    inbox.listen()?;
+                }
+                servers.place_works(&format!("{}.dead", index.queue));
                 log::warn!("{}: a record went to queue '{}.dead': {why}", index.name, index.queue);
             }
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use crate::config::Dialect;
-use crate::ingest::outage::Backoff;
+use crate::ingest::outage::{Backoff, OutageNotice, Trouble};
 use crate::ingest::shared::{IndexShared, lock};
 use crate::metrics::obstacles::Waiter;
 use crate::rabbitmq;
@@ -24,19 +24,31 @@ pub(super) const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Why a worker leaves its loop.
 pub(super) enum Stop {
     /// the session has ended, and why; a new one may work
-    Session(String),
+    Session(Trouble),
     Stopped,
 }
 
 impl From<String> for Stop {
     fn from(why: String) -> Stop {
-        Stop::Session(why)
+        Stop::Session(Trouble::Away(why))
     }
 }
 
 impl From<rabbitmq::Error> for Stop {
     fn from(error: rabbitmq::Error) -> Stop {
-        Stop::Session(error.to_string())
+        Stop::Session(match error {
+            rabbitmq::Error::Refused(why) => Trouble::Refused(why),
+            error => Trouble::Away(error.to_string()),
+        })
+    }
+}
+
+impl From<redis::Error> for Trouble {
+    fn from(error: redis::Error) -> Trouble {
+        match error {
+            redis::Error::Away(why) => Trouble::Away(why),
+            redis::Error::Refused(why) => Trouble::Refused(why),
+        }
     }
 }
 
@@ -59,7 +71,7 @@ pub(super) struct Servers {
 struct Backoffs {
     broker: Backoff,
     searchd: Backoff,
-    refused: Backoff,
+    place: Backoff,
     redis: Backoff,
 }
 
@@ -105,7 +117,7 @@ impl Servers {
                     self.searchd_works();
                     return Ok(answer);
                 }
-                Err(fault) => self.searchd_failed(fault.why())?,
+                Err(fault) => self.searchd_failed(fault.why().to_owned())?,
             }
         }
     }
@@ -120,7 +132,7 @@ impl Servers {
                     self.redis_works();
                     return Ok(answer);
                 }
-                Err(error) => self.redis_failed(&error.to_string())?,
+                Err(error) => self.redis_failed(&error.into())?,
             }
         }
     }
@@ -128,71 +140,71 @@ impl Servers {
     fn redis_works(&mut self) {
         self.backoffs.redis.reset();
         self.shared.metrics.redis.end(Waiter::Worker(self.worker));
-        self.log_over(lock(&self.shared.outages.redis).over(self.worker, "redis", Instant::now()));
+        self.log(lock(&self.shared.outages.redis).over(self.worker, "redis", Instant::now()));
     }
 
-    fn redis_failed(&mut self, why: &str) -> Result<(), Stop> {
+    fn redis_failed(&mut self, trouble: &Trouble) -> Result<(), Stop> {
         self.shared.counters().redis_failures.add(1);
         if !self.backoffs.redis.is_reset() {
-            self.shared.metrics.redis.begin(Waiter::Worker(self.worker), why);
-            self.log_failed(lock(&self.shared.outages.redis).failed(self.worker, why, Instant::now()));
+            self.shared.metrics.redis.begin(Waiter::Worker(self.worker), trouble.why());
+            self.log(lock(&self.shared.outages.redis).failed(self.worker, trouble, Instant::now()));
         }
-        let wait = self.backoffs.redis.next();
+        let wait = self.backoffs.redis.next(trouble);
         self.wait(wait)
     }
 
     pub(super) fn searchd_works(&mut self) {
         self.backoffs.searchd.reset();
         self.shared.metrics.searchd.end(Waiter::Worker(self.worker));
-        self.log_over(lock(&self.shared.outages.searchd).over(self.worker, "searchd", Instant::now()));
+        self.log(lock(&self.shared.outages.searchd).over(self.worker, "searchd", Instant::now()));
     }
 
-    pub(super) fn searchd_failed(&mut self, why: &str) -> Result<(), Stop> {
+    pub(super) fn searchd_failed(&mut self, why: String) -> Result<(), Stop> {
+        let trouble = Trouble::Away(why);
         self.shared.counters().searchd_failures.add(1);
         if !self.backoffs.searchd.is_reset() {
-            self.shared.metrics.searchd.begin(Waiter::Worker(self.worker), why);
-            self.log_failed(lock(&self.shared.outages.searchd).failed(self.worker, why, Instant::now()));
+            self.shared.metrics.searchd.begin(Waiter::Worker(self.worker), trouble.why());
+            self.log(lock(&self.shared.outages.searchd).failed(self.worker, &trouble, Instant::now()));
         }
-        let wait = self.backoffs.searchd.next();
+        let wait = self.backoffs.searchd.next(&trouble);
         self.wait(wait)
     }
 
-    pub(super) fn day_works(&mut self, day_index: &str) {
-        self.backoffs.refused.reset();
-        self.shared.counters().day.end(Waiter::Worker(self.worker));
-        self.log_over(lock(&self.shared.outages.refused).over(self.worker, day_index, Instant::now()));
+    /// A day index, or the dead queue, has taken records.
+    pub(super) fn place_works(&mut self, place: &str) {
+        self.backoffs.place.reset();
+        self.shared.counters().place.end(Waiter::Worker(self.worker));
+        self.log(lock(&self.shared.outages.place).over(self.worker, place, Instant::now()));
     }
 
-    pub(super) fn day_refused(&mut self, why: &str) -> Result<(), Stop> {
-        self.shared.counters().day.begin(Waiter::Worker(self.worker), why);
-        self.log_failed(lock(&self.shared.outages.refused).failed(self.worker, why, Instant::now()));
-        let wait = self.backoffs.refused.next();
+    pub(super) fn place_failed(&mut self, trouble: &Trouble) -> Result<(), Stop> {
+        self.shared.counters().place.begin(Waiter::Worker(self.worker), trouble.why());
+        self.log(lock(&self.shared.outages.place).failed(self.worker, trouble, Instant::now()));
+        let wait = self.backoffs.place.next(trouble);
         self.wait(wait)
     }
 
     pub(super) fn broker_works(&mut self) {
         self.backoffs.broker.reset();
         self.shared.counters().broker.end(Waiter::Worker(self.worker));
-        self.log_over(lock(&self.shared.outages.broker).over(self.worker, "rabbitmq", Instant::now()));
+        self.log(lock(&self.shared.outages.broker).over(self.worker, "rabbitmq", Instant::now()));
     }
 
-    pub(super) fn broker_failed(&mut self, why: &str) -> Result<(), Stop> {
+    pub(super) fn broker_failed(&mut self, trouble: &Trouble) -> Result<(), Stop> {
         self.shared.counters().reconnects.add(1);
-        self.shared.counters().broker.begin(Waiter::Worker(self.worker), why);
-        self.log_failed(lock(&self.shared.outages.broker).failed(self.worker, why, Instant::now()));
-        let wait = self.backoffs.broker.next();
+        self.shared.counters().broker.begin(Waiter::Worker(self.worker), trouble.why());
+        self.log(lock(&self.shared.outages.broker).failed(self.worker, trouble, Instant::now()));
+        let wait = self.backoffs.broker.next(trouble);
         self.wait(wait)
     }
 
-    fn log_failed(&self, line: Option<String>) {
-        if let Some(line) = line {
-            log::warn!("{}: {line}", self.shared.index.name);
-        }
-    }
-
-    fn log_over(&self, line: Option<String>) {
-        if let Some(line) = line {
-            log::info!("{}: {line}", self.shared.index.name);
+    fn log(&self, notice: Option<OutageNotice>) {
+        let index = &self.shared.index.name;
+        match notice {
+            Some(OutageNotice::Warning(line)) => log::warn!("{index}: {line}"),
+            Some(OutageNotice::Error(line)) => log::error!("{index}: {line}"),
+            Some(OutageNotice::Info(line)) => log::info!("{index}: {line}"),
+            None => {}
         }
     }
 

@@ -29,8 +29,8 @@ pub struct IndexShared {
 pub(super) struct Outages {
     pub(super) broker: Mutex<Outage>,
     pub(super) searchd: Mutex<Outage>,
-    /// searchd answers, but does not take a record of that day
-    pub(super) refused: Mutex<Outage>,
+    /// The server answers, but a day index or the dead queue takes no record.
+    pub(super) place: Mutex<Outage>,
     pub(super) redis: Mutex<Outage>,
 }
 

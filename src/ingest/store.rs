@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::ingest::day_fields::DayFields;
 use crate::ingest::entry::{BatchEntry, Fate};
 use crate::ingest::inbox::Inbox;
+use crate::ingest::outage::Trouble;
 use crate::ingest::ram_chunk::RamChunkFill;
 use crate::ingest::servers::{SEARCHD_TIMEOUT, Servers, Stop, now};
 use crate::ingest::shared::IndexShared;
@@ -54,7 +55,7 @@ impl Store {
         let connection = servers.engine().connection();
         match self.fields.learn(day, described.as_deref().map(|names| (names, connection))) {
             true => Ok(()),
-            false => Err(Stop::Session(format!(
+            false => Err(Stop::from(format!(
                 "{day_index} has other full-text fields than before: records of that day are read again"
             ))),
         }
@@ -126,7 +127,7 @@ impl Insertion<'_> {
                 Ok(()) => {
                     self.store.shared.counters().inserts.observe(sent.elapsed().as_secs_f64());
                     self.servers.searchd_works();
-                    self.servers.day_works(day_index);
+                    self.servers.place_works(day_index);
                     let turn = self.store.shared.turn();
                     if let Err(fault) = self.store.gathered.add(day_index, sql.len(), turn, self.servers.engine()) {
                         log::debug!(
@@ -146,10 +147,10 @@ impl Insertion<'_> {
                         Ok(Some(why)) => {
                             // two things to log, if it was away before: that it is back, and what is wrong now
                             self.servers.searchd_works();
-                            self.servers.day_refused(&why)?;
+                            self.servers.place_failed(&Trouble::Away(why))?;
                             self.is_day_kept(day_index)?;
                         }
-                        Err(why) => self.servers.searchd_failed(&why)?,
+                        Err(why) => self.servers.searchd_failed(why)?,
                     }
                 }
                 // a statement above max_packet_size drops the connection without a word
@@ -158,7 +159,7 @@ impl Insertion<'_> {
                     let alive = dropped && self.servers.engine().describe(day_index).is_ok();
                     if !alive {
                         broke = 0;
-                        self.servers.searchd_failed(&why)?;
+                        self.servers.searchd_failed(why)?;
                         continue;
                     }
                     // once may have been a restart. No wait: the others of the batch must not be held up by each half of it
@@ -179,7 +180,7 @@ impl Insertion<'_> {
         let days = self.store.shared.index.days;
         match day_index::served_days(now().day(), days).any(|served| served == self.day) {
             true => Ok(()),
-            false => Err(Stop::Session(format!("{day_index} is no longer kept: its records are read again"))),
+            false => Err(Stop::from(format!("{day_index} is no longer kept: its records are read again"))),
         }
     }
 

@@ -78,8 +78,8 @@ impl Worker {
             self.inbox.begin_session();
             let outcome = self.session();
             self.after_session();
-            let Err(Stop::Session(why)) = outcome else { return };
-            if self.servers.broker_failed(&why).is_err() {
+            let Err(Stop::Session(trouble)) = outcome else { return };
+            if self.servers.broker_failed(&trouble).is_err() {
                 return;
             }
         }
@@ -232,7 +232,7 @@ impl Worker {
             let piece = text.clone();
             let content = match std::str::from_utf8(piece.bytes(body)) {
                 Ok(text) => Content::Text(Cow::Borrowed(text), None),
-                Err(_) => return Err(Stop::Session("a body was text, and its part is not".to_owned())),
+                Err(_) => return Err(Stop::from("a body was text, and its part is not".to_owned())),
             };
             self.put(parcel, Ok(content), InDelivery::One { position, text, is_last }, session)?;
             position += 1;
@@ -306,7 +306,7 @@ impl Worker {
             self.batch.give_back(statement);
         }
         self.counters().last_insert.set(now());
-        full.dead_letter(session, self.index())?;
+        full.dead_letter(session, &mut self.servers, &mut self.inbox, &self.shared.index)?;
         full.count(self.counters(), self.index());
         self.acks.stored(full.is_distinctive(), full.into_end(), Instant::now());
         self.ack(session)?;

@@ -94,8 +94,13 @@ const RIGHTS_CURE: &str = "give the user of [rabbitmq] url the rights to configu
 const VIRTUAL_HOST_CURE: &str = "set the virtual host in [rabbitmq] url, and give its user the rights (rabbitmqctl \
                                  list_vhosts, set_permissions)";
 
-/// amiquip's error with the causes below it, such as the system's, in one line.
+/// The cause in one line: the broker's own words, or amiquip's error with the causes below it, such as the system's.
 pub fn root(error: &AmqpError) -> String {
+    if let AmqpError::ServerClosedChannel { code, message, .. } | AmqpError::ServerClosedConnection { code, message } =
+        error
+    {
+        return format!("{message} ({code})");
+    }
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
@@ -119,17 +124,16 @@ mod tests {
 
     #[test]
     fn an_error_is_the_decision_that_its_code_means() {
-        let channel =
-            |code| AmqpError::ServerClosedChannel { channel_id: 1, code, message: "406 NOT_FOUND".to_owned() };
+        let channel = |code| AmqpError::ServerClosedChannel { channel_id: 1, code, message: "406".to_owned() };
         let connection = |code| AmqpError::ServerClosedConnection { code, message: "ACCESS_REFUSED".to_owned() };
         for (error, decision, says) in [
-            (channel(404), Error::NotFound as fn(String) -> Error, "code=404"),
-            (channel(406), Error::Mismatch, "code=406"),
+            (channel(404), Error::NotFound as fn(String) -> Error, "(404)"),
+            (channel(406), Error::Mismatch, "(406)"),
             (channel(403), Error::Refused, "set_permissions"),
-            (channel(405), Error::Lost, "code=405"),
-            (connection(540), Error::Unsupported, "code=540"),
+            (channel(405), Error::Lost, "(405)"),
+            (connection(540), Error::Unsupported, "(540)"),
             (connection(530), Error::Refused, "virtual host"),
-            (connection(320), Error::Lost, "ACCESS_REFUSED"),
+            (connection(320), Error::Lost, "cannot do it: ACCESS_REFUSED (320)"),
             (AmqpError::InvalidCredentials, Error::Refused, "[rabbitmq] url"),
             (AmqpError::UnexpectedSocketClose, Error::Lost, "closed"),
         ] {

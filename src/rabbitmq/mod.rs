@@ -120,7 +120,19 @@ impl Session {
 
     /// Puts a delivery, or one of its records, into the durable queue `<queue>.dead` with the reason, and waits until the broker
     /// has it.
+    ///
+    /// # Errors
+    /// `Refused`: the session goes on, and the same may be tried again. After any other the session is over.
     pub fn dead_letter(&mut self, queue: &str, delivery: &Delivery, part: Part, reason: &str) -> Result<(), Error> {
+        let outcome = self.put_into_dead_queue(queue, delivery, part, reason);
+        if let Err(Error::Refused(_)) = outcome {
+            // the broker has closed the channel
+            self.dead = None;
+        }
+        outcome
+    }
+
+    fn put_into_dead_queue(&mut self, queue: &str, delivery: &Delivery, part: Part, reason: &str) -> Result<(), Error> {
         let fault = |error: AmqpError| cannot(&format!("put a record into '{queue}.dead'"), &error);
         let dead_queue = format!("{queue}.dead");
         if self.dead.is_none() {

@@ -69,7 +69,7 @@ type Cure = (&'static str, fn(String) -> Error, &'static str);
 const CURES: [Cure; 6] = [
     ("NOAUTH", Error::Refused, LOGIN_CURE),
     ("WRONGPASS", Error::Refused, LOGIN_CURE),
-    ("NOPERM", Error::Refused, "give the user of [redis] url the right by ACL SETUSER"),
+    (NO_RIGHT, Error::Refused, "give the user of [redis] url the right by ACL SETUSER"),
     (
         "MISCONF",
         Error::Away,
@@ -80,17 +80,24 @@ const CURES: [Cure; 6] = [
     ("READONLY", Error::Away, "it is a replica: set [redis] url to the primary"),
 ];
 
+const NO_RIGHT: &str = "NOPERM";
 const LOGIN_CURE: &str = "set the user and the password in [redis] url or password_file as Redis has them";
 
-/// Redis before 7 answers a script with ERR, and has the code of the command that failed within the text: `-READONLY`.
+/// Redis before 7 answers a script with ERR, and has the code of the command that failed within the text: `-READONLY`. Redis 7.0
+/// has no code for a right that a script lacks.
 fn cure(answer: &ServerError) -> Option<&'static Cure> {
-    let within = || answer.details().unwrap_or_default().split_whitespace().filter_map(|word| word.strip_prefix('-'));
-    CURES.iter().find(|(code, ..)| answer.code() == *code || within().any(|word| word == *code))
+    let details = answer.details().unwrap_or_default();
+    let has = |code: &str| {
+        answer.code() == code
+            || details.split_whitespace().any(|word| word.strip_prefix('-') == Some(code))
+            || code == NO_RIGHT && details.starts_with("The user executing the script can't ")
+    };
+    CURES.iter().find(|(code, ..)| has(code))
 }
 
-/// The answer as Redis wrote it.
+/// The answer as Redis wrote it, but for a full stop.
 fn text(answer: &ServerError) -> String {
-    format!("{} {}", answer.code(), answer.details().unwrap_or_default()).trim_end().to_owned()
+    format!("{} {}", answer.code(), answer.details().unwrap_or_default()).trim_end_matches([' ', '.']).to_owned()
 }
 
 #[cfg(test)]
@@ -117,6 +124,7 @@ mod tests {
             ("NOAUTH Authentication required.", Error::Refused as fn(String) -> Error, "password_file"),
             ("WRONGPASS invalid username-password pair", Error::Refused, "password_file"),
             ("NOPERM this user has no permissions to run the 'set' command", Error::Refused, "ACL SETUSER"),
+            ("ERR The user executing the script can't run this command or subcommand", Error::Refused, "ACL SETUSER"),
             ("MISCONF Redis is configured to save RDB snapshots", Error::Away, "BGSAVE"),
             ("OOM command not allowed when used memory > 'maxmemory'.", Error::Away, "raise its maxmemory"),
             ("READONLY You can't write against a read only replica.", Error::Away, "set [redis] url to the primary"),

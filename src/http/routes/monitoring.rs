@@ -79,7 +79,7 @@ pub fn health(site: &Site, now: Ts) -> Reply {
             site.config.indexes.iter().find(|index| index.name == *name).map_or(0, |index| index.threads.get());
         let working = collected.working.load(Relaxed).max(0);
         let broker = Some(&collected.broker).filter(|_| working == 0);
-        let waits = [&site.metrics.redis, &site.metrics.searchd, &collected.day].into_iter().chain(broker);
+        let waits = [&site.metrics.redis, &site.metrics.searchd, &collected.place].into_iter().chain(broker);
         let whys: Vec<String> = waits.filter_map(Obstacles::why).collect();
         if !whys.is_empty() {
             return Err(format!("collecting {name} does not work: {}", whys.join("; ")));
