@@ -10,7 +10,7 @@ use crate::config::{Config, Index, IndexName};
 use crate::query::Query;
 use crate::search::Searcher;
 use crate::search::follow::{Following, News};
-use crate::search::hit::{Line, SearchError};
+use crate::search::hit::Line;
 use crate::search::scan::Read;
 use crate::search::scope::{Scope, Waits};
 use crate::time::Ts;
@@ -77,9 +77,10 @@ impl Source {
     ) -> Result<Vec<String>, String> {
         self.settings(query)?;
         match self {
-            Source::Searchd(searchd) => {
-                searchd.searcher.each(query, &searchd.scope(), Read::Line, pulse, take).map_err(why)
-            }
+            Source::Searchd(searchd) => searchd
+                .searcher
+                .each(query, &searchd.scope(), Read::Line, pulse, take)
+                .map_err(|error| error.to_string()),
             Source::Remote(remote) => remote.each(query, pulse, take),
         }
     }
@@ -88,7 +89,9 @@ impl Source {
     pub fn count(&self, query: &Query) -> Result<(u64, Vec<String>), String> {
         self.settings(query)?;
         match self {
-            Source::Searchd(searchd) => searchd.searcher.count_all(query, &searchd.scope()).map_err(why),
+            Source::Searchd(searchd) => {
+                searchd.searcher.count_all(query, &searchd.scope()).map_err(|error| error.to_string())
+            }
             Source::Remote(remote) => {
                 let query = Query { before: 0, after: 0, ..query.clone() };
                 let mut count = 0;
@@ -110,9 +113,10 @@ impl Source {
     ) -> Result<(), String> {
         self.settings(query)?;
         match self {
-            Source::Searchd(searchd) => {
-                searchd.searcher.follow(query, &searchd.scope(), Following::default(), pause, take).map_err(why)
-            }
+            Source::Searchd(searchd) => searchd
+                .searcher
+                .follow(query, &searchd.scope(), Following::default(), pause, take)
+                .map_err(|error| error.to_string()),
             Source::Remote(remote) => remote.follow(query, pause, take),
         }
     }
@@ -121,11 +125,5 @@ impl Source {
 impl LocalSearchd {
     fn scope(&self) -> Scope {
         Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST_RECORDS, Waits::default())
-    }
-}
-
-fn why(error: SearchError) -> String {
-    match error {
-        SearchError::Bad(why) | SearchError::Away(why) => why,
     }
 }
