@@ -6,7 +6,8 @@
 //!     filter        what to check of the columns
 //!     plan          the query made ready: parts of statements, checks, day indexes
 //!     scope         the present, the deadline, and whether the client still waits
-//!     scan          goes through the records of a plan, in order
+//!     scan          goes through the records of a plan, in order; pace: how much it asks for at a time
+//!     answer        searchd, as a search asks it: what its rows and faults mean
 //!     hit           what a search returns: hits, pages, counts, errors
 //!     page          a page of hits, a record with its surroundings; context: the lines around each match
 //!     stream        all hits, however many
@@ -14,12 +15,14 @@
 //!     stats         how many, when (histogram), of which values (column_values)
 //!     overview      the whole index at a glance; half_hours: its counts
 
+mod answer;
 mod context;
 pub mod filter;
 pub mod follow;
 mod half_hours;
 pub mod hit;
 pub mod overview;
+mod pace;
 pub mod page;
 pub mod pattern;
 pub mod plan;
@@ -29,7 +32,7 @@ pub mod stats;
 mod stream;
 
 use crate::search::hit::SearchError;
-use crate::search::scope::Scope;
+use crate::search::scope::{Deadline, Scope};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,9 +44,10 @@ use crate::config::IndexName;
 use crate::metrics::Searched;
 use crate::query::Query;
 use crate::query::cursor::Place;
+use crate::search::answer::SearchdAccess;
 use crate::search::half_hours::HalfHours;
 use crate::search::plan::{Plan, Served};
-use crate::search::scan::{Deadline, ScanMode, SearchdAccess, Walk};
+use crate::search::scan::{ScanMode, Walk};
 use crate::sphinx::client::Pool;
 use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::time::{Day, Ts};

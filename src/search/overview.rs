@@ -5,10 +5,10 @@ use std::sync::PoisonError;
 
 use crate::config::IndexName;
 use crate::search::Searcher;
+use crate::search::answer::{Grouping, away, groups};
 use crate::search::half_hours::{HALF_HOUR_MICROS, HALF_HOURS, number};
 use crate::search::hit::SearchError;
 use crate::search::plan::{Slice, slices};
-use crate::search::scan::{Grouping, away, groups};
 use crate::sphinx::client::Fault;
 use crate::sphinx::select::Restriction;
 use crate::time::{Range, Ts};

@@ -1,4 +1,5 @@
-//! When and how far a search runs: its present, its deadline, and whether the client still waits.
+//! When and how far a search runs: its present, its deadline, and whether the client still waits. `Scope` is for the search, a
+//! `Deadline` for one walk of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -64,5 +65,43 @@ impl Scope {
     /// The same scope for a part of the work, which gets at most this time.
     pub fn at_most(&self, time: Duration) -> Scope {
         Scope { deadline: self.deadline.min(Instant::now() + time), ..self.clone() }
+    }
+}
+
+/// When a walk stops before its end.
+#[derive(Clone, Copy, Default)]
+pub struct Deadline<'a> {
+    /// its deadline counts only after the walk has read something
+    scope: Option<&'a Scope>,
+    /// of the scope, only whether the client waits counts
+    timeless: bool,
+    /// called before each question; flushes the output; returns false to stop (the client has gone)
+    pulse: Option<&'a dyn Fn() -> bool>,
+}
+
+impl<'a> Deadline<'a> {
+    /// At the scope's deadline.
+    pub fn over(scope: &'a Scope) -> Deadline<'a> {
+        Deadline { scope: Some(scope), ..Deadline::default() }
+    }
+
+    /// When the client no longer waits, whatever the time.
+    pub fn left(scope: &'a Scope) -> Deadline<'a> {
+        Deadline { timeless: true, ..Deadline::over(scope) }
+    }
+
+    /// `pulse` is called before each question; it returns false to stop.
+    pub fn with_pulse(self, pulse: &'a dyn Fn() -> bool) -> Deadline<'a> {
+        Deadline { pulse: Some(pulse), ..self }
+    }
+
+    /// Whether the time is over, or the client no longer waits.
+    pub fn is_over(self) -> bool {
+        self.scope.is_some_and(|scope| if self.timeless { !scope.waits.yes() } else { scope.is_over() })
+    }
+
+    /// Flushes the output. Returns whether the client has gone.
+    pub fn gives_up(self) -> bool {
+        self.pulse.is_some_and(|pulse| !pulse())
     }
 }

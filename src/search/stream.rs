@@ -6,8 +6,8 @@ use crate::search::Searcher;
 use crate::search::context::Around;
 use crate::search::hit::{Hit, Line, SearchError};
 use crate::search::plan::Subset;
-use crate::search::scan::{Deadline, Read, ScanMode, Step};
-use crate::search::scope::Scope;
+use crate::search::scan::{Read, ScanMode, Step};
+use crate::search::scope::{Deadline, Scope};
 
 impl Searcher {
     /// Hands over every line of the answer, however many, until `take` returns false. `pulse` is called before each question to

@@ -13,15 +13,14 @@ use std::time::{Duration, Instant};
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Order, Query};
 use crate::search::Searcher;
+use crate::search::answer::{MAX_ANSWER_BYTES, MAX_HELD_BYTES, WHOLE_COLUMNS, away, warnings, whole_record};
 use crate::search::filter::Looked;
 use crate::search::follow::arrivals::{Arrivals, Counted, DOCIDS_PER_BUCKET};
 use crate::search::follow::context_window::ContextWindow;
 use crate::search::hit::{Hit, Line, SearchError};
 use crate::search::plan::{Plan, SourcePlan, Subset};
-use crate::search::scan::{
-    Deadline, MAX_ANSWER_BYTES, MAX_HELD_BYTES, Read, ScanMode, Step, WHOLE_COLUMNS, Walk, away, warnings, whole_record,
-};
-use crate::search::scope::Scope;
+use crate::search::scan::{Read, ScanMode, Step, Walk};
+use crate::search::scope::{Deadline, Scope};
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::select::SelectArrived;
 use crate::time::{Ts, When};

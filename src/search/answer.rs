@@ -1,0 +1,133 @@
+//! searchd, as a search asks it, and what its answers mean: rows are records, a fault is an error or a part that is missing.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::metrics::Counter;
+use crate::query::cursor::Place;
+use crate::record::Stored;
+use crate::search::hit::{Hit, SearchError};
+use crate::search::plan::Slice;
+use crate::sphinx::attributes::read_back;
+use crate::sphinx::client::{Engine, Fault, Pool, Row};
+use crate::sphinx::dialect::unserved_index;
+use crate::sphinx::select::{Restriction, Select};
+use crate::time::{Range, Ts};
+
+/// Bytes of text in one answer, which searchd holds in memory at once; the rest is asked for by the next question.
+pub const MAX_ANSWER_BYTES: usize = 16 << 20;
+/// Bytes of hits to hold at a time: a stream of any length may take 8 MB of memory, and this is the larger part of it.
+pub const MAX_HELD_BYTES: usize = 1 << 19;
+
+/// What a check of the message needs of a document.
+pub const PLACE_COLUMNS: &str = "id, ts, seq, digest, logline";
+/// All of a document: `whole_record`.
+pub const WHOLE_COLUMNS: &str = "id, ts, seq, digest, logline, js, exact";
+
+/// searchd, as a walk asks it.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchdAccess<'a> {
+    pub pool: &'a Pool,
+    /// asks for warnings too: only peers cause any
+    pub warns: bool,
+    /// counts the documents that are checked
+    pub candidates: &'a Counter,
+}
+
+/// The place of a row of `PLACE_COLUMNS` or `WHOLE_COLUMNS`.
+pub fn place_of(row: &Row) -> Place {
+    let int = |column| row.int(column).unwrap_or(0);
+    Place { ts: Ts::from_micros(int(1)), seq: int(2), digest: int(3), id: int(0) as u64 }
+}
+
+/// A row of `WHOLE_COLUMNS`.
+pub fn whole_record(row: &Row) -> (Place, Stored) {
+    (place_of(row), Stored { message: row.text(4), columns: columns_of(row, 5).into_owned() })
+}
+
+/// The columns as sent, from `js` and the `exact` after it.
+pub fn columns_of(row: &Row, js: usize) -> Cow<'_, str> {
+    match row.bytes(js + 1).is_empty() {
+        false => row.str(js + 1),
+        true => Cow::Owned(read_back(&row.str(js))),
+    }
+}
+
+/// Reads the columns of these documents of one slice. The narrowing leaves searchd fewer documents to look through.
+pub fn read_columns(
+    pool: &Pool,
+    slice: &Slice,
+    narrowing: &Restriction,
+    hits: &mut Vec<Hit>,
+) -> Result<(), SearchError> {
+    let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
+    let places = || hits.iter().map(|hit| hit.place.ts);
+    let (Some(first), Some(last)) = (places().min(), places().max()) else { return Ok(()) };
+    let range = Range { start: first, end: last.plus_micros(1) };
+    let statement = Select {
+        columns: "id, js, exact",
+        from: &slice.from,
+        narrowing: &Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() },
+        range,
+        newest_first: false,
+        beyond: None,
+        limit: ids.len(),
+    }
+    .among(&ids);
+    let rows = pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
+    let mut columns: HashMap<u64, String> =
+        rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1).into_owned())).collect();
+    // a document that has expired meanwhile is no longer a hit
+    hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
+        Some(columns) => {
+            hit.record.columns = columns;
+            true
+        }
+        None => false,
+    });
+    Ok(())
+}
+
+/// What searchd warns of after a statement, if wanted.
+pub fn warnings(engine: &mut Engine, wanted: bool) -> Result<Vec<String>, Fault> {
+    if wanted { engine.warnings() } else { Ok(Vec::new()) }
+}
+
+/// The warning for a day index that searchd should serve and does not: only its part of the answer is missing. None: the fault
+/// is another one.
+pub fn not_served(fault: &Fault) -> Option<String> {
+    let Fault::Reject(why) = fault else { return None };
+    let name = unserved_index(why)?;
+    Some(format!("searchd does not serve {name}: its records are missing here; alco check says how to mend it"))
+}
+
+/// The error for a searchd that does not answer.
+pub fn away(fault: &Fault) -> SearchError {
+    SearchError::Away(format!("cannot search: {}", fault.why()))
+}
+
+/// What to read of groups of documents.
+#[derive(Clone, Copy, Debug)]
+pub struct Grouping<'a> {
+    /// the select list
+    pub columns: &'a str,
+    /// the column of the list that a group has in common; empty: all documents are one group
+    pub by: &'a str,
+    /// groups
+    pub limit: usize,
+}
+
+impl<'a> Grouping<'a> {
+    /// All documents in one row.
+    pub fn all(columns: &'a str) -> Grouping<'a> {
+        Grouping { columns, by: "", limit: 1 }
+    }
+}
+
+/// All of a narrowing's documents, in one row or in groups.
+pub fn groups(pool: &Pool, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, Fault> {
+    let Grouping { columns, by, limit } = grouping;
+    let select =
+        Select { columns, from: &slice.from, narrowing, range: slice.range, newest_first: false, beyond: None, limit };
+    pool.with(|engine| engine.select(&select.groups(by)))
+}
