@@ -131,3 +131,8 @@ pub fn groups(pool: &Pool, slice: &Slice, narrowing: &Restriction, grouping: Gro
         Select { columns, from: &slice.from, narrowing, range: slice.range, newest_first: false, beyond: None, limit };
     pool.with(|engine| engine.select(&select.groups(by)))
 }
+
+/// The first column of the first row: a count.
+pub fn first_number(rows: &[Row]) -> u64 {
+    rows.first().and_then(|row| row.int(0)).unwrap_or(0) as u64
+}

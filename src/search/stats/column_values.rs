@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use serde::de::IgnoredAny;
 
@@ -21,6 +22,9 @@ const BEYOND_32_BITS: u64 = 1 << 32;
 
 /// Numbers of more digits before the point are strings in searchd's JSON (`TOO_LARGE_NUMBER`).
 const MAX_WHOLE_DIGITS: i64 = 15;
+
+/// The most values of one answer: a user cannot choose from a column with more.
+pub(super) const MAX_GROUPS: usize = 10_000;
 
 /// The values of a column, the commonest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +60,23 @@ pub(super) struct Group {
     pub kept: bool,
     /// each record is in it once
     pub distinct: bool,
+}
+
+/// What searchd reports of the values of a path.
+#[derive(Debug)]
+pub(super) struct Grouped {
+    pub groups: Vec<Group>,
+    /// searchd takes true, false and an empty array for null, and prints the string "NULL" like null
+    pub hides: bool,
+}
+
+pub(super) type Groups = Rc<Grouped>;
+
+impl Grouped {
+    /// Whether these are all groups.
+    pub fn is_all(&self) -> bool {
+        self.groups.len() < MAX_GROUPS
+    }
 }
 
 impl ValueCounts {

@@ -1,0 +1,240 @@
+//! The figures of one search: what was seen while checking, and what searchd counts of the rest.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::record::level::Level;
+use crate::search::Searcher;
+use crate::search::answer::{Grouping, first_number};
+use crate::search::hit::{Count, Hit, SearchError};
+use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
+use crate::search::scan::Read;
+use crate::search::scope::Scope;
+use crate::search::stats::column_values::{Counts, Group, Grouped, Groups, MAX_GROUPS, ValueCounts};
+use crate::search::stats::histogram::TimeHistogram;
+use crate::search::stats::levels::Levels;
+use crate::search::stats::tally::Tally;
+use crate::sphinx::client::Row;
+use crate::sphinx::dialect::grouped_values;
+use crate::sphinx::filter_sql::column_paths;
+use crate::sphinx::select::Restriction;
+
+#[derive(Debug)]
+pub struct Figures<'a> {
+    searcher: &'a Searcher,
+    plan: Plan,
+    scope: Scope,
+    tally: Tally,
+    /// records not yet counted. `Candidates`: the tally is not complete, and only unchecked figures are available
+    rest: Option<Subset>,
+    histogram: TimeHistogram,
+    /// values of a path in a slice, as searchd has counted them
+    grouped: RefCell<HashMap<(String, String), Groups>>,
+    /// searchd could not be asked for all of the rest
+    missing: Cell<bool>,
+}
+
+impl<'a> Figures<'a> {
+    pub(super) fn new(
+        searcher: &'a Searcher,
+        plan: Plan,
+        scope: &Scope,
+        tally: Tally,
+        rest: Option<Subset>,
+    ) -> Result<Figures<'a>, SearchError> {
+        let bars = if rest == Some(Subset::Candidates) { tally.bars.emptied().bars } else { tally.bars.bars.clone() };
+        let histogram = TimeHistogram { bars, exact: rest != Some(Subset::Candidates) };
+        let (grouped, missing) = (RefCell::default(), Cell::new(false));
+        let mut figures = Figures { searcher, plan, scope: scope.clone(), tally, rest, histogram, grouped, missing };
+        figures.add_bars()?;
+        Ok(figures)
+    }
+
+    /// How many records match.
+    pub fn count(&self) -> Result<Count, SearchError> {
+        let seen = self.tally.count;
+        let Some(of) = self.rest else { return Ok(Count::Exact(seen)) };
+        let mut counted = if of == Subset::Candidates { 0 } else { seen };
+        if !self.histogram.bars.is_empty() {
+            counted = self.histogram.bars.iter().map(|bar| bar.total).sum();
+        } else {
+            for (_, slice, narrowing) in self.asked() {
+                counted += first_number(&self.rows(slice, narrowing, Grouping::all("COUNT(*) AS n"))?);
+            }
+        }
+        let bounded = || !self.asked().any(|(.., narrowing)| narrowing.is_nothing());
+        Ok(match of {
+            Subset::Candidates if self.missing.get() || !bounded() => Count::AtLeast(seen),
+            Subset::Candidates => Count::AtMost(counted),
+            _ if self.missing.get() => Count::AtLeast(counted),
+            _ => Count::Exact(counted),
+        })
+    }
+
+    /// How the matches are spread over the range, by level.
+    pub fn histogram(&self) -> &TimeHistogram {
+        &self.histogram
+    }
+
+    /// The values of a column that was wanted, the commonest first.
+    pub fn values(&self, column: &str, limit: usize) -> Result<ValueCounts, SearchError> {
+        let tallied = self.tally.columns.iter().find(|(name, _)| name == column);
+        let mut counts = match (tallied, self.rest) {
+            (None, _) | (_, Some(Subset::Candidates)) => Counts::default(),
+            (Some((_, counts)), _) => counts.clone(),
+        };
+        let mut exact = self.rest != Some(Subset::Candidates);
+        let paths = column_paths(column);
+        // if searchd cannot be asked, or its groups may hold something else than they print, only the records tell
+        let mut sure = !paths.is_empty();
+        for (_, slice, narrowing) in self.asked() {
+            let mut with_values = 0;
+            for path in &paths {
+                let grouped = self.groups(slice, narrowing, path)?;
+                exact &= grouped.is_all();
+                sure &= !grouped.hides;
+                grouped.groups.iter().for_each(|group| sure &= counts.take_group(group));
+                with_values += usize::from(grouped.groups.iter().any(|group| !group.is_null()));
+            }
+            // a record may have a value by two paths
+            sure &= with_values <= 1;
+        }
+        exact &= !self.missing.get();
+        // a filter finds message and time of every record by these names, but they are not among the columns
+        let apart = self.plan.sources.iter().any(|source| source.apart.has(column));
+        if self.rest.is_some() && (paths.is_empty() || exact && (!sure || counts.is_ambiguous())) {
+            let mut told = Counts::default();
+            let checking = self.scope.at_most(self.scope.counting);
+            let take = |hit: &Hit| told.take(&hit.record.columns, column);
+            exact = self.searcher.each_checked(&self.plan, &[Subset::Candidates], Read::Columns, &checking, take)?;
+            match exact {
+                true => counts = told,
+                false => counts.complete(told),
+            }
+        }
+        Ok(ValueCounts::new(&counts, limit, exact && !apart))
+    }
+
+    /// What searchd is asked for in addition to the tally.
+    fn asked(&self) -> impl Iterator<Item = (&SourcePlan, &Slice, &Restriction)> {
+        self.rest.into_iter().flat_map(|of| self.plan.asked(of))
+    }
+
+    /// None if searchd does not serve the slice, or no time is left; `missing` tells.
+    fn rows(&self, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, SearchError> {
+        let rows = match self.scope.is_over() {
+            true => None,
+            false => self.searcher.groups(slice, narrowing, grouping)?,
+        };
+        self.missing.set(self.missing.get() || rows.is_none());
+        Ok(rows.unwrap_or_default())
+    }
+
+    fn groups(&self, slice: &Slice, narrowing: &Restriction, path: &str) -> Result<Groups, SearchError> {
+        let key = (slice.from.clone(), path.to_owned());
+        if let Some(groups) = self.grouped.borrow().get(&key) {
+            return Ok(groups.clone());
+        }
+        let rows = self.rows(slice, narrowing, by_value(&grouped_values(path)))?;
+        let mut groups: Vec<Group> = rows.iter().map(group_of).collect();
+        let repeats = groups.iter().any(Group::may_repeat);
+        if repeats {
+            // equal records share a digest, so this is the least number of records
+            let columns = format!("GROUPBY() AS g, COUNT(DISTINCT digest) AS d, {path} AS v");
+            let rows = self.rows(slice, narrowing, by_value(&columns))?;
+            let records: HashMap<String, u64> = rows.iter().map(|row| (row.text(0), count(row))).collect();
+            for group in groups.iter_mut().filter(|group| group.may_repeat()) {
+                group.distinct = records.get(&group.text) == Some(&group.records);
+            }
+        }
+        let nulls: u64 = groups.iter().filter(|group| group.is_null()).map(|group| group.records).sum();
+        let mut hides = false;
+        if nulls > 0 {
+            let columns = format!("({path} IS NULL) AS z, COUNT(*) AS n");
+            let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "z", limit: 2 })?;
+            let absent: u64 = rows.iter().filter(|row| row.int(0) == Some(1)).map(count).sum();
+            hides = absent != nulls;
+        }
+        let groups = Rc::new(Grouped { groups, hides });
+        self.grouped.borrow_mut().insert(key, Rc::clone(&groups));
+        Ok(groups)
+    }
+
+    /// Adds the records of the rest to the bars of the tally.
+    fn add_bars(&mut self) -> Result<(), SearchError> {
+        let Some(first) = self.histogram.bars.first().map(|bar| bar.range) else { return Ok(()) };
+        let (start, width) = (first.start.micros(), self.tally.bars.width());
+        let (mut added, mut sure) = (Vec::new(), true);
+        for (source, slice, narrowing) in self.asked() {
+            let index = self.searcher.index(&source.index)?;
+            let levels = Levels::read(index, |path| self.groups(slice, narrowing, path))?;
+            sure &= levels.sure;
+            let sum = |condition: Option<String>, name: &str| match condition {
+                Some(condition) => (format!(", ({condition}) AS {name}"), format!(", SUM({name}) AS of_{name}")),
+                None => (String::new(), String::new()),
+            };
+            let errors = levels.condition(Level::is_error);
+            let warnings = levels.condition(|level| level == Level::Warning).map(|warnings| match &errors {
+                Some(errors) if levels.lists => format!("({warnings}) AND ({errors})=0"),
+                _ => warnings,
+            });
+            let ((warning, warnings), (error, errors)) = (sum(warnings, "w"), sum(errors, "e"));
+            let select =
+                format!("((ts-({start})) DIV {width}) AS bar, COUNT(*) AS n{warning}{error}{warnings}{errors}");
+            // between them are the conditions' own columns, of some row of the group
+            let sums = 2 + usize::from(!warnings.is_empty()) + usize::from(!errors.is_empty());
+            let at_errors = sums + usize::from(!warnings.is_empty());
+            let bars = Grouping { columns: &select, by: "bar", limit: self.histogram.bars.len() };
+            for row in self.rows(slice, narrowing, bars)? {
+                let int = |column| row.int(column).unwrap_or(0) as u64;
+                let Ok(bar) = usize::try_from(row.int(0).unwrap_or(-1)) else { continue };
+                let warnings = if warnings.is_empty() { 0 } else { int(sums) };
+                let errors = if errors.is_empty() { 0 } else { int(at_errors) };
+                added.push((bar, int(1), warnings, errors));
+            }
+        }
+        for (bar, total, warnings, errors) in added {
+            let Some(bar) = self.histogram.bars.get_mut(bar) else { continue };
+            (bar.total, bar.warnings, bar.errors) = (bar.total + total, bar.warnings + warnings, bar.errors + errors);
+        }
+        self.histogram.exact &= !self.missing.get();
+        // if searchd cannot tell a level, only the records do
+        if self.histogram.exact && !sure {
+            let mut told = self.tally.bars.emptied();
+            let checking = self.scope.at_most(self.scope.counting);
+            let take = |hit: &Hit| told.take(hit);
+            let all = self.searcher.each_checked(&self.plan, &[Subset::Candidates], Read::Columns, &checking, take)?;
+            self.histogram.exact = all;
+            if all {
+                self.histogram.bars = told.bars;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The groups of the values `v` of a select list.
+fn by_value(columns: &str) -> Grouping<'_> {
+    Grouping { columns, by: "v", limit: MAX_GROUPS }
+}
+
+/// A row of `grouped_values`.
+fn group_of(row: &Row) -> Group {
+    let int = |column| row.int(column).unwrap_or(0);
+    Group {
+        text: row.text(0),
+        records: count(row),
+        least: int(6),
+        most: int(7),
+        shortest: int(8),
+        longest: int(9),
+        kept: int(10) == 1,
+        distinct: false,
+    }
+}
+
+/// The second column.
+fn count(row: &Row) -> u64 {
+    row.int(1).unwrap_or(0) as u64
+}
