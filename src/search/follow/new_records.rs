@@ -1,0 +1,232 @@
+//! The documents of a search that are new since a follower began, or since it last looked: counted, then fetched, each once.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Instant;
+
+use crate::search::Searcher;
+use crate::search::answer::{MAX_ANSWER_BYTES, MAX_HELD_BYTES, WHOLE_COLUMNS, away, warnings, whole_record};
+use crate::search::filter::Looked;
+use crate::search::follow::arrivals::{Arrivals, Counted, DOCIDS_PER_BUCKET};
+use crate::search::hit::{Hit, SearchError};
+use crate::search::plan::{Plan, SourcePlan};
+use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::select::SelectArrived;
+use crate::time::Ts;
+
+/// Rows of a first question, and of later ones at most: they are sorted and handed over together.
+const FIRST_ROWS: usize = 100;
+const MAX_ROWS: usize = 2000;
+
+pub(super) struct NewRecords<'a> {
+    searcher: &'a Searcher,
+    plan: &'a Plan,
+    streams: Vec<FollowedIndex<'a>>,
+    /// fetched and known, not yet taken
+    fetched: Vec<Hit>,
+    bytes: usize,
+    /// the warnings of searchd's last answers
+    warnings: Vec<String>,
+    /// not taken yet
+    late: u64,
+    left_out: u64,
+}
+
+/// The new records of one index.
+struct FollowedIndex<'a> {
+    plan: &'a SourcePlan,
+    arrivals: Arrivals,
+    /// buckets with new documents that were not fetched yet
+    waiting: VecDeque<Counted>,
+    /// rows of one question
+    rows: usize,
+}
+
+impl<'a> NewRecords<'a> {
+    /// Takes note of the documents that are there.
+    pub(super) fn begin(searcher: &'a Searcher, plan: &'a Plan, now: Ts) -> Result<NewRecords<'a>, SearchError> {
+        let stream = |source: &'a SourcePlan| {
+            let mut arrivals = Arrivals::new(now);
+            let counted = searcher.pool.with(|engine| count(engine, source, arrivals.first(true)));
+            for bucket in arrivals.begin(&counted.map_err(|fault| away(&fault))?, Instant::now()) {
+                let ids = searcher.pool.with(|engine| ids(engine, source, bucket));
+                arrivals.learn(bucket, &ids.map_err(|fault| away(&fault))?);
+            }
+            Ok(FollowedIndex { plan: source, arrivals, waiting: VecDeque::new(), rows: FIRST_ROWS })
+        };
+        Ok(NewRecords {
+            searcher,
+            plan,
+            streams: plan.sources.iter().map(stream).collect::<Result<_, SearchError>>()?,
+            fetched: Vec::new(),
+            bytes: 0,
+            warnings: Vec::new(),
+            late: 0,
+            left_out: 0,
+        })
+    }
+
+    /// Whether the record was there at the beginning, or has been fetched.
+    pub(super) fn knows(&self, hit: &Hit) -> bool {
+        let stream = self.streams.iter().find(|stream| stream.plan.index == hit.index);
+        stream.is_some_and(|stream| stream.arrivals.knows(hit.place.id))
+    }
+
+    /// Counts the documents. Returns how many wait to be fetched; those of held-back batches too if `all`.
+    pub(super) fn look(&mut self, all: bool) -> Result<u64, Fault> {
+        let mut waiting = 0;
+        self.warnings.clear();
+        for stream in &mut self.streams {
+            let counted = self.searcher.news.with(|engine| {
+                let counted = count(engine, stream.plan, stream.arrivals.first(all))?;
+                Ok((counted, warnings(engine, self.searcher.peers)?))
+            });
+            let (counted, warnings) = counted?;
+            self.warnings.extend(warnings);
+            stream.waiting = stream.arrivals.changed(&counted).into();
+            waiting += stream.waiting.iter().map(|counted| stream.arrivals.unknown(counted).max(1)).sum::<u64>();
+            stream.arrivals.age(Instant::now());
+        }
+        Ok(waiting)
+    }
+
+    /// The documents that were counted and not fetched.
+    pub(super) fn waiting(&self) -> u64 {
+        let unknown = |stream: &FollowedIndex| -> u64 {
+            stream.waiting.iter().map(|counted| stream.arrivals.unknown(counted)).sum()
+        };
+        self.streams.iter().map(unknown).sum()
+    }
+
+    /// Fetches waiting documents until there is no more room.
+    pub(super) fn fetch(&mut self) -> Result<(), Fault> {
+        for n in 0..self.streams.len() {
+            while self.is_room()
+                && let Some(counted) = self.streams[n].waiting.front().copied()
+            {
+                if self.fetch_bucket(n, &counted)? {
+                    self.streams[n].waiting.pop_front();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_room(&self) -> bool {
+        self.fetched.len() < MAX_ROWS && self.bytes < MAX_HELD_BYTES
+    }
+
+    /// Fetches the new documents of a bucket. Returns whether these were all.
+    fn fetch_bucket(&mut self, n: usize, counted: &Counted) -> Result<bool, Fault> {
+        if !self.fetch_rows(n, self.streams[n].arrivals.above(counted.bucket))? {
+            return Ok(false);
+        }
+        let stream = &mut self.streams[n];
+        let unknown = stream.arrivals.unknown(counted);
+        if unknown > 0 && !stream.arrivals.tells_apart(counted.bucket) {
+            self.late += unknown;
+        } else if unknown > 0 {
+            // two leases meet in this bucket, or some of its days were committed before others
+            let ids = self.searcher.news.with(|engine| ids(engine, stream.plan, counted.bucket))?;
+            let mut unknown = ids.iter().filter(|id| !stream.arrivals.knows(**id));
+            if let Some(first) = unknown.next() {
+                let last = unknown.next_back().unwrap_or(first);
+                if !self.fetch_rows(n, *first..last + 1)? {
+                    return Ok(false);
+                }
+            }
+        }
+        self.streams[n].arrivals.settle(counted);
+        Ok(true)
+    }
+
+    /// Fetches the documents of a range that are not known yet. Returns whether these were all.
+    fn fetch_rows(&mut self, n: usize, mut range: Range<u64>) -> Result<bool, Fault> {
+        loop {
+            let stream = &mut self.streams[n];
+            let arrived = SelectArrived {
+                from: stream.plan.index.as_str(),
+                conditions: stream.plan.conditions(),
+                ids: range.clone(),
+            };
+            let statement = arrived.documents(WHOLE_COLUMNS, stream.rows);
+            let (mut seen, mut read, mut is_full) = (0, 0, false);
+            self.searcher.news.with(|engine| {
+                engine.each(&statement, |row| {
+                    let (place, record) = whole_record(&row);
+                    let size = record.message.len() + record.columns.len();
+                    seen += 1;
+                    read += size;
+                    range.start = place.id + 1;
+                    let looked = Looked {
+                        apart: &stream.plan.apart,
+                        ts: place.ts,
+                        message: &record.message,
+                        columns: &record.columns,
+                    };
+                    if stream.arrivals.note(place.id) && self.plan.filters.accept(looked) {
+                        self.bytes += size;
+                        self.fetched.push(Hit { index: stream.plan.index.clone(), place, record, marks: Vec::new() });
+                    }
+                    is_full = self.fetched.len() >= MAX_ROWS || self.bytes >= MAX_HELD_BYTES;
+                    !is_full
+                })
+            })?;
+            self.searcher.counted.candidates.add(seen);
+            if is_full {
+                return Ok(false);
+            }
+            if seen < stream.rows {
+                return Ok(true);
+            }
+            stream.rows = (stream.rows * 4).min(MAX_ROWS).min(MAX_ANSWER_BYTES / (read / seen + 1)).max(1);
+        }
+    }
+
+    /// The fetched records, in the order of their places.
+    pub(super) fn take_fetched(&mut self) -> Vec<Hit> {
+        self.bytes = 0;
+        self.fetched.sort_by_key(|hit| hit.place);
+        std::mem::take(&mut self.fetched)
+    }
+
+    /// How many records came too late to be told from older ones, and how many were left out, since this was last taken.
+    pub(super) fn take_lost(&mut self) -> (u64, u64) {
+        (std::mem::take(&mut self.late), std::mem::take(&mut self.left_out))
+    }
+
+    /// The warnings of searchd's last answers.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Counts the waiting documents as left out; they are known from now on, with those that came since they were counted.
+    pub(super) fn leave_out(&mut self) -> Result<(), Fault> {
+        for stream in &mut self.streams {
+            while let Some(counted) = stream.waiting.front() {
+                let ids = self.searcher.news.with(|engine| ids(engine, stream.plan, counted.bucket))?;
+                self.left_out += ids.iter().filter(|id| !stream.arrivals.knows(**id)).count() as u64;
+                stream.arrivals.learn(counted.bucket, &ids);
+                stream.waiting.pop_front();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count(engine: &mut Engine, source: &SourcePlan, first: u64) -> Result<Vec<Counted>, Fault> {
+    let ids = first..u64::MAX >> 1;
+    let arrived = SelectArrived { from: source.index.as_str(), conditions: source.conditions(), ids };
+    let number = |row: &Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
+    let rows = engine.select(&arrived.counted(DOCIDS_PER_BUCKET))?;
+    let counted = |row| Some(Counted { bucket: number(row, 0)?, documents: number(row, 1)?, high: number(row, 2)? });
+    Ok(rows.iter().filter_map(counted).collect())
+}
+
+/// The docids of a bucket.
+fn ids(engine: &mut Engine, source: &SourcePlan, bucket: u64) -> Result<Vec<u64>, Fault> {
+    let ids = bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET;
+    let arrived = SelectArrived { from: source.index.as_str(), conditions: source.conditions(), ids };
+    let rows = engine.select(&arrived.documents("id", DOCIDS_PER_BUCKET as usize))?;
+    Ok(rows.iter().filter_map(|row| row.int(0)).filter_map(|id| u64::try_from(id).ok()).collect())
+}
