@@ -10,7 +10,7 @@
 // The loader's rows are read back from searchd, except the full-text field, which searchd does not give
 // back; alco's own function makes it
 #[path = "../src/sphinx/fulltext.rs"]
-#[allow(dead_code)] // the benchmark uses only the half for storing
+#[allow(dead_code)] // the benchmark only prepares texts
 mod text;
 
 #[path = "bench/search.rs"]

@@ -10,8 +10,9 @@ use crate::record::json::each_text;
 use crate::search::filter::{Apart, Filters, Looked};
 use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;
-use crate::sphinx::fulltext::Ask;
-use crate::sphinx::fulltext::tests::{matches, prepared, written};
+use crate::sphinx::asking::Ask;
+use crate::sphinx::asking::tests::{matches, written};
+use crate::sphinx::fulltext::tests::prepared;
 use crate::time::Ts;
 
 /// Letters and signs that tokenizers, foldings and word boundaries treat differently.

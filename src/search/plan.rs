@@ -11,10 +11,11 @@ use crate::search::filter::{Apart, Filters};
 use crate::search::hit::{Hit, Line};
 use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;
+use crate::sphinx::asking::{Ask, Decided};
 use crate::sphinx::conf::PAIRS;
 use crate::sphinx::day_index::{day_index, days_within};
 use crate::sphinx::filter_sql::{FilterSql, filter_sql};
-use crate::sphinx::fulltext::{Ask, Decided, MIN_INFIX_CHARS};
+use crate::sphinx::fulltext::MIN_INFIX_CHARS;
 use crate::sphinx::select::{Field, Restriction, matching};
 use crate::time::{Range, Ts};
 

@@ -16,6 +16,7 @@
 //! stored, else a token that marks this), and `x_<column>` (each column that was `indexed` when the day was declared; the same token if
 //! it was not when the document was stored). All hold prepared text: see `fulltext`.
 
+pub mod asking;
 pub mod attributes;
 pub mod client;
 pub mod conf;

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::query::cursor::Place;
-use crate::sphinx::fulltext::{Ask, NO_COLUMNS};
+use crate::sphinx::asking::Ask;
+use crate::sphinx::fulltext::NO_COLUMNS;
 use crate::sphinx::statement::string;
 use crate::time::Range;
 
@@ -240,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_index_is_asked_in_its_fields() {
-        use crate::sphinx::fulltext::asking;
+        use crate::sphinx::asking::asking;
         let ask = |field: Field, text: &str| (field, asking(text));
         for (asked, expect) in [
             (vec![ask(Field::Message, "ab"), ask(Field::Columns, "-")], Some("(@(line) (\"*ab*\"))")),

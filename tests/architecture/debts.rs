@@ -140,4 +140,4 @@ const BARE_CONSTANTS: Debt = &[];
 const MANY_PARAMETERS: Debt = &[];
 
 /// Files that need to be split.
-const LONG_FILES: Debt = &[("sphinx::fulltext", 1)];
+const LONG_FILES: Debt = &[];

@@ -6,8 +6,9 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use crate::query::{Condition, Filter};
 use crate::record::number::is_number;
-use crate::sphinx::fulltext;
-use crate::sphinx::fulltext::{Ask, folded, separates};
+use crate::sphinx::asking;
+use crate::sphinx::asking::Ask;
+use crate::sphinx::fulltext::{folded, separates};
 
 /// Characters of a class that are looked at: one letter in all its spellings has four, white space 25.
 const MAX_CLASS_CHARS: usize = 64;
@@ -52,9 +53,9 @@ pub fn asking_filter(filter: &Filter) -> Ask {
     match &filter.is {
         Condition::In(values) => Ask::or(values.iter().map(|value| match is_number(value) {
             true => Ask::All,
-            false => fulltext::asking(&format!(" {value} ")),
+            false => asking::asking(&format!(" {value} ")),
         })),
-        Condition::Like(pattern) => Ask::and(pattern.split('*').map(fulltext::asking)),
+        Condition::Like(pattern) => Ask::and(pattern.split('*').map(asking::asking)),
         // the others have no words for the index, or none that a record must have
         _ => Ask::All,
     }
@@ -166,7 +167,7 @@ fn ask(items: &[Item], closed_left: bool, closed_right: bool) -> Ask {
                     .filter_map(|item| if let Item::Char(c) = item { Some(*c) } else { None })
                     .collect();
                 let ends = at + length == items.len();
-                asks.push(fulltext::asking(&format!(
+                asks.push(asking::asking(&format!(
                     "{}{text}{}",
                     space(at == 0 && closed_left),
                     space(ends && closed_right)
@@ -201,7 +202,7 @@ fn weight(ask: &Ask) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sphinx::fulltext::tests::written;
+    use crate::sphinx::asking::tests::written;
 
     #[track_caller]
     fn check(regex: &str, expect: &str) {

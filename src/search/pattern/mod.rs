@@ -16,7 +16,7 @@ use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 use crate::query::{Mode, Query, Within};
 use crate::search::pattern::matches::{Bounds, MatchFinder};
 
-use crate::sphinx::fulltext::{Ask, Decided, deciding};
+use crate::sphinx::asking::{Ask, Decided, deciding};
 
 /// The cure for an invalid regex, in the words of an address.
 pub const INSTEAD_OF_REGEX: &str = "mode=literal takes every character as it is";
@@ -292,7 +292,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sphinx::fulltext::tests::{matches, prepared, text, written};
+    use crate::sphinx::asking::tests::{matches, text, written};
+    use crate::sphinx::fulltext::tests::prepared;
 
     fn query(url: &str) -> Query {
         Query::from_url(vec!["web".parse().expect("a name")], url).expect(url)
