@@ -9,7 +9,8 @@
 //!     scan          goes through the records of a plan, in order; pace: how much it asks for at a time
 //!     answer        searchd, as a search asks it: what its rows and faults mean
 //!     hit           what a search returns: hits, pages, counts, errors
-//!     page          a page of hits, a record with its surroundings; context: the lines around each match
+//!     page          a page of a log, a record with its surroundings; match_page: a page of matches
+//!     context       the lines around each match
 //!     stream        all hits, however many
 //!     follow        a stream that continues with new records; arrivals: which are new; context_window: the lines around a match
 //!     stats         how many, when (histogram), of which values (column_values)
@@ -21,6 +22,7 @@ pub mod filter;
 pub mod follow;
 mod half_hours;
 pub mod hit;
+mod match_page;
 pub mod overview;
 mod pace;
 pub mod page;

@@ -1,4 +1,4 @@
-//! Makes of the records of a walk: a page, or a record's surroundings.
+//! Makes a page of the records of a walk: of the whole log, or of a record with its surroundings. `match_page` makes one of matches.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,6 @@ use crate::query::cursor::{Cursor, Place};
 use crate::query::{Context, Order, Query};
 use crate::search::Searcher;
 use crate::search::answer::{away, not_served, whole_record};
-use crate::search::context::{Around, Neighbours};
 use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::plan::{Plan, Subset, slices};
 use crate::search::scan::{CollectedHits, Read, ScanMode, Step, collect};
@@ -16,20 +15,18 @@ use crate::sphinx::day_index::day_index;
 use crate::sphinx::statement;
 use crate::time::{Range, Ts, When};
 
-/// Rows of a first question for each hit that is wanted, if candidates have to be checked: either most are hits, or few are.
-const ROWS_PER_CHECKED_HIT: usize = 4;
 /// The most equal records that a permanent link shows.
 const MAX_EQUAL_RECORDS: usize = 100;
 
 /// What a page is made of.
 #[derive(Clone, Copy)]
-struct PageWanted<'a> {
-    query: &'a Query,
-    plan: &'a Plan,
+pub(super) struct PageWanted<'a> {
+    pub query: &'a Query,
+    pub plan: &'a Plan,
     /// matches; of a whole log, lines
-    limit: usize,
-    scope: &'a Scope,
-    until: Deadline<'a>,
+    pub limit: usize,
+    pub scope: &'a Scope,
+    pub until: Deadline<'a>,
 }
 
 impl Searcher {
@@ -62,104 +59,6 @@ impl Searcher {
         let from_start = query.cursor.is_none() && !matches!(query.context, Context::All);
         page.has_all = complete && from_start && page.warnings.is_empty();
         Ok(page)
-    }
-
-    /// A page of matches, with the lines around them if the query wants them.
-    fn hits(&self, wanted: PageWanted, take: &mut dyn FnMut(Line)) -> Result<Page, SearchError> {
-        let PageWanted { query, plan, limit, scope, until } = wanted;
-        let (back, from) = match query.cursor {
-            None => (false, None),
-            Some(Cursor::After(place)) => (false, Some(place)),
-            Some(Cursor::Before(place)) => (true, Some(place)),
-        };
-        let mut around = Around::new(query, plan, None);
-        let limit = limit.min(around.most_matches());
-        let mode = ScanMode {
-            backwards: plan.newest_first != back,
-            of: Subset::Candidates,
-            read: Read::Line,
-            hint: if plan.pattern.is_empty() { limit + 1 } else { limit * ROWS_PER_CHECKED_HIT },
-        };
-        let mut walk = self.walk(plan, mode, from, until);
-        let mut give = |line| {
-            take(line);
-            true
-        };
-        let mut warnings = BTreeSet::new();
-        // the next match on the other side of the page; before a first page there is none
-        let mut behind = None;
-        // not handed over yet: on the way back all matches, otherwise one match, whose lines end at the next one
-        let (mut found, mut held): (_, Option<Hit>) = (Vec::new(), None);
-        // the first and the last match of the page, the match after it, the place where the time ran out
-        let (mut ends, mut next, mut reached, mut count) = (None, None, None, 0);
-        loop {
-            match walk.next()? {
-                Step::Hit(hit) if count == limit => next = Some(hit.place),
-                Step::Hit(hit) => {
-                    count += 1;
-                    let place = hit.place;
-                    let (first, last) = ends.unwrap_or((place, place));
-                    ends = Some((first, place));
-                    if back {
-                        found.push(hit);
-                    } else if !around.is_wanted() {
-                        give(Line::Match(hit));
-                    } else if let Some(before) = held.replace(hit) {
-                        let beside = around.read(self, &before)?;
-                        around.give(before, beside, Some(place), &mut give);
-                        // the time is over: the page ends here
-                        if scope.is_over() {
-                            (held, ends, next) = (None, Some((first, last)), Some(place));
-                            break;
-                        }
-                    } else if from.is_some() {
-                        let known =
-                            behind.insert(self.match_beyond(plan, !mode.backwards, place, scope, &mut warnings)?);
-                        if let Some(before) = known.place() {
-                            around.begin_after(self, before, place)?;
-                        }
-                    }
-                    continue;
-                }
-                Step::Late(place) => reached = Some(place),
-                Step::End => {}
-            }
-            break;
-        }
-        if let Some(last) = held {
-            let beside = around.read(self, &last)?;
-            around.give(last, beside, next, &mut give);
-        }
-        let mut surrounded: Vec<(Hit, Neighbours)> = Vec::with_capacity(found.len());
-        for hit in found {
-            if let Some((last, _)) = surrounded.last().filter(|_| around.is_wanted() && scope.is_over()) {
-                (ends, next, reached) = (ends.map(|(first, _)| (first, last.place)), Some(hit.place), None);
-                break;
-            }
-            let beside = around.read(self, &hit)?;
-            surrounded.push((hit, beside));
-        }
-        let behind = match (behind, from) {
-            (Some(known), _) => known,
-            (None, None) => BeyondPage::Nothing,
-            (None, Some(from)) => {
-                let place = ends.map_or(from, |(first, _)| first);
-                self.match_beyond(plan, !mode.backwards, place, scope, &mut warnings)?
-            }
-        };
-        if let (Some(before), Some((first, _)), true) = (next, surrounded.last(), around.is_wanted()) {
-            around.begin_after(self, before, first.place)?;
-        }
-        let mut surrounded = surrounded.into_iter().rev().peekable();
-        while let Some((hit, beside)) = surrounded.next() {
-            let following = surrounded.peek().map(|(hit, _)| hit.place).or(behind.place());
-            around.give(hit, beside, following, &mut give);
-        }
-        warnings.append(&mut walk.warnings);
-        let far = ends.map(|(_, last)| last).filter(|_| next.is_some());
-        let near = from.map(|from| ends.map_or(from, |(first, _)| first)).filter(|_| behind != BeyondPage::Nothing);
-        let (previous, next) = if back { (far, near) } else { (near, far) };
-        Ok(Page { previous, next, reached, warnings: warnings.into_iter().collect(), ..Page::default() })
     }
 
     /// `context=y`: everything from the first match on.
@@ -231,26 +130,6 @@ impl Searcher {
         })
     }
 
-    /// The next match after a place, or before it if `backwards`.
-    fn match_beyond(
-        &self,
-        plan: &Plan,
-        backwards: bool,
-        place: Place,
-        scope: &Scope,
-        warnings: &mut BTreeSet<String>,
-    ) -> Result<BeyondPage, SearchError> {
-        let mode = ScanMode { backwards, of: Subset::Candidates, read: Read::Place, hint: ROWS_PER_CHECKED_HIT };
-        let mut walk = self.walk(plan, mode, Some(place), Deadline::over(scope));
-        let step = walk.next()?;
-        warnings.append(&mut walk.warnings);
-        Ok(match step {
-            Step::Hit(hit) => BeyondPage::Match(hit.place),
-            Step::End => BeyondPage::Nothing,
-            Step::Late(_) => BeyondPage::NotKnown,
-        })
-    }
-
     /// The records of a permanent link: one, or several that are equal; none if the day is no longer kept.
     pub fn at(&self, index: &IndexName, ts: Ts, seq: i64, digest: i64) -> Result<Vec<Hit>, SearchError> {
         self.index(index)?;
@@ -295,20 +174,5 @@ impl Searcher {
         lines.push(Line::Match(hit.clone()));
         lines.extend(later.into_iter().map(Line::Near));
         Ok(Page { lines, previous, next, warnings: warnings.into_iter().collect(), ..Page::default() })
-    }
-}
-
-/// The next match on the other side of a page.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum BeyondPage {
-    Nothing,
-    Match(Place),
-    /// the time ran out: a link that leads to an empty page is better than a missing link
-    NotKnown,
-}
-
-impl BeyondPage {
-    fn place(self) -> Option<Place> {
-        if let BeyondPage::Match(place) = self { Some(place) } else { None }
     }
 }
