@@ -1,4 +1,4 @@
-//! Where a server listens, and which peers are proxies that are trusted. Pure.
+//! Addresses: of a server that listens, and of proxies that are trusted. Pure.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// Where a server listens: `host:port`, or the path of a Unix socket (it begins with `/`).
+/// A server listens here: `host:port`, or the path of a Unix socket (it begins with `/`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     Tcp { host: String, port: u16 },

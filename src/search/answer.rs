@@ -19,7 +19,7 @@ pub const MAX_ANSWER_BYTES: usize = 16 << 20;
 /// Bytes of hits to hold at a time: a stream of any length may take 8 MB of memory, and this is the larger part of it.
 pub const MAX_HELD_BYTES: usize = 1 << 19;
 
-/// What a check of the message needs of a document.
+/// The attributes that a check of the message needs.
 pub const PLACE_COLUMNS: &str = "id, ts, seq, digest, logline";
 /// All of a document: `whole_record`.
 pub const WHOLE_COLUMNS: &str = "id, ts, seq, digest, logline, js, exact";
@@ -88,7 +88,7 @@ pub fn read_columns(
     Ok(())
 }
 
-/// What searchd warns of after a statement, if wanted.
+/// searchd's warnings after a statement, if they are wanted.
 pub fn warnings(engine: &mut Engine, wanted: bool) -> Result<Vec<String>, Fault> {
     if wanted { engine.warnings() } else { Ok(Vec::new()) }
 }
@@ -106,7 +106,7 @@ pub fn away(fault: &Fault) -> SearchError {
     SearchError::Away(format!("cannot search: {}", fault.why()))
 }
 
-/// What to read of groups of documents.
+/// The columns to read of groups of documents.
 #[derive(Clone, Copy, Debug)]
 pub struct Grouping<'a> {
     /// the select list

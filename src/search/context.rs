@@ -46,13 +46,13 @@ struct StreamLines<'a> {
 /// The lines around one match, the nearest first.
 #[derive(Default)]
 pub(super) struct Neighbours {
-    /// one more than will be handed over: it tells whether the group touches the one before
+    /// one more than will be handed over: it shows whether the group touches the one before
     earlier: Vec<Hit>,
     later: Vec<Hit>,
 }
 
 impl StreamLines<'_> {
-    /// Whether few lines are likely between these and that place, judged by how close these are to each other.
+    /// True if few lines are likely between these and that place, judged by how close these are to each other.
     fn is_close(&self, place: Place) -> bool {
         let (Some(first), Some(last)) = (self.lines.front(), self.lines.back()) else { return false };
         let micros = |from: Place, to: Place| u128::from(from.ts.micros().abs_diff(to.ts.micros()));
@@ -77,7 +77,7 @@ impl<'a> Around<'a> {
         Around { plan, before, after, parted, last, ends: false, stream: None }
     }
 
-    /// Whether the lines around a match matter.
+    /// True if the lines around a match matter.
     pub(super) fn is_wanted(&self) -> bool {
         self.before > 0 || self.after > 0 || self.parted
     }
@@ -199,7 +199,7 @@ impl<'a> Around<'a> {
         true
     }
 
-    /// Whether the lines after a match end before this one.
+    /// True if the lines after a match end before this one.
     fn ends_before(&self, line: &Hit, following: Option<Place>) -> bool {
         let ends = || following == Some(line.place) || self.plan.matches(&line.record.message, &line.record.columns);
         !self.ends && ends()

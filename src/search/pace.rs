@@ -28,7 +28,7 @@ const FIRST_ROWS_OF_ALL: usize = 2000;
 /// The narrowest time slice: the records of half a second are a short answer.
 const MIN_SLICE_MICROS: i64 = 500_000;
 
-/// What the next question asks for.
+/// The documents that the next question asks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portion {
     /// of a slice
@@ -41,7 +41,7 @@ pub(super) struct Portion {
     window: Option<i64>,
 }
 
-/// What came of one question.
+/// The answer to one question.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     pub hits: Vec<Hit>,
@@ -56,7 +56,7 @@ pub(super) struct Chunk {
 }
 
 impl Portion {
-    /// Whether the answer has all documents of the part.
+    /// True if the answer has all documents of the part.
     pub fn is_all(&self, chunk: &Chunk) -> bool {
         chunk.seen < self.rows && !chunk.cut
     }
@@ -78,7 +78,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// `hint`: rows that will be wanted, or `ALL_ROWS`. `may_sample`: a sample of the documents tells how common matches are.
+    /// `hint`: rows that will be wanted, or `ALL_ROWS`. `may_sample`: a sample of the documents shows how common matches are.
     pub fn new(backwards: bool, is_stream: bool, hint: usize, may_sample: bool) -> Pace {
         Pace {
             backwards,
@@ -90,7 +90,7 @@ impl Pace {
         }
     }
 
-    /// What to ask of a slice whose documents up to `at` were looked at. `has_matching`: the full-text index can narrow.
+    /// The next question about a slice whose documents up to `at` were looked at. `has_matching`: the full-text index can narrow.
     pub fn portion(&self, slice: Range, at: Option<Place>, has_matching: bool) -> Portion {
         let samples = self.samples && has_matching;
         let narrowed = has_matching && !samples;
@@ -116,7 +116,7 @@ impl Pace {
         }
     }
 
-    /// Whether to read the columns with the rows, rather than those of the hits by a second question.
+    /// True if the columns are read with the rows, and not those of the hits by a second question.
     pub fn reads_columns(&self, portion: &Portion) -> bool {
         self.dense || portion.rows <= FEW_ROWS
     }

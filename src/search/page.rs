@@ -18,7 +18,7 @@ use crate::time::{Range, Ts, When};
 /// The most equal records that a permanent link shows.
 const MAX_EQUAL_RECORDS: usize = 100;
 
-/// What a page is made of.
+/// A page is made of these.
 #[derive(Clone, Copy)]
 pub(super) struct PageWanted<'a> {
     pub query: &'a Query,

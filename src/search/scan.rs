@@ -73,7 +73,7 @@ struct SourceScan<'a> {
     asked: bool,
 }
 
-/// What one question asks for.
+/// The documents that one question asks for.
 struct ChunkWanted<'a> {
     slice: &'a Slice,
     narrowing: &'a Restriction,
@@ -133,7 +133,7 @@ impl<'a> Walk<'a> {
             if mode.backwards {
                 slices.make_contiguous().reverse();
             }
-            // a sample of what the conditions on columns leave would tell nothing about the rest
+            // a sample of what the conditions on columns leave would show nothing about the rest
             let pace = Pace::new(mode.backwards, mode.is_stream(), mode.hint, source.conditions().is_empty());
             SourceScan { plan: source, slices, hits: VecDeque::new(), at: from, pace, asked: false }
         });
@@ -225,7 +225,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Whether the pattern decides in addition to searchd.
+    /// True if the pattern decides in addition to searchd.
     fn is_checked(&self) -> bool {
         !(self.plan.pattern.is_empty() || self.mode.is_stream())
     }

@@ -24,7 +24,7 @@ pub struct Scope {
     pub waits: Waits,
 }
 
-/// Whether the client still waits for the answer.
+/// Asks whether the client still waits for the answer.
 #[derive(Clone, Default)]
 pub struct Waits(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
 
@@ -34,7 +34,7 @@ impl Waits {
         Waits(Some(Arc::new(waits)))
     }
 
-    /// Whether the client waits.
+    /// True if the client waits.
     pub fn yes(&self) -> bool {
         self.0.as_ref().is_none_or(|waits| waits())
     }
@@ -52,7 +52,7 @@ impl Scope {
         Scope { now, zone, page_size, deadline: Instant::now(), counting: Duration::ZERO, waits }
     }
 
-    /// Whether the deadline has passed, or the client no longer waits.
+    /// True if the deadline has passed, or the client no longer waits.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.deadline || !self.waits.yes()
     }
@@ -95,7 +95,7 @@ impl<'a> Deadline<'a> {
         Deadline { pulse: Some(pulse), ..self }
     }
 
-    /// Whether the time is over, or the client no longer waits.
+    /// True if the time is over, or the client no longer waits.
     pub fn is_over(self) -> bool {
         self.scope.is_some_and(|scope| if self.timeless { !scope.waits.yes() } else { scope.is_over() })
     }

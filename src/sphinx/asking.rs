@@ -7,7 +7,7 @@ use crate::sphinx::fulltext::{
     push_alone, trigrams,
 };
 
-/// Tokens of one phrase: a longer phrase excludes hardly any more candidates, and searchd reads the positions of each token.
+/// Tokens of one phrase: a longer phrase excludes hardly any further candidates, and searchd reads the positions of each token.
 const MAX_PHRASE_TOKENS: usize = 16;
 
 /// An expression that the full-text field of a text must match.

@@ -1,6 +1,6 @@
 //! The text that a full-text field gets (`prepare`). Pure. `asking` has the expression to find it by. One property holds between
 //! the two: a text that contains a literal, whatever the case, matches the expression for the literal. The index only narrows, so
-//! no more is needed.
+//! that is enough.
 //!
 //! Prepared text is tokens with a space between them, made of characters that searchd's `charset_table` (`CHARSET`)
 //! takes as they are:

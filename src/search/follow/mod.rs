@@ -44,7 +44,7 @@ const REPORT_LAG_EVERY: Duration = Duration::from_secs(10);
 /// After this lag the waiting records are left out, if the follower allows it.
 const LEAVE_OUT_AFTER: Duration = Duration::from_secs(15);
 
-/// Where to begin, and what to do when more arrives than is taken.
+/// The beginning, and the reaction when more arrives than is taken.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Following {
     /// with this many last matches of the query's range; None: with all of them
@@ -233,7 +233,7 @@ impl<'a> Follower<'a> {
                 self.caught_up = began;
             }
             let goes_on = match outcome {
-                Ok(goes_on) => goes_on && (!std::mem::take(&mut is_away) || take(News::Back)) && self.tell(take),
+                Ok(goes_on) => goes_on && (!std::mem::take(&mut is_away) || take(News::Back)) && self.report(take),
                 Err(fault) => {
                     rest = RETRY_AFTER;
                     std::mem::replace(&mut is_away, true) || take(News::Away(fault.why().to_owned()))
@@ -246,7 +246,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Reports records that were left out or came too late, and missing parts that were not reported yet. Returns whether to go on.
-    fn tell(&mut self, take: &mut dyn FnMut(News) -> bool) -> bool {
+    fn report(&mut self, take: &mut dyn FnMut(News) -> bool) -> bool {
         let (late, left_out) = self.new.take_lost();
         let warnings = self.new.take_warnings();
         let missing: Vec<String> = warnings.iter().filter(|what| !self.missing.contains(what)).cloned().collect();
@@ -281,7 +281,7 @@ impl<'a> Follower<'a> {
                 self.new.leave_out()?;
                 return Ok(true);
             }
-            if lag > LAGS_AFTER && self.behind.is_none_or(|said| said.elapsed() > REPORT_LAG_EVERY) {
+            if lag > LAGS_AFTER && self.behind.is_none_or(|reported| reported.elapsed() > REPORT_LAG_EVERY) {
                 self.behind = Some(Instant::now());
                 if !take(News::Behind(waiting)) {
                     return Ok(false);

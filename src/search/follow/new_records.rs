@@ -66,7 +66,7 @@ impl<'a> NewRecords<'a> {
         })
     }
 
-    /// Whether the record was there at the beginning, or has been fetched.
+    /// True if the record was there at the beginning, or has been fetched.
     pub(super) fn knows(&self, hit: &Hit) -> bool {
         let stream = self.streams.iter().find(|stream| stream.plan.index == hit.index);
         stream.is_some_and(|stream| stream.arrivals.knows(hit.place.id))
@@ -98,7 +98,7 @@ impl<'a> NewRecords<'a> {
         self.streams.iter().map(unknown).sum()
     }
 
-    /// Fetches waiting documents until there is no more room.
+    /// Fetches waiting documents until the room is used up.
     pub(super) fn fetch(&mut self) -> Result<(), Fault> {
         for n in 0..self.streams.len() {
             while self.is_room()
@@ -190,7 +190,8 @@ impl<'a> NewRecords<'a> {
         std::mem::take(&mut self.fetched)
     }
 
-    /// How many records came too late to be told from older ones, and how many were left out, since this was last taken.
+    /// The number of records that came too late to be distinguished from older ones, and of those left out, since this was last
+    /// taken.
     pub(super) fn take_lost(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.late), std::mem::take(&mut self.left_out))
     }

@@ -1,8 +1,8 @@
-//! What a follower receives, and its words. Pure.
+//! The news that a follower receives, and their words. Pure.
 
 use crate::search::hit::Line;
 
-/// What a follower receives.
+/// A follower receives these.
 #[derive(Clone, Debug)]
 pub enum News {
     Line(Line),
@@ -10,7 +10,7 @@ pub enum News {
     Behind(u64),
     /// this many records were left out, since more arrive than the follower takes
     LeftOut(u64),
-    /// this many records arrived too late to be told from older ones
+    /// this many records arrived too late to be distinguished from older ones
     Late(u64),
     /// why searchd does not answer; records that arrive meanwhile will come
     Away(String),

@@ -44,7 +44,7 @@ pub(super) struct Counts {
     texts: HashMap<String, u64>,
 }
 
-/// What searchd reports of the records of one group of `GROUP BY` a column.
+/// The report of searchd on the records of one group of `GROUP BY` a column.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     /// as printed: strings bare, arrays of one kind by element, other arrays and objects as JSON
@@ -62,7 +62,7 @@ pub(super) struct Group {
     pub distinct: bool,
 }
 
-/// What searchd reports of the values of a path.
+/// The report of searchd on the values of a path.
 #[derive(Debug)]
 pub(super) struct Grouped {
     pub groups: Vec<Group>,
@@ -73,7 +73,7 @@ pub(super) struct Grouped {
 pub(super) type Groups = Rc<Grouped>;
 
 impl Grouped {
-    /// Whether these are all groups.
+    /// True if these are all groups.
     pub fn is_all(&self) -> bool {
         self.groups.len() < MAX_GROUPS
     }
@@ -90,12 +90,12 @@ impl ValueCounts {
 }
 
 impl Group {
-    /// Whether this is what searchd prints for null, an empty text, and much else; its records are not counted.
+    /// True if searchd prints this for null, an empty text, and much else; its records are not counted.
     pub fn is_null(&self) -> bool {
         is_null_group(&self.text)
     }
 
-    /// Whether `=` and `IN` find all its records by what is printed; they do not find arrays of numbers.
+    /// True if `=` and `IN` find all its records by what is printed; they do not find arrays of numbers.
     pub fn is_comparable(&self) -> bool {
         match self.text.parse::<i64>() {
             Ok(integer) if self.longest > 0 => {
@@ -106,7 +106,7 @@ impl Group {
         }
     }
 
-    /// Whether a record may be in it twice, with an array that repeats a text.
+    /// True if a record may be in it twice, with an array that repeats a text.
     pub fn may_repeat(&self) -> bool {
         self.longest > 1 && !self.is_null() && !self.text.starts_with(['[', '{']) && Number::parse(&self.text).is_none()
     }
@@ -143,7 +143,7 @@ impl Counts {
         }
     }
 
-    /// Counts the records of a group; says whether they are known to be just these. A string that is JSON cannot be told from
+    /// Counts the records of a group; returns whether they are known to be just these. A string that is JSON cannot be told from
     /// that JSON by what is printed, nor can integers that share their low 32 bits.
     pub fn take_group(&mut self, group: &Group) -> bool {
         let Group { text, records, least, most, shortest, longest, kept, distinct } = group;
@@ -181,7 +181,7 @@ impl Counts {
         }
     }
 
-    /// Whether searchd's groups do not tell what a text that spells a number counts: that number is there too, in another
+    /// True if searchd's groups do not show how often a text that spells a number counts: that number is there too, in another
     /// spelling, or the text may be a number itself.
     pub fn is_ambiguous(&self) -> bool {
         let mut large = HashSet::new();

@@ -86,7 +86,7 @@ impl<'a> Figures<'a> {
         };
         let mut exact = self.rest != Some(Subset::Candidates);
         let paths = column_paths(column);
-        // if searchd cannot be asked, or its groups may hold something else than they print, only the records tell
+        // if searchd cannot be asked, or its groups may hold something else than they print, the records decide
         let mut sure = !paths.is_empty();
         for (_, slice, narrowing) in self.asked() {
             let mut with_values = 0;
@@ -104,24 +104,24 @@ impl<'a> Figures<'a> {
         // a filter finds message and time of every record by these names, but they are not among the columns
         let apart = self.plan.sources.iter().any(|source| source.apart.has(column));
         if self.rest.is_some() && (paths.is_empty() || exact && (!sure || counts.is_ambiguous())) {
-            let mut told = Counts::default();
+            let mut checked = Counts::default();
             let checking = self.scope.at_most(self.scope.counting);
-            let take = |hit: &Hit| told.take(&hit.record.columns, column);
+            let take = |hit: &Hit| checked.take(&hit.record.columns, column);
             exact = self.searcher.each_checked(&self.plan, &[Subset::Candidates], Read::Columns, &checking, take)?;
             match exact {
-                true => counts = told,
-                false => counts.complete(told),
+                true => counts = checked,
+                false => counts.complete(checked),
             }
         }
         Ok(ValueCounts::new(&counts, limit, exact && !apart))
     }
 
-    /// What searchd is asked for in addition to the tally.
+    /// The questions to searchd in addition to the tally.
     fn asked(&self) -> impl Iterator<Item = (&SourcePlan, &Slice, &Restriction)> {
         self.rest.into_iter().flat_map(|of| self.plan.asked(of))
     }
 
-    /// None if searchd does not serve the slice, or no time is left; `missing` tells.
+    /// None if searchd does not serve the slice, or no time is left; then `missing` is set.
     fn rows(&self, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, SearchError> {
         let rows = match self.scope.is_over() {
             true => None,
@@ -199,15 +199,15 @@ impl<'a> Figures<'a> {
             (bar.total, bar.warnings, bar.errors) = (bar.total + total, bar.warnings + warnings, bar.errors + errors);
         }
         self.histogram.exact &= !self.missing.get();
-        // if searchd cannot tell a level, only the records do
+        // if searchd cannot compare with a level, the records decide
         if self.histogram.exact && !sure {
-            let mut told = self.tally.bars.emptied();
+            let mut checked = self.tally.bars.emptied();
             let checking = self.scope.at_most(self.scope.counting);
-            let take = |hit: &Hit| told.take(hit);
+            let take = |hit: &Hit| checked.take(hit);
             let all = self.searcher.each_checked(&self.plan, &[Subset::Candidates], Read::Columns, &checking, take)?;
             self.histogram.exact = all;
             if all {
-                self.histogram.bars = told.bars;
+                self.histogram.bars = checked.bars;
             }
         }
         Ok(())

@@ -48,7 +48,7 @@ impl Searcher {
         let read = if tally.is_bare() { Read::Place } else { Read::Columns };
         let few = match self.to_check(&plan, scope)? {
             Some(candidates) => candidates <= CHECKS_PER_MILLISECOND * checking.left().as_millis() as u64,
-            // only checking can tell
+            // only checking can answer
             None => true,
         };
         let take = |hit: &Hit| tally.take(hit);
@@ -88,8 +88,8 @@ impl Searcher {
         Ok((count.min(most), missing))
     }
 
-    /// Where no message matches: how many records do with their columns, as far as that is found out in a moment. None: not
-    /// another question.
+    /// If no message matches: the number of records that do with their columns, as far as it is found out in a moment. None: the
+    /// search has no such other question.
     pub fn count_in_all(&self, query: &Query, scope: &Scope) -> Result<Option<Count>, SearchError> {
         if query.search.is_empty() || query.invert || query.within == Within::All {
             return Ok(None);

@@ -4,7 +4,7 @@ use crate::search::hit::Hit;
 use crate::search::stats::column_values::Counts;
 use crate::search::stats::histogram::Bars;
 
-/// What to find out in addition to the number of matches.
+/// The figures to find out in addition to the number of matches.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     pub bars: usize,
@@ -45,7 +45,7 @@ impl Tally {
         }
     }
 
-    /// Whether only the number of matches is wanted.
+    /// True if only the number of matches is wanted.
     pub(super) fn is_bare(&self) -> bool {
         self.bars.is_empty() && self.columns.is_empty()
     }
