@@ -51,7 +51,7 @@ impl ErrorView<'_> {
                 p { "Go to " a href={ (base) "grep/" } { "the list of indexes" } "." }
             },
             Todo::PickAnIndex => html! {
-                p { "These exist:" }
+                p { "Available indexes:" }
                 ul { @for name in &self.frame.indexes { li { a href={ (base) "grep/" (name) "/" } { (name) } } } }
             },
             Todo::CheckSphinx { address } => html! {

@@ -48,7 +48,7 @@ pub fn values(query: &Query, path: &str, column: &FilterColumn) -> Markup {
                     @let title = visible_in_line(cut(value, TITLE_CHARS).0);
                     @let to = |query: &Query| links::to(path, query);
                     @if chosen.is_some() {
-                        a href=(to(&edit::regardless(query, &column.name, value))) title={ "again with and without " (title) } {
+                        a href=(to(&edit::regardless(query, &column.name, value))) title={ "no longer filter by " (title) } {
                             (if chosen == Some(true) { "✓ " } else { "≠ " }) (shown)
                         }
                     } @else {

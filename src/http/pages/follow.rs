@@ -40,7 +40,7 @@ impl FollowView<'_> {
                     " "
                     a.dim href=(link(&refreshing)) { "refresh every " (REFRESH_SECONDS) " s instead" }
                     " "
-                    @if q.wrap { a href=(link(&Query { wrap: false, ..q.clone() })) { "cut long lines" } }
+                    @if q.wrap { a href=(link(&Query { wrap: false, ..q.clone() })) { "no wrap" } }
                     @else { a href=(link(&Query { wrap: true, ..q.clone() })) { "wrap" } }
                     @for format in [Format::Text, Format::Ndjson] {
                         " "

@@ -61,16 +61,16 @@ impl HistogramView<'_> {
                     " "
                     span.peaks {
                         @if let Some(bar) = self.bars.iter().max_by_key(|bar| bar.total) {
-                            "most " a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
-                            ": " (thousands(bar.total))
+                            "peak " (thousands(bar.total)) " at "
+                            a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
                         }
                         @if let Some(bar) = self.bars.iter().max_by_key(|bar| bar.errors) && bar.errors > 0 {
-                            " · most errors " a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
-                            ": " (thousands(bar.errors))
+                            " · most errors " (thousands(bar.errors)) " at "
+                            a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
                         }
                         @if self.partial { " · not all of it was counted in time" }
                         " · "
-                        a href=(links::to("", &edit::wider(self.query, Range { start: first.range.start, end: last.range.end }, self.zone))) { "wider" }
+                        a href=(links::to("", &edit::wider(self.query, Range { start: first.range.start, end: last.range.end }, self.zone))) { "zoom out" }
                     }
                     " "
                     span { (self.label(last.range.end)) }
@@ -195,7 +195,8 @@ mod tests {
         let zoomed = Query::from_url(query.indexes.clone(), &href.replace("&amp;", "&")).expect(href);
         assert_eq!(zoomed.start.expect("a start").to_string(), "2026-11-22 10:00");
         assert_eq!((zoomed.search.as_str(), zoomed.cursor), ("x", None));
-        for part in ["▁</a><i>·</i><a ", "█</a></div>", "most <a ", "most errors <a ", ">wider</a>"] {
+        for part in ["▁</a><i>·</i><a ", "█</a></div>", "peak 400 at <a ", "most errors 90 at <a ", ">zoom out</a>"]
+        {
             assert!(html.contains(part), "no {part} in {html}");
         }
     }

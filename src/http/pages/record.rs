@@ -51,7 +51,7 @@ impl RecordView<'_> {
                     @if self.came_from_a_search { a href=(back) { "← back to the search" } }
                     @else { a href=(links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.around)) { "← search around it" } }
                     " "
-                    h1.dim { "one record, and the same stream around it" }
+                    h1.dim { "record with its neighbours" }
                     " "
                     span.end { a href=(own) rel="bookmark" { "permanent link" } " " a href={ (own) "?format=json" } { "JSON" } }
                 }

@@ -114,7 +114,7 @@ fn context(context: Context) -> Markup {
             select name="context" title="lines of the same stream around each match" {
                 // empty rather than 0, since 0 puts `--` between matches that are not neighbours
                 @for choice in offered { option value=(if choice == 0 { String::new() } else { choice.to_string() }) selected[lines == Some(choice)] { (choice) } }
-                option value="y" selected[lines.is_none()] { "all after" }
+                option value="y" selected[lines.is_none()] { "all following" }
             }
         }
     }
@@ -168,7 +168,7 @@ fn chips(query: &Query) -> Markup {
                     None => span { (text) },
                 }
                 " "
-                @let (title, sign) = if filter.off { ("switch on", "●") } else { ("switch off, but keep", "○") };
+                @let (title, sign) = if filter.off { ("enable", "●") } else { ("disable", "○") };
                 a href=(links::to("", &edit::switched(query, at))) title=(title) aria-label=(title) { (sign) }
                 " "
                 a href=(links::to("", &edit::removed(query, at))) title="remove" aria-label="remove" { "×" }
@@ -249,6 +249,6 @@ mod tests {
         let html = form(&query("host=a&host=%3Cb%3E&off.status__gt=5")).into_string();
         assert!(html.contains("<b>host</b> = a, &lt;b&gt;"), "{html}");
         assert!(html.contains("chip off"), "{html}");
-        assert!(html.contains("title=\"switch on\""), "{html}");
+        assert!(html.contains("title=\"enable\""), "{html}");
     }
 }

@@ -24,7 +24,7 @@ impl ValuesView<'_> {
                 @for warning in &self.warnings { (crate::http::pages::note(html! { (visible_in_line(warning)) })) }
                 section #log .values {
                     h1 { "Values of " (name) }
-                    p.dim { "Counted for this search without its own filter on the column. Click for only this value, − for all but it." }
+                    p.dim { "Counts ignore the filter on this column. Click a value to keep it, − to exclude it." }
                     (filters::values(self.query, &path, &self.column))
                     @if self.column.more { p.dim { "These are the commonest; there are more. Narrow the search to see the others." } }
                 }

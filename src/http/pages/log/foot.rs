@@ -116,7 +116,7 @@ impl LogView<'_> {
                 @if let Some(place) = found.previous { a href=(self.link(&edit::before(q, place))) rel="prev" accesskey="p" { (previous) } " " }
                 @if let Some(place) = found.next { a href=(self.link(&edit::after(q, place))) rel="next" accesskey="n" { (next) } " " }
                 @if found.next.is_some() { a href=(self.link(&edit::last(q))) accesskey=[newest(!desc)] { (last) } " " }
-                @if let Some(place) = self.newer(written, found) { a href=(self.link(&edit::after(q, place))) accesskey="n" { "look for newer →" } " " }
+                @if let Some(place) = self.newer(written, found) { a href=(self.link(&edit::after(q, place))) accesskey="n" { "check for newer →" } " " }
                 @for size in PAGE_SIZES {
                     @if written.lines >= self.page_size && size != self.page_size {
                         a.dim href=(self.link(&Query { limit: std::num::NonZeroUsize::new(size), ..edit::first(q) })) { (size) " a page" } " "
@@ -137,7 +137,7 @@ impl LogView<'_> {
     fn in_all(&self, found: &LogFoot) -> Markup {
         let all = self.link(&Query { within: Within::All, ..edit::first(self.query) });
         let (word, number) = match found.in_all {
-            Some(Total::Exactly(0)) => return html! { "Nor does any column match" },
+            Some(Total::Exactly(0)) => return html! { "No column matches either" },
             Some(Total::Exactly(number)) => ("", number),
             Some(Total::AtLeast(number)) if number > 0 => ("at least ", number),
             Some(Total::AtMost(number)) => ("at most ", number),

@@ -78,7 +78,7 @@ impl LogView<'_> {
                 span.end {
                     (self.following())
                     " "
-                    @if q.wrap { a href=(self.link(&Query { wrap: false, ..q.clone() })) { "cut long lines" } }
+                    @if q.wrap { a href=(self.link(&Query { wrap: false, ..q.clone() })) { "no wrap" } }
                     @else { a href=(self.link(&Query { wrap: true, ..q.clone() })) { "wrap" } }
                     " "
                     @if newest_first { a href=(self.link(&edit::ordered(q, Order::OldestFirst))) { "oldest first" } }
@@ -129,7 +129,7 @@ impl LogView<'_> {
         let name = |column: &str| visible_in_line(cut(column, 60).0).into_owned();
         html! {
             details open[self.query.columns.is_some()] {
-                summary { "columns of a line" }
+                summary { "shown columns" }
                 ul.columns {
                     @for column in &self.shown_columns {
                         li.on { a href=(without(column)) title="leave it out" { "✓ " (name(column)) } }
