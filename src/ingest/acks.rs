@@ -12,7 +12,7 @@ use crate::sphinx::DocId;
 /// A batch that is not distinctive waits for this time after it is due, to be acknowledged together with another.
 const WAIT_FOR_DISTINCTIVE: Duration = Duration::from_secs(1);
 
-/// `T` is what the broker needs to acknowledge a delivery and all before it.
+/// `T` is the tag by which the broker acknowledges a delivery and all before it.
 #[derive(Debug)]
 pub struct Acks<T> {
     /// from the commit of a batch to its acknowledgement
@@ -33,7 +33,7 @@ struct Unacked<T> {
 }
 
 impl<T> Unacked<T> {
-    /// When it is acknowledged although no batch follows.
+    /// The time when it is acknowledged although no batch follows.
     fn due_alone(&self) -> Instant {
         if self.is_distinctive { self.due } else { self.due + WAIT_FOR_DISTINCTIVE }
     }
@@ -54,7 +54,7 @@ impl<T> Acks<T> {
         Acks { delay, unacked: VecDeque::new(), together: Together::default() }
     }
 
-    /// Forgets all: the session has ended, and the broker hands the deliveries out again.
+    /// Forgets all: the session has ended, and the broker redelivers its records.
     pub fn clear(&mut self) {
         self.unacked.clear();
         self.together = Together::default();
@@ -92,12 +92,12 @@ impl<T> Acks<T> {
         self.unacked.push_back(Unacked { due: now + self.delay, tag, id, deliveries, is_distinctive });
     }
 
-    /// When to acknowledge next.
+    /// The time of the next acknowledgement.
     pub fn due(&self) -> Option<Instant> {
         self.unacked.iter().map(Unacked::due_alone).min()
     }
 
-    /// Takes out what is due: the tag up to which to acknowledge, and the docid of its last record.
+    /// Takes out the batches that are due. Returns the tag up to which to acknowledge, and the docid of its last record.
     pub fn take_due(&mut self, now: Instant) -> Option<(T, DocId)> {
         self.take_where(|unacked| unacked.due_alone() <= now)
     }

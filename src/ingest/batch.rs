@@ -1,5 +1,5 @@
 //! The batch that is filled now. Invariant: each of its entries that is to be stored has its tuple in the statement of its day;
-//! a record is read and written before it gets its docid, so that the batch can be asked if it fits.
+//! a record is read and written before it gets its docid, so that the batch knows whether it fits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) struct Batch {
 /// A record without its docid.
 pub(super) struct Unnumbered {
     pub(super) place: InDelivery,
-    /// an error is why it cannot be stored
+    /// an error is the reason why it cannot be stored
     pub(super) draft: Result<Draft, String>,
 }
 
@@ -68,7 +68,7 @@ impl Batch {
         }
     }
 
-    /// When it goes out though it is not full.
+    /// The time when it is sent although it is not full.
     pub(super) fn due(&self) -> Option<Instant> {
         self.fill.due()
     }
@@ -77,17 +77,17 @@ impl Batch {
         self.fill.is_full()
     }
 
-    /// True if that number of records goes in.
+    /// True if there is room for that number of records.
     pub(super) fn has_room_for(&self, records: usize) -> bool {
         self.fill.has_room_for(records)
     }
 
-    /// True if the record goes in; one that cannot be stored takes no room.
+    /// True if the record fits; one that cannot be stored takes no room.
     pub(super) fn fits(&self, record: &Unnumbered) -> bool {
         record.draft.as_ref().map_or(true, |draft| self.fill.fits(draft.size()))
     }
 
-    /// Reads a record and writes it, but for its docid; the inner error is why it cannot be stored.
+    /// Reads a record and writes it without its docid; the inner error is the reason why it cannot be stored.
     pub(super) fn draft(
         &mut self,
         parcel: &Parcel,
@@ -228,7 +228,7 @@ impl FullBatch {
         );
     }
 
-    /// True if the batch shows by itself that it comes again.
+    /// True if the batch shows by itself that it is redelivered.
     pub(super) fn is_distinctive(&self) -> bool {
         redelivery::is_distinctive(self.entries.iter().map(|entry| entry.digest))
     }
@@ -236,7 +236,7 @@ impl FullBatch {
     /// The tag and the last docid of the last delivery, if that ends in this batch.
     pub(super) fn into_end(mut self) -> Option<(Tag, DocId)> {
         let last = self.entries.pop().filter(|entry| entry.place.ends_delivery());
-        // the delivery of the last has no other owner then
+        // dropped first, so that the last delivery has one owner
         drop(self.entries);
         last.map(|last| (Tag::from(last.delivery), last.id))
     }

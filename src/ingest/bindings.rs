@@ -5,7 +5,7 @@ use crate::ingest::servers::{Servers, Stop};
 use crate::ingest::shared::IndexShared;
 use crate::rabbitmq::Session;
 
-/// Binds what is configured, and unbinds what this run or one before it bound and is configured no longer.
+/// Makes the configured bindings, and removes those that this run or an earlier one made and that are no longer configured.
 pub(super) fn bind(session: &Session, shared: &IndexShared, servers: &mut Servers) -> Result<(), Stop> {
     let (index, ours) = (&shared.index, &shared.config.rabbitmq.exchange);
     let queue = &index.queue;

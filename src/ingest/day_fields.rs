@@ -1,7 +1,6 @@
 //! The full-text fields of each day index: as searchd described them, else as they are configured. Pure.
 //!
-//! Invariant: where a day's fields are not those that were known, `learn` reports it; what was written for the day is then of
-//! no use.
+//! Invariant: `learn` reports that a day's fields are not those that were known; texts that were written for the day are then useless.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ impl DayFields {
     }
 
     /// Notes the names of the day index's columns, as searchd described them by that connection. None: searchd does not serve
-    /// it; then the fields stay as they were known, or are those configured. False: the fields are not those that were known.
+    /// it; then the fields stay as they were known, or are those configured. Returns false if the fields are not those that were known.
     pub fn learn(&mut self, day: Day, described: Option<(&[String], u64)>) -> bool {
         let Some((names, connection)) = described else {
             let configured = || KnownFields { fields: ColumnField::configured(&self.indexed).into(), by: None };

@@ -1,5 +1,5 @@
-//! The docids of a worker's records. Invariant: a lease stays in Redis for as long as its documents may come again: until all
-//! of them are acknowledged, and for some time after that. The docids of a batch share a block with those of no other batch.
+//! The docids of a worker's records. Invariant: a lease stays in Redis as long as the broker may redeliver its records: until all of
+//! them are acknowledged, and for some time after that. The docids of a batch share a block with those of no other batch.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,8 @@ use crate::redis::stored::LeaseSpan;
 use crate::sphinx::{DocId, statement};
 use crate::time::Ts;
 
-/// A lease gives out docids for no longer than this: what is stored under it may be taken for what comes again after the
-/// broker's death.
+/// A lease gives out docids for this time at most: after the broker's death, alco may take the documents of a lease for redelivered
+/// records.
 const LEASE_LIFETIME: Duration = Duration::from_secs(60);
 /// An ended lease is kept until no redelivered record has come for this time: the broker writes acknowledgements to its disk
 /// when it has nothing else to do, or after some ten thousand of them.
@@ -34,9 +34,9 @@ struct Leases {
     used: Vec<Lease>,
     current: Option<Lease>,
     acknowledged: Acknowledged,
-    /// one of this session was after all that is stored, and so are those that follow
+    /// a docid of this session was above all stored ones, and so are those that follow
     is_after_stored: bool,
-    /// the batch has a docid, so its others follow that
+    /// the batch has a docid, and its next docids follow that
     has_begun: bool,
 }
 
@@ -45,7 +45,7 @@ impl Leases {
         self.used.iter().chain(&self.current)
     }
 
-    /// Notes that this session lives, under which leases it stores, and what of it is acknowledged.
+    /// Notes that this session lives, the leases under which it stores, and its acknowledged docids.
     fn renew(&mut self, redis: &RedisStore, index: &IndexName) -> Result<(), redis::Error> {
         redis.renew(index, self.live(), self.acknowledged, now())?;
         let Leases { used, acknowledged, .. } = self;
@@ -108,7 +108,7 @@ impl Docids {
         self.leases = Leases::default();
     }
 
-    /// Notes in Redis that this worker lives, and under which leases it stores.
+    /// Notes in Redis that this worker lives, and the leases under which it stores.
     pub(super) fn renew(&mut self, servers: &mut Servers) -> Result<(), Stop> {
         servers.ask_redis(|redis| self.leases.renew(redis, &self.index))
     }
@@ -119,8 +119,8 @@ impl Docids {
         self.renew(servers)
     }
 
-    /// The docids that may have come again, and how many processes collect from the queue. Asked after a renewal: a Redis that
-    /// has lost its data reports that, and not that there is nothing to look for.
+    /// The docids whose records may be redelivered, and the number of processes that collect from the queue. Asked after a renewal, so
+    /// that a Redis which has lost its data reports that, and not an empty window.
     pub(super) fn past(&mut self, servers: &mut Servers) -> Result<(Vec<LeaseSpan>, usize), Stop> {
         servers.ask_redis(|redis| {
             self.leases.renew(redis, &self.index)?;

@@ -49,9 +49,9 @@ impl Writer {
         }
     }
 
-    /// The record's tuple from after the docid on, or why there cannot be one. Nesting that no JSON parser should take makes
-    /// the whole body the message, beside the columns that the producer did not write; columns that searchd's JSON has no room for
-    /// are kept as text alone.
+    /// The record's tuple after the docid, or the reason why there cannot be one. If a record is nested too deep for JSON parsers, its
+    /// whole body becomes the message, and only the columns that the producer did not write are kept. Columns for which searchd's JSON
+    /// has no room are kept as text only.
     pub fn write(
         &mut self,
         record: &Record,
@@ -76,7 +76,7 @@ impl Writer {
         self.rest(record, digest, fields)
     }
 
-    /// That text is no longer needed.
+    /// Takes back a text that is no longer needed, for its memory.
     pub fn give_back(&mut self, mut rest: String) {
         rest.clear();
         rest.shrink_to(KEPT_BUFFER_BYTES);
@@ -248,7 +248,7 @@ impl Seen {
         self.values.iter().map(|(column, value)| (column.as_str(), value.as_str()))
     }
 
-    /// They are reported, or never will be: they are only a help to the user.
+    /// Forgets the values that are reported, or never will be: they are only a help to the user.
     pub fn clear(&mut self) {
         self.columns.clear();
         self.values.clear();

@@ -16,7 +16,7 @@ use crate::time::{Day, Ts};
 /// A delivery, with what its records have in common.
 pub(super) struct Parcel {
     pub(super) delivery: Arc<Delivery>,
-    /// what is kept of it besides the body
+    /// its properties that are kept, in addition to the body
     pub(super) properties: Vec<(String, String)>,
     pub(super) digest: i64,
     pub(super) arrived: Ts,
@@ -39,7 +39,7 @@ impl Parcel {
     }
 }
 
-/// What the body of a delivery holds, and its records where it has several. With `split` false it is always one.
+/// The content of a delivery's body, and its records if it has several. With `split` false it is always one.
 pub(super) fn open(delivery: &Delivery, split: bool) -> (Result<Content<'_>, String>, Option<Pieces>) {
     let encoding = delivery.properties.content_encoding().as_ref().map(|encoding| encoding.as_str());
     let content = body::read(&delivery.body, encoding);
@@ -50,10 +50,10 @@ pub(super) fn open(delivery: &Delivery, split: bool) -> (Result<Content<'_>, Str
     (content, pieces)
 }
 
-/// Where a record stands in its delivery.
+/// The place of a record in its delivery.
 pub(super) enum InDelivery {
     Whole,
-    /// one of several: which, and its text
+    /// one of several: its position and its text
     One {
         position: usize,
         text: PieceText,
@@ -70,9 +70,9 @@ pub(super) struct BatchEntry {
 }
 
 pub(super) enum Fate {
-    /// to be stored in that day's index; where in the day's statement its tuple stands
+    /// to be stored in that day's index; the place of its tuple in the day's statement
     Store(Day, Range<usize>),
-    /// for the dead queue, and why
+    /// for the dead queue, with the reason
     DeadLetter(String),
     /// stored before: to be acknowledged only
     Stored,

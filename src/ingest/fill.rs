@@ -1,10 +1,10 @@
-//! When a batch is full, and when it is due. Pure: the time is an argument.
+//! Decides when a batch is full, and when it is due. Pure: the time is an argument.
 
 use std::time::Instant;
 
 use crate::config::BatchLimits;
 
-/// How full the batch is. Invariant: it never grows past its limits by more than the record that filled it; `fits` is the
+/// The fill of the batch. Invariant: it never grows past its limits by more than the record that filled it; `fits` is the
 /// question before a record is added.
 #[derive(Debug)]
 pub struct BatchFill {
@@ -22,12 +22,12 @@ impl BatchFill {
         BatchFill { limits, records: 0, bytes: 0, begun: None, last_due: None }
     }
 
-    /// True if a record of that size goes in without passing the limit of bytes; an empty batch takes any.
+    /// True if a record of that size does not exceed the limit of bytes; an empty batch takes any.
     pub fn fits(&self, bytes: usize) -> bool {
         self.records == 0 || self.bytes + bytes <= self.limits.size.get()
     }
 
-    /// True if that number of records goes in without passing the limit of records; an empty batch takes as many as it can.
+    /// True if that number of records does not exceed the limit of records; an empty batch takes as many as it can.
     pub fn has_room_for(&self, records: usize) -> bool {
         self.records == 0 || self.records + records <= self.limits.records.get()
     }
@@ -42,15 +42,15 @@ impl BatchFill {
         self.records >= self.limits.records.get() || self.bytes >= self.limits.size.get()
     }
 
-    /// When the batch goes out though it is not full; None while it is empty. A batch that follows another waits: records that
-    /// come seldom go out at once, and otherwise two batches are half their age apart.
+    /// The time when the batch is sent although it is not full; None while it is empty. Rare records are sent at once; a batch
+    /// that soon follows another waits, so that the two are half of batch_age apart.
     pub fn due(&self) -> Option<Instant> {
         let begun = self.begun?;
         let apart = self.last_due.map_or(begun, |last| last + self.limits.age / 2);
         Some(apart.clamp(begun, begun + self.limits.age))
     }
 
-    /// The batch is taken, and the next one is empty. Returns when it had begun; None: it was empty too.
+    /// Begins the next batch, which is empty. Returns the time when the old one began; None if it was empty too.
     pub fn take(&mut self) -> Option<Instant> {
         self.last_due = self.due().or(self.last_due);
         self.records = 0;

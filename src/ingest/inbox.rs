@@ -1,6 +1,6 @@
 //! The deliveries that have arrived at a worker and are not in its batch yet. The other workers of the index learn of a
 //! redelivered record as soon as it has arrived, also while this worker looks up or stores a batch: `redelivery` decides by the
-//! records that come again beside each other. Invariant: the claims know of every redelivered delivery that was ever in here.
+//! records that are redelivered next to each other. Invariant: the claims know of every redelivered delivery that was ever in here.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
@@ -14,7 +14,7 @@ use crate::record::digest;
 use crate::time::Ts;
 
 /// The wait before the first look-up of a session. In this time searchd reads the statements of workers that died from its
-/// sockets, and other workers take the deliveries that came again to them.
+/// sockets, and other workers take the deliveries that were redelivered to them.
 pub(super) const SETTLE: Duration = Duration::from_secs(1);
 
 pub(super) struct Inbox {
@@ -31,7 +31,7 @@ pub(super) struct Inbox {
     is_settled: bool,
 }
 
-/// A delivery that no batch has taken yet, with what is known of it at once.
+/// A delivery that no batch has taken yet, with the facts that are known at once.
 pub(super) struct Arrival {
     pub(super) delivery: Delivery,
     pub(super) digest: i64,
@@ -56,20 +56,22 @@ impl Inbox {
         self.sessions += 1;
     }
 
-    /// The session hands out deliveries from now on.
+    /// Takes the deliveries of a new session.
     pub(super) fn open(&mut self, deliveries: Deliveries) {
         self.deliveries = Some(deliveries);
     }
 
-    /// Forgets the session's deliveries: the broker hands them out again.
+    /// Forgets the session's deliveries: the broker redelivers them.
     pub(super) fn clear(&mut self) {
         self.deliveries = None;
         self.arrived.clear();
         self.is_settled = false;
     }
 
-    /// Takes in what has arrived. An error if the broker has ended the session: then it hands what is not acknowledged to
-    /// others.
+    /// Takes in the deliveries that have arrived.
+    ///
+    /// # Errors
+    /// The broker has ended the session, and redelivers its unacknowledged records to other workers.
     pub(super) fn listen(&mut self) -> Result<(), Stop> {
         let Some(deliveries) = self.deliveries.clone() else { return Ok(()) };
         let (at, instant) = (now(), Instant::now());
@@ -126,32 +128,32 @@ impl Inbox {
         self.shared.claims()
     }
 
-    /// A redelivered record has come to this session.
+    /// Notes that this session has received a redelivered record.
     pub(super) fn came(&self, digest: i64) {
         self.claims().came(self.session(), digest);
     }
 
-    /// These of the redelivered records are decided.
+    /// Notes that these of the redelivered records are decided.
     pub(super) fn decided(&self, digests: &[i64]) {
         self.claims().decided(self.session(), digests);
     }
 
-    /// The worker does something else than to wait for deliveries.
+    /// Notes that the worker does not wait for deliveries now.
     pub(super) fn busy(&self) {
         self.claims().busy(self.session());
     }
 
-    /// The worker waits for deliveries.
+    /// Notes that the worker waits for deliveries.
     pub(super) fn idle(&self) {
         self.claims().idle(self.session());
     }
 
-    /// True if the other workers have reported what had come to them at that step.
+    /// True if the other workers have reported the records that they had received at that step.
     pub(super) fn have_others_reported(&self, step: u64) -> bool {
         self.claims().have_others_reported(self.session(), step)
     }
 
-    /// The session's undecided records come again.
+    /// Notes that the broker will redeliver the session's undecided records.
     pub(super) fn end_claims(&self) {
         self.claims().end(self.session());
     }

@@ -16,7 +16,7 @@ use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::dialect::inserting_thread;
 use crate::sphinx::statement;
 
-/// The time that a busy worker has to report what came to it; one that waits for searchd may need longer.
+/// The time that a busy worker has to report the records that it received; one that waits for searchd may need longer.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
 const MAX_DOCUMENTS: usize = 2000;
@@ -60,7 +60,7 @@ impl Lookup<'_> {
         }
     }
 
-    /// Waits until the other workers have reported what the broker sent to them a moment ago or before.
+    /// Waits until the other workers have reported the records that the broker has sent to them up to a moment ago.
     fn wait_for_others(&mut self) -> Result<(), Stop> {
         self.servers.wait(SETTLE / 10)?;
         let (begun, step) = (Instant::now(), self.inbox.claims().step());
@@ -93,7 +93,7 @@ impl Lookup<'_> {
         Ok(self.inbox.claims().decide(digests, &past, &blocks, threads))
     }
 
-    /// The window of docids that may have come again, with its documents that have one of the digests.
+    /// The window of docids whose records may be redelivered, with its documents of these digests.
     fn find(&mut self, digests: &[i64]) -> Result<StoredWindow, Stop> {
         let (window, processes) = self.docids.past(self.servers)?;
         let mut past = StoredWindow::new(window, processes);

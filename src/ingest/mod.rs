@@ -1,14 +1,14 @@
 //! Collecting: delivery -> record -> batch -> index -> ack; a `Worker` for each thread of an index.
 //!
-//! | part | what it knows |
+//! | part | holds |
 //! |---|---|
-//! | `servers` | the connections to searchd and Redis, and how long to wait for a server |
+//! | `servers` | the connections to searchd and Redis, and the waits for a server |
 //! | `inbox` | the deliveries that have arrived and are not in the batch |
 //! | `docids` | the leases of docids |
 //! | `batch` | the records that are stored next, with their statements |
-//! | `store` | the fields of each day index, and what was inserted since the last look at its RAM chunk |
+//! | `store` | the fields of each day index, and the bytes inserted since the last look at its RAM chunk |
 //! | `acks` | the batches that are stored and not acknowledged |
-//! | `prefetch` | how many deliveries the broker may hand out |
+//! | `prefetch` | the limit of deliveries that the broker may send |
 //!
 //! `worker` has the loop and the order of all effects; no part knows it. Outside of it, `lookup` finds the redelivered records that
 //! are stored already, by the rules of `redelivery`.

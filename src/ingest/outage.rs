@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 /// back in step.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LAST_WAIT: Duration = Duration::from_secs(10);
-/// The wait, shortened in the same way, for what only an administrator mends: attempts with a wrong password should be rare. After
-/// the cure, collecting goes on within this time.
+/// The wait, shortened in the same way, for a fault that only an administrator mends: attempts with a wrong password should be
+/// rare. After the cure, collecting goes on within this time.
 const REFUSED_WAIT: Duration = Duration::from_secs(60);
 
-/// Why a server did not do what was asked.
+/// The reason why a server did not do its part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// Trying again may help.
@@ -29,7 +29,7 @@ impl Trouble {
     }
 }
 
-/// What to log of an outage: a line, by its level.
+/// A line to log about an outage, by its level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutageNotice {
     /// The server is away.
@@ -85,12 +85,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Nothing has failed since it last worked. A connection that broke while it was idle fails once, and is not an outage.
+    /// True if no try has failed since it last worked. A connection that broke while it was idle fails once, and is not an outage.
     pub fn is_reset(&self) -> bool {
         self.last.is_zero()
     }
 
-    /// How long to wait before the next try. The first refusal in a row is tried again soon: it may be that of a server which is
+    /// The time to wait before the next try. The first refusal in a row is tried again soon: it may be that of a server which is
     /// just ending.
     pub fn next(&mut self, trouble: &Trouble) -> Duration {
         let is_refused = matches!(trouble, Trouble::Refused(_));

@@ -1,13 +1,13 @@
-//! How many deliveries the broker may hand out before they are acknowledged. Pure.
+//! The limit of deliveries that the broker may send before they are acknowledged. Pure.
 //!
 //! Invariant: the bodies that are in memory stay below their bound, by the mean size of the last deliveries. Deliveries that are
-//! stored and wait for their acknowledgement hold no body, and are let in beyond that.
+//! stored and wait for their acknowledgement hold no body, and do not count.
 
 use crate::config::QueueType;
 
-/// Bodies that may lie in a worker's memory, delivered and not yet stored. Each of them is in memory about four times more
-/// while its batch is stored: twice as large in the statement, since the full-text field has a text of its own, and that
-/// once more on its way to searchd. So this keeps two workers below 48 MiB.
+/// Bytes of bodies in a worker's memory, delivered and not yet stored. While its batch is stored, each body takes about four times its
+/// size more: the statement is twice as large, since the full-text field has a text of its own, and is in memory a second time on
+/// its way to searchd. So this limit keeps two workers below 48 MiB.
 const IN_FLIGHT_BYTES: usize = 3 << 19;
 /// The limit of a new session, until the size of records is known: the largest of them fit.
 const FIRST_PREFETCH: u16 = 4;
@@ -68,8 +68,8 @@ impl Prefetch {
         })
     }
 
-    /// The deliveries of a batch that has to be stored although it is not full: the broker hands out no more until something
-    /// is acknowledged.
+    /// The number of deliveries at which a batch has to be stored although it is not full: the broker sends no further ones before an
+    /// acknowledgement.
     pub fn deliveries_of_a_batch(&self, waiting: usize) -> usize {
         (usize::from(self.current).saturating_sub(waiting) / PREFETCH_BATCHES).max(1)
     }

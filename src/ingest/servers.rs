@@ -21,9 +21,9 @@ use crate::time::Ts;
 /// again with the same docids.
 pub(super) const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Why a worker leaves its loop.
+/// The reason why a worker leaves its loop.
 pub(super) enum Stop {
-    /// the session has ended, and why; a new one may work
+    /// the session has ended, with the reason; a new one may work
     Session(Trouble),
     Stopped,
 }

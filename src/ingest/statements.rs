@@ -42,7 +42,7 @@ impl Draft {
 #[derive(Debug, Default)]
 pub struct Statement {
     pub sql: String,
-    /// where the tuples begin
+    /// the start of the tuples
     tuples: usize,
     pub documents: usize,
 }
@@ -57,7 +57,7 @@ impl Statements {
         self.days.contains_key(&day)
     }
 
-    /// Appends the record's tuple to its day's statement; returns where it stands.
+    /// Appends the record's tuple to its day's statement; returns its place.
     pub fn add(&mut self, draft: &Draft, id: DocId) -> Range<usize> {
         let (index, spare) = (&self.index, &mut self.spare);
         let statement = self.days.entry(draft.day).or_insert_with(|| {
@@ -79,7 +79,7 @@ impl Statements {
         std::mem::take(&mut self.days)
     }
 
-    /// Its text is no longer needed.
+    /// Takes back a statement that is no longer needed, for its memory.
     pub fn give_back(&mut self, statement: Statement) {
         let mut sql = statement.sql;
         sql.clear();

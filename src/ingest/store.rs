@@ -1,5 +1,5 @@
-//! A batch into a day index, as often as it takes. Invariant: a statement whose outcome is unknown is sent again with the same
-//! docids, and a record is refused only where searchd takes others of that day: it is found by bisection.
+//! Stores a batch in a day index, trying again as often as needed. Invariant: a statement whose outcome is unknown is sent again
+//! with the same docids, and a record is refused only where searchd takes others of that day: it is found by bisection.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,7 +37,7 @@ impl Store {
     }
 
     /// Has searchd describe the fields of that day's index, unless it has by this connection. Ends the session if they are not
-    /// those that were known: what was written for the day is of no use, and its records come again.
+    /// those that were known: the texts that were written for the day are useless, and its records are redelivered.
     pub(super) fn learn_fields(&mut self, day: Day, servers: &mut Servers) -> Result<(), Stop> {
         match self.fields.is_known(day, servers.engine().connection()) {
             true => Ok(()),
@@ -75,7 +75,7 @@ pub(super) struct Insertion<'a> {
 }
 
 impl Insertion<'_> {
-    /// Stores the chosen entries, as often as it takes. Returns those that searchd refuses, and why.
+    /// Stores the chosen entries, trying again as often as needed. Returns those that searchd refuses, with the reasons.
     pub(super) fn insert(&mut self, chosen: &[usize]) -> Result<Vec<(usize, String)>, Stop> {
         match self.statement.documents == chosen.len() {
             true => {
@@ -109,7 +109,7 @@ impl Insertion<'_> {
         Ok(refused)
     }
 
-    /// Sends a statement until searchd has committed it, or refuses it: then why.
+    /// Sends a statement until searchd has committed it, or refuses it: then returns the reason.
     fn commit(&mut self, sql: &str, chosen: &[usize]) -> Result<Option<String>, Stop> {
         let day_index = &day_index::day_index(&self.store.shared.index.name, self.day);
         let mut broke = 0;
@@ -184,9 +184,9 @@ impl Insertion<'_> {
         }
     }
 
-    /// Why that day index takes no record at all, if so; an error while searchd is away. Where a single record is left that is
-    /// refused, a bare document in its place shows if any would be taken. That document is in 1970, where no search finds it, and
-    /// is deleted at once.
+    /// The reason why that day index takes no record at all, if so; an error while searchd is away. If a single refused record is
+    /// left, a bare document in its place shows whether the index takes any. That document is in 1970, where no search finds it,
+    /// and is deleted at once.
     fn unfit(&mut self, day_index: &str, chosen: &[usize]) -> Result<Option<String>, String> {
         let cure = "have searchd reread its configuration (kill -HUP), or set [sphinx] pid_file";
         let engine = self.servers.engine();

@@ -106,7 +106,7 @@ impl Worker {
         }
     }
 
-    /// The session's unacknowledged records will come again, and are found by their leases.
+    /// Forgets the session: the broker redelivers its unacknowledged records, and `lookup` finds the stored ones by their leases.
     fn after_session(&mut self) {
         self.inbox.clear();
         drop(self.batch.take());
@@ -284,7 +284,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Stores, dead-letters and acknowledges what is in the batch.
+    /// Stores, dead-letters and acknowledges the records of the batch.
     fn flush(&mut self, session: &mut Session) -> Result<(), Stop> {
         let Some(mut full) = self.batch.take() else { return Ok(()) };
         self.docids.end_batch();
@@ -314,13 +314,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Acknowledges what is due.
+    /// Acknowledges the batches that are due.
     fn ack(&mut self, session: &Session) -> Result<(), Stop> {
         let due = self.acks.take_due(Instant::now());
         self.acknowledge(session, due)
     }
 
-    /// Acknowledges up to that tag. Redis hears of it before the broker does.
+    /// Acknowledges up to that tag, and notes it in Redis before the broker gets it.
     fn acknowledge(&mut self, session: &Session, due: Option<(Tag, DocId)>) -> Result<(), Stop> {
         if let Some((tag, id)) = due {
             self.docids.acknowledge(id, &mut self.servers)?;

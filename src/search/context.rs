@@ -1,8 +1,8 @@
 //! The lines around matches, as grep's -A, -B and -C give them: each once, with `--` between groups that do not touch. They
 //! are of the same stream: filters and range apply to them, the pattern does not.
 //!
-//! Invariant: the pages of a search, one after the other, are what grep would print. The lines after a match are on its page;
-//! lines of the page before are not repeated.
+//! Invariant: the pages of a search, one after the other, have the lines that grep would print. The lines after a match are on its
+//! page; lines of the page before are not repeated.
 
 use std::collections::VecDeque;
 
@@ -24,17 +24,17 @@ pub(super) struct Around<'a> {
     plan: &'a Plan,
     before: usize,
     after: usize,
-    /// `--` stands between matches that are not neighbours, although no lines around them are wanted
+    /// `--` comes between matches that are not neighbours, although the query wants no lines around them
     parted: bool,
-    /// the last line that was handed over
+    /// the last line that was passed on
     last: Option<Place>,
     /// no match comes after the next one
     ends: bool,
     stream: Option<StreamLines<'a>>,
 }
 
-/// Lines of the stream in their order, read on from match to match. Otherwise each of two matches that are close together would
-/// cost two questions, and searchd looks through a day for each question.
+/// Lines of the stream in their order, read on from match to match. Without it, each of two matches that are close together would
+/// cost two queries, and searchd looks through a day for each query.
 struct StreamLines<'a> {
     /// continues after the last of the lines
     walk: Walk<'a>,

@@ -1,19 +1,19 @@
 //! Run a search: narrow by the index, fetch candidates in the page's order, check each, make a page of them.
 //!
-//! The index narrows, alco checks: the answer is what grep would print of the same lines.
+//! The index narrows, alco checks: the answer has the lines that grep would print.
 //!
-//!     pattern       what to check of a text; index_query: what to ask of the index for it; matches: which parts match (grep -o)
-//!     filter        what to check of the columns
+//!     pattern       the check of a text; index_query: the query that narrows it; matches: the parts that match (grep -o)
+//!     filter        the check of the columns
 //!     plan          the query made ready: parts of statements, checks, day indexes
 //!     scope         the present, the deadline, and whether the client still waits
 //!     scan          goes through the records of a plan, in order; pace: how much it asks for at a time
 //!     answer        searchd, as a search asks it: what its rows and faults mean
-//!     hit           what a search returns: hits, pages, counts, errors
+//!     hit           the results of a search: hits, pages, counts, errors
 //!     page          a page of a log, a record with its surroundings; match_page: a page of matches
 //!     context       the lines around each match
-//!     stream        all hits, however many
-//!     follow        a stream that continues with new records; arrivals: which are new; context_window: the lines around a match
-//!     stats         how many, when (histogram), of which values (column_values)
+//!     stream        all hits, of any number
+//!     follow        a stream that continues with new records; arrivals: recognizes these; context_window: the lines around a match
+//!     stats         the number of matches, by time (histogram) and by value (column_values)
 //!     overview      the whole index at a glance; half_hours: its counts
 
 mod answer;
@@ -59,7 +59,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Timeout for polling new records; short, so that a follower hears of an outage.
 const NEWS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Counts the time from its making to its end.
+/// Counts the time from its creation to its end.
 struct Timed<'a>(&'a Searched, Instant);
 
 impl Drop for Timed<'_> {

@@ -1,4 +1,5 @@
-//! The list of indexes shows of each: the number of recent records, the time of the last one, and a day by the half hour.
+//! The figures of the list of indexes: for each, the number of recent records, the time of the last one, and the half hours of a
+//! day.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -16,7 +17,7 @@ use crate::time::{Range, Ts};
 /// Records of this time count as recent.
 const RECENT_SECONDS: i64 = 300;
 
-/// Of one index.
+/// The figures of one index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overview {
     /// records of the last five minutes

@@ -15,7 +15,7 @@ use crate::sphinx::day_index::day_index;
 use crate::sphinx::statement;
 use crate::time::{Range, Ts, When};
 
-/// The most equal records that a permanent link shows.
+/// The maximum of equal records that a permanent link shows.
 const MAX_EQUAL_RECORDS: usize = 100;
 
 /// A page is made of these.
@@ -37,8 +37,8 @@ impl Searcher {
         Ok(Page { lines, ..page })
     }
 
-    /// Hands over the lines of a page in their order, as soon as they are known; they are not in the page that is returned.
-    /// `pulse` is called before each question to searchd; it returns false to stop.
+    /// Passes the lines of a page to `take` in their order, as soon as they are known; the page that it returns does not have them.
+    /// It calls `pulse` before each query to searchd, which returns false to stop.
     pub fn page_as_found(
         &self,
         query: &Query,

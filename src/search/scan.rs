@@ -24,7 +24,7 @@ use crate::time::Ts;
 const CHECKS_PER_CLOCK: usize = 64;
 const BYTES_PER_CLOCK: usize = 1 << 20;
 
-/// Which records a walk returns, and in which order.
+/// The records that a walk returns, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanMode {
     /// from later places to earlier ones
@@ -35,7 +35,7 @@ pub struct ScanMode {
     pub hint: usize,
 }
 
-/// How much of a hit is read.
+/// The parts of a hit that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
     /// its place is enough

@@ -1,4 +1,4 @@
-//! When and how far a search runs: its present, its deadline, and whether the client still waits. `Scope` is for the search, a
+//! The limits of a search: its present time, its deadline, and whether the client still waits. `Scope` is for the search, a
 //! `Deadline` for one walk of it.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::time::Ts;
 
-/// When and how far to search.
+/// The limits of a search.
 #[derive(Clone, Debug)]
 pub struct Scope {
     pub now: Ts,

@@ -1,4 +1,4 @@
-//! All matches of a search, however many, one after the other.
+//! All matches of a search, of any number, one after the other.
 
 use crate::query::cursor::Cursor;
 use crate::query::{Context, Query};
@@ -10,8 +10,8 @@ use crate::search::scan::{Read, ScanMode, Step};
 use crate::search::scope::{Deadline, Scope};
 
 impl Searcher {
-    /// Hands over every line of the answer, however many, until `take` returns false. `pulse` is called before each question to
-    /// searchd; it returns false to stop. Returns which parts of the answer are missing.
+    /// Passes every line of the answer to `take` until it returns false. Calls `pulse` before each query to searchd, which returns
+    /// false to stop. Returns the parts of the answer that are missing.
     pub fn each(
         &self,
         query: &Query,

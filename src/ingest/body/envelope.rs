@@ -3,8 +3,8 @@
 //!
 //! A record's text has the members that were sent, and then `resource` and `scope` of its place in the envelope. Attributes and
 //! values are plain JSON there, so that a filter finds `resource.service.name=shop`: `{"key":"a","value":{"intValue":"5"}}` is a
-//! member `"a":5`. Invariant: the texts have all that the envelope says of a record, whatever has another form as it was sent; and
-//! each is a record that would be read in the same way if it came alone.
+//! member `"a":5`. Invariant: the text of a record has all values of the envelope that belong to it, those in another form as
+//! they were sent; and it is a record that would be read in the same way if it came alone.
 
 use std::rc::Rc;
 
@@ -44,14 +44,14 @@ struct ScopeRecords {
 }
 
 impl Envelope {
-    /// Whether a text begins as an envelope does.
+    /// True if a text begins as an envelope does.
     pub fn may_be(text: &str) -> bool {
         let member = text.strip_prefix('{').map(str::trim_ascii_start);
         member.is_some_and(|member| member.starts_with("\"resourceLogs\""))
     }
 
-    /// The envelope that a text is, and the number of its records. `from` is where the text begins in the one that `next` gets. None
-    /// where it has no records, or is not wholly an envelope.
+    /// The envelope of a text, and the number of its records. `from` is the start of this text in the one that `next` gets. None if
+    /// it has no records, or is not wholly an envelope.
     pub fn read(text: &str, from: usize) -> Option<(Envelope, usize)> {
         if !Envelope::may_be(text) {
             return None;
@@ -79,7 +79,7 @@ impl Envelope {
         (count > 0 && made <= MAX_MADE_BYTES).then_some((Envelope { groups }, count))
     }
 
-    /// The text of the next record. `text` is the one that the envelope is of.
+    /// The text of the next record. `text` is the envelope's text.
     pub fn next(&mut self, text: &[u8]) -> Option<String> {
         self.groups.pop_if(|group| group.left == 0);
         let group = self.groups.last_mut()?;
@@ -125,7 +125,7 @@ fn only<'a, const N: usize>(object: &'a str, names: [&[&str]; N]) -> Option<[Opt
     Some(values)
 }
 
-/// What an array holds; one that is not there holds nothing. None: it is not an array.
+/// The elements of an array; a missing one has none. None: it is not an array.
 fn array(value: Option<&str>) -> Option<Vec<&str>> {
     match value {
         None => Some(Vec::new()),
@@ -160,7 +160,7 @@ fn origin(name: &str, object: Option<&str>, schema_url: Option<&str>) -> Option<
     })
 }
 
-/// A member's name, after what is in the object so far.
+/// Adds a member's name to the object so far.
 fn add_name(key: &str, out: &mut String) {
     add_comma(out);
     quoted(key, out);
@@ -251,7 +251,7 @@ fn plain_value(value: &str, depth: usize, out: &mut String) -> Option<()> {
 mod tests {
     use super::*;
 
-    /// The texts of the records, each with what `resource` and `scope` are.
+    /// The texts of the records, each with its `resource` and `scope`.
     #[track_caller]
     fn check(text: &str, records: &[&str]) {
         let mut found = Vec::new();
@@ -289,7 +289,7 @@ mod tests {
         );
     }
 
-    /// What becomes of a record's attributes.
+    /// The attributes of a record become this.
     #[track_caller]
     fn check_attributes(sent: &str, made: &str) {
         let record = |attributes: &str| format!(r#"{{"attributes":{attributes}}}"#);

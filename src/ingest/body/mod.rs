@@ -14,13 +14,13 @@ use crate::record::MAX_BODY;
 
 #[derive(Debug, PartialEq)]
 pub enum Content<'a> {
-    /// with what was wrong with its packing, if anything
+    /// with the fault of its packing, if there is one
     Text(Cow<'a, str>, Option<String>),
-    /// not text, and why
+    /// not text, with the reason
     Bytes(Cow<'a, [u8]>, String),
 }
 
-/// The content of a body; an error is why it cannot be stored.
+/// The content of a body; an error is the reason why it cannot be stored.
 ///
 /// A body that names no compression is examined for one only if it is not text: kombu, for one, names `utf-8` where it has
 /// compressed the body. A body that names a compression and has none is read as it is.

@@ -4,8 +4,8 @@
 //! record separator (RFC 7464) or a byte order mark before it, or with a comma between each two. In a bulk body of Elasticsearch the
 //! actions are not records. An envelope of OpenTelemetry is the records in it: see `envelope`.
 //!
-//! Invariant: a text that is not wholly such is one record. The pieces of any other hold all of it but what stands between them, the
-//! actions, and the envelope's form.
+//! Invariant: a text that is not wholly in one of these forms is one record. The pieces of a text have all of it except separators,
+//! actions, and the form of an envelope.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -38,9 +38,9 @@ const ACTION_PARAMETERS: [&str; 16] = [
 /// The text of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PieceText {
-    /// where it stands in the text that it is of
+    /// its place in the whole text
     InText(Range<usize>),
-    /// of an envelope: with what the envelope says of it
+    /// of an envelope: with the values of the envelope that belong to it
     Made(Arc<str>),
 }
 
@@ -73,7 +73,7 @@ enum Form {
 }
 
 impl Pieces {
-    /// None where the text is one record.
+    /// None if the text is one record.
     pub fn of(text: &str) -> Option<Pieces> {
         let body = text.trim_start_matches('\u{feff}').trim_ascii();
         if !may_be_several(body) {
@@ -91,12 +91,12 @@ impl Pieces {
         Some(Pieces { form: Form::Objects { replaced: Some(replaced), at, is_bulk }, left })
     }
 
-    /// How many are still to come.
+    /// The number of records that are still to come.
     pub fn left(&self) -> usize {
         self.left
     }
 
-    /// The next one, of the text that they are of.
+    /// The next record of the text.
     pub fn next(&mut self, text: &[u8]) -> Option<PieceText> {
         self.left = self.left.checked_sub(1)?;
         match &mut self.form {
@@ -124,12 +124,12 @@ fn may_be_several(body: &str) -> bool {
     }
 }
 
-/// What may stand between two objects, beside a comma.
+/// True for a character that may be between two objects, in addition to a comma.
 fn is_between(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n' | RECORD_SEPARATOR | '\u{feff}')
 }
 
-/// How many records a body is, and whether it is a bulk body; None where it is one record.
+/// The number of records in a body, and whether it is a bulk body; None if it is one record.
 fn count(body: &str) -> Option<(usize, bool)> {
     if body.starts_with('[') {
         return count_objects(body).filter(|count| *count > 0).map(|count| (count, false));
@@ -141,7 +141,7 @@ fn count(body: &str) -> Option<(usize, bool)> {
     }
 }
 
-/// How many objects follow each other; None where anything else is among them. Commas stand between all of them, or nowhere.
+/// The number of objects that follow each other; None if anything else is among them. Commas are between all of them, or nowhere.
 fn objects(text: &str) -> Option<usize> {
     let (mut at, mut count, mut commas_between) = (0, 0, 0);
     while let Some(place) = next_object(text.as_bytes(), at) {
@@ -157,7 +157,7 @@ fn objects(text: &str) -> Option<usize> {
     (commas_among(&text[at..]) == Some(0)).then_some(count)
 }
 
-/// None where anything is there that may not stand between two objects.
+/// The number of commas; None if there is anything that may not be between two objects.
 fn commas_among(text: &str) -> Option<usize> {
     text.chars().try_fold(0, |commas, c| match c {
         ',' => Some(commas + 1),
@@ -165,7 +165,7 @@ fn commas_among(text: &str) -> Option<usize> {
     })
 }
 
-/// Whether every other one of these objects is an action.
+/// True if every other one of these objects is an action.
 fn is_bulk(text: &str) -> bool {
     let mut at = 0;
     while let Some(action) = next_object(text.as_bytes(), at) {
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_stand_between_records_is_no_part_of_them() {
+    fn separators_are_not_a_part_of_records() {
         // RFC 7464
         check("\u{1e}{\"a\":1}\n\u{1e}{\"b\":2}\n", &[r#"{"a":1}"#, r#"{"b":2}"#]);
         check("\u{1e}\u{1e}{\"a\":1}\u{1e}{\"b\":2}\u{1e}", &[r#"{"a":1}"#, r#"{"b":2}"#]);

@@ -1,7 +1,7 @@
-//! Compressed bodies -> what the producer wrote: gzip, deflate, zstd. Pure. The only door to the decoders of what comes in.
+//! Compressed bodies -> the producer's bytes: gzip, deflate, zstd. Pure. The only door to these decoders.
 //!
 //! Invariant: no body, however it was made, takes more memory than `MAX_BODY` of result and the decoder's window, which is bounded;
-//! and nothing counts as unpacked but a whole stream whose checksums are right.
+//! and only a whole stream whose checksums are right counts as unpacked.
 
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,33 +1,33 @@
-//! Which redelivered records of a batch are stored already. Pure: Redis' leases and searchd's documents are arguments.
+//! Decides which redelivered records of a batch are stored already. Pure: Redis' leases and searchd's documents are arguments.
 //!
-//! After the broker's death every message that it recovers is marked redelivered, delivered before or not, and it may have
-//! forgotten acknowledgements. So a redelivered record is taken as stored only if there is a document of its digest within
-//! the window: docids that a session may have left unacknowledged. Each such document accounts for one record: the digests
-//! are a multiset, and a document that accounts for a record is claimed.
+//! After its death the broker marks every message that it recovers as redelivered, also one that it never delivered, and it may have
+//! forgotten acknowledgements. So a redelivered record counts as stored only if there is a document of its digest within the window:
+//! the docids that a session may have left unacknowledged. Each such document accounts for one record: the digests are a multiset,
+//! and a document that accounts for a record is claimed.
 //!
-//! The place of a claimed document is from then on the docid that was meant for the record, in the session to which the record
-//! came. If the record comes once more, it comes with the neighbours of that place.
+//! From then on the place of a claimed document is the docid that was meant for the record, in the session that received the record.
+//! If the broker redelivers the record again, it does so with the neighbours of that place.
 //!
 //! Records with equal bodies have one digest, which does not show which of them are stored. Their neighbours do:
 //!
 //! - A batch is acknowledged as a whole, together with those after it if the records of a delivery go on there. Its docids share
-//!   a block with those of no other batch. A session acknowledges its batches in their order. So all that comes again of a
-//!   session is stored from the beginning of some block on: its floor.
-//! - Redis hears of an acknowledgement before the broker does. So a record that alco has not acknowledged comes again for
-//!   certain. One that alco has acknowledged comes again only if the broker has forgotten the acknowledgement, or if alco died
-//!   before it was sent. That must be shown by records unlike any other that come again.
-//! - The records of one acknowledgement come again as a whole or not at all.
+//!   a block with those of no other batch. A session acknowledges its batches in their order. So the broker redelivers a session's
+//!   records from the beginning of some block on: its floor.
+//! - alco notes an acknowledgement in Redis before it sends it. So the broker certainly redelivers a record that Redis does not know
+//!   as acknowledged. It redelivers an acknowledged one only if it has forgotten the acknowledgement, or if alco died before sending
+//!   it; redelivered records that no other record equals must show that.
+//! - The broker redelivers the records of one acknowledgement as a whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::redis::stored::{LeaseSpan, StoredDocument};
 use crate::sphinx::DocId;
 
-/// The documents that may stand for records that come again.
+/// The documents that may account for redelivered records.
 #[derive(Debug)]
 pub struct StoredWindow {
     window: Vec<LeaseSpan>,
-    /// of each session: up to which docid it has acknowledged, and up to which before the last time
+    /// for each session: the docid up to which it has acknowledged, and the same before the last acknowledgement
     acknowledged: HashMap<String, (u64, u64)>,
     /// of the digests that are asked for, with a place within the window
     documents: Vec<StoredDocument>,
@@ -41,7 +41,7 @@ pub struct BlockMember {
     /// a place within the block
     pub at: u64,
     pub digest: i64,
-    /// the record has come again since, and the document has another place
+    /// the record was redelivered since, and the document has another place
     pub came: bool,
 }
 
@@ -60,7 +60,7 @@ pub fn members(
     members
 }
 
-/// True if a batch shows by itself that it comes again. Any other is acknowledged together with one that follows.
+/// True if a batch shows by itself that it is redelivered. Any other is acknowledged together with one that follows.
 pub fn is_distinctive(digests: impl Iterator<Item = i64>) -> bool {
     let mut known = HashSet::new();
     digests.filter(|digest| known.insert(*digest)).nth(DISTINCTIVE_RECORDS - 1).is_some()
@@ -71,7 +71,7 @@ pub fn is_distinctive(digests: impl Iterator<Item = i64>) -> bool {
 pub struct Verdict {
     /// for each record the document that accounts for it
     pub stored: Vec<Option<StoredDocument>>,
-    /// A document was left out, since too few of its neighbours have come again. Another worker may hold them and not have
+    /// A document was left out, since too few of its neighbours were redelivered. Another worker may hold them and not have
     /// reported them yet.
     pub is_doubtful: bool,
 }
@@ -79,11 +79,11 @@ pub struct Verdict {
 /// The redelivered records of a queue, as far as the workers of this process know them.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// of each session: the digests of records that came and are not decided, and how often each came
+    /// for each session: the digests of received records that are not decided, and the number of each
     undecided: HashMap<u64, HashMap<i64, usize>>,
-    /// the same of sessions that have ended, the latest last: these records did come, and will again
+    /// the same for sessions that have ended, the latest last: the broker will redeliver these records
     ended: VecDeque<HashMap<i64, usize>>,
-    /// the lowest block of each session that is known to have come again
+    /// the lowest block of each session that is known to be redelivered
     floors: HashMap<String, u64>,
     /// the sessions that do not wait for records, each with the step at which it began that or has reported all
     busy: HashMap<u64, u64>,
@@ -95,7 +95,7 @@ pub struct Claims {
 const NEIGHBOURS_LOOKED_AT: usize = 16;
 /// If this many neighbours were redelivered, RabbitMQ has forgotten acknowledgements.
 const PROVING_NEIGHBOURS: usize = 2;
-/// A batch with this number of different records shows by itself that it comes again.
+/// A batch with this number of different records shows by itself that it is redelivered.
 const DISTINCTIVE_RECORDS: usize = 4;
 /// The blocks looked at for one batch; a document in another block is taken as the first of its block.
 const MAX_BLOCKS: usize = 64;
@@ -134,13 +134,13 @@ impl StoredWindow {
         self.acknowledged(place).is_none_or(|(acknowledged, _)| place <= acknowledged)
     }
 
-    /// Where the last acknowledgement of a document's session begins, if the document is part of it.
+    /// The first docid of the last acknowledgement of a place's session, if the place is part of that acknowledgement.
     fn last_acknowledged(&self, place: u64) -> Option<u64> {
         let (acknowledged, before) = self.acknowledged(place)?;
         (before < place && place <= acknowledged).then_some(before + 1)
     }
 
-    /// Up to which docid its session has acknowledged, and up to which before the last time.
+    /// The docid up to which the place's session has acknowledged, and the same before the last acknowledgement.
     fn acknowledged(&self, place: u64) -> Option<(u64, u64)> {
         self.acknowledged.get(&self.span(place)?.session).copied()
     }
@@ -157,18 +157,18 @@ impl StoredWindow {
 }
 
 impl Claims {
-    /// A redelivered record has come.
+    /// Notes that the session has received a redelivered record.
     pub fn came(&mut self, session: u64, digest: i64) {
         *self.undecided.entry(session).or_default().entry(digest).or_default() += 1;
     }
 
-    /// The session does not wait for records: those that come to it are not known here until it reports them.
+    /// Notes that the session does not wait for records: those that it receives are not known here until it reports them.
     pub fn busy(&mut self, session: u64) {
         self.step += 1;
         self.busy.insert(session, self.step);
     }
 
-    /// A busy session has reported all that came to it.
+    /// Notes that a busy session has reported all records that it received.
     pub fn reported(&mut self, session: u64) {
         if self.busy.contains_key(&session) {
             self.busy(session);
@@ -183,12 +183,12 @@ impl Claims {
         self.step
     }
 
-    /// True if all other sessions have reported what had come to them at that step.
+    /// True if all other sessions have reported the records that they had received at that step.
     pub fn have_others_reported(&self, session: u64, step: u64) -> bool {
         self.busy.iter().all(|(other, reported)| *other == session || *reported > step)
     }
 
-    /// These of those that came to the session are decided.
+    /// Notes that these of the session's records are decided.
     pub fn decided(&mut self, session: u64, digests: &[i64]) {
         let Some(undecided) = self.undecided.get_mut(&session) else { return };
         for digest in digests {
@@ -199,7 +199,7 @@ impl Claims {
         }
     }
 
-    /// A session has ended: the floors have to be learnt again.
+    /// Notes that a session has ended: the floors have to be learnt again.
     pub fn end(&mut self, session: u64) {
         self.idle(session);
         self.ended.extend(self.undecided.remove(&session));
@@ -242,7 +242,7 @@ impl Claims {
             if is_supported && again >= PROVING_NEIGHBOURS {
                 floors.push(*place);
             }
-            // the records that came to other processes are not known here
+            // the records that other processes received are not known here
             match is_supported || past.processes > 1 {
                 true => drop(accounts.insert(*place)),
                 false => is_doubtful = true,
@@ -254,7 +254,7 @@ impl Claims {
             let floor = self.floors.entry(span.session.clone()).or_insert(begins);
             *floor = begins.min(*floor);
         }
-        // a document of the last acknowledgement waits for records that come beside it
+        // a document of the last acknowledgement waits for its neighbours
         is_doubtful |= past
             .documents
             .iter()
@@ -268,7 +268,7 @@ impl Claims {
     }
 }
 
-/// Counts the nearest members before a place in its block that differ from each other: all, and those that have come again.
+/// Counts the nearest members before a place in its block that differ from each other: all, and those that were redelivered.
 fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> (usize, usize) {
     let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
     let mut known = HashSet::new();
@@ -313,7 +313,7 @@ mod tests {
         StoredDocument { id, digest, place: id }
     }
 
-    /// The docids of the documents that account for what comes again.
+    /// The docids of the documents that account for the redelivered records.
     fn stored(documents: &[(u64, i64)], again: &[i64]) -> Vec<Option<u64>> {
         stored_within(window(), documents, again)
     }

@@ -1,5 +1,5 @@
-//! A queue, daemons and their deaths, in memory. Whatever dies when, a record unlike any other is stored once, and of equal
-//! records hardly any is stored twice or not at all.
+//! A queue, daemons and their deaths, in memory. Whichever of them dies at any time, a record that equals no other is stored once, and
+//! of equal records hardly any is stored twice or not at all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -25,12 +25,12 @@ struct Worker {
     session: u64,
     /// positions in the queue of what is not acknowledged, in order
     delivered: VecDeque<usize>,
-    /// how many of them the worker has taken from its connection
+    /// the number of them that the worker has taken from its connection
     taken: usize,
     stored: VecDeque<Stored>,
     /// the first docid of each batch
     blocks: Vec<u64>,
-    /// what Redis knows of that
+    /// the acknowledged docid that Redis knows
     acknowledged: u64,
     before: u64,
     /// positions of what was acknowledged last
@@ -70,7 +70,7 @@ struct Cast {
     threads: usize,
     /// batches that a worker leaves unacknowledged
     delay: usize,
-    /// beside processes single connections die, else the broker
+    /// true: single connections die too, in addition to processes; false: the broker does
     connections: bool,
 }
 
@@ -275,7 +275,7 @@ impl Model {
         }
     }
 
-    /// How many records were lost, and how many stored twice.
+    /// The number of records that were lost, and of those that were stored twice.
     fn run(mut self) -> (usize, usize) {
         for _ in 0..8 {
             (0..self.random.usize(..60)).for_each(|_| self.step());
@@ -295,8 +295,8 @@ impl Model {
 const RUNS: u64 = 25;
 const RECORDS: i64 = 2000;
 
-/// How many of a million records are lost, and how many stored twice. `equal` in a hundred are equal to each other, `twins` in a
-/// hundred to one shortly before.
+/// The number of lost records in a million, and of those that are stored twice. `equal` in a hundred are equal to each other,
+/// `twins` in a hundred to one shortly before.
 fn per_million(equal: usize, twins: usize, cast: Cast) -> (u64, u64) {
     let (mut lost, mut twice) = (0, 0);
     for seed in 0..RUNS {

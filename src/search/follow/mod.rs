@@ -24,7 +24,7 @@ use crate::search::scope::{Deadline, Scope};
 use crate::sphinx::client::Fault;
 use crate::time::{Ts, When};
 
-/// searchd is asked this often while records arrive, and less often after `BUSY_FOR` without any. A question costs searchd some
+/// The time between two polls of searchd while records arrive; it is longer after `BUSY_FOR` without any. A poll costs searchd some
 /// milliseconds.
 const POLL_BUSY: Duration = Duration::from_millis(250);
 const POLL_IDLE: Duration = Duration::from_millis(500);
@@ -54,7 +54,7 @@ pub struct Following {
 }
 
 impl Searcher {
-    /// Hands over the matches that are there, and new ones, until `pause` or `take` returns false. `pause` sends the output and
+    /// Passes on the stored matches, and new ones, until `pause` or `take` returns false. `pause` sends the output and
     /// waits for the given time. The order is that of the stream, whatever the query says; new records come whatever their time.
     ///
     /// # Errors
@@ -154,7 +154,7 @@ impl<'a> Follower<'a> {
         Ok(goes_on.get())
     }
 
-    /// The place of the match before the `last` ones; None: there are no more.
+    /// The place of the match before the `last` ones; None if there is none.
     fn before_last(&self, last: usize, pulse: &dyn Fn() -> bool) -> Result<Option<Place>, SearchError> {
         let mode = ScanMode { backwards: true, of: Subset::Candidates, read: Read::Place, hint: last + 1 };
         let mut walk = self.walk(mode).with_pulse(pulse);

@@ -36,7 +36,7 @@ pub struct ValueCounts {
     pub exact: bool,
 }
 
-/// How many records have each value.
+/// The number of records with each value.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     /// in each of its spellings
@@ -191,7 +191,7 @@ impl Counts {
         })
     }
 
-    /// Adds what only the other has seen, in place of what was altered.
+    /// Adds the values that only `other` has, in the place of altered ones.
     pub fn complete(&mut self, other: Counts) {
         self.texts.retain(|text, _| !text.contains(ALTERED));
         for (text, records) in other.texts {
@@ -202,7 +202,7 @@ impl Counts {
         }
     }
 
-    /// For each value a text whose link finds it, and how many records that link finds.
+    /// For each value a text whose link finds it, and the number of records that the link finds.
     fn rows(&self) -> Vec<(String, u64)> {
         let mut rows: HashMap<String, u64> = self.texts.clone();
         for (text, records) in &mut rows {

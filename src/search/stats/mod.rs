@@ -1,8 +1,8 @@
-//! How many, when, of which values: for exactly the search that a page shows. Figures that are not exact are marked.
+//! The figures of a page's search: the number of its matches, by time and by value. Figures that are not exact are marked.
 //!
-//! searchd counts what the index alone decides. Candidates are read and checked once for all figures together; if that would
-//! take too long, the index gives an upper bound. `tally` adds up what was seen, `figures` adds what searchd counts; `levels` has
-//! searchd count by level.
+//! searchd counts the records that the index alone decides. Candidates are read and checked once for all figures together; if
+//! that would take too long, the index gives an upper bound. `tally` adds up what was seen, `figures` adds what searchd counts;
+//! `levels` has searchd count by level.
 
 pub mod column_values;
 mod figures;
@@ -64,7 +64,7 @@ impl Searcher {
         self.figures(&query, scope, Wanted::values(&[column]))?.values(column, limit)
     }
 
-    /// How many, however long that takes, and what is missing.
+    /// Counts all matches, for as long as it takes. Returns their number, and the parts that are missing.
     pub fn count_all(&self, query: &Query, scope: &Scope) -> Result<(u64, Vec<String>), SearchError> {
         let plan = self.plan(query, scope)?;
         let (mut count, most) = (0, query.limit.map_or(u64::MAX, |limit| limit.get() as u64));
@@ -99,7 +99,7 @@ impl Searcher {
         self.figures(&all, &scope.at_most(scope.counting / 2), Wanted::values(&[]))?.count().map(Some)
     }
 
-    /// How many documents have to be checked. None: as good as all there are, or more than can be counted in time.
+    /// The number of documents to check. None: nearly all that there are, or more than can be counted in time.
     fn to_check(&self, plan: &Plan, scope: &Scope) -> Result<Option<u64>, SearchError> {
         let mut candidates = 0;
         for (_, slice, narrowing) in Subset::TO_CHECK.into_iter().flat_map(|of| plan.asked(of)) {
@@ -126,7 +126,7 @@ impl Searcher {
         }
     }
 
-    /// Hands over the candidates that match, as far as the time goes; returns whether these are all.
+    /// Passes on the candidates that match, until the time is over; returns whether these are all.
     fn each_checked(
         &self,
         plan: &Plan,
