@@ -25,7 +25,7 @@ fn samples(alco: &Alco) -> HashMap<String, f64> {
             }
             Value::Summary(_) => panic!("{key} is a summary"),
         };
-        assert!(all.insert(key.clone(), value).is_none(), "{key} stands twice");
+        assert!(all.insert(key.clone(), value).is_none(), "{key} occurs twice");
     }
     all
 }

@@ -98,7 +98,7 @@ pub fn warnings(engine: &mut Engine, wanted: bool) -> Result<Vec<String>, Fault>
 pub fn not_served(fault: &Fault) -> Option<String> {
     let Fault::Reject(why) = fault else { return None };
     let name = unserved_index(why)?;
-    Some(format!("searchd does not serve {name}: its records are missing here; alco check says how to mend it"))
+    Some(format!("searchd does not serve {name}: its records are missing here; alco check has the cure"))
 }
 
 /// The error for a searchd that does not answer.

@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claimed_document_comes_again_with_the_session_that_claimed_it() {
+    fn a_claimed_document_is_redelivered_with_its_claimer() {
         let documents = [StoredDocument { id: TWO, digest: EQUAL, place: FOUR }, unclaimed((TWO + 1, 1))];
         let mut past = StoredWindow::new(window(), 1);
         past.add(documents.into_iter());

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_literal_asks_for_nothing() {
+    fn a_part_without_a_literal_asks_for_nothing() {
         for regex in ["", ".*", "a|.*", "(?:foo)?", "[a-z]+", "(?:foo|)", "x*", r"\d{4}", "a", r"\B", "[^a]"] {
             check(regex, "·");
         }

@@ -499,7 +499,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
         #[test]
-        fn what_a_regex_matches_the_index_gives(regex in regexes(), text in "[a-cA-C1 .éÉ日k\u{212a}iIıİ\n]{0,20}", word: bool) {
+        fn the_index_gives_each_match_of_a_regex(regex in regexes(), text in "[a-cA-C1 .éÉ日k\u{212a}iIıİ\n]{0,20}", word: bool) {
             if let Ok(pattern) = Pattern::new(&Query { mode: Mode::Regex, word, ..searching(&regex, "") })
                 && pattern.matches(&text, Vec::<String>::new)
             {
@@ -508,7 +508,7 @@ mod tests {
         }
 
         #[test]
-        fn what_words_match_the_index_gives(search in "(-?\"?[a-cA-C1.éiı]{1,4}\\*?\"?[ |]{1,2}){1,4}", text in text(), few in "[a-c1 .éiIı\n]{0,20}", mode in 0..2_usize, word: bool) {
+        fn the_index_gives_each_match_of_words(search in "(-?\"?[a-cA-C1.éiı]{1,4}\\*?\"?[ |]{1,2}){1,4}", text in text(), few in "[a-c1 .éiIı\n]{0,20}", mode in 0..2_usize, word: bool) {
             let mode = [Mode::Words, Mode::Literal][mode];
             let pattern = Pattern::new(&Query { mode, word, ..searching(&search, "") }).expect("a pattern");
             for text in [text, few] {

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grep_refuses_in_brackets_is_refused() {
+    fn brackets_that_grep_refuses_are_refused() {
         for (pattern, error) in [
             ("[[:foo:]]", "'[:foo:]' is not a class; there are alnum, alpha"),
             ("x[a[:Alpha:]]", "'[:Alpha:]' is not a class"),
