@@ -1,6 +1,7 @@
 //! Asks searchd and Redis which redelivered records of a batch are stored already; `redelivery` decides by the answers.
 //! Invariant: a record is marked as stored only after its document is claimed for it in Redis.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::config::Index;
@@ -75,9 +76,21 @@ impl Lookup<'_> {
 
     fn decide(&mut self, digests: &[i64]) -> Result<Verdict, Stop> {
         let past = self.find(digests)?;
-        let doubtful = self.inbox.claims().doubtful(&past);
+        let threads = self.index.threads.get();
         let mut blocks = Blocks::new();
-        for block in doubtful {
+        let doubtful = self.inbox.claims().doubtful(&past);
+        self.read_blocks(doubtful, &mut blocks)?;
+        let like_others = self.inbox.claims().learn(&past, &blocks, threads);
+        self.read_blocks(like_others, &mut blocks)?;
+        Ok(self.inbox.claims().decide(digests, &past, &blocks, threads))
+    }
+
+    /// Reads the members of the blocks that are not known yet.
+    fn read_blocks(&mut self, wanted: BTreeSet<u64>, blocks: &mut Blocks) -> Result<(), Stop> {
+        for block in wanted {
+            if blocks.contains_key(&block) {
+                continue;
+            }
             self.inbox.listen()?;
             let question = statement::in_block(&self.index.name, block);
             let rows = self.servers.ask_searchd(|engine| engine.select(&question))?;
@@ -89,8 +102,7 @@ impl Lookup<'_> {
             })?;
             blocks.insert(block, redelivery::members(own.into_iter(), claimed.into_iter()));
         }
-        let threads = self.index.threads.get();
-        Ok(self.inbox.claims().decide(digests, &past, &blocks, threads))
+        Ok(())
     }
 
     /// The window of docids whose records may be redelivered, with its documents of these digests.

@@ -11,12 +11,15 @@
 //! Records with equal bodies have one digest, which does not show which of them are stored. Their neighbours do:
 //!
 //! - A batch is acknowledged as a whole, together with those after it if the records of a delivery go on there. Its docids share
-//!   a block with those of no other batch. A session acknowledges its batches in their order. So the broker redelivers a session's
-//!   records from the beginning of some block on: its floor.
+//!   a block with those of no other batch. A session acknowledges its batches in their order.
 //! - alco notes an acknowledgement in Redis before it sends it. So the broker certainly redelivers a record that Redis does not know
 //!   as acknowledged. It redelivers an acknowledged one only if it has forgotten the acknowledgement, or if alco died before sending
 //!   it; redelivered records that no other record equals must show that.
-//! - The broker redelivers the records of one acknowledgement as a whole or not at all.
+//! - A broker that dies forgets a session's latest acknowledgements: it redelivers the session's records from some place on, the
+//!   session's floor. What was acknowledged last is redelivered as a whole or not at all, if only alco died.
+//! - RabbitMQ (3.10) writes acknowledgements down by segments of 2048 messages. Killed between two segments, it forgets
+//!   acknowledgements before and after a part in the middle. So above the floor, too, an acknowledged document that is like others
+//!   accounts for a record only if its own neighbours have come again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -83,8 +86,10 @@ pub struct Claims {
     undecided: HashMap<u64, HashMap<i64, usize>>,
     /// the same for sessions that have ended, the latest last: the broker will redeliver these records
     ended: VecDeque<HashMap<i64, usize>>,
-    /// the lowest block of each session that is known to be redelivered
+    /// the lowest place of each session that is known to be redelivered
     floors: HashMap<String, u64>,
+    /// blocks of which at least a part was redelivered, of each of the last decisions
+    recent: VecDeque<BTreeSet<u64>>,
     /// the sessions that do not wait for records, each with the step at which it began that or has reported all
     busy: HashMap<u64, u64>,
     /// counts the entries into `busy`
@@ -99,6 +104,10 @@ const PROVING_NEIGHBOURS: usize = 2;
 const DISTINCTIVE_RECORDS: usize = 4;
 /// The blocks looked at for one batch; a document in another block is taken as the first of its block.
 const MAX_BLOCKS: usize = 64;
+/// The distance from a recent block within which documents are looked at, in docids: a batch of few records takes a block too.
+const NEAR_DOCIDS: u64 = 4 * DocId::BLOCK_LENGTH;
+/// The number of decisions whose blocks are recent: two of each of eight workers.
+const MAX_RECENT_DECISIONS: usize = 16;
 /// The number of ended sessions whose redelivered digests are remembered.
 const MAX_ENDED_SESSIONS: usize = 16;
 
@@ -143,6 +152,12 @@ impl StoredWindow {
     /// The docid up to which the place's session has acknowledged, and the same before the last acknowledgement.
     fn acknowledged(&self, place: u64) -> Option<(u64, u64)> {
         self.acknowledged.get(&self.span(place)?.session).copied()
+    }
+
+    /// The number of workers and processes that share the redelivered records, where one may not know those of the others. Two workers
+    /// of this process are reckoned at most: the others report within the look-up.
+    fn sharers(&self, threads: usize) -> usize {
+        threads.min(2) * self.processes
     }
 
     /// By digest, in the order of their places.
@@ -205,18 +220,86 @@ impl Claims {
         self.ended.extend(self.undecided.remove(&session));
         self.ended.drain(..self.ended.len().saturating_sub(MAX_ENDED_SESSIONS));
         self.floors.clear();
+        self.recent.clear();
     }
 
-    /// The blocks whose members have to be known to decide.
+    /// The blocks whose members `learn` needs.
     pub fn doubtful(&self, past: &StoredWindow) -> BTreeSet<u64> {
         let documents = past.by_digest();
         let is_doubtful = |found: &&StoredDocument| {
             let is_alone = documents[&found.digest].len() == 1;
             is_alone && past.is_acknowledged(found.place) && !self.is_known_to_come(past, found.place)
         };
-        let blocks: BTreeSet<u64> =
-            past.documents.iter().filter(is_doubtful).map(|found| DocId::block(found.place)).collect();
-        blocks.into_iter().take(MAX_BLOCKS).collect()
+        first_blocks(past.documents.iter().filter(is_doubtful))
+    }
+
+    /// Learns from documents that no other equals where each session's floor is, and which blocks were redelivered. Returns the
+    /// blocks whose members `decide` needs in addition.
+    pub fn learn(&mut self, past: &StoredWindow, blocks: &Blocks, threads: usize) -> BTreeSet<u64> {
+        let came = self.came_digests();
+        let documents = past.by_digest();
+        let mut recent = BTreeSet::new();
+        for found in past.documents.iter().filter(|found| documents[&found.digest].len() == 1) {
+            let is_acknowledged = past.is_acknowledged(found.place);
+            let is_proof = !is_acknowledged
+                || self.is_known_to_come(past, found.place)
+                || Support::before(found.place, blocks, &came).proves(past.sharers(threads));
+            if !is_proof {
+                continue;
+            }
+            recent.insert(DocId::block(found.place));
+            if let (true, Some(span)) = (is_acknowledged, past.span(found.place)) {
+                let begins = past.last_acknowledged(found.place).unwrap_or(DocId::block(found.place));
+                let floor = self.floors.entry(span.session.clone()).or_insert(begins);
+                *floor = begins.min(*floor);
+            }
+        }
+        if !recent.is_empty() {
+            self.recent.push_back(recent);
+            self.recent.drain(..self.recent.len().saturating_sub(MAX_RECENT_DECISIONS));
+        }
+        let is_like_others = |found: &&StoredDocument| {
+            documents[&found.digest].len() > 1
+                && past.is_acknowledged(found.place)
+                && self.is_known_to_come(past, found.place)
+                && self.is_near_recent(DocId::block(found.place))
+        };
+        first_blocks(past.documents.iter().filter(is_like_others))
+    }
+
+    /// Whether a document that is like others was redelivered, by its nearest neighbours.
+    fn neighbours_came(
+        &self,
+        past: &StoredWindow,
+        found: &StoredDocument,
+        blocks: &Blocks,
+        came: &HashSet<i64>,
+    ) -> bool {
+        let per_side = if past.processes == 1 { PROVING_NEIGHBOURS } else { NEIGHBOURS_LOOKED_AT };
+        let members = blocks.get(&DocId::block(found.place)).map_or(&[][..], Vec::as_slice);
+        let others = || members.iter().filter(|member| member.digest != found.digest);
+        let before = || others().rev().skip_while(|member| member.at >= found.place).take(per_side);
+        let after = others().skip_while(|member| member.at <= found.place).take(per_side);
+        let mut support = Support::of(before().chain(after), came);
+        let block_before = DocId::block(found.place).saturating_sub(DocId::BLOCK_LENGTH);
+        if before().next().is_none() && self.recent.iter().any(|recent| recent.contains(&block_before)) {
+            // the block before stands for neighbours that this one lacks
+            support = Support { looked_at: support.looked_at + per_side, came: support.came + per_side };
+        }
+        match past.processes {
+            1 => support.is_enough(1),
+            // the records that other processes received are not known here
+            _ => support.came > 0 || support.looked_at < PROVING_NEIGHBOURS,
+        }
+    }
+
+    fn is_near_recent(&self, block: u64) -> bool {
+        let near = block.saturating_sub(NEAR_DOCIDS)..=block + NEAR_DOCIDS;
+        self.recent.iter().any(|recent| recent.range(near.clone()).next().is_some())
+    }
+
+    fn came_digests(&self) -> HashSet<i64> {
+        self.undecided.values().chain(&self.ended).flat_map(HashMap::keys).copied().collect()
     }
 
     fn is_known_to_come(&self, past: &StoredWindow, place: u64) -> bool {
@@ -225,34 +308,35 @@ impl Claims {
 
     /// For each digest of a session's redelivered records, in order, the document that accounts for it.
     pub fn decide(&mut self, redelivered: &[i64], past: &StoredWindow, blocks: &Blocks, threads: usize) -> Verdict {
-        let came: HashSet<i64> = self.undecided.values().chain(&self.ended).flat_map(HashMap::keys).copied().collect();
+        let came = self.came_digests();
         let mut documents = past.by_digest();
-        let (mut accounts, mut floors, mut is_doubtful) = (HashSet::new(), Vec::new(), false);
-        for StoredDocument { place, digest, .. } in &past.documents {
-            if !past.is_acknowledged(*place) {
+        let (mut accounts, mut unsupported, mut is_doubtful) = (HashSet::new(), HashSet::new(), false);
+        for found in &past.documents {
+            let StoredDocument { place, digest, .. } = found;
+            let is_supported = if !past.is_acknowledged(*place) {
+                true
+            } else if documents[digest].len() > 1 {
+                let has_come = self.is_known_to_come(past, *place)
+                    && blocks.contains_key(&DocId::block(*place))
+                    && self.neighbours_came(past, found, blocks, &came);
+                if !has_come {
+                    unsupported.insert(*digest);
+                }
+                has_come
+            } else if self.is_known_to_come(past, *place) {
+                true
+            } else {
+                // only this process's share of them is known here, and some of its workers may not have reported yet
+                let sharers = past.sharers(threads);
+                let is_enough = Support::before(*place, blocks, &came).is_enough(sharers)
+                    || Support::after(*place, blocks, &came).proves(sharers);
+                is_doubtful |= !is_enough && past.processes == 1;
+                // the records that other processes received are not known here
+                is_enough || past.processes > 1
+            };
+            if is_supported {
                 accounts.insert(*place);
-                continue;
             }
-            if documents[digest].len() > 1 || self.is_known_to_come(past, *place) {
-                continue;
-            }
-            let (all, again) = before(*place, blocks, &came);
-            // only this process's share of them is known here, and some of its workers may not have reported yet
-            let is_supported = again * 2 * threads.min(2) * past.processes >= all;
-            if is_supported && again >= PROVING_NEIGHBOURS {
-                floors.push(*place);
-            }
-            // the records that other processes received are not known here
-            match is_supported || past.processes > 1 {
-                true => drop(accounts.insert(*place)),
-                false => is_doubtful = true,
-            }
-        }
-        for place in floors {
-            let Some(span) = past.span(place) else { continue };
-            let begins = past.last_acknowledged(place).unwrap_or(DocId::block(place));
-            let floor = self.floors.entry(span.session.clone()).or_insert(begins);
-            *floor = begins.min(*floor);
         }
         // a document of the last acknowledgement waits for its neighbours
         is_doubtful |= past
@@ -260,23 +344,62 @@ impl Claims {
             .iter()
             .any(|found| past.last_acknowledged(found.place).is_some() && !self.is_known_to_come(past, found.place));
         for some in documents.values_mut() {
-            some.retain(|found| accounts.contains(&found.place) || self.is_known_to_come(past, found.place));
+            some.retain(|found| accounts.contains(&found.place));
             some.reverse();
         }
-        let stored = redelivered.iter().map(|digest| documents.get_mut(digest)?.pop()).collect();
+        let stored: Vec<Option<StoredDocument>> =
+            redelivered.iter().map(|digest| documents.get_mut(digest)?.pop()).collect();
+        is_doubtful |=
+            redelivered.iter().zip(&stored).any(|(digest, stored)| stored.is_none() && unsupported.contains(digest));
         Verdict { stored, is_doubtful }
     }
 }
 
-/// Counts the nearest members before a place in its block that differ from each other: all, and those that were redelivered.
-fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> (usize, usize) {
-    let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
-    let mut known = HashSet::new();
-    let before = members.iter().rev().skip_while(|member| member.at >= place);
-    let nearest = before.filter(|member| known.insert(member.digest)).take(NEIGHBOURS_LOOKED_AT);
-    nearest.fold((0, 0), |(all, again), member| {
-        (all + 1, again + usize::from(member.came || came.contains(&member.digest)))
-    })
+/// The blocks of these documents, at most `MAX_BLOCKS` of them.
+fn first_blocks<'a>(documents: impl Iterator<Item = &'a StoredDocument>) -> BTreeSet<u64> {
+    let blocks: BTreeSet<u64> = documents.map(|found| DocId::block(found.place)).collect();
+    blocks.into_iter().take(MAX_BLOCKS).collect()
+}
+
+/// The neighbours of a place in its block that differ from each other: the number of those that were looked at, and of those that
+/// were redelivered.
+#[derive(Clone, Copy)]
+struct Support {
+    looked_at: usize,
+    came: usize,
+}
+
+impl Support {
+    /// By the nearest that stand before the place.
+    fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
+        let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
+        Support::of(members.iter().rev().skip_while(|member| member.at >= place), came)
+    }
+
+    /// By the nearest that stand after the place.
+    fn after(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
+        let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
+        Support::of(members.iter().skip_while(|member| member.at <= place), came)
+    }
+
+    fn of<'a>(members: impl Iterator<Item = &'a BlockMember>, came: &HashSet<i64>) -> Support {
+        let mut known = HashSet::new();
+        let nearest = members.filter(|member| known.insert(member.digest)).take(NEIGHBOURS_LOOKED_AT);
+        nearest.fold(Support { looked_at: 0, came: 0 }, |support, member| Support {
+            looked_at: support.looked_at + 1,
+            came: support.came + usize::from(member.came || came.contains(&member.digest)),
+        })
+    }
+
+    /// Whether at least half of the neighbours came, or half of the share that one of the sharers knows of.
+    fn is_enough(self, sharers: usize) -> bool {
+        self.came * 2 * sharers >= self.looked_at
+    }
+
+    /// Whether the acknowledgement of these neighbours is forgotten.
+    fn proves(self, sharers: usize) -> bool {
+        self.is_enough(sharers) && self.came >= PROVING_NEIGHBOURS
+    }
 }
 
 #[cfg(test)]
@@ -326,6 +449,7 @@ mod tests {
         let blocks = Blocks::from([ONE, TWO, THREE].map(|block| (block, members(of(block), std::iter::empty()))));
         let mut claims = Claims::default();
         again.iter().for_each(|digest| claims.came(1, *digest));
+        claims.learn(&past, &blocks, 1);
         let verdict = claims.decide(again, &past, &blocks, 1);
         verdict.stored.into_iter().map(|found| Some(found?.id)).collect()
     }

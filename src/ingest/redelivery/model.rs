@@ -10,6 +10,8 @@ use crate::redis::stored::{LeaseSpan, StoredDocument};
 
 const BATCH: usize = 50;
 const PREFETCH: usize = 2 * BATCH;
+/// Messages whose acknowledgements the broker writes down together.
+const SEGMENT_MESSAGES: usize = 3 * BATCH + 7;
 /// Docids of a batch: a block.
 const BLOCK: u64 = 1024;
 
@@ -72,6 +74,11 @@ struct Cast {
     delay: usize,
     /// true: single connections die too, in addition to processes; false: the broker does
     connections: bool,
+    /// batches whose acknowledgements a dying broker forgets are fewer
+    forgotten: usize,
+    /// the broker has written down a segment among those that it forgets
+    holes: bool,
+    deaths: usize,
 }
 
 impl Model {
@@ -208,15 +215,20 @@ impl Model {
         let mut past = StoredWindow::new(self.window.clone(), processes);
         past.add(self.documents.iter().filter(|(_, digest)| digests.contains(digest)).map(found));
         let mut blocks = Blocks::new();
-        for block in self.processes[process].doubtful(&past) {
-            let span = block..block + BLOCK;
-            let claimed = self.claimed.iter().filter(|(_, place)| span.contains(place));
-            let claimed =
-                claimed.map(|(id, place)| StoredDocument { id: *id, digest: self.documents[id], place: *place });
-            blocks.insert(block, members(self.documents.range(span.clone()).map(found), claimed));
-        }
+        let read = |wanted: BTreeSet<u64>, blocks: &mut Blocks| {
+            for block in wanted {
+                let span = block..block + BLOCK;
+                let claimed = self.claimed.iter().filter(|(_, place)| span.contains(place));
+                let claimed =
+                    claimed.map(|(id, place)| StoredDocument { id: *id, digest: self.documents[id], place: *place });
+                blocks.insert(block, members(self.documents.range(span.clone()).map(found), claimed));
+            }
+        };
         let threads = self.workers.len() / processes;
-        self.processes[process].decide(digests, &past, &blocks, threads)
+        let claims = &mut self.processes[process];
+        read(claims.doubtful(&past), &mut blocks);
+        read(claims.learn(&past, &blocks, threads), &mut blocks);
+        claims.decide(digests, &past, &blocks, threads)
     }
 
     fn ack(&mut self, worker: usize) {
@@ -256,8 +268,16 @@ impl Model {
             0..4 => {
                 (0..self.workers.len()).for_each(|worker| self.end(worker));
                 // all that it has is marked, and what was acknowledged last may be forgotten
-                let kept = self.acknowledged.len().saturating_sub(self.random.usize(..6));
-                self.queue.extend(self.acknowledged.drain(kept..).flatten());
+                let kept = self.acknowledged.len().saturating_sub(self.random.usize(..self.cast.forgotten));
+                let forgotten: BTreeSet<usize> = self.acknowledged.drain(kept..).flatten().collect();
+                // RabbitMQ writes acknowledgements down by segments, and dies between two of them
+                let written = match (self.cast.holes, forgotten.first()) {
+                    (true, Some(first)) => first + self.random.usize(..BATCH * self.cast.forgotten),
+                    _ => usize::MAX,
+                };
+                let is_written =
+                    |position: &usize| (written..written.saturating_add(SEGMENT_MESSAGES)).contains(position);
+                self.queue.extend(forgotten.into_iter().filter(|position| !is_written(position)));
                 self.queue.iter().for_each(|position| self.messages[*position].redelivered = true);
                 (0..self.workers.len()).for_each(|worker| self.begin(worker));
             }
@@ -277,7 +297,7 @@ impl Model {
 
     /// The number of records that were lost, and of those that were stored twice.
     fn run(mut self) -> (usize, usize) {
-        for _ in 0..8 {
+        for _ in 0..self.cast.deaths {
             (0..self.random.usize(..60)).for_each(|_| self.step());
             self.die();
         }
@@ -320,7 +340,15 @@ const CASTS: [(usize, usize, usize); 6] = [(1, 1, 0), (1, 2, 0), (1, 2, 4), (1, 
 
 fn casts() -> impl Iterator<Item = Cast> {
     let casts = CASTS.into_iter().flat_map(|cast| [(cast, true), (cast, false)]);
-    casts.map(|((processes, threads, delay), connections)| Cast { processes, threads, delay, connections })
+    casts.map(|((processes, threads, delay), connections)| Cast {
+        processes,
+        threads,
+        delay,
+        connections,
+        forgotten: 6,
+        holes: false,
+        deaths: 8,
+    })
 }
 
 #[test]
@@ -347,5 +375,17 @@ fn of_equal_ones_hardly_any_is_lost_or_stored_twice() {
                 "{equal} {twins} {cast:?}: {lost} lost, {twice} stored twice"
             );
         }
+    }
+}
+
+/// A broker that dies once, while it writes acknowledgements down by segments. What is equal and stands at the edge of a segment
+/// may be mistaken.
+#[test]
+fn what_a_broker_forgets_may_have_a_hole() {
+    for cast in casts().filter(|cast| cast.processes == 1 && !cast.connections) {
+        let cast = Cast { forgotten: 20, holes: true, deaths: 1, ..cast };
+        assert_eq!(per_million(0, 0, cast), (0, 0), "{cast:?}");
+        let (lost, twice) = per_million(30, 0, cast);
+        assert!(lost <= 500 && twice <= 500, "{cast:?}: {lost} lost, {twice} stored twice");
     }
 }
