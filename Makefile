@@ -19,7 +19,7 @@ bench:
 	@tests/packages demo
 	cargo bench --bench bench
 
-# no record is lost or stored twice while servers are killed for ten minutes; make check runs a short form
+# no record is lost or stored twice while servers are killed for seven minutes; make check runs a short form
 chaos:
 	@tests/packages check
 	CHAOS_SECONDS=$${CHAOS_SECONDS:-420} CHAOS_FAULTS=$${CHAOS_FAULTS:-40} cargo test --test chaos
@@ -31,6 +31,7 @@ fresh:
 
 # every test in its full form, where make check runs a short one or none
 soak: fresh
+	ALCO_SOAK=1 cargo test --bin alco exact::
 	ALCO_SOAK=1 cargo test --test stack -- --include-ignored
 
 # The places of the files, for example: make install PREFIX=/usr SYSCONFDIR=/etc DESTDIR=/tmp/stage. make uninstall with the same

@@ -3,11 +3,11 @@
 //! Two flows, which never call each other:
 //!
 //!     In:   delivery -> record -> batch -> documents -> searchd -> ack      ingest/, a thread per worker
-//!     Out:  request  -> search -> SphinxQL -> candidates -> hits -> page    http/ and term/ over search/
+//!     Out:  request  -> query  -> SphinxQL -> candidates -> hits -> page    http/ and commands/ over search/
 //!
-//! Both stand on `sphinx/` (what searchd calls things, and the only door to it), `values` (Redis) and the plain words
-//! (`record`, `time`, `config`, `metrics`). `daemon` starts, watches and stops the threads. There is no async runtime, no
-//! global state, and nothing that forks, writes a pid file or speaks to syslog.
+//! Both use the doors to the three servers (`sphinx/`, `rabbitmq/`, `redis/`) and the plain words (`record`, `query`, `time`,
+//! `config`, `metrics`). `daemon` starts, watches and stops the threads. There is no async runtime, no global state, and nothing
+//! that forks, writes a pid file or speaks to syslog.
 
 mod commands;
 mod config;

@@ -1,4 +1,4 @@
-//! No crash loses a record or stores one twice. `make chaos` runs ten minutes of it, `make check` one.
+//! No crash loses a record or stores one twice. `make chaos` runs seven minutes of it, `make check` one.
 //!
 //! Producers publish numbered persistent records with confirms to a durable queue; meanwhile alco, searchd, Redis and RabbitMQ
 //! are killed, stopped and restarted by a seeded schedule. At the end every number that the broker confirmed must be stored
