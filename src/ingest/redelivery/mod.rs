@@ -90,6 +90,8 @@ pub struct Claims {
     floors: HashMap<String, u64>,
     /// blocks of which at least a part was redelivered, of each of the last decisions
     recent: VecDeque<BTreeSet<u64>>,
+    /// digests that several records have
+    repeated: HashSet<i64>,
     /// the sessions that do not wait for records, each with the step at which it began that or has reported all
     busy: HashMap<u64, u64>,
     /// counts the entries into `busy`
@@ -108,6 +110,8 @@ const MAX_BLOCKS: usize = 64;
 const NEAR_DOCIDS: u64 = 4 * DocId::BLOCK_LENGTH;
 /// The number of decisions whose blocks are recent: two of each of eight workers.
 const MAX_RECENT_DECISIONS: usize = 16;
+/// Digests of repeated records that are remembered. One that is forgotten is learnt again as soon as it repeats.
+const MAX_REPEATED_DIGESTS: usize = 10_000;
 /// The number of ended sessions whose redelivered digests are remembered.
 const MAX_ENDED_SESSIONS: usize = 16;
 
@@ -174,7 +178,18 @@ impl StoredWindow {
 impl Claims {
     /// Notes that the session has received a redelivered record.
     pub fn came(&mut self, session: u64, digest: i64) {
-        *self.undecided.entry(session).or_default().entry(digest).or_default() += 1;
+        let count = self.undecided.entry(session).or_default().entry(digest).or_default();
+        *count += 1;
+        if *count > 1 {
+            self.note_repeated(digest);
+        }
+    }
+
+    fn note_repeated(&mut self, digest: i64) {
+        if self.repeated.len() >= MAX_REPEATED_DIGESTS {
+            self.repeated.clear();
+        }
+        self.repeated.insert(digest);
     }
 
     /// Notes that the session does not wait for records: those that it receives are not known here until it reports them.
@@ -224,11 +239,14 @@ impl Claims {
     }
 
     /// The blocks whose members `learn` needs.
-    pub fn doubtful(&self, past: &StoredWindow) -> BTreeSet<u64> {
-        let documents = past.by_digest();
+    pub fn doubtful(&mut self, past: &StoredWindow) -> BTreeSet<u64> {
+        for (digest, documents) in past.by_digest() {
+            if documents.len() > 1 {
+                self.note_repeated(digest);
+            }
+        }
         let is_doubtful = |found: &&StoredDocument| {
-            let is_alone = documents[&found.digest].len() == 1;
-            is_alone && past.is_acknowledged(found.place) && !self.is_known_to_come(past, found.place)
+            self.is_unique(found) && past.is_acknowledged(found.place) && !self.is_known_to_come(past, found.place)
         };
         first_blocks(past.documents.iter().filter(is_doubtful))
     }
@@ -237,9 +255,11 @@ impl Claims {
     /// blocks whose members `decide` needs in addition.
     pub fn learn(&mut self, past: &StoredWindow, blocks: &Blocks, threads: usize) -> BTreeSet<u64> {
         let came = self.came_digests();
-        let documents = past.by_digest();
         let mut recent = BTreeSet::new();
-        for found in past.documents.iter().filter(|found| documents[&found.digest].len() == 1) {
+        for found in &past.documents {
+            if !self.is_unique(found) {
+                continue;
+            }
             let is_acknowledged = past.is_acknowledged(found.place);
             let is_proof = !is_acknowledged
                 || self.is_known_to_come(past, found.place)
@@ -259,7 +279,7 @@ impl Claims {
             self.recent.drain(..self.recent.len().saturating_sub(MAX_RECENT_DECISIONS));
         }
         let is_like_others = |found: &&StoredDocument| {
-            documents[&found.digest].len() > 1
+            !self.is_unique(found)
                 && past.is_acknowledged(found.place)
                 && self.is_known_to_come(past, found.place)
                 && self.is_near_recent(DocId::block(found.place))
@@ -298,6 +318,11 @@ impl Claims {
         self.recent.iter().any(|recent| recent.range(near.clone()).next().is_some())
     }
 
+    /// Whether no other record is known to equal a document's.
+    fn is_unique(&self, found: &StoredDocument) -> bool {
+        !self.repeated.contains(&found.digest)
+    }
+
     fn came_digests(&self) -> HashSet<i64> {
         self.undecided.values().chain(&self.ended).flat_map(HashMap::keys).copied().collect()
     }
@@ -315,7 +340,7 @@ impl Claims {
             let StoredDocument { place, digest, .. } = found;
             let is_supported = if !past.is_acknowledged(*place) {
                 true
-            } else if documents[digest].len() > 1 {
+            } else if !self.is_unique(found) {
                 let has_come = self.is_known_to_come(past, *place)
                     && blocks.contains_key(&DocId::block(*place))
                     && self.neighbours_came(past, found, blocks, &came);
