@@ -8,8 +8,9 @@ use crate::config::Index;
 use crate::ingest::docids::Docids;
 use crate::ingest::entry::{BatchEntry, Fate};
 use crate::ingest::inbox::{Inbox, SETTLE};
-use crate::ingest::redelivery;
-use crate::ingest::redelivery::{Blocks, StoredWindow, Verdict};
+use crate::ingest::redelivery::Verdict;
+use crate::ingest::redelivery::neighbours::{self, Blocks};
+use crate::ingest::redelivery::window::StoredWindow;
 use crate::ingest::servers::{Servers, Stop};
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
@@ -100,7 +101,7 @@ impl Lookup<'_> {
                 let claimed = redis.claimed_between(index, block, block + DocId::BLOCK_LENGTH - 1)?;
                 Ok((redis.placed(index, &documents)?, claimed))
             })?;
-            blocks.insert(block, redelivery::members(own.into_iter(), claimed.into_iter()));
+            blocks.insert(block, neighbours::members(own.into_iter(), claimed.into_iter()));
         }
         Ok(())
     }

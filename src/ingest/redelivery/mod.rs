@@ -21,47 +21,15 @@
 //!   acknowledgements before and after a part in the middle. So above the floor, too, an acknowledged document that is like others
 //!   accounts for a record only if its own neighbours have come again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+pub mod neighbours;
+pub mod window;
 
-use crate::redis::stored::{LeaseSpan, StoredDocument};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use crate::ingest::redelivery::neighbours::{Blocks, NEIGHBOURS_LOOKED_AT, PROVING_NEIGHBOURS, Support};
+use crate::ingest::redelivery::window::StoredWindow;
+use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
-
-/// The documents that may account for redelivered records.
-#[derive(Debug)]
-pub struct StoredWindow {
-    window: Vec<LeaseSpan>,
-    /// for each session: the docid up to which it has acknowledged, and the same before the last acknowledgement
-    acknowledged: HashMap<String, (u64, u64)>,
-    /// of the digests that are asked for, with a place within the window
-    documents: Vec<StoredDocument>,
-    /// processes that collect from the queue, this one among them
-    processes: usize,
-}
-
-/// A document that a block has or had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BlockMember {
-    /// a place within the block
-    pub at: u64,
-    pub digest: i64,
-    /// the record was redelivered since, and the document has another place
-    pub came: bool,
-}
-
-/// The members of some blocks, in their order, by the block's beginning.
-pub type Blocks = BTreeMap<u64, Vec<BlockMember>>;
-
-/// The members of a block: of the documents with docids in it, and those with a place in it that have been claimed.
-pub fn members(
-    documents: impl Iterator<Item = StoredDocument>,
-    claimed: impl Iterator<Item = StoredDocument>,
-) -> Vec<BlockMember> {
-    let own = documents.map(|StoredDocument { id, digest, place }| BlockMember { at: id, digest, came: id != place });
-    let claimed = claimed.map(|StoredDocument { digest, place, .. }| BlockMember { at: place, digest, came: false });
-    let mut members: Vec<BlockMember> = own.chain(claimed).collect();
-    members.sort_unstable();
-    members
-}
 
 /// True if a batch shows by itself that it is redelivered. Any other is acknowledged together with one that follows.
 pub fn is_distinctive(digests: impl Iterator<Item = i64>) -> bool {
@@ -98,10 +66,6 @@ pub struct Claims {
     step: u64,
 }
 
-/// The number of neighbouring records that are looked at.
-const NEIGHBOURS_LOOKED_AT: usize = 16;
-/// If this many neighbours were redelivered, RabbitMQ has forgotten acknowledgements.
-const PROVING_NEIGHBOURS: usize = 2;
 /// A batch with this number of different records shows by itself that it is redelivered.
 const DISTINCTIVE_RECORDS: usize = 4;
 /// The blocks looked at for one batch; a document in another block is taken as the first of its block.
@@ -114,66 +78,6 @@ const MAX_RECENT_DECISIONS: usize = 16;
 const MAX_REPEATED_DIGESTS: usize = 10_000;
 /// The number of ended sessions whose redelivered digests are remembered.
 const MAX_ENDED_SESSIONS: usize = 16;
-
-impl StoredWindow {
-    pub fn new(window: Vec<LeaseSpan>, processes: usize) -> StoredWindow {
-        let mut acknowledged = HashMap::new();
-        for span in &window {
-            let of = acknowledged.entry(span.session.clone()).or_default();
-            *of = (span.acknowledged, span.before).max(*of);
-        }
-        StoredWindow { window, acknowledged, documents: Vec::new(), processes }
-    }
-
-    /// The first and the last docid of the window.
-    pub fn docids(&self) -> Option<(u64, u64)> {
-        let first = self.window.iter().map(|span| span.first).min()?;
-        let last = self.window.iter().map(|span| span.last).max()?;
-        Some((first, last))
-    }
-
-    /// Adds those of the documents that may have come again.
-    pub fn add(&mut self, found: impl Iterator<Item = StoredDocument>) {
-        let mut found: Vec<StoredDocument> = found.filter(|found| self.span(found.place).is_some()).collect();
-        self.documents.append(&mut found);
-    }
-
-    /// The span of a docid. Spans overlap where Redis has lost its data and knows less; then the one that begins last counts.
-    fn span(&self, id: u64) -> Option<&LeaseSpan> {
-        self.window.iter().filter(|span| span.first <= id && id <= span.last).max_by_key(|span| span.first)
-    }
-
-    fn is_acknowledged(&self, place: u64) -> bool {
-        self.acknowledged(place).is_none_or(|(acknowledged, _)| place <= acknowledged)
-    }
-
-    /// The first docid of the last acknowledgement of a place's session, if the place is part of that acknowledgement.
-    fn last_acknowledged(&self, place: u64) -> Option<u64> {
-        let (acknowledged, before) = self.acknowledged(place)?;
-        (before < place && place <= acknowledged).then_some(before + 1)
-    }
-
-    /// The docid up to which the place's session has acknowledged, and the same before the last acknowledgement.
-    fn acknowledged(&self, place: u64) -> Option<(u64, u64)> {
-        self.acknowledged.get(&self.span(place)?.session).copied()
-    }
-
-    /// The number of workers and processes that share the redelivered records, where one may not know those of the others. Two workers
-    /// of this process are reckoned at most: the others report within the look-up.
-    fn sharers(&self, threads: usize) -> usize {
-        threads.min(2) * self.processes
-    }
-
-    /// By digest, in the order of their places.
-    fn by_digest(&self) -> HashMap<i64, Vec<StoredDocument>> {
-        let mut documents: HashMap<i64, Vec<StoredDocument>> = HashMap::new();
-        for found in &self.documents {
-            documents.entry(found.digest).or_default().push(*found);
-        }
-        documents.values_mut().for_each(|some| some.sort_unstable_by_key(|found| found.place));
-        documents
-    }
-}
 
 impl Claims {
     /// Notes that the session has received a redelivered record.
@@ -386,53 +290,14 @@ fn first_blocks<'a>(documents: impl Iterator<Item = &'a StoredDocument>) -> BTre
     blocks.into_iter().take(MAX_BLOCKS).collect()
 }
 
-/// The neighbours of a place in its block that differ from each other: the number of those that were looked at, and of those that
-/// were redelivered.
-#[derive(Clone, Copy)]
-struct Support {
-    looked_at: usize,
-    came: usize,
-}
-
-impl Support {
-    /// By the nearest that stand before the place.
-    fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
-        let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
-        Support::of(members.iter().rev().skip_while(|member| member.at >= place), came)
-    }
-
-    /// By the nearest that stand after the place.
-    fn after(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
-        let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
-        Support::of(members.iter().skip_while(|member| member.at <= place), came)
-    }
-
-    fn of<'a>(members: impl Iterator<Item = &'a BlockMember>, came: &HashSet<i64>) -> Support {
-        let mut known = HashSet::new();
-        let nearest = members.filter(|member| known.insert(member.digest)).take(NEIGHBOURS_LOOKED_AT);
-        nearest.fold(Support { looked_at: 0, came: 0 }, |support, member| Support {
-            looked_at: support.looked_at + 1,
-            came: support.came + usize::from(member.came || came.contains(&member.digest)),
-        })
-    }
-
-    /// Whether at least half of the neighbours came, or half of the share that one of the sharers knows of.
-    fn is_enough(self, sharers: usize) -> bool {
-        self.came * 2 * sharers >= self.looked_at
-    }
-
-    /// Whether the acknowledgement of these neighbours is forgotten.
-    fn proves(self, sharers: usize) -> bool {
-        self.is_enough(sharers) && self.came >= PROVING_NEIGHBOURS
-    }
-}
-
 #[cfg(test)]
 mod model;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::redelivery::neighbours::{BlockMember, members};
+    use crate::redis::stored::LeaseSpan;
 
     const EQUAL: i64 = -1;
     const ONE: u64 = DocId::BLOCK_LENGTH;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use fastrand::Rng;
 
-use crate::ingest::redelivery::{Blocks, Claims, StoredWindow, Verdict, is_distinctive, members};
+use crate::ingest::redelivery::neighbours::{Blocks, members};
+use crate::ingest::redelivery::window::StoredWindow;
+use crate::ingest::redelivery::{Claims, Verdict, is_distinctive};
 use crate::redis::stored::{LeaseSpan, StoredDocument};
 
 const BATCH: usize = 50;

@@ -1,0 +1,79 @@
+//! The documents of a block, and what the neighbours of one of them show about it. Pure.
+//!
+//! The docids of a batch are a block. Its records come again together, or not, but for the edges of what the broker has forgotten.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::redis::stored::StoredDocument;
+use crate::sphinx::DocId;
+
+/// A document that a block has or had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlockMember {
+    /// a place within the block
+    pub at: u64,
+    pub digest: i64,
+    /// the record was redelivered since, and the document has another place
+    pub came: bool,
+}
+
+/// The members of some blocks, in their order, by the block's beginning.
+pub type Blocks = BTreeMap<u64, Vec<BlockMember>>;
+
+/// The members of a block: of the documents with docids in it, and those with a place in it that have been claimed.
+pub fn members(
+    documents: impl Iterator<Item = StoredDocument>,
+    claimed: impl Iterator<Item = StoredDocument>,
+) -> Vec<BlockMember> {
+    let own = documents.map(|StoredDocument { id, digest, place }| BlockMember { at: id, digest, came: id != place });
+    let claimed = claimed.map(|StoredDocument { digest, place, .. }| BlockMember { at: place, digest, came: false });
+    let mut members: Vec<BlockMember> = own.chain(claimed).collect();
+    members.sort_unstable();
+    members
+}
+
+/// The number of neighbouring records that are looked at.
+pub(super) const NEIGHBOURS_LOOKED_AT: usize = 16;
+/// If this many neighbours were redelivered, RabbitMQ has forgotten acknowledgements.
+pub(super) const PROVING_NEIGHBOURS: usize = 2;
+
+/// The neighbours of a place in its block that differ from each other: the number of those that were looked at, and of those that
+/// were redelivered.
+#[derive(Clone, Copy)]
+pub(super) struct Support {
+    pub(super) looked_at: usize,
+    pub(super) came: usize,
+}
+
+impl Support {
+    /// By the nearest that stand before the place.
+    pub(super) fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
+        let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
+        Support::of(members.iter().rev().skip_while(|member| member.at >= place), came)
+    }
+
+    /// By the nearest that stand after the place.
+    pub(super) fn after(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
+        let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
+        Support::of(members.iter().skip_while(|member| member.at <= place), came)
+    }
+
+    pub(super) fn of<'a>(members: impl Iterator<Item = &'a BlockMember>, came: &HashSet<i64>) -> Support {
+        let mut known = HashSet::new();
+        let nearest = members.filter(|member| known.insert(member.digest)).take(NEIGHBOURS_LOOKED_AT);
+        nearest.fold(Support { looked_at: 0, came: 0 }, |support, member| Support {
+            looked_at: support.looked_at + 1,
+            came: support.came + usize::from(member.came || came.contains(&member.digest)),
+        })
+    }
+
+    /// Whether at least half of the neighbours came, or half of the share that one of the sharers knows of.
+    pub(super) fn is_enough(self, sharers: usize) -> bool {
+        self.came * 2 * sharers >= self.looked_at
+    }
+
+    /// Whether the acknowledgement of these neighbours is forgotten.
+    pub(super) fn proves(self, sharers: usize) -> bool {
+        self.is_enough(sharers) && self.came >= PROVING_NEIGHBOURS
+    }
+}
