@@ -3,13 +3,14 @@
 //!
 //! A record's text has the members that were sent, and then `resource` and `scope` of its place in the envelope. Attributes and
 //! values are plain JSON there, so that a filter finds `resource.service.name=shop`: `{"key":"a","value":{"intValue":"5"}}` is a
-//! member `"a":5`. Invariant: the text of a record has all values of the envelope that belong to it, those in another form as
-//! they were sent; and it is a record that would be read in the same way if it came alone.
+//! member `"a":5`. A body that is not a text has a `message` too. Invariant: the text of a record has all values of the envelope
+//! that belong to it, those in another form as they were sent; and it is a record that would be read in the same way if it came
+//! alone.
 
 use std::rc::Rc;
 
 use crate::record::MAX_BODY;
-use crate::record::json::{count_objects, elements, members, next_object};
+use crate::record::json::{Member, count_objects, elements, members, next_object};
 use crate::sphinx::attributes::quoted;
 
 /// The texts of all records of an envelope together. Each record repeats its resource and its scope; an envelope of the OpenTelemetry
@@ -89,18 +90,25 @@ impl Envelope {
         let record = std::str::from_utf8(&text[place]).ok()?;
         let mut made = String::with_capacity(record.len() + group.resource.len() + group.scope.len() + 2);
         made.push('{');
-        for (key, value) in members(record) {
-            add_name(&key, &mut made);
+        let members = members(record);
+        let mut body = None;
+        for (key, value) in &members {
+            add_name(key, &mut made);
             let from = made.len();
-            let is_plain = match &*key {
-                "attributes" => object_of_attributes(value, 0, &mut made),
-                "body" => plain_value(value, 0, &mut made),
-                _ => None,
-            };
-            if is_plain.is_none() {
-                made.truncate(from);
-                made.push_str(value);
+            match &**key {
+                "attributes" if value.starts_with('[') => add_object_of(value, 0, &mut made),
+                "body" => {
+                    add_value(value, 0, &mut made);
+                    body.get_or_insert(from..made.len());
+                }
+                _ => made.push_str(value),
             }
+        }
+        if !members.iter().any(|(key, _)| key == "message")
+            && let Some(message) = message_of(body.map_or("null", |body| &made[body]))
+        {
+            add_name("message", &mut made);
+            made.push_str(&message);
         }
         for origin in [&*group.resource, &*group.scope] {
             if made.len() > 1 && !origin.is_empty() {
@@ -142,10 +150,9 @@ fn origin(name: &str, object: Option<&str>, schema_url: Option<&str>) -> Option<
     }
     let mut inner = "{".to_owned();
     for (key, value) in members(object) {
-        let before = inner.len();
-        let is_plain = if key == "attributes" { add_attributes(value, 0, &mut inner) } else { None };
-        if is_plain.is_none() {
-            inner.truncate(before);
+        if key == "attributes" && value.starts_with('[') {
+            add_attributes(value, 0, &mut inner);
+        } else {
             add_name(&key, &mut inner);
             inner.push_str(value);
         }
@@ -173,39 +180,65 @@ fn add_comma(out: &mut String) {
     }
 }
 
-fn object_of_attributes(list: &str, depth: usize, out: &mut String) -> Option<()> {
-    out.push('{');
-    add_attributes(list, depth, out)?;
-    out.push('}');
-    Some(())
+/// The message of a record with that body, as a JSON string. None: the body itself is the message.
+fn message_of(body: &str) -> Option<String> {
+    let text = match body.as_bytes().first()? {
+        b'n' => "",
+        b'{' => {
+            let members = members(body);
+            let text = |name: &str| members.iter().find(|(key, raw)| key == name && raw.starts_with('"'));
+            if let Some((_, text)) = text("message").or_else(|| text("MESSAGE")) {
+                return Some((*text).to_owned());
+            }
+            body
+        }
+        b'[' => body,
+        _ => return None,
+    };
+    let mut message = String::with_capacity(text.len() + 2);
+    quoted(text, &mut message);
+    Some(message)
 }
 
-/// `[{"key":"a","value":{…}},…]` as members of an object. None: it has another form, and what was written is of no use.
-fn add_attributes(list: &str, depth: usize, out: &mut String) -> Option<()> {
-    if !list.starts_with('[') {
-        return None;
-    }
+fn add_object_of(list: &str, depth: usize, out: &mut String) {
+    out.push('{');
+    add_attributes(list, depth, out);
+    out.push('}');
+}
+
+/// `[{"key":"a","value":{…}},…]` as members of an object. One in another form is a member too, whole, under the key that it has.
+fn add_attributes(list: &str, depth: usize, out: &mut String) {
+    let is_key = |(name, raw): &Member| name == "key" && raw.starts_with('"');
     for attribute in elements(list) {
         let members = members(attribute);
-        let (key, value) = match &members[..] {
-            [(a, key), (b, value)] if a == "key" && b == "value" => (*key, *value),
-            [(a, value), (b, key)] if a == "value" && b == "key" => (*key, *value),
-            [(a, key)] if a == "key" => (*key, "{}"),
-            _ => return None,
-        };
-        if !key.starts_with('"') {
-            return None;
-        }
         add_comma(out);
-        out.push_str(key);
+        out.push_str(members.iter().find(|member| is_key(member)).map_or("\"\"", |(_, key)| *key));
         out.push(':');
-        plain_value(value, depth, out)?;
+        match &members[..] {
+            [key, (name, value)] | [(name, value), key] if is_key(key) && name == "value" => {
+                add_value(value, depth, out)
+            }
+            [key] if is_key(key) => out.push_str("null"),
+            _ => out.push_str(attribute),
+        }
     }
-    Some(())
 }
 
-/// `{"intValue":"5"}` as `5`. None: it has another form, and what was written is of no use.
+/// `{"intValue":"5"}` as `5`, and a value in another form as it was sent.
+fn add_value(value: &str, depth: usize, out: &mut String) {
+    let from = out.len();
+    if plain_value(value, depth, out).is_none() {
+        out.truncate(from);
+        out.push_str(value);
+    }
+}
+
+/// None: it has another form, and what was written is of no use.
 fn plain_value(value: &str, depth: usize, out: &mut String) -> Option<()> {
+    if value == "null" {
+        out.push_str("null");
+        return Some(());
+    }
     if depth > MAX_VALUE_DEPTH || !value.starts_with('{') {
         return None;
     }
@@ -233,12 +266,12 @@ fn plain_value(value: &str, depth: usize, out: &mut String) -> Option<()> {
         "boolValue" if matches!(value, "true" | "false") => out.push_str(value),
         // 64 bits are a text in protobuf's JSON
         "intValue" => out.push_str(&value.trim_matches('"').parse::<i64>().ok()?.to_string()),
-        "kvlistValue" => object_of_attributes(inner()?, depth + 1, out)?,
+        "kvlistValue" => add_object_of(inner()?, depth + 1, out),
         "arrayValue" => {
             out.push('[');
             for element in elements(inner()?) {
                 add_comma(out);
-                plain_value(element, depth + 1, out)?;
+                add_value(element, depth + 1, out);
             }
             out.push(']');
         }
@@ -264,7 +297,7 @@ mod tests {
         }
         assert_eq!(found, records, "{text}");
         for record in found {
-            assert!(record == "{}" || !members(&record).is_empty(), "{record}");
+            assert!(!members(&record).is_empty(), "{record}");
         }
     }
 
@@ -283,18 +316,43 @@ mod tests {
             &[
                 r#"{"timeUnixNano":"1","body":"a {","resource":{"service.name":"shop","droppedAttributesCount":1},"scope":{"name":"lib","version":"1","s":true,"schemaUrl":"u"}}"#,
                 r#"{"body":"b","resource":{"service.name":"shop","droppedAttributesCount":1},"scope":{"name":"lib","version":"1","s":true,"schemaUrl":"u"}}"#,
-                r#"{"resource":{"service.name":"shop","droppedAttributesCount":1}}"#,
-                r#"{"severityNumber":9,"scope":{"name":"old"}}"#,
+                r#"{"message":"","resource":{"service.name":"shop","droppedAttributesCount":1}}"#,
+                r#"{"severityNumber":9,"message":"","scope":{"name":"old"}}"#,
             ],
         );
+    }
+
+    fn envelope(records: &str) -> String {
+        format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":{records}}}]}}]}}"#)
     }
 
     /// The attributes of a record become this.
     #[track_caller]
     fn check_attributes(sent: &str, made: &str) {
-        let record = |attributes: &str| format!(r#"{{"attributes":{attributes}}}"#);
-        let envelope = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, record(sent));
-        check(&envelope, &[&record(made)]);
+        let record = |attributes: &str| format!(r#"{{"message":"m","attributes":{attributes}}}"#);
+        check(&envelope(&format!("[{}]", record(sent))), &[&record(made)]);
+    }
+
+    #[test]
+    fn every_body_has_a_message() {
+        let map = |name: &str, value: &str| {
+            format!(r#"{{"kvlistValue":{{"values":[{{"key":"a","value":{{}}}},{{"key":"{name}","value":{value}}}]}}}}"#)
+        };
+        for (sent, made) in [
+            (r#"{"stringValue":"a"}"#, r#""a""#),
+            (r#"{"intValue":"5"}"#, "5"),
+            ("{}", r#"null,"message":"""#),
+            ("null", r#"null,"message":"""#),
+            (r#"{"arrayValue":{"values":[{"stringValue":"a"}]}}"#, r#"["a"],"message":"[\"a\"]""#),
+            (&map("b", r#"{"intValue":1}"#), r#"{"a":null,"b":1},"message":"{\"a\":null,\"b\":1}""#),
+            (&map("message", r#"{"stringValue":"\n"}"#), r#"{"a":null,"message":"\n"},"message":"\n""#),
+            (&map("MESSAGE", r#"{"stringValue":"m"}"#), r#"{"a":null,"MESSAGE":"m"},"message":"m""#),
+            (&map("message", r#"{"intValue":1}"#), r#"{"a":null,"message":1},"message":"{\"a\":null,\"message\":1}""#),
+            (r#"{"newValue":"a"}"#, r#"{"newValue":"a"},"message":"{\"newValue\":\"a\"}""#),
+            (r#"{},"message":"its own""#, r#"null,"message":"its own""#),
+        ] {
+            check(&envelope(&format!(r#"[{{"body":{sent}}}]"#)), &[&format!(r#"{{"body":{made}}}"#)]);
+        }
     }
 
     #[test]
@@ -312,6 +370,7 @@ mod tests {
             (r#"{"arrayValue":{}}"#, "[]"),
             (r#"{"kvlistValue":{"values":[{"key":"k","value":{"kvlistValue":{}}}]}}"#, r#"{"k":{}}"#),
             ("{}", "null"),
+            ("null", "null"),
         ] {
             check_attributes(&value(sent), &format!(r#"{{"a \"b\"":{made}}}"#));
         }
@@ -320,33 +379,59 @@ mod tests {
     }
 
     #[test]
-    fn attributes_in_another_form_stay_as_they_were_sent() {
+    fn only_an_attribute_in_another_form_stays_as_it_was_sent() {
+        for value in [
+            r#""b""#,
+            r#"{"stringValue":5}"#,
+            r#"{"intValue":"5.5"}"#,
+            r#"{"stringValue":"x","intValue":"5"}"#,
+            r#"{"newValue":"x"}"#,
+            r#"{"arrayValue":{"values":5}}"#,
+            r#"{"kvlistValue":{"values":[],"more":1}}"#,
+        ] {
+            let plain = |of: &str| format!(r#"{{"odd":{of},"b":1}}"#);
+            let list = format!(r#"[{{"key":"odd","value":{value}}},{{"key":"b","value":{{"intValue":"1"}}}}]"#);
+            check_attributes(&list, &plain(value));
+            let nested = format!(r#"[{{"key":"n","value":{{"kvlistValue":{{"values":{list}}}}}}}]"#);
+            check_attributes(&nested, &format!(r#"{{"n":{}}}"#, plain(value)));
+            let array = format!(r#"[{{"key":"n","value":{{"arrayValue":{{"values":[{value},{{"intValue":1}}]}}}}}}]"#);
+            check_attributes(&array, &format!(r#"{{"n":[{value},1]}}"#));
+            let origins = format!(
+                r#"{{"resourceLogs":[{{"resource":{{"attributes":{list}}},"scopeLogs":[{{"scope":{{"attributes":{list}}},"logRecords":[{{"message":"m"}}]}}]}}]}}"#
+            );
+            let plain = plain(value);
+            check(&origins, &[&format!(r#"{{"message":"m","resource":{plain},"scope":{plain}}}"#)]);
+        }
+        for (attribute, made) in [
+            (
+                r#"{"key":"a","value":{"intValue":"1"},"more":1}"#,
+                r#""a":{"key":"a","value":{"intValue":"1"},"more":1}"#,
+            ),
+            (r#"{"key":5,"value":{}}"#, r#""":{"key":5,"value":{}}"#),
+            (r#"{"value":{}}"#, r#""":{"value":{}}"#),
+            ("5", r#""":5"#),
+        ] {
+            check_attributes(&format!(r#"[{attribute},{{"key":"b"}}]"#), &format!(r#"{{{made},"b":null}}"#));
+        }
+        check_attributes(r#"{"a":1}"#, r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn values_too_deep_are_as_they_were_sent() {
         let deep = |levels: usize| {
             let (open, close) = (r#"{"arrayValue":{"values":["#, "]}}");
-            format!(r#"[{{"key":"a","value":{}{}}}]"#, open.repeat(levels), close.repeat(levels))
+            format!("{}{}", open.repeat(levels), close.repeat(levels))
         };
-        check_attributes(&deep(20), &format!("{{\"a\":{}{}}}", "[".repeat(20), "]".repeat(20)));
-        for sent in [
-            r#"{"a":1}"#,
-            r#"[{"key":"a","value":"b"}]"#,
-            r#"[{"key":5,"value":{}}]"#,
-            r#"[{"key":"a","value":{"stringValue":5}}]"#,
-            r#"[{"key":"a","value":{"intValue":"5.5"}}]"#,
-            r#"[{"key":"a","value":{"stringValue":"x","intValue":"5"}}]"#,
-            r#"[{"key":"a","value":{"newValue":"x"}}]"#,
-            r#"[{"key":"a","value":{"intValue":"1"},"more":1}]"#,
-            r#"[{"key":"a","value":{"intValue":"1"}},5]"#,
-            r#"[{"key":"a","value":{"arrayValue":{"values":5}}}]"#,
-            &deep(40),
-        ] {
-            check_attributes(sent, sent);
+        for (levels, plain) in [(20, 20), (33, 33), (40, 33)] {
+            let sent = format!(r#"[{{"key":"a","value":{}}}]"#, deep(levels));
+            let made = format!("{}{}{}", "[".repeat(plain), deep(levels - plain), "]".repeat(plain));
+            check_attributes(&sent, &format!(r#"{{"a":{made}}}"#));
         }
     }
 
     #[test]
     fn an_odd_envelope_is_one_record() {
-        let records = |records: &str| format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":{records}}}]}}]}}"#);
-        check(&records("[{}]"), &["{}"]);
+        check(&envelope("[{}]"), &[r#"{"message":""}"#]);
         let large = format!(
             r#"{{"resourceLogs":[{{"resource":{{"attributes":[{{"key":"{}"}}]}},"scopeLogs":[{{"logRecords":[{}{{}}]}}]}}]}}"#,
             "k".repeat(1 << 20),
@@ -357,10 +442,10 @@ mod tests {
             r#"{"resourceLogs":[{}]}"#,
             r#"{"resourceLogs":[{"scopeLogs":[]}]}"#,
             r#"{"resourceLogs":[{"scopeLogs":[{}]}]}"#,
-            &records("[]"),
-            &records("[5]"),
-            &records("[{},5]"),
-            &records("{}"),
+            &envelope("[]"),
+            &envelope("[5]"),
+            &envelope("[{},5]"),
+            &envelope("{}"),
             r#"{"resourceLogs":5}"#,
             r#"{"resourceLogs":[{"resource":5,"scopeLogs":[{"logRecords":[{}]}]}]}"#,
             r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{}]}],"instrumentationLibraryLogs":[]}]}"#,
