@@ -214,9 +214,10 @@ pub fn next_object(text: &[u8], from: usize) -> Option<Range<usize>> {
     Some(from..from + values.byte_offset())
 }
 
-/// The number of objects in an array that holds nothing else; None for other texts.
+/// The number of objects in an array that holds nothing else, or in several such arrays one after the other; None for other texts.
 pub fn count_objects(text: &str) -> Option<usize> {
-    serde_json::from_str::<ArrayOfObjects>(text).ok().map(|array| array.0)
+    let mut arrays = serde_json::Deserializer::from_str(text).into_iter::<ArrayOfObjects>();
+    arrays.try_fold(0, |count, array| Some(count + array.ok()?.0))
 }
 
 struct ArrayOfObjects(usize);

@@ -13,9 +13,9 @@ use crate::record::MAX_BODY;
 use crate::record::json::{Member, count_objects, elements, members, next_object};
 use crate::sphinx::attributes::quoted;
 
-/// The texts of all records of an envelope together. Each record repeats its resource and its scope; an envelope of the OpenTelemetry
+/// The texts of all records of a body's envelopes together. Each record repeats its resource and its scope; an envelope of the OpenTelemetry
 /// collector with the usual 8192 records takes a quarter of this.
-const MAX_MADE_BYTES: usize = 16 * MAX_BODY;
+pub const MAX_MADE_BYTES: usize = 16 * MAX_BODY;
 
 /// Values in values that are made plain; each level of them is read again.
 const MAX_VALUE_DEPTH: usize = 32;
@@ -30,6 +30,10 @@ const LOG_RECORDS: [&str; 2] = ["logRecords", "logs"];
 pub struct Envelope {
     /// the last one is the current one
     groups: Vec<ScopeRecords>,
+    /// the number of all its records
+    pub count: usize,
+    /// the texts of all its records together
+    pub made_bytes: usize,
 }
 
 /// The records of one scope.
@@ -51,14 +55,14 @@ impl Envelope {
         member.is_some_and(|member| member.starts_with("\"resourceLogs\""))
     }
 
-    /// The envelope of a text, and the number of its records. `from` is the start of this text in the one that `next` gets. None if
-    /// it has no records, or is not wholly an envelope.
-    pub fn read(text: &str, from: usize) -> Option<(Envelope, usize)> {
+    /// The envelope of a text. `from` is the start of this text in the one that `next` gets. None if it has no records, or is not
+    /// wholly an envelope, or its records have more than `room` bytes together.
+    pub fn read(text: &str, from: usize, room: usize) -> Option<Envelope> {
         if !Envelope::may_be(text) {
             return None;
         }
         let [resource_logs] = only(text, [&["resourceLogs"]])?;
-        let (mut groups, mut count, mut made) = (Vec::new(), 0, text.len());
+        let (mut groups, mut count, mut made_bytes) = (Vec::new(), 0, text.len());
         for logs in array(resource_logs)? {
             let [resource, scope_logs, schema_url] = only(logs, [&["resource"], &SCOPE_LOGS, &["schemaUrl"]])?;
             let resource: Rc<str> = origin("resource", resource, schema_url)?.into();
@@ -71,13 +75,13 @@ impl Envelope {
                 }
                 let scope = origin("scope", scope, schema_url)?;
                 count += left;
-                made += left.saturating_mul(resource.len() + scope.len());
+                made_bytes += left.saturating_mul(resource.len() + scope.len());
                 let at = from + records.as_ptr().addr() - text.as_ptr().addr();
                 groups.push(ScopeRecords { resource: Rc::clone(&resource), scope, at, left });
             }
         }
         groups.reverse();
-        (count > 0 && made <= MAX_MADE_BYTES).then_some((Envelope { groups }, count))
+        (count > 0 && made_bytes <= room).then_some(Envelope { groups, count, made_bytes })
     }
 
     /// The text of the next record. `text` is the envelope's text.
@@ -288,9 +292,9 @@ mod tests {
     #[track_caller]
     fn check(text: &str, records: &[&str]) {
         let mut found = Vec::new();
-        if let Some((mut envelope, count)) = Envelope::read(text, 3) {
+        if let Some(mut envelope) = Envelope::read(text, 3, MAX_MADE_BYTES) {
             let placed = format!("\u{feff}{text}");
-            for _ in 0..count {
+            for _ in 0..envelope.count {
                 found.push(envelope.next(placed.as_bytes()).expect("as counted"));
             }
             assert_eq!(envelope.next(placed.as_bytes()), None, "{text}");

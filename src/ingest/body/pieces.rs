@@ -1,16 +1,18 @@
 //! A text -> the texts of its records. Pure.
 //!
-//! Several records are an array of JSON objects, or objects one after the other: with lines between them (NDJSON) or not, each with a
-//! record separator (RFC 7464) or a byte order mark before it, or with a comma between each two. In a bulk body of Elasticsearch the
-//! actions are not records. An envelope of OpenTelemetry is the records in it: see `envelope`.
+//! Several records are an array of JSON objects, arrays of them one after the other, or objects one after the other: with lines
+//! between them (NDJSON) or not, each with a record separator (RFC 7464) or a byte order mark before it, or with a comma between each
+//! two, or after each. In a bulk body of Elasticsearch the actions are not records. Each object that is an envelope of OpenTelemetry
+//! is the records in it: see `envelope`.
 //!
 //! Invariant: a text that is not wholly in one of these forms is one record. The pieces of a text have all of it except separators,
 //! actions, and the form of an envelope.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::ingest::body::envelope::Envelope;
+use crate::ingest::body::envelope::{Envelope, MAX_MADE_BYTES};
 use crate::record::json::{count_objects, members, next_object};
 use crate::record::{RECORD_SEPARATOR, not_numbers};
 
@@ -56,20 +58,17 @@ impl PieceText {
 /// The records of a text that has several, in order.
 #[derive(Debug)]
 pub struct Pieces {
-    form: Form,
+    /// the text to look in, where the body's own is not JSON: with a number for each NaN
+    replaced: Option<String>,
+    /// the end of the last object
+    at: usize,
+    /// an action precedes each record
+    is_bulk: bool,
+    /// the objects that are envelopes, each with its start
+    envelopes: VecDeque<(usize, Envelope)>,
+    /// the last object, if it is an envelope
+    open: Option<Envelope>,
     left: usize,
-}
-
-#[derive(Debug)]
-enum Form {
-    Objects {
-        /// the text to look in, where the body's own is not JSON: with a number for each NaN
-        replaced: Option<String>,
-        at: usize,
-        /// an action precedes each record
-        is_bulk: bool,
-    },
-    Envelope(Envelope),
 }
 
 impl Pieces {
@@ -80,15 +79,34 @@ impl Pieces {
             return None;
         }
         let at = body.as_ptr().addr() - text.as_ptr().addr();
-        if let Some((envelope, left)) = Envelope::read(body, at) {
-            return Some(Pieces { form: Form::Envelope(envelope), left });
+        let (mut replaced, mut found) = (None, count(body));
+        if found.is_none() {
+            let numbers = not_numbers::replaced(text)?;
+            found = count(&numbers[at..at + body.len()]);
+            replaced = Some(numbers);
         }
-        if let Some((left, is_bulk)) = count(body) {
-            return Some(Pieces { form: Form::Objects { replaced: None, at, is_bulk }, left });
+        let (left, is_bulk) = found?;
+        let mut pieces = Pieces { replaced, at, is_bulk, envelopes: VecDeque::new(), open: None, left };
+        pieces.find_envelopes(text);
+        let is_one =
+            left == 1 && !is_bulk && pieces.envelopes.is_empty() && !body.starts_with('[') && !body.ends_with(',');
+        (!is_one).then_some(pieces)
+    }
+
+    /// An envelope that there is no room for is a record, as any other object.
+    fn find_envelopes(&mut self, text: &str) {
+        if self.is_bulk || !text.contains("\"resourceLogs\"") {
+            return;
         }
-        let replaced = not_numbers::replaced(text)?;
-        let (left, is_bulk) = count(&replaced[at..at + body.len()])?;
-        Some(Pieces { form: Form::Objects { replaced: Some(replaced), at, is_bulk }, left })
+        let (mut at, mut room) = (self.at, MAX_MADE_BYTES);
+        while let Some(place) = next_object(self.replaced.as_deref().unwrap_or(text).as_bytes(), at) {
+            at = place.end;
+            if let Some(envelope) = Envelope::read(&text[place.clone()], place.start, room) {
+                room -= envelope.made_bytes;
+                self.left += envelope.count - 1;
+                self.envelopes.push_back((place.start, envelope));
+            }
+        }
     }
 
     /// The number of records that are still to come.
@@ -99,17 +117,19 @@ impl Pieces {
     /// The next record of the text.
     pub fn next(&mut self, text: &[u8]) -> Option<PieceText> {
         self.left = self.left.checked_sub(1)?;
-        match &mut self.form {
-            Form::Envelope(envelope) => envelope.next(text).map(|made| PieceText::Made(made.into())),
-            Form::Objects { replaced, at, is_bulk } => {
-                let text = replaced.as_ref().map_or(text, String::as_bytes);
-                if *is_bulk {
-                    *at = next_object(text, *at)?.end;
-                }
-                let place = next_object(text, *at)?;
-                *at = place.end;
-                Some(PieceText::InText(place))
-            }
+        if let Some(made) = self.open.as_mut().and_then(|envelope| envelope.next(text)) {
+            return Some(PieceText::Made(made.into()));
+        }
+        let objects = self.replaced.as_ref().map_or(text, String::as_bytes);
+        if self.is_bulk {
+            self.at = next_object(objects, self.at)?.end;
+        }
+        let place = next_object(objects, self.at)?;
+        self.at = place.end;
+        self.open = self.envelopes.pop_front_if(|(start, _)| *start == place.start).map(|(_, envelope)| envelope);
+        match &mut self.open {
+            Some(envelope) => envelope.next(text).map(|made| PieceText::Made(made.into())),
+            None => Some(PieceText::InText(place)),
         }
     }
 }
@@ -119,7 +139,7 @@ fn may_be_several(body: &str) -> bool {
     let is_followed = |(at, _)| body[at + 1..].trim_start_matches(|c| c == ',' || is_between(c)).starts_with('{');
     match body.as_bytes().first() {
         Some(b'[') => true,
-        Some(b'{') => Envelope::may_be(body) || body.match_indices('}').any(is_followed),
+        Some(b'{') => Envelope::may_be(body) || body.ends_with(',') || body.match_indices('}').any(is_followed),
         _ => body.starts_with(RECORD_SEPARATOR),
     }
 }
@@ -129,19 +149,20 @@ fn is_between(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n' | RECORD_SEPARATOR | '\u{feff}')
 }
 
-/// The number of records in a body, and whether it is a bulk body; None if it is one record.
+/// The number of objects in a body, without actions, and whether it is a bulk body. None if anything else is in it.
 fn count(body: &str) -> Option<(usize, bool)> {
     if body.starts_with('[') {
         return count_objects(body).filter(|count| *count > 0).map(|count| (count, false));
     }
-    let objects = objects(body).filter(|count| *count > 1)?;
+    let objects = objects(body).filter(|count| *count > 0)?;
     match objects.is_multiple_of(2) && is_bulk(body) {
         true => Some((objects / 2, true)),
         false => Some((objects, false)),
     }
 }
 
-/// The number of objects that follow each other; None if anything else is among them. Commas are between all of them, or nowhere.
+/// The number of objects that follow each other; None if anything else is among them. Commas are between all of them, or nowhere;
+/// then one may follow the last.
 fn objects(text: &str) -> Option<usize> {
     let (mut at, mut count, mut commas_between) = (0, 0, 0);
     while let Some(place) = next_object(text.as_bytes(), at) {
@@ -154,7 +175,11 @@ fn objects(text: &str) -> Option<usize> {
         }
         (at, count) = (place.end, count + 1);
     }
-    (commas_among(&text[at..]) == Some(0)).then_some(count)
+    match commas_among(&text[at..])? {
+        0 => Some(count),
+        1 => (count == 1 || commas_between == 1).then_some(count),
+        _ => None,
+    }
 }
 
 /// The number of commas; None if there is anything that may not be between two objects.
@@ -207,6 +232,7 @@ mod tests {
         check(r#"[{"a":1},{"b":[{"c":2}]}]"#, &[r#"{"a":1}"#, r#"{"b":[{"c":2}]}"#]);
         check(" \r\n[ {\"a\":1} ,\n\t{} ] \n", &[r#"{"a":1}"#, "{}"]);
         check("\u{feff}[{\"ä\":\"日\"}]", &["{\"ä\":\"日\"}"]);
+        check("[{\"a\":1},{\"b\":2}]\n[]\r\n[{\"c\":NaN}]\n", &[r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":NaN}"#]);
         check(r#"[{"a":"[{\",{"},{"a":"}]"}]"#, &[r#"{"a":"[{\",{"}"#, r#"{"a":"}]"}"#]);
         let deep = format!("{{\"n\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         check(&format!("[{deep},{deep}]"), &[&deep, &deep]);
@@ -246,7 +272,10 @@ mod tests {
             r#"[{"a":1}"#,
             r#"[{"a":1},]"#,
             r#"[{"a":1}] x"#,
-            r#"[{"a":1}][{"b":2}]"#,
+            r#"[{"a":1}],[{"b":2}]"#,
+            r#"[{"a":1}][2]"#,
+            "[{\"a\":1}]\n{\"b\":2}",
+            "[]\n[]",
             r#"{"a":1}"#,
             "{\"a\":1}\n",
             "{\n\"a\":1\n}",
@@ -259,7 +288,10 @@ mod tests {
             r#"{"a":1}{"b":2},{"c":3}"#,
             r#"{"a":1},,{"b":2}"#,
             r#",{"a":1},{"b":2}"#,
-            r#"{"a":1},{"b":2},"#,
+            r#"{"a":1},{"b":2},,"#,
+            r#"{"a":1}{"b":2},"#,
+            r#"{"a":1},,"#,
+            ",",
             r#"{"a":1},{"b":2},5"#,
             r#"{"a":1};{"b":2}"#,
             "\u{1e}text\n",
@@ -277,9 +309,44 @@ mod tests {
         check("\u{feff}{\"a\":1}\r\n\u{feff}{\"b\":2}\r\n\u{feff}", &[r#"{"a":1}"#, r#"{"b":2}"#]);
         check("{\"a\":1},\n{\"b\":2}", &[r#"{"a":1}"#, r#"{"b":2}"#]);
         check(r#"{"a":NaN},{"b":2} , {"c":[{},{}]}"#, &[r#"{"a":NaN}"#, r#"{"b":2}"#, r#"{"c":[{},{}]}"#]);
+        check("{\"a\":1},\n{\"b\":2},\n", &[r#"{"a":1}"#, r#"{"b":2}"#]);
+        check("{\"a\":NaN},\n", &[r#"{"a":NaN}"#]);
         // one record, with a mark before it
         check("\u{1e}{\"a\":1}\n", &[]);
         check(r#"{"a":[{"b":1},{"c":2}]}"#, &[]);
+    }
+
+    #[test]
+    fn records_of_all_envelopes_are_a_record_each() {
+        let record = |name: &str| format!(r#"{{"message":"{name}"}}"#);
+        let envelope = |records: &[String]| {
+            format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, records.join(","))
+        };
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(record);
+        let plain = r#"{"a":NaN}"#;
+        let (two, one) = (envelope(&[a.clone(), b.clone()]), envelope(std::slice::from_ref(&c)));
+        for several in [
+            format!("{two}\n{one}\n{d}\n"),
+            format!("[{two},{one},{d}]"),
+            format!("[{two}]\n[{one},{d}]"),
+            format!("\u{1e}{two}\n\u{1e}{one}\n\u{1e}{d}\n"),
+            format!("\u{feff}{two},\n{one},\n{d},\n"),
+        ] {
+            check(&several, &[&a, &b, &c, &d]);
+        }
+        check(&one, &[&c]);
+        check(&format!("{plain}\n{two}{plain}{one}"), &[plain, &a, &b, plain, &c]);
+        let empty = envelope(&[]);
+        check(&empty, &[]);
+        check(&format!("{empty}\n{one}"), &[&empty, &c]);
+        // 40 MiB each: there is no room for the second
+        let large = format!(
+            r#"{{"resourceLogs":[{{"resource":{{"attributes":[{{"key":"{}"}}]}},"scopeLogs":[{{"logRecords":[{}{{}}]}}]}}]}}"#,
+            "k".repeat(1 << 20),
+            "{},".repeat(39)
+        );
+        let found = Pieces::of(&format!("{large}\n{large}\n{two}")).map(|pieces| pieces.left());
+        assert_eq!(found, Some(40 + 1 + 2));
     }
 
     #[test]
