@@ -198,11 +198,12 @@ fn lines(
             }
             continue;
         }
-        let line = without_mark(&line);
+        // the mark of a file from Windows; elsewhere in plain lines, the character is a part of the text
+        let text = if options.json || number == 1 { without_mark(&line) } else { &line };
         let body = match options.json {
-            true if line.iter().all(u8::is_ascii_whitespace) => continue,
-            true => match is_record(line) {
-                Ok(()) => Cow::Borrowed(line),
+            true if text.iter().all(u8::is_ascii_whitespace) => continue,
+            true => match is_record(text) {
+                Ok(()) => Cow::Borrowed(text),
                 Err(why) => {
                     let refused = format!(
                         "line {number}: {why}; --json takes an object, or an array of objects, on each line, as jq -c prints \
@@ -211,7 +212,7 @@ fn lines(
                     return Ok(Input { long, refused: Some(refused) });
                 }
             },
-            false => Cow::Owned(record.of(line, clock()).into_bytes()),
+            false => Cow::Owned(record.of(&line, text, clock()).into_bytes()),
         };
         if body.len() > MAX_BODY {
             long += 1;
@@ -264,16 +265,42 @@ impl Plain {
         Plain { columns, seq: 0 }
     }
 
-    fn of(&mut self, line: &[u8], now: Ts) -> String {
+    /// `text` is the line without its byte order mark.
+    fn of(&mut self, line: &[u8], text: &[u8], now: Ts) -> String {
         self.seq += 1;
-        let text = String::from_utf8_lossy(line);
-        // as the daemon keeps a body that is not UTF-8
-        let bytes = matches!(text, Cow::Owned(_)).then(|| in_base64(line).into());
-        let own = [now.rfc3339().into(), json!(1), text.into(), self.seq.into()].into_iter().chain(bytes);
+        match String::from_utf8_lossy(text) {
+            Cow::Borrowed(text) => self.record(text, None, now),
+            // as the daemon keeps a body that is not UTF-8: each byte that cannot be read takes three in the message
+            Cow::Owned(readable) => {
+                let bytes = in_base64(line);
+                let room = MAX_BODY.saturating_sub(self.record("", Some(&bytes), now).len());
+                self.record(fitting(&readable, room), Some(&bytes), now)
+            }
+        }
+    }
+
+    fn record(&self, message: &str, bytes: Option<&str>, now: Ts) -> String {
+        let own = [now.rfc3339().into(), json!(1), message.into(), self.seq.into()].into_iter();
+        let own = own.chain(bytes.map(Value::from));
         let mut record: Map<String, Value> = WRITTEN.iter().map(|name| (*name).to_owned()).zip(own).collect();
         record.extend(self.columns.clone());
         Value::Object(record).to_string()
     }
+}
+
+/// The longest start of the text that takes at most `room` bytes within JSON.
+fn fitting(text: &str, room: usize) -> &str {
+    let mut bytes = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        bytes += match c {
+            '"' | '\\' => 2,
+            // as \u0000; some have a shorter form
+            '\0'..='\x1f' => 6,
+            c => c.len_utf8(),
+        };
+        bytes > room
+    });
+    &text[..end.map_or(text.len(), |(at, _)| at)]
 }
 
 /// On a terminal, shows the bytes and lines read and the rate; if stdin is a file, the time left too.
@@ -303,16 +330,38 @@ mod tests {
             tee: false,
         };
         let mut plain = Plain::new(&options);
-        plain.of(b"first", Ts::from_micros(0));
-        let record: Value =
-            serde_json::from_str(&plain.of(b"caf\xe9 \"q\"", Ts::from_micros(1_500_000))).expect("JSON");
+        let mut of = |line: &[u8], micros| -> Value {
+            serde_json::from_str(&plain.of(line, without_mark(line), Ts::from_micros(micros))).expect("JSON")
+        };
+        of(b"first", 0);
+        let record = of(b"caf\xe9 \"q\"", 1_500_000);
         assert_eq!(record["@timestamp"], "1970-01-01T00:00:01.500000Z");
         assert_eq!(record["message"], "caf\u{fffd} \"q\"");
         assert_eq!(record["alco_body"], in_base64(b"caf\xe9 \"q\""));
-        let utf8: Value = serde_json::from_str(&plain.of("café".as_bytes(), Ts::from_micros(0))).expect("JSON");
-        assert_eq!((&utf8["message"], utf8.get("alco_body")), (&json!("café"), None));
         assert_eq!((&record["seq"], &record["levelname"]), (&json!(2), &json!("DEBUG")));
         assert_eq!(record["logger"], "make \"x\"");
+        let utf8 = of("café".as_bytes(), 0);
+        assert_eq!((&utf8["message"], utf8.get("alco_body")), (&json!("café"), None));
+        let marked = of(b"\xef\xbb\xbfcaf\xe9", 0);
+        assert_eq!(
+            (&marked["message"], &marked["alco_body"]),
+            (&json!("caf\u{fffd}"), &json!(in_base64(b"\xef\xbb\xbfcaf\xe9")))
+        );
+    }
+
+    #[test]
+    fn bytes_are_whole_though_their_message_is_cut() {
+        let options = SendOptions { routing_key: String::new(), json: false, columns: Vec::new(), tee: false };
+        let mut plain = Plain::new(&options);
+        for (bytes, fits) in [(1 << 20, true), (2 << 20, true), (3_100_000, true), (3 << 20, false)] {
+            for byte in [b"\xff\x00", b"\xff\xff"] {
+                let line = byte.repeat(bytes / 2);
+                let record = plain.of(&line, &line, Ts::from_micros(0));
+                assert_eq!(record.len() <= MAX_BODY, fits, "{bytes} bytes of {byte:?}");
+                let record: Value = serde_json::from_str(&record).expect("JSON");
+                assert_eq!(record["alco_body"], in_base64(&line));
+            }
+        }
     }
 
     #[test]
