@@ -77,6 +77,7 @@ fn all_is_well(alco: &Alco) {
         ("searchd", "its clock agrees with this host's"),
         ("redis", "its clock agrees with this host's"),
         ("data_dir", "GiB free"),
+        ("alco", "reports: searching works; collecting checked works: 1 of 1 workers"),
     ] {
         shows(&lines, "ok", part, &[text]);
     }

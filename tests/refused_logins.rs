@@ -96,6 +96,7 @@ fn a_user_refused_by_rabbitmq_is_named_with_the_cure() {
     let mut run = Logins::start(stack, "guest:guest@", &format!("alco:{PASSWORD}@"));
     a_password_is_changed(&mut run);
     the_rights_to_a_queue_are_taken_away(&mut run);
+    the_right_to_bind_is_taken_away(&mut run);
     the_right_to_dead_letter_is_taken_away(&mut run);
     run.end();
 }
@@ -129,6 +130,19 @@ fn the_rights_to_a_queue_are_taken_away(run: &mut Logins) {
     run.is_over();
 }
 
+/// RabbitMQ asks for the right to write to a queue where alco binds it. Only the alco that tried knows of the refusal.
+#[track_caller]
+fn the_right_to_bind_is_taken_away(run: &mut Logins) {
+    run.stack.rabbitmqctl(&["set_permissions", "alco", ".*", "^(logstash|login.dead)$", ".*"]);
+    run.stack.rabbitmqctl(&["close_all_connections", "test"]);
+    run.publish();
+    let texts = ["queue 'login'", "ACCESS_REFUSED", "set_permissions"];
+    run.is_shown(&texts);
+    run.is_found_by_check(&[&["alco: alco at 127.0.0.1:"], &texts[..]].concat());
+    run.stack.rabbitmqctl(&["set_permissions", "alco", ".*", ".*", ".*"]);
+    run.is_over();
+}
+
 /// The session lasts, and so do the other records' documents.
 #[track_caller]
 fn the_right_to_dead_letter_is_taken_away(run: &mut Logins) {
@@ -142,6 +156,7 @@ fn the_right_to_dead_letter_is_taken_away(run: &mut Logins) {
     run.publish();
     let texts = ["cannot put a record into 'login.dead': ", "ACCESS_REFUSED", "set_permissions"];
     run.is_shown(&texts);
+    run.is_found_by_check(&texts);
     run.stack.rabbitmqctl(&["set_permissions", "alco", ".*", ".*", ".*"]);
     run.is_over();
     let dead = wait_until("it is dead-lettered", LONG, || {

@@ -1,11 +1,14 @@
 //! `alco check` examines alco.ini, the three servers, the day indexes and the disk. It prints a line for each part, with the cure
-//! for a warning or an error. It changes nothing. `report` writes the lines; `files` examines the files on this host.
+//! for a warning or an error. It changes nothing. `report` writes the lines; `files` examines the files on this host; `running` asks
+//! the alco that runs here.
 //!
-//! The command cannot ask for two things. AMQP cannot list RabbitMQ's bindings, and the management plugin may be missing: the
-//! command shows the bindings that Redis remembers. Nor is there a way to read the clock of RabbitMQ's host.
+//! The command cannot ask for three things. AMQP cannot list RabbitMQ's bindings, and the management plugin may be missing: the
+//! command shows the bindings that Redis remembers. It cannot find out without a change whether RabbitMQ lets alco bind or publish:
+//! it shows the refusals that a running alco met. Nor is there a way to read the clock of RabbitMQ's host.
 
 mod files;
 mod report;
+mod running;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -35,6 +38,9 @@ const OLDEST_REDIS: &[u64] = &[5];
 const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
 /// The cure where the finding has its own already.
 const NOTHING_UNTIL_THEN: &str = "alco collects nothing until then";
+/// As above, for what only a new connection meets: a server does not ask an older one for its password or rights again.
+const NOTHING_AFTER_A_BREAK: &str =
+    "alco collects nothing until then, or, while its older connection lasts, from the next break on";
 
 /// Examine alco.ini, the three servers and the disk, and print a line for each part, with the cure if something is wrong. Changes
 /// nothing.
@@ -78,6 +84,7 @@ fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8
     redis(config, &mut report, now);
     searchd(config, &mut report, now);
     files::data_dir(config, &mut report);
+    running::health(config, &mut report);
     report.status()
 }
 
@@ -85,7 +92,7 @@ fn rabbitmq(config: &Config, report: &mut Report) {
     const PART: &str = "rabbitmq";
     let mut probe = match Probe::open(&config.rabbitmq) {
         Ok(probe) => probe,
-        Err(refused @ rabbitmq::Error::Refused(_)) => return report.error(PART, refused, NOTHING_UNTIL_THEN),
+        Err(refused @ rabbitmq::Error::Refused(_)) => return report.error(PART, refused, NOTHING_AFTER_A_BREAK),
         Err(error) => return report.error(PART, error, "start it, or set [rabbitmq] url"),
     };
     let (product, version) = probe.product();
@@ -134,7 +141,7 @@ fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
     match found.consumers {
         0 => {
             let text = format!("no worker collects from queue '{queue}'; {} records wait", found.messages);
-            report.warning(&part, text, "start alco run");
+            report.warning(&part, text, "start alco run; if it runs, its log has the reason");
         }
         consumers => {
             let text = format!("queue '{queue}': {} records wait, {consumers} consumers", found.messages);
@@ -154,7 +161,7 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
     let before = now();
     let (info, time) = match values.about() {
         Ok(about) => about,
-        Err(refused @ redis::Error::Refused(_)) => return report.error(PART, refused, NOTHING_UNTIL_THEN),
+        Err(refused @ redis::Error::Refused(_)) => return report.error(PART, refused, NOTHING_AFTER_A_BREAK),
         Err(error) => return report.error(PART, error, cure),
     };
     let of = |key: &str| info.get(key).map_or("", String::as_str);
