@@ -2,6 +2,8 @@
 //!
 //! Each function forgets the cursor, since a page of another search begins elsewhere; only `last`, `after` and `before` set one.
 
+use std::mem::discriminant;
+
 use jiff::tz::TimeZone;
 
 use crate::query::cursor::{Cursor, Place};
@@ -72,28 +74,30 @@ pub fn only(query: &Query, column: &str, value: &str) -> Query {
     let mut query = first(query);
     query.filters.retain(|filter| filter.column != column || !matches!(filter.is, Condition::In(_)));
     forget(&mut query, column, value);
-    query.filters.push(filter(column, Condition::In(vec![value.to_owned()])));
+    query.filters.push(Filter { column: column.to_owned(), is: Condition::In(vec![value.to_owned()]), off: false });
     query
 }
 
 /// This value too, in addition to those that are asked for already.
 pub fn also(query: &Query, column: &str, value: &str) -> Query {
-    let mut query = first(query);
-    forget(&mut query, column, value);
-    match position(&query, column, |is| matches!(is, Condition::In(_))) {
-        Some(at) => add(&mut query.filters[at], value),
-        None => query.filters.push(filter(column, Condition::In(vec![value.to_owned()]))),
-    }
-    query
+    listed(query, column, value, Condition::In)
 }
 
 /// No record whose column has this value.
 pub fn without(query: &Query, column: &str, value: &str) -> Query {
-    let mut query = first(query);
-    forget(&mut query, column, value);
-    match position(&query, column, |is| matches!(is, Condition::NotIn(_))) {
-        Some(at) => add(&mut query.filters[at], value),
-        None => query.filters.push(filter(column, Condition::NotIn(vec![value.to_owned()]))),
+    listed(query, column, value, Condition::NotIn)
+}
+
+/// The value in the column's list of that kind, and in no other list of it.
+fn listed(query: &Query, column: &str, value: &str, kind: fn(Vec<String>) -> Condition) -> Query {
+    let mut query = regardless(query, column, value);
+    let new = Filter { column: column.to_owned(), is: kind(vec![value.to_owned()]), off: false };
+    let is_alike = |filter: &&mut Filter| {
+        filter.column == column && !filter.off && discriminant(&filter.is) == discriminant(&new.is)
+    };
+    match query.filters.iter_mut().find(is_alike).map(|filter| &mut filter.is) {
+        Some(Condition::In(values) | Condition::NotIn(values)) => values.push(value.to_owned()),
+        _ => query.filters.push(new),
     }
     query
 }
@@ -137,20 +141,6 @@ pub fn removed(query: &Query, at: usize) -> Query {
         query.filters.remove(at);
     }
     query
-}
-
-fn filter(column: &str, is: Condition) -> Filter {
-    Filter { column: column.to_owned(), is, off: false }
-}
-
-fn position(query: &Query, column: &str, is: impl Fn(&Condition) -> bool) -> Option<usize> {
-    query.filters.iter().position(|filter| filter.column == column && !filter.off && is(&filter.is))
-}
-
-fn add(filter: &mut Filter, value: &str) {
-    if let Condition::In(values) | Condition::NotIn(values) = &mut filter.is {
-        values.push(value.to_owned());
-    }
 }
 
 /// Takes the value out of every list of its column, and drops lists that are empty then.

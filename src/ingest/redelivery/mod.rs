@@ -26,7 +26,9 @@ pub mod window;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use crate::ingest::redelivery::neighbours::{Blocks, NEIGHBOURS_LOOKED_AT, PROVING_NEIGHBOURS, Support};
+use crate::ingest::redelivery::neighbours::{
+    Blocks, NEIGHBOURS_LOOKED_AT, PROVING_NEIGHBOURS, Support, members_around,
+};
 use crate::ingest::redelivery::window::StoredWindow;
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
@@ -68,7 +70,8 @@ pub struct Claims {
 
 /// A batch with this number of different records shows by itself that it is redelivered.
 const DISTINCTIVE_RECORDS: usize = 4;
-/// The blocks looked at for one batch; a document in another block is taken as the first of its block.
+/// The blocks looked at for one question. In another block, a document that no other equals is taken as the first of its block; one
+/// that is like others does not account for a record.
 const MAX_BLOCKS: usize = 64;
 /// The distance from a recent block within which documents are looked at, in docids: a batch of few records takes a block too.
 const NEAR_DOCIDS: u64 = 4 * DocId::BLOCK_LENGTH;
@@ -142,13 +145,13 @@ impl Claims {
         self.recent.clear();
     }
 
-    /// The blocks whose members `learn` needs.
+    /// Notes the digests that several of the documents have. Returns the blocks whose members `learn` needs.
     pub fn doubtful(&mut self, past: &StoredWindow) -> BTreeSet<u64> {
-        for (digest, documents) in past.by_digest() {
-            if documents.len() > 1 {
-                self.note_repeated(digest);
-            }
-        }
+        let mut known = HashSet::new();
+        past.documents
+            .iter()
+            .filter(|found| !known.insert(found.digest))
+            .for_each(|found| self.note_repeated(found.digest));
         let is_doubtful = |found: &&StoredDocument| {
             self.is_unique(found) && past.is_acknowledged(found.place) && !self.is_known_to_come(past, found.place)
         };
@@ -200,8 +203,7 @@ impl Claims {
         came: &HashSet<i64>,
     ) -> bool {
         let per_side = if past.processes == 1 { PROVING_NEIGHBOURS } else { NEIGHBOURS_LOOKED_AT };
-        let members = blocks.get(&DocId::block(found.place)).map_or(&[][..], Vec::as_slice);
-        let others = || members.iter().filter(|member| member.digest != found.digest);
+        let others = || members_around(found.place, blocks).iter().filter(|member| member.digest != found.digest);
         let before = || others().rev().skip_while(|member| member.at >= found.place).take(per_side);
         let after = others().skip_while(|member| member.at <= found.place).take(per_side);
         let mut support = Support::of(before().chain(after), came);

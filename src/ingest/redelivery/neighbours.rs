@@ -32,6 +32,11 @@ pub fn members(
     members
 }
 
+/// The members of a place's block, as far as they are known.
+pub(super) fn members_around(place: u64, blocks: &Blocks) -> &[BlockMember] {
+    blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice)
+}
+
 /// The number of neighbouring records that are looked at.
 pub(super) const NEIGHBOURS_LOOKED_AT: usize = 16;
 /// If this many neighbours were redelivered, RabbitMQ has forgotten acknowledgements.
@@ -48,13 +53,13 @@ pub(super) struct Support {
 impl Support {
     /// By the nearest that stand before the place.
     pub(super) fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
-        let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
+        let members = members_around(place, blocks);
         Support::of(members.iter().rev().skip_while(|member| member.at >= place), came)
     }
 
     /// By the nearest that stand after the place.
     pub(super) fn after(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
-        let members = blocks.get(&DocId::block(place)).map_or(&[][..], Vec::as_slice);
+        let members = members_around(place, blocks);
         Support::of(members.iter().skip_while(|member| member.at <= place), came)
     }
 
