@@ -105,7 +105,7 @@ impl Batch {
         };
         let (mut record, body) = match content {
             Content::Text(text, problem) => {
-                let mut record = Record::read(text.as_bytes(), &self.shape, sent, oldest);
+                let mut record = Record::read(text, &self.shape, sent, oldest);
                 if let Some(problem) = problem {
                     record = record.with_problem(problem);
                 }

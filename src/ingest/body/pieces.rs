@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memchr_iter;
+
 use crate::ingest::body::envelope::{Envelope, MAX_MADE_BYTES};
 use crate::record::json::{count_objects, members, next_object};
 use crate::record::{RECORD_SEPARATOR, not_numbers};
@@ -136,10 +138,12 @@ impl Pieces {
 
 /// Most bodies are one object in one line, and are not read for this.
 fn may_be_several(body: &str) -> bool {
-    let is_followed = |(at, _)| body[at + 1..].trim_start_matches(|c| c == ',' || is_between(c)).starts_with('{');
+    let is_followed = |at| body[at + 1..].trim_start_matches(|c| c == ',' || is_between(c)).starts_with('{');
     match body.as_bytes().first() {
         Some(b'[') => true,
-        Some(b'{') => Envelope::may_be(body) || body.ends_with(',') || body.match_indices('}').any(is_followed),
+        Some(b'{') => {
+            Envelope::may_be(body) || body.ends_with(',') || memchr_iter(b'}', body.as_bytes()).any(is_followed)
+        }
         _ => body.starts_with(RECORD_SEPARATOR),
     }
 }
