@@ -84,6 +84,7 @@ const DOORS: &[(&str, &str)] = &[
     ("mysql", "sphinx::client"),
     ("redis", "redis"),
     ("ruzstd", "ingest::body::unpack"),
+    ("memchr", "ingest::body::pieces"),
     ("tiny_http", "http::server"),
     ("httparse", "http::server::request_head"),
     ("httpdate", "http::server"),
