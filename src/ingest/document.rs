@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::config::{Index, SearchText};
+use crate::record::digest;
 use crate::record::json;
 use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
 use crate::sphinx::attributes::{StoredColumns, TooDeep};
 use crate::sphinx::fulltext;
+use crate::sphinx::keys::WordsWriter;
 use crate::sphinx::statement::{ColumnField, Document};
 use crate::time::Ts;
 
@@ -20,6 +20,7 @@ pub struct Writer {
     exact: String,
     line: String,
     cols: String,
+    keys: String,
     fields: Vec<String>,
     rest: String,
 }
@@ -44,6 +45,7 @@ impl Writer {
             exact: String::new(),
             line: String::new(),
             cols: String::new(),
+            keys: String::new(),
             fields: Vec::new(),
             rest: String::new(),
         }
@@ -124,6 +126,12 @@ impl Writer {
                 json::each_text(value, &mut |text| fulltext::prepare(text, &mut self.fields[at]));
             }
         }
+        let mut words = WordsWriter::new(&mut self.keys);
+        record.columns.iter().for_each(|(key, value)| words.add(key, value));
+        if let Some(error) = &record.error {
+            words.add_text(ERROR_COLUMN, error);
+        }
+        words.end();
         // a search finds them as columns too, as `columns` has added them
         let message = Some(&*record.message).filter(|message| message.contains('\0'));
         for (key, text) in [(&*self.message_key, message), (ERROR_COLUMN, record.error.as_deref())] {
@@ -151,12 +159,14 @@ impl Writer {
             exact: &self.exact,
             line: &self.line,
             cols: &self.cols,
+            keys: &self.keys,
             fields: &self.fields,
         };
         let mut rest = std::mem::take(&mut self.rest);
         document.rest(&mut rest);
-        for buffer in
-            [&mut self.js, &mut self.exact, &mut self.line, &mut self.cols].into_iter().chain(&mut self.fields)
+        for buffer in [&mut self.js, &mut self.exact, &mut self.line, &mut self.cols, &mut self.keys]
+            .into_iter()
+            .chain(&mut self.fields)
         {
             buffer.truncate(0);
             buffer.shrink_to(KEPT_BUFFER_BYTES);
@@ -192,7 +202,7 @@ impl Seen {
             if key.len() > MAX_LISTED_BYTES {
                 continue;
             }
-            let hash = xxh3_64(key.as_bytes());
+            let hash = digest::of_text(key, 0);
             if self.is_news(hash, now) {
                 self.columns.push(key.to_string());
             }
@@ -207,7 +217,7 @@ impl Seen {
                 }
             }
         }
-        if record.error.is_some() && self.is_news(xxh3_64(ERROR_COLUMN.as_bytes()), now) {
+        if record.error.is_some() && self.is_news(digest::of_text(ERROR_COLUMN, 0), now) {
             self.columns.push(ERROR_COLUMN.to_owned());
         }
     }
@@ -216,8 +226,7 @@ impl Seen {
         if value == "null" || value.starts_with(['{', '[']) || value.len() > MAX_LISTED_BYTES {
             return;
         }
-        // the bits are rotated, so that the hash of a column is not that of a value
-        if self.is_news(xxh3_64(value.as_bytes()) ^ column_hash.rotate_left(32), now) {
+        if self.is_news(digest::of_text(value, column_hash), now) {
             self.values.push((column.to_owned(), json::readable(value).into_owned()));
         }
     }

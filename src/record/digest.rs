@@ -1,6 +1,6 @@
 //! The digest of a record: two records with one digest are the same record. It covers the delivery, never the time of arrival.
 
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64_with_seed};
 
 /// 64 bits over a delivery's body, routing key, and the properties message-id and timestamp; never over its time of arrival.
 pub fn of_delivery(body: &[u8], routing_key: &str, message_id: Option<&str>, timestamp: Option<u64>) -> i64 {
@@ -23,6 +23,11 @@ pub fn of_part(delivery: i64, position: usize) -> i64 {
     hash.update(&delivery.to_le_bytes());
     hash.update(&(position as u64).to_le_bytes());
     hash.digest() as i64
+}
+
+/// 64 bits over a text, the same on every machine. With another seed it is another hash.
+pub fn of_text(text: &str, seed: u64) -> u64 {
+    xxh3_64_with_seed(text.as_bytes(), seed)
 }
 
 #[cfg(test)]

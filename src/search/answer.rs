@@ -68,6 +68,7 @@ pub fn read_columns(
         columns: "id, js, exact",
         from: &slice.from,
         narrowing: &Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() },
+        keys: slice.keys.as_ref(),
         range,
         newest_first: false,
         beyond: None,
@@ -127,8 +128,9 @@ impl<'a> Grouping<'a> {
 /// All of a narrowing's documents, in one row or in groups.
 pub fn groups(pool: &Pool, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, Fault> {
     let Grouping { columns, by, limit } = grouping;
-    let select =
-        Select { columns, from: &slice.from, narrowing, range: slice.range, newest_first: false, beyond: None, limit };
+    let Slice { from, keys, range, .. } = slice;
+    let keys = keys.as_ref();
+    let select = Select { columns, from, narrowing, keys, range: *range, newest_first: false, beyond: None, limit };
     pool.with(|engine| engine.select(&select.groups(by)))
 }
 

@@ -13,6 +13,7 @@ use crate::search::pattern::index_query::asking_filter;
 use crate::sphinx::asking::Ask;
 use crate::sphinx::asking::tests::{matches, written};
 use crate::sphinx::fulltext::tests::prepared;
+use crate::sphinx::keys::{self, WordsWriter};
 use crate::time::Ts;
 
 /// Letters and signs that tokenizers, foldings and word boundaries treat differently.
@@ -235,7 +236,8 @@ fn the_index_gives_each_match_of_a_filter() {
         let json = serde_json::Value::from(text.as_str());
         let value = match generator.0.u32(..4) {
             0 => serde_json::json!([1, json, null]),
-            1 => serde_json::json!(generator.0.i32(-100..100)),
+            1 if generator.chance(50) => serde_json::json!(generator.0.i32(-100..100)),
+            1 => serde_json::json!(f64::from(generator.0.i32(-50..50)) / 4.0),
             _ => json,
         };
         let own = match &value {
@@ -261,6 +263,14 @@ fn the_index_gives_each_match_of_a_filter() {
             let mut field = String::new();
             each_text(&value.to_string(), &mut |text| crate::sphinx::fulltext::prepare(text, &mut field));
             check(&ask, &field, &format!("{filter:?} on {columns}"));
+            if let Condition::In(wanted) = &filter.is {
+                let mut words = String::new();
+                let mut writer = WordsWriter::new(&mut words);
+                writer.add("k", &value.to_string());
+                writer.end();
+                let has = |wanted: &String| words.split(' ').any(|word| word == keys::word("k", wanted));
+                assert!(wanted.iter().any(has), "{filter:?} on {columns}: {words}");
+            }
         }
     }
     assert!(accepted > cases() / 10 && narrowed > cases() / 20, "{accepted} accepted, {narrowed} narrowed");

@@ -52,6 +52,7 @@ use crate::search::plan::{Plan, Served};
 use crate::search::scan::{ScanMode, Walk};
 use crate::sphinx::client::Pool;
 use crate::sphinx::day_index::{day_index, served_days, since};
+use crate::sphinx::statement::keywords;
 use crate::time::{Day, Ts};
 
 /// Timeout for one answer from searchd.
@@ -105,23 +106,28 @@ impl Searcher {
     ///
     /// `SearchError::Bad`: an index is unknown, or the query is invalid.
     pub fn check(&self, query: &Query, now: Ts, zone: &TimeZone) -> Result<(), SearchError> {
-        self.planned(query, now, zone, &|_, _| false).map(drop)
+        self.planned(query, now, zone, &Served::unasked(&self.sphinx)).map(drop)
     }
 
     fn plan(&self, query: &Query, scope: &Scope) -> Result<Plan, SearchError> {
-        self.planned(query, scope.now, &scope.zone, &|day_index, fields| self.has_fields(day_index, fields))
+        let served = Served {
+            sphinx: &self.sphinx,
+            has_fields: &|day_index, fields| self.has_fields(day_index, fields),
+            documents: &|day_index, words| self.documents(day_index, words),
+        };
+        self.planned(query, scope.now, &scope.zone, &served)
     }
 
-    fn planned(
-        &self,
-        query: &Query,
-        now: Ts,
-        zone: &TimeZone,
-        has_fields: &dyn Fn(&str, &[String]) -> bool,
-    ) -> Result<Plan, SearchError> {
+    fn planned(&self, query: &Query, now: Ts, zone: &TimeZone, served: &Served) -> Result<Plan, SearchError> {
         let indexes = query.indexes.iter().map(|name| self.index(name)).collect::<Result<Vec<_>, _>>()?;
-        let served = Served { sphinx: &self.sphinx, has_fields };
-        Plan::new(query, &indexes, &served, now, zone).map_err(SearchError::Bad)
+        Plan::new(query, &indexes, served, now, zone).map_err(SearchError::Bad)
+    }
+
+    /// About how many documents of a day index have each of these words. None: it is not served, or searchd is away.
+    fn documents(&self, day_index: &str, words: &[String]) -> Option<HashMap<String, u64>> {
+        let statement = keywords(day_index, &words.join(" "));
+        let rows = self.pool.with(|engine| engine.select(&statement)).ok()?;
+        Some(rows.iter().map(|row| (row.text(1), row.int(3).unwrap_or(0) as u64)).collect())
     }
 
     fn has_fields(&self, day_index: &str, fields: &[String]) -> bool {

@@ -8,7 +8,7 @@ use crate::query::{Context, Order, Query};
 use crate::search::Searcher;
 use crate::search::answer::{away, not_served, whole_record};
 use crate::search::hit::{Hit, Line, Page, SearchError};
-use crate::search::plan::{Plan, Subset, slices};
+use crate::search::plan::{Plan, Served, Subset, slices};
 use crate::search::scan::{CollectedHits, Read, ScanMode, Step, collect};
 use crate::search::scope::{Deadline, Scope};
 use crate::sphinx::day_index::day_index;
@@ -157,7 +157,7 @@ impl Searcher {
         };
         let range = Range { start: Ts::MIN, end: Ts::MAX };
         let index = self.index(&hit.index)?;
-        let mut plan = self.planned(&query, now, &jiff::tz::TimeZone::UTC, &|_, _| false)?;
+        let mut plan = self.planned(&query, now, &jiff::tz::TimeZone::UTC, &Served::unasked(&self.sphinx))?;
         plan.sources[0].slices = slices(&index.name, index.days, self.peers, range, now);
         let side = |backwards, lines: usize| {
             let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines + 1 };

@@ -1,5 +1,6 @@
 //! A query ready to run: the queries to searchd, the checks, the day indexes to read. Pure.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use jiff::tz::TimeZone;
@@ -16,8 +17,12 @@ use crate::sphinx::conf::PAIRS;
 use crate::sphinx::day_index::{day_index, days_within};
 use crate::sphinx::filter_sql::{FilterSql, filter_sql};
 use crate::sphinx::fulltext::MIN_INFIX_CHARS;
+use crate::sphinx::keys::{self, Keys};
 use crate::sphinx::select::{Field, Restriction, matching};
 use crate::time::{Range, Ts};
+
+/// The values of a filter whose words searchd is asked for. A filter with more is rare, and hardly narrows.
+const MAX_WORDS: usize = 100;
 
 /// A query ready to run.
 #[derive(Debug)]
@@ -88,13 +93,20 @@ impl Subset {
 pub struct Slice {
     pub from: String,
     pub range: Range,
+    /// of the filters
+    pub keys: Option<Keys>,
     /// which of the questions of its source is for it
     asked: usize,
 }
 
 impl Slice {
     pub fn new(from: String, range: Range) -> Slice {
-        Slice { from, range, asked: 0 }
+        Slice { from, range, keys: None, asked: 0 }
+    }
+
+    /// True if few documents can fulfil the filters.
+    pub fn has_rare_keys(&self) -> bool {
+        self.keys.as_ref().is_some_and(Keys::are_rare)
     }
 }
 
@@ -103,6 +115,15 @@ pub struct Served<'a> {
     pub sphinx: &'a Sphinx,
     /// whether a day index has these full-text fields; an index that is older than their configuration does not
     pub has_fields: &'a dyn Fn(&str, &[String]) -> bool,
+    /// about how many documents of a day index have each of these words; None: it is not known
+    pub documents: &'a dyn Fn(&str, &[String]) -> Option<HashMap<String, u64>>,
+}
+
+impl<'a> Served<'a> {
+    /// Without an answer from searchd.
+    pub fn unasked(sphinx: &'a Sphinx) -> Served<'a> {
+        Served { sphinx, has_fields: &|_, _| false, documents: &|_, _| None }
+    }
 }
 
 impl Plan {
@@ -189,6 +210,18 @@ impl Question<'_> {
             .map(|filter| (field_of_column(&filter.column), *filter))
     }
 
+    /// The words of each filter that a record passes by one of its values.
+    fn words(&self, index: &Index) -> Vec<Vec<String>> {
+        let apart = Apart::of(index);
+        let words = |filter: &&Filter| match &filter.is {
+            Condition::In(values) if values.len() <= MAX_WORDS && !apart.has(&filter.column) => {
+                Some(values.iter().map(|value| keys::word(&filter.column, value)).collect())
+            }
+            _ => None,
+        };
+        self.filters.iter().filter_map(words).collect()
+    }
+
     /// The questions to an index that has these fields.
     fn asked(&self, index: &Index, has: IndexedFields) -> DayQuestions {
         let Question { pattern, all, filters } = *self;
@@ -264,6 +297,15 @@ impl SourcePlan {
                 asked.push((has, question.asked(index, has)));
                 asked.len() - 1
             });
+        }
+        let words = question.words(index);
+        let all_words = words.concat();
+        for slice in slices.iter_mut().filter(|_| !all_words.is_empty()) {
+            // with peers, the documents of this node stand for all
+            let day_index = day_index(&index.name, slice.range.start.day());
+            let documents = (served.documents)(&day_index, &all_words);
+            slice.keys =
+                documents.and_then(|documents| Keys::new(&words, |word| documents.get(word).copied().unwrap_or(0)));
         }
         let asked = asked.into_iter().map(|(_, asked)| asked).collect();
         SourcePlan { index: index.name.clone(), apart: Apart::of(index), asked, slices }

@@ -204,7 +204,8 @@ impl<'a> Walk<'a> {
         let source = &self.sources[n];
         let Some(slice) = source.slices.front().copied() else { return Ok(()) };
         let Some(narrowing) = source.plan.narrowing(slice, self.mode.of) else { return Ok(()) };
-        let portion = source.pace.portion(slice.range, source.at, narrowing.matching.is_some());
+        let portion =
+            source.pace.portion(slice.range, source.at, narrowing.matching.is_some() || slice.has_rare_keys());
         let place_only = self.mode.read == Read::Place;
         // if hits are rare among many candidates, their columns are read after the check
         let whole =
@@ -239,6 +240,7 @@ impl<'a> Walk<'a> {
             columns: if whole { WHOLE_COLUMNS } else { PLACE_COLUMNS },
             from: &slice.from,
             narrowing,
+            keys: slice.keys.as_ref().filter(|_| portion.narrowed),
             range: part,
             newest_first: self.mode.backwards,
             // a part that does not hold the place is new from end to end

@@ -85,6 +85,7 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
         directive("path", format!("{}/{name}/{day}/{name}", sphinx.data_dir.display())),
         directive("rt_field", "line"),
         directive("rt_field", "cols"),
+        directive("rt_field", "keys"),
     ];
     directives.extend(index.indexed.iter().map(|column| directive("rt_field", field_of_column(column))));
     if infix(sphinx, name) == 2 {
@@ -175,6 +176,7 @@ mod tests {
                 "path = /data/sphinx/web/20261124/web",
                 "rt_field = line",
                 "rt_field = cols",
+                "rt_field = keys",
                 "rt_field = x0_user_2d_agent",
                 "rt_field = infix_2",
                 "rt_attr_bigint = ts",

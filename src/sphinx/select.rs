@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::query::cursor::Place;
 use crate::sphinx::asking::Ask;
 use crate::sphinx::fulltext::NO_COLUMNS;
+use crate::sphinx::keys::Keys;
 use crate::sphinx::statement::string;
 use crate::time::Range;
 
@@ -33,6 +34,8 @@ pub struct Select<'a> {
     pub columns: &'a str,
     pub from: &'a str,
     pub narrowing: &'a Restriction,
+    /// for filters that `narrowing` has as conditions
+    pub keys: Option<&'a Keys>,
     pub range: Range,
     pub newest_first: bool,
     /// only documents after this place in that order
@@ -81,9 +84,11 @@ impl Select<'_> {
             }
         }
         let _ = write!(sql, " FROM {} WHERE ", self.from);
-        if let Some(matching) = &self.narrowing.matching {
+        let keys = self.keys.and_then(|keys| keys.within(self.range));
+        let matching: Vec<&str> = self.narrowing.matching.as_deref().into_iter().chain(keys).collect();
+        if !matching.is_empty() {
             sql.push_str("MATCH(");
-            string(matching, &mut sql);
+            string(&matching.join(" "), &mut sql);
             sql.push_str(") AND ");
         }
         let _ = write!(sql, "ts>={} AND ts<{}", range.start.micros(), range.end.micros());
@@ -271,6 +276,7 @@ mod tests {
             columns: "id",
             from: "web_20261122",
             narrowing: &narrowing,
+            keys: None,
             range: Range { start: Ts::from_micros(0), end: Ts::from_micros(10) },
             newest_first: true,
             beyond: Some(place),

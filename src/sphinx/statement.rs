@@ -37,14 +37,16 @@ pub struct Document<'a> {
     pub logline: &'a str,
     pub js: &'a str,
     pub exact: &'a str,
-    /// prepared texts: the message, the columns, and the fields of columns in the order of `replace_into`
+    /// prepared texts: the message, the columns; and `fields`, those of columns in the order of `replace_into`
     pub line: &'a str,
     pub cols: &'a str,
+    /// see the module `keys`
+    pub keys: &'a str,
     pub fields: &'a [String],
 }
 
 /// The attributes and fields of every day index, in the order of a tuple.
-pub const COLUMNS: [&str; 9] = ["id", "ts", "seq", "digest", "logline", "js", "exact", "line", "cols"];
+pub const COLUMNS: [&str; 10] = ["id", "ts", "seq", "digest", "logline", "js", "exact", "line", "cols", "keys"];
 
 /// A full-text field for a column, in a day index. A day index keeps the fields it was declared with, whatever columns are
 /// `indexed` later.
@@ -92,7 +94,7 @@ impl Document<'_> {
     pub fn rest(&self, out: &mut String) {
         // writing to a String cannot fail
         let _ = write!(out, ",{},{},{}", self.ts.micros(), self.seq, self.digest);
-        for text in [self.logline, self.js, self.exact, self.line, self.cols] {
+        for text in [self.logline, self.js, self.exact, self.line, self.cols, self.keys] {
             out.push(',');
             string(text, out);
         }
@@ -170,6 +172,15 @@ pub fn by_link(from: &str, ts: Ts, seq: i64, digest: i64, limit: usize) -> Strin
          ORDER BY id ASC LIMIT {limit} OPTION max_matches={limit}",
         ts.micros()
     )
+}
+
+/// How many documents have each word: a row for each, the word in the second column and the number in the fourth. Documents that
+/// were stored again count twice.
+pub fn keywords(day_index: &str, words: &str) -> String {
+    let mut sql = "CALL KEYWORDS(".to_owned();
+    string(words, &mut sql);
+    let _ = write!(sql, ", '{day_index}', 1)");
+    sql
 }
 
 /// Documents of these digests with ids from `first` to `last`: (id, digest). Many records may be equal, so the limit is high.

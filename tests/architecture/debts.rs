@@ -121,7 +121,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "commands::send",
         ],
     ),
-    ("xxhash_rust", &["http::assets", "http::response", "ingest::document", "record::digest"]),
+    ("xxhash_rust", &["http::assets", "http::response", "record::digest"]),
 ];
 
 /// Modules that write statements for searchd, and the number of these.
