@@ -43,32 +43,51 @@ impl fmt::Display for IndexName {
     }
 }
 
-/// The full-text field that holds an `indexed` column. Searchd's names are lower-case letters, digits and `_`: if a column's name has
-/// other characters, the field's name has their numbers. Invariant: no two columns have one field, since a day index keeps its fields
-/// after `indexed` has changed: with one field for both, `user_agent` would be looked for in what was stored of `user-agent`.
+/// The full-text field that holds an `indexed` column.
 pub fn field_of_column(column: &str) -> String {
-    let is_same = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if column.chars().all(|c| is_same(c) || c == '_') {
-        return format!("{PLAIN_FIELD}{column}");
-    }
-    let mut field = ESCAPED_FIELD.to_owned();
-    for c in column.chars() {
-        match is_same(c) {
-            true => field.push(c),
-            false => field.push_str(&format!("_{:x}_", u32::from(c))),
-        }
-    }
-    field
+    name_of_column(FIELD, column)
+}
+
+/// The attribute that holds the hash of a `filtered` column's value.
+pub fn attribute_of_column(column: &str) -> String {
+    name_of_column(ATTRIBUTE, column)
 }
 
 /// Whether something in a day index is the field of a column.
 pub fn is_field_of_column(name: &str) -> bool {
-    name.starts_with(PLAIN_FIELD) || name.starts_with(ESCAPED_FIELD)
+    is_name_of_column(FIELD, name)
 }
 
-/// The prefixes of such fields' names. Nothing else in a day index begins with one.
-const PLAIN_FIELD: &str = "x_";
-const ESCAPED_FIELD: &str = "x0_";
+/// Whether something in a day index is the attribute of a column.
+pub fn is_attribute_of_column(name: &str) -> bool {
+    is_name_of_column(ATTRIBUTE, name)
+}
+
+/// The first letters of such names. Nothing else in a day index begins with one of them and `_` or `0_`.
+const FIELD: char = 'x';
+const ATTRIBUTE: char = 'v';
+
+/// Searchd's names are lower-case letters, digits and `_`: if a column's name has other characters, the name made of it has their
+/// numbers. Invariant: no two columns have one name, since a day index keeps its names after the configuration has changed: with one
+/// field for both, `user_agent` would be looked for in what was stored of `user-agent`.
+fn name_of_column(first: char, column: &str) -> String {
+    let is_same = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if column.chars().all(|c| is_same(c) || c == '_') {
+        return format!("{first}_{column}");
+    }
+    let mut name = format!("{first}0_");
+    for c in column.chars() {
+        match is_same(c) {
+            true => name.push(c),
+            false => name.push_str(&format!("_{:x}_", u32::from(c))),
+        }
+    }
+    name
+}
+
+fn is_name_of_column(first: char, name: &str) -> bool {
+    name.strip_prefix(first).is_some_and(|rest| rest.starts_with('_') || rest.starts_with("0_"))
+}
 
 #[cfg(test)]
 mod tests {
@@ -85,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_has_a_field_that_searchd_can_name() {
+    fn a_column_has_names_that_searchd_can_read() {
         for (column, field) in [
             ("user_agent", "x_user_agent"),
             ("user-agent", "x0_user_2d_agent"),
@@ -97,10 +116,13 @@ mod tests {
             ("ключ", "x0__43a__43b__44e__447_"),
         ] {
             assert_eq!(field_of_column(column), field);
-            assert!(is_field_of_column(field));
+            assert!(is_field_of_column(field) && !is_attribute_of_column(field));
+            let attribute = field.replacen('x', "v", 1);
+            assert_eq!(attribute_of_column(column), attribute);
+            assert!(is_attribute_of_column(&attribute));
         }
-        for other in ["line", "cols", "infix_2", "id", "exact"] {
-            assert!(!is_field_of_column(other), "{other}");
+        for other in ["line", "cols", "keys", "infix_2", "id", "exact", "kind"] {
+            assert!(!is_field_of_column(other) && !is_attribute_of_column(other), "{other}");
         }
     }
 }

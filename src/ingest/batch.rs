@@ -119,11 +119,11 @@ impl Batch {
         }
         let day = record.ts.day();
         if !self.statements.is_begun(day) {
-            store.learn_fields(day, servers)?;
+            store.learn_schema(day, servers)?;
         }
-        let fields = store.fields(day);
+        let schema = store.schema(day);
         let source = ReadFrom { body, properties };
-        let written = self.writer.write(&record, source, place.digest(parcel.digest), &fields);
+        let written = self.writer.write(&record, source, place.digest(parcel.digest), &schema);
         if written.is_ok() {
             self.seen.note(&record, sent);
             let counters = self.shared.counters();
@@ -132,7 +132,7 @@ impl Batch {
             }
             counters.newest.set(record.ts);
         }
-        Ok(written.map(|rest| Draft { day, fields, rest }))
+        Ok(written.map(|rest| Draft { day, schema, rest }))
     }
 
     pub(super) fn push(&mut self, parcel: &Parcel, record: Unnumbered, id: DocId) {

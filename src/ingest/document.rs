@@ -1,27 +1,35 @@
 //! A record -> the text that searchd takes for it, and the values it brings. Pure; buffers are kept from record to record.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::config::{Index, SearchText};
 use crate::record::digest;
-use crate::record::json;
+use crate::record::json::{self, Columns};
+use crate::record::level;
 use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
 use crate::sphinx::attributes::{StoredColumns, TooDeep};
+use crate::sphinx::counting::{self, UNSURE_RANK, UNSURE_VALUE};
+use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::fulltext;
 use crate::sphinx::keys::WordsWriter;
-use crate::sphinx::statement::{ColumnField, Document};
+use crate::sphinx::statement::Document;
 use crate::time::Ts;
 
 #[derive(Debug)]
 pub struct Writer {
+    index: Index,
     message_key: String,
     all: bool,
     js: String,
+    /// `js` has the columns
+    is_js_whole: bool,
     exact: String,
     line: String,
     cols: String,
     keys: String,
     fields: Vec<String>,
+    values: Vec<u32>,
     rest: String,
 }
 
@@ -39,14 +47,17 @@ const KEPT_BUFFER_BYTES: usize = 1 << 20;
 impl Writer {
     pub fn new(index: &Index) -> Writer {
         Writer {
+            index: index.clone(),
             message_key: index.message_name().to_owned(),
             all: index.search == SearchText::All,
             js: String::new(),
+            is_js_whole: true,
             exact: String::new(),
             line: String::new(),
             cols: String::new(),
             keys: String::new(),
             fields: Vec::new(),
+            values: Vec::new(),
             rest: String::new(),
         }
     }
@@ -59,7 +70,7 @@ impl Writer {
         record: &Record,
         ReadFrom { body, properties }: ReadFrom,
         digest: i64,
-        fields: &[ColumnField],
+        schema: &DaySchema,
     ) -> Result<String, String> {
         let (mut text, large);
         let (mut record, mut fits) = (record, self.columns(record, true));
@@ -75,7 +86,7 @@ impl Writer {
             record = &large;
             self.columns(record, false).map_err(|TooDeep| "nested too deep".to_owned())?;
         }
-        self.rest(record, digest, fields)
+        self.rest(record, digest, schema)
     }
 
     /// Takes back a text that is no longer needed, for its memory.
@@ -87,6 +98,7 @@ impl Writer {
 
     /// Fills `js` and `exact`. True if searchd has room for the columns in `js`; without `in_js`, only the error is there.
     fn columns(&mut self, record: &Record, in_js: bool) -> Result<bool, TooDeep> {
+        self.is_js_whole = in_js;
         let mut columns = StoredColumns::new(&mut self.js, &mut self.exact);
         for (key, value) in &record.columns {
             columns.add(key, value)?;
@@ -106,7 +118,7 @@ impl Writer {
         Ok(fit)
     }
 
-    fn rest(&mut self, record: &Record, digest: i64, fields: &[ColumnField]) -> Result<String, String> {
+    fn rest(&mut self, record: &Record, digest: i64, schema: &DaySchema) -> Result<String, String> {
         for (what, text) in [("message", &*record.message), ("columns", &self.js), ("columns", &self.exact)] {
             if text.len() >= MAX_BODY {
                 return Err(format!("{what} of {} bytes: Sphinx's strings end at {MAX_BODY}", text.len()));
@@ -116,6 +128,7 @@ impl Writer {
             buffer.clear();
         }
         fulltext::prepare(&record.message, &mut self.line);
+        let fields = &schema.fields;
         self.fields.resize(fields.len(), String::new());
         let field_of = |key: &str| fields.iter().position(|field| field.column.as_deref() == Some(key));
         for (key, value) in &record.columns {
@@ -126,12 +139,8 @@ impl Writer {
                 json::each_text(value, &mut |text| fulltext::prepare(text, &mut self.fields[at]));
             }
         }
-        let mut words = WordsWriter::new(&mut self.keys);
-        record.columns.iter().for_each(|(key, value)| words.add(key, value));
-        if let Some(error) = &record.error {
-            words.add_text(ERROR_COLUMN, error);
-        }
-        words.end();
+        self.words(record);
+        let kind = self.numbers(record, schema);
         // a search finds them as columns too, as `columns` has added them
         let message = Some(&*record.message).filter(|message| message.contains('\0'));
         for (key, text) in [(&*self.message_key, message), (ERROR_COLUMN, record.error.as_deref())] {
@@ -154,6 +163,7 @@ impl Writer {
             ts: record.ts,
             seq: record.seq.unwrap_or(0),
             digest,
+            kind,
             logline: &record.message,
             js: &self.js,
             exact: &self.exact,
@@ -161,6 +171,7 @@ impl Writer {
             cols: &self.cols,
             keys: &self.keys,
             fields: &self.fields,
+            values: &self.values,
         };
         let mut rest = std::mem::take(&mut self.rest);
         document.rest(&mut rest);
@@ -172,6 +183,33 @@ impl Writer {
             buffer.shrink_to(KEPT_BUFFER_BYTES);
         }
         Ok(rest)
+    }
+
+    /// Fills `keys`.
+    fn words(&mut self, record: &Record) {
+        let mut words = WordsWriter::new(&mut self.keys);
+        record.columns.iter().for_each(|(key, value)| words.add(key, value));
+        if let Some(error) = &record.error {
+            words.add_text(ERROR_COLUMN, error);
+        }
+        words.end();
+    }
+
+    /// Fills `values`; returns the record's `kind`.
+    fn numbers(&mut self, record: &Record, schema: &DaySchema) -> i64 {
+        let columns = record.columns.iter().map(|(key, value)| (Cow::Borrowed(&**key), &**value));
+        let columns = Columns(columns.collect());
+        // the error is not among the columns yet
+        let is_there = |column: &&String| self.is_js_whole && *column != ERROR_COLUMN;
+        let hash = |column: &String| counting::value_hash(&columns.0, column);
+        let hashes = schema.values.iter().map(|own| own.column.as_ref().filter(is_there).map_or(UNSURE_VALUE, hash));
+        self.values.clear();
+        self.values.extend(hashes);
+        let rank = match schema.has_our_rules {
+            true => counting::rank(level::of_record(&self.index, &columns)),
+            false => UNSURE_RANK,
+        };
+        counting::kind(rank, 0)
     }
 }
 

@@ -17,7 +17,7 @@ pub mod acks;
 mod batch;
 mod bindings;
 pub mod body;
-pub mod day_fields;
+pub mod day_schemas;
 mod docids;
 pub mod document;
 mod entry;

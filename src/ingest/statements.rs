@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::config::IndexName;
-use crate::sphinx::statement::ColumnField;
+use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::{DocId, day_index, statement};
 use crate::time::Day;
 
@@ -25,8 +25,8 @@ pub struct Statements {
 #[derive(Debug)]
 pub struct Draft {
     pub day: Day,
-    /// those of the day's index
-    pub fields: Arc<[ColumnField]>,
+    /// that of the day's index
+    pub schema: Arc<DaySchema>,
     /// its tuple from after the docid on
     pub rest: String,
 }
@@ -62,7 +62,7 @@ impl Statements {
         let (index, spare) = (&self.index, &mut self.spare);
         let statement = self.days.entry(draft.day).or_insert_with(|| {
             let mut sql = std::mem::take(spare);
-            statement::replace_into(&day_index::day_index(index, draft.day), &draft.fields, &mut sql);
+            statement::replace_into(&day_index::day_index(index, draft.day), &draft.schema, &mut sql);
             Statement { tuples: sql.len(), sql, documents: 0 }
         });
         if statement.documents > 0 {
@@ -107,6 +107,7 @@ impl Statement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Index;
     use crate::time::Ts;
 
     fn statements() -> Statements {
@@ -114,7 +115,14 @@ mod tests {
     }
 
     fn draft(day: Day, rest: &str) -> Draft {
-        Draft { day, fields: Arc::new([]), rest: rest.to_owned() }
+        Draft { day, schema: Arc::new(DaySchema::described(&[], &index())), rest: rest.to_owned() }
+    }
+
+    fn index() -> Index {
+        let mut index = Index::new("web".parse().expect("a name"));
+        index.indexed = ["user-agent", "status"].map(str::to_owned).to_vec();
+        index.filtered = vec!["host".to_owned()];
+        index
     }
 
     fn id(n: u64) -> DocId {
@@ -142,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_names_its_fields() {
+    fn a_statement_names_the_fields_and_attributes_of_columns() {
         let mut statements = statements();
         let today = Ts::from_micros(1_795_341_600_000_000).day();
-        let fields = ColumnField::configured(&["user-agent", "status"].map(str::to_owned));
-        statements.add(&Draft { fields: fields.into(), ..draft(today, ",1)") }, id(7));
+        let schema = DaySchema::configured(&index());
+        statements.add(&Draft { schema: schema.into(), ..draft(today, ",1)") }, id(7));
         let sql = &statements.take()[&today].sql;
-        assert!(sql.contains(",line,cols,x0_user_2d_agent,x_status) VALUES (7,1)"), "{sql}");
+        assert!(sql.contains(",line,cols,keys,x0_user_2d_agent,x_status,v_host) VALUES (7,1)"), "{sql}");
     }
 
     #[test]

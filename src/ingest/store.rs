@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ingest::day_fields::DayFields;
+use crate::ingest::day_schemas::DaySchemas;
 use crate::ingest::entry::{BatchEntry, Fate};
 use crate::ingest::inbox::Inbox;
 use crate::ingest::outage::Trouble;
@@ -13,7 +13,7 @@ use crate::ingest::servers::{SEARCHD_TIMEOUT, Servers, Stop, now};
 use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::Statement;
 use crate::sphinx::client::{Engine, Fault};
-use crate::sphinx::statement::ColumnField;
+use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::{day_index, dialect, statement};
 use crate::time::Day;
 
@@ -22,30 +22,30 @@ const SMALL_STATEMENT: usize = 1 << 20;
 
 pub(super) struct Store {
     shared: Arc<IndexShared>,
-    fields: DayFields,
+    schemas: DaySchemas,
     gathered: RamChunkFill,
 }
 
 impl Store {
     pub(super) fn new(shared: Arc<IndexShared>) -> Store {
-        Store { fields: DayFields::new(shared.index.indexed.clone()), gathered: RamChunkFill::default(), shared }
+        Store { schemas: DaySchemas::new(shared.index.clone()), gathered: RamChunkFill::default(), shared }
     }
 
-    /// The full-text fields to write for that day.
-    pub(super) fn fields(&mut self, day: Day) -> Arc<[ColumnField]> {
-        self.fields.of(day)
+    /// The schema to write by for that day.
+    pub(super) fn schema(&mut self, day: Day) -> Arc<DaySchema> {
+        self.schemas.of(day)
     }
 
-    /// Has searchd describe the fields of that day's index, unless it has by this connection. Ends the session if they are not
-    /// those that were known: the texts that were written for the day are useless, and its records are redelivered.
-    pub(super) fn learn_fields(&mut self, day: Day, servers: &mut Servers) -> Result<(), Stop> {
-        match self.fields.is_known(day, servers.engine().connection()) {
+    /// Has searchd describe that day's index, unless it has by this connection. Ends the session if its schema is not
+    /// the one that was known: the texts that were written for the day are useless, and its records are redelivered.
+    pub(super) fn learn_schema(&mut self, day: Day, servers: &mut Servers) -> Result<(), Stop> {
+        match self.schemas.is_known(day, servers.engine().connection()) {
             true => Ok(()),
-            false => self.ask_fields(day, servers),
+            false => self.ask_schema(day, servers),
         }
     }
 
-    fn ask_fields(&mut self, day: Day, servers: &mut Servers) -> Result<(), Stop> {
+    fn ask_schema(&mut self, day: Day, servers: &mut Servers) -> Result<(), Stop> {
         let day_index = day_index::day_index(&self.shared.index.name, day);
         let described = servers.ask_searchd(|engine| match settled(engine, &day_index) {
             // it is not served, or out of order: storing waits until it is, and logs that
@@ -53,10 +53,10 @@ impl Store {
             described => described.map(Some),
         })?;
         let connection = servers.engine().connection();
-        match self.fields.learn(day, described.as_deref().map(|names| (names, connection))) {
+        match self.schemas.learn(day, described.as_deref().map(|names| (names, connection))) {
             true => Ok(()),
             false => Err(Stop::from(format!(
-                "{day_index} has other full-text fields than before: records of that day are read again"
+                "{day_index} has another schema than before: records of that day are read again"
             ))),
         }
     }
@@ -116,8 +116,8 @@ impl Insertion<'_> {
         loop {
             // records that the broker has handed to another worker since are for that one to store
             self.inbox.listen()?;
-            // it was written for the fields that were known then
-            self.store.learn_fields(self.day, self.servers)?;
+            // it was written by the schema that was known then
+            self.store.learn_schema(self.day, self.servers)?;
             let sent = Instant::now();
             let outcome = {
                 let _turn = self.store.shared.turn().insert();
@@ -141,7 +141,7 @@ impl Insertion<'_> {
                 // an index that is not served, was declared otherwise, or is out of order refuses everything: no record's fault
                 Err(Fault::Reject(why)) => {
                     // it may be another index by now
-                    self.store.ask_fields(self.day, self.servers)?;
+                    self.store.ask_schema(self.day, self.servers)?;
                     match self.unfit(day_index, chosen) {
                         Ok(None) => return Ok(Some(why)),
                         Ok(Some(why)) => {

@@ -189,6 +189,27 @@ pub fn values_at<'a>(columns: &[Member<'a>], column: &str, values: &mut Vec<&'a 
     }
 }
 
+/// The values of a column that are neither objects nor arrays, each element of an array by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scalars<'a> {
+    None,
+    One(&'a str),
+    Several,
+}
+
+/// The scalars that a filter finds in a column (see `values_at`); null is none.
+pub fn scalars_at<'a>(columns: &[Member<'a>], column: &str) -> Scalars<'a> {
+    let mut values = Vec::new();
+    values_at(columns, column, &mut values);
+    let is_scalar = |value: &&str| *value != "null" && !value.starts_with(['{', '[']);
+    let mut scalars = values.into_iter().flat_map(elements).filter(is_scalar);
+    match (scalars.next(), scalars.next()) {
+        (None, _) => Scalars::None,
+        (Some(value), None) => Scalars::One(value),
+        (Some(_), Some(_)) => Scalars::Several,
+    }
+}
+
 /// The members of a JSON object, in the order written; none for other values.
 pub fn members(raw: &str) -> Vec<Member<'_>> {
     match raw.starts_with('{').then(|| serde_json::from_str::<Object>(raw)) {

@@ -129,6 +129,11 @@ pub fn is_number(text: &str) -> bool {
     Number::parse(text).is_some()
 }
 
+/// An integer as most producers write it.
+pub fn is_plain_integer(text: &str) -> bool {
+    text.parse::<i64>().is_ok_and(|integer| integer.to_string() == text)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -48,10 +48,12 @@ use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::search::answer::SearchdAccess;
 use crate::search::half_hours::HalfHours;
-use crate::search::plan::{Plan, Served};
+use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
 use crate::sphinx::client::Pool;
+use crate::sphinx::counting::rules_field;
 use crate::sphinx::day_index::{day_index, served_days, since};
+use crate::sphinx::described::DescribedIndex;
 use crate::sphinx::statement::keywords;
 use crate::time::{Day, Ts};
 
@@ -77,8 +79,8 @@ pub struct Searcher {
     news: Pool,
     sphinx: config::Sphinx,
     peers: bool,
-    /// full-text fields by day index, as far as searchd was asked
-    fields: Mutex<HashMap<String, Vec<String>>>,
+    /// the day indexes, as far as searchd was asked for their fields and attributes
+    described: Mutex<HashMap<String, DescribedIndex>>,
     indexes: Vec<config::Index>,
     counted: Arc<Searched>,
     /// for the list of indexes
@@ -93,7 +95,7 @@ impl Searcher {
             news: Pool::new(&sphinx.address, NEWS_TIMEOUT),
             sphinx: sphinx.clone(),
             peers: !sphinx.peers.is_empty(),
-            fields: Mutex::default(),
+            described: Mutex::default(),
             indexes: indexes.to_vec(),
             counted,
             known: Mutex::default(),
@@ -124,14 +126,25 @@ impl Searcher {
     }
 
     /// About how many documents of a day index have each of these words. None: it is not served, or searchd is away.
-    fn documents(&self, day_index: &str, words: &[String]) -> Option<HashMap<String, u64>> {
+    fn documents(&self, day_index: &str, words: &[String]) -> Option<WordCounts> {
         let statement = keywords(day_index, &words.join(" "));
         let rows = self.pool.with(|engine| engine.select(&statement)).ok()?;
         Some(rows.iter().map(|row| (row.text(1), row.int(3).unwrap_or(0) as u64)).collect())
     }
 
     fn has_fields(&self, day_index: &str, fields: &[String]) -> bool {
-        self.ask_fields(day_index, |known| fields.iter().all(|field| known.contains(field))).unwrap_or(false)
+        let has_all = |day: &DescribedIndex| fields.iter().all(|field| day.fields().any(|known| known == field));
+        self.described(day_index, has_all).unwrap_or(false)
+    }
+
+    /// True if searchd counts the levels of a slice's records by `kind`. The rules of other nodes are not known.
+    fn counts_levels(&self, index: &config::Index, slice: &Slice) -> bool {
+        !self.peers && self.has_fields(&slice.from, &[rules_field(index)])
+    }
+
+    /// True if searchd counts the values of a slice's records in a column by that attribute.
+    fn counts_values(&self, attribute: &str, slice: &Slice) -> bool {
+        !self.peers && self.described(&slice.from, |day| day.has(attribute)).unwrap_or(false)
     }
 
     /// The first day on which an `indexed` column has a field of its own; None: it has one on all days for which searchd answers.
@@ -139,21 +152,21 @@ impl Searcher {
         let field = config::field_of_column(column);
         let days = served_days(now.day(), index.days);
         // Manticore names fields differently: if not even the message's field is found, nothing is known of the others
-        let has = |known: &Vec<String>| known.iter().any(|field| field == "line").then(|| known.contains(&field));
-        since(days.filter_map(|day| Some((day, self.ask_fields(&day_index(&index.name, day), has)??))))
+        let has = |day: &DescribedIndex, field: &str| day.fields().any(|known| known == field);
+        let has = |day: &DescribedIndex| has(day, "line").then(|| has(day, &field));
+        since(days.filter_map(|day| Some((day, self.described(&day_index(&index.name, day), has)??))))
     }
 
-    /// The fields of a day index are fixed before its first record, so each index is asked once. None: it is not served, or
-    /// searchd is away.
-    fn ask_fields<T>(&self, day_index: &str, answer: impl Fn(&Vec<String>) -> T) -> Option<T> {
-        let known = || self.fields.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The fields and attributes of a day index are fixed before its first record, so each index is asked once. None: it is not
+    /// served, or searchd is away.
+    fn described<T>(&self, day_index: &str, answer: impl Fn(&DescribedIndex) -> T) -> Option<T> {
+        let known = || self.described.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = known().get(day_index).map(&answer) {
             return Some(answer);
         }
         let described = self.pool.with(|engine| engine.describe(day_index)).ok()?;
-        let all = described.fields().map(str::to_owned).collect();
-        let answer = answer(&all);
-        known().insert(day_index.to_owned(), all);
+        let answer = answer(&described);
+        known().insert(day_index.to_owned(), described);
         Some(answer)
     }
 

@@ -110,13 +110,16 @@ impl Slice {
     }
 }
 
+/// The number of documents that have a word.
+pub type WordCounts = HashMap<String, u64>;
+
 /// The facts about searchd's indexes.
 pub struct Served<'a> {
     pub sphinx: &'a Sphinx,
     /// whether a day index has these full-text fields; an index that is older than their configuration does not
     pub has_fields: &'a dyn Fn(&str, &[String]) -> bool,
     /// about how many documents of a day index have each of these words; None: it is not known
-    pub documents: &'a dyn Fn(&str, &[String]) -> Option<HashMap<String, u64>>,
+    pub documents: &'a dyn Fn(&str, &[String]) -> Option<WordCounts>,
 }
 
 impl<'a> Served<'a> {

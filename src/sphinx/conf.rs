@@ -11,8 +11,10 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::config::{Config, Index, IndexName, Sphinx, field_of_column};
+use crate::config::{Config, Index, IndexName, Sphinx};
+use crate::sphinx::counting::rules_field;
 use crate::sphinx::day_index::{day_index, served_days};
+use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::dialect;
 use crate::sphinx::fulltext;
 use crate::time::Day;
@@ -87,11 +89,14 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
         directive("rt_field", "cols"),
         directive("rt_field", "keys"),
     ];
-    directives.extend(index.indexed.iter().map(|column| directive("rt_field", field_of_column(column))));
+    let schema = DaySchema::configured(index);
+    directives.extend(schema.fields.iter().map(|field| directive("rt_field", &field.name)));
+    directives.push(directive("rt_field", rules_field(index)));
     if infix(sphinx, name) == 2 {
         directives.push(directive("rt_field", PAIRS));
     }
-    directives.extend(["ts", "seq", "digest"].map(|name| directive("rt_attr_bigint", name)));
+    directives.extend(["ts", "seq", "digest", "kind"].map(|name| directive("rt_attr_bigint", name)));
+    directives.extend(schema.values.iter().map(|value| directive("rt_attr_uint", &value.name)));
     directives.extend(["logline", "exact"].map(|name| directive("rt_attr_string", name)));
     directives.extend([
         directive("rt_attr_json", "js"),
@@ -178,10 +183,15 @@ mod tests {
                 "rt_field = cols",
                 "rt_field = keys",
                 "rt_field = x0_user_2d_agent",
+                "rt_field = rules_c068a87a",
                 "rt_field = infix_2",
                 "rt_attr_bigint = ts",
                 "rt_attr_bigint = seq",
                 "rt_attr_bigint = digest",
+                "rt_attr_bigint = kind",
+                "rt_attr_uint = v_levelname",
+                "rt_attr_uint = v_host",
+                "rt_attr_uint = v_application",
                 "rt_attr_string = logline",
                 "rt_attr_string = exact",
                 "rt_attr_json = js",

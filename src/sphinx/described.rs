@@ -46,7 +46,8 @@ mod tests {
         let all = COLUMNS.map(|column| (column, if column == "line" { "field" } else { "bigint" }));
         assert_eq!(described(&all).lacking(), None);
         assert_eq!(described(&all).fields().collect::<Vec<_>>(), ["line"]);
-        assert_eq!(described(&all[..8]).lacking(), Some("cols"));
+        let older = all.iter().filter(|(name, _)| *name != "cols").copied().collect::<Vec<_>>();
+        assert_eq!(described(&older).lacking(), Some("cols"));
         assert_eq!(described(&[]).lacking(), Some("id"));
         assert!(!described(&all).has_narrow_docids());
         assert!(described(&[("id", "uint")]).has_narrow_docids());

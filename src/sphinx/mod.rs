@@ -8,6 +8,8 @@
 //! | `ts` | bigint | microseconds since 1970 UTC |
 //! | `seq` | bigint | the producer's `seq`, else 0: the order within a microsecond |
 //! | `digest` | bigint | 64 bits over the delivery, see `Digest` |
+//! | `kind` | bigint | the rank of its level: see `counting` |
+//! | `v_<column>` | uint | a hash of the value of each column that was `filtered` when the day was declared: see `counting` |
 //! | `logline` | string | the message |
 //! | `js` | JSON | the columns, for filters and for reading |
 //! | `exact` | string | the columns' JSON text as sent, if Sphinx would not return `js` equal to it; else empty |
@@ -20,7 +22,9 @@ pub mod asking;
 pub mod attributes;
 pub mod client;
 pub mod conf;
+pub mod counting;
 pub mod day_index;
+pub mod day_schema;
 pub mod described;
 pub mod dialect;
 pub mod filter_sql;

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::config::{field_of_column, is_field_of_column};
+use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::{DocId, IndexName};
 use crate::time::Ts;
 
@@ -34,6 +34,8 @@ pub struct Document<'a> {
     pub ts: Ts,
     pub seq: i64,
     pub digest: i64,
+    /// see the module `counting`
+    pub kind: i64,
     pub logline: &'a str,
     pub js: &'a str,
     pub exact: &'a str,
@@ -43,48 +45,22 @@ pub struct Document<'a> {
     /// see the module `keys`
     pub keys: &'a str,
     pub fields: &'a [String],
+    /// hashes, in the order of `replace_into`
+    pub values: &'a [u32],
 }
 
 /// The attributes and fields of every day index, in the order of a tuple.
-pub const COLUMNS: [&str; 10] = ["id", "ts", "seq", "digest", "logline", "js", "exact", "line", "cols", "keys"];
-
-/// A full-text field for a column, in a day index. A day index keeps the fields it was declared with, whatever columns are
-/// `indexed` later.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ColumnField {
-    pub name: String,
-    /// None: the column is no longer `indexed`
-    pub column: Option<String>,
-}
-
-impl ColumnField {
-    /// The fields that a day index gets when it is declared with these `indexed` columns.
-    pub fn configured(indexed: &[String]) -> Vec<ColumnField> {
-        let field = |column: &String| ColumnField { name: field_of_column(column), column: Some(column.clone()) };
-        indexed.iter().map(field).collect()
-    }
-
-    /// The fields of a day index whose columns, in the sense of DESCRIBE, have these names.
-    pub fn described<'a>(names: impl Iterator<Item = &'a str>, indexed: &[String]) -> Vec<ColumnField> {
-        names
-            .filter(|name| is_field_of_column(name))
-            .map(|name| ColumnField {
-                name: name.to_owned(),
-                column: indexed.iter().find(|column| field_of_column(column) == name).cloned(),
-            })
-            .collect()
-    }
-}
+pub const COLUMNS: [&str; 11] = ["id", "ts", "seq", "digest", "kind", "logline", "js", "exact", "line", "cols", "keys"];
 
 /// `REPLACE INTO web_20261122 (…) VALUES `; tuples with commas between them follow.
-pub fn replace_into(day_index: &str, fields: &[ColumnField], out: &mut String) {
+pub fn replace_into(day_index: &str, schema: &DaySchema, out: &mut String) {
     out.push_str("REPLACE INTO ");
     out.push_str(day_index);
     out.push_str(" (");
     out.push_str(&COLUMNS.join(","));
-    for field in fields {
+    for own in schema.fields.iter().chain(&schema.values) {
         out.push(',');
-        out.push_str(&field.name);
+        out.push_str(&own.name);
     }
     out.push_str(") VALUES ");
 }
@@ -93,7 +69,7 @@ impl Document<'_> {
     /// Its tuple from after the docid on: `,1795341600000000,1,-5,'…',…)`
     pub fn rest(&self, out: &mut String) {
         // writing to a String cannot fail
-        let _ = write!(out, ",{},{},{}", self.ts.micros(), self.seq, self.digest);
+        let _ = write!(out, ",{},{},{},{}", self.ts.micros(), self.seq, self.digest, self.kind);
         for text in [self.logline, self.js, self.exact, self.line, self.cols, self.keys] {
             out.push(',');
             string(text, out);
@@ -101,6 +77,9 @@ impl Document<'_> {
         for text in self.fields {
             out.push(',');
             string(text, out);
+        }
+        for value in self.values {
+            let _ = write!(out, ",{value}");
         }
         out.push(')');
     }

@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use serde::de::IgnoredAny;
 
-use crate::record::json::{elements, members, readable, values_at};
-use crate::record::number::Number;
+use crate::record::json::{Scalars, elements, members, readable, scalars_at, values_at};
+use crate::record::number::{Number, is_number, is_plain_integer};
 use crate::sphinx::attributes::{PRINTED_DECIMALS, read_back};
 use crate::sphinx::dialect::is_null_group;
 
@@ -186,9 +186,17 @@ impl Counts {
     pub fn is_ambiguous(&self) -> bool {
         let mut large = HashSet::new();
         self.texts.keys().filter_map(|text| Some((text, Number::parse(text)?))).any(|(text, number)| {
-            !is_plain(text) && self.numbers.contains_key(&number)
+            !is_plain_integer(text) && self.numbers.contains_key(&number)
                 || number.whole_digits() > MAX_WHOLE_DIGITS && !large.insert(number)
         })
+    }
+
+    /// True if each number, and each text that spells one, is written as a plain integer: no link then finds other records than those
+    /// that were counted with its value.
+    pub fn is_plain(&self) -> bool {
+        let spellings = self.numbers.values().flat_map(HashMap::keys);
+        let texts = self.texts.keys().filter(|text| is_number(text));
+        spellings.chain(texts).all(|text| is_plain_integer(text))
     }
 
     /// Adds the values that only `other` has, in the place of altered ones.
@@ -226,7 +234,7 @@ impl Counts {
         }
     }
 
-    fn add_text(&mut self, text: &str, records: u64) {
+    pub fn add_text(&mut self, text: &str, records: u64) {
         match self.texts.get_mut(text) {
             Some(seen) => *seen += records,
             None => drop(self.texts.insert(text.to_owned(), records)),
@@ -234,19 +242,22 @@ impl Counts {
     }
 }
 
-fn is_json(text: &str, opens: char) -> bool {
-    text.starts_with(opens) && serde_json::from_str::<IgnoredAny>(text).is_ok()
+/// The value of a record that has just one in a column.
+pub(super) fn only_value(columns: &str, column: &str) -> Option<String> {
+    match scalars_at(&members(columns), column) {
+        Scalars::One(value) => Some(readable(value).into_owned()),
+        Scalars::None | Scalars::Several => None,
+    }
 }
 
-/// An integer as most producers write it.
-fn is_plain(text: &str) -> bool {
-    text.parse::<i64>().is_ok_and(|integer| integer.to_string() == text)
+fn is_json(text: &str, opens: char) -> bool {
+    text.starts_with(opens) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 /// A plain integer where there is one, else the commonest spelling. (searchd's groups hold the texts that spell an integer.)
 fn label(spellings: &HashMap<String, u64>) -> &str {
     let best = spellings.iter().max_by_key(|(spelling, records)| {
-        (is_plain(spelling), **records, Reverse(spelling.len()), Reverse(spelling.as_str()))
+        (is_plain_integer(spelling), **records, Reverse(spelling.len()), Reverse(spelling.as_str()))
     });
     best.map_or("", |(spelling, _)| spelling)
 }

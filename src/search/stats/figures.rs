@@ -4,18 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::config::attribute_of_column;
 use crate::record::level::Level;
 use crate::search::Searcher;
-use crate::search::answer::{Grouping, first_number};
+use crate::search::answer::{Grouping, columns_of, first_number};
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scan::Read;
 use crate::search::scope::Scope;
-use crate::search::stats::column_values::{Counts, Group, Grouped, Groups, MAX_GROUPS, ValueCounts};
+use crate::search::stats::column_values::{Counts, Group, Grouped, Groups, MAX_GROUPS, ValueCounts, only_value};
 use crate::search::stats::histogram::TimeHistogram;
 use crate::search::stats::levels::Levels;
 use crate::search::stats::tally::Tally;
 use crate::sphinx::client::Row;
+use crate::sphinx::counting::{self, NO_VALUE, RANK, UNSURE_RANK, UNSURE_VALUE, hash_of};
 use crate::sphinx::dialect::grouped_values;
 use crate::sphinx::filter_sql::column_paths;
 use crate::sphinx::select::Restriction;
@@ -79,12 +81,19 @@ impl<'a> Figures<'a> {
 
     /// The values of a column that was wanted, the commonest first.
     pub fn values(&self, column: &str, limit: usize) -> Result<ValueCounts, SearchError> {
+        // a filter finds message and time of every record by these names, but they are not among the columns
+        let apart = self.plan.sources.iter().any(|source| source.apart.has(column));
         let tallied = self.tally.columns.iter().find(|(name, _)| name == column);
         let mut counts = match (tallied, self.rest) {
             (None, _) | (_, Some(Subset::Candidates)) => Counts::default(),
             (Some((_, counts)), _) => counts.clone(),
         };
         let mut exact = self.rest != Some(Subset::Candidates);
+        if self.rest.is_some()
+            && let Some(counts) = self.values_by_hash(column, counts.clone())?
+        {
+            return Ok(ValueCounts::new(&counts, limit, exact && !self.missing.get() && !apart));
+        }
         let paths = column_paths(column);
         // if searchd cannot be asked, or its groups may hold something else than they print, the records decide
         let mut sure = !paths.is_empty();
@@ -101,8 +110,6 @@ impl<'a> Figures<'a> {
             sure &= with_values <= 1;
         }
         exact &= !self.missing.get();
-        // a filter finds message and time of every record by these names, but they are not among the columns
-        let apart = self.plan.sources.iter().any(|source| source.apart.has(column));
         if self.rest.is_some() && (paths.is_empty() || exact && (!sure || counts.is_ambiguous())) {
             let mut checked = Counts::default();
             let checking = self.scope.at_most(self.scope.counting);
@@ -114,6 +121,37 @@ impl<'a> Figures<'a> {
             }
         }
         Ok(ValueCounts::new(&counts, limit, exact && !apart))
+    }
+
+    /// Adds the values that searchd counts by the hashes of a `filtered` column. None: these do not tell the values of all records.
+    fn values_by_hash(&self, column: &str, mut counts: Counts) -> Result<Option<Counts>, SearchError> {
+        let attribute = attribute_of_column(column);
+        let has_hashes = |slice: &Slice| self.searcher.counts_values(&attribute, slice);
+        if !counts.is_plain() || !self.asked().all(|(_, slice, _)| has_hashes(slice)) {
+            return Ok(None);
+        }
+        let mut texts: HashMap<u32, String> = HashMap::new();
+        let columns = format!("{attribute} AS hash, COUNT(*) AS n, js, exact");
+        for (_, slice, narrowing) in self.asked() {
+            let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "hash", limit: MAX_GROUPS })?;
+            if rows.len() >= MAX_GROUPS {
+                return Ok(None);
+            }
+            for row in &rows {
+                let hash = row.int(0).and_then(|hash| u32::try_from(hash).ok()).unwrap_or(UNSURE_VALUE);
+                if hash == NO_VALUE {
+                    continue;
+                }
+                // the columns are those of one of the group's records
+                let text = only_value(&columns_of(row, 2), column).filter(|text| hash_of(text) == hash);
+                let Some(text) = text.filter(|_| hash != UNSURE_VALUE) else { return Ok(None) };
+                if texts.entry(hash).or_insert_with(|| text.clone()) != &text {
+                    return Ok(None);
+                }
+                counts.add_text(&text, count(row));
+            }
+        }
+        Ok(Some(counts))
     }
 
     /// The questions to searchd in addition to the tally.
@@ -161,6 +199,31 @@ impl<'a> Figures<'a> {
         Ok(groups)
     }
 
+    /// The records of a slice, by bar. None: `kind` does not tell the level of each record.
+    fn bars_by_kind(
+        &self,
+        slice: &Slice,
+        narrowing: &Restriction,
+        start: i64,
+        width: i64,
+    ) -> Result<Option<Vec<AddedBar>>, SearchError> {
+        let columns = format!("((ts-({start})) DIV {width}) * 8 + {RANK} AS bar, COUNT(*) AS n");
+        let limit = self.histogram.bars.len() * 8;
+        let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "bar", limit })?;
+        let mut bars = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (bar, rank, n) = (row.int(0).unwrap_or(-1) >> 3, row.int(0).unwrap_or(0) & 7, count(row));
+            if rank == UNSURE_RANK {
+                return Ok(None);
+            }
+            let of = |is_such: bool| if is_such { n } else { 0 };
+            let (warnings, errors) =
+                (of(rank == counting::rank(Level::Warning)), of(rank >= counting::rank(Level::Error)));
+            bars.extend(usize::try_from(bar).map(|at| AddedBar { at, total: n, warnings, errors }));
+        }
+        Ok(Some(bars))
+    }
+
     /// Adds the records of the rest to the bars of the tally.
     fn add_bars(&mut self) -> Result<(), SearchError> {
         let Some(first) = self.histogram.bars.first().map(|bar| bar.range) else { return Ok(()) };
@@ -168,6 +231,13 @@ impl<'a> Figures<'a> {
         let (mut added, mut sure) = (Vec::new(), true);
         for (source, slice, narrowing) in self.asked() {
             let index = self.searcher.index(&source.index)?;
+            if self.searcher.counts_levels(index, slice) {
+                let by_kind = self.bars_by_kind(slice, narrowing, start, width)?;
+                if let Some(bars) = by_kind {
+                    added.extend(bars);
+                    continue;
+                }
+            }
             let levels = Levels::read(index, |path| self.groups(slice, narrowing, path))?;
             sure &= levels.sure;
             let sum = |condition: Option<String>, name: &str| match condition {
@@ -191,11 +261,11 @@ impl<'a> Figures<'a> {
                 let Ok(bar) = usize::try_from(row.int(0).unwrap_or(-1)) else { continue };
                 let warnings = if warnings.is_empty() { 0 } else { int(sums) };
                 let errors = if errors.is_empty() { 0 } else { int(at_errors) };
-                added.push((bar, int(1), warnings, errors));
+                added.push(AddedBar { at: bar, total: int(1), warnings, errors });
             }
         }
-        for (bar, total, warnings, errors) in added {
-            let Some(bar) = self.histogram.bars.get_mut(bar) else { continue };
+        for AddedBar { at, total, warnings, errors } in added {
+            let Some(bar) = self.histogram.bars.get_mut(at) else { continue };
             (bar.total, bar.warnings, bar.errors) = (bar.total + total, bar.warnings + warnings, bar.errors + errors);
         }
         self.histogram.exact &= !self.missing.get();
@@ -212,6 +282,15 @@ impl<'a> Figures<'a> {
         }
         Ok(())
     }
+}
+
+/// Records to add to a bar.
+struct AddedBar {
+    /// the bar's number
+    at: usize,
+    total: u64,
+    warnings: u64,
+    errors: u64,
 }
 
 /// The groups of the values `v` of a select list.

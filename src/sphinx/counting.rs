@@ -1,0 +1,114 @@
+//! Numbers of a record by which searchd counts: `kind`, of its level and its message, and a hash for the value of each `filtered`
+//! column. Pure.
+//!
+//! `kind` is `pattern << 3 | rank`. What a level means depends on the configuration, and a day index keeps the numbers that it got:
+//! so it has a field whose name tells by which rules they were made, and with other rules they are not used.
+//!
+//! Invariant: records of one hash in a column have one value there, each exactly once, or are `UNSURE_VALUE`.
+
+use crate::config::Index;
+use crate::record::digest;
+use crate::record::json::{Member, Scalars, readable, scalars_at};
+use crate::record::level::Level;
+use crate::record::number::{is_number, is_plain_integer};
+
+/// The part of `kind` that is the level's rank, as an expression.
+pub const RANK: &str = "(kind & 7)";
+/// Bits of the rank.
+const RANK_BITS: u32 = 3;
+/// The rank of a record that was written by other rules than those of its day index.
+pub const UNSURE_RANK: i64 = 7;
+
+/// The hash where a record has no value of the column.
+pub const NO_VALUE: u32 = 0;
+/// The hash where its columns have to be read: it has several values, a very long one, or a number that has other spellings.
+pub const UNSURE_VALUE: u32 = 1;
+/// The longest value that gets a hash.
+const MAX_VALUE_BYTES: usize = 256;
+
+/// `kind` of a record whose level has that rank, and whose message has that pattern: 60 bits.
+pub fn kind(rank: i64, pattern: u64) -> i64 {
+    // the highest bit stays 0
+    ((pattern << RANK_BITS) & i64::MAX as u64) as i64 | rank
+}
+
+/// The rank of a level.
+pub fn rank(level: Level) -> i64 {
+    level as i64
+}
+
+/// A field that is empty in every document: a day index that has it was declared under an alco that found levels in this way.
+pub fn rules_field(index: &Index) -> String {
+    let rules = format!("{:?} {:?}", index.level, index.level_numbers);
+    format!("rules_{:08x}", digest::of_text(&rules, 0) as u32)
+}
+
+/// The hash of a record's value in a column.
+pub fn value_hash(columns: &[Member], column: &str) -> u32 {
+    match scalars_at(columns, column) {
+        Scalars::None => NO_VALUE,
+        Scalars::One(value) => hash_of(&readable(value)),
+        Scalars::Several => UNSURE_VALUE,
+    }
+}
+
+/// The hash of a value. A text has that of the integer that it spells, since one filter finds both.
+pub fn hash_of(value: &str) -> u32 {
+    if value.len() > MAX_VALUE_BYTES || is_number(value) && !is_plain_integer(value) {
+        return UNSURE_VALUE;
+    }
+    let hash = digest::of_text(value, 0) as u32;
+    if hash <= UNSURE_VALUE { hash + 2 } else { hash }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::json::members;
+
+    #[test]
+    fn one_value_has_one_hash() {
+        let hash = |value: &str| value_hash(&members(&format!(r#"{{"v":{value},"w":"other"}}"#)), "v");
+        for same in
+            [["5", r#""5""#, "[5]"], ["true", r#""true""#, r#"[null,true]"#], [r#""a""#, r#""\u0061""#, r#"["a"]"#]]
+        {
+            assert!(same.iter().all(|value| hash(value) == hash(same[0]) && hash(value) > UNSURE_VALUE), "{same:?}");
+        }
+        for (value, expect) in [
+            ("null", NO_VALUE),
+            ("[]", NO_VALUE),
+            (r#"[{"a":1}]"#, NO_VALUE),
+            (r#"{"a":1}"#, NO_VALUE),
+            ("5.0", UNSURE_VALUE),
+            (r#""5.0""#, UNSURE_VALUE),
+            ("1e3", UNSURE_VALUE),
+            (r#"["a","b"]"#, UNSURE_VALUE),
+            (r#"["a","a"]"#, UNSURE_VALUE),
+            (&format!("\"{}\"", "x".repeat(MAX_VALUE_BYTES + 1)), UNSURE_VALUE),
+        ] {
+            assert_eq!(hash(value), expect, "{value}");
+        }
+        assert_ne!(hash(r#""a""#), hash(r#""b""#));
+        let twice = members(r#"{"a.b":"x","a":{"b":"y"}}"#);
+        assert_eq!(value_hash(&twice, "a.b"), UNSURE_VALUE);
+    }
+
+    #[test]
+    fn a_kind_has_its_rank_and_is_never_negative() {
+        for pattern in [0, 1, (1 << 60) - 1] {
+            for level in [Level::Unknown, Level::Debug, Level::Critical] {
+                let kind = kind(rank(level), pattern);
+                assert!(kind >= 0 && kind & 7 == rank(level) && (kind >> RANK_BITS) as u64 == pattern, "{pattern}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_rules_have_another_field() {
+        let index = Index::new("web".parse().expect("a name"));
+        let mut other = index.clone();
+        other.level.reverse();
+        assert_eq!(rules_field(&index), rules_field(&index.clone()));
+        assert_ne!(rules_field(&index), rules_field(&other));
+    }
+}
