@@ -1,13 +1,13 @@
 //! The `indexed` columns change while older day indexes stay: records are stored with the fields that each day index has, searches
-//! stay exact, and alco shows the first day on which a column has its field.
+//! stay exact, and alco shows the first day on which a column has its field. So do `filtered` columns and levels, and counts stay exact.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::process::Command;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{ALCO, Alco, LONG, Publisher, SOON, Stack, queue_state, wait_until};
 
@@ -151,4 +151,91 @@ fn columns_of_nearly_one_name_have_a_field_each() {
         }
         assert!(alco.stop().success());
     }
+}
+
+/// Values of a column with their counts, and the bars' total, warnings and errors; all have to be exact.
+#[track_caller]
+fn figures(alco: &Alco, column: &str) -> (Vec<(String, u64)>, [u64; 3]) {
+    let get = |what: &str| -> Value {
+        let reply = alco.get(&format!("/api/grep/counted/{what}/?start_ts=-1h&end_ts=2099-01-01"));
+        let answer: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!(answer["exact"], true, "{what}: {}", reply.body);
+        answer
+    };
+    let pair = |value: &Value| (value["value"].as_str().unwrap().to_owned(), value["count"].as_u64().unwrap());
+    let values = get(&format!("values/{column}"))["values"].as_array().unwrap().iter().map(pair).collect();
+    let bars = get("histogram");
+    let sum = |of: &str| bars["bars"].as_array().unwrap().iter().map(|bar| bar[of].as_u64().unwrap()).sum();
+    (values, ["total", "warnings", "errors"].map(sum))
+}
+
+#[test]
+fn filtered_columns_and_levels_change_and_counts_stay_exact() {
+    let index = |settings: &str| format!("[index counted]\ndays = 2\nrouting_keys = counted.#\n{settings}\n");
+    let old = index("filtered = host\nlevel = levelname");
+    let stack = Stack::private("counted", &old);
+    let now = Timestamp::now();
+    let publish = |count: usize| {
+        let body = |n: usize| {
+            let (host, shop) = (HOST[n % 4], STATUS[n % 3]);
+            let (level, severity) = (["INFO", "ERROR"][n % 2], ["warning", "info", "error"][n % 3]);
+            json!({"@timestamp": now.to_string(), "message": "m", "host": host, "shop": shop, "levelname": level,
+                "severity": severity})
+            .to_string()
+        };
+        let mut publisher = Publisher::open(&stack.amqp);
+        publisher.publish("logstash", "counted.key", (0..count).map(body));
+        publisher.close();
+    };
+    let values = |names: &[&str], each: u64| names.iter().map(|name| ((*name).to_owned(), each)).collect::<Vec<_>>();
+    let shops = ["lost cause", "open-7f3a", "paid"];
+
+    let alco = Alco::start(&stack, &old);
+    publish(24);
+    stack.settled_count("counted", 24, SOON);
+    assert_eq!(figures(&alco, "host"), (values(&HOST, 6), [24, 0, 12]));
+    assert_eq!(figures(&alco, "shop").0, values(&shops, 8));
+    assert!(alco.stop().success());
+
+    // today's index has no attribute for shop, and the ranks of another column's level
+    let new = index("filtered = shop\nlevel = severity");
+    let alco = Alco::start(&stack, &new);
+    publish(24);
+    stack.settled_count("counted", 48, SOON);
+    assert_eq!(figures(&alco, "host"), (values(&HOST, 12), [48, 16, 16]));
+    assert_eq!(figures(&alco, "shop").0, values(&shops, 16));
+    assert!(alco.stop().success());
+
+    // the old configuration knows nothing of the records that the new one has stored
+    let alco = Alco::start(&stack, &old);
+    assert_eq!(figures(&alco, "host"), (values(&HOST, 12), [48, 0, 24]));
+    assert!(alco.stop().success());
+}
+
+#[test]
+fn values_that_share_a_hash_are_counted_apart() {
+    let index = "[index counted]\ndays = 2\nrouting_keys = counted.#\nfiltered = host\n";
+    // a birthday among 32 bits
+    let mut hashes = HashMap::new();
+    let (one, other) = (0..)
+        .find_map(|n| {
+            let text = format!("host-{n}");
+            let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes()) as u32;
+            hashes.insert(hash, text.clone()).map(|earlier| (earlier, text))
+        })
+        .unwrap();
+    let stack = Stack::private("apart", index);
+    let alco = Alco::start(&stack, index);
+    let body = |n: usize| {
+        let host = if n % 3 == 0 { &one } else { &other };
+        json!({"@timestamp": Timestamp::now().to_string(), "message": "m", "host": host}).to_string()
+    };
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "counted.key", (0..30).map(body));
+    publisher.close();
+    stack.settled_count("counted", 30, SOON);
+    let hash = "SELECT v_host, COUNT(*) AS n FROM counted GROUP BY v_host";
+    assert_eq!(stack.select(hash).unwrap().len(), 1, "they have one hash");
+    assert_eq!(figures(&alco, "host").0, [(other, 20), (one, 10)]);
+    assert!(alco.stop().success());
 }

@@ -20,11 +20,13 @@ use crate::http::pages::{line, links};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::with_headers;
+use crate::http::routes::values::known_values;
 use crate::http::site::Site;
 use crate::query::cursor::Cursor;
 use crate::query::{Format, Query, edit};
 use crate::search::hit::{Hit, Line};
 use crate::search::stats::Wanted;
+use crate::search::stats::column_values::ValuesWanted;
 use crate::time::{Ts, When};
 
 const MAX_VALUES: usize = 1000;
@@ -142,7 +144,9 @@ struct ValueJson {
 
 pub fn values(site: &Site, request: &LogRequest, column: &str, client: &Client) -> Answer {
     let scope = request.scope(site, client.waits(site), 1);
-    let found = site.searcher.values(&request.query, &scope, column, MAX_VALUES)?;
+    let known = known_values(site, &request.query, column);
+    let found =
+        site.searcher.values(&request.query, &scope, &ValuesWanted { column, limit: MAX_VALUES, known: &known })?;
     let values = found.values.into_iter().map(|(value, count)| ValueJson { value, count }).collect();
     Ok(json(&ValuesJson { column, values, more: found.more, exact: found.exact }))
 }

@@ -15,13 +15,14 @@ use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::unsearchable;
 use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::Lines;
-use crate::http::routes::values::column_values;
+use crate::http::routes::values::{column_values, known_values};
 use crate::http::routes::{export, follow};
 use crate::http::site::Site;
 use crate::query::{Follow, Format, Order, Query, REFRESH_SECONDS, edit};
 use crate::render::cells::shown_columns;
 use crate::search::hit::{Count, Line};
 use crate::search::scope::Scope;
+use crate::search::stats::column_values::ValuesWanted;
 use crate::search::stats::histogram::Bar;
 use crate::search::stats::{Tally, Wanted};
 
@@ -117,9 +118,11 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     body.part(view.filters_opening())?;
     body.flush()?;
     for column in listed {
+        let known = known_values(site, query, column);
+        let wanted = ValuesWanted { column, limit: LISTED_VALUES + 1, known: &known };
         let values = match &figures {
-            Ok(figures) if !is_filtered(column) => figures.values(column, LISTED_VALUES + 1),
-            Ok(_) => site.searcher.values(query, &scope, column, LISTED_VALUES + 1),
+            Ok(figures) if !is_filtered(column) => figures.values(&wanted),
+            Ok(_) => site.searcher.values(query, &scope, &wanted),
             Err(error) => Err(error.clone()),
         };
         body.part(view.filter(&column_values(site, query, values, column, LISTED_VALUES)))?;

@@ -10,7 +10,7 @@ use crate::http::site::Site;
 use crate::query::Query;
 use crate::record::number::Number;
 use crate::search::hit::SearchError;
-use crate::search::stats::column_values::ValueCounts;
+use crate::search::stats::column_values::{ValueCounts, ValuesWanted};
 
 /// Values on the page that is only about them.
 const ALL_VALUES: usize = 1000;
@@ -18,11 +18,21 @@ const ALL_VALUES: usize = 1000;
 pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Client) -> Reply {
     let query = &request.query;
     let scope = request.scope(site, client.waits(site), site.config.http.page_size.get());
-    let values = site.searcher.values(query, &scope, column, ALL_VALUES + 1);
+    let known = known_values(site, query, column);
+    let values = site.searcher.values(query, &scope, &ValuesWanted { column, limit: ALL_VALUES + 1, known: &known });
     let mut column = column_values(site, query, values, column, ALL_VALUES);
     let warnings = column.note.take().into_iter().collect();
     let view = values::ValuesView { frame: frame(site, Some(query)), query, column, warnings };
     Reply::page(200, view.page().into_string())
+}
+
+/// The values of a column that Redis remembers of the query's indexes; none while it is away.
+pub fn known_values(site: &Site, query: &Query, column: &str) -> Vec<String> {
+    let of_index = |index| site.with_redis(|values| values.offered(index, column)).flatten().unwrap_or_default();
+    let mut known: Vec<String> = query.indexes.iter().flat_map(of_index).collect();
+    known.sort_unstable();
+    known.dedup();
+    known
 }
 
 /// Counted values first; then values that Redis remembers: the reader may look for a value outside the range.

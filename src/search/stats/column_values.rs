@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use serde::de::IgnoredAny;
 
-use crate::record::json::{Scalars, elements, members, readable, scalars_at, values_at};
+use crate::record::json::{elements, members, readable, values_at};
 use crate::record::number::{Number, is_number, is_plain_integer};
 use crate::sphinx::attributes::{PRINTED_DECIMALS, read_back};
 use crate::sphinx::dialect::is_null_group;
@@ -25,6 +25,15 @@ const MAX_WHOLE_DIGITS: i64 = 15;
 
 /// The most values of one answer: a user cannot choose from a column with more.
 pub(super) const MAX_GROUPS: usize = 10_000;
+
+/// The values of a column to count.
+#[derive(Clone, Copy, Debug)]
+pub struct ValuesWanted<'a> {
+    pub column: &'a str,
+    pub limit: usize,
+    /// the values that records are known to have: by them a hash is a value. Without some of them, counting takes longer
+    pub known: &'a [String],
+}
 
 /// The values of a column, the commonest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,14 +248,6 @@ impl Counts {
             Some(seen) => *seen += records,
             None => drop(self.texts.insert(text.to_owned(), records)),
         }
-    }
-}
-
-/// The value of a record that has just one in a column.
-pub(super) fn only_value(columns: &str, column: &str) -> Option<String> {
-    match scalars_at(&members(columns), column) {
-        Scalars::One(value) => Some(readable(value).into_owned()),
-        Scalars::None | Scalars::Several => None,
     }
 }
 

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use crate::config::attribute_of_column;
 use crate::record::level::Level;
 use crate::search::Searcher;
-use crate::search::answer::{Grouping, columns_of, first_number};
+use crate::search::answer::{Grouping, first_number};
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scan::Read;
 use crate::search::scope::Scope;
-use crate::search::stats::column_values::{Counts, Group, Grouped, Groups, MAX_GROUPS, ValueCounts, only_value};
+use crate::search::stats::column_values::{Counts, Group, Grouped, Groups, MAX_GROUPS, ValueCounts, ValuesWanted};
 use crate::search::stats::histogram::TimeHistogram;
 use crate::search::stats::levels::Levels;
 use crate::search::stats::tally::Tally;
@@ -80,7 +80,8 @@ impl<'a> Figures<'a> {
     }
 
     /// The values of a column that was wanted, the commonest first.
-    pub fn values(&self, column: &str, limit: usize) -> Result<ValueCounts, SearchError> {
+    pub fn values(&self, wanted: &ValuesWanted) -> Result<ValueCounts, SearchError> {
+        let ValuesWanted { column, limit, .. } = *wanted;
         // a filter finds message and time of every record by these names, but they are not among the columns
         let apart = self.plan.sources.iter().any(|source| source.apart.has(column));
         let tallied = self.tally.columns.iter().find(|(name, _)| name == column);
@@ -90,7 +91,7 @@ impl<'a> Figures<'a> {
         };
         let mut exact = self.rest != Some(Subset::Candidates);
         if self.rest.is_some()
-            && let Some(counts) = self.values_by_hash(column, counts.clone())?
+            && let Some(counts) = self.values_by_hash(wanted, counts.clone())?
         {
             return Ok(ValueCounts::new(&counts, limit, exact && !self.missing.get() && !apart));
         }
@@ -123,15 +124,20 @@ impl<'a> Figures<'a> {
         Ok(ValueCounts::new(&counts, limit, exact && !apart))
     }
 
-    /// Adds the values that searchd counts by the hashes of a `filtered` column. None: these do not tell the values of all records.
-    fn values_by_hash(&self, column: &str, mut counts: Counts) -> Result<Option<Counts>, SearchError> {
-        let attribute = attribute_of_column(column);
+    /// Adds the values that searchd counts by the hashes of a `filtered` column. None: a hash may not be that of one known value.
+    fn values_by_hash(&self, wanted: &ValuesWanted, mut counts: Counts) -> Result<Option<Counts>, SearchError> {
+        let attribute = attribute_of_column(wanted.column);
         let has_hashes = |slice: &Slice| self.searcher.counts_values(&attribute, slice);
         if !counts.is_plain() || !self.asked().all(|(_, slice, _)| has_hashes(slice)) {
             return Ok(None);
         }
-        let mut texts: HashMap<u32, String> = HashMap::new();
-        let columns = format!("{attribute} AS hash, COUNT(*) AS n, js, exact");
+        let mut texts: HashMap<u32, &str> = HashMap::new();
+        for text in wanted.known {
+            if texts.insert(hash_of(text), text).is_some() {
+                return Ok(None);
+            }
+        }
+        let columns = format!("{attribute} AS hash, COUNT(*) AS n");
         for (_, slice, narrowing) in self.asked() {
             let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "hash", limit: MAX_GROUPS })?;
             if rows.len() >= MAX_GROUPS {
@@ -139,16 +145,11 @@ impl<'a> Figures<'a> {
             }
             for row in &rows {
                 let hash = row.int(0).and_then(|hash| u32::try_from(hash).ok()).unwrap_or(UNSURE_VALUE);
-                if hash == NO_VALUE {
-                    continue;
+                match texts.get(&hash) {
+                    _ if hash == NO_VALUE => {}
+                    Some(text) if hash != UNSURE_VALUE => counts.add_text(text, count(row)),
+                    _ => return Ok(None),
                 }
-                // the columns are those of one of the group's records
-                let text = only_value(&columns_of(row, 2), column).filter(|text| hash_of(text) == hash);
-                let Some(text) = text.filter(|_| hash != UNSURE_VALUE) else { return Ok(None) };
-                if texts.entry(hash).or_insert_with(|| text.clone()) != &text {
-                    return Ok(None);
-                }
-                counts.add_text(&text, count(row));
             }
         }
         Ok(Some(counts))

@@ -18,7 +18,7 @@ use crate::search::pace::ALL_ROWS;
 use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scan::{Read, ScanMode, Step};
 use crate::search::scope::{Deadline, Scope};
-use crate::search::stats::column_values::ValueCounts;
+use crate::search::stats::column_values::{ValueCounts, ValuesWanted};
 use crate::search::stats::figures::Figures;
 use crate::search::stats::histogram::Bars;
 pub use crate::search::stats::tally::{Tally, Wanted};
@@ -58,10 +58,11 @@ impl Searcher {
     }
 
     /// The values of a column, of the same search without the column's own filters.
-    pub fn values(&self, query: &Query, scope: &Scope, column: &str, limit: usize) -> Result<ValueCounts, SearchError> {
+    pub fn values(&self, query: &Query, scope: &Scope, wanted: &ValuesWanted) -> Result<ValueCounts, SearchError> {
+        let column = wanted.column;
         let mut query = query.clone();
         query.filters.retain(|filter| filter.column != column);
-        self.figures(&query, scope, Wanted::values(&[column]))?.values(column, limit)
+        self.figures(&query, scope, Wanted::values(&[column]))?.values(wanted)
     }
 
     /// Counts all matches, for as long as it takes. Returns their number, and the parts that are missing.
