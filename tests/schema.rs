@@ -227,7 +227,7 @@ fn values_that_share_a_hash_are_counted_apart() {
     let stack = Stack::private("apart", index);
     let alco = Alco::start(&stack, index);
     let body = |n: usize| {
-        let host = if n % 3 == 0 { &one } else { &other };
+        let host = if n.is_multiple_of(3) { &one } else { &other };
         json!({"@timestamp": Timestamp::now().to_string(), "message": "m", "host": host}).to_string()
     };
     let mut publisher = Publisher::open(&stack.amqp);
