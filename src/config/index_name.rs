@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::time::Day;
 
 /// A name for a log stream: `[a-z][a-z0-9_]*`, at most 20 characters, not `shortcut`. It does not end like the name of a day
 /// index (`web_20261122`), so the two cannot be confused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IndexName(String);
+pub struct IndexName(Arc<str>);
 
 impl IndexName {
     pub fn as_str(&self) -> &str {
@@ -32,7 +33,7 @@ impl FromStr for IndexName {
             Some((_, end)) if Day::is_written(end) => {
                 Err(format!("'{text}' is not a name for an index: _ and eight digits at its end mean a day"))
             }
-            _ => Ok(IndexName(text.to_owned())),
+            _ => Ok(IndexName(text.into())),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! searchd, as a search asks it, and what its answers mean: rows are records, a fault is an error or a part that is missing.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::metrics::Counter;
@@ -8,7 +7,7 @@ use crate::query::cursor::Place;
 use crate::record::Stored;
 use crate::search::hit::{Hit, SearchError};
 use crate::search::plan::Slice;
-use crate::sphinx::attributes::read_back;
+use crate::sphinx::attributes::{has_decimals, read_back};
 use crate::sphinx::client::{Engine, Fault, Pool, Row};
 use crate::sphinx::dialect::unserved_index;
 use crate::sphinx::select::{Restriction, Select};
@@ -41,16 +40,17 @@ pub fn place_of(row: &Row) -> Place {
 }
 
 /// A row of `WHOLE_COLUMNS`.
-pub fn whole_record(row: &Row) -> (Place, Stored) {
-    (place_of(row), Stored { message: row.text(4), columns: columns_of(row, 5).into_owned() })
+pub fn whole_record(mut row: Row) -> (Place, Stored) {
+    (place_of(&row), Stored { message: row.take_text(4), columns: columns_of(&mut row, 5) })
 }
 
 /// The columns as sent, from `js` and the `exact` after it.
-pub fn columns_of(row: &Row, js: usize) -> Cow<'_, str> {
-    match row.bytes(js + 1).is_empty() {
-        false => row.str(js + 1),
-        true => Cow::Owned(read_back(&row.str(js))),
+pub fn columns_of(row: &mut Row, js: usize) -> String {
+    if !row.bytes(js + 1).is_empty() {
+        return row.take_text(js + 1);
     }
+    let printed = row.take_text(js);
+    if has_decimals(&printed) { read_back(&printed) } else { printed }
 }
 
 /// Reads the columns of these documents of one slice. The narrowing leaves searchd fewer documents to look through.
@@ -77,7 +77,7 @@ pub fn read_columns(
     .among(&ids);
     let rows = pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
     let mut columns: HashMap<u64, String> =
-        rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1).into_owned())).collect();
+        rows.into_iter().map(|mut row| (row.int(0).unwrap_or(0) as u64, columns_of(&mut row, 1))).collect();
     // a document that has expired meanwhile is no longer a hit
     hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
         Some(columns) => {

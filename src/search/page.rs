@@ -137,7 +137,7 @@ impl Searcher {
         let statement = statement::by_link(&from, ts, seq, digest, MAX_EQUAL_RECORDS);
         match self.pool.with(|engine| engine.select(&statement)) {
             Ok(rows) => Ok(rows
-                .iter()
+                .into_iter()
                 .map(whole_record)
                 .map(|(place, record)| Hit { index: index.clone(), place, record, marks: Vec::new() })
                 .collect()),

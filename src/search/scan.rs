@@ -3,7 +3,6 @@
 //!
 //! Invariant: the hits are in order, and no document comes twice.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::query::cursor::Place;
@@ -252,9 +251,9 @@ impl<'a> Walk<'a> {
         let mut looked = 0;
         let until = self.until;
         let result = self.searchd.pool.with(|engine| {
-            engine.each(&statement, |row| {
-                let (place, message) = (place_of(&row), row.str(4));
-                let columns = if whole { columns_of(&row, 5) } else { Cow::Borrowed("") };
+            engine.each(&statement, |mut row| {
+                let (place, message) = (place_of(&row), row.take_text(4));
+                let columns = if whole { columns_of(&mut row, 5) } else { String::new() };
                 let size = message.len() + columns.len();
                 // the walk stops late rather than without any progress
                 looked += BYTES_PER_CLOCK / CHECKS_PER_CLOCK + size;
@@ -271,7 +270,7 @@ impl<'a> Walk<'a> {
                 answer.bytes += size;
                 let looked = Looked { apart: &source.plan.apart, ts: place.ts, message: &message, columns: &columns };
                 if plan.filters.accept(looked) && (!checked || plan.matches(&message, &columns)) {
-                    let record = Stored { message: message.into_owned(), columns: columns.into_owned() };
+                    let record = Stored { message, columns };
                     answer.held += size + std::mem::size_of::<Hit>();
                     answer.hits.push(Hit { index: source.plan.index.clone(), place, record, marks: Vec::new() });
                 }

@@ -310,6 +310,12 @@ fn trimmed(decimals: &str) -> &str {
     }
 }
 
+/// False if `read_back` returns the text as it is.
+pub fn has_decimals(printed: &str) -> bool {
+    let is_digit = |at: Option<usize>| at.and_then(|at| printed.as_bytes().get(at)).is_some_and(u8::is_ascii_digit);
+    printed.match_indices('.').any(|(at, _)| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1)))
+}
+
 /// The text that searchd prints for a JSON attribute, with its doubles as they were sent. Strings are unchanged.
 pub fn read_back(printed: &str) -> String {
     let mut out = String::with_capacity(printed.len());
@@ -423,5 +429,14 @@ mod tests {
             r#"{"a":0.013,"b":[2.0,-1.5],"c":"0.100000\"1.0"}"#
         );
         assert_eq!(read_back("100"), "100");
+        for (printed, expect) in [
+            (r#"{"a":[0.500000]}"#, true),
+            (r#"{"a":"10.0"}"#, true),
+            (r#"{"a":"x.1 2.","b":15}"#, false),
+            (".1.", false),
+        ] {
+            assert_eq!(has_decimals(printed), expect, "{printed}");
+            assert!(expect || read_back(printed) == printed, "{printed}");
+        }
     }
 }

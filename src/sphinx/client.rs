@@ -62,6 +62,16 @@ impl Row {
         self.str(column).into_owned()
     }
 
+    /// As `text`, without a copy; the row no longer has the column.
+    pub fn take_text(&mut self, column: usize) -> String {
+        match self.0.take(column) {
+            Some(Value::Bytes(bytes)) => {
+                String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+            }
+            _ => String::new(),
+        }
+    }
+
     /// A number; None for NULL, an empty string or anything else. Sphinx's bigint is signed in some places and
     /// unsigned in others: above `i64::MAX` the bits count.
     pub fn int(&self, column: usize) -> Option<i64> {

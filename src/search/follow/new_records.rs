@@ -153,7 +153,7 @@ impl<'a> NewRecords<'a> {
             let (mut seen, mut read, mut is_full) = (0, 0, false);
             self.searcher.news.with(|engine| {
                 engine.each(&statement, |row| {
-                    let (place, record) = whole_record(&row);
+                    let (place, record) = whole_record(row);
                     let size = record.message.len() + record.columns.len();
                     seen += 1;
                     read += size;
