@@ -25,6 +25,8 @@ use crate::threads;
 pub const MAX_CONNECTIONS: usize = 128;
 /// Request line and headers; the request line of a page of ours is at most half of it.
 const HEAD_BYTES: usize = 32 * 1024;
+/// Bytes of a reply that are read at once: a chunk of a stream, and its head.
+const CHUNK_BYTES: usize = 64 * 1024;
 /// From a head's first byte to its last.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Between two requests of a connection.
@@ -240,7 +242,7 @@ fn forward(
     shared: &GateState,
     bytes: &mut Vec<u8>,
 ) -> io::Result<bool> {
-    let mut chunk = vec![0; 16 * 1024];
+    let mut chunk = vec![0; CHUNK_BYTES];
     let (mut keep, mut began) = (true, false);
     // whether to read from the client, and whether it has closed its side
     let (mut listens, mut is_silent) = (true, false);
