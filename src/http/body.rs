@@ -14,7 +14,7 @@ use crate::http::server::clients::Clients;
 use crate::search::scope::Waits;
 
 /// Bytes written to the client at once, unless it waits for fewer.
-const CHUNK_BYTES: usize = 32 * 1024;
+pub const CHUNK_BYTES: usize = 32 * 1024;
 
 /// The reason why a body is incomplete.
 #[derive(Debug)]

@@ -92,7 +92,7 @@ impl ColumnValue {
 
 /// A string without its quotes; other scalars as they are written.
 fn scalar(text: &str) -> String {
-    serde_json::from_str::<String>(text).unwrap_or_else(|_| text.to_owned())
+    text_of(text).map_or_else(|| text.to_owned(), Cow::into_owned)
 }
 
 /// A key and its value as JSON text.

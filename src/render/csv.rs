@@ -1,7 +1,7 @@
 //! A row of CSV by RFC 4180. Pure.
 
 use crate::record::number::is_number;
-use crate::render::escape::visible;
+use crate::render::escape::{any_byte, visible};
 
 /// By this mark at the start of a file, Excel knows that the file is UTF-8.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -17,7 +17,9 @@ pub fn row<'t>(texts: impl Iterator<Item = &'t str>, out: &mut String) {
         }
         let text = visible(text);
         let formula = text.starts_with(FORMULA) && !is_number(&text);
-        let quoted = text.contains([',', '"', '\n', '\t']) || text.starts_with(' ') || text.ends_with(' ');
+        let quoted = any_byte(&text, |byte| matches!(byte, b',' | b'"' | b'\n' | b'\t'))
+            || text.starts_with(' ')
+            || text.ends_with(' ');
         if quoted {
             out.push('"');
         }

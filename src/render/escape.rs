@@ -7,7 +7,10 @@ use std::borrow::Cow;
 
 /// The text as it can be shown in a `<pre>`.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    // nearly all log text is fit as it is, and costs one look at each character
+    // nearly all log text is fit as it is
+    if !any_byte(text, |byte| !matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
+        return Cow::Borrowed(text);
+    }
     let Some(first) = text.find(|c: char| c != '\n' && c != '\t' && is_unfit(c)) else { return Cow::Borrowed(text) };
     let mut out = String::with_capacity(text.len() + 16);
     let mut rest = text;
@@ -38,6 +41,11 @@ pub fn visible_in_line(text: &str) -> Cow<'_, str> {
         shown if !shown.contains(['\n', '\t']) => shown,
         shown => Cow::Owned(shown.replace('\n', "↵").replace('\t', "⇥")),
     }
+}
+
+/// True if the text has a byte of that kind. Looks at many bytes at once: most texts have none, and are seen to the end.
+pub fn any_byte(text: &str, is: impl Fn(u8) -> bool) -> bool {
+    text.as_bytes().chunks(64).any(|bytes| bytes.iter().fold(false, |any, byte| any | is(*byte)))
 }
 
 /// The first `chars` characters, and whether there are more.

@@ -81,14 +81,25 @@ impl<'a> Rows<'a> {
 
     /// One line of an answer.
     pub fn line(&mut self, line: &Line) -> String {
+        let mut text = String::new();
+        self.write(line, &mut text);
+        text
+    }
+
+    /// Appends one line of an answer.
+    pub fn write(&mut self, line: &Line, out: &mut String) {
         match (line, self.format) {
             (Line::Gap, format) => {
                 self.group = self.group.map(|group| group + 1);
-                if format == Format::Text { self.gap() } else { String::new() }
+                if format == Format::Text {
+                    out.push_str(&self.gap());
+                }
             }
-            (Line::Match(hit) | Line::Near(hit), Format::Ndjson) => self.ndjson(hit, matches!(line, Line::Match(_))),
-            (Line::Match(hit) | Line::Near(hit), Format::Csv) => self.csv(hit),
-            (Line::Match(hit) | Line::Near(hit), Format::Page | Format::Text | Format::Json) => self.text(hit),
+            (Line::Match(hit) | Line::Near(hit), Format::Ndjson) => {
+                self.ndjson(hit, matches!(line, Line::Match(_)), out);
+            }
+            (Line::Match(hit) | Line::Near(hit), Format::Csv) => self.csv(hit, out),
+            (Line::Match(hit) | Line::Near(hit), Format::Page | Format::Text | Format::Json) => self.text(hit, out),
         }
     }
 
@@ -111,24 +122,22 @@ impl<'a> Rows<'a> {
 
     /// `2026-11-22 10:00:00.123456`, as `start_ts` takes it.
     pub fn time(&self, ts: Ts) -> String {
-        format!("{} {}", ts.date_in(self.zone), ts.clock_in(self.zone, 6))
+        ts.written_in(self.zone)
     }
 
     fn shown(&self, hit: &Hit, several: bool) -> Shown {
         Shown::of(self.settings, &self.columns, &hit.index, &hit.record.columns, several)
     }
 
-    fn csv(&self, hit: &Hit) -> String {
+    fn csv(&self, hit: &Hit, out: &mut String) {
         let shown = self.shown(hit, false);
         let time = self.time(hit.place.ts);
         let index = self.several.then(|| hit.index.as_str());
         let columns = shown.cells.iter().map(|cell| cell.text.as_deref().unwrap_or_default());
         let of = |name: &String| shown.context.iter().find(|(other, _)| other == name).map_or("", |(_, text)| text);
         let context: Vec<&str> = self.context.iter().map(of).collect();
-        let mut text = String::new();
         let all = [time.as_str()].into_iter().chain(index).chain(columns).chain([&*hit.record.message]).chain(context);
-        csv::row(all, &mut text);
-        text
+        csv::row(all, out);
     }
 
     /// `--`, between groups of lines.
@@ -136,8 +145,8 @@ impl<'a> Rows<'a> {
         self.style().gap()
     }
 
-    fn text(&self, hit: &Hit) -> String {
-        self.style().line(&self.time(hit.place.ts), &self.shown(hit, self.several), &self.context, hit)
+    fn text(&self, hit: &Hit, out: &mut String) {
+        self.style().line(&self.time(hit.place.ts), &self.shown(hit, self.several), &self.context, hit, out);
     }
 
     /// Each of these parts of a message, on a line of its own.
@@ -149,9 +158,10 @@ impl<'a> Rows<'a> {
         Style { coloured: self.coloured, bare: self.bare }
     }
 
-    fn ndjson(&self, hit: &Hit, is_match: bool) -> String {
-        let Some(index) = self.settings.iter().find(|index| index.name == hit.index) else { return String::new() };
-        ndjson::line(index, hit, self.several, self.group.map(|number| LineGroup { number, is_match }))
+    fn ndjson(&self, hit: &Hit, is_match: bool, out: &mut String) {
+        if let Some(index) = self.settings.iter().find(|index| index.name == hit.index) {
+            ndjson::line(index, hit, self.several, self.group.map(|number| LineGroup { number, is_match }), out);
+        }
     }
 }
 

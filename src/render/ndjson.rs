@@ -1,9 +1,12 @@
 //! A record as a JSON object on one line, with the values that were sent. Pure.
 
+use std::borrow::Cow;
+use std::fmt::Write;
+
 use crate::config::Index;
 use crate::query::cursor::Place;
-use crate::record::json::Columns;
-use crate::render::escape::visible_in_line;
+use crate::record::json::{Columns, Member};
+use crate::render::escape::{any_byte, visible_in_line};
 use crate::search::hit::Hit;
 use crate::sphinx::attributes;
 
@@ -24,28 +27,34 @@ pub struct LineGroup {
 /// `<ts>.<seq>.<digest>.<document>`, which is unique in an index. With an `a` before it, `@id` is a cursor, to go on after
 /// this record; its first three numbers are the record's address below `at/`. With `several` indexes, `@index` names the
 /// record's; with lines around matches, `@match` and `@group` are those of `group`.
-pub fn line(index: &Index, hit: &Hit, several: bool, group: Option<LineGroup>) -> String {
+pub fn line(index: &Index, hit: &Hit, several: bool, group: Option<LineGroup>, out: &mut String) {
     let Place { ts, seq, digest, id } = hit.place;
-    let mut members = whole(index, hit);
-    members.iter_mut().filter(|(key, _)| is_escaped(key.trim_matches('"'))).for_each(|(key, _)| key.insert(1, '@'));
-    let mut add = |name: &str, value: String| members.push((name.to_owned(), value));
-    add("\"@id\"", format!("\"{}.{seq}.{digest}.{id}\"", ts.micros()));
+    let columns = Columns::parse(&hit.record.columns).0;
+    let from = out.len();
+    out.push('{');
+    let [time, message] = kept_apart(index, &columns);
+    if let Some(name) = time {
+        attributes::quoted(name, out);
+        // an instant has no character to escape
+        out.extend([":\"", &ts.rfc3339(), "\","]);
+    }
+    if let Some(name) = message {
+        attributes::quoted(name, out);
+        out.push(':');
+        attributes::quoted(&hit.record.message, out);
+        out.push(',');
+    }
+    columns.iter().for_each(|column| own_member(column, out));
+    // writing to a String cannot fail
+    let _ = write!(out, "\"@id\":\"{}.{seq}.{digest}.{id}\"", ts.micros());
     if several {
-        add("\"@index\"", format!("\"{}\"", hit.index));
+        let _ = write!(out, ",\"@index\":\"{}\"", hit.index);
     }
     if let Some(LineGroup { number, is_match }) = group {
-        add("\"@match\"", is_match.to_string());
-        add("\"@group\"", number.to_string());
+        let _ = write!(out, ",\"@match\":{is_match},\"@group\":{number}");
     }
-    let mut text = String::with_capacity(hit.record.columns.len() + hit.record.message.len() + 128);
-    for (at, (key, value)) in members.iter().enumerate() {
-        text.push(if at == 0 { '{' } else { ',' });
-        for part in [key.as_str(), ":", value] {
-            json_on_one_line(part, &mut text);
-        }
-    }
-    text.push_str("}\n");
-    text
+    on_one_line(from, out);
+    out.push_str("}\n");
 }
 
 /// A notice of alco's own, in the place of a record: an object whose only member is `@alco`.
@@ -67,16 +76,32 @@ pub fn own_key(key: &str) -> &str {
 /// write them.
 pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
     let columns = Columns::parse(&hit.record.columns).0;
-    let missing = |key: &str| !columns.iter().any(|(name, _)| name == key);
     let mut members = Vec::with_capacity(columns.len() + 2);
-    if missing(index.timestamp_name()) {
-        members.push((quoted(index.timestamp_name()), quoted(&hit.place.ts.rfc3339())));
-    }
-    if missing(index.message_name()) {
-        members.push((quoted(index.message_name()), quoted(&hit.record.message)));
-    }
+    let [time, message] = kept_apart(index, &columns);
+    members.extend(time.map(|name| (quoted(name), quoted(&hit.place.ts.rfc3339()))));
+    members.extend(message.map(|name| (quoted(name), quoted(&hit.record.message))));
     members.extend(columns.iter().map(|(name, value)| (quoted(name), (*value).to_owned())));
     members
+}
+
+/// The names of the time and of the message, each unless a column has it.
+fn kept_apart<'i>(index: &'i Index, columns: &[Member]) -> [Option<&'i str>; 2] {
+    let missing = |key: &&str| !columns.iter().any(|(name, _)| name == key);
+    [Some(index.timestamp_name()).filter(missing), Some(index.message_name()).filter(missing)]
+}
+
+/// Appends a column and a comma.
+fn own_member((key, value): &Member, out: &mut String) {
+    let at = out.len();
+    match key {
+        // borrowed from JSON text, so written there without an escape
+        Cow::Borrowed(key) => out.extend(["\"", key, "\""]),
+        Cow::Owned(key) => attributes::quoted(key, out),
+    }
+    if is_escaped(key) {
+        out.insert(at + 1, '@');
+    }
+    out.extend([":", value, ","]);
 }
 
 /// A text as a JSON string.
@@ -86,14 +111,16 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
-/// Writes JSON text on one line. A value may have been sent over several lines. Its strings may hold characters that a terminal
+/// Puts the JSON text from there on into one line. A value may have been sent over several lines. Its strings may hold characters that a terminal
 /// obeys, or at which some readers end a line (U+0085, U+2028, U+2029). All of them get another form with the same meaning.
-fn json_on_one_line(json: &str, out: &mut String) {
+fn on_one_line(from: usize, out: &mut String) {
     let unfit = |c: char| matches!(c, '\n' | '\r' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}');
-    if !json.contains(unfit) {
-        return out.push_str(json);
+    // the first bytes of these characters, of which most lines have none
+    let may_be_unfit = |byte: u8| matches!(byte, b'\n' | b'\r' | 0x7f | 0xc2 | 0xe2);
+    if !any_byte(&out[from..], may_be_unfit) || !out[from..].contains(unfit) {
+        return;
     }
-    for c in json.chars() {
+    for c in out.split_off(from).chars() {
         match c {
             // inside a string it would be escaped already
             '\n' | '\r' => out.push(' '),

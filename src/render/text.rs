@@ -1,5 +1,6 @@
 //! Lines of text, for programs and for the terminal. Pure.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::record::level::Level;
@@ -30,18 +31,17 @@ impl Style {
     }
 
     /// Time, columns, message; a column that is missing is `-`. The context columns of `context` follow, indented.
-    pub fn line(self, time: &str, shown: &Shown, context: &[String], hit: &Hit) -> String {
-        let mut text = String::new();
+    pub fn line(self, time: &str, shown: &Shown, context: &[String], hit: &Hit, text: &mut String) {
         if !self.bare {
-            self.paint(TIME, time, &mut text);
+            self.paint(TIME, time, text);
             for cell in &shown.cells {
                 text.push(' ');
                 let cell_text = on_one_line(cell.text.as_deref().unwrap_or("-"));
-                self.paint(if cell.is_level { colour_of(shown.level) } else { "" }, &cell_text, &mut text);
+                self.paint(if cell.is_level { colour_of(shown.level) } else { "" }, &cell_text, text);
             }
             text.push(' ');
         }
-        self.message(hit, &mut text);
+        self.message(hit, text);
         text.push('\n');
         for (_, long_text) in shown.context.iter().filter(|(name, _)| context.contains(name)) {
             for line in visible(long_text).trim_end().lines() {
@@ -50,11 +50,10 @@ impl Style {
                 text.push('\n');
             }
         }
-        text
     }
 
     fn message(self, hit: &Hit, text: &mut String) {
-        let fit = |text: &str| if self.bare { visible(text).into_owned() } else { on_one_line(text) };
+        let fit = |text| if self.bare { visible(text) } else { on_one_line(text) };
         // a newline at its end would be an empty line
         let message = hit.record.message.strip_suffix('\n').filter(|_| self.bare).unwrap_or(&hit.record.message);
         let mut from = 0;
@@ -94,6 +93,9 @@ fn colour_of(level: Level) -> &'static str {
 }
 
 /// As on a page, but tabs stay: programs cut at them.
-fn on_one_line(text: &str) -> String {
-    visible(text).replace('\n', "↵")
+fn on_one_line(text: &str) -> Cow<'_, str> {
+    match visible(text) {
+        shown if !shown.contains('\n') => shown,
+        shown => Cow::Owned(shown.replace('\n', "↵")),
+    }
 }

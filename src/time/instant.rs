@@ -80,6 +80,12 @@ impl Ts {
         self.civil(zone).strftime("%Y-%m-%d").to_string()
     }
 
+    /// `2026-11-22 10:00:00.123456` in that zone.
+    pub fn written_in(self, zone: &TimeZone) -> String {
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().separator(b' ').precision(Some(6));
+        PRINTER.datetime_to_string(&self.civil(zone))
+    }
+
     /// `10:00:00.123` in that zone, the microseconds cut to `digits`.
     pub fn clock_in(self, zone: &TimeZone, digits: usize) -> String {
         let at = self.civil(zone).strftime("%H:%M:%S").to_string();

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io::Write;
 
-use crate::http::body::{Aborted, Body};
+use crate::http::body::{Aborted, Body, CHUNK_BYTES};
 use crate::http::error::Refusal;
 use crate::http::request::LogRequest;
 use crate::http::response::Reply;
@@ -31,7 +31,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     // sent with the first record: until then the reply can still become an error
     let mut head = Some(rows.head());
     let body = RefCell::new(body);
-    let mut failed = Ok(());
+    let (mut failed, mut text) = (Ok(()), String::new());
     // found lines go out before searchd is asked for more
     let pulse = || {
         let mut body = body.borrow_mut();
@@ -39,8 +39,12 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     };
     let missing = site.searcher.each(query, &scope, Read::Columns, &pulse, |line| {
         let mut body = body.borrow_mut();
-        let head = head.take().unwrap_or_default();
-        failed = body.write_all(head.as_bytes()).and_then(|()| body.write_all(rows.line(&line).as_bytes()));
+        text.clear();
+        // a record may be large; most are not
+        text.shrink_to(CHUNK_BYTES);
+        text.extend(head.take());
+        rows.write(&line, &mut text);
+        failed = body.write_all(text.as_bytes());
         failed.is_ok()
     });
     let body = body.into_inner();
