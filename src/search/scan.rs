@@ -98,7 +98,10 @@ impl SourceScan<'_> {
                 self.slices.pop_front();
             }
         }
-        self.hits.extend(chunk.hits);
+        match self.hits.is_empty() {
+            true => self.hits = chunk.hits.into(),
+            false => self.hits.extend(chunk.hits),
+        }
     }
 }
 

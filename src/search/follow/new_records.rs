@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::search::Searcher;
-use crate::search::answer::{MAX_ANSWER_BYTES, MAX_HELD_BYTES, WHOLE_COLUMNS, away, warnings, whole_record};
+use crate::search::answer::{MAX_ANSWER_BYTES, WHOLE_COLUMNS, away, warnings, whole_record};
 use crate::search::filter::Looked;
 use crate::search::follow::arrivals::{Arrivals, Counted, DOCIDS_PER_BUCKET};
 use crate::search::hit::{Hit, SearchError};
@@ -17,6 +17,8 @@ use crate::time::Ts;
 /// Rows of a first question, and of later ones at most: they are sorted and handed over together.
 const FIRST_ROWS: usize = 100;
 const MAX_ROWS: usize = 2000;
+/// Bytes of records that a follower holds at a time; there may be many followers.
+const MAX_HELD_BYTES: usize = 1 << 19;
 
 pub(super) struct NewRecords<'a> {
     searcher: &'a Searcher,
