@@ -11,6 +11,7 @@ mod budget;
 mod check;
 mod clock;
 mod collect;
+mod column_flood;
 mod completion;
 mod context;
 mod day_change;

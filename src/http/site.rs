@@ -14,6 +14,7 @@ use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
 use crate::redis;
 use crate::redis::connection::RedisStore;
+use crate::redis::seen::KnownColumn;
 use crate::search::Searcher;
 use crate::search::filter::Apart;
 use crate::time::Ts;
@@ -68,12 +69,11 @@ impl Site {
         })
     }
 
-    /// The columns that were seen in an index, each with the second it was last seen; without its time and message, which every
-    /// record has. None: Redis is away.
-    pub fn columns_seen(&self, index: &Index) -> Option<Vec<(String, i64)>> {
+    /// The columns that were seen in an index, without its time and message, which every record has. None: Redis is away.
+    pub fn columns_seen(&self, index: &Index) -> Option<Vec<KnownColumn>> {
         let mut columns = self.with_redis(|values| values.columns(&index.name))?;
         let apart = Apart::of(index);
-        columns.retain(|(name, _)| !apart.has(name));
+        columns.retain(|column| !apart.has(&column.name));
         Some(columns)
     }
 

@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use crate::config::Index;
 use crate::ingest::body::Content;
-use crate::ingest::document::{ReadFrom, Seen, Writer};
+use crate::ingest::document::{ReadFrom, Writer};
 use crate::ingest::entry::{BatchEntry, Fate, InDelivery, Parcel};
 use crate::ingest::fill::BatchFill;
 use crate::ingest::inbox::Inbox;
 use crate::ingest::outage::Trouble;
 use crate::ingest::redelivery;
+use crate::ingest::seen::Seen;
 use crate::ingest::servers::{Servers, Stop};
 use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::{Draft, Statement, Statements};

@@ -1,10 +1,6 @@
-//! A record -> the text that searchd takes for it, and the values it brings. Pure; buffers are kept from record to record.
-
-use std::borrow::Cow;
-use std::collections::HashMap;
+//! A record -> the text that searchd takes for it. Pure; buffers are kept from record to record.
 
 use crate::config::{Index, SearchText};
-use crate::record::digest;
 use crate::record::json::{self, Columns};
 use crate::record::level;
 use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
@@ -14,7 +10,7 @@ use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::fulltext;
 use crate::sphinx::keys::WordsWriter;
 use crate::sphinx::statement::Document;
-use crate::time::Ts;
+use std::borrow::Cow;
 
 #[derive(Debug)]
 pub struct Writer {
@@ -210,94 +206,5 @@ impl Writer {
             false => UNSURE_RANK,
         };
         counting::kind(rank, 0)
-    }
-}
-
-/// Values and columns to report to Redis, each at most once a minute.
-#[derive(Debug)]
-pub struct Seen {
-    filtered: Vec<String>,
-    /// hash of column, or of column and value -> epoch second of its last report
-    reported: HashMap<u64, i64>,
-    columns: Vec<String>,
-    values: Vec<(String, String)>,
-}
-
-/// A value that was reported as seen is reported again after this time.
-const REPORT_INTERVAL_SECONDS: i64 = 60;
-/// Hashes of reported values that are kept. One that is forgotten is only reported again.
-const MAX_REPORTED_VALUES: usize = 50_000;
-/// Longer names and values do not help a reader to choose a filter.
-const MAX_LISTED_BYTES: usize = 256;
-
-impl Seen {
-    pub fn new(index: &Index) -> Seen {
-        Seen { filtered: index.filtered.clone(), reported: HashMap::new(), columns: Vec::new(), values: Vec::new() }
-    }
-
-    pub fn note(&mut self, record: &Record, now: Ts) {
-        for (key, value) in &record.columns {
-            if key.len() > MAX_LISTED_BYTES {
-                continue;
-            }
-            let hash = digest::of_text(key, 0);
-            if self.is_news(hash, now) {
-                self.columns.push(key.to_string());
-            }
-            if self.filtered.iter().any(|filtered| filtered == key) {
-                match value.starts_with('[') {
-                    false => self.value(hash, key, value, now),
-                    true => {
-                        let elements: Vec<&serde_json::value::RawValue> =
-                            serde_json::from_str(value).unwrap_or_default();
-                        elements.iter().for_each(|element| self.value(hash, key, element.get(), now));
-                    }
-                }
-            }
-        }
-        if record.error.is_some() && self.is_news(digest::of_text(ERROR_COLUMN, 0), now) {
-            self.columns.push(ERROR_COLUMN.to_owned());
-        }
-    }
-
-    fn value(&mut self, column_hash: u64, column: &str, value: &str, now: Ts) {
-        if value == "null" || value.starts_with(['{', '[']) || value.len() > MAX_LISTED_BYTES {
-            return;
-        }
-        if self.is_news(digest::of_text(value, column_hash), now) {
-            self.values.push((column.to_owned(), json::readable(value).into_owned()));
-        }
-    }
-
-    fn is_news(&mut self, hash: u64, now: Ts) -> bool {
-        let now = now.seconds();
-        match self.reported.get(&hash) {
-            Some(reported) if now - reported < REPORT_INTERVAL_SECONDS => false,
-            _ => {
-                if self.reported.len() >= MAX_REPORTED_VALUES {
-                    self.reported.clear();
-                }
-                self.reported.insert(hash, now);
-                true
-            }
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.columns.is_empty() && self.values.is_empty()
-    }
-
-    pub fn columns(&self) -> impl Iterator<Item = &str> {
-        self.columns.iter().map(String::as_str)
-    }
-
-    pub fn values(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.values.iter().map(|(column, value)| (column.as_str(), value.as_str()))
-    }
-
-    /// Forgets the values that are reported, or never will be: they are only a help to the user.
-    pub fn clear(&mut self) {
-        self.columns.clear();
-        self.values.clear();
     }
 }

@@ -28,6 +28,7 @@ pub mod outage;
 pub mod prefetch;
 pub mod ram_chunk;
 pub mod redelivery;
+pub mod seen;
 mod servers;
 mod shared;
 pub mod statements;

@@ -6,7 +6,7 @@
 //! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged before`: times in epoch seconds; the docid up to which all is acknowledged, and the same before the last acknowledgement; `since` -> the time when this Redis first had a lease of the index |
 //! | `ALCO:CLAIMS:<index>` | sorted set | `docid digest` of each document that a redelivered record has claimed, by its place: see `ingest::redelivery` |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
-//! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen |
+//! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen, and 1/1024 for each later minute in which it was seen |
 //! | `ALCO:FINISHED:<index>` | hash | `<searchd> <day>` -> `begun <process>` or `done <epoch seconds>` |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
 //!

@@ -112,7 +112,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "record::json",
             "http::routes::monitoring",
             "http::routes::api",
-            "ingest::document",
+            "ingest::seen",
             "record",
             "search::stats::column_values",
             "sphinx::attributes",

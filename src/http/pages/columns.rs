@@ -7,8 +7,6 @@ use crate::query::{Condition, Filter, Query, edit};
 use crate::render::escape::{cut, visible_in_line};
 use crate::time::{Day, Ts};
 
-/// Rows of the table; a filter takes any other column too.
-const MAX_COLUMNS: usize = 1000;
 const NAME_CHARS: usize = 100;
 const EXAMPLE_CHARS: usize = 120;
 /// A value of this size makes a link that servers and browsers refuse.
@@ -21,6 +19,8 @@ pub struct ColumnsView<'a> {
     pub now: Ts,
     /// sorted by name
     pub columns: Vec<SeenColumn>,
+    /// there are more than those that are listed
+    pub more: bool,
     pub warnings: Vec<String>,
 }
 
@@ -83,9 +83,11 @@ impl ColumnsView<'_> {
                         p.dim { "Click a column for the records that have it, an example for those with the same value. The role is the column's in alco.ini." }
                         table.indexes {
                             thead { tr { th scope="col" { "column" } th scope="col" { "in alco.ini" } th.n scope="col" { "values" } th scope="col" { "last seen" } th scope="col" { "example" } } }
-                            tbody { @for column in self.columns.iter().take(MAX_COLUMNS) { (self.row(&path, column)) } }
+                            tbody { @for column in &self.columns { (self.row(&path, column)) } }
                         }
-                        @if self.columns.len() > MAX_COLUMNS { p.dim { (thousands((self.columns.len() - MAX_COLUMNS) as u64)) " more are not listed" } }
+                        @if self.more {
+                            p.dim { "More columns than 1,000: those that came in the most minutes are listed. A filter takes any other column too." }
+                        }
                     }
                 }
             }
@@ -159,6 +161,7 @@ mod tests {
                 column("ho<st", KnownValues::Count(1234), "a&b"),
                 column("id", KnownValues::MoreThan(10_000), &"x".repeat(3000)),
             ],
+            more: false,
             warnings: vec![],
         };
         let html = view.page().into_string();

@@ -24,6 +24,7 @@ use crate::http::routes::values::known_values;
 use crate::http::site::Site;
 use crate::query::cursor::Cursor;
 use crate::query::{Format, Query, edit};
+use crate::redis::seen::KnownColumn;
 use crate::search::hit::{Hit, Line};
 use crate::search::stats::Wanted;
 use crate::search::stats::column_values::ValuesWanted;
@@ -163,9 +164,9 @@ pub fn columns(site: &Site, request: &LogRequest) -> Answer {
     for index in &request.indexes {
         let columns = site.columns_seen(index);
         let columns = columns.ok_or_else(|| Refusal::Away("Redis, which knows the columns, is away".to_owned()))?;
-        for (name, when) in columns {
+        for KnownColumn { name, last_seen, .. } in columns {
             let last = seen.entry(name).or_default();
-            *last = (*last).max(when);
+            *last = (*last).max(last_seen);
         }
     }
     let columns: Vec<ColumnJson> = seen.into_iter().map(|(name, last_seen)| ColumnJson { name, last_seen }).collect();

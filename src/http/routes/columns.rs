@@ -11,7 +11,7 @@ use crate::http::routes::log_lines::hits;
 use crate::http::site::Site;
 use crate::query::{Order, Query};
 use crate::record::json::Columns;
-use crate::redis::seen::OFFERED_VALUES;
+use crate::redis::seen::{KnownColumn, LISTED_COLUMNS, OFFERED_VALUES};
 use crate::search::filter::Apart;
 use crate::time::{Day, Ts, When};
 
@@ -27,45 +27,51 @@ pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answe
     let newest =
         Query { start: Some(When::Ago(BACK_SECONDS)), order: Order::NewestFirst, ..Query::new(query.indexes.clone()) };
     let scope = request.scope(site, client.waits(site), EXAMPLE_RECORDS);
-    let mut examples: HashMap<String, String> = HashMap::new();
-    match site.searcher.page(&newest, &scope) {
-        Ok(page) => {
-            for (name, value) in hits(&page).flat_map(|hit| Columns::parse(&hit.record.columns).flat(1)) {
-                if !settings.iter().any(|index| Apart::of(index).has(&name)) {
-                    examples.entry(name).or_insert_with(|| value.text());
-                }
-            }
-        }
-        Err(error) => warnings.push(format!("no examples: {}", error)),
-    }
-
-    let mut seen: HashMap<String, Option<i64>> = examples.keys().map(|name| (name.clone(), None)).collect();
+    let mut seen: HashMap<String, SeenColumn> = HashMap::new();
+    let row = |name: &str| SeenColumn {
+        settings: setting(&settings, name),
+        indexed_since: indexed_since(site, &settings, name, request.now),
+        values: values(site, &settings, name),
+        example: None,
+        last: None,
+        name: name.to_owned(),
+    };
     for index in &settings {
         match site.columns_seen(index) {
             Some(columns) => {
-                for (name, when) in columns {
-                    let last = seen.entry(name).or_default();
-                    *last = (*last).max(Some(when));
+                for KnownColumn { name, last_seen, .. } in columns {
+                    let column = seen.entry(name).or_insert_with_key(|name| row(name));
+                    column.last = column.last.max(last_seen.checked_mul(1_000_000).map(Ts::from_micros));
                 }
             }
             None => warnings
                 .push(format!("Redis is away: only the columns of the last {EXAMPLE_RECORDS} records are listed")),
         }
     }
+    let mut more = seen.len() > LISTED_COLUMNS;
+    match site.searcher.page(&newest, &scope) {
+        Ok(page) => {
+            for (name, value) in hits(&page).flat_map(|hit| Columns::parse(&hit.record.columns).flat(1)) {
+                if settings.iter().any(|index| Apart::of(index).has(&name)) {
+                    continue;
+                }
+                // columns inside of others are known by their examples alone
+                if !seen.contains_key(&name) && seen.len() >= LISTED_COLUMNS {
+                    more = true;
+                    continue;
+                }
+                let column = seen.entry(name).or_insert_with_key(|name| row(name));
+                if column.example.is_none() {
+                    column.example = Some(value.text());
+                }
+            }
+        }
+        Err(error) => warnings.push(format!("no examples: {}", error)),
+    }
     warnings.dedup();
-    let mut columns: Vec<SeenColumn> = seen
-        .into_iter()
-        .map(|(name, last)| SeenColumn {
-            settings: setting(&settings, &name),
-            indexed_since: indexed_since(site, &settings, &name, request.now),
-            values: values(site, &settings, &name),
-            example: examples.remove(&name),
-            last: last.and_then(|seconds| seconds.checked_mul(1_000_000)).map(Ts::from_micros),
-            name,
-        })
-        .collect();
+    let mut columns: Vec<SeenColumn> = seen.into_values().collect();
     columns.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let view = ColumnsView { frame: frame(site, Some(query)), query, now: request.now, columns, warnings };
+    let view = ColumnsView { frame: frame(site, Some(query)), query, now: request.now, columns, more, warnings };
     Ok(Reply::page(200, view.page().into_string()))
 }
 

@@ -1,6 +1,8 @@
 //! `/grep/<index>/`: a search, made into the view of its page from the answers of searchd and Redis.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
@@ -19,6 +21,7 @@ use crate::http::routes::values::{column_values, known_values};
 use crate::http::routes::{export, follow};
 use crate::http::site::Site;
 use crate::query::{Follow, Format, Order, Query, REFRESH_SECONDS, edit};
+use crate::redis::seen::KnownColumn;
 use crate::render::cells::shown_columns;
 use crate::search::hit::{Count, Line};
 use crate::search::scope::Scope;
@@ -239,17 +242,24 @@ fn bar(bar: &Bar) -> histogram::HistogramBar {
     histogram::HistogramBar { range: bar.range, total: bar.total, warnings: bar.warnings, errors: bar.errors }
 }
 
-/// Columns that could be added to a line. Without Redis there are none here; the columns' page lists them.
+/// Columns that could be added to a line, by name: where there are too many, those that were seen in the most minutes. Without
+/// Redis there are none here; the columns' page lists them.
 fn other_columns(site: &Site, settings: &[&Index], shown: &[String]) -> Vec<String> {
-    let mut others: Vec<String> = Vec::new();
+    let mut others: BTreeMap<String, u16> = BTreeMap::new();
     for index in settings {
-        let seen = site.columns_seen(index).unwrap_or_default();
         let apart =
             |column: &String| index.hidden.contains(column) || index.context.contains(column) || shown.contains(column);
-        others.extend(seen.into_iter().map(|(column, _)| column).filter(|column| !apart(column)));
+        for KnownColumn { name, minutes, .. } in site.columns_seen(index).unwrap_or_default() {
+            if !apart(&name) {
+                let most = others.entry(name).or_default();
+                *most = (*most).max(minutes);
+            }
+        }
     }
-    others.sort_unstable();
-    others.dedup();
+    let mut others: Vec<(String, u16)> = others.into_iter().collect();
+    others.sort_by_key(|(_, minutes)| Reverse(*minutes));
     others.truncate(OFFERED_COLUMNS);
+    let mut others: Vec<String> = others.into_iter().map(|(name, _)| name).collect();
+    others.sort_unstable();
     others
 }
