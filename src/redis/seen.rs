@@ -123,8 +123,8 @@ impl RedisStore {
         Ok(columns.into_iter().map(known).collect())
     }
 
-    /// Removes values and columns that were last seen before the oldest day that is kept, and the notes on days before it. All keys expire after `keep`, unless this is called
-    /// again: so the keys of an index that is no longer in alco.ini go too.
+    /// Removes values and columns that were last seen before the oldest day that is kept, and the notes on days before it. All keys
+    /// expire after `keep`, unless this is called again: so the keys of an index that is no longer in alco.ini go too.
     pub fn forget(&self, index: &IndexName, oldest: Day, keep: Duration) -> Result<(), Error> {
         let columns = self.columns(index)?;
         let finished = keys::finished(index);
