@@ -1,5 +1,7 @@
 //! A record -> the text that searchd takes for it. Pure; buffers are kept from record to record.
 
+use std::borrow::Cow;
+
 use crate::config::{Index, SearchText};
 use crate::record::json::{self, Columns};
 use crate::record::level;
@@ -10,7 +12,6 @@ use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::fulltext;
 use crate::sphinx::keys::WordsWriter;
 use crate::sphinx::statement::Document;
-use std::borrow::Cow;
 
 #[derive(Debug)]
 pub struct Writer {

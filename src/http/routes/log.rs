@@ -128,7 +128,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
             Ok(_) => site.searcher.values(query, &scope, &wanted),
             Err(error) => Err(error.clone()),
         };
-        body.part(view.filter(&column_values(site, query, values, column, LISTED_VALUES)))?;
+        body.part(view.filter(&column_values(values, column, known, LISTED_VALUES)))?;
     }
     body.part(view.closing(&other_columns(site, &settings, &view.shown_columns)))?;
     Ok(())

@@ -20,27 +20,24 @@ pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Cli
     let scope = request.scope(site, client.waits(site), site.config.http.page_size.get());
     let known = known_values(site, query, column);
     let values = site.searcher.values(query, &scope, &ValuesWanted { column, limit: ALL_VALUES + 1, known: &known });
-    let mut column = column_values(site, query, values, column, ALL_VALUES);
+    let mut column = column_values(values, column, known, ALL_VALUES);
     let warnings = column.note.take().into_iter().collect();
     let view = values::ValuesView { frame: frame(site, Some(query)), query, column, warnings };
     Reply::page(200, view.page().into_string())
 }
 
-/// The values of a column that Redis remembers of the query's indexes; none while it is away.
-pub fn known_values(site: &Site, query: &Query, column: &str) -> Vec<String> {
+/// The values of a column that Redis remembers of each of the query's indexes; none of an index that has more than are offered, and
+/// none while Redis is away.
+pub fn known_values(site: &Site, query: &Query, column: &str) -> Vec<Vec<String>> {
     let of_index = |index| site.with_redis(|values| values.offered(index, column)).flatten().unwrap_or_default();
-    let mut known: Vec<String> = query.indexes.iter().flat_map(of_index).collect();
-    known.sort_unstable();
-    known.dedup();
-    known
+    query.indexes.iter().map(of_index).collect()
 }
 
-/// Counted values first; then values that Redis remembers: the reader may look for a value outside the range.
+/// Counted values first; then those known of each index: the reader may look for a value outside the range.
 pub fn column_values(
-    site: &Site,
-    query: &Query,
     values: Result<ValueCounts, SearchError>,
     column: &str,
+    known_values: Vec<Vec<String>>,
     limit: usize,
 ) -> filters::FilterColumn {
     let mut view = filters::FilterColumn { name: column.to_owned(), ..filters::FilterColumn::default() };
@@ -53,12 +50,10 @@ pub fn column_values(
         }
         Err(error) => view.note = Some(error.to_string()),
     }
-    for index in &query.indexes {
+    for of_index in known_values {
         if view.values.len() > limit {
             break;
         }
-        // None: more than are offered; those that are counted must do
-        let Some(Some(offered)) = site.with_redis(|values| values.offered(index, column)) else { continue };
         let known: HashSet<String> = view.values.iter().map(|(value, _)| value.clone()).collect();
         // 5 and 5.0 have one link
         let numbers: HashSet<Number> = known.iter().filter_map(|value| Number::parse(value)).collect();
@@ -66,7 +61,7 @@ pub fn column_values(
             known.contains(value) || Number::parse(value).is_some_and(|number| numbers.contains(&number))
         };
         let room = limit + 1 - view.values.len();
-        let others = offered.into_iter().filter(|value| !is_known(value)).take(room);
+        let others = of_index.into_iter().filter(|value| !is_known(value)).take(room);
         view.values.extend(others.map(|value| (value, None)));
     }
     view.more = view.values.len() > limit;

@@ -31,8 +31,9 @@ pub(super) const MAX_GROUPS: usize = 10_000;
 pub struct ValuesWanted<'a> {
     pub column: &'a str,
     pub limit: usize,
-    /// the values that records are known to have: by them a hash is a value. Without some of them, counting takes longer
-    pub known: &'a [String],
+    /// the values that the records of each index are known to have: by them a hash is a value. Without some of them, counting takes
+    /// longer
+    pub known: &'a [Vec<String>],
 }
 
 /// The values of a column, the commonest first.

@@ -132,8 +132,8 @@ impl<'a> Figures<'a> {
             return Ok(None);
         }
         let mut texts: HashMap<u32, &str> = HashMap::new();
-        for text in wanted.known {
-            if texts.insert(hash_of(text), text).is_some() {
+        for text in wanted.known.iter().flatten() {
+            if texts.insert(hash_of(text), text).is_some_and(|other| other != text) {
                 return Ok(None);
             }
         }
@@ -232,12 +232,11 @@ impl<'a> Figures<'a> {
         let (mut added, mut sure) = (Vec::new(), true);
         for (source, slice, narrowing) in self.asked() {
             let index = self.searcher.index(&source.index)?;
-            if self.searcher.counts_levels(index, slice) {
-                let by_kind = self.bars_by_kind(slice, narrowing, start, width)?;
-                if let Some(bars) = by_kind {
-                    added.extend(bars);
-                    continue;
-                }
+            if self.searcher.counts_levels(index, slice)
+                && let Some(bars) = self.bars_by_kind(slice, narrowing, start, width)?
+            {
+                added.extend(bars);
+                continue;
             }
             let levels = Levels::read(index, |path| self.groups(slice, narrowing, path))?;
             sure &= levels.sure;
