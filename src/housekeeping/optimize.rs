@@ -32,8 +32,8 @@ const AT_THE_LATEST: i64 = 3 * 3600;
 const MERGE: Duration = Duration::from_secs(1800);
 /// A day is optimized again when its late records take more bytes of the RAM chunk than this, or more disk chunks than
 /// `LATE_CHUNKS`.
-const LATE_BYTES: i64 = 8 << 20;
-const LATE_CHUNKS: i64 = 4;
+const LATE_BYTES: u64 = 8 << 20;
+const LATE_CHUNKS: u64 = 4;
 
 /// A day index whose chunks searchd is merging.
 #[derive(Clone, Copy)]

@@ -8,12 +8,11 @@ use std::time::Instant;
 
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::dialect::{RAM_CHUNK_BYTES, save_ram_chunk};
-use crate::sphinx::statement;
 
 /// RAM chunks are written from this size on. A quarter of the generated rt_mem_limit, so that the inserts that
 /// come while a save waits for its turn stay below it. A smaller size costs collecting more time, since nothing is stored
 /// during a save; a larger one costs memory.
-const RAM_CHUNK: i64 = 64 << 20;
+const RAM_CHUNK: u64 = 64 << 20;
 /// Bytes of SphinxQL inserted before searchd is asked again for the size of the RAM chunk.
 const BYTES_BETWEEN_CHECKS: usize = 8 << 20;
 
@@ -75,13 +74,13 @@ impl RamChunkFill {
 #[derive(Clone, Copy, Debug)]
 pub struct Chunks {
     /// bytes of the RAM chunk; about ten of an empty one
-    pub ram: i64,
+    pub ram: u64,
     /// the number of those on the disk
-    pub disk: i64,
+    pub disk: u64,
 }
 
 pub fn chunks(engine: &mut Engine, day_index: &str) -> Result<Chunks, Fault> {
-    let rows = engine.select(&statement::index_status(day_index))?;
-    let of = |name: &[u8]| rows.iter().find(|row| row.bytes(0) == name).and_then(|row| row.int(1)).unwrap_or(0);
-    Ok(Chunks { ram: of(RAM_CHUNK_BYTES.as_bytes()), disk: of(b"disk_chunks") })
+    let status = engine.index_status(day_index)?;
+    let of = |name: &str| status.figure(name).unwrap_or(0);
+    Ok(Chunks { ram: of(RAM_CHUNK_BYTES), disk: of("disk_chunks") })
 }

@@ -103,6 +103,15 @@ pub fn not_served(fault: &Fault) -> Option<String> {
     Some(format!("searchd does not serve {name}: its records are missing here; alco check has the cure"))
 }
 
+/// None: searchd does not serve the day index.
+pub fn served<T>(answer: Result<T, Fault>) -> Result<Option<T>, SearchError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(fault) if not_served(&fault).is_some() => Ok(None),
+        Err(fault) => Err(away(&fault)),
+    }
+}
+
 /// The error for a searchd that does not answer.
 pub fn away(fault: &Fault) -> SearchError {
     SearchError::Away(format!("cannot search: {}", fault.why()))
@@ -124,15 +133,20 @@ impl<'a> Grouping<'a> {
     pub fn all(columns: &'a str) -> Grouping<'a> {
         Grouping { columns, by: "", limit: 1 }
     }
+
+    /// The statement that asks for the groups of a narrowing's documents.
+    pub fn statement(self, slice: &Slice, narrowing: &Restriction) -> String {
+        let Grouping { columns, by, limit } = self;
+        let Slice { from, keys, range, .. } = slice;
+        let keys = keys.as_ref();
+        let select = Select { columns, from, narrowing, keys, range: *range, newest_first: false, beyond: None, limit };
+        select.groups(by)
+    }
 }
 
 /// All of a narrowing's documents, in one row or in groups.
 pub fn groups(pool: &Pool, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, Fault> {
-    let Grouping { columns, by, limit } = grouping;
-    let Slice { from, keys, range, .. } = slice;
-    let keys = keys.as_ref();
-    let select = Select { columns, from, narrowing, keys, range: *range, newest_first: false, beyond: None, limit };
-    pool.with(|engine| engine.select(&select.groups(by)))
+    pool.with(|engine| engine.select(&grouping.statement(slice, narrowing)))
 }
 
 /// The first column of the first row: a count.

@@ -14,10 +14,12 @@
 //!     stream        all hits, of any number
 //!     follow        a stream that continues with new records; arrivals: recognizes these; context_window: the lines around a match
 //!     stats         the number of matches, by time (histogram) and by value (column_values)
+//!     day_groups    what was counted of whole days, kept while they stay as they are
 //!     overview      the whole index at a glance; half_hours: its counts
 
 mod answer;
 mod context;
+mod day_groups;
 pub mod filter;
 pub mod follow;
 mod half_hours;
@@ -47,10 +49,11 @@ use crate::metrics::Searched;
 use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::search::answer::SearchdAccess;
+use crate::search::day_groups::DayGroups;
 use crate::search::half_hours::HalfHours;
 use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
-use crate::sphinx::client::Pool;
+use crate::sphinx::client::{Pool, Row};
 use crate::sphinx::counting::rules_field;
 use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::sphinx::described::DescribedIndex;
@@ -85,6 +88,7 @@ pub struct Searcher {
     counted: Arc<Searched>,
     /// for the list of indexes
     known: Mutex<HashMap<IndexName, HalfHours>>,
+    day_groups: Mutex<DayGroups<Row>>,
 }
 
 impl Searcher {
@@ -99,6 +103,7 @@ impl Searcher {
             indexes: indexes.to_vec(),
             counted,
             known: Mutex::default(),
+            day_groups: Mutex::default(),
         }
     }
 

@@ -104,6 +104,11 @@ impl Slice {
         Slice { from, range, keys: None, asked: 0 }
     }
 
+    /// True if it has all 24 hours of its day.
+    pub fn is_whole_day(&self) -> bool {
+        self.range == self.range.start.day().range()
+    }
+
     /// True if few documents can fulfil the filters.
     pub fn has_rare_keys(&self) -> bool {
         self.keys.as_ref().is_some_and(Keys::are_rare)

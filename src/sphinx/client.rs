@@ -15,6 +15,7 @@ use mysql::{Conn, DriverError, Opts, OptsBuilder, Value};
 
 use crate::config::Address;
 use crate::sphinx::described::DescribedIndex;
+use crate::sphinx::index_status::IndexStatus;
 use crate::sphinx::statement;
 
 /// Bytes of a statement or an answer. A statement is at most a batch (4 MiB of SphinxQL by default) or one record of 4 MiB,
@@ -60,6 +61,12 @@ impl Row {
 
     pub fn text(&self, column: usize) -> String {
         self.str(column).into_owned()
+    }
+
+    /// About how many bytes of memory the row takes.
+    pub fn held_bytes(&self) -> usize {
+        let columns = (0..self.0.len()).map(|column| size_of::<Option<Value>>() + self.bytes(column).len());
+        size_of::<Row>() + columns.sum::<usize>()
     }
 
     /// As `text`, without a copy; the row no longer has the column.
@@ -139,6 +146,13 @@ impl Engine {
     pub fn describe(&mut self, index: &str) -> Result<DescribedIndex, Fault> {
         let rows = self.select(&statement::describe(index))?;
         Ok(DescribedIndex(rows.iter().map(|row| (row.text(0), row.text(1))).collect()))
+    }
+
+    /// The figures of a realtime index.
+    pub fn index_status(&mut self, index: &str) -> Result<IndexStatus, Fault> {
+        let rows = self.select(&statement::index_status(index))?;
+        let figure = |row: &Row| Some((row.text(0), u64::try_from(row.int(1)?).ok()?));
+        Ok(IndexStatus(rows.iter().filter_map(figure).collect()))
     }
 
     /// Passes each row to `take` as it arrives. Ends early when `take` returns false; it then drops the connection, since the

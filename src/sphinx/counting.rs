@@ -16,6 +16,8 @@ use crate::record::number::{is_number, is_plain_integer};
 pub const RANK: &str = "(kind & 7)";
 /// Bits of the rank.
 const RANK_BITS: u32 = 3;
+/// One more than the highest rank.
+pub const RANK_COUNT: i64 = 1 << RANK_BITS;
 /// The rank of a record that was written by other rules than those of its day index.
 pub const UNSURE_RANK: i64 = 7;
 

@@ -29,6 +29,7 @@ pub mod described;
 pub mod dialect;
 pub mod filter_sql;
 pub mod fulltext;
+pub mod index_status;
 pub mod keys;
 pub mod select;
 pub mod statement;

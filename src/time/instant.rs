@@ -69,6 +69,11 @@ impl Ts {
         zone.to_datetime(self.timestamp())
     }
 
+    /// How far a clock on a wall of that zone is ahead of UTC then.
+    pub fn offset_seconds(self, zone: &TimeZone) -> i32 {
+        zone.to_offset(self.timestamp()).seconds()
+    }
+
     /// `2026-11-22T10:00:00.123456Z`: the one form in which alco writes an instant, always with six digits.
     pub fn rfc3339(self) -> String {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));

@@ -81,7 +81,8 @@ impl HistogramView<'_> {
 
     /// A time of day, to the unit by which bars differ: minutes, seconds or milliseconds.
     fn clock(&self, ts: Ts) -> String {
-        let micros = self.bars.first().map_or(0, |bar| bar.range.end.micros() - bar.range.start.micros());
+        // the first and the last bar may be shorter
+        let micros = self.bars.iter().map(|bar| bar.range.end.micros() - bar.range.start.micros()).max().unwrap_or(0);
         match micros {
             n if n < 1_000_000 => ts.clock_in(self.zone, 3),
             n if n < 60_000_000 => ts.clock_in(self.zone, 0),

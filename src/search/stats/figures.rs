@@ -3,21 +3,23 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::config::attribute_of_column;
 use crate::record::level::Level;
 use crate::search::Searcher;
-use crate::search::answer::{Grouping, first_number};
+use crate::search::answer::{Grouping, served};
+use crate::search::day_groups::DayStates;
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scan::Read;
 use crate::search::scope::Scope;
 use crate::search::stats::column_values::{Counts, Group, Grouped, Groups, MAX_GROUPS, ValueCounts, ValuesWanted};
-use crate::search::stats::histogram::TimeHistogram;
+use crate::search::stats::histogram::{Bars, TimeHistogram};
 use crate::search::stats::levels::Levels;
 use crate::search::stats::tally::Tally;
 use crate::sphinx::client::Row;
-use crate::sphinx::counting::{self, NO_VALUE, RANK, UNSURE_RANK, UNSURE_VALUE, hash_of};
+use crate::sphinx::counting::{self, NO_VALUE, RANK, RANK_COUNT, UNSURE_RANK, UNSURE_VALUE, hash_of};
 use crate::sphinx::dialect::grouped_values;
 use crate::sphinx::filter_sql::column_paths;
 use crate::sphinx::select::Restriction;
@@ -35,6 +37,7 @@ pub struct Figures<'a> {
     grouped: RefCell<HashMap<(String, String), Groups>>,
     /// searchd could not be asked for all of the rest
     missing: Cell<bool>,
+    states: DayStates,
 }
 
 impl<'a> Figures<'a> {
@@ -47,8 +50,9 @@ impl<'a> Figures<'a> {
     ) -> Result<Figures<'a>, SearchError> {
         let bars = if rest == Some(Subset::Candidates) { tally.bars.emptied().bars } else { tally.bars.bars.clone() };
         let histogram = TimeHistogram { bars, exact: rest != Some(Subset::Candidates) };
-        let (grouped, missing) = (RefCell::default(), Cell::new(false));
-        let mut figures = Figures { searcher, plan, scope: scope.clone(), tally, rest, histogram, grouped, missing };
+        let (grouped, missing, states) = (RefCell::default(), Cell::new(false), DayStates::default());
+        let scope = scope.clone();
+        let mut figures = Figures { searcher, plan, scope, tally, rest, histogram, grouped, missing, states };
         figures.add_bars()?;
         Ok(figures)
     }
@@ -62,7 +66,12 @@ impl<'a> Figures<'a> {
             counted = self.histogram.bars.iter().map(|bar| bar.total).sum();
         } else {
             for (_, slice, narrowing) in self.asked() {
-                counted += first_number(&self.rows(slice, narrowing, Grouping::all("COUNT(*) AS n"))?);
+                let documents = match self.scope.is_over() {
+                    true => None,
+                    false => served(self.searcher.documents_of(slice, narrowing, &self.states))?,
+                };
+                self.missing.set(self.missing.get() || documents.is_none());
+                counted += documents.unwrap_or(0);
             }
         }
         let bounded = || !self.asked().any(|(.., narrowing)| narrowing.is_nothing());
@@ -143,7 +152,7 @@ impl<'a> Figures<'a> {
             if rows.len() >= MAX_GROUPS {
                 return Ok(None);
             }
-            for row in &rows {
+            for row in rows.iter() {
                 let hash = row.int(0).and_then(|hash| u32::try_from(hash).ok()).unwrap_or(UNSURE_VALUE);
                 match texts.get(&hash) {
                     _ if hash == NO_VALUE => {}
@@ -161,10 +170,10 @@ impl<'a> Figures<'a> {
     }
 
     /// None if searchd does not serve the slice, or no time is left; then `missing` is set.
-    fn rows(&self, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, SearchError> {
+    fn rows(&self, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Arc<[Row]>, SearchError> {
         let rows = match self.scope.is_over() {
             true => None,
-            false => self.searcher.groups(slice, narrowing, grouping)?,
+            false => self.searcher.kept_groups(slice, narrowing, grouping, &self.states)?,
         };
         self.missing.set(self.missing.get() || rows.is_none());
         Ok(rows.unwrap_or_default())
@@ -201,39 +210,37 @@ impl<'a> Figures<'a> {
     }
 
     /// The records of a slice, by bar. None: `kind` does not tell the level of each record.
-    fn bars_by_kind(
-        &self,
-        slice: &Slice,
-        narrowing: &Restriction,
-        start: i64,
-        width: i64,
-    ) -> Result<Option<Vec<AddedBar>>, SearchError> {
-        let columns = format!("((ts-({start})) DIV {width}) * 8 + {RANK} AS bar, COUNT(*) AS n");
-        let limit = self.histogram.bars.len() * 8;
+    fn bars_by_kind(&self, slice: &Slice, narrowing: &Restriction) -> Result<Option<Vec<AddedBar>>, SearchError> {
+        let step = StepOfSlice::new(&self.tally.bars, slice);
+        let columns = format!("{} * {RANK_COUNT} + {RANK} AS bar, COUNT(*) AS n", step.sql);
+        let limit = self.histogram.bars.len() * RANK_COUNT as usize;
         let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "bar", limit })?;
         let mut bars = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let (bar, rank, n) = (row.int(0).unwrap_or(-1) >> 3, row.int(0).unwrap_or(0) & 7, count(row));
+        for row in rows.iter() {
+            let (bar, n) = (row.int(0).unwrap_or(-1), count(row));
+            let rank = bar.rem_euclid(RANK_COUNT);
             if rank == UNSURE_RANK {
                 return Ok(None);
             }
             let of = |is_such: bool| if is_such { n } else { 0 };
             let (warnings, errors) =
                 (of(rank == counting::rank(Level::Warning)), of(rank >= counting::rank(Level::Error)));
-            bars.extend(usize::try_from(bar).map(|at| AddedBar { at, total: n, warnings, errors }));
+            let place = self.tally.bars.place(step.first + bar.div_euclid(RANK_COUNT));
+            bars.extend(place.map(|at| AddedBar { at, total: n, warnings, errors }));
         }
         Ok(Some(bars))
     }
 
     /// Adds the records of the rest to the bars of the tally.
     fn add_bars(&mut self) -> Result<(), SearchError> {
-        let Some(first) = self.histogram.bars.first().map(|bar| bar.range) else { return Ok(()) };
-        let (start, width) = (first.start.micros(), self.tally.bars.width());
+        if self.histogram.bars.is_empty() {
+            return Ok(());
+        }
         let (mut added, mut sure) = (Vec::new(), true);
         for (source, slice, narrowing) in self.asked() {
             let index = self.searcher.index(&source.index)?;
             if self.searcher.counts_levels(index, slice)
-                && let Some(bars) = self.bars_by_kind(slice, narrowing, start, width)?
+                && let Some(bars) = self.bars_by_kind(slice, narrowing)?
             {
                 added.extend(bars);
                 continue;
@@ -250,18 +257,18 @@ impl<'a> Figures<'a> {
                 _ => warnings,
             });
             let ((warning, warnings), (error, errors)) = (sum(warnings, "w"), sum(errors, "e"));
-            let select =
-                format!("((ts-({start})) DIV {width}) AS bar, COUNT(*) AS n{warning}{error}{warnings}{errors}");
+            let step = StepOfSlice::new(&self.tally.bars, slice);
+            let select = format!("{} AS bar, COUNT(*) AS n{warning}{error}{warnings}{errors}", step.sql);
             // between them are the conditions' own columns, of some row of the group
             let sums = 2 + usize::from(!warnings.is_empty()) + usize::from(!errors.is_empty());
             let at_errors = sums + usize::from(!warnings.is_empty());
             let bars = Grouping { columns: &select, by: "bar", limit: self.histogram.bars.len() };
-            for row in self.rows(slice, narrowing, bars)? {
+            for row in self.rows(slice, narrowing, bars)?.iter() {
                 let int = |column| row.int(column).unwrap_or(0) as u64;
-                let Ok(bar) = usize::try_from(row.int(0).unwrap_or(-1)) else { continue };
+                let Some(at) = self.tally.bars.place(step.first + row.int(0).unwrap_or(-1)) else { continue };
                 let warnings = if warnings.is_empty() { 0 } else { int(sums) };
                 let errors = if errors.is_empty() { 0 } else { int(at_errors) };
-                added.push(AddedBar { at: bar, total: int(1), warnings, errors });
+                added.push(AddedBar { at, total: int(1), warnings, errors });
             }
         }
         for AddedBar { at, total, warnings, errors } in added {
@@ -281,6 +288,22 @@ impl<'a> Figures<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// The step of a bar that a document of a slice belongs to.
+struct StepOfSlice {
+    /// its number, counted from the step in which the slice's day begins: so the expression depends on the day alone
+    sql: String,
+    /// the number of that step
+    first: i64,
+}
+
+impl StepOfSlice {
+    fn new(bars: &Bars, slice: &Slice) -> StepOfSlice {
+        let first = bars.steps.number(slice.range.start.day().start());
+        let start = bars.steps.start(first).micros();
+        StepOfSlice { sql: format!("((ts-({start})) DIV {})", bars.steps.width_micros), first }
     }
 }
 

@@ -10,9 +10,12 @@ pub mod histogram;
 mod levels;
 mod tally;
 
+use std::sync::{Arc, PoisonError};
+
 use crate::query::{Query, Within};
 use crate::search::Searcher;
-use crate::search::answer::{Grouping, away, first_number, groups, not_served};
+use crate::search::answer::{Grouping, away, first_number, groups, not_served, served};
+use crate::search::day_groups::{DayState, DayStates};
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::pace::ALL_ROWS;
 use crate::search::plan::{Plan, Slice, Subset};
@@ -22,8 +25,9 @@ use crate::search::stats::column_values::{ValueCounts, ValuesWanted};
 use crate::search::stats::figures::Figures;
 use crate::search::stats::histogram::Bars;
 pub use crate::search::stats::tally::{Tally, Wanted};
-use crate::sphinx::client::Row;
+use crate::sphinx::client::{Fault, Row};
 use crate::sphinx::select::Restriction;
+use crate::time::{Range, Ts};
 
 /// Candidates that are checked in a millisecond, at best; if the time allows fewer than there are, checking does not begin.
 const CHECKS_PER_MILLISECOND: u64 = 130;
@@ -33,7 +37,8 @@ impl Searcher {
     pub fn tally(&self, query: &Query, scope: &Scope, wanted: Wanted) -> Tally {
         let range = query.range(scope.now, &scope.zone);
         let indexes = query.indexes.iter().filter_map(|name| self.index(name).ok().cloned()).collect();
-        Tally::new(Bars::new(range, wanted.bars, indexes), wanted.columns)
+        let offset_seconds = range.end.offset_seconds(query.zone(&scope.zone));
+        Tally::new(Bars::new(range, wanted.bars, offset_seconds, indexes), wanted.columns)
     }
 
     /// The figures of a search whose matches are all in the tally.
@@ -68,6 +73,7 @@ impl Searcher {
     /// Counts all matches, for as long as it takes. Returns their number, and the parts that are missing.
     pub fn count_all(&self, query: &Query, scope: &Scope) -> Result<(u64, Vec<String>), SearchError> {
         let plan = self.plan(query, scope)?;
+        let states = DayStates::default();
         let (mut count, most) = (0, query.limit.map_or(u64::MAX, |limit| limit.get() as u64));
         let mut missing: Vec<String> = Vec::new();
         for of in Subset::TO_CHECK {
@@ -79,8 +85,8 @@ impl Searcher {
             missing.extend(walk.warnings);
         }
         for (_, slice, narrowing) in plan.asked(Subset::Exact) {
-            match groups(&self.pool, slice, narrowing, Grouping::all("COUNT(*) AS n")) {
-                Ok(rows) => count += first_number(&rows),
+            match self.documents_of(slice, narrowing, &states) {
+                Ok(documents) => count += documents,
                 Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
             }
         }
@@ -113,6 +119,57 @@ impl Searcher {
         Ok(Some(candidates))
     }
 
+    /// As `groups`. What was counted of a whole day is kept, and serves again while the day index stays as it was. With peers,
+    /// nothing is kept: the state of their day indexes is not known.
+    fn kept_groups(
+        &self,
+        slice: &Slice,
+        narrowing: &Restriction,
+        grouping: Grouping,
+        states: &DayStates,
+    ) -> Result<Option<Arc<[Row]>>, SearchError> {
+        let Some(state) = self.state(slice, states) else {
+            return Ok(self.groups(slice, narrowing, grouping)?.map(Arc::from));
+        };
+        let statement = grouping.statement(slice, narrowing);
+        let kept = || self.day_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rows) = kept().get(&statement, state) {
+            return Ok(Some(rows));
+        }
+        let Some(rows) = self.groups(slice, narrowing, grouping)?.map(Arc::<[Row]>::from) else { return Ok(None) };
+        let bytes = rows.iter().map(Row::held_bytes).sum();
+        kept().keep(statement, state, Arc::clone(&rows), bytes);
+        Ok(Some(rows))
+    }
+
+    /// The state of the day index of a slice that is a whole day; None: it is not, or searchd does not report it.
+    fn state(&self, slice: &Slice, states: &DayStates) -> Option<DayState> {
+        if self.peers || !slice.is_whole_day() {
+            return None;
+        }
+        states.of(&slice.from, || {
+            let status = self.pool.with(|engine| engine.index_status(&slice.from)).ok()?;
+            DayState::of(&status)
+        })
+    }
+
+    /// The number of a slice's documents that meet the conditions. Without conditions, searchd need not look through a whole day.
+    fn documents_of(&self, slice: &Slice, narrowing: &Restriction, states: &DayStates) -> Result<u64, Fault> {
+        let count = |slice| {
+            let rows = groups(&self.pool, slice, narrowing, Grouping::all("COUNT(*) AS n"))?;
+            Ok(first_number(&rows))
+        };
+        let state = if narrowing.is_nothing() && slice.keys.is_none() { self.state(slice, states) } else { None };
+        match state {
+            // a document of 1970 is not a record: alco may have ended before it deleted it
+            Some(state) => {
+                let before = Range { start: Ts::MIN, end: slice.range.start };
+                Ok(state.documents().saturating_sub(count(&Slice::new(slice.from.clone(), before))?))
+            }
+            None => count(slice),
+        }
+    }
+
     /// None: searchd does not serve the slice.
     pub(super) fn groups(
         &self,
@@ -120,11 +177,7 @@ impl Searcher {
         narrowing: &Restriction,
         grouping: Grouping,
     ) -> Result<Option<Vec<Row>>, SearchError> {
-        match groups(&self.pool, slice, narrowing, grouping) {
-            Ok(rows) => Ok(Some(rows)),
-            Err(fault) if not_served(&fault).is_some() => Ok(None),
-            Err(fault) => Err(away(&fault)),
-        }
+        served(groups(&self.pool, slice, narrowing, grouping))
     }
 
     /// Passes on the candidates that match, until the time is over; returns whether these are all.
