@@ -120,6 +120,7 @@ fn answers_are_compressed_and_cached() {
     for (path, status) in [
         ("/api/collector/indices/", 200),
         ("/api/grep/programs/", 200),
+        ("/api/grep/programs/count/", 200),
         ("/api/grep/programs/histogram/", 200),
         ("/api/grep/programs/values/host/", 200),
         ("/api/grep/programs/columns/", 200),

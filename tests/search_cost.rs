@@ -128,6 +128,8 @@ fn a_day_is_counted_again_only_after_it_has_changed() {
             .output()
             .unwrap();
         let counted = String::from_utf8(grep.stdout).unwrap().trim().parse().unwrap();
+        let answer = alco.get(&format!("/api/grep/kept/count/?{range}")).body;
+        assert_eq!(serde_json::from_str::<Value>(&answer).unwrap(), json!({"count": counted, "missing": []}));
         [sum("total"), sum("errors"), of_b.map_or(0, |value| value["count"].as_u64().unwrap()), counted]
     };
     publish(&["a"; 20]);

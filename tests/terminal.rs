@@ -227,7 +227,7 @@ fn alco_grep_prints_what_grep_prints() {
             compare(options, &pattern, false);
         }
         if nth < 3 {
-            for options in ["-i", "-c", "-v", "-o", "-C2", "-C0", "-m2 -A1", "-q", "-Ew"] {
+            for options in ["-i", "-c", "-cm2", "-cv", "-v", "-o", "-C2", "-C0", "-m2 -A1", "-q", "-Ew"] {
                 compare(options, &pattern, true);
             }
         }

@@ -93,6 +93,7 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
         ["collector", "sphinx.conf"] => monitoring::conf(site, now).unless_known(etag),
         ["api", "collector", "indices", ""] => monitoring::indices(site, now).unless_known(etag),
         ["api", "grep", list, ""] => api::logs(site, request(list)?, client)?,
+        ["api", "grep", list, "count", ""] => api::count(site, &request(list)?, client)?,
         ["api", "grep", list, "histogram", ""] => api::histogram(site, &request(list)?, client)?,
         ["api", "grep", list, "values", column, ""] => api::values(site, &request(list)?, column, client)?,
         ["api", "grep", list, "columns", ""] => api::columns(site, &request(list)?)?,

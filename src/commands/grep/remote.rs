@@ -58,6 +58,13 @@ struct ListedIndex {
     context: Option<Vec<String>>,
 }
 
+/// The answer of `/api/grep/<index>/count/`.
+#[derive(Deserialize)]
+struct CountedByOther {
+    count: u64,
+    missing: Vec<String>,
+}
+
 /// The API's error response.
 #[derive(Deserialize)]
 struct Wrong {
@@ -120,6 +127,17 @@ impl Remote {
         }
     }
 
+    /// The number of records that match, and the parts that are missing from it.
+    pub fn count(&self, query: &Query) -> Result<(u64, Vec<String>), String> {
+        let asked = Query { format: Format::Page, tracebacks: false, columns: None, ..query.clone() };
+        let path = format!("api/grep/{}/count/?{}", index_list(query), asked.to_url());
+        let mut text = String::new();
+        let mut body = self.ask(&path, SEARCH_TIMEOUT)?;
+        std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| self.broken(&error))?;
+        let counted: CountedByOther = serde_json::from_str(&text).map_err(|error| self.broken(&error))?;
+        Ok((counted.count, counted.missing))
+    }
+
     pub fn follow(
         &self,
         query: &Query,
@@ -137,11 +155,10 @@ impl Remote {
         pulse: &dyn Fn() -> bool,
         take: &mut dyn FnMut(News) -> bool,
     ) -> Result<(), String> {
-        let indexes: Vec<&str> = query.indexes.iter().map(IndexName::as_str).collect();
         let asked = Query { format: Format::Ndjson, tracebacks: false, columns: None, ..query.clone() };
         let mut reading = NdjsonLines { remote: self, query, pattern: Pattern::new(query)?, group: None };
         let silent = if query.follow == Follow::Open { SILENCE_TIMEOUT } else { SEARCH_TIMEOUT };
-        let mut body = self.ask(&format!("grep/{}/?{}", indexes.join(","), asked.to_url()), silent)?;
+        let mut body = self.ask(&format!("grep/{}/?{}", index_list(query), asked.to_url()), silent)?;
         let mut line = Vec::new();
         loop {
             let some = body.fill_buf().map_err(|error| self.broken(&error))?;
@@ -203,6 +220,11 @@ impl Remote {
     fn broken(&self, why: &dyn std::fmt::Display) -> String {
         format!("the answer of {} broke off: {why}", self.url)
     }
+}
+
+/// The part of an address that names the indexes.
+fn index_list(query: &Query) -> String {
+    query.indexes.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",")
 }
 
 /// The URL without user and password, and the Authorization header. In `user:password@`, the signs `@`, `/` and `%` are

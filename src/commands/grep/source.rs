@@ -92,15 +92,7 @@ impl Source {
             Source::Searchd(searchd) => {
                 searchd.searcher.count_all(query, &searchd.scope()).map_err(|error| error.to_string())
             }
-            Source::Remote(remote) => {
-                let query = Query { before: 0, after: 0, ..query.clone() };
-                let mut count = 0;
-                let missing = remote.each(&query, &|| true, &mut |_| {
-                    count += 1;
-                    true
-                })?;
-                Ok((count, missing))
-            }
+            Source::Remote(remote) => remote.count(query),
         }
     }
 

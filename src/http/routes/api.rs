@@ -3,6 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/api/grep/<index>/` | `{"next": url or null, "previous": …, "results": [{"id", "datetime", "logline", "logline_snippet", "js"}]}` |
+//! | `…/count/` | `{"count", "missing": [text]}`: of all matches, however long it takes |
 //! | `…/histogram/` | `{"bars": [{"start", "end", "total", "warnings", "errors"}], "exact": bool}` |
 //! | `…/values/<column>/` | `{"column", "values": [{"value", "count"}], "more": bool, "exact": bool}` |
 //! | `…/columns/` | `[{"name", "last_seen": seconds}]` |
@@ -100,6 +101,20 @@ fn log(hit: &Hit, several: bool) -> RecordJson<'_> {
 }
 
 #[derive(Serialize)]
+struct CountJson {
+    count: u64,
+    /// parts of the answer that are missing
+    missing: Vec<String>,
+}
+
+/// Over the range of the search; if it names none, over the default of the page.
+pub fn count(site: &Site, request: &LogRequest, client: &Client) -> Answer {
+    let scope = request.scope_to_the_end(site, client.waits(site));
+    let (count, missing) = site.searcher.count_all(&request.query, &scope)?;
+    Ok(json(&CountJson { count, missing }))
+}
+
+#[derive(Serialize)]
 struct BarsJson {
     bars: Vec<BarJson>,
     exact: bool,
@@ -188,7 +203,9 @@ pub fn refused(refusal: &Refusal) -> Reply {
     let hint = match refusal {
         Refusal::Bad(_) => "change the request; it fails again as it is",
         Refusal::NoIndex(_) => "/api/collector/indices/ lists the indexes",
-        Refusal::NotFound(_) => "paths are /api/grep/<index>/, and below it histogram/, values/<column>/ and columns/",
+        Refusal::NotFound(_) => {
+            "paths are /api/grep/<index>/, and below it count/, histogram/, values/<column>/ and columns/"
+        }
         Refusal::Unauthorized { password: true } => {
             "send them as HTTP's Basic authentication, as curl -u user:password does"
         }

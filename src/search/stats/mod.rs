@@ -70,7 +70,7 @@ impl Searcher {
         self.figures(&query, scope, Wanted::values(&[column]))?.values(wanted)
     }
 
-    /// Counts all matches, for as long as it takes. Returns their number, and the parts that are missing.
+    /// Counts all matches, for as long as it takes, while the client waits. Returns their number, and the parts that are missing.
     pub fn count_all(&self, query: &Query, scope: &Scope) -> Result<(u64, Vec<String>), SearchError> {
         let plan = self.plan(query, scope)?;
         let states = DayStates::default();
@@ -78,7 +78,7 @@ impl Searcher {
         let mut missing: Vec<String> = Vec::new();
         for of in Subset::TO_CHECK {
             let mode = ScanMode { backwards: false, of, read: Read::Place, hint: ALL_ROWS };
-            let mut walk = self.walk(&plan, mode, None, Deadline::default());
+            let mut walk = self.walk(&plan, mode, None, Deadline::left(scope));
             while count < most && matches!(walk.next()?, Step::Hit(_)) {
                 count += 1;
             }
