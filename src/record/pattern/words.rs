@@ -3,6 +3,7 @@
 //! A word stands between white space. A pair, a name with brackets after it and a change of script end a word too: the next one is
 //! then glued to it. Invariant: the words are in order, and cover the line but for its white space.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use crate::record::pattern::lookahead::{Lookahead, begins_with_command, has_arguments, is_address, is_list};
@@ -11,6 +12,9 @@ use crate::record::pattern::vocabulary::{WordRoles, roles};
 
 /// Their values are texts with constants of their own, not parts that vary: `msg="server started"`.
 const TEXT_KEYS: &[&str] = &["msg", "message", "event", "error", "err", "reason"];
+
+/// Brackets that close, each with what opens it.
+const CLOSERS: [(u8, u8); 4] = [(b')', b'('), (b']', b'['), (b'}', b'{'), (b'>', b'<')];
 
 /// A word: the bytes where it, its core, and the signs after its core begin and end.
 #[derive(Clone, Copy, Debug)]
@@ -173,22 +177,22 @@ impl Scanner<'_> {
     /// Where the core ends: punctuation, and brackets that it did not open, stand after it.
     fn trimmed(&self, start: usize, core: usize, tail: Range<usize>) -> usize {
         let mut end = tail.end;
+        // what is taken off is never an opener, so one look at the whole word is enough for each
+        let has_opener: [OnceCell<bool>; CLOSERS.len()] = Default::default();
         while end > tail.start {
-            let opener = match self.bytes[end - 1] {
-                b')' => b'(',
-                b']' => b'[',
-                b'}' => b'{',
-                // -> and => are words
-                b'>' if !self.bytes[start..end].contains(&b'<') => break,
-                b'>' => b'<',
-                b',' | b';' | b':' | b'.' | b'!' | b'?' | b'"' | b'\'' | b'`' => {
-                    end -= 1;
-                    continue;
+            let byte = self.bytes[end - 1];
+            match CLOSERS.iter().position(|(closer, _)| *closer == byte) {
+                Some(at) => {
+                    let opener = CLOSERS[at].1;
+                    let is_opened = || self.bytes[core..tail.end].contains(&opener);
+                    // -> and => are words
+                    let is_arrow = || byte == b'>' && !self.bytes[start..core].contains(&opener);
+                    if *has_opener[at].get_or_init(|| is_opened() || is_arrow()) {
+                        break;
+                    }
                 }
-                _ => break,
-            };
-            if self.bytes[core..end].contains(&opener) {
-                break;
+                None if b",;:.!?\"'`".contains(&byte) => {}
+                None => break,
             }
             end -= 1;
         }
