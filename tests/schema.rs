@@ -213,6 +213,43 @@ fn filtered_columns_and_levels_change_and_counts_stay_exact() {
 }
 
 #[test]
+fn lines_that_differ_in_a_number_have_one_pattern() {
+    let index = |level: &str| format!("[index kinds]\ndays = 2\nrouting_keys = kinds.#\nlevel = {level}\n");
+    let stack = Stack::private("kinds", &index("levelname"));
+    let publish = |messages: &[&str]| {
+        let now = Timestamp::now();
+        let body = |message: &&str| json!({"@timestamp": now.to_string(), "message": message, "levelname": "ERROR"});
+        let mut publisher = Publisher::open(&stack.amqp);
+        publisher.publish("logstash", "kinds.key", messages.iter().map(|message| body(message).to_string()));
+        publisher.close();
+    };
+    let kinds = |of: &str| -> Vec<i64> {
+        let rows = stack.select(&format!("SELECT kind FROM kinds WHERE MATCH('@line {of}') ORDER BY id ASC")).unwrap();
+        rows.iter().map(|kind| kind.parse().unwrap()).collect()
+    };
+
+    let alco = Alco::start(&stack, &index("levelname"));
+    publish(&["order 7 paid", "order 12 paid", "order 7 sent", ""]);
+    stack.settled_count("kinds", 4, SOON);
+    assert!(alco.stop().success());
+    let alco = Alco::start(&stack, &index("levelname"));
+    publish(&["order 4711 paid"]);
+    stack.settled_count("kinds", 5, SOON);
+    assert!(alco.stop().success());
+    let (paid, sent) = (kinds("paid"), kinds("sent"));
+    assert!(paid.len() == 3 && paid.iter().all(|kind| *kind == paid[0] && kind >> 3 > 0), "{paid:?}");
+    assert!(paid[0] & 7 == sent[0] & 7 && paid[0] != sent[0], "one level, two patterns: {paid:?} {sent:?}");
+    assert_eq!(stack.select("SELECT id FROM kinds WHERE kind<8").unwrap().len(), 1, "no line, no pattern");
+
+    // within a day that was declared by other rules, neither the pattern nor the level is sure
+    let alco = Alco::start(&stack, &index("severity"));
+    publish(&["order 8 lost"]);
+    stack.settled_count("kinds", 6, SOON);
+    assert_eq!(kinds("lost"), [7]);
+    assert!(alco.stop().success());
+}
+
+#[test]
 fn values_that_share_a_hash_are_counted_apart() {
     let index = "[index counted]\ndays = 2\nrouting_keys = counted.#\nfiltered = host\n";
     // a birthday among 32 bits

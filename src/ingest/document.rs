@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::config::{Index, SearchText};
 use crate::record::json::{self, Columns};
 use crate::record::level;
+use crate::record::pattern::{self, PatternBuffer, PatternHash};
 use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
 use crate::sphinx::attributes::{StoredColumns, TooDeep};
 use crate::sphinx::counting::{self, UNSURE_RANK, UNSURE_VALUE};
@@ -27,6 +28,7 @@ pub struct Writer {
     keys: String,
     fields: Vec<String>,
     values: Vec<u32>,
+    pattern: PatternBuffer,
     rest: String,
 }
 
@@ -55,6 +57,7 @@ impl Writer {
             keys: String::new(),
             fields: Vec::new(),
             values: Vec::new(),
+            pattern: PatternBuffer::default(),
             rest: String::new(),
         }
     }
@@ -202,10 +205,36 @@ impl Writer {
         let hashes = schema.values.iter().map(|own| own.column.as_ref().filter(is_there).map_or(UNSURE_VALUE, hash));
         self.values.clear();
         self.values.extend(hashes);
-        let rank = match schema.has_our_rules {
-            true => counting::rank(level::of_record(&self.index, &columns)),
-            false => UNSURE_RANK,
+        if !schema.has_our_rules {
+            return counting::kind(UNSURE_RANK, PatternHash::NONE);
+        }
+        let rank = counting::rank(level::of_record(&self.index, &columns));
+        counting::kind(rank, pattern::hash(&record.message, &mut self.pattern))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Ts;
+
+    #[test]
+    fn kind_has_the_level_and_the_pattern_of_our_rules() {
+        let index = Index::new("web".parse().expect("a name"));
+        let mut writer = Writer::new(&index);
+        let mut kind = |message: &'static str, has_our_rules| {
+            let columns = vec![("levelname".into(), "\"ERROR\"".into())];
+            let record = Record { ts: Ts::from_micros(1), seq: None, message: message.into(), columns, error: None };
+            let schema = DaySchema { has_our_rules, ..DaySchema::configured(&index) };
+            let tuple = writer.write(&record, ReadFrom { body: b"", properties: &[] }, 0, &schema).expect("it fits");
+            tuple.split(',').nth(4).and_then(|kind| kind.parse::<i64>().ok()).expect("the fifth value")
         };
-        counting::kind(rank, 0)
+        let error = counting::rank(level::Level::Error);
+        let paid = kind("order 7 paid\n  by card", true);
+        assert_eq!(paid, counting::kind(error, pattern::of("order 7 paid").hash));
+        assert_eq!(kind("order 12 paid", true), paid);
+        assert_ne!(kind("order 7 sent", true), paid);
+        assert_eq!(kind(" \n", true), error, "no pattern");
+        assert_eq!(kind("order 7 paid", false), UNSURE_RANK, "neither is known");
     }
 }

@@ -9,7 +9,6 @@ pub mod json;
 pub mod level;
 pub mod not_numbers;
 pub mod number;
-#[cfg_attr(not(test), expect(dead_code, reason = "the documents of a day index have no attribute for it yet"))]
 pub mod pattern;
 
 use std::borrow::Cow;

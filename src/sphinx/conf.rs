@@ -183,7 +183,7 @@ mod tests {
                 "rt_field = cols",
                 "rt_field = keys",
                 "rt_field = x0_user_2d_agent",
-                "rt_field = rules_c068a87a",
+                "rt_field = rules_717583a1",
                 "rt_field = infix_2",
                 "rt_attr_bigint = ts",
                 "rt_attr_bigint = seq",

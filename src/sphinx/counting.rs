@@ -1,8 +1,9 @@
 //! Numbers of a record by which searchd counts: `kind`, of its level and its message, and a hash for the value of each `filtered`
 //! column. Pure.
 //!
-//! `kind` is `pattern << 3 | rank`. What a level means depends on the configuration, and a day index keeps the numbers that it got:
-//! so it has a field whose name tells by which rules they were made, and with other rules they are not used.
+//! `kind` is `pattern << 3 | rank`. What a level means depends on the configuration, and what a pattern is on alco's version; a day
+//! index keeps the numbers that it got. So it has a field whose name shows the rules by which they were made. A record that is stored
+//! by other rules than those of its day has the pattern 0 and the rank `UNSURE_RANK` there. A day of other rules is not asked for them.
 //!
 //! Invariant: records of one hash in a column have one value there, each exactly once, or are `UNSURE_VALUE`.
 
@@ -11,6 +12,7 @@ use crate::record::digest;
 use crate::record::json::{Member, Scalars, readable, scalars_at};
 use crate::record::level::Level;
 use crate::record::number::{is_number, is_plain_integer};
+use crate::record::pattern::{self, PatternHash};
 
 /// The part of `kind` that is the level's rank, as an expression.
 pub const RANK: &str = "(kind & 7)";
@@ -28,10 +30,10 @@ pub const UNSURE_VALUE: u32 = 1;
 /// The longest value that gets a hash.
 const MAX_VALUE_BYTES: usize = 256;
 
-/// `kind` of a record whose level has that rank, and whose message has that pattern: 60 bits.
-pub fn kind(rank: i64, pattern: u64) -> i64 {
-    // the highest bit stays 0
-    ((pattern << RANK_BITS) & i64::MAX as u64) as i64 | rank
+/// `kind` of a record whose level has that rank, and whose message has that pattern.
+pub fn kind(rank: i64, pattern: PatternHash) -> i64 {
+    // 60 bits and 3: the highest stays 0
+    (pattern.bits() << RANK_BITS) as i64 | rank
 }
 
 /// The rank of a level.
@@ -39,9 +41,14 @@ pub fn rank(level: Level) -> i64 {
     level as i64
 }
 
-/// A field that is empty in every document: a day index that has it was declared under an alco that found levels in this way.
+/// A field that is empty in every document: a day index that has it was declared under an alco that found levels and patterns in this
+/// way.
 pub fn rules_field(index: &Index) -> String {
-    let rules = format!("{:?} {:?}", index.level, index.level_numbers);
+    rules_field_by(index, pattern::RULES_VERSION)
+}
+
+fn rules_field_by(index: &Index, pattern_rules: u32) -> String {
+    let rules = format!("{:?} {:?} {pattern_rules}", index.level, index.level_numbers);
     format!("rules_{:08x}", digest::of_text(&rules, 0) as u32)
 }
 
@@ -97,10 +104,13 @@ mod tests {
 
     #[test]
     fn a_kind_has_its_rank_and_is_never_negative() {
-        for pattern in [0, 1, (1 << 60) - 1] {
+        let patterns = ["", "order 7 paid", "server started", "disk full"].map(|message| pattern::of(message).hash);
+        assert!(patterns.iter().any(|pattern| pattern.bits() >> 59 == 1), "one of them uses all 60 bits");
+        for pattern in patterns {
             for level in [Level::Unknown, Level::Debug, Level::Critical] {
                 let kind = kind(rank(level), pattern);
-                assert!(kind >= 0 && kind & 7 == rank(level) && (kind >> RANK_BITS) as u64 == pattern, "{pattern}");
+                let is_whole = kind & 7 == rank(level) && (kind >> RANK_BITS) as u64 == pattern.bits();
+                assert!(kind >= 0 && is_whole, "{pattern:?}: {kind}");
             }
         }
     }
@@ -112,5 +122,6 @@ mod tests {
         other.level.reverse();
         assert_eq!(rules_field(&index), rules_field(&index.clone()));
         assert_ne!(rules_field(&index), rules_field(&other));
+        assert_ne!(rules_field(&index), rules_field_by(&index, pattern::RULES_VERSION + 1));
     }
 }

@@ -19,7 +19,7 @@ pub struct DaySchema {
     pub fields: Vec<OwnOfColumn>,
     /// the attributes of `filtered` columns
     pub values: Vec<OwnOfColumn>,
-    /// it was declared with today's rules for levels
+    /// it was declared with today's rules for levels and patterns
     pub has_our_rules: bool,
 }
 

@@ -8,7 +8,7 @@
 //! | `ts` | bigint | microseconds since 1970 UTC |
 //! | `seq` | bigint | the producer's `seq`, else 0: the order within a microsecond |
 //! | `digest` | bigint | 64 bits over the delivery, see `Digest` |
-//! | `kind` | bigint | the rank of its level: see `counting` |
+//! | `kind` | bigint | the rank of its level and the pattern of its message: see `counting` |
 //! | `v_<column>` | uint | a hash of the value of each column that was `filtered` when the day was declared: see `counting` |
 //! | `logline` | string | the message |
 //! | `js` | JSON | the columns, for filters and for reading |
