@@ -18,7 +18,7 @@
 //! | | in the line | in the pattern | because |
 //! |---|---|---|---|
 //! | | **the line** | | |
-//! | 1 | white space around it, lines after it, all after 1 KiB, ANSI sequences | nothing; white space within is one space | they say nothing about what happened |
+//! | 1 | white space around it, lines after it, all after 1 KiB, ANSI sequences | nothing; white space within is one space, and so is a zero byte | they say nothing about what happened; searchd keeps no zero byte |
 //! | | **a word by itself** | | |
 //! | 2 | text in quotes, and its quotes | `*` | what is quoted is a value |
 //! | 3 | … that begins with a command in capitals: `"GET /a"` | `"GET *"` | a command says what was done |
@@ -123,7 +123,7 @@ pub struct PatternBuffer {
     text: PatternText,
 }
 
-/// A line without its ANSI sequences.
+/// A line without its ANSI sequences, and with a space for each zero byte.
 #[derive(Debug, Default)]
 struct PlainLine {
     text: String,
@@ -163,13 +163,14 @@ pub fn variable_parts(message: &str) -> Vec<Range<usize>> {
 /// The part of a message that has its pattern.
 fn first_line(message: &str) -> Range<usize> {
     let margin = &message[..message.floor_char_boundary(MAX_MARGIN_BYTES)];
-    let start = margin.len() - margin.trim_start().len();
+    let is_space = |c: char| c.is_whitespace() || c == '\0';
+    let start = margin.len() - margin.trim_start_matches(is_space).len();
     if start == margin.len() {
         return 0..0;
     }
     let rest = &message[start..];
     let rest = &rest[..rest.floor_char_boundary(MAX_LINE_BYTES)];
-    let line = rest.split(['\n', '\r']).next().unwrap_or_default().trim_end();
+    let line = rest.split(['\n', '\r']).next().unwrap_or_default().trim_end_matches(is_space);
     start..start + line.len()
 }
 
@@ -190,6 +191,9 @@ impl PlainLine {
             self.cuts.push((self.text.len(), at - self.text.len()));
         }
         self.text.push_str(&line[at..]);
+        if self.text.contains('\0') {
+            self.text = self.text.replace('\0', " ");
+        }
     }
 
     /// The place in the line itself; at a sequence, that after it for a start.
@@ -204,7 +208,7 @@ impl PatternBuffer {
         self.words.clear();
         let line = &message[first_line(message)];
         let mut plain = std::mem::take(&mut self.plain);
-        let line = if line.as_bytes().contains(&0x1b) {
+        let line = if [0x1b, 0].iter().any(|byte| line.as_bytes().contains(byte)) {
             plain.read(line);
             plain.text.as_str()
         } else {
@@ -235,6 +239,7 @@ mod tests {
             ("", ""),
             (" \n\t", ""),
             (" \n\tserver  \tstarted \r\nsecond 5", "server started"),
+            ("\0\n\0took [a,\0b] of\0it\0", "took [*] of it"),
             ("\u{1b}[32mok\u{1b}[0m 5 \u{1b}[1;31mfailed\u{1b}[0m", "ok * failed"),
             // 2: quotes
             ("the \"quoted text\" and 'one' of it's kind", "the * and * of it's kind"),
