@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::query::parameter::{bad, join_list, split_list, yes_or_no};
 use crate::record::number::Number;
+use crate::record::pattern::PatternHash;
 use crate::time::When;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +19,10 @@ pub enum Condition {
     Exists(bool),
     /// `column__like=sub*string`: `*` is any text; without case, anywhere in the value; never empty
     Like(String),
+    /// `pattern=a` (repeated), `pattern__in=a,b`: the message has one of these patterns; never empty
+    HasPattern(Vec<PatternHash>),
+    /// `pattern__not=a,b`: it has none of them; never empty
+    LacksPattern(Vec<PatternHash>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +94,8 @@ impl Condition {
             Condition::Compare(comparison, number) => (comparison.name(), number.to_string()),
             Condition::Exists(yes) => ("exists", String::from(if *yes { "1" } else { "0" })),
             Condition::Like(text) => ("like", text.clone()),
+            Condition::HasPattern(patterns) => ("in", join_list(&hashes(patterns))),
+            Condition::LacksPattern(patterns) => ("not", join_list(&hashes(patterns))),
         }
     }
 
@@ -101,6 +108,8 @@ impl Condition {
             Condition::Exists(true) => ("is there", Vec::new()),
             Condition::Exists(false) => ("is not there", Vec::new()),
             Condition::Like(text) => ("like", vec![text.clone()]),
+            Condition::HasPattern(patterns) => ("=", hashes(patterns)),
+            Condition::LacksPattern(patterns) => ("≠", hashes(patterns)),
         }
     }
 
@@ -111,14 +120,49 @@ impl Condition {
             Condition::NotIn(values) => Condition::In(values),
             Condition::Compare(comparison, number) => Condition::Compare(comparison.opposite(), number),
             Condition::Exists(yes) => Condition::Exists(!yes),
+            Condition::HasPattern(patterns) => Condition::LacksPattern(patterns),
+            Condition::LacksPattern(patterns) => Condition::HasPattern(patterns),
             Condition::Like(_) => return None,
         })
     }
 
     /// True if it accepts records without the column.
     pub fn accepts_missing(&self) -> bool {
-        matches!(self, Condition::NotIn(_) | Condition::Exists(false))
+        matches!(self, Condition::NotIn(_) | Condition::Exists(false)) || self.patterns().is_some()
     }
+
+    /// The patterns of a condition on the message's pattern; None: it is one on a column.
+    pub fn patterns(&self) -> Option<&[PatternHash]> {
+        match self {
+            Condition::HasPattern(patterns) | Condition::LacksPattern(patterns) => Some(patterns),
+            _ => None,
+        }
+    }
+
+    /// The same condition on the message's pattern instead of a column. `key` is the parameter's name.
+    pub fn on_pattern(self, key: &str) -> Result<Condition, String> {
+        let read = |values: &[String]| values.iter().map(|value| read_pattern(key, value)).collect::<Result<_, _>>();
+        match self {
+            Condition::In(values) => Ok(Condition::HasPattern(read(&values)?)),
+            Condition::NotIn(values) => Ok(Condition::LacksPattern(read(&values)?)),
+            _ => Err(format!("{key} is not a filter; write {PATTERN}=, {PATTERN}__in= or {PATTERN}__not={OWN_COLUMN}")),
+        }
+    }
+}
+
+/// The name of a message's pattern in filters, as if it were a column. A record's own column of this name is `js.pattern`.
+pub const PATTERN: &str = "pattern";
+/// The cure for a user who means that one.
+const OWN_COLUMN: &str = "; a column of that name is js.pattern";
+
+/// The pattern that a value of a filter names.
+pub fn read_pattern(key: &str, value: &str) -> Result<PatternHash, String> {
+    PatternHash::parse(value)
+        .ok_or_else(|| bad(key, value, &format!("the 15 digits that a link to a pattern has{OWN_COLUMN}")))
+}
+
+fn hashes(patterns: &[PatternHash]) -> Vec<String> {
+    patterns.iter().map(PatternHash::to_string).collect()
 }
 
 impl Comparison {

@@ -1,5 +1,6 @@
 //! `Query` -> the parameters of its address, and the fields of a form that asks the same: only what differs from the default. Pure.
 
+use crate::query::condition::PATTERN;
 use crate::query::inline_filters::write_typed;
 use crate::query::parameter::join_list;
 use crate::query::url::{JS, OFF, RESERVED, split_operator};
@@ -110,24 +111,32 @@ impl QueryWriter {
     /// `column=value` is the short form: for the first such filter of a column only, since they are read back as one.
     fn filter(&mut self, filter: &Filter, earlier: &[Filter]) {
         let column = &filter.column;
-        let taken = RESERVED.contains(&column.as_str()) || column.starts_with(JS) || column.starts_with(OFF);
+        let taken = RESERVED.contains(&column.as_str())
+            || column == PATTERN
+            || column.starts_with(JS)
+            || column.starts_with(OFF)
+            || column.is_empty();
+        let is_pattern = |filter: &Filter| filter.is.patterns().is_some();
         let key = format!(
             "{}{}{column}",
             if filter.off { OFF } else { "" },
-            if taken || column.is_empty() { JS } else { "" }
+            if taken && !is_pattern(filter) { JS } else { "" }
         );
         let is_short = |filter: &Filter| match &filter.is {
             Condition::In(values) => !values.iter().any(String::is_empty) && split_operator(&filter.column).1.is_none(),
+            Condition::HasPattern(_) => true,
             _ => false,
         };
-        let first = |filter: &Filter| {
-            !earlier.iter().any(|other| other.column == filter.column && other.off == filter.off && is_short(other))
+        let is_alike = |other: &Filter| {
+            other.column == filter.column && other.off == filter.off && is_pattern(other) == is_pattern(filter)
         };
+        let first = || !earlier.iter().any(|other| is_alike(other) && is_short(other));
         match &filter.is {
-            Condition::In(values) if is_short(filter) && first(filter) => {
-                for value in values {
-                    self.put(&key, value);
-                }
+            Condition::In(values) if is_short(filter) && first() => {
+                values.iter().for_each(|value| self.put(&key, value));
+            }
+            Condition::HasPattern(patterns) if first() => {
+                patterns.iter().for_each(|pattern| self.put(&key, &pattern.to_string()));
             }
             condition => {
                 let (operator, value) = condition.written();

@@ -237,3 +237,10 @@ pub struct Filter {
     pub is: Condition,
     pub off: bool,
 }
+
+impl Filter {
+    /// True if it is a condition on that column.
+    pub fn is_on(&self, column: &str) -> bool {
+        self.column == column && self.is.patterns().is_none()
+    }
+}

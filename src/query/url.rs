@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::config::IndexName;
-use crate::query::condition::{OPERATORS, Operator};
+use crate::query::condition::{OPERATORS, Operator, PATTERN, read_pattern};
 use crate::query::inline_filters::read_typed;
 use crate::query::parameter::{bad, one_of, split_list, yes_or_no};
 use crate::query::{
@@ -163,24 +163,33 @@ impl Query {
     /// `[off.][js.]column[__operator]=value`
     fn filter(&mut self, key: &str, value: String, plain: &mut Vec<usize>) -> Result<(), String> {
         let (off, key) = key.strip_prefix(OFF).map_or((false, key), |key| (true, key));
-        let key = key.strip_prefix(JS).unwrap_or(key);
+        let (is_column, key) = key.strip_prefix(JS).map_or((false, key), |key| (true, key));
         let (column, operator) = split_operator(key);
+        let is_pattern = !is_column && column == PATTERN;
         let is = match operator {
             Some(operator) if operator.takes_empty || !value.is_empty() => (operator.read)(key, &value)?,
             // a field of a form that was left empty; the empty string itself is asked for by `__in=`
             _ if value.is_empty() => return Ok(()),
             _ => {
-                let is_this = |filter: &Filter| filter.column == column && filter.off == off;
-                if let Some(&at) = plain.iter().find(|&&at| is_this(&self.filters[at]))
-                    && let Condition::In(values) = &mut self.filters[at].is
-                {
-                    values.push(value);
-                    return Ok(());
+                let is_this = |filter: &Filter| {
+                    filter.column == column && filter.off == off && filter.is.patterns().is_some() == is_pattern
+                };
+                match plain.iter().find(|&&at| is_this(&self.filters[at])).map(|&at| &mut self.filters[at].is) {
+                    Some(Condition::In(values)) => {
+                        values.push(value);
+                        return Ok(());
+                    }
+                    Some(Condition::HasPattern(patterns)) => {
+                        patterns.push(read_pattern(key, &value)?);
+                        return Ok(());
+                    }
+                    _ => {}
                 }
                 plain.push(self.filters.len());
                 Condition::In(vec![value])
             }
         };
+        let is = if is_pattern { is.on_pattern(key)? } else { is };
         self.filters.push(Filter { column: column.to_owned(), is, off });
         Ok(())
     }
@@ -229,6 +238,7 @@ mod tests {
     use crate::query::Comparison;
     use crate::query::cursor::{Cursor, Place};
     use crate::record::number::Number;
+    use crate::record::pattern::PatternHash;
     use crate::time::Ts;
 
     fn read(url: &str) -> Result<Query, String> {
@@ -288,6 +298,13 @@ mod tests {
         );
         check("x__in=", "x__in=");
         check("js.search=a&js.js.x=b&js.=c", "js.search=a&js.js.x=b&js.=c");
+        check(
+            "pattern=0123456789abcde&js.pattern=x&pattern=0123456789ABCDF&js.pattern=y",
+            "pattern=0123456789abcde&pattern=0123456789abcdf&js.pattern=x&js.pattern=y",
+        );
+        check("pattern__not=000000000000000,++0123456789abcde", "pattern__not=000000000000000,0123456789abcde");
+        check("off.pattern=0123456789abcde&pattern=", "off.pattern=0123456789abcde");
+        check("search=@pattern=0123456789abcde", "pattern=0123456789abcde");
         check("off.host=a&host=b&off.js.mode__not=c", "off.host=a&host=b&off.js.mode__not=c");
         check("odd__name=a&my__in__in=b", "odd__name=a&my__in__in=b");
         check("user%20agent=a+b&%D0%BA%3D=%D0%BB", "user+agent=a+b&%D0%BA%3D=%D0%BB");
@@ -312,6 +329,14 @@ mod tests {
 
     #[test]
     fn an_invalid_value_is_an_error_with_its_cure() {
+        check_error(
+            "pattern=blue",
+            "invalid pattern 'blue'; write the 15 digits that a link to a pattern has; a column of that name is js.pattern",
+        );
+        check_error(
+            "pattern__like=blue",
+            "pattern__like is not a filter; write pattern=, pattern__in= or pattern__not=; a column of that name is js.pattern",
+        );
         check_error("mode=fuzzy", "invalid mode 'fuzzy'; write literal or words or regex");
         check_error("case=maybe", "invalid case 'maybe'; write 1 or 0");
         check_error(
@@ -354,6 +379,7 @@ mod tests {
         prop_oneof![
             hostile(),
             proptest::sample::select(&RESERVED[..]).prop_map(str::to_owned),
+            Just(PATTERN.to_owned()),
             "(off\\.|js\\.){0,2}[a-c.]{0,2}(__in|__not|__gt|__x){0,2}",
         ]
     }
@@ -371,7 +397,15 @@ mod tests {
             any::<bool>().prop_map(Condition::Exists),
             hostile().prop_filter("never empty", |text| !text.is_empty()).prop_map(Condition::Like),
         ];
-        (column(), is, any::<bool>()).prop_map(|(column, is, off)| Filter { column, is, off })
+        let patterns = || {
+            let pattern = "[0-9a-f]{15}".prop_map(|text| PatternHash::parse(&text).expect("15 digits"));
+            proptest::collection::vec(pattern, 1..4)
+        };
+        let has =
+            prop_oneof![patterns().prop_map(Condition::HasPattern), patterns().prop_map(Condition::LacksPattern),];
+        let of_column = (column(), is, any::<bool>()).prop_map(|(column, is, off)| Filter { column, is, off });
+        let of_pattern = (has, any::<bool>()).prop_map(|(is, off)| Filter { column: PATTERN.to_owned(), is, off });
+        prop_oneof![4 => of_column, 1 => of_pattern]
     }
 
     fn when() -> impl Strategy<Value = Option<When>> {
@@ -430,7 +464,7 @@ mod tests {
         }
 
         #[test]
-        fn a_query_read_from_anything_survives_its_own_link(url in "([a-c@.%=&+,_-]|off\\.|js\\.|search=|@a=|\\\\|__in=|\"){0,20}") {
+        fn a_query_read_from_anything_survives_its_own_link(url in "([a-c@.%=&+,_-]|off\\.|js\\.|search=|pattern|[0-9a-f]{15}|@a=|\\\\|__in=|\"){0,20}") {
             if let Ok(query) = read(&url) {
                 prop_assert_eq!(read(&query.to_url()), Ok(query));
             }

@@ -1,5 +1,6 @@
 //! The property on which a search depends, tested with generated texts and patterns of every kind: **every text that a pattern
-//! matches is in the index's answer** to the query that alco makes of the pattern.
+//! matches is in the index's answer** to the query that alco makes of the pattern. Likewise for filters; one for a message's pattern
+//! accepts exactly the records whose `kind` has it.
 
 use fastrand::Rng;
 use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
@@ -7,11 +8,14 @@ use regex_syntax::hir::{ClassUnicode, ClassUnicodeRange};
 use crate::config::Config;
 use crate::query::{Condition, Filter, Mode, Query, Within};
 use crate::record::json::each_text;
+use crate::record::level::Level;
+use crate::record::pattern::{self, PatternBuffer};
 use crate::search::filter::{Apart, Filters, Looked};
 use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;
 use crate::sphinx::asking::Ask;
 use crate::sphinx::asking::tests::{matches, written};
+use crate::sphinx::counting;
 use crate::sphinx::fulltext::tests::prepared;
 use crate::sphinx::keys::{self, WordsWriter};
 use crate::time::Ts;
@@ -274,4 +278,34 @@ fn the_index_gives_each_match_of_a_filter() {
         }
     }
     assert!(accepted > cases() / 10 && narrowed > cases() / 20, "{accepted} accepted, {narrowed} narrowed");
+}
+
+#[test]
+fn a_filter_accepts_the_patterns_that_kinds_have() {
+    let mut generator = Generator(Rng::with_seed(9));
+    let apart = Apart::of(&Config::default().indexes[0]);
+    let (mut buffer, mut accepted) = (PatternBuffer::default(), 0);
+    for _ in 0..cases() / 4 {
+        let template = generator.text();
+        let message = |generator: &mut Generator| match generator.0.u32(..4) {
+            0 => generator.text(),
+            // a zero byte is a space when it is read back
+            1 => template.replace('0', "7").replace('\0', " "),
+            _ => template.replace('0', &generator.0.u32(..1000).to_string()),
+        };
+        let (stored, other) = (message(&mut generator), message(&mut generator));
+        let kind = counting::kind(counting::rank(Level::Info), pattern::hash(&stored, &mut buffer));
+        let wanted = vec![pattern::of(&other).hash, pattern::of(&generator.text()).hash];
+        let is_among = wanted.iter().any(|pattern| pattern.bits() == kind as u64 / 8);
+        let looked = Looked { apart: &apart, ts: Ts::MIN, message: &stored.replace('\0', " "), columns: "" };
+        for (is, expect) in
+            [(Condition::HasPattern(wanted.clone()), is_among), (Condition::LacksPattern(wanted.clone()), !is_among)]
+        {
+            let filter = Filter { column: "pattern".to_owned(), is, off: false };
+            let found = Filters::new([&filter]).expect("a filter").accept(looked);
+            assert_eq!(found, expect, "{filter:?} on {stored:?}");
+        }
+        accepted += usize::from(is_among);
+    }
+    assert!(accepted > cases() / 20, "{accepted} accepted");
 }

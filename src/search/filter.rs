@@ -1,7 +1,10 @@
 //! Decides which records a filter accepts, by their columns as sent; the index only narrows. Pure.
 //!
 //! A column is a key, or a path of keys joined by dots; of a key that is there twice the first counts, as for searchd. An
-//! array is accepted for any of its elements. The message and the time, which every record has, are columns too.
+//! array is accepted for any of its elements. The message and the time, which every record has, are columns too. The pattern of the
+//! message is found from the message.
+
+use std::cell::OnceCell;
 
 use regex::{Regex, RegexBuilder};
 
@@ -9,6 +12,7 @@ use crate::config::Index;
 use crate::query::{Comparison, Condition, Filter};
 use crate::record::json::{elements, members, readable, values_at};
 use crate::record::number::Number;
+use crate::record::pattern::{self, PatternBuffer, PatternHash};
 use crate::sphinx::attributes::quoted;
 use crate::time::Ts;
 
@@ -81,15 +85,21 @@ impl Filters {
             .map(Filters)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// True if a record's columns decide.
+    pub fn need_columns(&self) -> bool {
+        self.0.iter().any(|(filter, _)| filter.is.patterns().is_none())
     }
 
+    /// The columns of the record may be missing if they are not needed.
     pub fn accept(&self, record: Looked) -> bool {
         if self.0.is_empty() {
             return true;
         }
         let columns = members(record.columns);
+        let own_pattern = OnceCell::new();
+        let is_among = |patterns: &[PatternHash]| {
+            patterns.contains(own_pattern.get_or_init(|| pattern::hash(record.message, &mut PatternBuffer::default())))
+        };
         self.0.iter().all(|(filter, like)| {
             let mut values = Vec::new();
             values_at(&columns, &filter.column, &mut values);
@@ -105,6 +115,8 @@ impl Filters {
                 Condition::Like(_) => {
                     any(&|value| is_scalar(value) && like.as_ref().is_some_and(|like| like.is_match(&readable(value))))
                 }
+                Condition::HasPattern(patterns) => is_among(patterns),
+                Condition::LacksPattern(patterns) => !is_among(patterns),
             }
         })
     }
@@ -227,6 +239,24 @@ mod tests {
             ("@timestamp__like=2026-11-23", false),
         ] {
             check(url, expect);
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_that_of_the_message() {
+        let (own, other) = (pattern::of("Timed out").hash, pattern::of("order 7 paid").hash);
+        for (url, expect) in [
+            (format!("pattern={own}"), true),
+            (format!("pattern={other}"), false),
+            (format!("pattern={other}&pattern={own}"), true),
+            (format!("pattern__not={own}"), false),
+            (format!("pattern__not={other}"), true),
+            // the column of that name is another one
+            (format!("js.pattern={own}"), false),
+            ("js.pattern__exists=0".to_owned(), true),
+            (format!("off.pattern={other}"), true),
+        ] {
+            check(&url, expect);
         }
     }
 

@@ -14,6 +14,7 @@ use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;
 use crate::sphinx::asking::{Ask, Decided};
 use crate::sphinx::conf::PAIRS;
+use crate::sphinx::counting::rules_field;
 use crate::sphinx::day_index::{day_index, days_within};
 use crate::sphinx::filter_sql::{FilterSql, filter_sql};
 use crate::sphinx::fulltext::MIN_INFIX_CHARS;
@@ -55,6 +56,12 @@ struct IndexedFields {
     pairs: bool,
     /// each column of the filters that may have a field of its own
     columns: bool,
+    /// the patterns of its documents are by today's rules
+    patterns: bool,
+}
+
+impl IndexedFields {
+    const ALL: IndexedFields = IndexedFields { pairs: true, columns: true, patterns: true };
 }
 
 /// The queries to a day index. Invariant: a match is in `exact`, where all documents are matches, or in `possible` or `unsure`,
@@ -145,7 +152,8 @@ impl Plan {
                 return Err(format!("{column} is the time of a record; write start_ts and end_ts for a range of it"));
             }
         }
-        let is_checked = |filter: &&Filter| apart.iter().any(|apart| !conditions_of(apart, filter).is_exact());
+        let is_checked =
+            |filter: &&Filter| apart.iter().any(|apart| !conditions_of(apart, filter, IndexedFields::ALL).is_exact());
         let filters = Filters::new(on.iter().copied().filter(is_checked))?;
         let range = query.range(now, zone);
         let all = query.within == Within::All;
@@ -170,7 +178,7 @@ impl Plan {
 
     /// True if a record's columns decide in addition to its message.
     pub fn needs_columns(&self) -> bool {
-        !self.filters.is_empty() || self.all && !self.pattern.is_empty()
+        self.filters.need_columns() || self.all && !self.pattern.is_empty()
     }
 
     /// A record of the stream as a match or as context, by the pattern.
@@ -190,9 +198,10 @@ impl Plan {
     }
 }
 
-/// The conditions for a filter, in an index that keeps these columns apart.
-fn conditions_of(apart: &Apart, filter: &Filter) -> FilterSql {
-    if apart.has(&filter.column) { FilterSql::nothing() } else { filter_sql(filter) }
+/// The conditions for a filter, in an index that keeps these columns apart and has these fields.
+fn conditions_of(apart: &Apart, filter: &Filter, has: IndexedFields) -> FilterSql {
+    let is_there = if filter.is.patterns().is_some() { has.patterns } else { !apart.has(&filter.column) };
+    if is_there { filter_sql(filter) } else { FilterSql::nothing() }
 }
 
 /// The parts of a query that are the same for every index.
@@ -250,7 +259,7 @@ impl Question<'_> {
             let own = self.own_fields(index);
             beside.extend(own.map(|(name, filter)| (Field::Own(name), able(&asking_filter(filter)))));
         }
-        let decided: Vec<FilterSql> = filters.iter().map(|filter| conditions_of(&apart, filter)).collect();
+        let decided: Vec<FilterSql> = filters.iter().map(|filter| conditions_of(&apart, filter, has)).collect();
         let conditions: Vec<String> = decided.iter().filter_map(|sql| sql.condition.clone()).collect();
         let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>, conditions: &[String]| Restriction {
             matching: matching(&[asked, &beside].concat(), without),
@@ -293,13 +302,16 @@ impl SourcePlan {
         let peers = !served.sphinx.peers.is_empty();
         let mut slices = slices(&index.name, index.days, peers, range, now);
         let mut asked = vec![(IndexedFields::default(), question.asked(index, IndexedFields::default()))];
-        let most = |pairs| question.asked(index, IndexedFields { pairs, columns: !fields.is_empty() });
+        let most = |pairs| question.asked(index, IndexedFields { pairs, ..IndexedFields::ALL });
         let wants_pairs = most(true) != most(false);
+        let rules = [rules_field(index)];
+        let wants_patterns = question.filters.iter().any(|filter| filter.is.patterns().is_some());
         // the fields of other nodes are not known
         for slice in slices.iter_mut().filter(|_| !peers) {
             let has = IndexedFields {
                 pairs: wants_pairs && (served.has_fields)(&slice.from, &[PAIRS.to_owned()]),
                 columns: !fields.is_empty() && (served.has_fields)(&slice.from, &fields),
+                patterns: wants_patterns && (served.has_fields)(&slice.from, &rules),
             };
             slice.asked = asked.iter().position(|(other, _)| *other == has).unwrap_or_else(|| {
                 asked.push((has, question.asked(index, has)));

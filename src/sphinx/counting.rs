@@ -16,12 +16,16 @@ use crate::record::pattern::{self, PatternHash};
 
 /// The part of `kind` that is the level's rank, as an expression.
 pub const RANK: &str = "(kind & 7)";
+/// The part of `kind` that is the hash of the message's pattern, as an expression. Sphinx has no shift.
+pub const PATTERN: &str = "kind DIV 8";
 /// Bits of the rank.
 const RANK_BITS: u32 = 3;
 /// One more than the highest rank.
 pub const RANK_COUNT: i64 = 1 << RANK_BITS;
 /// The rank of a record that was written by other rules than those of its day index.
 pub const UNSURE_RANK: i64 = 7;
+/// Its whole `kind`: it has no pattern there.
+pub const UNSURE_KIND: i64 = UNSURE_RANK;
 
 /// The hash where a record has no value of the column.
 pub const NO_VALUE: u32 = 0;

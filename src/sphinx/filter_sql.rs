@@ -1,4 +1,4 @@
-//! A filter on a column as conditions on `js`, the JSON attribute that holds the columns. Pure.
+//! A filter on a column as conditions on `js`, the JSON attribute that holds the columns; one on the message's pattern, on `kind`. Pure.
 //!
 //! Invariant: a condition on a column is never narrower than what the filter accepts (`search::filter`). Where searchd's
 //! JSON is ambiguous, it is wider: `js` has U+FFFD for control characters, `IN` with integers can crash 2.2.11 (it takes
@@ -8,7 +8,9 @@ use std::fmt::Write;
 
 use crate::query::{Comparison, Condition, Filter};
 use crate::record::number::is_number;
+use crate::record::pattern::PatternHash;
 use crate::sphinx::attributes::TOO_LARGE_NUMBER;
+use crate::sphinx::counting::{PATTERN, UNSURE_KIND};
 use crate::sphinx::dialect::{
     begins_with_number, has_no_length, is_among, is_array, is_integer, is_surely_among, is_zero,
 };
@@ -46,7 +48,7 @@ impl FilterSql {
     }
 }
 
-/// The conditions for a filter on a column.
+/// The conditions for a filter. One on the message's pattern is for a day index that was declared by today's rules.
 pub fn filter_sql(filter: &Filter) -> FilterSql {
     let paths = paths(&filter.column);
     if paths.is_empty() {
@@ -88,6 +90,18 @@ pub fn filter_sql(filter: &Filter) -> FilterSql {
                 false => there(path),
             })))
         }
+        Condition::HasPattern(patterns) => pattern_sql(patterns, 1),
+        Condition::LacksPattern(patterns) => pattern_sql(patterns, 0),
+    }
+}
+
+/// `is_among`: 1 for messages that have one of these patterns, 0 for the others.
+fn pattern_sql(patterns: &[PatternHash], is_among: u8) -> FilterSql {
+    let hashes: Vec<String> = patterns.iter().map(|pattern| pattern.bits().to_string()).collect();
+    let condition = format!("IN({PATTERN},{})={is_among}", hashes.join(","));
+    FilterSql {
+        condition: Some(format!("{condition} OR kind={UNSURE_KIND}")),
+        sure: Some(format!("{condition} AND kind<>{UNSURE_KIND}")),
     }
 }
 
@@ -249,6 +263,13 @@ mod tests {
         );
         check("x__lt=1e300", "js['x'] IS NOT NULL", "");
         check("a.b.c.d.e=x", "", "");
+        check(
+            "pattern=000000000000005&pattern=fffffffffffffff",
+            "IN(kind DIV 8,5,1152921504606846975)=1 OR kind=7",
+            "IN(kind DIV 8,5,1152921504606846975)=1 AND kind<>7",
+        );
+        check("pattern__not=000000000000000", "IN(kind DIV 8,0)=0 OR kind=7", "IN(kind DIV 8,0)=0 AND kind<>7");
+        check("js.pattern__exists=1", "js['pattern'] IS NOT NULL", "js['pattern'] IS NOT NULL");
         for (filter, exact) in [("x__exists=1", true), ("x=a", false), ("x__not=a", false), ("x__like=a", false)] {
             assert_eq!(conditions_of(filter).is_exact(), exact, "{filter}");
         }

@@ -9,8 +9,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::commands::exit::Failure;
 use crate::commands::grep::options::{Extract, GrepOptions, Output};
 use crate::config::IndexName;
-use crate::query::condition::OperatorForms;
+use crate::query::condition::{OperatorForms, PATTERN};
 use crate::query::parameter::split_list;
+use crate::query::url::split_operator;
 use crate::query::{Context, Filter, Format, MAX_CONTEXT_LINES, Mode, Order, Query, Within};
 use crate::search::pattern::{INSTEAD_OF_REGEX, Pattern};
 use crate::time;
@@ -296,12 +297,14 @@ fn column_and_value(operand: &str) -> Option<(&str, &str)> {
     (starts && column.chars().all(plain)).then_some((column, value))
 }
 
-/// Reads filters by the rules of a URL's parameters; here no name is reserved (`js.` is put before it). A value may be empty.
+/// Reads filters by the rules of a URL's parameters; here no name but `pattern` is reserved (`js.` is put before the others). A value
+/// may be empty.
 fn read_filters(pairs: &[(&str, &str)]) -> Result<Vec<Filter>, String> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let mut parameters = Vec::with_capacity(pairs.len());
     for (column, value) in pairs {
-        let js = if column.starts_with("js.") { "" } else { "js." };
+        let is_pattern = split_operator(column).0 == PATTERN;
+        let js = if column.starts_with("js.") || is_pattern { "" } else { "js." };
         let operator = column.rsplit_once("__").map_or("", |(_, operator)| operator);
         let empty = match (value.is_empty(), operator) {
             (false, _) | (true, "in" | "not") => "",

@@ -65,6 +65,7 @@ mod surroundings;
 mod vocabulary;
 mod words;
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::record::digest;
@@ -81,6 +82,8 @@ const MAX_MARGIN_BYTES: usize = 4096;
 
 /// Bits of a pattern's hash: with a level beside it, it is a positive 64-bit integer.
 pub const HASH_BITS: u32 = 60;
+/// Digits of its written form.
+const HEX_DIGITS: usize = 15;
 
 /// The seed of XXH3 that stands for plain XXH3.
 const XXH3_SEED: u64 = 0;
@@ -105,6 +108,18 @@ impl PatternHash {
     /// Below 2^60.
     pub fn bits(self) -> u64 {
         self.0
+    }
+
+    /// Reads the form that `Display` writes.
+    pub fn parse(text: &str) -> Option<PatternHash> {
+        let is_written = text.len() == HEX_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_written.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(PatternHash)
+    }
+}
+
+impl fmt::Display for PatternHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0HEX_DIGITS$x}", self.0)
     }
 }
 
@@ -329,6 +344,12 @@ mod tests {
         assert_ne!(hash("order 7 paid", &mut buffer), hash("order 7 sent", &mut buffer));
         assert_eq!(hash(" \n ", &mut buffer), PatternHash::NONE);
         assert_eq!(PatternHash::NONE.bits(), 0);
+        let written = of("order 7 paid").hash.to_string();
+        assert_eq!(PatternHash::parse(&written.to_uppercase()), Some(of("order 7 paid").hash));
+        assert_eq!(PatternHash::NONE.to_string(), "000000000000000");
+        for text in ["", "order * paid", "+00000000000001", "0000000000000001", "00000000000000"] {
+            assert_eq!(PatternHash::parse(text), None, "{text}");
+        }
         // days keep it: neither the machine nor the compiler changes it
         assert_eq!(of("order 7 paid").hash.bits(), 591933906788986297);
     }

@@ -66,7 +66,7 @@ impl Searcher {
     pub fn values(&self, query: &Query, scope: &Scope, wanted: &ValuesWanted) -> Result<ValueCounts, SearchError> {
         let column = wanted.column;
         let mut query = query.clone();
-        query.filters.retain(|filter| filter.column != column);
+        query.filters.retain(|filter| !filter.is_on(column));
         self.figures(&query, scope, Wanted::values(&[column]))?.values(wanted)
     }
 
