@@ -36,6 +36,7 @@ mod oracle;
 mod package;
 mod pages;
 mod paging;
+mod patterns;
 #[cfg(target_os = "linux")]
 mod programs;
 mod queues;

@@ -16,6 +16,7 @@ use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::record::json::ColumnValue;
 use crate::record::level::Level;
+use crate::record::pattern::{self, PatternTexts};
 use crate::render::cells::Cell;
 use crate::time::{Range, Ts};
 
@@ -149,6 +150,7 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
     let view = LogView {
         frame: frame(&indexes, Some(&query)),
         query: &query,
+        pattern_texts: PatternTexts::new(),
         now: range.end,
         zone: &TimeZone::UTC,
         range,
@@ -192,6 +194,7 @@ fn record_page() -> String {
         came_from_a_search: true,
         zone: &TimeZone::UTC,
         record: LineView { role: Role::Here, ..line(18, Role::Here, &[]) },
+        pattern: &pattern::of(line(18, Role::Here, &[]).message),
         columns: vec![
             value("host", "web-07.example.org"),
             value("levelname", "ERROR"),
@@ -275,6 +278,7 @@ fn the_pages_are_small_and_can_be_looked_at() {
         why: "searchd at 127.0.0.1:9306: Connection refused (os error 111)",
         todo: error::Todo::CheckSphinx { address: "127.0.0.1:9306" },
         query: None,
+        pattern_texts: PatternTexts::new(),
     };
     let pages = [
         ("log.html", log_page(searched, rows)),

@@ -6,8 +6,10 @@ use std::mem::discriminant;
 
 use jiff::tz::TimeZone;
 
+use crate::query::condition::PATTERN;
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Condition, Filter, Follow, Order, Query};
+use crate::record::pattern::PatternHash;
 use crate::time::{Range, Ts, When};
 
 /// The same search from its first page.
@@ -102,6 +104,44 @@ fn listed(query: &Query, column: &str, value: &str, kind: fn(Vec<String>) -> Con
     query
 }
 
+/// Only records whose message has this pattern.
+pub fn only_pattern(query: &Query, pattern: PatternHash) -> Query {
+    let mut query = regardless_of_pattern(query, pattern);
+    query.filters.retain(|filter| !matches!(filter.is, Condition::HasPattern(_)));
+    query.filters.push(on_pattern(Condition::HasPattern(vec![pattern])));
+    query
+}
+
+/// No record whose message has this pattern.
+pub fn without_pattern(query: &Query, pattern: PatternHash) -> Query {
+    let mut query = regardless_of_pattern(query, pattern);
+    let left_out = query.filters.iter_mut().find_map(|filter| match &mut filter.is {
+        Condition::LacksPattern(patterns) if !filter.off => Some(patterns),
+        _ => None,
+    });
+    match left_out {
+        Some(patterns) => patterns.push(pattern),
+        None => query.filters.push(on_pattern(Condition::LacksPattern(vec![pattern]))),
+    }
+    query
+}
+
+fn on_pattern(is: Condition) -> Filter {
+    Filter { column: PATTERN.to_owned(), is, off: false }
+}
+
+fn regardless_of_pattern(query: &Query, pattern: PatternHash) -> Query {
+    let mut query = first(query);
+    query.filters.retain_mut(|filter| match &mut filter.is {
+        Condition::HasPattern(patterns) | Condition::LacksPattern(patterns) => {
+            patterns.retain(|own| *own != pattern);
+            !patterns.is_empty()
+        }
+        _ => true,
+    });
+    query
+}
+
 /// The value neither asked for nor left out.
 pub fn regardless(query: &Query, column: &str, value: &str) -> Query {
     let mut query = first(query);
@@ -180,6 +220,24 @@ mod tests {
         assert_eq!(chosen(&q, "host", "a"), Some(true));
         assert_eq!(chosen(&query("host__not=a"), "host", "a"), Some(false));
         assert_eq!(chosen(&query("off.host=a"), "host", "a"), None);
+    }
+
+    #[test]
+    fn a_pattern_is_asked_for_and_left_out() {
+        let [a, b] = ["0123456789abcde", "0123456789abcdf"];
+        let hash = |text| PatternHash::parse(text).expect("15 digits");
+        let q = query(&format!("search=x&js.pattern={a}&cursor=a1.2.3.4"));
+        check(only_pattern(&q, hash(a)), &format!("search=x&js.pattern={a}&pattern={a}"));
+        check(only_pattern(&only_pattern(&q, hash(a)), hash(b)), &format!("search=x&js.pattern={a}&pattern={b}"));
+        check(without_pattern(&without_pattern(&query(""), hash(a)), hash(b)), &format!("pattern__not={a},{b}"));
+        check(
+            only_pattern(&query(&format!("pattern__not={a},{b}")), hash(a)),
+            &format!("pattern__not={b}&pattern={a}"),
+        );
+        check(
+            without_pattern(&query(&format!("pattern={a}&pattern={b}")), hash(a)),
+            &format!("pattern={b}&pattern__not={a}"),
+        );
     }
 
     #[test]

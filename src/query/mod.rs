@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use crate::config::IndexName;
 pub use crate::query::condition::{Comparison, Condition};
 use crate::query::cursor::{Cursor, Place};
+use crate::record::pattern::PatternHash;
 use crate::time::{Range, Ts, When};
 
 /// Lines of one page: a page is built in memory, and a browser lays out ten thousand lines in about a second. Streams have no
@@ -107,6 +108,11 @@ impl Query {
             _ => on.cursor = Some(Cursor::After(reached)),
         }
         on
+    }
+
+    /// The patterns of messages that its filters name.
+    pub fn patterns(&self) -> impl Iterator<Item = PatternHash> {
+        self.filters.iter().filter_map(|filter| filter.is.patterns()).flatten().copied()
     }
 
     /// True if matches that are not neighbours have `--` between them: if lines around them are asked for, even 0 (`grep -C0`).

@@ -4,6 +4,7 @@
 //!
 //!     pattern       the check of a text; index_query: the query that narrows it; matches: the parts that match (grep -o)
 //!     filter        the check of the columns
+//!     pattern_texts the texts of the patterns of messages, by their hashes; known_patterns: those that are known
 //!     plan          the query made ready: parts of statements, checks, day indexes
 //!     scope         the present, the deadline, and whether the client still waits
 //!     scan          goes through the records of a plan, in order; pace: how much it asks for at a time
@@ -24,11 +25,13 @@ pub mod filter;
 pub mod follow;
 mod half_hours;
 pub mod hit;
+pub mod known_patterns;
 mod match_page;
 pub mod overview;
 mod pace;
 pub mod page;
 pub mod pattern;
+mod pattern_texts;
 pub mod plan;
 pub mod scan;
 pub mod scope;
@@ -51,6 +54,7 @@ use crate::query::cursor::Place;
 use crate::search::answer::SearchdAccess;
 use crate::search::day_groups::DayGroups;
 use crate::search::half_hours::HalfHours;
+use crate::search::known_patterns::KnownPatterns;
 use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
 use crate::sphinx::client::{Pool, Row};
@@ -89,6 +93,8 @@ pub struct Searcher {
     /// for the list of indexes
     known: Mutex<HashMap<IndexName, HalfHours>>,
     day_groups: Mutex<DayGroups<Row>>,
+    /// the texts of messages' patterns
+    pub known_patterns: KnownPatterns,
 }
 
 impl Searcher {
@@ -104,6 +110,7 @@ impl Searcher {
             counted,
             known: Mutex::default(),
             day_groups: Mutex::default(),
+            known_patterns: KnownPatterns::default(),
         }
     }
 

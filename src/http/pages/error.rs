@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use crate::http::pages::{Frame, search};
 use crate::query::Query;
+use crate::record::pattern::PatternTexts;
 use crate::render::escape::visible;
 
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct ErrorView<'a> {
     pub todo: Todo<'a>,
     /// to be mended in the form that it came from
     pub query: Option<&'a Query>,
+    /// of its filters
+    pub pattern_texts: PatternTexts,
 }
 
 #[derive(Clone, Debug)]
@@ -33,7 +36,7 @@ pub enum Todo<'a> {
 impl ErrorView<'_> {
     pub fn page(&self) -> Markup {
         let main = html! {
-            @if let Some(query) = self.query { (search::form(query)) }
+            @if let Some(query) = self.query { (search::form(query, &self.pattern_texts)) }
             main #log .error {
                 h1 { (self.title) " " span.dim { (self.status) } }
                 p.why { (visible(self.why)) }

@@ -27,7 +27,7 @@ impl FollowView<'_> {
         let refreshing = Query { follow: Follow::Every(REFRESH_SECONDS), ..q.clone() };
         html! {
             (self.frame().opening(&format!("following {}", self.lines.title()), &[("#log", "Skip to the log")]))
-            (search::form(q))
+            (search::form(q, &self.lines.pattern_texts))
             (PreEscaped("<main>"))
             h1.vh { "Log of " (links::index_list(&q.indexes)) ", growing" }
             div.bar {

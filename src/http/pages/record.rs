@@ -4,9 +4,10 @@ use maud::{Markup, html};
 
 use crate::config::IndexName;
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, marked};
-use crate::http::pages::{Frame, links, thousands};
+use crate::http::pages::{Frame, links, search, thousands};
 use crate::query::{Query, edit};
 use crate::record::json::ColumnValue;
+use crate::record::pattern::MessagePattern;
 use crate::render::escape::{cut, visible, visible_in_line};
 use jiff::tz::TimeZone;
 
@@ -28,6 +29,8 @@ pub struct RecordView<'a> {
     pub came_from_a_search: bool,
     pub zone: &'a TimeZone,
     pub record: LineView<'a>,
+    /// of its message
+    pub pattern: &'a MessagePattern,
     /// name, value; without message and context columns
     pub columns: Vec<(String, ColumnValue)>,
     /// the whole record, `"key": value` by line
@@ -114,6 +117,7 @@ impl RecordView<'_> {
                 }
                 dl.record {
                     (self.time())
+                    (self.pattern())
                     @for (name, value) in self.columns.iter().take(MAX_COLUMNS) {
                         dt { (visible_in_line(cut(name, 200).0)) }
                         " "
@@ -134,6 +138,26 @@ impl RecordView<'_> {
             dt { "time" }
             " "
             dd { (ts) @if *self.zone != TimeZone::UTC { " · " (ts.date_in(self.zone)) " " (ts.clock_in(self.zone, 6)) " " (self.frame.zone) } }
+        }
+    }
+
+    /// The pattern of the message, with links to its lines and to the others.
+    fn pattern(&self) -> Markup {
+        let path = links::grep_path(self.frame.base, &self.around.indexes);
+        let hash = self.pattern.hash;
+        html! {
+            " "
+            dt { "pattern" }
+            " "
+            dd {
+                (visible_in_line(search::pattern_shown(&self.pattern.text)))
+                " "
+                span.act {
+                    a href=(links::to(&path, &edit::only_pattern(self.around, hash))) { "only" }
+                    " "
+                    a href=(links::to(&path, &edit::without_pattern(self.around, hash))) { "not" }
+                }
+            }
         }
     }
 
@@ -186,6 +210,7 @@ mod tests {
     use super::*;
     use crate::query::cursor::Place;
     use crate::record::level::Level;
+    use crate::record::pattern;
     use crate::time::Ts;
 
     #[test]
@@ -194,6 +219,7 @@ mod tests {
         let query = Query::from_url(vec![web.clone()], "search=x").expect("a query");
         let place = Place { ts: Ts::from_micros(1_795_341_600_123_456), seq: 1, digest: 2, id: 3 };
         let message = "one <b>\n  two";
+        let pattern = pattern::of(message);
         let record = LineView {
             role: Role::Here,
             place,
@@ -212,6 +238,7 @@ mod tests {
             came_from_a_search: true,
             zone: &TimeZone::UTC,
             record,
+            pattern: &pattern,
             columns: vec![
                 ("<k>".to_owned(), ColumnValue::One("\u{202e}v".to_owned())),
                 ("tags".to_owned(), ColumnValue::Many(vec!["a".to_owned(), "b".to_owned()])),
@@ -228,6 +255,8 @@ mod tests {
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/?format=json\""), "{html}");
         assert!(html.contains("<pre class=\"message\">one &lt;b&gt;\n  two</pre>"), "{html}");
         assert!(html.contains("<pre>Trace\n  &lt;i&gt;</pre>"), "{html}");
+        let only = format!("<a href=\"/logs/grep/web/?search=x&amp;pattern={}\">only</a>", pattern.hash);
+        assert!(html.contains(&format!("<dt>pattern</dt> <dd>one &lt;b&gt; <span class=\"act\">{only}")), "{html}");
         assert!(html.contains("<dt>&lt;k&gt;</dt> <dd>&lt;U+202E&gt;v"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/?search=x&amp;tags=b\">only</a>"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/60-20/?search=x#here\""), "{html}");

@@ -7,6 +7,7 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::links;
 use crate::query::{Context, Filter, Mode, Query, Within, edit};
+use crate::record::pattern::PatternTexts;
 use crate::render::escape::{cut, visible_in_line};
 use crate::time::When;
 
@@ -18,7 +19,8 @@ const VALUE_CHARS: usize = 60;
 /// A chip lists this number of values, and counts the others.
 const LISTED_VALUES: usize = 3;
 
-pub fn form(query: &Query) -> Markup {
+/// `pattern_texts`: of the query's filters.
+pub fn form(query: &Query, pattern_texts: &PatternTexts) -> Markup {
     let own = own_fields(query);
     html! {
         form.search role="search" method="get" {
@@ -48,7 +50,7 @@ pub fn form(query: &Query) -> Markup {
                 " "
                 (when("end_ts", "to", query.end.as_ref(), "now"))
                 " "
-                (chips(query))
+                (chips(query, pattern_texts))
             }
         }
     }
@@ -158,11 +160,11 @@ fn quick(query: &Query) -> Markup {
     }
 }
 
-fn chips(query: &Query) -> Markup {
+fn chips(query: &Query, pattern_texts: &PatternTexts) -> Markup {
     html! {
         @for (at, filter) in query.filters.iter().enumerate() {
             span class={ "chip" @if filter.off { " off" } } {
-                @let text = html! { b { (visible_in_line(cut(&filter.column, VALUE_CHARS).0)) } " " (condition(filter)) };
+                @let text = html! { b { (visible_in_line(cut(&filter.column, VALUE_CHARS).0)) } " " (condition(filter, pattern_texts)) };
                 @match edit::turned(query, at) {
                     Some(turned) => a href=(links::to("", &turned)) title="invert this filter" { (text) },
                     None => span { (text) },
@@ -178,17 +180,28 @@ fn chips(query: &Query) -> Markup {
     }
 }
 
-fn condition(filter: &Filter) -> Markup {
-    let (sign, values) = filter.is.shown();
+fn condition(filter: &Filter, pattern_texts: &PatternTexts) -> Markup {
+    let (sign, mut values) = filter.is.shown();
+    for (value, pattern) in values.iter_mut().zip(filter.is.patterns().unwrap_or_default()) {
+        if let Some(text) = pattern_texts.get(pattern) {
+            *value = pattern_shown(text).to_owned();
+        }
+    }
     let shown: Vec<_> =
         values.iter().take(LISTED_VALUES).map(|value| visible_in_line(cut(value, VALUE_CHARS).0)).collect();
     let more = values.len().saturating_sub(LISTED_VALUES);
     html! { (sign) @if !shown.is_empty() { " " (shown.join(", ")) } @if more > 0 { " and " (more) " more" } }
 }
 
+/// The text of a pattern on a page.
+pub fn pattern_shown(text: &str) -> &str {
+    if text.is_empty() { "(no text)" } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::pattern::{self, PatternHash};
 
     fn query(url: &str) -> Query {
         Query::from_url(vec!["web".parse().expect("a name")], url).expect(url)
@@ -224,7 +237,8 @@ mod tests {
     }
 
     fn query_of_form(query: &Query) -> Query {
-        Query::from_url(query.indexes.clone(), &sent(&form(query).into_string())).expect("what a form sends")
+        Query::from_url(query.indexes.clone(), &sent(&form(query, &PatternTexts::new()).into_string()))
+            .expect("what a form sends")
     }
 
     #[test]
@@ -232,6 +246,7 @@ mod tests {
         check("");
         check("search=%22%3Cb%3E+%26+%27x&mode=regex&case=1&word=1&invert=1&in=all&context=7");
         check("search=%1b[31m%e2%80%ae&host=%1b");
+        check("pattern=0123456789abcde&js.pattern=x&off.pattern__not=0123456789abcde,0123456789abcdf");
         check("start_ts=-1h&end_ts=2026-11-22+10:00&host=a&host__not=b,c&off.x=1&columns=a,b&order=desc&wrap=1");
         check("context=y&before=3&after=4&limit=50&tz=Europe/Berlin&cursor=a1.2.3.4");
         check("js.search=x&a%3Db=c%2C&status__gte=500&x__exists=0&x__like=a*b");
@@ -246,9 +261,19 @@ mod tests {
 
     #[test]
     fn a_filter_is_a_chip() {
-        let html = form(&query("host=a&host=%3Cb%3E&off.status__gt=5")).into_string();
+        let html = form(&query("host=a&host=%3Cb%3E&off.status__gt=5"), &PatternTexts::new()).into_string();
         assert!(html.contains("<b>host</b> = a, &lt;b&gt;"), "{html}");
         assert!(html.contains("chip off"), "{html}");
         assert!(html.contains("title=\"enable\""), "{html}");
+    }
+
+    #[test]
+    fn the_chip_of_a_pattern_has_its_text() {
+        let (known, unknown) = (pattern::of("order <b> 7 paid"), pattern::of("disk full").hash);
+        let texts = PatternTexts::from([(known.hash, known.text), (PatternHash::NONE, String::new())]);
+        let url = format!("pattern={}&pattern__not={},{unknown}", known.hash, PatternHash::NONE);
+        let html = form(&query(&url), &texts).into_string();
+        assert!(html.contains("<b>pattern</b> = order &lt;b&gt; * paid</a>"), "{html}");
+        assert!(html.contains(&format!("<b>pattern</b> ≠ (no text), {unknown}</a>")), "{html}");
     }
 }

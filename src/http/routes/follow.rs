@@ -95,6 +95,7 @@ fn write_page(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), 
         // its form for the time zone would stand at the end
         frame: Frame { state: None, ..frame(site, Some(query)) },
         query: &still,
+        pattern_texts: site.searcher.pattern_texts(query, &request.scope(site, body.waits(), page_size)),
         now: request.now,
         zone: &request.zone,
         range: request.range(),

@@ -73,9 +73,11 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
         Follow::Open => Some(REFRESH_SECONDS),
         Follow::Every(seconds) => Some(seconds),
     };
+    let scope = request.scope(site, body.waits(), page_size);
     let view = LogView {
         frame: Frame { refresh, ..frame(site, Some(query)) },
         query,
+        pattern_texts: site.searcher.pattern_texts(query, &scope),
         now: request.now,
         zone: &request.zone,
         range: request.range(),
@@ -83,11 +85,10 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
         formats: &Format::STREAMS,
         page_size,
     };
-    let scope = request.scope(site, body.waits(), page_size);
     let mut log = LogWriter::new(&view);
     let listed = filter_columns(&settings);
     // the values of a filtered column need a search without that filter
-    let is_filtered = |column: &str| query.filters.iter().any(|filter| filter.column == column);
+    let is_filtered = |column: &str| query.filters.iter().any(|filter| filter.is_on(column));
     let columns: Vec<&str> = listed.iter().copied().filter(|column| !is_filtered(column)).collect();
     let wanted = Wanted { bars: histogram::HISTOGRAM_BARS, columns: &columns };
     let mut tally = site.searcher.tally(query, &scope, wanted);

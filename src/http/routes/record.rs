@@ -11,6 +11,7 @@ use crate::http::site::Site;
 use crate::query::cursor::Place;
 use crate::query::{Format, edit};
 use crate::record::json::Columns;
+use crate::record::pattern;
 use crate::render::cells::shown_columns;
 use crate::render::ndjson::whole;
 use crate::search::hit::{Hit, Page};
@@ -72,6 +73,8 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
         more(page.previous.is_some(), before + 2 * NEAR_LINES, after),
         more(page.next.is_some(), before, after + 2 * NEAR_LINES),
     );
+    let pattern = pattern::of(&hit.record.message);
+    site.searcher.known_patterns.learn(pattern.clone());
     let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS);
     let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
     let view = record::RecordView {
@@ -82,6 +85,7 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
         came_from_a_search,
         zone,
         record: line_view(&settings, &shown, hit, Role::Here, false),
+        pattern: &pattern,
         columns: columns.into_iter().filter(|(name, _)| !apart(name)).collect(),
         json: whole(index, hit),
         before: lines_before,

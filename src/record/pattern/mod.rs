@@ -65,6 +65,7 @@ mod surroundings;
 mod vocabulary;
 mod words;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -152,8 +153,10 @@ pub fn hash(message: &str, buffer: &mut PatternBuffer) -> PatternHash {
     PatternHash::of_text(&buffer.text.text)
 }
 
+/// The texts of patterns by their hashes.
+pub type PatternTexts = HashMap<PatternHash, String>;
+
 /// The pattern of a message.
-#[cfg_attr(not(test), expect(dead_code, reason = "no page shows it yet"))]
 pub fn of(message: &str) -> MessagePattern {
     let mut buffer = PatternBuffer::default();
     let hash = hash(message, &mut buffer);

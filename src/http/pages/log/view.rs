@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 
 use crate::http::pages::{Frame, links};
 use crate::query::{Format, Query};
+use crate::record::pattern::PatternTexts;
 use crate::render::escape::cut;
 use crate::time::{Range, Ts};
 
@@ -11,6 +12,8 @@ use crate::time::{Range, Ts};
 pub struct LogView<'a> {
     pub frame: Frame<'a>,
     pub query: &'a Query,
+    /// of its filters
+    pub pattern_texts: PatternTexts,
     pub now: Ts,
     pub zone: &'a TimeZone,
     /// the instants of the query's range
