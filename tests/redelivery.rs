@@ -4,7 +4,7 @@
 //! The broker marks all records that it recovers after a crash as redelivered. So the flag does not show which are stored, and the
 //! body of a record that equals others does not either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -182,8 +182,8 @@ fn a_large_body_takes_little_memory_and_the_stop_is_heard(stack: &Stack) {
     check(stack, alco, "tiny", 100_000, 0, true);
 }
 
-/// When the files were last written in which RabbitMQ keeps what is acknowledged, by segments of 2048 messages.
-fn segments(stack: &Stack) -> BTreeMap<PathBuf, SystemTime> {
+/// RabbitMQ's files of that extension, and when they were last written.
+fn files(stack: &Stack, extension: &str) -> BTreeMap<PathBuf, SystemTime> {
     let (mut written, mut directories) = (BTreeMap::new(), vec![stack.dir().join("rabbitmq")]);
     while let Some(directory) = directories.pop() {
         // the broker removes files meanwhile
@@ -191,7 +191,7 @@ fn segments(stack: &Stack) -> BTreeMap<PathBuf, SystemTime> {
             let Ok(metadata) = entry.metadata() else { continue };
             match metadata.is_dir() {
                 true => directories.push(entry.path()),
-                false if entry.path().extension().is_some_and(|extension| extension == "idx") => {
+                false if entry.path().extension().is_some_and(|found| found == extension) => {
                     written.extend(metadata.modified().ok().map(|modified| (entry.path(), modified)));
                 }
                 false => {}
@@ -199,6 +199,13 @@ fn segments(stack: &Stack) -> BTreeMap<PathBuf, SystemTime> {
         }
     }
     written
+}
+
+/// Kills the broker at once by SIGKILL, and starts it again.
+fn kill_broker_now(stack: &Stack) {
+    kill(Pid::from_raw(i32::try_from(stack.pids()[0]).unwrap()), Signal::SIGKILL).unwrap();
+    stack.kill("rabbitmq");
+    stack.restart("rabbitmq");
 }
 
 /// RabbitMQ writes acknowledgements down one segment after another. Killed between two of them it has forgotten those before and
@@ -211,15 +218,14 @@ fn a_broker_killed_as_it_writes_acknowledgements_loses_none() {
     let stack = Stack::private("segments", &ini);
     fill(&stack, "segments", RECORDS, |n| n.is_multiple_of(50));
     let alco = Alco::start(&stack, &ini);
-    let broker = Pid::from_raw(i32::try_from(stack.pids()[0]).unwrap());
-    let (begun, deadline) = (segments(&stack), Instant::now() + LONG);
+    // the files in which RabbitMQ keeps what is acknowledged, by segments of 2048 messages
+    let segments = || files(&stack, "idx");
+    let (begun, deadline) = (segments(), Instant::now() + LONG);
     // some milliseconds pass between the first segment and the last
-    while segments(&stack) == begun {
+    while segments() == begun {
         assert!(Instant::now() < deadline, "RabbitMQ wrote nothing down");
     }
-    kill(broker, Signal::SIGKILL).unwrap();
-    stack.kill("rabbitmq");
-    stack.restart("rabbitmq");
+    kill_broker_now(&stack);
     // an equal record at the edge of a segment may be mistaken; a segment has 40 of them
     const MISTAKEN: usize = 4;
     stack.settled_count("segments", (RECORDS - MISTAKEN) as u64, LONG);
@@ -232,4 +238,56 @@ fn a_broker_killed_as_it_writes_acknowledgements_loses_none() {
     assert_eq!(stored.len(), RECORDS - EQUAL, "records unlike any other");
     assert!(stored.values().all(|count| *count == 1), "each is stored once");
     assert!(equal.abs_diff(EQUAL) <= MISTAKEN, "{equal} equal records of {EQUAL}");
+}
+
+/// The files in which RabbitMQ keeps large bodies.
+fn files_of_bodies(stack: &Stack) -> BTreeSet<PathBuf> {
+    let is_persistent = |file: &PathBuf| file.to_string_lossy().contains("/msg_store_persistent/");
+    files(stack, "rdq").into_keys().filter(is_persistent).collect()
+}
+
+/// RabbitMQ deletes a file of large bodies as soon as all of them are acknowledged. Killed then, it has forgotten the
+/// acknowledgements, and redelivers only the records whose bodies are in another file.
+#[test]
+fn a_large_record_that_comes_again_alone_is_stored_once() {
+    const BODY_BYTES: usize = 20_000;
+    /// of each file
+    const FILE_BYTES: usize = 16 << 20;
+    const ROUNDS: usize = 3;
+    let ini = index("large").replace("threads = 2", "threads = 1");
+    let stack = Stack::private("large", &ini);
+    let (mut published, mut redelivered) = (0, 0);
+    for _ in 0..ROUNDS {
+        let mut publisher = Publisher::to_queue(&stack.amqp, "large");
+        let mut publish = |records: usize| {
+            let numbers = published..published + records;
+            let message = |n| format!(r#"{{"message":"record {n}","filler":"{}"}}"#, "-".repeat(BODY_BYTES));
+            publisher.publish("logstash", "large.key", numbers.map(message));
+            published += records;
+        };
+        // up to the first record of the next file
+        let begun = files_of_bodies(&stack);
+        publish(FILE_BYTES / BODY_BYTES * 9 / 10);
+        while files_of_bodies(&stack).is_subset(&begun) {
+            publish(1);
+        }
+        publish(1);
+        publisher.close();
+        let full = files_of_bodies(&stack);
+        let newest = full.difference(&begun).next().unwrap();
+        let alco = Alco::spawn(&stack, &ini);
+        let deadline = Instant::now() + LONG;
+        while files_of_bodies(&stack).iter().any(|file| file != newest) {
+            assert!(Instant::now() < deadline, "RabbitMQ deleted no file of {full:?}");
+        }
+        kill_broker_now(&stack);
+        wait_until("all are acknowledged", LONG, || {
+            let queues =
+                stack.rabbitmqctl(&["list_queues", "--quiet", "--no-table-headers", "name", "messages", "consumers"]);
+            queues.lines().any(|queue| queue == "large\t0\t1").then_some(())
+        });
+        redelivered += alco.metric("alco_records_redelivered_total{index=\"large\"}");
+        check(&stack, alco, "large", published, 0, true);
+    }
+    assert!(redelivered > 0, "RabbitMQ forgot no acknowledgement");
 }

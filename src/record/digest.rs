@@ -2,7 +2,12 @@
 
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64_with_seed};
 
-/// 64 bits over a delivery's body, routing key, and the properties message-id and timestamp; never over its time of arrival.
+/// RabbitMQ keeps a message of this size apart from the index of its queue (`queue_index_embed_msgs_below` is 4096, with the
+/// properties, for which a quarter is left here).
+const APART_BYTES: usize = 3072;
+
+/// 64 bits over a delivery's body, routing key, and the properties message-id and timestamp; never over its time of arrival. The
+/// lowest bit is that of `is_kept_apart`.
 pub fn of_delivery(body: &[u8], routing_key: &str, message_id: Option<&str>, timestamp: Option<u64>) -> i64 {
     let mut hash = Xxh3Default::new();
     hash.update(body);
@@ -14,7 +19,16 @@ pub fn of_delivery(body: &[u8], routing_key: &str, message_id: Option<&str>, tim
     hash.update(&[u8::from(message_id.is_some()), u8::from(timestamp.is_some())]);
     hash.update(&timestamp.unwrap_or_default().to_le_bytes());
     // the same bits, as Sphinx's signed bigint stores them
-    hash.digest() as i64
+    marked(hash.digest() as i64, body.len() >= APART_BYTES)
+}
+
+fn marked(hash: i64, is_kept_apart: bool) -> i64 {
+    hash & !1 | i64::from(is_kept_apart)
+}
+
+/// True for the digest of a record whose delivery RabbitMQ keeps apart from the index of its queue.
+pub fn is_kept_apart(digest: i64) -> bool {
+    digest & 1 == 1
 }
 
 /// The digest of one record of a delivery that holds several: that of the delivery, and the record's position in it.
@@ -22,7 +36,7 @@ pub fn of_part(delivery: i64, position: usize) -> i64 {
     let mut hash = Xxh3Default::new();
     hash.update(&delivery.to_le_bytes());
     hash.update(&(position as u64).to_le_bytes());
-    hash.digest() as i64
+    marked(hash.digest() as i64, is_kept_apart(delivery))
 }
 
 /// 64 bits over a text, the same on every machine. With another seed it is another hash.
@@ -47,6 +61,17 @@ mod tests {
             of_delivery(b"body", "ke", Some("y"), None),
         ] {
             assert_ne!(base, other);
+        }
+    }
+
+    #[test]
+    fn a_digest_shows_where_the_broker_keeps_the_body() {
+        for (bytes, expected) in [(0, false), (APART_BYTES - 1, false), (APART_BYTES, true), (1 << 20, true)] {
+            let digest = of_delivery(&vec![b'x'; bytes], "key", None, None);
+            let parts = (0..20).map(|position| of_part(digest, position));
+            for digest in parts.chain([digest]) {
+                assert_eq!(is_kept_apart(digest), expected, "{bytes}");
+            }
         }
     }
 }

@@ -20,6 +20,9 @@
 //! - RabbitMQ (3.10) writes acknowledgements down by segments of 2048 messages. Killed between two segments, it forgets
 //!   acknowledgements before and after a part in the middle. So above the floor, too, an acknowledged document that is like others
 //!   accounts for a record only if its own neighbours have come again.
+//! - RabbitMQ keeps the bodies of large messages apart, deletes a file of them as soon as all are acknowledged, and drops a message
+//!   whose body is gone when it starts again. So of the large records whose acknowledgements it has forgotten, any may come again
+//!   alone. One that has not come shows nothing about its neighbours.
 
 pub mod neighbours;
 pub mod window;
@@ -30,6 +33,7 @@ use crate::ingest::redelivery::neighbours::{
     Blocks, NEIGHBOURS_LOOKED_AT, PROVING_NEIGHBOURS, Support, members_around,
 };
 use crate::ingest::redelivery::window::StoredWindow;
+use crate::record::digest::is_kept_apart;
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
 
@@ -203,7 +207,10 @@ impl Claims {
         came: &HashSet<i64>,
     ) -> bool {
         let per_side = if past.processes == 1 { PROVING_NEIGHBOURS } else { NEIGHBOURS_LOOKED_AT };
-        let others = || members_around(found.place, blocks).iter().filter(|member| member.digest != found.digest);
+        let others = members_around(found.place, blocks).iter().filter(|member| member.digest != found.digest);
+        // where all are large, the nearest of them are the evidence that there is
+        let is_any_taken = past.processes > 1 || others.clone().all(|member| is_kept_apart(member.digest));
+        let others = || others.clone().filter(|member| is_any_taken || member.is_evidence(came));
         let before = || others().rev().skip_while(|member| member.at >= found.place).take(per_side);
         let after = others().skip_while(|member| member.at <= found.place).take(per_side);
         let mut support = Support::of(before().chain(after), came);
@@ -328,13 +335,21 @@ mod tests {
         StoredDocument { id, digest, place: id }
     }
 
-    /// The docids of the documents that account for the redelivered records.
+    /// Records with these numbers and above are large.
+    const LARGE: i64 = 100;
+
+    fn digest(number: i64) -> i64 {
+        number << 1 | i64::from(number >= LARGE)
+    }
+
+    /// The docids of the documents that account for the redelivered records, given by their numbers.
     fn stored(documents: &[(u64, i64)], again: &[i64]) -> Vec<Option<u64>> {
         stored_within(window(), documents, again)
     }
 
     fn stored_within(window: Vec<LeaseSpan>, documents: &[(u64, i64)], again: &[i64]) -> Vec<Option<u64>> {
-        let documents = documents.iter().copied().map(unclaimed);
+        let documents = documents.iter().map(|(id, number)| unclaimed((*id, digest(*number))));
+        let again: Vec<i64> = again.iter().copied().map(digest).collect();
         let mut past = StoredWindow::new(window, 1);
         past.add(documents.clone().filter(|found| again.contains(&found.digest)));
         let of = |block| documents.clone().filter(move |found| DocId::block(found.id) == block);
@@ -342,7 +357,7 @@ mod tests {
         let mut claims = Claims::default();
         again.iter().for_each(|digest| claims.came(1, *digest));
         claims.learn(&past, &blocks, 1);
-        let verdict = claims.decide(again, &past, &blocks, 1);
+        let verdict = claims.decide(&again, &past, &blocks, 1);
         verdict.stored.into_iter().map(|found| Some(found?.id)).collect()
     }
 
@@ -376,6 +391,19 @@ mod tests {
         // what was not acknowledged comes again for certain, with or without records that show it
         let only_one = acknowledged(TWO - 1, 0);
         assert_eq!(stored_within(only_one, &documents, &[EQUAL, EQUAL]), [Some(TWO), Some(THREE + 1)]);
+    }
+
+    #[test]
+    fn a_large_record_that_stays_away_shows_nothing() {
+        let (large, other, third) = (LARGE, LARGE + 1, LARGE + 2);
+        let all_large = [(ONE, large), (ONE + 1, other), (ONE + 2, third)];
+        assert_eq!(stored(&all_large, &[other]), [Some(ONE + 1)]);
+        assert_eq!(stored(&all_large, &[third, 1]), [Some(ONE + 2), None]);
+        // the broker has every small one that it has not dropped with its acknowledgement
+        let mixed = [(ONE, 1), (ONE + 1, large), (ONE + 2, 2), (ONE + 3, other), (ONE + 4, 3)];
+        assert_eq!(stored(&mixed, &[other]), [None]);
+        assert_eq!(stored(&mixed, &[1, 2, 3]), [Some(ONE), Some(ONE + 2), Some(ONE + 4)]);
+        assert_eq!(stored(&mixed, &[1, 2, other, 3]), [Some(ONE), Some(ONE + 2), Some(ONE + 3), Some(ONE + 4)]);
     }
 
     #[test]

@@ -8,12 +8,15 @@ use fastrand::Rng;
 use crate::ingest::redelivery::neighbours::{Blocks, members};
 use crate::ingest::redelivery::window::StoredWindow;
 use crate::ingest::redelivery::{Claims, Verdict, is_distinctive};
+use crate::record::digest::is_kept_apart;
 use crate::redis::stored::{LeaseSpan, StoredDocument};
 
 const BATCH: usize = 50;
 const PREFETCH: usize = 2 * BATCH;
 /// Messages whose acknowledgements the broker writes down together.
 const SEGMENT_MESSAGES: usize = 3 * BATCH + 7;
+/// Messages of a file in which the broker keeps bodies apart.
+const FILE_MESSAGES: usize = BATCH + 13;
 /// Docids of a batch: a block.
 const BLOCK: u64 = 1024;
 
@@ -80,7 +83,17 @@ struct Cast {
     forgotten: usize,
     /// the broker has written down a segment among those that it forgets
     holes: bool,
+    /// in a hundred records, those whose bodies the broker keeps apart
+    apart: i64,
     deaths: usize,
+}
+
+impl Cast {
+    /// The digest of a record with that number.
+    fn digest(self, n: i64) -> i64 {
+        // the pattern is even, and equal records are kept alike
+        n << 1 | i64::from((n * 37).rem_euclid(100) < self.apart)
+    }
 }
 
 impl Model {
@@ -279,7 +292,12 @@ impl Model {
                 };
                 let is_written =
                     |position: &usize| (written..written.saturating_add(SEGMENT_MESSAGES)).contains(position);
-                self.queue.extend(forgotten.into_iter().filter(|position| !is_written(position)));
+                let deleted = self.deleted_files();
+                let is_deleted = |position: &usize| {
+                    is_kept_apart(self.messages[*position].digest) && deleted.contains(&(position / FILE_MESSAGES))
+                };
+                self.queue
+                    .extend(forgotten.into_iter().filter(|position| !is_written(position) && !is_deleted(position)));
                 self.queue.iter().for_each(|position| self.messages[*position].redelivered = true);
                 (0..self.workers.len()).for_each(|worker| self.begin(worker));
             }
@@ -295,6 +313,13 @@ impl Model {
                 all.iter().for_each(|worker| self.begin(*worker));
             }
         }
+    }
+
+    /// The files of bodies of which each is acknowledged. The broker has deleted them, and drops a message without its body.
+    fn deleted_files(&self) -> BTreeSet<usize> {
+        let is_apart = |position: &&usize| is_kept_apart(self.messages[**position].digest);
+        let needed: BTreeSet<usize> = self.queue.iter().filter(is_apart).map(|at| at / FILE_MESSAGES).collect();
+        (0..=self.messages.len() / FILE_MESSAGES).filter(|file| !needed.contains(file)).collect()
     }
 
     /// The number of records that were lost, and of those that were stored twice.
@@ -324,9 +349,9 @@ fn per_million(equal: usize, twins: usize, cast: Cast) -> (u64, u64) {
     for seed in 0..RUNS {
         let mut random = Rng::with_seed(seed);
         let mut digest = |n: i64| match random.usize(..100) {
-            kind if kind < equal => -1,
-            kind if kind < equal + twins => n - random.i64(1..200).min(n),
-            _ => n,
+            kind if kind < equal => cast.digest(-1),
+            kind if kind < equal + twins => cast.digest(n - random.i64(1..200).min(n)),
+            _ => cast.digest(n),
         };
         let digests = (0..RECORDS).map(&mut digest).collect();
         let (some_lost, some_twice) = Model::new(seed, digests, cast).run();
@@ -349,6 +374,7 @@ fn casts() -> impl Iterator<Item = Cast> {
         connections,
         forgotten: 6,
         holes: false,
+        apart: 0,
         deaths: 8,
     })
 }
@@ -376,6 +402,19 @@ fn of_equal_ones_hardly_any_is_lost_or_stored_twice() {
                 lost <= most_lost && twice <= most_twice,
                 "{equal} {twins} {cast:?}: {lost} lost, {twice} stored twice"
             );
+        }
+    }
+}
+
+/// A broker that forgets acknowledgements redelivers only those large records whose bodies it still has.
+#[test]
+fn a_large_record_may_come_again_without_its_neighbours() {
+    for apart in [30, 100] {
+        for cast in casts().filter(|cast| !cast.connections) {
+            let cast = Cast { apart, ..cast };
+            assert_eq!(per_million(0, 0, cast), (0, 0), "{cast:?}");
+            let (lost, twice) = per_million(10, 0, cast);
+            assert!(lost <= 1000 && twice <= 1000, "{cast:?}: {lost} lost, {twice} stored twice");
         }
     }
 }

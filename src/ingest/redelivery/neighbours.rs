@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::record::digest::is_kept_apart;
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
 
@@ -15,6 +16,18 @@ pub struct BlockMember {
     pub digest: i64,
     /// the record was redelivered since, and the document has another place
     pub came: bool,
+}
+
+impl BlockMember {
+    fn has_come(&self, came: &HashSet<i64>) -> bool {
+        self.came || came.contains(&self.digest)
+    }
+
+    /// False for a record that has not come and whose body the broker keeps apart: it may have forgotten the acknowledgement and
+    /// have the body no longer.
+    pub(super) fn is_evidence(&self, came: &HashSet<i64>) -> bool {
+        self.has_come(came) || !is_kept_apart(self.digest)
+    }
 }
 
 /// The members of some blocks, in their order, by the block's beginning.
@@ -54,13 +67,15 @@ impl Support {
     /// By the nearest that stand before the place.
     pub(super) fn before(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
         let members = members_around(place, blocks);
-        Support::of(members.iter().rev().skip_while(|member| member.at >= place), came)
+        let before = members.iter().rev().skip_while(|member| member.at >= place);
+        Support::of(before.filter(|member| member.is_evidence(came)), came)
     }
 
     /// By the nearest that stand after the place.
     pub(super) fn after(place: u64, blocks: &Blocks, came: &HashSet<i64>) -> Support {
         let members = members_around(place, blocks);
-        Support::of(members.iter().skip_while(|member| member.at <= place), came)
+        let after = members.iter().skip_while(|member| member.at <= place);
+        Support::of(after.filter(|member| member.is_evidence(came)), came)
     }
 
     pub(super) fn of<'a>(members: impl Iterator<Item = &'a BlockMember>, came: &HashSet<i64>) -> Support {
@@ -68,7 +83,7 @@ impl Support {
         let nearest = members.filter(|member| known.insert(member.digest)).take(NEIGHBOURS_LOOKED_AT);
         nearest.fold(Support { looked_at: 0, came: 0 }, |support, member| Support {
             looked_at: support.looked_at + 1,
-            came: support.came + usize::from(member.came || came.contains(&member.digest)),
+            came: support.came + usize::from(member.has_come(came)),
         })
     }
 
