@@ -157,7 +157,7 @@ impl Writer {
         }
         // the column is `indexed` on some other day, or by another alco, and a search by it must find this record as well
         for (text, _) in self.fields.iter_mut().zip(fields).filter(|(_, field)| field.column.is_none()) {
-            text.push_str(fulltext::NO_COLUMNS);
+            text.push_str(fulltext::NO_COLUMN);
         }
         let document = Document {
             ts: record.ts,

@@ -33,6 +33,9 @@ const SIGN_BYTES: &[u8] = b"!#$%&*+<>?@\\^`{|}~";
 /// The only token of `cols` where the columns' text is not there. It is not a word's token, since words longer than
 /// `MAX_WORD_CHARS` are cut.
 pub const NO_COLUMNS: &str = "thecolumnsofthisrecordarenothere";
+/// The only token of a column's own field where the column's text is not there. searchd reads the documents of a word in all fields,
+/// and nearly all documents may have `NO_COLUMNS`.
+pub const NO_COLUMN: &str = "thetextofthiscolumnisnothere";
 
 /// Longer words are ids and encodings; searchd itself cuts words at 42 characters.
 pub(super) const MAX_WORD_CHARS: usize = 24;

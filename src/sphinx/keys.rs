@@ -5,7 +5,7 @@
 //! stored. Several values may have one word, so each document that it finds has to be checked. Its letters are Greek and Cyrillic,
 //! so that a part of a Latin word is never a part of it.
 //!
-//! Invariant: if a filter `column=value` accepts a record (`search::filter`), the record has the `word` of the two, or `NO_COLUMNS`.
+//! Invariant: if a filter `column=value` accepts a record (`search::filter`), the record has the `word` of the two, or `TOO_MANY_VALUES`.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -13,7 +13,6 @@ use std::fmt::Write;
 use crate::record::digest;
 use crate::record::json::{elements, members, readable};
 use crate::record::number::Number;
-use crate::sphinx::fulltext::NO_COLUMNS;
 use crate::time::Range;
 
 /// 41 letters of two bytes: three of them are enough for 16 bits.
@@ -22,6 +21,8 @@ const LETTER_BYTES: usize = 2;
 const LETTER_COUNT: u64 = (ALPHABET.len() / LETTER_BYTES) as u64;
 /// A record with more values has none of their words, and is a candidate for every filter.
 const MAX_WORDS: usize = 1000;
+/// The only word of such a record. No value has it, nor another field: searchd reads the documents of a word in all fields.
+const TOO_MANY_VALUES: &str = "ωωωω";
 /// An integer of this number of digits is written by `Number` as it stands.
 const PLAIN_DIGITS: usize = 15;
 
@@ -77,7 +78,7 @@ impl<'o> WordsWriter<'o> {
     pub fn end(self) {
         if self.written > MAX_WORDS {
             self.out.clear();
-            self.out.push_str(NO_COLUMNS);
+            self.out.push_str(TOO_MANY_VALUES);
         }
     }
 }
@@ -130,7 +131,7 @@ impl Keys {
         for words in filters.iter().filter(|words| counted(words) <= least.max(RARE_DOCUMENTS)) {
             let space = if expression.is_empty() { "" } else { " " };
             // writing to a String cannot fail
-            let _ = write!(expression, "{space}(@(keys) ({} | {NO_COLUMNS}))", words.join(" | "));
+            let _ = write!(expression, "{space}(@(keys) ({} | {TOO_MANY_VALUES}))", words.join(" | "));
         }
         Some(Keys { expression, documents: least })
     }
@@ -201,7 +202,7 @@ mod tests {
     fn a_record_of_too_many_values_is_a_candidate_for_all() {
         let list = |n: usize| format!("[{}1]", "1,".repeat(n - 1));
         assert_eq!(words(&[("n", &list(MAX_WORDS))]).len(), MAX_WORDS);
-        assert_eq!(words(&[("n", &list(MAX_WORDS)), ("b", "1")]), [NO_COLUMNS]);
+        assert_eq!(words(&[("n", &list(MAX_WORDS)), ("b", "1")]), [TOO_MANY_VALUES]);
     }
 
     #[test]
@@ -217,12 +218,12 @@ mod tests {
         };
         assert_eq!(of(&[]), None);
         let rare = of(&[("rare", 14), ("common", 1_000_000)]).expect("words");
-        let expression = format!("(@(keys) (rare | {NO_COLUMNS}))");
+        let expression = format!("(@(keys) (rare | {TOO_MANY_VALUES}))");
         assert_eq!(rare.within(range(1)), Some(&*expression));
         let common = of(&[("common", 1_000_000)]).expect("words");
         assert_eq!((common.within(range(1)), common.within(range(24)).is_some()), (None, true));
         let both = of(&[("a", 14), ("b", 20_000)]).expect("words");
-        let expression = format!("(@(keys) (a | {NO_COLUMNS})) (@(keys) (b | {NO_COLUMNS}))");
+        let expression = format!("(@(keys) (a | {TOO_MANY_VALUES})) (@(keys) (b | {TOO_MANY_VALUES}))");
         assert_eq!(both.within(range(1)), Some(&*expression));
     }
 }

@@ -15,8 +15,9 @@
 //! | `exact` | string | the columns' JSON text as sent, if Sphinx would not return `js` equal to it; else empty |
 //!
 //! and the full-text fields `line` (the message), `cols` (the columns, if the index had `search = all` when the document was
-//! stored, else a token that marks this), `keys` (words for all values: see `keys`), and `x_<column>` (each column that was `indexed` when the day was declared; the same token if
-//! it was not when the document was stored). The others hold prepared text: see `fulltext`.
+//! stored, else a token that marks this), `keys` (words for all values: see `keys`), and `x_<column>` (each column that was
+//! `indexed` when the day was declared; a token that marks this if it was not when the document was stored). The others hold
+//! prepared text: see `fulltext`.
 
 pub mod asking;
 pub mod attributes;

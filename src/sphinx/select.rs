@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::query::cursor::Place;
 use crate::sphinx::asking::Ask;
-use crate::sphinx::fulltext::NO_COLUMNS;
+use crate::sphinx::fulltext::{NO_COLUMN, NO_COLUMNS};
 use crate::sphinx::keys::Keys;
 use crate::sphinx::statement::string;
 use crate::time::Range;
@@ -169,9 +169,9 @@ pub fn matching(asked: &[(Field, Ask)], without: Option<&Ask>) -> Option<String>
         // lacking: the field in which documents without the text hold a token that marks this
         let (name, lacking) = match field {
             Field::Message => ("line", None),
-            Field::Columns => ("cols", Some("cols")),
-            Field::Any => ("line,cols", Some("cols")),
-            Field::Own(name) => (name.as_str(), Some(name.as_str())),
+            Field::Columns => ("cols", Some(("cols", NO_COLUMNS))),
+            Field::Any => ("line,cols", Some(("cols", NO_COLUMNS))),
+            Field::Own(name) => (name.as_str(), Some((name.as_str(), NO_COLUMN))),
         };
         if !out.is_empty() {
             out.push(' ');
@@ -179,8 +179,8 @@ pub fn matching(asked: &[(Field, Ask)], without: Option<&Ask>) -> Option<String>
         let _ = write!(out, "(@({name}) (");
         expression(ask, &mut out);
         out.push_str("))");
-        if let Some(lacking) = lacking {
-            let _ = write!(out, " | (@({lacking}) {NO_COLUMNS})");
+        if let Some((field, token)) = lacking {
+            let _ = write!(out, " | (@({field}) {token})");
         }
     }
     if let Some(ask) = without {
@@ -254,7 +254,7 @@ mod tests {
                 vec![ask(Field::Any, " a b c "), ask(Field::Own("x_id".to_owned()), " 7f3 ")],
                 Some(
                     "(@(line,cols) (\"a b c\")) | (@(cols) thecolumnsofthisrecordarenothere) (@(x_id) (\"7f3\")) \
-                      | (@(x_id) thecolumnsofthisrecordarenothere)",
+                      | (@(x_id) thetextofthiscolumnisnothere)",
                 ),
             ),
             (vec![ask(Field::Message, ".")], None),
