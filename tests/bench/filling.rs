@@ -59,6 +59,13 @@ pub fn day_indexes(stack: &Stack) -> Vec<String> {
     days.flatten().filter_map(name).collect()
 }
 
+/// The range of a search: the UTC day of that time without its last microsecond. alco keeps what it counted of a whole day, so a
+/// range like this one is counted each time.
+pub fn range_of_most(day: Timestamp) -> String {
+    let date = day.to_zoned(TimeZone::UTC).date();
+    format!("start_ts={date}&end_ts={date}T23:59:59.999999Z")
+}
+
 /// The range of a search: so many UTC days from that time on.
 pub fn range_of_days(start: Timestamp, days: i64) -> String {
     let first = start.to_zoned(TimeZone::UTC).date();
