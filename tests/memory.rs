@@ -68,7 +68,7 @@ fn delayed_acknowledgements_keep_no_bodies_in_memory() {
 }
 
 #[test]
-fn memory_of_large_answers_is_used_again() {
+fn memory_of_large_answers_is_given_back() {
     const RECORDS: usize = 40_000;
     const READERS: usize = 8;
     let ini = "[index answers]\ndays = 2\nrouting_keys = answers.#\nfiltered = host\n";
