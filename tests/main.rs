@@ -37,6 +37,7 @@ mod package;
 mod pages;
 mod paging;
 mod patterns;
+mod peers;
 #[cfg(target_os = "linux")]
 mod programs;
 mod queues;

@@ -103,15 +103,6 @@ pub fn not_served(fault: &Fault) -> Option<String> {
     Some(format!("searchd does not serve {name}: its records are missing here; alco check has the cure"))
 }
 
-/// None: searchd does not serve the day index.
-pub fn served<T>(answer: Result<T, Fault>) -> Result<Option<T>, SearchError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(fault) if not_served(&fault).is_some() => Ok(None),
-        Err(fault) => Err(away(&fault)),
-    }
-}
-
 /// The error for a searchd that does not answer.
 pub fn away(fault: &Fault) -> SearchError {
     SearchError::Away(format!("cannot search: {}", fault.why()))
@@ -144,9 +135,34 @@ impl<'a> Grouping<'a> {
     }
 }
 
-/// All of a narrowing's documents, in one row or in groups.
-pub fn groups(pool: &Pool, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Vec<Row>, Fault> {
-    pool.with(|engine| engine.select(&grouping.statement(slice, narrowing)))
+/// The rows of an answer.
+#[derive(Debug, Default)]
+pub struct GroupRows<R> {
+    pub rows: R,
+    /// the parts that are missing, as texts for the user
+    pub missing: Vec<String>,
+}
+
+/// All of a narrowing's documents, in one row or in groups. `warns`: as that of `SearchdAccess`.
+///
+/// # Errors
+///
+/// `SearchError::Away`: searchd does not answer.
+pub fn groups(
+    pool: &Pool,
+    warns: bool,
+    slice: &Slice,
+    narrowing: &Restriction,
+    grouping: Grouping,
+) -> Result<GroupRows<Vec<Row>>, SearchError> {
+    let answer = pool.with(|engine| {
+        let rows = engine.select(&grouping.statement(slice, narrowing))?;
+        Ok(GroupRows { rows, missing: warnings(engine, warns)? })
+    });
+    answer.or_else(|fault: Fault| match not_served(&fault) {
+        Some(why) => Ok(GroupRows { rows: Vec::new(), missing: vec![why] }),
+        None => Err(away(&fault)),
+    })
 }
 
 /// The first column of the first row: a count.

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 
 use crate::config::IndexName;
 use crate::search::Searcher;
-use crate::search::answer::{Grouping, away, groups};
+use crate::search::answer::{Grouping, away};
 use crate::search::half_hours::{HALF_HOUR_MICROS, HALF_HOURS, number};
 use crate::search::hit::SearchError;
 use crate::search::plan::{Slice, slices};
@@ -42,8 +42,7 @@ impl Searcher {
         let range = Range { start: Ts::from_micros(first * HALF_HOUR_MICROS), end: now.plus_micros(1) };
         let grouping = Grouping { columns: &select, by: "bar", limit: HALF_HOURS as usize };
         for slice in slices(name, index.days, self.peers, range, now) {
-            let rows = self.groups(&slice, &Restriction::default(), grouping)?;
-            for row in rows.unwrap_or_default() {
+            for row in self.groups(&slice, &Restriction::default(), grouping)?.rows {
                 let int = |column| row.int(column).unwrap_or(0);
                 *counted.entry(int(0)).or_default() += int(2) as u64;
                 last = last.max(row.int(3).map(Ts::from_micros));
@@ -63,7 +62,8 @@ impl Searcher {
     /// The time of the latest record of all days, by one question to the distributed index; None: there is no record.
     pub fn last(&self, name: &IndexName) -> Result<Option<Ts>, SearchError> {
         let all = Slice::new(name.to_string(), Range { start: Ts::MIN, end: Ts::MAX });
-        match groups(&self.pool, &all, &Restriction::default(), Grouping::all("MAX(ts) AS last, COUNT(*) AS n")) {
+        let statement = Grouping::all("MAX(ts) AS last, COUNT(*) AS n").statement(&all, &Restriction::default());
+        match self.pool.with(|engine| engine.select(&statement)) {
             Ok(rows) => {
                 let row = rows.first().filter(|row| row.int(1).unwrap_or(0) > 0);
                 Ok(row.and_then(|row| row.int(0)).map(Ts::from_micros))

@@ -111,6 +111,11 @@ impl Slice {
         Slice { from, range, keys: None, asked: 0 }
     }
 
+    /// The part of it within that range.
+    pub fn part(&self, range: Range) -> Slice {
+        Slice { range, ..self.clone() }
+    }
+
     /// True if it has all 24 hours of its day.
     pub fn is_whole_day(&self) -> bool {
         self.range == self.range.start.day().range()

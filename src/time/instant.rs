@@ -69,11 +69,6 @@ impl Ts {
         zone.to_datetime(self.timestamp())
     }
 
-    /// How far a clock on a wall of that zone is ahead of UTC then.
-    pub fn offset_seconds(self, zone: &TimeZone) -> i32 {
-        zone.to_offset(self.timestamp()).seconds()
-    }
-
     /// `2026-11-22T10:00:00.123456Z`: the one form in which alco writes an instant, always with six digits.
     pub fn rfc3339(self) -> String {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
@@ -102,6 +97,27 @@ impl Ts {
 impl fmt::Display for Ts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rfc3339())
+    }
+}
+
+/// A clock on a wall of a zone.
+#[derive(Clone, Debug)]
+pub struct WallClock(TimeZone);
+
+impl WallClock {
+    pub fn of(zone: &TimeZone) -> WallClock {
+        WallClock(zone.clone())
+    }
+
+    /// How far it is ahead of UTC at that time.
+    pub fn ahead_micros(&self, ts: Ts) -> i64 {
+        i64::from(self.0.to_offset(ts.timestamp()).seconds()) * SECOND_MICROS
+    }
+
+    /// The next time at which it is changed; None: it is not.
+    pub fn changed_after(&self, ts: Ts) -> Option<Ts> {
+        let change = self.0.following(ts.timestamp()).next()?;
+        Some(Ts::from_micros(change.timestamp().as_microsecond()))
     }
 }
 

@@ -129,13 +129,15 @@ impl Remote {
 
     /// The number of records that match, and the parts that are missing from it.
     pub fn count(&self, query: &Query) -> Result<(u64, Vec<String>), String> {
-        let asked = Query { format: Format::Page, tracebacks: false, columns: None, ..query.clone() };
+        // a page has a highest limit
+        let asked = Query { format: Format::Page, tracebacks: false, columns: None, limit: None, ..query.clone() };
         let path = format!("api/grep/{}/count/?{}", index_list(query), asked.to_url());
         let mut text = String::new();
         let mut body = self.ask(&path, SEARCH_TIMEOUT)?;
         std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| self.broken(&error))?;
         let counted: CountedByOther = serde_json::from_str(&text).map_err(|error| self.broken(&error))?;
-        Ok((counted.count, counted.missing))
+        let most = query.limit.map_or(u64::MAX, |limit| limit.get() as u64);
+        Ok((counted.count.min(most), counted.missing))
     }
 
     pub fn follow(

@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::query::{Query, Within};
 use crate::search::Searcher;
-use crate::search::answer::{Grouping, away, first_number, groups, not_served, served};
+use crate::search::answer::{GroupRows, Grouping, first_number, groups};
 use crate::search::day_groups::{DayState, DayStates};
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::pace::ALL_ROWS;
@@ -25,9 +25,9 @@ use crate::search::stats::column_values::{ValueCounts, ValuesWanted};
 use crate::search::stats::figures::Figures;
 use crate::search::stats::histogram::Bars;
 pub use crate::search::stats::tally::{Tally, Wanted};
-use crate::sphinx::client::{Fault, Row};
+use crate::sphinx::client::Row;
 use crate::sphinx::select::Restriction;
-use crate::time::{Range, Ts};
+use crate::time::{Range, Ts, WallClock};
 
 /// Candidates that are checked in a millisecond, at best; if the time allows fewer than there are, checking does not begin.
 const CHECKS_PER_MILLISECOND: u64 = 130;
@@ -37,8 +37,8 @@ impl Searcher {
     pub fn tally(&self, query: &Query, scope: &Scope, wanted: Wanted) -> Tally {
         let range = query.range(scope.now, &scope.zone);
         let indexes = query.indexes.iter().filter_map(|name| self.index(name).ok().cloned()).collect();
-        let offset_seconds = range.end.offset_seconds(query.zone(&scope.zone));
-        Tally::new(Bars::new(range, wanted.bars, offset_seconds, indexes), wanted.columns)
+        let clock = WallClock::of(query.zone(&scope.zone));
+        Tally::new(Bars::new(range, wanted.bars, &clock, indexes), wanted.columns)
     }
 
     /// The figures of a search whose matches are all in the tally.
@@ -85,10 +85,9 @@ impl Searcher {
             missing.extend(walk.warnings);
         }
         for (_, slice, narrowing) in plan.asked(Subset::Exact) {
-            match self.documents_of(slice, narrowing, &states) {
-                Ok(documents) => count += documents,
-                Err(fault) => missing.push(not_served(&fault).ok_or_else(|| away(&fault))?),
-            }
+            let counted = self.documents_of(slice, narrowing, &states)?;
+            count += counted.rows;
+            missing.extend(counted.missing);
         }
         missing.sort();
         missing.dedup();
@@ -113,8 +112,7 @@ impl Searcher {
             if narrowing.is_nothing() || scope.is_over() {
                 return Ok(None);
             }
-            candidates +=
-                self.groups(slice, narrowing, Grouping::all("COUNT(*) AS n"))?.map_or(0, |rows| first_number(&rows));
+            candidates += first_number(&self.groups(slice, narrowing, Grouping::all("COUNT(*) AS n"))?.rows);
         }
         Ok(Some(candidates))
     }
@@ -127,19 +125,20 @@ impl Searcher {
         narrowing: &Restriction,
         grouping: Grouping,
         states: &DayStates,
-    ) -> Result<Option<Arc<[Row]>>, SearchError> {
-        let Some(state) = self.state(slice, states) else {
-            return Ok(self.groups(slice, narrowing, grouping)?.map(Arc::from));
-        };
+    ) -> Result<GroupRows<Arc<[Row]>>, SearchError> {
         let statement = grouping.statement(slice, narrowing);
+        let state = self.state(slice, states);
         let kept = || self.day_groups.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rows) = kept().get(&statement, state) {
-            return Ok(Some(rows));
+        if let Some(rows) = state.and_then(|state| kept().get(&statement, state)) {
+            return Ok(GroupRows { rows, missing: Vec::new() });
         }
-        let Some(rows) = self.groups(slice, narrowing, grouping)?.map(Arc::<[Row]>::from) else { return Ok(None) };
-        let bytes = rows.iter().map(Row::held_bytes).sum();
-        kept().keep(statement, state, Arc::clone(&rows), bytes);
-        Ok(Some(rows))
+        let GroupRows { rows, missing } = self.groups(slice, narrowing, grouping)?;
+        let rows = Arc::<[Row]>::from(rows);
+        if let (Some(state), true) = (state, missing.is_empty()) {
+            let bytes = rows.iter().map(Row::held_bytes).sum();
+            kept().keep(statement, state, Arc::clone(&rows), bytes);
+        }
+        Ok(GroupRows { rows, missing })
     }
 
     /// The state of the day index of a slice that is a whole day; None: it is not, or searchd does not report it.
@@ -154,30 +153,31 @@ impl Searcher {
     }
 
     /// The number of a slice's documents that meet the conditions. Without conditions, searchd need not look through a whole day.
-    fn documents_of(&self, slice: &Slice, narrowing: &Restriction, states: &DayStates) -> Result<u64, Fault> {
+    fn documents_of(
+        &self,
+        slice: &Slice,
+        narrowing: &Restriction,
+        states: &DayStates,
+    ) -> Result<GroupRows<u64>, SearchError> {
         let count = |slice| {
-            let rows = groups(&self.pool, slice, narrowing, Grouping::all("COUNT(*) AS n"))?;
-            Ok(first_number(&rows))
+            let GroupRows { rows, missing } = self.groups(slice, narrowing, Grouping::all("COUNT(*) AS n"))?;
+            Ok(GroupRows { rows: first_number(&rows), missing })
         };
         let state = if narrowing.is_nothing() && slice.keys.is_none() { self.state(slice, states) } else { None };
-        match state {
-            // a document of 1970 is not a record: alco may have ended before it deleted it
-            Some(state) => {
-                let before = Range { start: Ts::MIN, end: slice.range.start };
-                Ok(state.documents().saturating_sub(count(&Slice::new(slice.from.clone(), before))?))
-            }
-            None => count(slice),
-        }
+        let Some(state) = state else { return count(slice) };
+        // a document of 1970 is not a record: alco may have ended before it deleted it
+        let before = Range { start: Ts::MIN, end: slice.range.start };
+        let others = count(&Slice::new(slice.from.clone(), before))?;
+        Ok(GroupRows { rows: state.documents().saturating_sub(others.rows), ..others })
     }
 
-    /// None: searchd does not serve the slice.
     pub(super) fn groups(
         &self,
         slice: &Slice,
         narrowing: &Restriction,
         grouping: Grouping,
-    ) -> Result<Option<Vec<Row>>, SearchError> {
-        served(groups(&self.pool, slice, narrowing, grouping))
+    ) -> Result<GroupRows<Vec<Row>>, SearchError> {
+        groups(&self.pool, self.peers, slice, narrowing, grouping)
     }
 
     /// Passes on the candidates that match, until the time is over; returns whether these are all.

@@ -1,28 +1,29 @@
 //! The figures of one search: what was seen while checking, and what searchd counts of the rest.
 
+mod bars;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::attribute_of_column;
-use crate::record::level::Level;
 use crate::search::Searcher;
-use crate::search::answer::{Grouping, served};
+use crate::search::answer::{GroupRows, Grouping};
 use crate::search::day_groups::DayStates;
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scan::Read;
 use crate::search::scope::Scope;
 use crate::search::stats::column_values::{Counts, Group, Grouped, Groups, MAX_GROUPS, ValueCounts, ValuesWanted};
-use crate::search::stats::histogram::{Bars, TimeHistogram};
-use crate::search::stats::levels::Levels;
+use crate::search::stats::histogram::TimeHistogram;
 use crate::search::stats::tally::Tally;
 use crate::sphinx::client::Row;
-use crate::sphinx::counting::{self, NO_VALUE, RANK, RANK_COUNT, UNSURE_RANK, UNSURE_VALUE, hash_of};
+use crate::sphinx::counting::{NO_VALUE, UNSURE_VALUE, hash_of};
 use crate::sphinx::dialect::grouped_values;
 use crate::sphinx::filter_sql::column_paths;
 use crate::sphinx::select::Restriction;
+use crate::time::Ts;
 
 #[derive(Debug)]
 pub struct Figures<'a> {
@@ -33,8 +34,8 @@ pub struct Figures<'a> {
     /// records not yet counted. `Candidates`: the tally is not complete, and only unchecked figures are available
     rest: Option<Subset>,
     histogram: TimeHistogram,
-    /// values of a path in a slice, as searchd has counted them
-    grouped: RefCell<HashMap<(String, String), Groups>>,
+    /// values of a path in a slice, as searchd has counted them; by the slice's index, its start and the path
+    grouped: RefCell<HashMap<(String, Ts, String), Groups>>,
     /// searchd could not be asked for all of the rest
     missing: Cell<bool>,
     states: DayStates,
@@ -66,12 +67,13 @@ impl<'a> Figures<'a> {
             counted = self.histogram.bars.iter().map(|bar| bar.total).sum();
         } else {
             for (_, slice, narrowing) in self.asked() {
-                let documents = match self.scope.is_over() {
-                    true => None,
-                    false => served(self.searcher.documents_of(slice, narrowing, &self.states))?,
-                };
-                self.missing.set(self.missing.get() || documents.is_none());
-                counted += documents.unwrap_or(0);
+                if self.scope.is_over() {
+                    self.missing.set(true);
+                    continue;
+                }
+                let documents = self.searcher.documents_of(slice, narrowing, &self.states)?;
+                self.missing.set(self.missing.get() || !documents.missing.is_empty());
+                counted += documents.rows;
             }
         }
         let bounded = || !self.asked().any(|(.., narrowing)| narrowing.is_nothing());
@@ -169,18 +171,20 @@ impl<'a> Figures<'a> {
         self.rest.into_iter().flat_map(|of| self.plan.asked(of))
     }
 
-    /// None if searchd does not serve the slice, or no time is left; then `missing` is set.
+    /// If some rows are missing, or no time is left, `missing` is set.
     fn rows(&self, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Arc<[Row]>, SearchError> {
-        let rows = match self.scope.is_over() {
-            true => None,
-            false => self.searcher.kept_groups(slice, narrowing, grouping, &self.states)?,
-        };
-        self.missing.set(self.missing.get() || rows.is_none());
-        Ok(rows.unwrap_or_default())
+        if self.scope.is_over() {
+            self.missing.set(true);
+            return Ok(Arc::default());
+        }
+        let GroupRows { rows, missing } = self.searcher.kept_groups(slice, narrowing, grouping, &self.states)?;
+        self.missing.set(self.missing.get() || !missing.is_empty());
+        Ok(rows)
     }
 
     fn groups(&self, slice: &Slice, narrowing: &Restriction, path: &str) -> Result<Groups, SearchError> {
-        let key = (slice.from.clone(), path.to_owned());
+        // with peers, all slices are of the distributed index
+        let key = (slice.from.clone(), slice.range.start, path.to_owned());
         if let Some(groups) = self.grouped.borrow().get(&key) {
             return Ok(groups.clone());
         }
@@ -208,112 +212,6 @@ impl<'a> Figures<'a> {
         self.grouped.borrow_mut().insert(key, Rc::clone(&groups));
         Ok(groups)
     }
-
-    /// The records of a slice, by bar. None: `kind` does not tell the level of each record.
-    fn bars_by_kind(&self, slice: &Slice, narrowing: &Restriction) -> Result<Option<Vec<AddedBar>>, SearchError> {
-        let step = StepOfSlice::new(&self.tally.bars, slice);
-        let columns = format!("{} * {RANK_COUNT} + {RANK} AS bar, COUNT(*) AS n", step.sql);
-        let limit = self.histogram.bars.len() * RANK_COUNT as usize;
-        let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "bar", limit })?;
-        let mut bars = Vec::with_capacity(rows.len());
-        for row in rows.iter() {
-            let (bar, n) = (row.int(0).unwrap_or(-1), count(row));
-            let rank = bar.rem_euclid(RANK_COUNT);
-            if rank == UNSURE_RANK {
-                return Ok(None);
-            }
-            let of = |is_such: bool| if is_such { n } else { 0 };
-            let (warnings, errors) =
-                (of(rank == counting::rank(Level::Warning)), of(rank >= counting::rank(Level::Error)));
-            let place = self.tally.bars.place(step.first + bar.div_euclid(RANK_COUNT));
-            bars.extend(place.map(|at| AddedBar { at, total: n, warnings, errors }));
-        }
-        Ok(Some(bars))
-    }
-
-    /// Adds the records of the rest to the bars of the tally.
-    fn add_bars(&mut self) -> Result<(), SearchError> {
-        if self.histogram.bars.is_empty() {
-            return Ok(());
-        }
-        let (mut added, mut sure) = (Vec::new(), true);
-        for (source, slice, narrowing) in self.asked() {
-            let index = self.searcher.index(&source.index)?;
-            if self.searcher.counts_levels(index, slice)
-                && let Some(bars) = self.bars_by_kind(slice, narrowing)?
-            {
-                added.extend(bars);
-                continue;
-            }
-            let levels = Levels::read(index, |path| self.groups(slice, narrowing, path))?;
-            sure &= levels.sure;
-            let sum = |condition: Option<String>, name: &str| match condition {
-                Some(condition) => (format!(", ({condition}) AS {name}"), format!(", SUM({name}) AS of_{name}")),
-                None => (String::new(), String::new()),
-            };
-            let errors = levels.condition(Level::is_error);
-            let warnings = levels.condition(|level| level == Level::Warning).map(|warnings| match &errors {
-                Some(errors) if levels.lists => format!("({warnings}) AND ({errors})=0"),
-                _ => warnings,
-            });
-            let ((warning, warnings), (error, errors)) = (sum(warnings, "w"), sum(errors, "e"));
-            let step = StepOfSlice::new(&self.tally.bars, slice);
-            let select = format!("{} AS bar, COUNT(*) AS n{warning}{error}{warnings}{errors}", step.sql);
-            // between them are the conditions' own columns, of some row of the group
-            let sums = 2 + usize::from(!warnings.is_empty()) + usize::from(!errors.is_empty());
-            let at_errors = sums + usize::from(!warnings.is_empty());
-            let bars = Grouping { columns: &select, by: "bar", limit: self.histogram.bars.len() };
-            for row in self.rows(slice, narrowing, bars)?.iter() {
-                let int = |column| row.int(column).unwrap_or(0) as u64;
-                let Some(at) = self.tally.bars.place(step.first + row.int(0).unwrap_or(-1)) else { continue };
-                let warnings = if warnings.is_empty() { 0 } else { int(sums) };
-                let errors = if errors.is_empty() { 0 } else { int(at_errors) };
-                added.push(AddedBar { at, total: int(1), warnings, errors });
-            }
-        }
-        for AddedBar { at, total, warnings, errors } in added {
-            let Some(bar) = self.histogram.bars.get_mut(at) else { continue };
-            (bar.total, bar.warnings, bar.errors) = (bar.total + total, bar.warnings + warnings, bar.errors + errors);
-        }
-        self.histogram.exact &= !self.missing.get();
-        // if searchd cannot compare with a level, the records decide
-        if self.histogram.exact && !sure {
-            let mut checked = self.tally.bars.emptied();
-            let checking = self.scope.at_most(self.scope.counting);
-            let take = |hit: &Hit| checked.take(hit);
-            let all = self.searcher.each_checked(&self.plan, &[Subset::Candidates], Read::Columns, &checking, take)?;
-            self.histogram.exact = all;
-            if all {
-                self.histogram.bars = checked.bars;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The step of a bar that a document of a slice belongs to.
-struct StepOfSlice {
-    /// its number, counted from the step in which the slice's day begins: so the expression depends on the day alone
-    sql: String,
-    /// the number of that step
-    first: i64,
-}
-
-impl StepOfSlice {
-    fn new(bars: &Bars, slice: &Slice) -> StepOfSlice {
-        let first = bars.steps.number(slice.range.start.day().start());
-        let start = bars.steps.start(first).micros();
-        StepOfSlice { sql: format!("((ts-({start})) DIV {})", bars.steps.width_micros), first }
-    }
-}
-
-/// Records to add to a bar.
-struct AddedBar {
-    /// the bar's number
-    at: usize,
-    total: u64,
-    warnings: u64,
-    errors: u64,
 }
 
 /// The groups of the values `v` of a select list.
