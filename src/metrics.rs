@@ -55,6 +55,8 @@ pub struct Collected {
     pub dead: Counter,
     /// stored with an alco_error
     pub malformed: Counter,
+    /// patterns that no record had before
+    pub new_patterns: Counter,
     /// records in a batch
     pub batches: Histogram,
     /// seconds that searchd took for a batch
@@ -167,6 +169,7 @@ impl Collected {
             stored: Counter::default(),
             dead: Counter::default(),
             malformed: Counter::default(),
+            new_patterns: Counter::default(),
             batches: Histogram::new(BATCH_RECORDS_BUCKETS),
             inserts: Histogram::new(SECONDS_BUCKETS),
             reconnects: Counter::default(),
@@ -237,6 +240,14 @@ impl Metrics {
             "Deliveries, each of one record or several",
             &self.indexes,
             deliveries,
+        );
+        let new_patterns = |c: &Collected| Some(c.new_patterns.get() as f64);
+        out.each(
+            "alco_patterns_new_total",
+            "counter",
+            "Patterns of messages that were seen for the first time",
+            &self.indexes,
+            new_patterns,
         );
         let servers: [(&str, CountOf); 3] = [
             ("rabbitmq", |c| c.reconnects.get()),

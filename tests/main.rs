@@ -31,6 +31,7 @@ mod loggers;
 mod manual;
 mod memory;
 mod metrics;
+mod new_patterns;
 mod oracle;
 #[cfg(target_os = "linux")]
 mod package;

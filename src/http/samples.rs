@@ -233,6 +233,10 @@ fn index_page() -> String {
             sparkline: (0..48).map(|n| (n * 37 + at as u64 * 11) % 50 + 10).collect(),
         }),
         collecting: None,
+        new_patterns: Some(match at {
+            0 => index_list::NewPatterns::Count(2, vec!["card * declined: *".to_owned()]),
+            _ => index_list::NewPatterns::Count(0, vec![]),
+        }),
         shortcuts: if at == 0 {
             let shortcut = |name, title, parameter| index_list::ShortcutLink { name, title, parameter };
             vec![

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::config::{Config, Index};
+use crate::config::{Config, Index, IndexName};
 use crate::http::auth::Users;
 use crate::http::followers::Followers;
 use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
+use crate::record::pattern::memory::PatternMemory;
 use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::redis::seen::KnownColumn;
@@ -75,6 +76,11 @@ impl Site {
         let apart = Apart::of(index);
         columns.retain(|column| !apart.has(&column.name));
         Some(columns)
+    }
+
+    /// The patterns that alco remembers of an index. None: Redis is away.
+    pub fn pattern_memory(&self, index: &IndexName) -> Option<PatternMemory> {
+        self.with_redis(|values| values.patterns(index))
     }
 
     /// Asks Redis; None while it is away, so that not each page waits for it.

@@ -14,6 +14,7 @@ use crate::ingest::inbox::Inbox;
 use crate::ingest::outage::Trouble;
 use crate::ingest::redelivery;
 use crate::ingest::seen::Seen;
+use crate::ingest::seen_patterns::SeenPatterns;
 use crate::ingest::servers::{Servers, Stop};
 use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::{Draft, Statement, Statements};
@@ -21,6 +22,7 @@ use crate::ingest::store::Store;
 use crate::metrics::Collected;
 use crate::rabbitmq::{self, Session, Tag};
 use crate::record::{Record, Shape};
+use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::{DocId, day_index};
 use crate::time::{Day, Ts};
@@ -30,6 +32,7 @@ pub(super) struct Batch {
     shape: Shape,
     writer: Writer,
     seen: Seen,
+    patterns: SeenPatterns,
     entries: Vec<BatchEntry>,
     statements: Statements,
     fill: BatchFill,
@@ -62,6 +65,7 @@ impl Batch {
             },
             writer: Writer::new(index),
             seen: Seen::new(index),
+            patterns: SeenPatterns::default(),
             entries: Vec::new(),
             statements: Statements::new(index.name.clone()),
             fill: BatchFill::new(shared.config.rabbitmq.batch),
@@ -127,6 +131,7 @@ impl Batch {
         let written = self.writer.write(&record, source, place.digest(parcel.digest), &schema);
         if written.is_ok() {
             self.seen.note(&record, sent);
+            self.patterns.note(self.writer.pattern(), record.ts, *arrived, oldest);
             let counters = self.shared.counters();
             if record.error.is_some() {
                 counters.malformed.add(1);
@@ -164,17 +169,26 @@ impl Batch {
         self.statements.give_back(statement);
     }
 
-    /// Reports new values and columns to Redis. They are a help to the user: if Redis is away, they are reported with a later
-    /// batch.
+    /// Reports new values, columns and patterns to Redis. They are a help to the user: if Redis is away, they are reported with a
+    /// later batch.
     pub(super) fn report_seen(&mut self, redis: &RedisStore, now: Ts) {
-        if self.seen.is_empty() {
-            return;
+        if let Err(why) = self.try_report(redis, now) {
+            log::debug!("{}: {why}", self.shared.index.name);
         }
+    }
+
+    fn try_report(&mut self, redis: &RedisStore, now: Ts) -> Result<(), redis::Error> {
         let index = &self.shared.index.name;
-        match redis.seen(index, now, self.seen.columns(), self.seen.values()) {
-            Ok(()) => self.seen.clear(),
-            Err(why) => log::debug!("{index}: {why}"),
+        if !self.seen.is_empty() {
+            redis.seen(index, now, self.seen.columns(), self.seen.values())?;
+            self.seen.clear();
         }
+        if self.patterns.is_due(now) {
+            let new = redis.patterns_seen(index, now, self.patterns.waiting())?;
+            self.patterns.clear(now);
+            self.shared.counters().new_patterns.add(new);
+        }
+        Ok(())
     }
 }
 

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use crate::config::{Index, SearchText};
 use crate::record::json::{self, Columns};
-use crate::record::level;
+use crate::record::level::{self, Level};
+use crate::record::pattern::memory::PatternOf;
 use crate::record::pattern::{self, PatternBuffer, PatternHash};
 use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
 use crate::sphinx::attributes::{StoredColumns, TooDeep};
-use crate::sphinx::counting::{self, UNSURE_RANK, UNSURE_VALUE};
+use crate::sphinx::counting::{self, UNSURE_KIND, UNSURE_VALUE};
 use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::fulltext;
 use crate::sphinx::keys::WordsWriter;
@@ -29,6 +30,9 @@ pub struct Writer {
     fields: Vec<String>,
     values: Vec<u32>,
     pattern: PatternBuffer,
+    /// of the last record
+    hash: PatternHash,
+    level: Level,
     rest: String,
 }
 
@@ -58,6 +62,8 @@ impl Writer {
             fields: Vec::new(),
             values: Vec::new(),
             pattern: PatternBuffer::default(),
+            hash: PatternHash::NONE,
+            level: Level::Unknown,
             rest: String::new(),
         }
     }
@@ -87,6 +93,11 @@ impl Writer {
             self.columns(record, false).map_err(|TooDeep| "nested too deep".to_owned())?;
         }
         self.rest(record, digest, schema)
+    }
+
+    /// The pattern and the level of the record that was written last.
+    pub fn pattern(&self) -> PatternOf<'_> {
+        PatternOf { hash: self.hash, text: self.pattern.text(), level: self.level }
     }
 
     /// Takes back a text that is no longer needed, for its memory.
@@ -195,7 +206,7 @@ impl Writer {
         words.end();
     }
 
-    /// Fills `values`; returns the record's `kind`.
+    /// Fills `values`, `hash` and `level`; returns the record's `kind`.
     fn numbers(&mut self, record: &Record, schema: &DaySchema) -> i64 {
         let columns = record.columns.iter().map(|(key, value)| (Cow::Borrowed(&**key), &**value));
         let columns = Columns(columns.collect());
@@ -205,11 +216,12 @@ impl Writer {
         let hashes = schema.values.iter().map(|own| own.column.as_ref().filter(is_there).map_or(UNSURE_VALUE, hash));
         self.values.clear();
         self.values.extend(hashes);
-        if !schema.has_our_rules {
-            return counting::kind(UNSURE_RANK, PatternHash::NONE);
+        self.level = level::of_record(&self.index, &columns);
+        self.hash = pattern::hash(&record.message, &mut self.pattern);
+        match schema.has_our_rules {
+            true => counting::kind(counting::rank(self.level), self.hash),
+            false => UNSURE_KIND,
         }
-        let rank = counting::rank(level::of_record(&self.index, &columns));
-        counting::kind(rank, pattern::hash(&record.message, &mut self.pattern))
     }
 }
 
@@ -235,6 +247,6 @@ mod tests {
         assert_eq!(kind("order 12 paid", true), paid);
         assert_ne!(kind("order 7 sent", true), paid);
         assert_eq!(kind(" \n", true), error, "no pattern");
-        assert_eq!(kind("order 7 paid", false), UNSURE_RANK, "neither is known");
+        assert_eq!(kind("order 7 paid", false), UNSURE_KIND, "neither is known");
     }
 }

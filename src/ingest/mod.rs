@@ -29,6 +29,7 @@ pub mod prefetch;
 pub mod ram_chunk;
 pub mod redelivery;
 pub mod seen;
+pub mod seen_patterns;
 mod servers;
 mod shared;
 pub mod statements;

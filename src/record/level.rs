@@ -26,6 +26,10 @@ const OTEL_COLUMN: &str = "severityNumber";
 pub const BUNYAN_COLUMNS: [&str; 2] = ["pid", "hostname"];
 
 impl Level {
+    /// By their severity.
+    pub const ALL: [Level; 6] =
+        [Level::Unknown, Level::Debug, Level::Info, Level::Warning, Level::Error, Level::Critical];
+
     /// The level that a text or a number means on that scale. With `Auto`, 0 to 7 are syslog's, 10 to 60 Python's.
     pub fn of(text: &str, numbers: LevelNumbers) -> Level {
         let text = text.trim();

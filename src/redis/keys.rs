@@ -26,6 +26,10 @@ pub fn values(index: &IndexName, column: &str) -> String {
     format!("ALCO:VALUES:{index}:{column}")
 }
 
+pub fn patterns(index: &IndexName) -> String {
+    format!("ALCO:PATTERNS:{index}")
+}
+
 pub fn bindings(queue: &str) -> String {
     format!("ALCO:BINDINGS:{queue}")
 }

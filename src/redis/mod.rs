@@ -1,4 +1,4 @@
-//! alco's data in Redis: docid leases, the values and columns seen, a queue's bindings. The only door to the redis crate.
+//! alco's data in Redis: docid leases, the values, columns and patterns seen, a queue's bindings. The only door to the redis crate.
 //!
 //! | key | type | holds |
 //! |---|---|---|
@@ -7,6 +7,7 @@
 //! | `ALCO:CLAIMS:<index>` | sorted set | `docid digest` of each document that a redelivered record has claimed, by its place: see `ingest::redelivery` |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen, and 1/1024 for each later minute in which it was seen |
+//! | `ALCO:PATTERNS:<index>` | hash | the hash of a pattern -> when it was first and last seen, its worst level and its text: see `patterns` |
 //! | `ALCO:FINISHED:<index>` | hash | `<searchd> <day>` -> `begun <process>` or `done <epoch seconds>` |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
 //!
@@ -18,6 +19,7 @@ pub mod day_claims;
 mod error;
 pub mod keys;
 pub mod leases;
+pub mod patterns;
 pub mod seen;
 pub mod stored;
 mod tls;

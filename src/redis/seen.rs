@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::IndexName;
 use crate::redis::connection::RedisStore;
 use crate::redis::error::Error;
-use crate::redis::keys;
+use crate::redis::{keys, patterns};
 use crate::time::{Day, Ts};
 
 /// A column with more values is not offered as a list.
@@ -123,7 +123,7 @@ impl RedisStore {
         Ok(columns.into_iter().map(known).collect())
     }
 
-    /// Removes values and columns that were last seen before the oldest day that is kept, and the notes on days before it. All keys
+    /// Removes values, columns and patterns that were last seen before the oldest day that is kept, and the notes on days before it. All keys
     /// expire after `keep`, unless this is called again: so the keys of an index that is no longer in alco.ini go too.
     pub fn forget(&self, index: &IndexName, oldest: Day, keep: Duration) -> Result<(), Error> {
         let columns = self.columns(index)?;
@@ -137,6 +137,7 @@ impl RedisStore {
             let before = format!("({}", oldest.start().seconds());
             pipe.cmd("ZREMRANGEBYSCORE").arg(key).arg("-inf").arg(before).ignore();
         }
+        let oldest_day = oldest;
         let oldest = oldest.to_string();
         let is_past = |field: &&String| field.rsplit(' ').next().is_some_and(|day| day < oldest.as_str());
         for field in days.iter().filter(is_past) {
@@ -145,6 +146,7 @@ impl RedisStore {
         for key in sets.iter().chain([&finished, &keys::pk(index), &keys::leases(index), &keys::claims(index)]) {
             pipe.cmd("EXPIRE").arg(key).arg(keep.as_secs()).ignore();
         }
+        patterns::forget(&mut pipe, index, oldest_day, keep.as_secs());
         self.send(&pipe)
     }
 }

@@ -7,6 +7,7 @@ use crate::http::pages::{Frame, age, duration, histogram, links, note, thousands
 use crate::render::escape::visible_in_line;
 use crate::time::Ts;
 
+const NEWS_TITLE: &str = "patterns of warnings and errors that came for the first time in the last hour";
 /// A stream without records for this time may be one whose collecting has stopped.
 const STALE_MICROS: i64 = 3_600_000_000;
 
@@ -27,7 +28,18 @@ pub struct IndexRow<'a> {
     pub figures: Option<IndexFigures>,
     /// None: not known
     pub collecting: Option<Collecting>,
+    /// None: not known
+    pub new_patterns: Option<NewPatterns>,
     pub shortcuts: Vec<ShortcutLink<'a>>,
+}
+
+/// Patterns of warnings and errors that are new in the last hour.
+#[derive(Clone, Debug)]
+pub enum NewPatterns {
+    /// their number, and the texts of the first ones
+    Count(usize, Vec<String>),
+    /// alco does not know which patterns came before this time, not a day ago
+    UnknownBefore(Ts),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,9 +72,18 @@ pub struct IndexFigures {
     pub sparkline: Vec<u64>,
 }
 
+/// Columns that not every list has.
+#[derive(Clone, Copy)]
+struct ShownColumns {
+    news: bool,
+    backlogs: bool,
+    shortcuts: bool,
+}
+
 impl IndexListView<'_> {
     pub fn page(&self) -> Markup {
         let backlogs = self.indexes.iter().any(|index| index.collecting.is_some());
+        let news = self.indexes.iter().any(|index| index.new_patterns.is_some());
         let shortcuts = self.indexes.iter().any(|index| !index.shortcuts.is_empty());
         let main = html! {
             main {
@@ -74,19 +95,20 @@ impl IndexListView<'_> {
                             th scope="col" { "index" }
                             th.n scope="col" { "last 5 min" }
                             th scope="col" { "24 hours" }
+                            @if news { th.n scope="col" title=(NEWS_TITLE) { "new in 1 h" } }
                             @if backlogs { th.n scope="col" { "waiting" } }
                             th scope="col" { "last record" }
                             @if shortcuts { th scope="col" { "shortcuts" } }
                         }
                     }
-                    tbody { @for index in &self.indexes { (self.row(index, backlogs, shortcuts)) } }
+                    tbody { @for index in &self.indexes { (self.row(index, ShownColumns { news, backlogs, shortcuts })) } }
                 }
             }
         };
         self.frame.page("indexes", main)
     }
 
-    fn row(&self, index: &IndexRow, backlogs: bool, shortcuts: bool) -> Markup {
+    fn row(&self, index: &IndexRow, shown: ShownColumns) -> Markup {
         let base = self.frame.base;
         html! {
             tr {
@@ -98,14 +120,15 @@ impl IndexListView<'_> {
                     td.n .recent { (thousands(figures.recent)) }
                     td { (histogram::sparkline(&figures.sparkline)) }
                 } @else { td.n { "?" } td {} }
-                @if backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }
+                @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (news(new)) } @else { "?" } } }
+                @if shown.backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }
                 td {
                     (self.last(index))
                     @if let Some(collecting) = index.collecting.filter(|collecting| collecting.stalled) {
                         " " span.stale { "stalled: " (self.ages(&collecting)) }
                     }
                 }
-                @if shortcuts {
+                @if shown.shortcuts {
                     td {
                         @for (at, shortcut) in index.shortcuts.iter().enumerate() {
                             @if at > 0 { " · " }
@@ -159,6 +182,19 @@ impl IndexListView<'_> {
     }
 }
 
+fn news(new: &NewPatterns) -> Markup {
+    match new {
+        NewPatterns::Count(count, texts) => {
+            let texts: Vec<_> = texts.iter().map(|text| visible_in_line(text)).collect();
+            html! { span title=(texts.join("\n")) { (thousands(*count as u64)) } }
+        }
+        NewPatterns::UnknownBefore(since) => {
+            let why = format!("alco has remembered patterns since {since}: what is new is known a day later");
+            html! { span title=(why) { "?" } }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +212,10 @@ mod tests {
                 sparkline: vec![0, 5, 9],
             }),
             collecting: None,
+            new_patterns: Some(match seconds {
+                1 => NewPatterns::Count(2, vec!["order * <failed>".to_owned()]),
+                _ => NewPatterns::UnknownBefore(now.plus_seconds(-60)),
+            }),
             shortcuts: vec![
                 ShortcutLink { name: "slow", title: "Slow requests", parameter: None },
                 ShortcutLink { name: "one", title: "", parameter: Some("request_id") },
@@ -191,6 +231,11 @@ mod tests {
         assert!(html.contains("41,203"), "{html}");
         assert_eq!(html.matches("class=\"stale\"").count(), 1, "{html}");
         assert!(html.contains("silent for 3 h"), "{html}");
+        assert!(html.contains("title=\"order * &lt;failed&gt;\">2</span>"), "{html}");
+        assert!(
+            html.contains("since 2026-11-22T09:59:00.000000Z: what is new is known a day later\">?</span>"),
+            "{html}"
+        );
         assert!(html.contains("href=\"/grep/shortcut/slow/\""), "{html}");
         assert!(
             html.contains("action=\"/grep/shortcut/one/\"") && html.contains("placeholder=\"request_id\""),
@@ -206,14 +251,20 @@ mod tests {
             let ago = |seconds: i64| Some(now.plus_seconds(-seconds));
             let collecting =
                 Collecting { backlog: Some(1234), delivered: ago(90), stored: ago(180), acknowledged: None, stalled };
-            let index =
-                IndexRow { name: &web, title: "", figures: None, collecting: Some(collecting), shortcuts: vec![] };
+            let index = IndexRow {
+                name: &web,
+                title: "",
+                figures: None,
+                collecting: Some(collecting),
+                new_patterns: None,
+                shortcuts: vec![],
+            };
             let frame = Frame { base: "/", ..Frame::default() };
             IndexListView { frame, now, indexes: vec![index], warnings: vec![] }.page().into_string()
         };
         let ages = "delivered 90 s ago, stored 3 min ago, acknowledged not yet";
         assert!(html(false).contains(&format!("title=\"{ages}\">1,234</span>")), "{}", html(false));
-        assert!(!html(false).contains("stalled"));
+        assert!(!html(false).contains("stalled") && !html(false).contains("new in 1 h"));
         assert!(html(true).contains(&format!("stalled: {ages}")), "{}", html(true));
     }
 }

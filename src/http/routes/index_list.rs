@@ -1,5 +1,7 @@
 //! `/grep/` and the shortcuts: the places to begin.
 
+use std::cmp::Reverse;
+
 use crate::config::{Index, IndexName};
 use crate::http::error::Refusal;
 use crate::http::pages::{index_list, links};
@@ -7,8 +9,14 @@ use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
 use crate::http::site::Site;
 use crate::query::{Query, edit};
+use crate::record::level::Level;
+use crate::record::pattern::memory::PatternSighting;
 use crate::search::overview::Overview;
 use crate::time::Ts;
+
+const A_HOUR_SECONDS: i64 = 3600;
+/// New patterns whose texts a row has.
+const NAMED_PATTERNS: usize = 5;
 
 /// `/grep/`
 pub fn index_page(site: &Site, now: Ts) -> Reply {
@@ -34,6 +42,7 @@ pub fn index_page(site: &Site, now: Ts) -> Reply {
             title: &index.title,
             figures: view(index),
             collecting: collecting(site, index, now),
+            new_patterns: new_patterns(site, &index.name, now),
             shortcuts: shortcuts(site, &index.name),
         })
         .collect();
@@ -53,6 +62,19 @@ fn collecting(site: &Site, index: &Index, now: Ts) -> Option<index_list::Collect
         acknowledged: collected.last_ack.get(),
         stalled: collected.is_stalled(now),
     })
+}
+
+/// Patterns of warnings and errors whose first record is of the last hour. None: Redis is away.
+fn new_patterns(site: &Site, index: &IndexName, now: Ts) -> Option<index_list::NewPatterns> {
+    let memory = site.pattern_memory(index)?;
+    if let Some(since) = memory.unknown_before(now) {
+        return Some(index_list::NewPatterns::UnknownBefore(since));
+    }
+    let new = memory.new_between(now.plus_seconds(-A_HOUR_SECONDS), now).map(|(_, sighting)| sighting);
+    let mut new: Vec<&PatternSighting> = new.filter(|sighting| sighting.level >= Level::Warning).collect();
+    new.sort_unstable_by_key(|sighting| (Reverse(sighting.level), sighting.first));
+    let texts = new.iter().take(NAMED_PATTERNS).map(|sighting| sighting.text.clone()).collect();
+    Some(index_list::NewPatterns::Count(new.len(), texts))
 }
 
 fn shortcuts<'a>(site: &'a Site, index: &IndexName) -> Vec<index_list::ShortcutLink<'a>> {

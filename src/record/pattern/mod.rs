@@ -59,6 +59,7 @@
 #[cfg(test)]
 mod accuracy;
 mod lookahead;
+pub mod memory;
 mod pattern_text;
 mod signs;
 mod surroundings;
@@ -222,6 +223,11 @@ impl PlainLine {
 }
 
 impl PatternBuffer {
+    /// The text of the last message's pattern.
+    pub fn text(&self) -> &str {
+        &self.text.text
+    }
+
     fn read(&mut self, message: &str) {
         self.words.clear();
         let line = &message[first_line(message)];
