@@ -208,9 +208,15 @@ fn a_phone_s_page_does_not_slide_and_begins_with_the_log() {
     browser.open(&format!("{}{wide}", alco.url));
     let record = browser.script("return document.querySelector('.log .t').href");
     let record = record.as_str().unwrap().strip_prefix(&alco.url).unwrap().to_owned();
-    for path in
-        ["/grep/", wide, &format!("{wide}&wrap=1&context=2&search=order"), &record, "/grep/web/columns/", "/grep/nope/"]
-    {
+    for path in [
+        "/grep/",
+        wide,
+        &format!("{wide}&wrap=1&context=2&search=order"),
+        &record,
+        "/grep/web/columns/",
+        "/grep/web,billing/patterns/?start_ts=-6h",
+        "/grep/nope/",
+    ] {
         browser.open(&format!("{}{path}", alco.url));
         assert_eq!(browser.overhang(), 0, "{path} is wider than the screen");
         let small = "return [...document.querySelectorAll('main *')].filter(e => parseFloat(getComputedStyle(e).fontSize) < 12).length";
@@ -248,6 +254,8 @@ fn axe_finds_no_barrier_on_any_page() {
             &record,
             "/grep/web/values/host/?start_ts=-7h",
             "/grep/web/columns/",
+            "/grep/web,billing/patterns/?start_ts=-7h&limit=30&off.logger=x",
+            "/grep/web/patterns/?search=no+such+text",
             "/grep/web/?search=(&mode=regex",
             "/grep/nope/",
         ] {
@@ -292,6 +300,9 @@ fn screenshots(browser: &Browser, alco: &Alco) {
         ("refused.png", at("/grep/web/?search=(&mode=regex"), 1280, "light"),
         ("phone.png", log.clone(), 390, "light"),
         ("phone-record.png", record, 390, "dark"),
+        ("patterns.png", at("/grep/web,billing/patterns/?start_ts=-6h"), 1280, "light"),
+        ("patterns-dark.png", at("/grep/web,billing/patterns/?start_ts=-6h&sort=level"), 1280, "dark"),
+        ("phone-patterns.png", at("/grep/web,billing/patterns/?start_ts=-6h"), 390, "light"),
         ("phone-index.png", at("/grep/"), 390, "dark"),
     ] {
         browser.colours(scheme);

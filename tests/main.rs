@@ -37,6 +37,7 @@ mod oracle;
 mod package;
 mod pages;
 mod paging;
+mod pattern_list;
 mod patterns;
 mod peers;
 #[cfg(target_os = "linux")]

@@ -97,6 +97,7 @@ fn every_address_answers_with_strict_headers() {
     check(&alco, "/grep/pages/?search=PAYMENT&start_ts=-1h", 200, &["exactly 1 record matches"]);
     check(&alco, "/grep/pages/?search=no+such+thing", 200, &["No record matches", "all columns"]);
     check(&alco, "/grep/pages/values/levelname/?start_ts=-1h", 200, &["ERROR", "INFO"]);
+    check(&alco, "/grep/pages/patterns/?start_ts=-1h", 200, &["exactly 10 records", "basket * is full, said *"]);
     check(&alco, "/health", 200, &["works"]);
     check(&alco, "/style.css", 200, &[]);
     check(&alco, "/nothing", 404, &["no such page"]);
@@ -154,6 +155,8 @@ fn hostile_records_come_out_harmless() {
         LOG,
         &record,
         "/grep/pages/values/host/?start_ts=-1h",
+        "/grep/pages/patterns/?start_ts=-1h",
+        "/grep/pages/patterns/?start_ts=-1h&search=no+such+thing&sort=level",
         "/grep/",
         "/grep/pages/?start_ts=-1h&search=%3Cscript%3E",
         "/grep/pages/?start_ts=-1h&search=%1b%5b31m&mode=regex",

@@ -130,6 +130,7 @@ fn a_day_is_counted_again_only_after_it_has_changed() {
         let counted = String::from_utf8(grep.stdout).unwrap().trim().parse().unwrap();
         let answer = alco.get(&format!("/api/grep/kept/count/?{range}")).body;
         assert_eq!(serde_json::from_str::<Value>(&answer).unwrap(), json!({"count": counted, "missing": []}));
+        assert_eq!(get("patterns")["records"], counted);
         [sum("total"), sum("errors"), of_b.map_or(0, |value| value["count"].as_u64().unwrap()), counted]
     };
     publish(&["a"; 20]);
@@ -143,6 +144,12 @@ fn a_day_is_counted_again_only_after_it_has_changed() {
         queries(&stack) - before
     };
     assert_eq!((0..20).map(asked).min(), Some(0), "what is known is not counted again");
+    let asked_for_patterns = |_| {
+        let before = queries(&stack);
+        get("patterns");
+        queries(&stack) - before
+    };
+    assert_eq!((0..20).map(asked_for_patterns).min(), Some(1), "only a line of each pattern is read again");
 
     publish(&["b", "a"]);
     stack.settled_count("kept", 22, SOON);

@@ -9,7 +9,7 @@ use crate::http::request::{Client, LogRequest, RequestUrl};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes;
 use crate::http::routes::error::{InvalidRequest, invalid_request, refused};
-use crate::http::routes::{api, columns, index_list, monitoring, record, values};
+use crate::http::routes::{api, columns, index_list, monitoring, patterns, record, values};
 use crate::http::site::Site;
 use crate::time::Ts;
 
@@ -85,6 +85,7 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
             record::record_page(site, &request(list)?, place, around, !text.is_empty())?
         }
         ["grep", list, "columns", ""] => columns::columns_page(site, &request(list)?, client)?,
+        ["grep", list, "patterns", ""] => patterns::patterns_page(site, request(list)?, text, client)?,
         ["grep", list, "values", column, ""] => values::values_page(site, &request(list)?, column, client),
         ["style.css"] => {
             let (style, hash) = (assets::STYLE, assets::style_hash());
@@ -96,6 +97,7 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
         ["api", "grep", list, "count", ""] => api::count(site, &request(list)?, client)?,
         ["api", "grep", list, "histogram", ""] => api::histogram(site, &request(list)?, client)?,
         ["api", "grep", list, "values", column, ""] => api::values(site, &request(list)?, column, client)?,
+        ["api", "grep", list, "patterns", ""] => api::patterns(site, &request(list)?, client)?,
         ["api", "grep", list, "columns", ""] => api::columns(site, &request(list)?)?,
         ["metrics"] => monitoring::metrics(site, now),
         ["health"] => monitoring::health(site, now),

@@ -11,13 +11,15 @@ use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::http::pages::log::foot::{LogFoot, Total};
 use crate::http::pages::log::view::LogView;
-use crate::http::pages::{Frame, error, filters, histogram, index_list, log, record};
+use crate::http::pages::{Frame, error, filters, histogram, index_list, log, patterns, record};
 use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::record::json::ColumnValue;
 use crate::record::level::Level;
-use crate::record::pattern::{self, PatternTexts};
+use crate::record::pattern::{self, MessagePattern, PatternTexts};
 use crate::render::cells::Cell;
+use crate::search::hit::Count;
+use crate::search::pattern_counts::{PatternCount, PatternCounts};
 use crate::time::{Range, Ts};
 
 const NOW: i64 = 1_795_341_600_000_000;
@@ -195,6 +197,7 @@ fn record_page() -> String {
         zone: &TimeZone::UTC,
         record: LineView { role: Role::Here, ..line(18, Role::Here, &[]) },
         pattern: &pattern::of(line(18, Role::Here, &[]).message),
+        alike: Some(Count::AtLeast(1234)),
         columns: vec![
             value("host", "web-07.example.org"),
             value("levelname", "ERROR"),
@@ -216,6 +219,47 @@ fn record_page() -> String {
         more_before: Some((38, 20)),
         more_after: Some((20, 60)),
         warnings: vec![],
+    }
+    .page()
+    .into_string()
+}
+
+fn patterns_page() -> String {
+    let indexes = names(&["web", "billing", "nginx", "cron"]);
+    let query = Query::from_url(names(&["web"]), "search=timed+out&start_ts=-1h&sort=level").expect("a query");
+    let count = |at: usize| {
+        let (level, _, _, message) = RECORDS[at];
+        let MessagePattern { text, hash } = pattern::of(message);
+        let records = 4000 / (at as u64 + 1);
+        let mut levels = [0, 0, records / 50, 0, 0, 0];
+        levels[Level::of(level, LevelNumbers::Auto) as usize] += records;
+        PatternCount {
+            pattern: hash,
+            text,
+            sample: Some(pattern::line(message).to_owned()),
+            levels,
+            first: Ts::from_micros(NOW),
+            last: Ts::from_micros(NOW).plus_seconds(3000),
+            bars: bars().iter().take(30).map(|bar| bar.total / (at as u64 + 1)).collect(),
+        }
+    };
+    let found = PatternCounts {
+        patterns: (0..RECORDS.len()).map(count).collect(),
+        number: Count::Exact(30),
+        records: 12_345,
+        bars: Vec::new(),
+        exact: false,
+        has_whole_bars: true,
+        only_frequent: false,
+        warnings: vec![],
+    };
+    patterns::PatternsView {
+        frame: frame(&indexes, Some(&query)),
+        query: &query,
+        pattern_texts: PatternTexts::new(),
+        found: &found,
+        moment: &|ts| ts.clock_in(&TimeZone::UTC, 0),
+        more: std::num::NonZeroUsize::new(1000),
     }
     .page()
     .into_string()
@@ -290,6 +334,7 @@ fn the_pages_are_small_and_can_be_looked_at() {
         ("wrap.html", log_page("start_ts=-1h&wrap=1&search=slow&order=desc", plain)),
         ("empty.html", log_page("search=no+such+text&host=web-01", vec![])),
         ("record.html", record_page()),
+        ("patterns.html", patterns_page()),
         ("index.html", index_page()),
         ("error.html", error.page().into_string()),
     ];

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::query::condition::PATTERN;
 use crate::query::cursor::{Cursor, Place};
-use crate::query::{Condition, Filter, Follow, Order, Query};
+use crate::query::{Condition, Filter, Follow, Order, PatternSort, Query};
 use crate::record::pattern::PatternHash;
 use crate::time::{Range, Ts, When};
 
@@ -126,6 +126,16 @@ pub fn without_pattern(query: &Query, pattern: PatternHash) -> Query {
     query
 }
 
+/// The same search for a list of its patterns: that has no end to follow, and is not as long as a page of lines.
+pub fn listed_patterns(query: &Query) -> Query {
+    Query { follow: Follow::No, limit: None, ..first(query) }
+}
+
+/// The same search for its lines, from a list of its patterns.
+pub fn lines(query: &Query) -> Query {
+    Query { sort: PatternSort::default(), limit: None, ..first(query) }
+}
+
 fn on_pattern(is: Condition) -> Filter {
     Filter { column: PATTERN.to_owned(), is, off: false }
 }
@@ -238,6 +248,13 @@ mod tests {
             without_pattern(&query(&format!("pattern={a}&pattern={b}")), hash(a)),
             &format!("pattern={b}&pattern__not={a}"),
         );
+    }
+
+    #[test]
+    fn a_list_of_patterns_is_of_the_same_search() {
+        let q = query("search=x&host=a&limit=50&follow=10s&cursor=a1.2.3.4&order=desc");
+        check(listed_patterns(&q), "search=x&host=a&order=desc");
+        check(lines(&query("search=x&sort=rare&limit=1000&wrap=1")), "search=x&wrap=1");
     }
 
     #[test]

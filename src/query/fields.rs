@@ -4,7 +4,7 @@ use crate::query::condition::PATTERN;
 use crate::query::inline_filters::write_typed;
 use crate::query::parameter::join_list;
 use crate::query::url::{JS, OFF, RESERVED, split_operator};
-use crate::query::{Condition, Context, Filter, Follow, Format, Mode, Order, Query, Within};
+use crate::query::{Condition, Context, Filter, Follow, Format, Mode, Order, PatternSort, Query, Within};
 use crate::time;
 
 impl Query {
@@ -52,6 +52,13 @@ impl Query {
             match self.order {
                 Order::OldestFirst => "",
                 Order::NewestFirst => "desc",
+            },
+        );
+        url.word(
+            "sort",
+            match self.sort {
+                PatternSort::Frequent => "",
+                sort => sort.name(),
             },
         );
         url.some("limit", self.limit.as_ref());

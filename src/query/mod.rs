@@ -56,6 +56,8 @@ pub struct Query {
     /// `columns=a,b`: those to show; None is the index's own
     pub columns: Option<Vec<String>>,
     pub order: Order,
+    /// `sort`: of a list of patterns
+    pub sort: PatternSort,
     /// `limit`; None is the page size
     pub limit: Option<NonZeroUsize>,
     pub cursor: Option<Cursor>,
@@ -163,6 +165,34 @@ pub enum Order {
     OldestFirst,
     /// `order=desc`
     NewestFirst,
+}
+
+/// The order of the patterns of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PatternSort {
+    /// the most frequent first
+    #[default]
+    Frequent,
+    Rare,
+    /// the latest first time first
+    Newest,
+    /// the worst level first
+    Level,
+}
+
+impl PatternSort {
+    pub const ALL: [PatternSort; 4] =
+        [PatternSort::Frequent, PatternSort::Rare, PatternSort::Newest, PatternSort::Level];
+
+    /// Its name in an address.
+    pub fn name(self) -> &'static str {
+        match self {
+            PatternSort::Frequent => "frequent",
+            PatternSort::Rare => "rare",
+            PatternSort::Newest => "newest",
+            PatternSort::Level => "level",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -10,14 +10,14 @@ use crate::query::condition::{OPERATORS, Operator, PATTERN, read_pattern};
 use crate::query::inline_filters::read_typed;
 use crate::query::parameter::{bad, one_of, split_list, yes_or_no};
 use crate::query::{
-    Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_LIMIT, MAX_REFRESH_SECONDS, Mode, Order, Query,
-    Within,
+    Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_LIMIT, MAX_REFRESH_SECONDS, Mode, Order,
+    PatternSort, Query, Within,
 };
 use crate::time;
 use crate::time::When;
 
 /// Parameters that are not columns; a column of such a name is `js.<column>`.
-pub const RESERVED: [&str; 22] = [
+pub const RESERVED: [&str; 23] = [
     "start_ts",
     "end_ts",
     "search",
@@ -31,6 +31,7 @@ pub const RESERVED: [&str; 22] = [
     "in",
     "columns",
     "order",
+    "sort",
     "limit",
     "format",
     "follow",
@@ -126,6 +127,7 @@ impl Query {
             "tracebacks" => self.tracebacks = yes_or_no(key, text)?,
             "in" => self.within = one_of(key, text, &[("message", Within::Message), ("all", Within::All)])?,
             "order" => self.order = one_of(key, text, &[("asc", Order::OldestFirst), ("desc", Order::NewestFirst)])?,
+            "sort" => self.sort = one_of(key, text, &PatternSort::ALL.map(|sort| (sort.name(), sort)))?,
             "context" => {
                 self.context = match text {
                     "y" => Context::All,
@@ -261,7 +263,10 @@ mod tests {
     #[test]
     fn the_default_search_has_an_empty_query_string() {
         check("", "");
-        check("&&start_ts=&search=&mode=literal&case=0&limit=&host=&context=&in=message&order=asc&format=html", "");
+        check(
+            "&&start_ts=&search=&mode=literal&case=0&limit=&host=&context=&in=message&order=asc&sort=frequent&format=html",
+            "",
+        );
     }
 
     #[test]
@@ -276,6 +281,7 @@ mod tests {
             "columns=",
             "order=desc&limit=50&wrap=1&tz=Europe/Berlin&format=csv&follow=1&download=1&bom=1&tracebacks=1&cursor=a1.2.-3.4",
             "format=text&follow=10s",
+            "sort=rare&limit=7",
         ] {
             // `=` in a value needs no encoding
             check(url, &url.replace("%3D", "="));
@@ -343,6 +349,7 @@ mod tests {
             "context=1001",
             "invalid context '1001'; write a number of lines up to 1000, or y for the whole log from the first match on",
         );
+        check_error("sort=size", "invalid sort 'size'; write frequent or rare or newest or level");
         check_error("limit=0", "invalid limit '0'; write a number of records, such as 100");
         check_error("limit=10001", "limit=10001 is too much for a page; write at most 10000, or take format=text");
         check_error("follow=0s", "invalid follow '0s'; write 1, or 10s to have the page refresh itself");
@@ -423,7 +430,7 @@ mod tests {
         let names = proptest::collection::vec(hostile().prop_filter("has a name", |text| !text.is_empty()), 0..3);
         let range = (when(), when(), proptest::option::of(proptest::sample::select(vec!["UTC", "Asia/Tokyo"])));
         let text = (hostile(), 0..3_usize, any::<[bool; 8]>());
-        let lines = (0..4_u32, 0..4_u32, 0..4_u32, 0..3_u32);
+        let lines = (0..4_u32, 0..4_u32, 0..4_u32, 0..3_u32, proptest::sample::select(&PatternSort::ALL[..]));
         let place = any::<(u32, i64, i64, u32)>();
         let rest = (proptest::collection::vec(filter(), 0..5), proptest::option::of(names));
         let page = (proptest::option::of(1..MAX_LIMIT), 0..5_usize, proptest::option::of((any::<bool>(), place)));
@@ -442,7 +449,7 @@ mod tests {
                 1 => Context::All,
                 lines => Context::Lines(lines - 2),
             };
-            (q.before, q.after) = (lines.1, lines.2);
+            (q.before, q.after, q.sort) = (lines.1, lines.2, lines.4);
             q.follow = [Follow::No, Follow::Open, Follow::Every(10)][lines.3 as usize];
             (q.filters, q.columns) = rest;
             q.limit = page.0.and_then(NonZeroUsize::new);

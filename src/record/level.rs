@@ -97,6 +97,11 @@ impl Level {
         }
     }
 
+    /// Its name, for people and programs.
+    pub fn name(self) -> &'static str {
+        if self == Level::Unknown { "unknown" } else { self.class() }
+    }
+
     pub fn is_error(self) -> bool {
         self >= Level::Error
     }

@@ -7,6 +7,7 @@ pub mod cells;
 mod csv;
 pub mod escape;
 pub mod ndjson;
+pub mod patterns;
 mod text;
 
 use std::ops::Range;

@@ -113,7 +113,7 @@ pub fn quoted(text: &str) -> String {
 
 /// Puts the JSON text from there on into one line. A value may have been sent over several lines. Its strings may hold characters that
 /// a terminal obeys, or at which some readers end a line (U+0085, U+2028, U+2029). All of them get another form with the same meaning.
-fn on_one_line(from: usize, out: &mut String) {
+pub(super) fn on_one_line(from: usize, out: &mut String) {
     let unfit = |c: char| matches!(c, '\n' | '\r' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}');
     // the first bytes of these characters, of which most lines have none
     let may_be_unfit = |byte: u8| matches!(byte, b'\n' | b'\r' | 0x7f | 0xc2 | 0xe2);

@@ -127,11 +127,36 @@ impl<'a> Grouping<'a> {
 
     /// The statement that asks for the groups of a narrowing's documents.
     pub fn statement(self, slice: &Slice, narrowing: &Restriction) -> String {
-        let Grouping { columns, by, limit } = self;
-        let Slice { from, keys, range, .. } = slice;
-        let keys = keys.as_ref();
-        let select = Select { columns, from, narrowing, keys, range: *range, newest_first: false, beyond: None, limit };
-        select.groups(by)
+        Select { columns: self.columns, ..select_of(slice, narrowing, self.limit) }.groups(self.by)
+    }
+}
+
+/// A question about a narrowing's documents that returns at most `limit` rows, still without its columns.
+pub fn select_of<'a>(slice: &'a Slice, narrowing: &'a Restriction, limit: usize) -> Select<'a> {
+    let Slice { from, keys, range, .. } = slice;
+    let keys = keys.as_ref();
+    Select { columns: "", from, narrowing, keys, range: *range, newest_first: false, beyond: None, limit }
+}
+
+/// A row of an answer about kinds (`sphinx::kinds`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindRow {
+    /// the kind, or a pattern and a step
+    pub key: i64,
+    pub documents: u64,
+    /// the times of the first and the last document
+    pub first: Ts,
+    pub last: Ts,
+    /// the docid of one of them
+    pub id: u64,
+}
+
+impl KindRow {
+    /// The columns that are missing are 0.
+    pub fn of(row: &Row) -> KindRow {
+        let int = |column| row.int(column).unwrap_or(0);
+        let ts = |column| Ts::from_micros(int(column));
+        KindRow { key: int(0), documents: int(1) as u64, first: ts(2), last: ts(3), id: int(4) as u64 }
     }
 }
 
@@ -155,8 +180,13 @@ pub fn groups(
     narrowing: &Restriction,
     grouping: Grouping,
 ) -> Result<GroupRows<Vec<Row>>, SearchError> {
+    rows_of(pool, warns, &grouping.statement(slice, narrowing))
+}
+
+/// The rows of a statement, as `groups`.
+pub fn rows_of(pool: &Pool, warns: bool, statement: &str) -> Result<GroupRows<Vec<Row>>, SearchError> {
     let answer = pool.with(|engine| {
-        let rows = engine.select(&grouping.statement(slice, narrowing))?;
+        let rows = engine.select(statement)?;
         Ok(GroupRows { rows, missing: warnings(engine, warns)? })
     });
     answer.or_else(|fault: Fault| match not_served(&fault) {

@@ -15,6 +15,7 @@
 //!     stream        all hits, of any number
 //!     follow        a stream that continues with new records; arrivals: recognizes these; context_window: the lines around a match
 //!     stats         the number of matches, by time (histogram) and by value (column_values)
+//!     pattern_counts the patterns of messages, counted and merged; stats::patterns has searchd count them
 //!     day_groups    what was counted of whole days, kept while they stay as they are
 //!     overview      the whole index at a glance; half_hours: its counts
 
@@ -31,6 +32,7 @@ pub mod overview;
 mod pace;
 pub mod page;
 pub mod pattern;
+pub mod pattern_counts;
 mod pattern_texts;
 pub mod plan;
 pub mod scan;
@@ -51,7 +53,7 @@ use crate::config::IndexName;
 use crate::metrics::Searched;
 use crate::query::Query;
 use crate::query::cursor::Place;
-use crate::search::answer::SearchdAccess;
+use crate::search::answer::{KindRow, SearchdAccess};
 use crate::search::day_groups::DayGroups;
 use crate::search::half_hours::HalfHours;
 use crate::search::known_patterns::KnownPatterns;
@@ -93,6 +95,8 @@ pub struct Searcher {
     /// for the list of indexes
     known: Mutex<HashMap<IndexName, HalfHours>>,
     day_groups: Mutex<DayGroups<Row>>,
+    /// the same of patterns
+    day_kinds: Mutex<DayGroups<KindRow>>,
     /// the texts of messages' patterns
     pub known_patterns: KnownPatterns,
 }
@@ -110,6 +114,7 @@ impl Searcher {
             counted,
             known: Mutex::default(),
             day_groups: Mutex::default(),
+            day_kinds: Mutex::default(),
             known_patterns: KnownPatterns::default(),
         }
     }

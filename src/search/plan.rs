@@ -181,6 +181,16 @@ impl Plan {
         })
     }
 
+    /// Leaves only the slices that are wanted of each index. With a condition, the subset `Exact` has only documents that meet it.
+    pub fn keep(&mut self, is_wanted: impl Fn(&IndexName, &Slice) -> bool, condition: Option<&str>) {
+        for source in &mut self.sources {
+            source.slices.retain(|slice| is_wanted(&source.index, slice));
+            for exact in source.asked.iter_mut().filter_map(|asked| asked.exact.as_mut()) {
+                exact.conditions.extend(condition.map(str::to_owned));
+            }
+        }
+    }
+
     /// True if a record's columns decide in addition to its message.
     pub fn needs_columns(&self) -> bool {
         self.filters.need_columns() || self.all && !self.pattern.is_empty()

@@ -40,6 +40,11 @@ pub fn kind(rank: i64, pattern: PatternHash) -> i64 {
     (pattern.bits() << RANK_BITS) as i64 | rank
 }
 
+/// The pattern and the rank of a `kind`.
+pub fn pattern_and_rank(kind: i64) -> (PatternHash, i64) {
+    (PatternHash::of_bits(kind as u64 >> RANK_BITS), kind & (RANK_COUNT - 1))
+}
+
 /// The rank of a level.
 pub fn rank(level: Level) -> i64 {
     level as i64
@@ -113,8 +118,8 @@ mod tests {
         for pattern in patterns {
             for level in [Level::Unknown, Level::Debug, Level::Critical] {
                 let kind = kind(rank(level), pattern);
-                let is_whole = kind & 7 == rank(level) && (kind >> RANK_BITS) as u64 == pattern.bits();
-                assert!(kind >= 0 && is_whole, "{pattern:?}: {kind}");
+                assert_eq!(pattern_and_rank(kind), (pattern, rank(level)), "{kind}");
+                assert!(kind >= 0, "{kind}");
             }
         }
     }

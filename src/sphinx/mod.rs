@@ -32,6 +32,7 @@ pub mod filter_sql;
 pub mod fulltext;
 pub mod index_status;
 pub mod keys;
+pub mod kinds;
 pub mod select;
 pub mod statement;
 

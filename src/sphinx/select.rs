@@ -57,19 +57,23 @@ impl Select<'_> {
 
     /// One row for each group; `by` has the names of columns, or is empty for one group of all.
     pub fn groups(&self, by: &str) -> String {
-        let limit = self.limit;
         let by = if by.is_empty() { String::new() } else { format!(" GROUP BY {by}") };
-        format!("{}{by} LIMIT {limit} OPTION max_matches={limit}, ranker=none", self.head())
+        format!("{}{by}{}", self.head(), self.options())
     }
 
     /// The documents of these docids.
     pub fn among(&self, ids: &[u64]) -> String {
-        let limit = self.limit;
         let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
-        format!("{} AND id IN ({}) LIMIT {limit} OPTION max_matches={limit}, ranker=none", self.head(), ids.join(","))
+        format!("{} AND id IN ({}){}", self.head(), ids.join(","), self.options())
     }
 
-    fn head(&self) -> String {
+    /// The end of a statement that returns at most `limit` rows.
+    pub(super) fn options(&self) -> String {
+        let limit = self.limit;
+        format!(" LIMIT {limit} OPTION max_matches={limit}, ranker=none")
+    }
+
+    pub(super) fn head(&self) -> String {
         let mut sql = format!("SELECT {}", self.columns);
         for (n, condition) in self.narrowing.conditions.iter().enumerate() {
             let _ = write!(sql, ", ({condition}) AS f{n}");

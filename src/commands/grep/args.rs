@@ -37,6 +37,7 @@ const OPERATOR_FORMS: OperatorForms = OperatorForms;
     example = "alco grep -iC3 web,billing timeout levelname__in=ERROR,CRITICAL",
     example = "alco grep -c web status__gte=500 --since today",
     example = "alco grep -E web 'took [0-9]{{4,}}ms' -o --since=-1d | sort | uniq -c",
+    example = "alco grep --patterns web levelname=ERROR --since=-1d",
     example = "alco grep -f web levelname=ERROR",
     example = "alco grep --url=https://logs.example.org/ web -e user=7 --json",
     error_code(0, "a record was found"),
@@ -107,6 +108,11 @@ pub struct Grep {
     /// print the number of matches
     #[argh(switch, short = 'c')]
     pub count: bool,
+
+    /// print each pattern of the messages once, after the number of its records;
+    /// a pattern is the first line with a * for each part that varies
+    #[argh(switch)]
+    pub patterns: bool,
 
     /// print nothing, and exit with 0 at the first match
     #[argh(switch, short = 'q')]
@@ -252,6 +258,7 @@ impl Grep {
             output: match (self.quiet, self.count) {
                 (true, _) => Output::Nothing,
                 (_, true) => Output::Count,
+                _ if self.patterns => Output::Patterns,
                 _ => Output::Lines,
             },
             extract: match (self.only_matching, self.bare) {
@@ -276,6 +283,10 @@ impl Grep {
             Grep { json: true, csv: true, .. } => both("--json", "--csv"),
             Grep { only_matching: true, json: true, .. } => both("-o", "--json"),
             Grep { only_matching: true, csv: true, .. } => both("-o", "--csv"),
+            Grep { patterns: true, count: true, .. } => both("--patterns", "-c"),
+            Grep { patterns: true, only_matching: true, .. } => both("--patterns", "-o"),
+            Grep { patterns: true, bare: true, .. } => both("--patterns", "--bare"),
+            Grep { patterns: true, follow: true, .. } => both("--patterns", "-f"),
             Grep { follow: true, reverse: true, .. } => both("-f", "--reverse"),
             Grep { follow: true, count: true, quiet: false, .. } => both("-f", "-c"),
             Grep { follow: true, until: Some(_), .. } => both("-f", "--until"),

@@ -27,6 +27,7 @@ use crate::commands::grep::printer::Printer;
 use crate::commands::grep::source::Source;
 use crate::query::{Condition, Filter, Query};
 use crate::render::escape::visible_in_line;
+use crate::render::patterns::{others_noted, shortcomings, written};
 use crate::search::follow::News;
 
 /// As grep: no record was found.
@@ -58,6 +59,7 @@ fn grep(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     let found = match options.output {
         Output::Nothing => return is_any(options, source),
         Output::Count => count(options, source)?,
+        Output::Patterns => patterns(options, source)?,
         Output::Lines => print(options, source)?,
     };
     if !found && !options.follow {
@@ -96,6 +98,18 @@ fn count(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     }
     report_missing(&missing)?;
     Ok(count > 0)
+}
+
+fn patterns(options: &GrepOptions, source: &Source) -> Result<bool, String> {
+    let query = &options.query;
+    let zone = query.zone(source.zone());
+    let found = source.patterns(query)?;
+    printer::print(&written(&found, query.format, &|ts| ts.written_in(zone), false))?;
+    if let Some(others) = others_noted(&found) {
+        notice(&others);
+    }
+    report_missing(&shortcomings(&found))?;
+    Ok(!found.patterns.is_empty())
 }
 
 fn print(options: &GrepOptions, source: &Source) -> Result<bool, String> {

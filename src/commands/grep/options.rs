@@ -29,6 +29,8 @@ impl GrepOptions {
 pub enum Output {
     Lines,
     Count,
+    /// each pattern of their messages once, with its number
+    Patterns,
     Nothing,
 }
 

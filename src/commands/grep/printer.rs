@@ -106,6 +106,25 @@ impl<'a> Printer<'a> {
     }
 }
 
+/// Prints a text, through a pager on a terminal.
+///
+/// # Errors
+/// As `Printer::close`.
+pub fn print(text: &str) -> Result<(), String> {
+    let written = match Pager::start() {
+        Some((pager, mut stdin)) => {
+            let written = stdin.write_all(text.as_bytes());
+            pager.wait(Box::new(stdin));
+            written
+        }
+        None => io::stdout().write_all(text.as_bytes()),
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("cannot write: {error}")),
+        _ => Ok(()),
+    }
+}
+
 impl Printed {
     /// Describes how far an answer was printed that broke off.
     pub fn how_far(&self) -> String {

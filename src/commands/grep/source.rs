@@ -11,8 +11,10 @@ use crate::query::Query;
 use crate::search::Searcher;
 use crate::search::follow::{Following, News};
 use crate::search::hit::Line;
+use crate::search::pattern_counts::PatternCounts;
 use crate::search::scan::Read;
 use crate::search::scope::{Scope, Waits};
+use crate::search::stats::patterns::{MAX_PATTERNS, PatternsWanted};
 use crate::time::Ts;
 
 /// Records to ask for at first; a scan asks for more at each step.
@@ -93,6 +95,20 @@ impl Source {
                 searchd.searcher.count_all(query, &searchd.scope()).map_err(|error| error.to_string())
             }
             Source::Remote(remote) => remote.count(query),
+        }
+    }
+
+    /// The patterns of the messages of the records that match.
+    pub fn patterns(&self, query: &Query) -> Result<PatternCounts, String> {
+        self.settings(query)?;
+        match self {
+            Source::Searchd(searchd) => {
+                let limit = query.limit.map_or(MAX_PATTERNS, usize::from).min(MAX_PATTERNS);
+                let wanted = PatternsWanted { sort: query.sort, limit, bars: false, to_the_end: true };
+                let found = searchd.searcher.patterns(query, &searchd.scope(), &wanted);
+                found.map_err(|error| error.to_string())
+            }
+            Source::Remote(remote) => remote.patterns(query),
         }
     }
 

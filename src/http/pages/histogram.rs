@@ -145,8 +145,14 @@ fn block(count: u64, most: u64) -> char {
     ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][(count * 8).div_ceil(most.max(1)).clamp(1, 8) as usize - 1]
 }
 
-/// A day in a few pixels, for the list of indexes.
-pub fn sparkline(counts: &[u64]) -> Markup {
+/// The same in characters, for browsers that show no drawings.
+pub fn blocks(counts: &[u64]) -> String {
+    let most = counts.iter().copied().max().unwrap_or(0);
+    counts.iter().map(|count| if *count == 0 { '·' } else { block(*count, most) }).collect()
+}
+
+/// Bars in a few pixels; `class` is that of the path.
+pub fn sparkline(counts: &[u64], class: &str) -> Markup {
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
     let mut path = String::new();
     for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -155,7 +161,7 @@ pub fn sparkline(counts: &[u64]) -> Markup {
     }
     html! {
         svg viewBox={ "0 0 " (counts.len() * 4) " 20" } preserveAspectRatio="none" aria-hidden="true" {
-            @if !path.is_empty() { path class="i" d=(path) {} }
+            @if !path.is_empty() { path class=(class) d=(path) {} }
         }
     }
 }

@@ -118,7 +118,7 @@ impl IndexListView<'_> {
                 }
                 @if let Some(figures) = &index.figures {
                     td.n .recent { (thousands(figures.recent)) }
-                    td { (histogram::sparkline(&figures.sparkline)) }
+                    td { (histogram::sparkline(&figures.sparkline, "i")) }
                 } @else { td.n { "?" } td {} }
                 @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (news(new)) } @else { "?" } } }
                 @if shown.backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }

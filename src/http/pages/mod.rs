@@ -19,6 +19,7 @@ pub mod index_list;
 pub mod line;
 pub mod links;
 pub mod log;
+pub mod patterns;
 pub mod record;
 pub mod search;
 pub mod values;

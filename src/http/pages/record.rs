@@ -4,11 +4,13 @@ use maud::{Markup, html};
 
 use crate::config::IndexName;
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, marked};
-use crate::http::pages::{Frame, links, search, thousands};
+use crate::http::pages::{Frame, links, records, thousands};
 use crate::query::{Query, edit};
 use crate::record::json::ColumnValue;
 use crate::record::pattern::MessagePattern;
 use crate::render::escape::{cut, visible, visible_in_line};
+use crate::render::patterns::pattern_shown;
+use crate::search::hit::Count;
 use jiff::tz::TimeZone;
 
 /// More columns than these are in the JSON form only.
@@ -31,6 +33,8 @@ pub struct RecordView<'a> {
     pub record: LineView<'a>,
     /// of its message
     pub pattern: &'a MessagePattern,
+    /// records with this pattern in `around`; None: not known
+    pub alike: Option<Count>,
     /// name, value; without message and context columns
     pub columns: Vec<(String, ColumnValue)>,
     /// the whole record, `"key": value` by line
@@ -150,12 +154,18 @@ impl RecordView<'_> {
             dt { "pattern" }
             " "
             dd {
-                (visible_in_line(search::pattern_shown(&self.pattern.text)))
+                (visible_in_line(pattern_shown(&self.pattern.text)))
                 " "
                 span.act {
                     a href=(links::to(&path, &edit::only_pattern(self.around, hash))) { "only" }
                     " "
                     a href=(links::to(&path, &edit::without_pattern(self.around, hash))) { "not" }
+                    @if let Some(alike) = self.alike {
+                        " "
+                        a href=(links::to(&path, &edit::only_pattern(self.around, hash))) title="with this pattern, in the range of the search, or around the record" { (counted(alike)) }
+                    }
+                    " "
+                    a href=(links::to(&format!("{path}patterns/"), &edit::listed_patterns(self.around))) { "all patterns" }
                 }
             }
         }
@@ -205,6 +215,15 @@ impl RecordView<'_> {
     }
 }
 
+/// `at least 12 records`
+fn counted(count: Count) -> String {
+    match count {
+        Count::Exact(number) => records(number),
+        Count::AtLeast(number) => format!("at least {}", records(number)),
+        Count::AtMost(number) => format!("at most {}", records(number)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +258,7 @@ mod tests {
             zone: &TimeZone::UTC,
             record,
             pattern: &pattern,
+            alike: Some(Count::Exact(1234)),
             columns: vec![
                 ("<k>".to_owned(), ColumnValue::One("\u{202e}v".to_owned())),
                 ("tags".to_owned(), ColumnValue::Many(vec!["a".to_owned(), "b".to_owned()])),
@@ -257,6 +277,10 @@ mod tests {
         assert!(html.contains("<pre>Trace\n  &lt;i&gt;</pre>"), "{html}");
         let only = format!("<a href=\"/logs/grep/web/?search=x&amp;pattern={}\">only</a>", pattern.hash);
         assert!(html.contains(&format!("<dt>pattern</dt> <dd>one &lt;b&gt; <span class=\"act\">{only}")), "{html}");
+        assert!(
+            html.contains(">1,234 records</a> <a href=\"/logs/grep/web/patterns/?search=x\">all patterns</a>"),
+            "{html}"
+        );
         assert!(html.contains("<dt>&lt;k&gt;</dt> <dd>&lt;U+202E&gt;v"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/?search=x&amp;tags=b\">only</a>"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/60-20/?search=x#here\""), "{html}");

@@ -9,6 +9,7 @@ use crate::http::pages::links;
 use crate::query::{Context, Filter, Mode, Query, Within, edit};
 use crate::record::pattern::PatternTexts;
 use crate::render::escape::{cut, visible_in_line};
+use crate::render::patterns::pattern_shown;
 use crate::time::When;
 
 /// The parameters that have a field in the form. A column of such a name has another in an address, with `js.` before it.
@@ -191,11 +192,6 @@ fn condition(filter: &Filter, pattern_texts: &PatternTexts) -> Markup {
         values.iter().take(LISTED_VALUES).map(|value| visible_in_line(cut(value, VALUE_CHARS).0)).collect();
     let more = values.len().saturating_sub(LISTED_VALUES);
     html! { (sign) @if !shown.is_empty() { " " (shown.join(", ")) } @if more > 0 { " and " (more) " more" } }
-}
-
-/// The text of a pattern on a page.
-pub fn pattern_shown(text: &str) -> &str {
-    if text.is_empty() { "(no text)" } else { text }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! | `…/count/` | `{"count", "missing": [text]}`: of all matches, however long it takes |
 //! | `…/histogram/` | `{"bars": [{"start", "end", "total", "warnings", "errors"}], "exact": bool}` |
 //! | `…/values/<column>/` | `{"column", "values": [{"value", "count"}], "more": bool, "exact": bool}` |
+//! | `…/patterns/` | `{"patterns": [{"pattern", "text", "count", …}], "number", "records", "bars", "exact": bool}` |
 //! | `…/columns/` | `[{"name", "last_seen": seconds}]` |
 //!
 //! A docid is below 2^53, so that every JSON client can hold it. An error is `{"error", "hint"}` with its status.
@@ -26,12 +27,15 @@ use crate::http::site::Site;
 use crate::query::cursor::Cursor;
 use crate::query::{Format, Query, edit};
 use crate::redis::seen::KnownColumn;
-use crate::search::hit::{Hit, Line};
+use crate::render::patterns::object;
+use crate::search::hit::{Count, Hit, Line};
 use crate::search::stats::Wanted;
 use crate::search::stats::column_values::ValuesWanted;
-use crate::time::{Ts, When};
+use crate::search::stats::patterns::PatternsWanted;
+use crate::time::{Range, Ts, When};
 
 const MAX_VALUES: usize = 1000;
+const MAX_LISTED_PATTERNS: usize = 1000;
 
 #[derive(Serialize)]
 struct PageJson<'a> {
@@ -167,6 +171,50 @@ pub fn values(site: &Site, request: &LogRequest, column: &str, client: &Client) 
     Ok(json(&ValuesJson { column, values, more: found.more, exact: found.exact }))
 }
 
+/// What surrounds the patterns, each of which is written as in NDJSON.
+#[derive(Serialize)]
+struct PatternsJson {
+    patterns: Vec<Box<RawValue>>,
+    /// of all patterns
+    number: u64,
+    records: u64,
+    /// the ranges of the bars of each pattern
+    bars: Vec<SpanJson>,
+    /// all numbers are exact
+    exact: bool,
+    /// parts of the answer that are missing
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct SpanJson {
+    start: String,
+    end: String,
+}
+
+/// Over the range of the search; if it names none, over the default of the page.
+pub fn patterns(site: &Site, request: &LogRequest, client: &Client) -> Answer {
+    let scope = request.scope(site, client.waits(site), 1);
+    let query = &request.query;
+    let limit = query.limit.map_or(MAX_LISTED_PATTERNS, usize::from).min(MAX_LISTED_PATTERNS);
+    let wanted = PatternsWanted { sort: query.sort, limit, bars: true, to_the_end: false };
+    let found = site.searcher.patterns(query, &scope, &wanted)?;
+    let object = |count| RawValue::from_string(object(count, true)).ok();
+    let (number, is_number_exact) = match found.number {
+        Count::Exact(number) => (number, true),
+        Count::AtLeast(number) | Count::AtMost(number) => (number, false),
+    };
+    let span = |range: &Range| SpanJson { start: range.start.rfc3339(), end: range.end.rfc3339() };
+    Ok(json(&PatternsJson {
+        patterns: found.patterns.iter().filter_map(object).collect(),
+        number,
+        records: found.records,
+        bars: found.bars.iter().map(span).collect(),
+        exact: found.exact && found.has_whole_bars && is_number_exact,
+        warnings: found.warnings,
+    }))
+}
+
 #[derive(Serialize)]
 struct ColumnJson {
     name: String,
@@ -204,7 +252,7 @@ pub fn refused(refusal: &Refusal) -> Reply {
         Refusal::Bad(_) => "change the request; it fails again as it is",
         Refusal::NoIndex(_) => "/api/collector/indices/ lists the indexes",
         Refusal::NotFound(_) => {
-            "paths are /api/grep/<index>/, and below it count/, histogram/, values/<column>/ and columns/"
+            "paths are /api/grep/<index>/, and below it count/, histogram/, values/<column>/, patterns/ and columns/"
         }
         Refusal::Unauthorized { password: true } => {
             "send them as HTTP's Basic authentication, as curl -u user:password does"

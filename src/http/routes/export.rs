@@ -14,6 +14,14 @@ use crate::time::Ts;
 
 /// A search in a form for programs: the head now, the records as they are found.
 pub fn stream(request: LogRequest) -> Reply {
+    download(request, write)
+}
+
+/// An answer in the form that the search names, and of any length.
+pub fn download(
+    request: LogRequest,
+    write: impl FnOnce(&Site, &LogRequest, &mut Body) -> Result<(), Aborted> + Send + 'static,
+) -> Reply {
     let query = &request.query;
     let (kind, extension) = (query.format.media_type(), query.format.extension());
     let name = query.download.then(|| file_name(&request, extension));

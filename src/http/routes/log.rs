@@ -221,7 +221,7 @@ fn write_lines(
 }
 
 /// A form sends every field, empty or not; the address bar is for people, so the same search gets its short address.
-fn canonical(text: &str, query: &Query) -> Option<String> {
+pub fn canonical(text: &str, query: &Query) -> Option<String> {
     let sent_by_a_form = text
         .split('&')
         .any(|pair| matches!(pair, "start_ts=" | "end_ts=" | "mode=literal" | "in=message" | "context=0"));

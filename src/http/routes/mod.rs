@@ -9,5 +9,6 @@ pub mod index_list;
 pub mod log;
 pub mod log_lines;
 pub mod monitoring;
+pub mod patterns;
 pub mod record;
 pub mod values;

@@ -1,5 +1,7 @@
 //! `/grep/<index>/at/<place>/`: one record and its surroundings, made into the page's view.
 
+use std::time::Duration;
+
 use crate::http::error::Refusal;
 use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::{links, record};
@@ -9,12 +11,14 @@ use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::{OPENED_LEVELS, hits, line_view};
 use crate::http::site::Site;
 use crate::query::cursor::Place;
-use crate::query::{Format, edit};
+use crate::query::{Format, Query, edit};
 use crate::record::json::Columns;
 use crate::record::pattern;
 use crate::render::cells::shown_columns;
 use crate::render::ndjson::whole;
-use crate::search::hit::{Hit, Page};
+use crate::search::hit::{Count, Hit, Page};
+use crate::search::scope::Waits;
+use crate::search::stats::Wanted;
 use crate::time::{Range, Ts};
 
 /// Lines around a record, at first, and at most.
@@ -22,6 +26,9 @@ const NEAR_LINES: usize = 20;
 const MAX_NEAR_LINES: usize = 1000;
 /// A record that is not inside the range of the search it came from is looked for in this many seconds around it.
 const NEARBY_SECONDS: i64 = 1800;
+
+/// A record's page does not wait longer for the number of records that are like it.
+const ALIKE_TIME: Duration = Duration::from_millis(200);
 
 /// `/grep/<index>/at/<place>/` and `/grep/<index>/at/<place>/<before>-<after>/`
 /// `came_from_a_search`: the address holds the search that led here.
@@ -75,6 +82,7 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
     );
     let pattern = pattern::of(&hit.record.message);
     site.searcher.known_patterns.learn(pattern.clone());
+    let alike = alike(site, request, &edit::only_pattern(&around, pattern.hash));
     let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS);
     let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
     let view = record::RecordView {
@@ -86,6 +94,7 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
         zone,
         record: line_view(&settings, &shown, hit, Role::Here, false),
         pattern: &pattern,
+        alike,
         columns: columns.into_iter().filter(|(name, _)| !apart(name)).collect(),
         json: whole(index, hit),
         before: lines_before,
@@ -95,6 +104,13 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
         warnings,
     };
     Ok(Reply::page(200, view.page().into_string()))
+}
+
+/// How many records a search finds, as far as it is found out in a moment.
+fn alike(site: &Site, request: &LogRequest, query: &Query) -> Option<Count> {
+    let scope = request.scope(site, Waits::default(), 1).at_most(ALIKE_TIME);
+    let figures = site.searcher.figures(query, &scope, Wanted { bars: 0, columns: &[] });
+    figures.and_then(|figures| figures.count()).ok()
 }
 
 fn hits_where(page: &Page, is: impl Fn(Place) -> bool) -> impl Iterator<Item = &Hit> {

@@ -107,6 +107,11 @@ impl PatternHash {
         }
     }
 
+    /// From the number that `bits` returns.
+    pub fn of_bits(bits: u64) -> PatternHash {
+        PatternHash(bits & (u64::MAX >> (u64::BITS - HASH_BITS)))
+    }
+
     /// Below 2^60.
     pub fn bits(self) -> u64 {
         self.0
@@ -165,7 +170,6 @@ pub fn of(message: &str) -> MessagePattern {
 }
 
 /// The parts of a message that its pattern has a `*` for: bytes of the message, in order, apart from each other.
-#[cfg_attr(not(test), expect(dead_code, reason = "no page shows them yet"))]
 pub fn variable_parts(message: &str) -> Vec<Range<usize>> {
     let mut buffer = PatternBuffer::default();
     buffer.read(message);
@@ -179,7 +183,12 @@ pub fn variable_parts(message: &str) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The part of a message that has its pattern.
+/// The part of a message that decides its pattern: its first line, or the start of that. Its own pattern is the same.
+pub fn line(message: &str) -> &str {
+    &message[first_line(message)]
+}
+
+/// The place of `line`.
 fn first_line(message: &str) -> Range<usize> {
     let margin = &message[..message.floor_char_boundary(MAX_MARGIN_BYTES)];
     let is_space = |c: char| c.is_whitespace() || c == '\0';
@@ -386,6 +395,7 @@ mod tests {
             let constant: usize = message.matches('*').count();
             prop_assert!(of(&message).text.matches('*').count() <= parts.len() + constant);
             prop_assert!(of(&message).text.matches('*').count() >= parts.len());
+            prop_assert_eq!(of(line(&message)), of(&message));
         }
     }
 }

@@ -2,20 +2,21 @@
 //!
 //! searchd counts the records that the index alone decides. Candidates are read and checked once for all figures together; if
 //! that would take too long, the index gives an upper bound. `tally` adds up what was seen, `figures` adds what searchd counts;
-//! `levels` has searchd count by level.
+//! `levels` has searchd count by level, `patterns` by the patterns of messages.
 
 pub mod column_values;
 mod figures;
 pub mod histogram;
 mod levels;
+pub mod patterns;
 mod tally;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::query::{Query, Within};
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, Grouping, first_number, groups};
-use crate::search::day_groups::{DayState, DayStates};
+use crate::search::answer::{GroupRows, Grouping, first_number, groups, rows_of};
+use crate::search::day_groups::{DayGroups, DayState, DayStates};
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::pace::ALL_ROWS;
 use crate::search::plan::{Plan, Slice, Subset};
@@ -127,15 +128,29 @@ impl Searcher {
         states: &DayStates,
     ) -> Result<GroupRows<Arc<[Row]>>, SearchError> {
         let statement = grouping.statement(slice, narrowing);
+        self.kept(&self.day_groups, slice, statement, states, |rows| {
+            let bytes = rows.iter().map(Row::held_bytes).sum();
+            (Arc::from(rows), bytes)
+        })
+    }
+
+    /// The answer to a statement about a slice: what `read` makes of the rows, and its bytes. That of a whole day is kept in `groups`.
+    fn kept<R>(
+        &self,
+        groups: &Mutex<DayGroups<R>>,
+        slice: &Slice,
+        statement: String,
+        states: &DayStates,
+        read: impl FnOnce(Vec<Row>) -> (Arc<[R]>, usize),
+    ) -> Result<GroupRows<Arc<[R]>>, SearchError> {
         let state = self.state(slice, states);
-        let kept = || self.day_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = || groups.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rows) = state.and_then(|state| kept().get(&statement, state)) {
             return Ok(GroupRows { rows, missing: Vec::new() });
         }
-        let GroupRows { rows, missing } = self.groups(slice, narrowing, grouping)?;
-        let rows = Arc::<[Row]>::from(rows);
+        let GroupRows { rows, missing } = rows_of(&self.pool, self.peers, &statement)?;
+        let (rows, bytes) = read(rows);
         if let (Some(state), true) = (state, missing.is_empty()) {
-            let bytes = rows.iter().map(Row::held_bytes).sum();
             kept().keep(statement, state, Arc::clone(&rows), bytes);
         }
         Ok(GroupRows { rows, missing })

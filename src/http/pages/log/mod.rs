@@ -73,6 +73,8 @@ impl LogView<'_> {
                 @if self.has_context() { a href="#match" { "first match ↓" } " " }
                 a href="#e1" accesskey="e" { "next error ↓" }
                 " "
+                a href=(links::to("patterns/", &edit::listed_patterns(q))) title="what these lines say, each pattern once with its count" { "patterns" }
+                " "
                 a.phone href="#filters" { "filters" }
                 " "
                 span.end {

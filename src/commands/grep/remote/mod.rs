@@ -1,5 +1,7 @@
 //! Asks another alco over HTTP. Its NDJSON becomes the same lines that `search` makes of searchd's rows. The only door to ureq.
 
+mod patterns;
+
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 

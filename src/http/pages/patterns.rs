@@ -1,0 +1,275 @@
+//! The patterns of the messages that a search finds: each once, with its number, levels and times. A click shows its lines, − hides it.
+
+use std::num::NonZeroUsize;
+
+use maud::{Markup, html};
+
+use crate::http::pages::line::marked;
+use crate::http::pages::{Frame, histogram, links, note, records, search, thousands};
+use crate::query::{Format, PatternSort, Query, edit};
+use crate::record::level::Level;
+use crate::record::pattern::{PatternTexts, variable_parts};
+use crate::render::escape::{cut, visible_in_line};
+use crate::render::patterns::{others, pattern_shown, shortcomings};
+use crate::search::hit::Count;
+use crate::search::pattern_counts::{PatternCount, PatternCounts};
+use crate::time::Ts;
+
+/// Longer patterns and lines are cut: the lines of the pattern have all of it.
+const PATTERN_CHARS: usize = 400;
+
+pub struct PatternsView<'a> {
+    pub frame: Frame<'a>,
+    pub query: &'a Query,
+    /// of its filters
+    pub pattern_texts: PatternTexts,
+    pub found: &'a PatternCounts,
+    /// a time, as short as the range allows
+    pub moment: &'a dyn Fn(Ts) -> String,
+    /// the length of a longer list, if there is one
+    pub more: Option<NonZeroUsize>,
+}
+
+impl PatternsView<'_> {
+    pub fn page(&self) -> Markup {
+        let indexes = links::index_list(&self.query.indexes);
+        let main = html! {
+            (search::form(self.query, &self.pattern_texts))
+            main {
+                (self.bar())
+                h1.vh { "Patterns of " (indexes) }
+                @for lack in shortcomings(self.found) { (note(html! { (visible_in_line(&lack)) })) }
+                (self.total())
+                @if self.found.patterns.is_empty() {
+                    section #log .nothing { h2 { "No records" } p { a href=(self.lines(self.query)) { "The page of the lines" } " shows where to look." } }
+                } @else { (self.table()) }
+                (self.end())
+            }
+        };
+        self.frame.page(&format!("patterns of {indexes}"), main)
+    }
+
+    fn bar(&self) -> Markup {
+        let sorts = [
+            (PatternSort::Frequent, "most frequent"),
+            (PatternSort::Rare, "rarest"),
+            (PatternSort::Newest, "newest"),
+            (PatternSort::Level, "by level"),
+        ];
+        html! {
+            div.bar {
+                a href=(self.lines(self.query)) { "← lines" }
+                " "
+                span.quick {
+                    @for (sort, name) in sorts {
+                        a href=(links::to("", &Query { sort, ..self.query.clone() })) aria-current=[(sort == self.query.sort).then_some("true")] { (name) }
+                        " "
+                    }
+                }
+                " "
+                span.end {
+                    @for format in Format::STREAMS {
+                        a href=(links::to("", &Query { format, limit: None, ..self.query.clone() })) { (format.label()) }
+                        " "
+                    }
+                }
+            }
+        }
+    }
+
+    fn total(&self) -> Markup {
+        let (exactly, number) = match self.found.number {
+            Count::Exact(number) | Count::AtMost(number) => ("", number),
+            Count::AtLeast(number) => ("at least ", number),
+        };
+        html! {
+            p.total {
+                (if self.found.exact { "exactly " } else { "at least " })
+                b.num { (thousands(self.found.records)) } (if self.found.records == 1 { " record" } else { " records" })
+                " in " (exactly) b.num { (thousands(number)) } (if number == 1 { " pattern" } else { " patterns" })
+                @if self.found.only_frequent { ", of which the most frequent are listed" }
+            }
+        }
+    }
+
+    fn table(&self) -> Markup {
+        html! {
+            table.indexes.patterns #log {
+                thead {
+                    tr {
+                        th.n scope="col" { "records" }
+                        th scope="col" { "level" }
+                        th scope="col" { "over time" }
+                        th scope="col" { "pattern, and a line that has it" }
+                        th.age scope="col" { "first, last" }
+                    }
+                }
+                tbody { @for count in &self.found.patterns { (self.row(count)) } }
+            }
+        }
+    }
+
+    fn row(&self, count: &PatternCount) -> Markup {
+        let shown = visible_in_line(pattern_shown(cut(&count.text, PATTERN_CHARS).0));
+        html! {
+            tr {
+                td.n { (thousands(count.records())) br; span.num { (self.share(count)) } }
+                td {
+                    @let is_only_one = count.by_level().count() == 1;
+                    @for (at, (level, number)) in count.by_level().enumerate() {
+                        @if at > 0 { " " }
+                        span class={ "age " (level.class()) } { span.l { (level.name()) } @if !is_only_one { "\u{a0}" (thousands(number)) } }
+                    }
+                }
+                td {
+                    (histogram::sparkline(&count.bars, class(commonest(count))))
+                    span.vh aria-hidden="true" { (histogram::blocks(&count.bars)) }
+                }
+                td.p {
+                    a href=(self.lines(&edit::only_pattern(self.query, count.pattern))) title={ "the " (records(count.records())) } { (shown) }
+                    " "
+                    a.not href=(links::to("", &edit::without_pattern(self.query, count.pattern))) title="hide it" aria-label={ "hide " (shown) } { "−" }
+                    @if let Some(line) = count.sample.as_ref().filter(|line| **line != count.text) { " " (sample(line)) }
+                }
+                td {
+                    span.age title=(count.first) { ((self.moment)(count.first)) }
+                    br;
+                    span.age title=(count.last) { ((self.moment)(count.last)) }
+                }
+            }
+        }
+    }
+
+    fn share(&self, count: &PatternCount) -> String {
+        match count.records() as f64 * 100.0 / self.found.records.max(1) as f64 {
+            percent if percent < 0.1 => "<\u{a0}0.1\u{a0}%".to_owned(),
+            percent => format!("{percent:.1}\u{a0}%"),
+        }
+    }
+
+    /// The others, and how to see them.
+    fn end(&self) -> Markup {
+        let Some(others) = others(self.found) else { return html! {} };
+        let (at_least, number) = match others {
+            Count::Exact(number) | Count::AtMost(number) => ("", number),
+            Count::AtLeast(number) => ("at least ", number),
+        };
+        let text = Query { format: Format::Text, limit: None, ..self.query.clone() };
+        html! {
+            p.pages {
+                span { (at_least) b.num { (thousands(number)) } (if number == 1 { " other pattern" } else { " other patterns" }) }
+                " "
+                @match self.more {
+                    Some(more) => a href=(links::to("", &Query { limit: Some(more), ..self.query.clone() })) { "up to " (thousands(more.get() as u64)) " of them" },
+                    None => a href=(links::to("", &text)) { "a longer list as text" },
+                }
+            }
+        }
+    }
+
+    fn lines(&self, query: &Query) -> String {
+        links::to(&links::grep_path(self.frame.base, &query.indexes), &edit::lines(query))
+    }
+}
+
+fn commonest(count: &PatternCount) -> Level {
+    count.by_level().max_by_key(|(_, number)| *number).map_or(Level::Unknown, |(level, _)| level)
+}
+
+/// The class of a pattern's bars, as in the histogram of a log.
+fn class(commonest: Level) -> &'static str {
+    match commonest {
+        level if level.is_error() => "e",
+        Level::Warning => "w",
+        _ => "i",
+    }
+}
+
+/// A line of the log, its variable parts marked.
+fn sample(line: &str) -> Markup {
+    let (shown, is_cut) = cut(line, PATTERN_CHARS);
+    let parts: Vec<_> = variable_parts(line).into_iter().filter(|part| part.end <= shown.len()).collect();
+    html! { div.m { (marked(shown, &parts, 0)) @if is_cut { "…" } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::pattern;
+
+    fn count(message: &str, levels: [u64; 6]) -> PatternCount {
+        let pattern::MessagePattern { text, hash } = pattern::of(message);
+        let at = Ts::from_micros(1_795_341_600_000_000);
+        let sample = Some(pattern::line(message).to_owned());
+        PatternCount { pattern: hash, text, sample, levels, first: at, last: at, bars: vec![0, 1, 4] }
+    }
+
+    #[track_caller]
+    fn page(url: &str, found: &PatternCounts) -> String {
+        let query = Query::from_url(vec!["web".parse().expect("a name")], url).expect(url);
+        let view = PatternsView {
+            frame: Frame { base: "/logs/", ..Frame::default() },
+            query: &query,
+            pattern_texts: PatternTexts::new(),
+            found,
+            moment: &|_| "10:00:00".to_owned(),
+            more: NonZeroUsize::new(1000),
+        };
+        view.page().into_string()
+    }
+
+    #[test]
+    fn a_pattern_leads_to_its_lines_and_can_be_hidden() {
+        let paid = count("order <b> 7 is \"paid\"", [0, 0, 999, 1, 0, 0]);
+        let hash = paid.pattern;
+        let found = PatternCounts {
+            patterns: vec![paid, count("disk full", [0, 0, 0, 0, 0, 1])],
+            number: Count::AtLeast(1234),
+            records: 10_000,
+            bars: Vec::new(),
+            exact: false,
+            has_whole_bars: true,
+            only_frequent: true,
+            warnings: vec!["a <day> is away".to_owned()],
+        };
+        let html = page("search=x&limit=2&sort=rare", &found);
+        for part in [
+            &*format!(
+                "href=\"/logs/grep/web/?search=x&amp;pattern={hash}\" title=\"the 1,000 records\">order &lt;b&gt; * is *</a>"
+            ),
+            &format!("href=\"?search=x&amp;pattern__not={hash}&amp;sort=rare&amp;limit=2\" title=\"hide it\""),
+            "order &lt;b&gt; <mark>7</mark> is <mark>&quot;paid&quot;</mark></div>",
+            "<td class=\"n\">1,000<br><span class=\"num\">10.0\u{a0}%</span></td>",
+            "<span class=\"age warning\"><span class=\"l\">warning</span>\u{a0}1</span> <span class=\"age info\">",
+            "<span class=\"age critical\"><span class=\"l\">critical</span></span>",
+            "<td class=\"n\">1<br><span class=\"num\">&lt;\u{a0}0.1\u{a0}%</span></td>",
+            ">·▂█</span>",
+            "aria-current=\"true\">rarest</a>",
+            "at least <b class=\"num\">10,000</b> records in at least <b class=\"num\">1,234</b> patterns, of which",
+            "a &lt;day&gt; is away",
+            "at least <b class=\"num\">1,232</b> other patterns",
+            "href=\"?search=x&amp;sort=rare&amp;limit=1000\">up to 1,000 of them</a>",
+            "href=\"/logs/grep/web/?search=x\">← lines</a>",
+        ] {
+            assert!(html.contains(part), "no {part} in {html}");
+        }
+        assert_eq!(html.matches("disk full").count(), 2, "a line that is its own pattern stands once: {html}");
+    }
+
+    #[test]
+    fn a_list_of_nothing_leads_to_the_lines() {
+        let found = PatternCounts {
+            patterns: Vec::new(),
+            number: Count::Exact(0),
+            records: 0,
+            bars: Vec::new(),
+            exact: true,
+            has_whole_bars: true,
+            only_frequent: false,
+            warnings: Vec::new(),
+        };
+        let html = page("", &found);
+        assert!(html.contains("exactly <b class=\"num\">0</b> records in <b class=\"num\">0</b> patterns"), "{html}");
+        assert!(html.contains("<a href=\"/logs/grep/web/\">The page of the lines</a>"), "{html}");
+    }
+}

@@ -1,0 +1,90 @@
+//! `/grep/<index>/patterns/`: the patterns of the messages that a search finds, as a page or in a form for programs.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+
+use crate::http::body::{Aborted, Body};
+use crate::http::pages::links;
+use crate::http::pages::patterns::PatternsView;
+use crate::http::request::{Client, LogRequest};
+use crate::http::response::{Answer, Reply};
+use crate::http::routes::error::unsearchable;
+use crate::http::routes::export::download;
+use crate::http::routes::frame::frame;
+use crate::http::routes::log::canonical;
+use crate::http::site::Site;
+use crate::query::{Follow, Format, Query, edit};
+use crate::record::pattern::MessagePattern;
+use crate::render::patterns::{noted, written};
+use crate::search::pattern_counts::PatternCounts;
+use crate::search::stats::patterns::{MAX_PATTERNS, PatternsWanted};
+use crate::time::Ts;
+
+/// Patterns of a page, unless the reader wants more, and then at most.
+const LISTED_PATTERNS: usize = 100;
+const MAX_LISTED_PATTERNS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not 0");
+
+/// `text` is the query string as it came.
+pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Client) -> Answer {
+    let base = &site.config.http.base_path;
+    let indexes = &request.query.indexes;
+    if request.query.format == Format::Json {
+        let path = format!("{base}api/grep/{}/patterns/", links::index_list(indexes));
+        return Ok(Reply::redirect(302, &links::to(&path, &Query { format: Format::Page, ..request.query })));
+    }
+    if request.query.format.is_stream() {
+        return Ok(download(request, write));
+    }
+    if let Some(short) = canonical(text, &request.query) {
+        return Ok(Reply::redirect(302, &format!("{}patterns/{short}", links::grep_path(base, indexes))));
+    }
+    // a list does not follow, and has no pages
+    let query = &Query { follow: Follow::No, ..edit::first(&request.query) };
+    if let Err(error) = site.searcher.check(query, request.now, &request.zone) {
+        return Ok(unsearchable(site, query, &error.to_string()));
+    }
+    let scope = request.scope(site, client.waits(site), 1);
+    let limit = query.limit.map_or(LISTED_PATTERNS, usize::from).min(MAX_LISTED_PATTERNS.get());
+    let wanted = PatternsWanted { sort: query.sort, limit, bars: true, to_the_end: false };
+    let found = site.searcher.patterns(query, &scope, &wanted)?;
+    learn(site, &found);
+    let range = request.range();
+    let is_one_day = range.start.date_in(&request.zone) == range.end.plus_micros(-1).date_in(&request.zone);
+    let moment = |ts: Ts| match is_one_day {
+        true => ts.clock_in(&request.zone, 0),
+        false => format!("{} {}", &ts.date_in(&request.zone)[5..], ts.clock_in(&request.zone, 0)),
+    };
+    let view = PatternsView {
+        frame: frame(site, Some(query)),
+        query,
+        pattern_texts: site.searcher.pattern_texts(query, &scope),
+        found: &found,
+        moment: &moment,
+        more: (limit < MAX_LISTED_PATTERNS.get()).then_some(MAX_LISTED_PATTERNS),
+    };
+    Ok(Reply::page(200, view.page().into_string()))
+}
+
+/// The pages of their lines show the texts.
+fn learn(site: &Site, found: &PatternCounts) {
+    for count in &found.patterns {
+        site.searcher.known_patterns.learn(MessagePattern { text: count.text.clone(), hash: count.pattern });
+    }
+}
+
+fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Aborted> {
+    let query = &request.query;
+    let scope = request.scope_to_the_end(site, body.waits());
+    let limit = query.limit.map_or(MAX_PATTERNS, usize::from).min(MAX_PATTERNS);
+    let wanted = PatternsWanted { sort: query.sort, limit, bars: false, to_the_end: true };
+    let found = site.searcher.patterns(query, &scope, &wanted);
+    let found = found.map_err(|error| Aborted::Refused(error.into()))?;
+    if !body.is_read() {
+        return Err(Aborted::ClientLeft);
+    }
+    let time = |ts: Ts| ts.written_in(&request.zone);
+    body.write_all(written(&found, query.format, &time, query.bom).as_bytes())?;
+    body.write_all(noted(&found, query.format).as_bytes())?;
+    found.warnings.iter().for_each(|what| body.missing(what));
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! A line for each pattern: read from one document of each, by their docids.
+
+use std::collections::HashMap;
+
+use crate::config::IndexName;
+use crate::record::pattern;
+use crate::search::Searcher;
+use crate::search::answer::{away, not_served, select_of};
+use crate::search::hit::SearchError;
+use crate::search::pattern_counts::SampleAt;
+use crate::search::plan::Slice;
+use crate::sphinx::select::{Restriction, Select};
+
+/// Documents of one question: searchd holds their messages in memory at once, of up to 4 MiB each.
+const DOCUMENTS_AT_A_TIME: usize = 100;
+
+pub struct Sampled<'a> {
+    searcher: &'a Searcher,
+    slices: &'a [(IndexName, Slice)],
+    lines: HashMap<(usize, u64), String>,
+}
+
+impl<'a> Sampled<'a> {
+    pub fn new(searcher: &'a Searcher, slices: &'a [(IndexName, Slice)]) -> Sampled<'a> {
+        Sampled { searcher, slices, lines: HashMap::new() }
+    }
+
+    pub fn read(&mut self, samples: impl Iterator<Item = SampleAt>) -> Result<(), SearchError> {
+        let mut by_slice: HashMap<usize, Vec<u64>> = HashMap::new();
+        for SampleAt { slice, id } in samples {
+            by_slice.entry(slice).or_default().push(id);
+        }
+        for (slice, ids) in by_slice {
+            for some in ids.chunks(DOCUMENTS_AT_A_TIME) {
+                self.read_some(slice, some)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_some(&mut self, slice: usize, ids: &[u64]) -> Result<(), SearchError> {
+        let Some((_, day)) = self.slices.get(slice) else { return Ok(()) };
+        let (all, day) = (Restriction::default(), Slice::new(day.from.clone(), day.range));
+        let statement = Select { columns: "id, logline", ..select_of(&day, &all, ids.len()) }.among(ids);
+        let lines = &mut self.lines;
+        let read = self.searcher.pool.with(|engine| {
+            engine.each(&statement, |mut row| {
+                let message = row.take_text(1);
+                lines.insert((slice, row.int(0).unwrap_or(0) as u64), pattern::line(&message).to_owned());
+                true
+            })
+        });
+        match read {
+            Err(fault) if not_served(&fault).is_none() => Err(away(&fault)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The line of a document; None: it is no longer there.
+    pub fn line(&self, sample: SampleAt) -> Option<&str> {
+        self.lines.get(&(sample.slice, sample.id)).map(String::as_str)
+    }
+}
