@@ -12,20 +12,33 @@ use crate::time::Ts;
 pub fn string(text: &str, out: &mut String) {
     out.push('\'');
     let mut from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
+    while let Some(at) = next_escaped(text.as_bytes(), from) {
+        out.push_str(&text[from..at]);
+        out.push_str(match text.as_bytes()[at] {
             b'\'' => "\\'",
             b'\\' => "\\\\",
             // searchd's lexer ends a statement at a zero byte; such a text is kept exactly elsewhere
-            0 => " ",
-            _ => continue,
-        };
-        out.push_str(&text[from..at]);
-        out.push_str(escape);
+            _ => " ",
+        });
         from = at + 1;
     }
     out.push_str(&text[from..]);
     out.push('\'');
+}
+
+/// The next byte from there on that a literal cannot hold as it is. Most texts have none, so it looks at many bytes at a time.
+fn next_escaped(bytes: &[u8], from: usize) -> Option<usize> {
+    const CHUNK_BYTES: usize = 64;
+    let is_escaped = |byte: &u8| matches!(byte, b'\'' | b'\\' | 0);
+    let mut at = from;
+    while let Some(chunk) = bytes.get(at..at + CHUNK_BYTES) {
+        // without an early end, the compiler compares them all at once
+        if chunk.iter().fold(false, |any, byte| any | is_escaped(byte)) {
+            break;
+        }
+        at += CHUNK_BYTES;
+    }
+    bytes[at..].iter().position(is_escaped).map(|place| at + place)
 }
 
 /// A document without its docid.
@@ -184,4 +197,27 @@ pub fn in_block(index: &IndexName, block: u64) -> String {
 /// The highest docid of an index, if it has a document.
 pub fn highest_id(index: &IndexName) -> String {
     format!("SELECT id FROM {index} ORDER BY id DESC LIMIT 1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_literal_is_escaped_wherever_the_sign_stands() {
+        for length in [0, 1, 63, 64, 65, 130] {
+            for place in 0..=length {
+                for (sign, escaped) in [("'", r"\'"), (r"\", r"\\"), ("\0", " "), ("é", "é")] {
+                    let (before, after) = ("a".repeat(place), "b".repeat(length - place));
+                    let mut literal = String::new();
+                    string(&format!("{before}{sign}{after}{sign}"), &mut literal);
+                    assert_eq!(
+                        literal,
+                        format!("'{before}{escaped}{after}{escaped}'"),
+                        "{sign} at {place} of {length}"
+                    );
+                }
+            }
+        }
+    }
 }
