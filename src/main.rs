@@ -35,11 +35,6 @@ use std::time::SystemTime;
 use crate::commands::{Done, FAILURE_STATUS, Failure};
 use crate::time::Ts;
 
-/// Gives memory back to the system.
-#[cfg(target_os = "linux")]
-#[global_allocator]
-static HEAP: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 fn main() -> ExitCode {
     // chatter of the libraries below is of no use to an administrator; what amiquip warns of, ingest logs
     let filter = env_logger::Env::new().filter_or("ALCO_LOG", "warn,amiquip=off,alco=info");
