@@ -15,6 +15,8 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Fields of the hash that are not patterns: rules, since, and forgotten if some were.
 const HEAD_FIELDS: [&str; 3] = ["rules", "since", "forgotten"];
 const MAX_PATTERNS: usize = 20_000;
+/// The new patterns that alco reports to Redis at a time, at the most.
+const MAX_PATTERNS_OF_A_WRITE: usize = 4000;
 /// The promise of docs/operating.md for 20,000 patterns, and for alco.
 const MAX_REDIS_BYTES: usize = 6_000_000;
 const MAX_ALCO_KIB: u64 = 48 << 10;
@@ -191,7 +193,9 @@ fn a_flood_of_patterns_spares_those_that_come_again() {
     assert!(!kept.contains_key("came once"), "it is displaced by what came later");
     assert!(kept[&last].forgotten_second >= ago(800).as_second(), "it may be one of those that were forgotten");
     let new = alco.metric(&format!("alco_patterns_new_total{{index=\"{index}\"}}"));
-    assert!(new as usize <= MAX_PATTERNS + 2 && new as usize >= MAX_PATTERNS / 2, "{new} are new for sure");
+    // the write that fills the memory may bring this number more
+    let most = MAX_PATTERNS + MAX_PATTERNS_OF_A_WRITE;
+    assert!((MAX_PATTERNS / 2..=most).contains(&(new as usize)), "{new} are new for sure");
     let bytes: usize = stack.ask_redis(&["MEMORY", "USAGE", &key(index), "SAMPLES", "0"]);
     let peak = memory_kib(alco.pid(), "VmHWM").unwrap();
     println!("{bytes} bytes in Redis, {peak} KiB in alco");
