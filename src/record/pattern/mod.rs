@@ -179,7 +179,11 @@ pub fn variable_parts(message: &str) -> Vec<Range<usize>> {
         .text
         .variable_parts
         .iter()
-        .map(|part| start + plain.in_line(part.start, true)..start + plain.in_line(part.end, false))
+        .map(|part| {
+            let from = plain.in_line(part.start, true);
+            // an empty part next to a sequence is after it
+            start + from..start + plain.in_line(part.end, false).max(from)
+        })
         .collect()
 }
 
@@ -349,6 +353,7 @@ mod tests {
             ("\n took 5 ms, 7 s for sshd[12]: \"a b\"", &["5 ms, 7 s", "12", "\"a b\""]),
             ("\u{1b}[32mGET /x\u{1b}[0m uid=7,x=,y= 1190 bytes (1.2 KB).", &["/x", "7", "", "1190 bytes (1.2 KB)"]),
             ("用户123登录", &["123"]),
+            ("amsg=\u{1b}", &[""]),
         ] {
             let found: Vec<&str> = variable_parts(message).into_iter().map(|part| &message[part]).collect();
             assert_eq!(found, parts, "{message:?}");
