@@ -276,3 +276,33 @@ fn values_that_share_a_hash_are_counted_apart() {
     assert_eq!(figures(&alco, "host").0, [(other, 20), (one, 10)]);
     assert!(alco.stop().success());
 }
+
+/// The day on which a reader's clock is changed is counted in parts for the bars, and as a whole for the values.
+#[test]
+fn figures_of_a_day_with_a_changed_clock_are_whole() {
+    const ZONE: &str = "Europe/Berlin";
+    let index = |settings: &str| format!("[index clocks]\ndays = 230\nrouting_keys = clocks.#\n{settings}\n");
+    let stack = Stack::private("clocks", &index("filtered = host\nlevel = severity"));
+    // searchd has neither the ranks nor the hashes of these: it counts by the columns
+    let alco = Alco::start(&stack, &index("filtered = levelname\nlevel = levelname"));
+    let now = Timestamp::now();
+    let changed = TimeZone::get(ZONE).unwrap().preceding(now).next().unwrap().timestamp();
+    let hours = |hours: i64| changed + SignedDuration::from_hours(hours);
+    let body = |(at, level): (i64, &str)| {
+        json!({"@timestamp": hours(at).to_string(), "message": "m", "levelname": level}).to_string()
+    };
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "clocks.key", [(-1, "INFO"), (1, "ERROR"), (9, "ERROR")].map(body));
+    stack.settled_count("clocks", 3, SOON);
+    // a page that does not have all lines is counted by searchd; its bars are of more than an hour
+    let range = format!("start_ts={}&end_ts={}&tz={ZONE}&limit=1", hours(-96), hours(96));
+    let page = alco.page(&format!("/grep/clocks/?{range}"));
+    let values: Vec<_> = page.values("levelname").into_iter().map(|(value, count, _)| (value, count)).collect();
+    assert_eq!(
+        (page.count(), values),
+        (("exactly".to_owned(), 3), vec![("ERROR".to_owned(), 2), ("INFO".to_owned(), 1)])
+    );
+    let bars: Value = serde_json::from_str(&alco.get(&format!("/api/grep/clocks/histogram/?{range}")).body).unwrap();
+    let sum = |of: &str| bars["bars"].as_array().unwrap().iter().map(|bar| bar[of].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(([sum("total"), sum("errors")], &bars["exact"]), ([3, 2], &Value::Bool(true)));
+}

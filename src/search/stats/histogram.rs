@@ -129,6 +129,11 @@ impl Steps {
         begins.min().unwrap_or(usual.max(then))
     }
 
+    /// The step of a document as an expression, counted from the step that begins there.
+    pub fn sql_from(&self, start_micros: i64) -> String {
+        format!("((ts-({start_micros})) DIV {})", self.width_micros)
+    }
+
     /// That of the range's last microsecond.
     fn last(&self, range: Range) -> i64 {
         self.number(range.end.plus_micros(-1))
@@ -143,8 +148,8 @@ impl Steps {
         let mut parts = Vec::new();
         let mut start = range.start;
         while start < range.end {
-            let changed = self.clock.changed_after(start);
-            let end = changed.filter(|_| self.ahead_micros.is_none()).map_or(range.end, |at| at.min(range.end));
+            let changed = if self.ahead_micros.is_none() { self.clock.changed_after(start) } else { None };
+            let end = changed.map_or(range.end, |at| at.min(range.end));
             let from = if parts.is_empty() { start.day().start() } else { start };
             let first = (from.micros() + self.ahead(start)).div_euclid(self.width_micros);
             let start_micros = first * self.width_micros - self.ahead(start);

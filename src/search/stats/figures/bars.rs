@@ -6,7 +6,7 @@ use crate::search::answer::Grouping;
 use crate::search::hit::{Hit, SearchError};
 use crate::search::plan::{Slice, Subset};
 use crate::search::scan::Read;
-use crate::search::stats::histogram::{Bars, StepsOfPart};
+use crate::search::stats::histogram::StepsOfPart;
 use crate::search::stats::levels::Levels;
 use crate::sphinx::client::Row;
 use crate::sphinx::counting::{self, RANK, RANK_COUNT, UNSURE_RANK};
@@ -20,7 +20,7 @@ impl Figures<'_> {
         narrowing: &Restriction,
         part: &StepsOfPart,
     ) -> Result<Option<Vec<AddedBar>>, SearchError> {
-        let step = step_sql(part, &self.tally.bars);
+        let step = self.tally.bars.steps.sql_from(part.start_micros);
         let columns = format!("{step} * {RANK_COUNT} + {RANK} AS bar, COUNT(*) AS n");
         let limit = self.histogram.bars.len() * RANK_COUNT as usize;
         let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "bar", limit })?;
@@ -58,7 +58,7 @@ impl Figures<'_> {
             _ => warnings,
         });
         let ((warning, warnings), (error, errors)) = (sum(warnings, "w"), sum(errors, "e"));
-        let step = step_sql(part, &self.tally.bars);
+        let step = self.tally.bars.steps.sql_from(part.start_micros);
         let select = format!("{step} AS bar, COUNT(*) AS n{warning}{error}{warnings}{errors}");
         // between them are the conditions' own columns, of some row of the group
         let sums = 2 + usize::from(!warnings.is_empty()) + usize::from(!errors.is_empty());
@@ -83,17 +83,22 @@ impl Figures<'_> {
         let (mut added, mut sure) = (Vec::new(), true);
         for (source, whole, narrowing) in self.asked() {
             let index = self.searcher.index(&source.index)?;
+            // of the whole slice: the groups of a slice are known by its begin, which a part shares with it
+            let mut of_whole = None;
             for part in self.tally.bars.steps.parts(whole.range) {
                 let slice = &whole.part(part.range);
                 if self.searcher.counts_levels(index, slice)
                     && let Some(bars) = self.bars_by_kind(slice, narrowing, &part)?
                 {
                     added.extend(bars);
-                } else {
-                    let levels = Levels::read(index, |path| self.groups(slice, narrowing, path))?;
-                    sure &= levels.sure;
-                    added.extend(self.bars_by_levels(slice, narrowing, &part, &levels)?);
+                    continue;
                 }
+                let levels = match of_whole {
+                    Some(ref levels) => levels,
+                    None => of_whole.insert(Levels::read(index, |path| self.groups(whole, narrowing, path))?),
+                };
+                sure &= levels.sure;
+                added.extend(self.bars_by_levels(slice, narrowing, &part, levels)?);
             }
         }
         for AddedBar { at, total, warnings, errors } in added {
@@ -114,11 +119,6 @@ impl Figures<'_> {
         }
         Ok(())
     }
-}
-
-/// The step of a bar that a document of a part belongs to, counted from the part's first.
-fn step_sql(part: &StepsOfPart, bars: &Bars) -> String {
-    format!("((ts-({})) DIV {})", part.start_micros, bars.steps.width_micros)
 }
 
 /// Records to add to a bar.

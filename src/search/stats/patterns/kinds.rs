@@ -126,12 +126,11 @@ impl<'a> KindCounter<'a> {
         for at in 0..self.asked.len() {
             for part in bars.steps.parts(self.question(at).0.range) {
                 let (slice, narrowing) = self.question(at);
-                let (slice, width) = (slice.part(part.range), bars.steps.width_micros);
+                let slice = slice.part(part.range);
                 // the part's first step may be that of its day
                 let first = bars.steps.number(part.range.start);
-                let start = part.start_micros + (first - part.first) * width;
-                let statement = select_of(&slice, narrowing, limit)
-                    .steps_of_kinds(&format!("((ts-({start})) DIV {width})"), &kinds);
+                let start = part.start_micros + (first - part.first) * bars.steps.width_micros;
+                let statement = select_of(&slice, narrowing, limit).steps_of_kinds(&bars.steps.sql_from(start), &kinds);
                 all.push(StepRows { first, rows: self.rows(&slice, statement)? });
             }
         }
