@@ -11,9 +11,8 @@ use crate::record::pattern::PatternHash;
 use crate::search::hit::Count;
 use crate::time::{Range, Ts};
 
-/// Levels, by their ranks.
-pub const LEVELS: [Level; 6] =
-    [Level::Unknown, Level::Debug, Level::Info, Level::Warning, Level::Error, Level::Critical];
+/// Numbers of records, by the ranks of their levels: one for each of `Level::ALL`.
+pub type RecordsByLevel = [u64; Level::ALL.len()];
 
 /// Patterns that are held at a time; of free text there are more. They take about 16 MB.
 const MAX_HELD_PATTERNS: usize = 100_000;
@@ -47,8 +46,8 @@ pub struct PatternCount {
     pub text: String,
     /// the line of a message that has the pattern; None: its record is no longer there
     pub sample: Option<String>,
-    /// records of each of `LEVELS`
-    pub levels: [u64; LEVELS.len()],
+    /// records of each level
+    pub levels: RecordsByLevel,
     /// the times of the first and the last record
     pub first: Ts,
     pub last: Ts,
@@ -67,13 +66,13 @@ impl PatternCount {
 
     /// The levels that its records have, the worst first, each with their number.
     pub fn by_level(&self) -> impl Iterator<Item = (Level, u64)> {
-        LEVELS.into_iter().zip(self.levels).rev().filter(|(_, records)| *records > 0)
+        Level::ALL.into_iter().zip(self.levels).rev().filter(|(_, records)| *records > 0)
     }
 }
 
-fn worst(levels: &[u64; LEVELS.len()]) -> Level {
+fn worst(levels: &RecordsByLevel) -> Level {
     let has_any = levels.iter().rposition(|records| *records > 0);
-    has_any.map_or(Level::Unknown, |rank| LEVELS[rank])
+    has_any.map_or(Level::Unknown, |rank| Level::ALL[rank])
 }
 
 /// A document that has a pattern.
@@ -87,7 +86,7 @@ pub struct SampleAt {
 /// The records of a pattern that were counted so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundPattern {
-    pub levels: [u64; LEVELS.len()],
+    pub levels: RecordsByLevel,
     pub first: Ts,
     pub last: Ts,
     pub sample: SampleAt,
@@ -98,7 +97,7 @@ pub struct FoundPattern {
 impl FoundPattern {
     /// Records of one level; `rank` is the level's.
     pub fn of_level(rank: i64, records: u64, first: Ts, last: Ts, sample: SampleAt) -> FoundPattern {
-        let mut levels = [0; LEVELS.len()];
+        let mut levels = RecordsByLevel::default();
         if let Some(level) = usize::try_from(rank).ok().and_then(|rank| levels.get_mut(rank)) {
             *level = records;
         }
@@ -219,7 +218,7 @@ mod tests {
 
     #[test]
     fn levels_are_in_the_order_of_their_ranks() {
-        for (rank, level) in LEVELS.into_iter().enumerate() {
+        for (rank, level) in Level::ALL.into_iter().enumerate() {
             assert_eq!(level as usize, rank);
         }
     }

@@ -5,10 +5,11 @@ use std::io::BufRead;
 use crate::commands::grep::remote::{Remote, SEARCH_TIMEOUT, index_list};
 use crate::query::{Format, Query};
 use crate::record::json::Columns;
+use crate::record::level::Level;
 use crate::record::pattern::PatternHash;
 use crate::render::patterns::is_about_others;
 use crate::search::hit::Count;
-use crate::search::pattern_counts::{LEVELS, PatternCount, PatternCounts};
+use crate::search::pattern_counts::{PatternCount, PatternCounts};
 use crate::time::{Ts, parse_rfc3339};
 
 impl Remote {
@@ -53,7 +54,7 @@ impl Remote {
             pattern: PatternHash::parse(&text("pattern")?)?,
             text: text("text")?,
             sample: text("sample"),
-            levels: LEVELS.map(|level| of_level(level.name())),
+            levels: Level::ALL.map(|level| of_level(level.name())),
             first: time("first")?,
             last: time("last")?,
             bars: Vec::new(),

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::config::IndexName;
+use crate::record::level::Level;
 use crate::record::pattern::PatternHash;
 use crate::search::Searcher;
 use crate::search::answer::{GroupRows, KindRow, select_of};
 use crate::search::day_groups::DayStates;
 use crate::search::hit::SearchError;
-use crate::search::pattern_counts::{FoundPattern, FoundPatterns, LEVELS, SampleAt};
+use crate::search::pattern_counts::{FoundPattern, FoundPatterns, RecordsByLevel, SampleAt};
 use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scope::Scope;
 use crate::search::stats::histogram::Bars;
@@ -116,7 +117,7 @@ impl<'a> KindCounter<'a> {
     /// The records of these patterns by step. The patterns come with their records of each level.
     pub fn steps(
         &mut self,
-        patterns: impl ExactSizeIterator<Item = (PatternHash, [u64; LEVELS.len()])>,
+        patterns: impl ExactSizeIterator<Item = (PatternHash, RecordsByLevel)>,
         bars: &Bars,
     ) -> Result<Vec<StepRows>, SearchError> {
         let limit = patterns.len() * bars.bars.len();
@@ -177,9 +178,9 @@ impl<'a> KindCounter<'a> {
 }
 
 /// The kinds of these patterns, one for each level that a pattern has records of.
-fn kinds_of(patterns: impl Iterator<Item = (PatternHash, [u64; LEVELS.len()])>) -> Vec<i64> {
-    let of_pattern = |(pattern, records): (PatternHash, [u64; LEVELS.len()])| {
-        let levels = LEVELS.into_iter().zip(records).filter(|(_, records)| *records > 0);
+fn kinds_of(patterns: impl Iterator<Item = (PatternHash, RecordsByLevel)>) -> Vec<i64> {
+    let of_pattern = |(pattern, records): (PatternHash, RecordsByLevel)| {
+        let levels = Level::ALL.into_iter().zip(records).filter(|(_, records)| *records > 0);
         levels.map(move |(level, _)| kind(rank(level), pattern))
     };
     patterns.flat_map(of_pattern).collect()
