@@ -67,13 +67,7 @@ impl<'a> Figures<'a> {
             counted = self.histogram.bars.iter().map(|bar| bar.total).sum();
         } else {
             for (_, slice, narrowing) in self.asked() {
-                if self.scope.is_over() {
-                    self.missing.set(true);
-                    continue;
-                }
-                let documents = self.searcher.documents_of(slice, narrowing, &self.states)?;
-                self.missing.set(self.missing.get() || !documents.missing.is_empty());
-                counted += documents.rows;
+                counted += self.in_time(|| self.searcher.documents_of(slice, narrowing, &self.states))?;
             }
         }
         let bounded = || !self.asked().any(|(.., narrowing)| narrowing.is_nothing());
@@ -171,15 +165,15 @@ impl<'a> Figures<'a> {
         self.rest.into_iter().flat_map(|of| self.plan.asked(of))
     }
 
-    /// If some rows are missing, or no time is left, `missing` is set.
     fn rows(&self, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Arc<[Row]>, SearchError> {
-        if self.scope.is_over() {
-            self.missing.set(true);
-            return Ok(Arc::default());
-        }
-        let GroupRows { rows, missing } = self.searcher.kept_groups(slice, narrowing, grouping, &self.states)?;
-        self.missing.set(self.missing.get() || !missing.is_empty());
-        Ok(rows)
+        self.in_time(|| self.searcher.kept_groups(slice, narrowing, grouping, &self.states))
+    }
+
+    /// The rows of a question. If some are missing, or no time is left to ask it, `missing` is set.
+    fn in_time<R: Default>(&self, ask: impl FnOnce() -> Result<GroupRows<R>, SearchError>) -> Result<R, SearchError> {
+        let answer = if self.scope.is_over() { None } else { Some(ask()?) };
+        self.missing.set(self.missing.get() || answer.as_ref().is_none_or(|answer| !answer.missing.is_empty()));
+        Ok(answer.map(|answer| answer.rows).unwrap_or_default())
     }
 
     fn groups(&self, slice: &Slice, narrowing: &Restriction, path: &str) -> Result<Groups, SearchError> {
