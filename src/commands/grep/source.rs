@@ -14,7 +14,7 @@ use crate::search::hit::Line;
 use crate::search::pattern_counts::PatternCounts;
 use crate::search::scan::Read;
 use crate::search::scope::{Scope, Waits};
-use crate::search::stats::patterns::{MAX_PATTERNS, PatternsWanted};
+use crate::search::stats::patterns::PatternsWanted;
 use crate::time::Ts;
 
 /// Records to ask for at first; a scan asks for more at each step.
@@ -103,9 +103,7 @@ impl Source {
         self.settings(query)?;
         match self {
             Source::Searchd(searchd) => {
-                let limit = query.limit.map_or(MAX_PATTERNS, usize::from).min(MAX_PATTERNS);
-                let wanted = PatternsWanted { sort: query.sort, limit, bars: false, to_the_end: true };
-                let found = searchd.searcher.patterns(query, &searchd.scope(), &wanted);
+                let found = searchd.searcher.patterns(query, &searchd.scope(), &PatternsWanted::to_the_end(query));
                 found.map_err(|error| error.to_string())
             }
             Source::Remote(remote) => remote.patterns(query),

@@ -22,6 +22,7 @@ use crate::http::pages::{line, links};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::with_headers;
+use crate::http::routes::patterns::MAX_LISTED_PATTERNS;
 use crate::http::routes::values::known_values;
 use crate::http::site::Site;
 use crate::query::cursor::Cursor;
@@ -35,7 +36,6 @@ use crate::search::stats::patterns::PatternsWanted;
 use crate::time::{Range, Ts, When};
 
 const MAX_VALUES: usize = 1000;
-const MAX_LISTED_PATTERNS: usize = 1000;
 
 #[derive(Serialize)]
 struct PageJson<'a> {
@@ -196,8 +196,8 @@ struct SpanJson {
 pub fn patterns(site: &Site, request: &LogRequest, client: &Client) -> Answer {
     let scope = request.scope(site, client.waits(site), 1);
     let query = &request.query;
-    let limit = query.limit.map_or(MAX_LISTED_PATTERNS, usize::from).min(MAX_LISTED_PATTERNS);
-    let wanted = PatternsWanted { sort: query.sort, limit, bars: true, to_the_end: false };
+    let most = MAX_LISTED_PATTERNS.get();
+    let wanted = PatternsWanted::of_page(query, most, most);
     let found = site.searcher.patterns(query, &scope, &wanted)?;
     let object = |count| RawValue::from_string(object(count, true)).ok();
     let (number, is_number_exact) = match found.number {

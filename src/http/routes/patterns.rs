@@ -17,12 +17,12 @@ use crate::query::{Follow, Format, Query, edit};
 use crate::record::pattern::MessagePattern;
 use crate::render::patterns::{noted, written};
 use crate::search::pattern_counts::PatternCounts;
-use crate::search::stats::patterns::{MAX_PATTERNS, PatternsWanted};
+use crate::search::stats::patterns::PatternsWanted;
 use crate::time::Ts;
 
 /// Patterns of a page, unless the reader wants more, and then at most.
 const LISTED_PATTERNS: usize = 100;
-const MAX_LISTED_PATTERNS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not 0");
+pub const MAX_LISTED_PATTERNS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not 0");
 
 /// `text` is the query string as it came.
 pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Client) -> Answer {
@@ -44,8 +44,7 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
         return Ok(unsearchable(site, query, &error.to_string()));
     }
     let scope = request.scope(site, client.waits(site), 1);
-    let limit = query.limit.map_or(LISTED_PATTERNS, usize::from).min(MAX_LISTED_PATTERNS.get());
-    let wanted = PatternsWanted { sort: query.sort, limit, bars: true, to_the_end: false };
+    let wanted = PatternsWanted::of_page(query, LISTED_PATTERNS, MAX_LISTED_PATTERNS.get());
     let found = site.searcher.patterns(query, &scope, &wanted)?;
     learn(site, &found);
     let range = request.range();
@@ -60,7 +59,7 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
         pattern_texts: site.searcher.pattern_texts(query, &scope),
         found: &found,
         moment: &moment,
-        more: (limit < MAX_LISTED_PATTERNS.get()).then_some(MAX_LISTED_PATTERNS),
+        more: (wanted.limit() < MAX_LISTED_PATTERNS.get()).then_some(MAX_LISTED_PATTERNS),
     };
     Ok(Reply::page(200, view.page().into_string()))
 }
@@ -75,9 +74,7 @@ fn learn(site: &Site, found: &PatternCounts) {
 fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Aborted> {
     let query = &request.query;
     let scope = request.scope_to_the_end(site, body.waits());
-    let limit = query.limit.map_or(MAX_PATTERNS, usize::from).min(MAX_PATTERNS);
-    let wanted = PatternsWanted { sort: query.sort, limit, bars: false, to_the_end: true };
-    let found = site.searcher.patterns(query, &scope, &wanted);
+    let found = site.searcher.patterns(query, &scope, &PatternsWanted::to_the_end(query));
     let found = found.map_err(|error| Aborted::Refused(error.into()))?;
     if !body.is_read() {
         return Err(Aborted::ClientLeft);

@@ -12,7 +12,7 @@ use crate::search::day_groups::DayStates;
 use crate::search::hit::SearchError;
 use crate::search::pattern_counts::{FoundPattern, FoundPatterns, RecordsByLevel, SampleAt};
 use crate::search::plan::{Plan, Slice, Subset};
-use crate::search::scope::Scope;
+use crate::search::scope::Deadline;
 use crate::search::stats::histogram::Bars;
 use crate::sphinx::counting::{UNSURE_KIND, kind, pattern_and_rank, rank};
 use crate::sphinx::select::Restriction;
@@ -22,8 +22,7 @@ const MAX_KINDS: usize = 20_000;
 
 pub struct KindCounter<'a> {
     searcher: &'a Searcher,
-    scope: &'a Scope,
-    to_the_end: bool,
+    until: Deadline<'a>,
     /// those of all indexes
     pub slices: Vec<(IndexName, Slice)>,
     /// the slices that searchd is asked about, and which of their records
@@ -45,16 +44,14 @@ pub struct StepRows {
 }
 
 impl<'a> KindCounter<'a> {
-    /// `to_the_end`: the scope's deadline does not count.
-    pub fn new(searcher: &'a Searcher, scope: &'a Scope, to_the_end: bool, plan: &Plan) -> KindCounter<'a> {
+    pub fn new(searcher: &'a Searcher, until: Deadline<'a>, plan: &Plan) -> KindCounter<'a> {
         let slices = plan.sources.iter().flat_map(|source| {
             let of_index = |slice: &Slice| (source.index.clone(), slice.clone());
             source.slices.iter().map(of_index)
         });
         KindCounter {
             searcher,
-            scope,
-            to_the_end,
+            until,
             slices: slices.collect(),
             asked: Vec::new(),
             states: DayStates::default(),
@@ -162,8 +159,7 @@ impl<'a> KindCounter<'a> {
 
     /// The rows of a statement about a slice; none if the time is over. Those of a whole day are kept.
     fn rows(&mut self, slice: &Slice, statement: String) -> Result<Arc<[KindRow]>, SearchError> {
-        let is_over = if self.to_the_end { !self.scope.waits.yes() } else { self.scope.is_over() };
-        if is_over {
+        if self.until.is_over() {
             self.is_part = true;
             return Ok(Arc::default());
         }

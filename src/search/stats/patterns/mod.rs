@@ -29,7 +29,7 @@ use crate::sphinx::kinds::{MAX_STEPS, key, key_and_step};
 use crate::time::WallClock;
 
 /// The most patterns of one answer.
-pub const MAX_PATTERNS: usize = 10_000;
+const MAX_PATTERNS: usize = 10_000;
 /// Bars of a pattern: one more is there if the range begins within a step.
 const PATTERN_BARS: usize = MAX_STEPS as usize - 2;
 
@@ -39,12 +39,31 @@ const MAX_BARS_ASKED: usize = 10_000;
 /// The patterns to find out.
 #[derive(Clone, Copy, Debug)]
 pub struct PatternsWanted {
-    pub sort: PatternSort,
-    pub limit: usize,
-    /// with their bars
-    pub bars: bool,
-    /// as long as it takes, while the client waits; otherwise within the time of the search
-    pub to_the_end: bool,
+    sort: PatternSort,
+    limit: usize,
+    /// as long as it takes, while the client waits, and without bars; otherwise within the time of the search
+    to_the_end: bool,
+}
+
+impl PatternsWanted {
+    /// For a page, with bars: the number that the query names, else `usual`, but at most `most`.
+    pub fn of_page(query: &Query, usual: usize, most: usize) -> PatternsWanted {
+        let limit = query.limit.map_or(usual, usize::from).min(most);
+        PatternsWanted { sort: query.sort, limit, to_the_end: false }
+    }
+
+    /// As many as the query names, of all that an answer may have.
+    pub fn to_the_end(query: &Query) -> PatternsWanted {
+        PatternsWanted { to_the_end: true, ..PatternsWanted::of_page(query, MAX_PATTERNS, MAX_PATTERNS) }
+    }
+
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn until<'a>(&self, scope: &'a Scope) -> Deadline<'a> {
+        if self.to_the_end { Deadline::left(scope) } else { Deadline::over(scope) }
+    }
 }
 
 impl Searcher {
@@ -57,13 +76,13 @@ impl Searcher {
         let _timed = self.timed();
         let plan = self.plan(query, scope)?;
         let clock = WallClock::of(query.zone(&scope.zone));
-        let bars = if wanted.bars { PATTERN_BARS } else { 0 };
+        let bars = if wanted.to_the_end { 0 } else { PATTERN_BARS };
         let mut counting = PatternCounting {
             searcher: self,
             scope,
             wanted,
             bars: Bars::new(plan.range, bars, &clock, Vec::new()),
-            searchd: KindCounter::new(self, scope, wanted.to_the_end, &plan),
+            searchd: KindCounter::new(self, wanted.until(scope), &plan),
             counted: FoundPatterns::default(),
             read: FoundPatterns::default(),
         };
@@ -108,7 +127,7 @@ impl PatternCounting<'_> {
     fn read(&mut self, plan: &Plan, of: Subset) -> Result<(), SearchError> {
         // what was found is shown in the rest of the time
         let scope = self.scope.at_most(self.scope.left() * 3 / 4);
-        let until = if self.wanted.to_the_end { Deadline::left(&scope) } else { Deadline::over(&scope) };
+        let until = self.wanted.until(&scope);
         let mode = ScanMode { backwards: !self.wanted.to_the_end, of, read: Read::Columns, hint: ALL_ROWS };
         let mut walk = self.searcher.walk(plan, mode, None, until);
         let mut buffer = PatternBuffer::default();
