@@ -44,6 +44,11 @@ impl fmt::Display for IndexName {
     }
 }
 
+/// The part of a path that names the indexes of a search.
+pub fn index_list(indexes: &[IndexName]) -> String {
+    indexes.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",")
+}
+
 /// The full-text field that holds an `indexed` column.
 pub fn field_of_column(column: &str) -> String {
     name_of_column(FIELD, column)

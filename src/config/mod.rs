@@ -22,7 +22,7 @@ mod value;
 pub use crate::config::address::{Address, Proxy};
 pub use crate::config::files::{find, users};
 pub use crate::config::index_name::{
-    IndexName, attribute_of_column, field_of_column, is_attribute_of_column, is_field_of_column,
+    IndexName, attribute_of_column, field_of_column, index_list, is_attribute_of_column, is_field_of_column,
 };
 pub use crate::config::property::Property;
 pub use crate::config::secret::Secret;

@@ -3,6 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::IndexName;
+pub use crate::config::index_list;
 use crate::query::Query;
 use crate::query::cursor::Place;
 
@@ -12,11 +13,6 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// One part of a path.
 pub fn segment(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
-}
-
-/// The part of a path that names the indexes of a search.
-pub fn index_list(indexes: &[IndexName]) -> String {
-    indexes.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",")
 }
 
 /// `/grep/web,billing/`

@@ -2,7 +2,7 @@
 
 mod patterns;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -13,7 +13,7 @@ use ureq::Agent;
 use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
-use crate::config::{Config, Index, IndexName, LevelNumbers};
+use crate::config::{Config, Index, LevelNumbers, index_list};
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Follow, Format, Query};
 use crate::record::Stored;
@@ -83,9 +83,7 @@ impl Remote {
         let config = config.timeout_connect(Some(CONNECT_TIMEOUT)).redirect_auth_headers(RedirectAuthHeaders::SameHost);
         let agent = config.build().into();
         let mut remote = Remote { agent, url, authorization, indexes: Vec::new(), zone: TimeZone::UTC };
-        let mut text = String::new();
-        let mut body = remote.ask("api/collector/indices/", SILENCE_TIMEOUT)?;
-        std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| remote.broken(&error))?;
+        let text = remote.ask_for_text("api/collector/indices/", SILENCE_TIMEOUT)?;
         let listed: Vec<ListedIndex> = serde_json::from_str(&text)
             .map_err(|_| format!("{} is not an alco: it does not list indexes", remote.url))?;
         if let Some(zone) = listed.iter().find_map(|index| index.timezone.as_deref()) {
@@ -132,11 +130,9 @@ impl Remote {
     /// The number of records that match, and the parts that are missing from it.
     pub fn count(&self, query: &Query) -> Result<(u64, Vec<String>), String> {
         // a page has a highest limit
-        let asked = Query { format: Format::Page, tracebacks: false, columns: None, limit: None, ..query.clone() };
-        let path = format!("api/grep/{}/count/?{}", index_list(query), asked.to_url());
-        let mut text = String::new();
-        let mut body = self.ask(&path, SEARCH_TIMEOUT)?;
-        std::io::Read::read_to_string(&mut body, &mut text).map_err(|error| self.broken(&error))?;
+        let asked = Query { limit: None, ..asked(query, Format::Page) };
+        let path = format!("api/grep/{}/count/?{}", index_list(&query.indexes), asked.to_url());
+        let text = self.ask_for_text(&path, SEARCH_TIMEOUT)?;
         let counted: CountedByOther = serde_json::from_str(&text).map_err(|error| self.broken(&error))?;
         let most = query.limit.map_or(u64::MAX, |limit| limit.get() as u64);
         Ok((counted.count.min(most), counted.missing))
@@ -159,10 +155,10 @@ impl Remote {
         pulse: &dyn Fn() -> bool,
         take: &mut dyn FnMut(News) -> bool,
     ) -> Result<(), String> {
-        let asked = Query { format: Format::Ndjson, tracebacks: false, columns: None, ..query.clone() };
+        let path = format!("grep/{}/?{}", index_list(&query.indexes), asked(query, Format::Ndjson).to_url());
         let mut reading = NdjsonLines { remote: self, query, pattern: Pattern::new(query)?, group: None };
         let silent = if query.follow == Follow::Open { SILENCE_TIMEOUT } else { SEARCH_TIMEOUT };
-        let mut body = self.ask(&format!("grep/{}/?{}", index_list(query), asked.to_url()), silent)?;
+        let mut body = self.ask(&path, silent)?;
         let mut line = Vec::new();
         loop {
             let some = body.fill_buf().map_err(|error| self.broken(&error))?;
@@ -188,7 +184,13 @@ impl Remote {
         }
     }
 
-    fn ask(&self, path: &str, silent: Duration) -> Result<BufReader<impl std::io::Read + use<>>, String> {
+    fn ask_for_text(&self, path: &str, silent: Duration) -> Result<String, String> {
+        let mut text = String::new();
+        self.ask(path, silent)?.read_to_string(&mut text).map_err(|error| self.broken(&error))?;
+        Ok(text)
+    }
+
+    fn ask(&self, path: &str, silent: Duration) -> Result<BufReader<impl Read + use<>>, String> {
         let mut question = self.agent.get(format!("{}{path}", self.url));
         if let Some(authorization) = &self.authorization {
             question = question.header("Authorization", authorization);
@@ -226,9 +228,9 @@ impl Remote {
     }
 }
 
-/// The part of an address that names the indexes.
-fn index_list(query: &Query) -> String {
-    query.indexes.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",")
+/// The same search for all that a record has, in that format.
+fn asked(query: &Query, format: Format) -> Query {
+    Query { format, tracebacks: false, columns: None, ..query.clone() }
 }
 
 /// The URL without user and password, and the Authorization header. In `user:password@`, the signs `@`, `/` and `%` are

@@ -2,7 +2,8 @@
 
 use std::io::BufRead;
 
-use crate::commands::grep::remote::{Remote, SEARCH_TIMEOUT, index_list};
+use crate::commands::grep::remote::{Remote, SEARCH_TIMEOUT, asked};
+use crate::config::index_list;
 use crate::query::{Format, Query};
 use crate::record::json::Columns;
 use crate::record::level::Level;
@@ -15,8 +16,8 @@ use crate::time::{Ts, parse_rfc3339};
 impl Remote {
     /// The patterns of the records that match. What the other alco notes about them is a warning.
     pub fn patterns(&self, query: &Query) -> Result<PatternCounts, String> {
-        let asked = Query { format: Format::Ndjson, tracebacks: false, columns: None, ..query.clone() };
-        let path = format!("grep/{}/patterns/?{}", index_list(query), asked.to_url());
+        let asked = asked(query, Format::Ndjson).to_url();
+        let path = format!("grep/{}/patterns/?{asked}", index_list(&query.indexes));
         let (mut patterns, mut warnings, mut others) = (Vec::new(), Vec::new(), None);
         for line in self.ask(&path, SEARCH_TIMEOUT)?.lines() {
             let line = line.map_err(|error| self.broken(&error))?;
