@@ -16,10 +16,8 @@ pub struct ErrorView<'a> {
     /// why, if it is known; may hold text of a client or a server
     pub why: &'a str,
     pub todo: Todo<'a>,
-    /// to be mended in the form that it came from
-    pub query: Option<&'a Query>,
-    /// of its filters
-    pub pattern_texts: PatternTexts,
+    /// to be mended in the form that it came from, with the texts of its patterns
+    pub search: Option<(&'a Query, PatternTexts)>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,7 +34,7 @@ pub enum Todo<'a> {
 impl ErrorView<'_> {
     pub fn page(&self) -> Markup {
         let main = html! {
-            @if let Some(query) = self.query { (search::form(query, &self.pattern_texts)) }
+            @if let Some((query, pattern_texts)) = &self.search { (search::form(query, pattern_texts)) }
             main #log .error {
                 h1 { (self.title) " " span.dim { (self.status) } }
                 p.why { (visible(self.why)) }

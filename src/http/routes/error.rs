@@ -6,7 +6,6 @@ use crate::http::response::Reply;
 use crate::http::routes::frame::frame;
 use crate::http::site::Site;
 use crate::query::Query;
-use crate::record::pattern::PatternTexts;
 
 const BASIC: &str = "Basic realm=\"alco\", charset=\"UTF-8\"";
 const INVALID_SEARCH: &str = "Invalid search";
@@ -24,8 +23,8 @@ pub fn with_headers(reply: Reply) -> Reply {
 pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
     let todo = Todo::Text("Change it above, and try again.");
     let frame = frame(site, Some(query));
-    let pattern_texts = site.searcher.known_patterns.of_query(query);
-    let view = ErrorView { frame, status: 400, title: INVALID_SEARCH, why, todo, query: Some(query), pattern_texts };
+    let search = Some((query, site.searcher.known_patterns.of_query(query)));
+    let view = ErrorView { frame, status: 400, title: INVALID_SEARCH, why, todo, search };
     Reply::page(400, view.page().into_string())
 }
 
@@ -49,15 +48,7 @@ pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
             (500, "Internal error", why, todo)
         }
     };
-    let view = ErrorView {
-        frame: frame(site, None),
-        status,
-        title,
-        why: &why,
-        todo,
-        query: None,
-        pattern_texts: PatternTexts::new(),
-    };
+    let view = ErrorView { frame: frame(site, None), status, title, why: &why, todo, search: None };
     with_headers(Reply::page(status, view.page().into_string()))
 }
 
@@ -71,14 +62,6 @@ pub struct InvalidRequest<'a> {
 
 pub fn invalid_request(site: &Site, error: &InvalidRequest) -> Reply {
     let InvalidRequest { status, title, why, todo } = *error;
-    let view = ErrorView {
-        frame: frame(site, None),
-        status,
-        title,
-        why,
-        todo: Todo::Text(todo),
-        query: None,
-        pattern_texts: PatternTexts::new(),
-    };
+    let view = ErrorView { frame: frame(site, None), status, title, why, todo: Todo::Text(todo), search: None };
     Reply::page(status, view.page().into_string())
 }
