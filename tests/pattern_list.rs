@@ -372,11 +372,15 @@ fn word(n: usize) -> String {
 #[test]
 fn of_free_text_the_most_frequent_patterns_are_listed() {
     const SINGLE: usize = 21_000;
+    // what makes reading all records last longer than the 100 ms that the second alco has
+    const DETAIL_BYTES: usize = 800;
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("free_text"));
+    let detail = "x".repeat(DETAIL_BYTES);
     let yesterday = Timestamp::now().to_zoned(TimeZone::UTC).date().yesterday().unwrap();
     let body = |message: &str, level: &str| {
-        json!({"@timestamp": format!("{yesterday}T12:00:00Z"), "message": message, "levelname": level}).to_string()
+        let time = format!("{yesterday}T12:00:00Z");
+        json!({"@timestamp": time, "message": message, "levelname": level, "detail": detail}).to_string()
     };
     let mut publisher = Publisher::open(&stack.amqp);
     publisher.publish("logstash", "free_text.x", (0..SINGLE).map(|n| body(&format!("free text {}", word(n)), "INFO")));
