@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::clock::ClockedRun;
-use crate::support::{Alco, LONG, Publisher, SOON, Stack, memory_kib, wait_until};
+use crate::support::{Alco, LONG, Publisher, SOON, Stack, encoded, memory_kib, wait_until};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Fields of the hash that are not patterns: rules, since, and forgotten if some were.
@@ -85,6 +85,28 @@ impl Records {
     }
 }
 
+/// The patterns that a list of these parameters has: those that are new, and the others. Its forms for programs have the same.
+#[track_caller]
+fn patterns(alco: &Alco, parameters: &str) -> (Vec<String>, Vec<String>) {
+    let page = alco.get(&format!("/grep/firsts/patterns/?{parameters}"));
+    assert_eq!(page.status, 200, "{}", page.body);
+    let rows = page.body.split("<td class=\"p\">").skip(1);
+    let text = |row: &str| row.split_once("\">").unwrap().1.split_once("</a>").unwrap().0.to_owned();
+    let mut all: Vec<(String, bool)> = rows.map(|row| (text(row), row.contains(">new</b>"))).collect();
+    all.sort_unstable();
+    let (new, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, is_new)| *is_new);
+    let [new, others] = [new, others].map(|rows| rows.into_iter().map(|(text, _)| text).collect::<Vec<_>>());
+    let as_text = alco.get(&format!("/grep/firsts/patterns/?{parameters}&only_new=1&format=text")).body;
+    let lines = as_text.lines().filter(|line| !line.starts_with("--"));
+    let mut only: Vec<String> = lines.map(|line| line[8..].to_owned()).collect();
+    only.sort_unstable();
+    assert_eq!(only, new, "{as_text}");
+    let api: Value =
+        serde_json::from_str(&alco.get(&format!("/api/grep/firsts/patterns/?{parameters}&only_new=1")).body).unwrap();
+    assert_eq!(api["patterns"].as_array().unwrap().len(), new.len(), "{api}");
+    (new, others)
+}
+
 /// The cell of the index list: a number, or a question mark with its reason.
 fn listed(alco: &Alco) -> String {
     let page = alco.get("/grep/").body;
@@ -110,7 +132,14 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
     let paid = remembers(&stack, "firsts", "order * paid", |_| true);
     assert_eq!((paid.first_micros, paid.level), (ago(60).as_microsecond(), 3));
     wait_until("two are new", SOON, || (new(&alco) == 2).then_some(()));
-    assert!(listed(&alco).contains("title=\"order * failed\norder * paid\">2</span>"), "{}", listed(&alco));
+    assert!(listed(&alco).contains("title=\"order * failed\norder * paid\">2</a>"), "{}", listed(&alco));
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let both = texts(&["order * failed", "order * paid"]);
+    assert_eq!(patterns(&alco, "start_ts=-1h"), (both.clone(), vec![]));
+    // in a part of the range, one came before
+    let from = |seconds| format!("start_ts={}&end_ts=2099-01-01", encoded(&ago(seconds).to_string()));
+    assert_eq!(patterns(&alco, &from(55)), (vec![], texts(&["order * paid"])));
+    assert_eq!(patterns(&alco, &format!("{}&levelname=ERROR", from(900))).0, texts(&["order * failed"]));
 
     // an older record makes the first time earlier, and a restart changes nothing
     records.publish([(ago(80), "INFO", "order 4 paid".to_owned())]);
@@ -126,7 +155,8 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
     assert_eq!(paid.first_micros, ago(80).as_microsecond());
     remembers(&stack, "firsts", "order * failed", |entry| entry.first_micros == ago(7200).as_microsecond());
     wait_until("one is new", SOON, || (new(&alco) == 1).then_some(()));
-    assert!(listed(&alco).contains("title=\"order * paid\">1</span>"), "{}", listed(&alco));
+    assert!(listed(&alco).contains("title=\"order * paid\">1</a>"), "{}", listed(&alco));
+    assert_eq!(patterns(&alco, &from(40)), (texts(&["order * sent"]), texts(&["order * paid"])));
 
     // two daemons: each pattern is counted once, and has the earliest time
     let other = Alco::start(&stack, INI);
@@ -152,14 +182,23 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
     assert_eq!(new(&alco), counted);
     let why = "alco has remembered patterns since ";
     assert!(listed(&alco).contains(why) && listed(&alco).ends_with(">?</span>"), "{}", listed(&alco));
-    // this alco still knows the first time of what it has seen, and reports it again within a minute
-    records.publish((0..5).map(|n| (Timestamp::now(), "ERROR", format!("order 1{n} returned"))));
+    assert_eq!(patterns(&alco, &from(3600)).0, texts(&[]));
+    for only in ["", "&only_new=1"] {
+        let page = alco.get(&format!("/grep/firsts/patterns/?{}{only}", from(3600))).body;
+        assert!(page.contains(why), "it does not say that it does not know: {page}");
+    }
+    wait_until("all are acknowledged", SOON, || {
+        let listed = stack.rabbitmqctl(&["-q", "list_queues", "--no-table-headers", "messages"]);
+        (listed.trim() == "0").then_some(())
+    });
     assert!(alco.stop().success());
 
     // it is alike for a Redis without any data
     stack.ask_redis::<()>(&["FLUSHALL"]);
     let alco = Alco::start(&stack, INI);
-    assert!(listed(&alco).contains(why), "{}", listed(&alco));
+    assert!(listed(&alco).contains("what is new is known a day later"), "{}", listed(&alco));
+    let page = alco.get("/grep/firsts/patterns/?start_ts=-1h").body;
+    assert!(page.contains("alco does not remember any patterns yet"), "{page}");
     assert!(alco.stop().success());
 }
 
@@ -216,7 +255,8 @@ fn first_sights_last_as_long_as_the_retention() {
     let mut publish = |message: &str| records.publish([(run.clock.now(), "ERROR", message.to_owned())]);
     let shows = |number: usize| {
         wait_until(&format!("{number} are new"), LONG, || {
-            listed(&run.alco).ends_with(&format!(">{number}</span>")).then_some(())
+            let cell = listed(&run.alco);
+            (cell == number.to_string() || cell.ends_with(&format!(">{number}</a>"))).then_some(())
         });
     };
 

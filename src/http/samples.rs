@@ -16,6 +16,7 @@ use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::record::json::ColumnValue;
 use crate::record::level::Level;
+use crate::record::pattern::memory::Novelty;
 use crate::record::pattern::{self, MessagePattern, PatternTexts};
 use crate::render::cells::Cell;
 use crate::search::hit::Count;
@@ -259,6 +260,8 @@ fn patterns_page() -> String {
         pattern_texts: PatternTexts::new(),
         found: &found,
         moment: &|ts| ts.clock_in(&TimeZone::UTC, 0),
+        novelty: &|pattern| (pattern == found.patterns[1].pattern).then_some(Novelty::New),
+        unknown: None,
         more: std::num::NonZeroUsize::new(1000),
     }
     .page()

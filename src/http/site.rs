@@ -12,6 +12,7 @@ use crate::http::auth::Users;
 use crate::http::followers::Followers;
 use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
+use crate::record::pattern::PatternHash;
 use crate::record::pattern::memory::PatternMemory;
 use crate::redis;
 use crate::redis::connection::RedisStore;
@@ -81,6 +82,11 @@ impl Site {
     /// The patterns that alco remembers of an index. None: Redis is away.
     pub fn pattern_memory(&self, index: &IndexName) -> Option<PatternMemory> {
         self.with_redis(|values| values.patterns(index))
+    }
+
+    /// The same of these patterns only.
+    pub fn pattern_memory_of(&self, index: &IndexName, patterns: &[PatternHash]) -> Option<PatternMemory> {
+        self.with_redis(|values| values.patterns_among(index, patterns))
     }
 
     /// Asks Redis; None while it is away, so that not each page waits for it.

@@ -126,6 +126,13 @@ pub fn without_pattern(query: &Query, pattern: PatternHash) -> Query {
     query
 }
 
+/// Of the records that the search finds, those whose message has one of these patterns too.
+pub fn among_patterns(query: &Query, patterns: Vec<PatternHash>) -> Query {
+    let mut query = query.clone();
+    query.filters.push(on_pattern(Condition::HasPattern(patterns)));
+    query
+}
+
 /// The same search for a list of its patterns: that has no end to follow, and is not as long as a page of lines.
 pub fn listed_patterns(query: &Query) -> Query {
     Query { follow: Follow::No, limit: None, ..first(query) }
@@ -133,7 +140,7 @@ pub fn listed_patterns(query: &Query) -> Query {
 
 /// The same search for its lines, from a list of its patterns.
 pub fn lines(query: &Query) -> Query {
-    Query { sort: PatternSort::default(), limit: None, ..first(query) }
+    Query { sort: PatternSort::default(), only_new: false, limit: None, ..first(query) }
 }
 
 fn on_pattern(is: Condition) -> Filter {
@@ -254,7 +261,11 @@ mod tests {
     fn a_list_of_patterns_is_of_the_same_search() {
         let q = query("search=x&host=a&limit=50&follow=10s&cursor=a1.2.3.4&order=desc");
         check(listed_patterns(&q), "search=x&host=a&order=desc");
-        check(lines(&query("search=x&sort=rare&limit=1000&wrap=1")), "search=x&wrap=1");
+        check(lines(&query("search=x&sort=rare&only_new=1&limit=1000&wrap=1")), "search=x&wrap=1");
+        let hash = |text| PatternHash::parse(text).expect("15 digits");
+        let among =
+            among_patterns(&query("pattern=0123456789abcde"), vec![hash("0123456789abcdf"), hash("0123456789abcde")]);
+        check(among, "pattern=0123456789abcde&pattern__in=0123456789abcdf,0123456789abcde");
     }
 
     #[test]

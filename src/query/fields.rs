@@ -61,6 +61,7 @@ impl Query {
                 sort => sort.name(),
             },
         );
+        url.flag("only_new", self.only_new);
         url.some("limit", self.limit.as_ref());
         url.flag("wrap", self.wrap);
         url.some("tz", self.tz.as_ref().map(time::zone_name));

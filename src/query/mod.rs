@@ -58,6 +58,8 @@ pub struct Query {
     pub order: Order,
     /// `sort`: of a list of patterns
     pub sort: PatternSort,
+    /// `only_new=1`: of a list of patterns, those that are new in its range
+    pub only_new: bool,
     /// `limit`; None is the page size
     pub limit: Option<NonZeroUsize>,
     pub cursor: Option<Cursor>,

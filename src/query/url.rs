@@ -17,7 +17,7 @@ use crate::time;
 use crate::time::When;
 
 /// Parameters that are not columns; a column of such a name is `js.<column>`.
-pub const RESERVED: [&str; 23] = [
+pub const RESERVED: [&str; 24] = [
     "start_ts",
     "end_ts",
     "search",
@@ -32,6 +32,7 @@ pub const RESERVED: [&str; 23] = [
     "columns",
     "order",
     "sort",
+    "only_new",
     "limit",
     "format",
     "follow",
@@ -128,6 +129,7 @@ impl Query {
             "in" => self.within = one_of(key, text, &[("message", Within::Message), ("all", Within::All)])?,
             "order" => self.order = one_of(key, text, &[("asc", Order::OldestFirst), ("desc", Order::NewestFirst)])?,
             "sort" => self.sort = one_of(key, text, &PatternSort::ALL.map(|sort| (sort.name(), sort)))?,
+            "only_new" => self.only_new = yes_or_no(key, text)?,
             "context" => {
                 self.context = match text {
                     "y" => Context::All,
@@ -281,7 +283,7 @@ mod tests {
             "columns=",
             "order=desc&limit=50&wrap=1&tz=Europe/Berlin&format=csv&follow=1&download=1&bom=1&tracebacks=1&cursor=a1.2.-3.4",
             "format=text&follow=10s",
-            "sort=rare&limit=7",
+            "sort=rare&only_new=1&limit=7",
         ] {
             // `=` in a value needs no encoding
             check(url, &url.replace("%3D", "="));
@@ -429,7 +431,7 @@ mod tests {
     fn query() -> impl Strategy<Value = Query> {
         let names = proptest::collection::vec(hostile().prop_filter("has a name", |text| !text.is_empty()), 0..3);
         let range = (when(), when(), proptest::option::of(proptest::sample::select(vec!["UTC", "Asia/Tokyo"])));
-        let text = (hostile(), 0..3_usize, any::<[bool; 8]>());
+        let text = (hostile(), 0..3_usize, any::<[bool; 9]>());
         let lines = (0..4_u32, 0..4_u32, 0..4_u32, 0..3_u32, proptest::sample::select(&PatternSort::ALL[..]));
         let place = any::<(u32, i64, i64, u32)>();
         let rest = (proptest::collection::vec(filter(), 0..5), proptest::option::of(names));
@@ -441,7 +443,7 @@ mod tests {
             q.search = text.0;
             q.mode = [Mode::Literal, Mode::Words, Mode::Regex][text.1];
             let all;
-            [q.case, q.word, q.invert, q.wrap, q.download, all, _, q.bom] = text.2;
+            [q.case, q.word, q.invert, q.wrap, q.download, all, _, q.bom, q.only_new] = text.2;
             q.within = if all { Within::All } else { Within::Message };
             q.order = if text.2[6] { Order::NewestFirst } else { Order::OldestFirst };
             q.context = match lines.0 {

@@ -128,6 +128,17 @@ impl RedisStore {
             self.ask(|connection| redis::cmd("HGETALL").arg(&key).query(connection))?;
         Ok(memory(&fields))
     }
+
+    /// The same of these patterns only.
+    pub fn patterns_among(&self, index: &IndexName, among: &[PatternHash]) -> Result<PatternMemory, Error> {
+        let hashes = among.iter().map(PatternHash::to_string);
+        let names: Vec<String> = ["rules", "since"].map(str::to_owned).into_iter().chain(hashes).collect();
+        let key = keys::patterns(index);
+        let values: Vec<Option<String>> =
+            self.ask(|connection| redis::cmd("HMGET").arg(&key).arg(&names).query(connection))?;
+        let fields = names.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?)));
+        Ok(memory(&fields.collect()))
+    }
 }
 
 /// Adds what `RedisStore::forget` does with patterns.

@@ -4,9 +4,12 @@ use maud::{Markup, html};
 
 use crate::config::IndexName;
 use crate::http::pages::{Frame, age, duration, histogram, links, note, thousands};
+use crate::query::{PatternSort, Query};
 use crate::render::escape::visible_in_line;
-use crate::time::Ts;
+use crate::time::{Ts, When};
 
+/// A pattern is new if it came for the first time in this last part.
+pub const NEWS_SECONDS: u32 = 3600;
 const NEWS_TITLE: &str = "patterns of warnings and errors that came for the first time in the last hour";
 /// A stream without records for this time may be one whose collecting has stopped.
 const STALE_MICROS: i64 = 3_600_000_000;
@@ -120,7 +123,7 @@ impl IndexListView<'_> {
                     td.n .recent { (thousands(figures.recent)) }
                     td { (histogram::sparkline(&figures.sparkline, "i")) }
                 } @else { td.n { "?" } td {} }
-                @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (news(new)) } @else { "?" } } }
+                @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (self.news(index.name, new)) } @else { "?" } } }
                 @if shown.backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }
                 td {
                     (self.last(index))
@@ -155,6 +158,24 @@ impl IndexListView<'_> {
         }
     }
 
+    fn news(&self, index: &IndexName, new: &NewPatterns) -> Markup {
+        match new {
+            NewPatterns::Count(0, _) => html! { "0" },
+            NewPatterns::Count(count, texts) => {
+                let indexes = vec![index.clone()];
+                let path = format!("{}patterns/", links::grep_path(self.frame.base, &indexes));
+                let start = Some(When::Ago(NEWS_SECONDS));
+                let query = Query { start, sort: PatternSort::Level, only_new: true, ..Query::new(indexes) };
+                let texts: Vec<_> = texts.iter().map(|text| visible_in_line(text)).collect();
+                html! { a href=(links::to(&path, &query)) title=(texts.join("\n")) { (thousands(*count as u64)) } }
+            }
+            NewPatterns::UnknownBefore(since) => {
+                let why = format!("alco has remembered patterns since {since}: what is new is known a day later");
+                html! { span title=(why) { "?" } }
+            }
+        }
+    }
+
     fn waiting(&self, collecting: &Collecting) -> Markup {
         html! { span title=(self.ages(collecting)) { (collecting.backlog.map_or("?".to_owned(), thousands)) } }
     }
@@ -178,19 +199,6 @@ impl IndexListView<'_> {
             // in a word too, for readers who see no colour
             @if silence > STALE_MICROS { span.stale title=(last) { "silent for " (duration(silence)) } }
             @else { span title=(last) { (age(last, self.now)) } }
-        }
-    }
-}
-
-fn news(new: &NewPatterns) -> Markup {
-    match new {
-        NewPatterns::Count(count, texts) => {
-            let texts: Vec<_> = texts.iter().map(|text| visible_in_line(text)).collect();
-            html! { span title=(texts.join("\n")) { (thousands(*count as u64)) } }
-        }
-        NewPatterns::UnknownBefore(since) => {
-            let why = format!("alco has remembered patterns since {since}: what is new is known a day later");
-            html! { span title=(why) { "?" } }
         }
     }
 }
@@ -231,7 +239,7 @@ mod tests {
         assert!(html.contains("41,203"), "{html}");
         assert_eq!(html.matches("class=\"stale\"").count(), 1, "{html}");
         assert!(html.contains("silent for 3 h"), "{html}");
-        assert!(html.contains("title=\"order * &lt;failed&gt;\">2</span>"), "{html}");
+        assert!(html.contains("href=\"/grep/web/patterns/?start_ts=-1h&amp;sort=level&amp;only_new=1\" title=\"order * &lt;failed&gt;\">2</a>"), "{html}");
         assert!(
             html.contains("since 2026-11-22T09:59:00.000000Z: what is new is known a day later\">?</span>"),
             "{html}"

@@ -8,7 +8,8 @@ use crate::http::pages::line::marked;
 use crate::http::pages::{Frame, histogram, links, note, records, search, thousands};
 use crate::query::{Format, PatternSort, Query, edit};
 use crate::record::level::Level;
-use crate::record::pattern::{PatternTexts, variable_parts};
+use crate::record::pattern::memory::Novelty;
+use crate::record::pattern::{PatternHash, PatternTexts, variable_parts};
 use crate::render::escape::{cut, visible_in_line};
 use crate::render::patterns::{others, pattern_shown, shortcomings};
 use crate::search::hit::Count;
@@ -26,6 +27,10 @@ pub struct PatternsView<'a> {
     pub found: &'a PatternCounts,
     /// a time, as short as the range allows
     pub moment: &'a dyn Fn(Ts) -> String,
+    /// whether a pattern is new in the range; None: not known now
+    pub novelty: &'a dyn Fn(PatternHash) -> Option<Novelty>,
+    /// why alco does not know of all patterns whether they are new
+    pub unknown: Option<String>,
     /// the length of a longer list, if there is one
     pub more: Option<NonZeroUsize>,
 }
@@ -39,14 +44,25 @@ impl PatternsView<'_> {
                 (self.bar())
                 h1.vh { "Patterns of " (indexes) }
                 @for lack in shortcomings(self.found) { (note(html! { (visible_in_line(&lack)) })) }
+                @if let Some(why) = &self.unknown { (note(html! { (why) })) }
                 (self.total())
                 @if self.found.patterns.is_empty() {
-                    section #log .nothing { h2 { "No records" } p { a href=(self.lines(self.query)) { "The page of the lines" } " shows where to look." } }
+                    (self.nothing())
                 } @else { (self.table()) }
                 (self.end())
             }
         };
         self.frame.page(&format!("patterns of {indexes}"), main)
+    }
+
+    fn nothing(&self) -> Markup {
+        let all = Query { only_new: false, ..self.query.clone() };
+        html! {
+            section #log .nothing {
+                @if self.query.only_new { h2 { "No new patterns" } p { a href=(links::to("", &all)) { "All patterns of the search" } } }
+                @else { h2 { "No records" } p { a href=(self.lines(self.query)) { "The page of the lines" } " shows where to look." } }
+            }
+        }
     }
 
     fn bar(&self) -> Markup {
@@ -65,6 +81,7 @@ impl PatternsView<'_> {
                         a href=(links::to("", &Query { sort, ..self.query.clone() })) aria-current=[(sort == self.query.sort).then_some("true")] { (name) }
                         " "
                     }
+                    a href=(links::to("", &Query { only_new: !self.query.only_new, ..self.query.clone() })) aria-current=[self.query.only_new.then_some("true")] { "only new" }
                 }
                 " "
                 span.end {
@@ -129,6 +146,7 @@ impl PatternsView<'_> {
                     a href=(self.lines(&edit::only_pattern(self.query, count.pattern))) title={ "the " (records(count.records())) } { (shown) }
                     " "
                     a.not href=(links::to("", &edit::without_pattern(self.query, count.pattern))) title="hide it" aria-label={ "hide " (shown) } { "−" }
+                    (self.novelty(count.pattern))
                     @if let Some(line) = count.sample.as_ref().filter(|line| **line != count.text) { " " (sample(line)) }
                 }
                 td {
@@ -137,6 +155,17 @@ impl PatternsView<'_> {
                     span.age title=(count.last) { ((self.moment)(count.last)) }
                 }
             }
+        }
+    }
+
+    /// The mark of a new pattern. On the first day, a note for all patterns says that it is not known which are new.
+    fn novelty(&self, pattern: PatternHash) -> Markup {
+        match (self.novelty)(pattern) {
+            Some(Novelty::New) => html! { " " b.new title="no record had it before this range" { "new" } },
+            Some(Novelty::UnknownBefore(time)) if self.unknown.is_none() => {
+                html! { " " span.age title=(time) { "unknown before " ((self.moment)(time)) } }
+            }
+            _ => html! {},
         }
     }
 
@@ -196,6 +225,7 @@ fn sample(line: &str) -> Markup {
 mod tests {
     use super::*;
     use crate::record::pattern;
+    use std::collections::HashMap;
 
     fn count(message: &str, levels: [u64; 6]) -> PatternCount {
         let pattern::MessagePattern { text, hash } = pattern::of(message);
@@ -205,7 +235,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn page(url: &str, found: &PatternCounts) -> String {
+    fn page(url: &str, found: &PatternCounts, novelties: &HashMap<PatternHash, Novelty>) -> String {
         let query = Query::from_url(vec!["web".parse().expect("a name")], url).expect(url);
         let view = PatternsView {
             frame: Frame { base: "/logs/", ..Frame::default() },
@@ -213,6 +243,8 @@ mod tests {
             pattern_texts: PatternTexts::new(),
             found,
             moment: &|_| "10:00:00".to_owned(),
+            novelty: &|pattern| novelties.get(&pattern).copied(),
+            unknown: None,
             more: NonZeroUsize::new(1000),
         };
         view.page().into_string()
@@ -232,7 +264,9 @@ mod tests {
             only_frequent: true,
             warnings: vec!["a <day> is away".to_owned()],
         };
-        let html = page("search=x&limit=2&sort=rare", &found);
+        let unknown = Novelty::UnknownBefore(Ts::from_micros(1_795_341_600_000_000));
+        let novelties = HashMap::from([(hash, Novelty::New), (found.patterns[1].pattern, unknown)]);
+        let html = page("search=x&limit=2&sort=rare", &found, &novelties);
         for part in [
             &*format!(
                 "href=\"/logs/grep/web/?search=x&amp;pattern={hash}\" title=\"the 1,000 records\">order &lt;b&gt; * is *</a>"
@@ -247,6 +281,9 @@ mod tests {
             "aria-current=\"true\">rarest</a>",
             "at least <b class=\"num\">10,000</b> records in at least <b class=\"num\">1,234</b> patterns, of which",
             "a &lt;day&gt; is away",
+            "title=\"no record had it before this range\">new</b>",
+            ">unknown before 10:00:00</span>",
+            "href=\"?search=x&amp;sort=rare&amp;only_new=1&amp;limit=2\">only new</a>",
             "at least <b class=\"num\">1,232</b> other patterns",
             "href=\"?search=x&amp;sort=rare&amp;limit=1000\">up to 1,000 of them</a>",
             "href=\"/logs/grep/web/?search=x\">← lines</a>",
@@ -268,8 +305,11 @@ mod tests {
             only_frequent: false,
             warnings: Vec::new(),
         };
-        let html = page("", &found);
+        let html = page("", &found, &HashMap::new());
         assert!(html.contains("exactly <b class=\"num\">0</b> records in <b class=\"num\">0</b> patterns"), "{html}");
         assert!(html.contains("<a href=\"/logs/grep/web/\">The page of the lines</a>"), "{html}");
+        let html = page("only_new=1", &found, &HashMap::new());
+        assert!(html.contains("aria-current=\"true\">only new</a>"), "{html}");
+        assert!(html.contains("<a href=\"./\">All patterns of the search</a>"), "{html}");
     }
 }

@@ -22,6 +22,7 @@ use crate::http::pages::{line, links};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::with_headers;
+use crate::http::routes::new_patterns::counted;
 use crate::http::routes::patterns::MAX_LISTED_PATTERNS;
 use crate::http::routes::values::known_values;
 use crate::http::site::Site;
@@ -198,7 +199,7 @@ pub fn patterns(site: &Site, request: &LogRequest, client: &Client) -> Answer {
     let query = &request.query;
     let most = MAX_LISTED_PATTERNS.get();
     let wanted = PatternsWanted::of_page(query, most, most);
-    let found = site.searcher.patterns(query, &scope, &wanted)?;
+    let found = counted(site, request, query, &scope, &wanted)?;
     let object = |count| RawValue::from_string(object(count, true)).ok();
     let (number, is_number_exact) = match found.number {
         Count::Exact(number) => (number, true),

@@ -14,7 +14,6 @@ use crate::record::pattern::memory::PatternSighting;
 use crate::search::overview::Overview;
 use crate::time::Ts;
 
-const A_HOUR_SECONDS: i64 = 3600;
 /// New patterns whose texts a row has.
 const NAMED_PATTERNS: usize = 5;
 
@@ -70,7 +69,8 @@ fn new_patterns(site: &Site, index: &IndexName, now: Ts) -> Option<index_list::N
     if let Some(since) = memory.unknown_before(now) {
         return Some(index_list::NewPatterns::UnknownBefore(since));
     }
-    let new = memory.new_between(now.plus_seconds(-A_HOUR_SECONDS), now).map(|(_, sighting)| sighting);
+    let new =
+        memory.new_between(now.plus_seconds(-i64::from(index_list::NEWS_SECONDS)), now).map(|(_, sighting)| sighting);
     let mut new: Vec<&PatternSighting> = new.filter(|sighting| sighting.level >= Level::Warning).collect();
     new.sort_unstable_by_key(|sighting| (Reverse(sighting.level), sighting.first));
     let texts = new.iter().take(NAMED_PATTERNS).map(|sighting| sighting.text.clone()).collect();

@@ -9,6 +9,7 @@ pub mod index_list;
 pub mod log;
 pub mod log_lines;
 pub mod monitoring;
+pub mod new_patterns;
 pub mod patterns;
 pub mod record;
 pub mod values;

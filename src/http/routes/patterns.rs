@@ -12,9 +12,10 @@ use crate::http::routes::error::unsearchable;
 use crate::http::routes::export::download;
 use crate::http::routes::frame::frame;
 use crate::http::routes::log::canonical;
+use crate::http::routes::new_patterns::{counted, remembered, unknown};
 use crate::http::site::Site;
 use crate::query::{Follow, Format, Query, edit};
-use crate::record::pattern::MessagePattern;
+use crate::record::pattern::{MessagePattern, PatternHash};
 use crate::render::patterns::{noted, written};
 use crate::search::pattern_counts::PatternCounts;
 use crate::search::stats::patterns::PatternsWanted;
@@ -45,20 +46,28 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
     }
     let scope = request.scope(site, client.waits(site), 1);
     let wanted = PatternsWanted::of_page(query, LISTED_PATTERNS, MAX_LISTED_PATTERNS.get());
-    let found = site.searcher.patterns(query, &scope, &wanted)?;
+    let found = counted(site, &request, query, &scope, &wanted)?;
     learn(site, &found);
     let range = request.range();
-    let is_one_day = range.start.date_in(&request.zone) == range.end.plus_micros(-1).date_in(&request.zone);
-    let moment = |ts: Ts| match is_one_day {
+    let day = range.start.date_in(&request.zone);
+    let is_one_day = day == range.end.plus_micros(-1).date_in(&request.zone);
+    let moment = |ts: Ts| match is_one_day && ts.date_in(&request.zone) == day {
         true => ts.clock_in(&request.zone, 0),
         false => format!("{} {}", &ts.date_in(&request.zone)[5..], ts.clock_in(&request.zone, 0)),
     };
+    let listed: Vec<PatternHash> = found.patterns.iter().map(|count| count.pattern).collect();
+    let memory = if query.only_new { None } else { Some(remembered(site, query, &listed)) };
+    let unknown = memory.as_ref().and_then(|memory| unknown(memory.as_ref(), &request));
+    let memory = memory.flatten();
+    let novelty = |pattern| Some(memory.as_ref()?.novelty(pattern, range.start, range.end));
     let view = PatternsView {
         frame: frame(site, Some(query)),
         query,
         pattern_texts: site.searcher.pattern_texts(query, &scope),
         found: &found,
         moment: &moment,
+        novelty: &novelty,
+        unknown,
         more: (wanted.limit() < MAX_LISTED_PATTERNS.get()).then_some(MAX_LISTED_PATTERNS),
     };
     Ok(Reply::page(200, view.page().into_string()))
@@ -74,7 +83,7 @@ fn learn(site: &Site, found: &PatternCounts) {
 fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Aborted> {
     let query = &request.query;
     let scope = request.scope_to_the_end(site, body.waits());
-    let found = site.searcher.patterns(query, &scope, &PatternsWanted::to_the_end(query));
+    let found = counted(site, request, query, &scope, &PatternsWanted::to_the_end(query));
     let found = found.map_err(|error| Aborted::Refused(error.into()))?;
     if !body.is_read() {
         return Err(Aborted::ClientLeft);

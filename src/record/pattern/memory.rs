@@ -4,6 +4,7 @@
 //! and that lies in the range. Where alco cannot know, it is neither new nor known.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::record::level::Level;
 use crate::record::pattern::PatternHash;
@@ -62,7 +63,6 @@ pub enum Novelty {
 
 impl PatternMemory {
     /// For a pattern that has records between `start` and `end`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no page shows it yet"))]
     pub fn novelty(&self, pattern: PatternHash, start: Ts, end: Ts) -> Novelty {
         let Some(since) = self.since else { return Novelty::UnknownBefore(end) };
         match self.patterns.get(&pattern) {
@@ -79,6 +79,22 @@ impl PatternMemory {
         self.patterns.iter().filter(is_new).map(|(hash, remembered)| (*hash, &remembered.sighting))
     }
 
+    /// What alco remembers of both indexes together. Redis loses the data of all indexes at a time: one of which it remembers nothing
+    /// has had no record since.
+    pub fn join(mut self, other: PatternMemory) -> PatternMemory {
+        // before the later time, one of them may have had any pattern
+        self.since = self.since.max(other.since);
+        for (hash, remembered) in other.patterns {
+            match self.patterns.entry(hash) {
+                Entry::Occupied(mut own) => own.get_mut().join(&remembered),
+                Entry::Vacant(own) => {
+                    own.insert(remembered);
+                }
+            }
+        }
+        self
+    }
+
     /// If a pattern that comes at this time cannot be new: the time before which alco knows nothing.
     pub fn unknown_before(&self, now: Ts) -> Option<Ts> {
         match self.since {
@@ -89,6 +105,13 @@ impl PatternMemory {
 }
 
 impl RememberedPattern {
+    fn join(&mut self, other: &RememberedPattern) {
+        let (own, others) = (&mut self.sighting, &other.sighting);
+        (own.first, own.last) = (own.first.min(others.first), own.last.max(others.last));
+        own.level = own.level.max(others.level);
+        self.forgotten = self.forgotten.max(other.forgotten);
+    }
+
     fn novelty(&self, since: Ts, start: Ts, end: Ts) -> Novelty {
         let first = self.sighting.first;
         if first < start {
@@ -168,6 +191,28 @@ mod tests {
         assert_eq!(begun.novelty(PatternHash::NONE, at(0), at(9)), Novelty::UnknownBefore(at(0)));
         assert_eq!(begun.unknown_before(at(FIRST_DAY_SECONDS - 1)), Some(at(0)));
         assert_eq!(begun.unknown_before(at(FIRST_DAY_SECONDS)), None);
+    }
+
+    #[test]
+    fn a_pattern_of_several_indexes_is_new_if_it_is_in_none_known() {
+        const DAY: i64 = FIRST_DAY_SECONDS;
+        let (start, end) = (at(3 * DAY), at(4 * DAY));
+        let (new, known) = (memory(3 * DAY + 5, None), memory(DAY, None));
+        let begun = PatternMemory { since: Some(at(3 * DAY)), patterns: HashMap::new() };
+        for (one, other, expect) in [
+            (&new, &new, Novelty::New),
+            (&new, &known, Novelty::Known),
+            (&begun, &known, Novelty::Known),
+            (&new, &begun, Novelty::UnknownBefore(at(3 * DAY))),
+            (&new, &memory(3 * DAY + 9, Some(3 * DAY + 2)), Novelty::UnknownBefore(at(3 * DAY + 2))),
+            (&new, &PatternMemory::default(), Novelty::New),
+            (&PatternMemory::default(), &PatternMemory::default(), Novelty::UnknownBefore(end)),
+        ] {
+            for (one, other) in [(one, other), (other, one)] {
+                let novelty = one.clone().join(other.clone()).novelty(PatternHash::NONE, start, end);
+                assert_eq!(novelty, expect, "{one:?} and {other:?}");
+            }
+        }
     }
 
     #[test]
