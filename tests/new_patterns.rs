@@ -158,6 +158,18 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
     assert!(listed(&alco).contains("title=\"order * paid\">1</a>"), "{}", listed(&alco));
     assert_eq!(patterns(&alco, &from(40)), (texts(&["order * sent"]), texts(&["order * paid"])));
 
+    // a record's page has the first time of its pattern, and a link to the lines since then
+    let record_of = |alco: &Alco, message: &str| {
+        let lines = alco.page(&format!("/grep/firsts/?{}&search={}", from(9000), encoded(message)));
+        alco.page(&lines.link("href=\"at/").expect("a line"))
+    };
+    let at = |seconds| format!("first seen {}", ago(seconds).strftime("%Y-%m-%d %H:%M:%S"));
+    let record = record_of(&alco, "order 5 paid");
+    assert!(!record.html.contains(" or earlier"), "{}", record.html);
+    let lines = alco.page(&record.link_called(&at(80)).expect("a link"));
+    let messages: Vec<String> = lines.lines().into_iter().map(|line| line.message).collect();
+    assert_eq!(messages, ["order 4 paid", "order 1 paid", "order 3 paid", "order 5 paid"]);
+
     // two daemons: each pattern is counted once, and has the earliest time
     let other = Alco::start(&stack, INI);
     let of = |n: usize| (ago((n * 7 % 1000) as i64), "ERROR", format!("{} 7", word(n % 20)));
@@ -187,6 +199,8 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
         let page = alco.get(&format!("/grep/firsts/patterns/?{}{only}", from(3600))).body;
         assert!(page.contains(why), "it does not say that it does not know: {page}");
     }
+    let record = record_of(&alco, "order 10 lost");
+    assert!(record.link_called(&at(0)).is_some() && record.html.contains(" or earlier</span>"), "{}", record.html);
     wait_until("all are acknowledged", SOON, || {
         let listed = stack.rabbitmqctl(&["-q", "list_queues", "--no-table-headers", "messages"]);
         (listed.trim() == "0").then_some(())

@@ -16,7 +16,7 @@ use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::record::json::ColumnValue;
 use crate::record::level::Level;
-use crate::record::pattern::memory::Novelty;
+use crate::record::pattern::memory::{FirstSeen, Novelty};
 use crate::record::pattern::{self, MessagePattern, PatternTexts};
 use crate::render::cells::Cell;
 use crate::search::hit::Count;
@@ -198,6 +198,7 @@ fn record_page() -> String {
         zone: &TimeZone::UTC,
         record: LineView { role: Role::Here, ..line(18, Role::Here, &[]) },
         pattern: &pattern::of(line(18, Role::Here, &[]).message),
+        first_seen: Some(FirstSeen { at: Ts::from_micros(NOW), is_sure: true }),
         alike: Some(Count::AtLeast(1234)),
         columns: vec![
             value("host", "web-07.example.org"),

@@ -8,9 +8,11 @@ use crate::http::pages::{Frame, links, records, thousands};
 use crate::query::{Query, edit};
 use crate::record::json::ColumnValue;
 use crate::record::pattern::MessagePattern;
+use crate::record::pattern::memory::FirstSeen;
 use crate::render::escape::{cut, visible, visible_in_line};
 use crate::render::patterns::pattern_shown;
 use crate::search::hit::Count;
+use crate::time::When;
 use jiff::tz::TimeZone;
 
 /// More columns than these are in the JSON form only.
@@ -33,6 +35,8 @@ pub struct RecordView<'a> {
     pub record: LineView<'a>,
     /// of its message
     pub pattern: &'a MessagePattern,
+    /// this pattern in this index; None: not known
+    pub first_seen: Option<FirstSeen>,
     /// records with this pattern in `around`; None: not known
     pub alike: Option<Count>,
     /// name, value; without message and context columns
@@ -164,10 +168,24 @@ impl RecordView<'_> {
                         " "
                         a href=(links::to(&path, &edit::only_pattern(self.around, hash))) title="with this pattern, in the range of the search, or around the record" { (counted(alike)) }
                     }
+                    @if let Some(first_seen) = self.first_seen { " " (self.first_seen(first_seen)) }
                     " "
                     a href=(links::to(&format!("{path}patterns/"), &edit::listed_patterns(self.around))) { "all patterns" }
                 }
             }
+        }
+    }
+
+    /// The link leads to the lines of the pattern from the first one on, whatever else the search asks for.
+    fn first_seen(&self, first: FirstSeen) -> Markup {
+        let index = std::slice::from_ref(self.index);
+        let lines =
+            edit::only_pattern(&Query { tz: self.query.tz.clone(), ..Query::new(index.to_vec()) }, self.pattern.hash);
+        let lines = edit::from_to(&lines, Some(When::At(first.at)), None);
+        let (date, clock) = (first.at.date_in(self.zone), first.at.clock_in(self.zone, 0));
+        html! {
+            a href=(links::to(&links::grep_path(self.frame.base, index), &lines)) title=(first.at) { "first seen " (date) " " (clock) }
+            @if !first.is_sure { span.dim title="alco does not remember what came before" { " or earlier" } }
         }
     }
 
@@ -258,6 +276,7 @@ mod tests {
             zone: &TimeZone::UTC,
             record,
             pattern: &pattern,
+            first_seen: Some(FirstSeen { at: Ts::from_micros(1_795_341_500_000_000), is_sure: false }),
             alike: Some(Count::Exact(1234)),
             columns: vec![
                 ("<k>".to_owned(), ColumnValue::One("\u{202e}v".to_owned())),
@@ -277,10 +296,14 @@ mod tests {
         assert!(html.contains("<pre>Trace\n  &lt;i&gt;</pre>"), "{html}");
         let only = format!("<a href=\"/logs/grep/web/?search=x&amp;pattern={}\">only</a>", pattern.hash);
         assert!(html.contains(&format!("<dt>pattern</dt> <dd>one &lt;b&gt; <span class=\"act\">{only}")), "{html}");
-        assert!(
-            html.contains(">1,234 records</a> <a href=\"/logs/grep/web/patterns/?search=x\">all patterns</a>"),
-            "{html}"
+        let first = format!(
+            ">1,234 records</a> <a href=\"/logs/grep/web/?start_ts=2026-11-22T09:58:20.000000Z&amp;pattern={}\" \
+             title=\"2026-11-22T09:58:20.000000Z\">first seen 2026-11-22 09:58:20</a><span class=\"dim\" ",
+            pattern.hash
         );
+        assert!(html.contains(&first), "{html}");
+        let patterns = "> or earlier</span> <a href=\"/logs/grep/web/patterns/?search=x\">all patterns</a>";
+        assert!(html.contains(patterns), "{html}");
         assert!(html.contains("<dt>&lt;k&gt;</dt> <dd>&lt;U+202E&gt;v"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/?search=x&amp;tags=b\">only</a>"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/60-20/?search=x#here\""), "{html}");

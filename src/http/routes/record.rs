@@ -82,6 +82,8 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
     );
     let pattern = pattern::of(&hit.record.message);
     site.searcher.known_patterns.learn(pattern.clone());
+    let memory = site.pattern_memory_of(&index.name, &[pattern.hash]);
+    let first_seen = memory.and_then(|memory| Some(memory.first_seen(pattern.hash)?.with(ts)));
     let alike = alike(site, request, &edit::only_pattern(&around, pattern.hash));
     let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS);
     let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
@@ -94,6 +96,7 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
         zone,
         record: line_view(&settings, &shown, hit, Role::Here, false),
         pattern: &pattern,
+        first_seen,
         alike,
         columns: columns.into_iter().filter(|(name, _)| !apart(name)).collect(),
         json: whole(index, hit),

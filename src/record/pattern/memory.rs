@@ -61,6 +61,20 @@ pub enum Novelty {
     UnknownBefore(Ts),
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstSeen {
+    pub at: Ts,
+    /// false: it may have come earlier
+    pub is_sure: bool,
+}
+
+impl FirstSeen {
+    /// With a record of that time, which may be older.
+    pub fn with(self, record: Ts) -> FirstSeen {
+        FirstSeen { at: self.at.min(record), is_sure: self.is_sure && self.at <= record }
+    }
+}
+
 impl PatternMemory {
     /// For a pattern that has records between `start` and `end`.
     pub fn novelty(&self, pattern: PatternHash, start: Ts, end: Ts) -> Novelty {
@@ -69,6 +83,13 @@ impl PatternMemory {
             None => Novelty::UnknownBefore(since),
             Some(remembered) => remembered.novelty(since, start, end),
         }
+    }
+
+    /// The time at which alco first saw a pattern.
+    pub fn first_seen(&self, pattern: PatternHash) -> Option<FirstSeen> {
+        let first = self.patterns.get(&pattern)?.sighting.first;
+        let is_sure = self.novelty(pattern, Ts::MIN, Ts::MAX) == Novelty::New;
+        Some(FirstSeen { at: first, is_sure })
     }
 
     /// The patterns whose first record lies between `start` and `end`, without those of which alco cannot know that.
@@ -177,6 +198,11 @@ mod tests {
             let memory = memory(first, forgotten);
             let (start, end) = (at(start), at(end));
             assert_eq!(memory.novelty(PatternHash::NONE, start, end), expect, "{first} {forgotten:?}");
+            let is_sure = forgotten.is_none() && first >= DAY;
+            let first_seen = FirstSeen { at: at(first), is_sure };
+            assert_eq!(memory.first_seen(PatternHash::NONE), Some(first_seen), "{first} {forgotten:?}");
+            let earlier = FirstSeen { at: at(first - 1), is_sure: false };
+            assert_eq!((first_seen.with(at(first)), first_seen.with(at(first - 1))), (first_seen, earlier));
             let listed = usize::from(expect == Novelty::New);
             assert_eq!(memory.new_between(start, end).count(), listed, "{first} {forgotten:?}");
         }
@@ -190,6 +216,7 @@ mod tests {
         let begun = PatternMemory { patterns: HashMap::new(), ..memory(0, None) };
         assert_eq!(begun.novelty(PatternHash::NONE, at(0), at(9)), Novelty::UnknownBefore(at(0)));
         assert_eq!(begun.unknown_before(at(FIRST_DAY_SECONDS - 1)), Some(at(0)));
+        assert_eq!(begun.first_seen(PatternHash::NONE), None);
         assert_eq!(begun.unknown_before(at(FIRST_DAY_SECONDS)), None);
     }
 
