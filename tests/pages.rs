@@ -107,7 +107,13 @@ fn every_address_answers_with_strict_headers() {
 fn error_pages_name_the_mistake_and_its_cure() {
     let alco = site();
     check(&alco, "/grep/pages/?search=(a&mode=regex", 400, &["Invalid search", "unclosed group"]);
-    check(&alco, "/grep/pages/?start_ts=teatime", 400, &["teatime", "2026-11-22"]);
+    let unread =
+        check(&alco, "/grep/pages/?start_ts=teatime&end_ts=-1h&search=a+%3E", 400, &["teatime", "28.11.2026 15:40"]);
+    for field in
+        ["name=\"start_ts\" value=\"teatime\"", "name=\"end_ts\" value=\"-1h\"", "name=\"search\" value=\"a &gt;\""]
+    {
+        assert!(unread.body.contains(field), "the form lost {field}: {}", unread.body);
+    }
     check(&alco, "/grep/pages/?limit=none", 400, &["limit", "none", "such as 100"]);
     check(&alco, "/grep/pages/?tz=Atlantis", 400, &["Atlantis"]);
     check(&alco, "/grep/pages/?cursor=x", 400, &["cursor"]);

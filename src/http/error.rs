@@ -1,12 +1,15 @@
 //! The reasons why a request gets no answer, each with its status and one line for programs. `routes::error` makes the page.
 
+use crate::query::Query;
 use crate::search::hit::SearchError;
 
 /// The reason why there is no answer; named as HTTP's status code, where it has one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Refusal {
     /// 400
     Bad(String),
+    /// 400, for a search: as far as it can be read, and its query string
+    Unreadable { why: String, query: Box<Query>, text: String },
     /// 404
     NoIndex(String),
     /// 404
@@ -32,7 +35,7 @@ impl Refusal {
     /// The status code, and the reason in one line.
     pub fn explain(&self) -> (u16, String) {
         match self {
-            Refusal::Bad(why) => (400, why.clone()),
+            Refusal::Bad(why) | Refusal::Unreadable { why, .. } => (400, why.clone()),
             Refusal::NoIndex(name) => (404, format!("there is no index '{name}'")),
             Refusal::NotFound(why) => (404, why.clone()),
             Refusal::Unauthorized { password: true } => (401, "a user's name and password are needed".to_owned()),

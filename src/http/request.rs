@@ -119,7 +119,14 @@ impl LogRequest {
             }
         }
         let names: Vec<IndexName> = indexes.iter().map(|index| index.name.clone()).collect();
-        let query = Query::from_url(names, text).map_err(Refusal::Bad)?;
+        let (query, mut errors) = Query::read(names, text);
+        if !errors.is_empty() {
+            return Err(Refusal::Unreadable {
+                why: errors.swap_remove(0),
+                query: Box::new(query),
+                text: text.to_owned(),
+            });
+        }
         let zone = query.zone(&site.config.http.timezone).clone();
         Ok(LogRequest { indexes, query, zone, now })
     }

@@ -329,7 +329,7 @@ fn the_pages_are_small_and_can_be_looked_at() {
         title: "The search engine is away",
         why: "searchd at 127.0.0.1:9306: Connection refused (os error 111)",
         todo: error::Todo::CheckSphinx { address: "127.0.0.1:9306" },
-        search: None,
+        form: None,
     };
     let pages = [
         ("log.html", log_page(searched, rows)),

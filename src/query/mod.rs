@@ -86,9 +86,11 @@ impl Query {
     /// The instants of the range; if only its end is named, it is as long as the default.
     pub fn range(&self, now: Ts, zone: &TimeZone) -> Range {
         let zone = self.zone(zone);
-        let end = self.end.as_ref().map_or(now, |end| end.at(now, zone));
-        let start = self.start.as_ref().map_or(end.plus_seconds(-DEFAULT_SECONDS), |start| start.at(now, zone));
-        Range { start, end }
+        let Some(start) = self.start.as_ref().map(|start| start.at(now, zone)) else {
+            let end = self.end.as_ref().map_or(now, |end| end.at(now, zone));
+            return Range { start: end.plus_seconds(-DEFAULT_SECONDS), end };
+        };
+        Range { start, end: self.end.as_ref().map_or(now, |end| end.at_end(start, now, zone)) }
     }
 
     /// The query's own time zone, or the configured one.

@@ -76,6 +76,14 @@ impl Query {
     ///
     /// A sentence that names the parameter and what to write.
     pub fn from_url(indexes: Vec<IndexName>, query: &str) -> Result<Query, String> {
+        let (query, mut errors) = Query::read(indexes, query);
+        if errors.is_empty() { Ok(query) } else { Err(errors.swap_remove(0)) }
+    }
+
+    /// The search as far as it can be read: without the parameters of the errors.
+    pub fn read(indexes: Vec<IndexName>, query: &str) -> (Query, Vec<String>) {
+        let mut errors = Vec::new();
+        let mut note = |read: Result<(), String>| errors.extend(read.err());
         let mut q = Query::new(Vec::with_capacity(indexes.len()));
         for index in indexes {
             if !q.indexes.contains(&index) {
@@ -85,22 +93,22 @@ impl Query {
         // filters that gather the plain `column=value` of a column: any of them
         let mut plain: Vec<usize> = Vec::new();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            match RESERVED.contains(&&*key) {
-                true => q.set(&key, value.into_owned())?,
-                false => q.filter(&key, value.into_owned(), &mut plain)?,
-            }
+            note(match RESERVED.contains(&&*key) {
+                true => q.set(&key, value.into_owned()),
+                false => q.filter(&key, value.into_owned(), &mut plain),
+            });
         }
         let typed = std::mem::take(&mut q.search);
         for (name, value) in read_typed(&typed, &mut q.search) {
-            q.filter(name, value.to_owned(), &mut plain)?;
+            note(q.filter(name, value.to_owned(), &mut plain));
         }
         let whole_in_memory = !q.format.is_stream();
-        match q.limit {
-            Some(limit) if whole_in_memory && limit.get() > MAX_LIMIT => {
-                Err(format!("limit={limit} is too much for a page; write at most {MAX_LIMIT}, or take format=text"))
-            }
-            _ => Ok(q),
+        if let Some(limit) = q.limit.filter(|limit| whole_in_memory && limit.get() > MAX_LIMIT) {
+            let why = format!("limit={limit} is too much for a page; write at most {MAX_LIMIT}, or take format=text");
+            note(Err(why));
+            q.limit = None;
         }
+        (q, errors)
     }
 
     /// A reserved parameter. A form sends an empty one for a field that was left alone.
@@ -210,6 +218,31 @@ impl Query {
             encode(&value, VALUE, &mut url);
         }
         url
+    }
+}
+
+/// The fields of a form as a user typed them, of an address that cannot be read.
+#[derive(Clone, Debug, Default)]
+pub struct FieldTexts {
+    pub search: Option<String>,
+    pub start: Option<String>,
+    pub end: Option<String>,
+}
+
+impl FieldTexts {
+    /// `query` is the part of the URL after the `?`.
+    pub fn of(query: &str) -> FieldTexts {
+        let mut texts = FieldTexts::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let field = match &*name {
+                "search" => &mut texts.search,
+                "start_ts" => &mut texts.start,
+                "end_ts" => &mut texts.end,
+                _ => continue,
+            };
+            *field = Some(value.into_owned());
+        }
+        texts
     }
 }
 
@@ -419,11 +452,14 @@ mod tests {
 
     fn when() -> impl Strategy<Value = Option<When>> {
         let micros = 0..4_000_000_000_000_000_i64;
+        let civil = micros.clone().prop_map(|us| Ts::from_micros(us).civil(&jiff::tz::TimeZone::UTC));
         proptest::option::of(prop_oneof![
             any::<u32>().prop_map(When::Ago),
             Just(When::Now),
-            (0..2_u8).prop_map(When::Midnight),
-            micros.clone().prop_map(|us| When::Civil(Ts::from_micros(us).civil(&jiff::tz::TimeZone::UTC))),
+            (0..2_u8, civil.clone()).prop_map(|(days, at)| When::OnDay(days, at.time())),
+            Just(When::YESTERDAY),
+            civil.clone().prop_map(|at| When::Clock(at.time())),
+            civil.prop_map(When::Civil),
             micros.prop_map(|us| When::At(Ts::from_micros(us))),
         ])
     }

@@ -7,4 +7,4 @@ mod when;
 
 pub use crate::time::instant::{Day, Range, SECOND_MICROS, Ts, WallClock, zone, zone_name};
 pub use crate::time::sent::{from_epoch, from_number, from_text, parse_rfc3339};
-pub use crate::time::when::When;
+pub use crate::time::when::{FORMS, When};

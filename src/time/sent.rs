@@ -154,7 +154,7 @@ fn date(year: &str, month: u16, day: &str) -> Option<Date> {
 }
 
 /// `17:32:21.123456`, and the text after it.
-fn clock(text: &str) -> Option<(Time, &str)> {
+pub(super) fn clock(text: &str) -> Option<(Time, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.' | ',')).unwrap_or(text.len());
     let (clock, after) = text.split_at(end);
     let (clock, fraction) = match clock.find(['.', ',']) {

@@ -19,6 +19,7 @@ use crate::time::When;
 
 /// For the help.
 const OPERATOR_FORMS: OperatorForms = OperatorForms;
+const TIME_FORMS: &str = time::FORMS;
 
 /// Search the logs as grep does: by default the pattern is text, case counts, and the range is the last 5 minutes. An operand
 /// column=value is a filter; the first other operand after INDEX is the pattern. Without a pattern, every record matches.
@@ -29,7 +30,7 @@ const OPERATOR_FORMS: OperatorForms = OperatorForms;
     help_triggers("-h", "--help"),
     note = "Filters: column=a (repeated: any of them), column{OPERATOR_FORMS}; \
             a.b is a key or a path. For a pattern that looks like a filter, use -e.",
-    note = "Times: 2026-11-22, '2026-11-22 10:00', 2026-11-22T10:00:00Z, -5m, -2h, -1d, today, yesterday, now.",
+    note = "Times: {TIME_FORMS}.",
     note = "The output shows control characters of log text as ^[ and leaves out its colour codes, on a terminal and in a file; \
             --json prints every value as it was sent. On a terminal the output goes through $PAGER ('less -R' unless set; \
             PAGER= for none).",
@@ -220,8 +221,8 @@ impl Grep {
         // as for grep, a negative number is no limit
         let limit = self.max_count.and_then(|n| usize::try_from(n).ok());
         let mut query = Query {
-            start: self.since.as_deref().map(when).transpose()?,
-            end: self.until.as_deref().map(when).transpose()?,
+            start: self.since.as_deref().map(When::parse).transpose()?,
+            end: self.until.as_deref().map(When::parse).transpose()?,
             search: patterns.join("\n"),
             mode: if self.extended_regexp { Mode::Regex } else { Mode::Literal },
             case: !self.ignore_case,
@@ -293,11 +294,6 @@ impl Grep {
             _ => Ok(()),
         }
     }
-}
-
-/// A time; `5m` means `-5m`.
-fn when(text: &str) -> Result<When, String> {
-    When::parse(text).or_else(|why| When::parse(&format!("-{text}")).map_err(|_| why))
 }
 
 /// Column and value of an operand that can be a filter. A column's name has no space, and no sign that paths and addresses have.

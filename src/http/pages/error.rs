@@ -2,9 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::http::pages::{Frame, search};
-use crate::query::Query;
-use crate::record::pattern::PatternTexts;
+use crate::http::pages::Frame;
 use crate::render::escape::visible;
 
 #[derive(Clone, Debug)]
@@ -16,8 +14,8 @@ pub struct ErrorView<'a> {
     /// why, if it is known; may hold text of a client or a server
     pub why: &'a str,
     pub todo: Todo<'a>,
-    /// to be mended in the form that it came from, with the texts of its patterns
-    pub search: Option<(&'a Query, PatternTexts)>,
+    /// of the search, for the user to correct it
+    pub form: Option<Markup>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,7 +32,7 @@ pub enum Todo<'a> {
 impl ErrorView<'_> {
     pub fn page(&self) -> Markup {
         let main = html! {
-            @if let Some((query, pattern_texts)) = &self.search { (search::form(query, pattern_texts)) }
+            @if let Some(form) = &self.form { (form) }
             main #log .error {
                 h1 { (self.title) " " span.dim { (self.status) } }
                 p.why { (visible(self.why)) }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::links;
+use crate::query::url::FieldTexts;
 use crate::query::{Context, Filter, Mode, Query, Within, edit};
 use crate::record::pattern::PatternTexts;
 use crate::render::escape::{cut, visible_in_line};
@@ -22,7 +23,13 @@ const LISTED_VALUES: usize = 3;
 
 /// `pattern_texts`: of the query's filters.
 pub fn form(query: &Query, pattern_texts: &PatternTexts) -> Markup {
-    let own = own_fields(query);
+    form_as_typed(query, pattern_texts, &FieldTexts::default())
+}
+
+/// What was typed is in the fields instead of what could be read.
+pub fn form_as_typed(query: &Query, pattern_texts: &PatternTexts, typed: &FieldTexts) -> Markup {
+    let own = typed.search.clone().unwrap_or_else(|| own_fields(query));
+    let (start, end) = (query.start.as_ref().map(When::to_string), query.end.as_ref().map(When::to_string));
     html! {
         form.search role="search" method="get" {
             @for (name, value) in hidden_fields(query) { input type="hidden" name=(field(&name)) value=(field(&value)); }
@@ -47,9 +54,9 @@ pub fn form(query: &Query, pattern_texts: &PatternTexts) -> Markup {
             div.row {
                 (quick(query))
                 " "
-                (when("start_ts", "from", query.start.as_ref(), "-5m"))
+                (when("start_ts", "from", typed.start.clone().or(start), "-5m"))
                 " "
-                (when("end_ts", "to", query.end.as_ref(), "now"))
+                (when("end_ts", "to", typed.end.clone().or(end), "now"))
                 " "
                 (chips(query, pattern_texts))
             }
@@ -127,12 +134,12 @@ fn flag(name: &str, text: &str, title: &str, on: bool) -> Markup {
     html! { label.opt title=(title) { input type="checkbox" name=(name) value="1" checked[on]; " " (text) } }
 }
 
-fn when(name: &str, text: &str, when: Option<&When>, default: &str) -> Markup {
+fn when(name: &str, text: &str, when: Option<String>, default: &str) -> Markup {
     html! {
         label.opt {
             (text) " "
-            input name=(name) value=[when.map(When::to_string)] placeholder=(default) size="16" autocomplete="off"
-                title="2026-11-22 10:00, -2h, today, yesterday, 2026-11-22T10:00:00Z";
+            input name=(name) value=[when.as_deref().map(field)] placeholder=(default) size="16" autocomplete="off"
+                title="15:40, -2h, yesterday 15:00, 2026-11-28 15:40";
         }
     }
 }
@@ -147,8 +154,8 @@ fn quick(query: &Query) -> Markup {
         ("6h", ago(360)),
         ("24h", ago(1440)),
         ("7d", ago(7 * 1440)),
-        ("today", (Some(When::Midnight(0)), None)),
-        ("yesterday", (Some(When::Midnight(1)), Some(When::Midnight(0)))),
+        ("today", (Some(When::TODAY), None)),
+        ("yesterday", (Some(When::YESTERDAY), Some(When::TODAY))),
     ];
     html! {
         span.quick {

@@ -250,7 +250,7 @@ struct ErrorJson<'a> {
 /// A refusal in the form for programs.
 pub fn refused(refusal: &Refusal) -> Reply {
     let hint = match refusal {
-        Refusal::Bad(_) => "change the request; it fails again as it is",
+        Refusal::Bad(_) | Refusal::Unreadable { .. } => "change the request; it fails again as it is",
         Refusal::NoIndex(_) => "/api/collector/indices/ lists the indexes",
         Refusal::NotFound(_) => {
             "paths are /api/grep/<index>/, and below it count/, histogram/, values/<column>/, patterns/ and columns/"

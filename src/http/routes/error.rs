@@ -2,13 +2,16 @@
 
 use crate::http::error::Refusal;
 use crate::http::pages::error::{ErrorView, Todo};
+use crate::http::pages::search;
 use crate::http::response::Reply;
 use crate::http::routes::frame::frame;
 use crate::http::site::Site;
 use crate::query::Query;
+use crate::query::url::FieldTexts;
 
 const BASIC: &str = "Basic realm=\"alco\", charset=\"UTF-8\"";
 const INVALID_SEARCH: &str = "Invalid search";
+const CHANGE_IT_ABOVE: Todo = Todo::Text("Change it above, and try again.");
 
 /// Adds the headers that belong to a refusal's status.
 pub fn with_headers(reply: Reply) -> Reply {
@@ -21,16 +24,21 @@ pub fn with_headers(reply: Reply) -> Reply {
 
 /// For a search that can be read but not run: the page has its form, so that the user can correct it.
 pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
-    let todo = Todo::Text("Change it above, and try again.");
+    with_form(site, query, &FieldTexts::default(), why)
+}
+
+/// `typed` is in the form's fields, though it cannot be read.
+fn with_form(site: &Site, query: &Query, typed: &FieldTexts, why: &str) -> Reply {
+    let form = search::form_as_typed(query, &site.searcher.known_patterns.of_query(query), typed);
     let frame = frame(site, Some(query));
-    let search = Some((query, site.searcher.known_patterns.of_query(query)));
-    let view = ErrorView { frame, status: 400, title: INVALID_SEARCH, why, todo, search };
+    let view = ErrorView { frame, status: 400, title: INVALID_SEARCH, why, todo: CHANGE_IT_ABOVE, form: Some(form) };
     Reply::page(400, view.page().into_string())
 }
 
 pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
     let address = site.config.sphinx.address.to_string();
     let (status, title, why, todo) = match refusal {
+        Refusal::Unreadable { why, query, text } => return with_form(site, query, &FieldTexts::of(text), why),
         Refusal::Bad(why) => (400, INVALID_SEARCH, why.clone(), Todo::Text("Go back, change it, and try again.")),
         Refusal::NoIndex(name) => (404, "No such index", format!("There is no index '{name}'."), Todo::PickAnIndex),
         Refusal::NotFound(why) => (404, "Not found", why.clone(), Todo::PickAnIndex),
@@ -48,7 +56,7 @@ pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
             (500, "Internal error", why, todo)
         }
     };
-    let view = ErrorView { frame: frame(site, None), status, title, why: &why, todo, search: None };
+    let view = ErrorView { frame: frame(site, None), status, title, why: &why, todo, form: None };
     with_headers(Reply::page(status, view.page().into_string()))
 }
 
@@ -62,6 +70,6 @@ pub struct InvalidRequest<'a> {
 
 pub fn invalid_request(site: &Site, error: &InvalidRequest) -> Reply {
     let InvalidRequest { status, title, why, todo } = *error;
-    let view = ErrorView { frame: frame(site, None), status, title, why, todo: Todo::Text(todo), search: None };
+    let view = ErrorView { frame: frame(site, None), status, title, why, todo: Todo::Text(todo), form: None };
     Reply::page(status, view.page().into_string())
 }
