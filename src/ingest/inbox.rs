@@ -82,6 +82,20 @@ impl Inbox {
         Ok(())
     }
 
+    /// Takes in what has arrived, at most this many deliveries.
+    ///
+    /// # Errors
+    /// As `hear` does.
+    pub(super) fn gather(&mut self, deliveries: &Deliveries, at_most: usize) -> Result<(), Stop> {
+        // the clock is asked once for all of them
+        let (at, instant) = (now(), Instant::now());
+        deliveries.try_iter().take(at_most).try_for_each(|message| self.hear(message, at, instant))
+    }
+
+    /// Takes in one delivery.
+    ///
+    /// # Errors
+    /// The message is the end of the session.
     pub(super) fn hear(&mut self, message: Message, at: Ts, instant: Instant) -> Result<(), Stop> {
         let delivery = rabbitmq::delivery(message)?;
         let counters = self.shared.counters();

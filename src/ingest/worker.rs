@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, at, never, select, tick};
@@ -33,6 +34,8 @@ use crate::sphinx::DocId;
 const TICK: Duration = Duration::from_secs(5);
 /// A batch that has waited longer may belong to a session that the broker has given up: the worker asks before it stores it.
 const STALE: Duration = Duration::from_secs(15);
+/// The wait for more deliveries after the first of them.
+const GATHERING: Duration = Duration::from_millis(3);
 
 pub struct Worker {
     shared: Arc<IndexShared>,
@@ -144,6 +147,8 @@ impl Worker {
             let woken = select! {
                 recv(deliveries) -> message => {
                     self.inbox.hear(message.map_err(|_| rabbitmq::broke())?, now(), Instant::now())?;
+                    // more arrive meanwhile, and to be woken for each costs more than to store it
+                    thread::sleep(if deliveries.is_empty() { GATHERING } else { Duration::ZERO });
                     Woken::Arrived
                 }
                 recv(more) -> _ => Woken::Arrived,
@@ -155,11 +160,7 @@ impl Worker {
             self.inbox.busy();
             match woken {
                 Woken::Arrived => {
-                    // the clock is asked once for all that has arrived
-                    let (arrived, instant) = (now(), Instant::now());
-                    for message in deliveries.try_iter().take(self.shared.config.rabbitmq.batch.records.get()) {
-                        self.inbox.hear(message, arrived, instant)?;
-                    }
+                    self.inbox.gather(deliveries, self.shared.config.rabbitmq.batch.records.get())?;
                     self.take_some(session)?;
                 }
                 Woken::Due => self.flush(session)?,
