@@ -95,3 +95,39 @@ fn pages_show_each_record_once_while_others_arrive() {
     }
     assert!(arrived > 0 && walks.iter().any(|(there, ..)| there.len() > RECORDS), "others arrived meanwhile");
 }
+
+#[test]
+fn seq_orders_the_records_of_one_microsecond() {
+    // a clock of nanoseconds, as some producers count
+    const FIRST: i64 = 5_000_000_000_000_000_000;
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("in_sequence"));
+    let time = Timestamp::now() - SignedDuration::from_secs(60);
+    let body = |n: i64| format!(r#"{{"@timestamp":"{time}","message":"record {n}","seq":{}}}"#, FIRST + n);
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "in_sequence.x", [4, 0, 8, 2, 6, 1, 5, 3, 7].map(body));
+    stack.settled_count("in_sequence", 9, SOON);
+
+    for order in ["asc", "desc"] {
+        let mut path = format!("/api/grep/in_sequence/?start_ts=-1h&order={order}&limit=2");
+        let mut found = Vec::new();
+        loop {
+            let page: Value = serde_json::from_str(&alco.get(&path).body).unwrap();
+            let logs = page["results"].as_array().unwrap().iter().cloned();
+            found.extend(logs.map(|log| log["js"]["seq"].as_i64().unwrap() - FIRST));
+            let Some(next) = page["next"].as_str() else { break };
+            path = next.trim_start_matches(&alco.url).to_owned();
+        }
+        if order == "desc" {
+            found.reverse();
+        }
+        assert_eq!(found, (0..9).collect::<Vec<i64>>(), "{order}");
+    }
+    let lines = alco.page("/grep/in_sequence/?start_ts=-1h").lines();
+    let [at, seq, digest] = lines[0].place.split('.').collect::<Vec<_>>()[..] else { panic!("{lines:?}") };
+    let sent = FIRST + lines[0].message.strip_prefix("record ").unwrap().parse::<i64>().unwrap();
+    for seq in [seq, &sent.to_string()] {
+        let page = alco.page(&format!("/grep/in_sequence/at/{at}.{seq}.{digest}/"));
+        assert!(page.html.contains(&lines[0].message), "{seq}");
+    }
+}

@@ -13,7 +13,7 @@ use crate::sphinx::counting::{self, UNSURE_KIND, UNSURE_VALUE};
 use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::fulltext;
 use crate::sphinx::keys::WordsWriter;
-use crate::sphinx::statement::Document;
+use crate::sphinx::statement::{Document, stored_order};
 
 #[derive(Debug)]
 pub struct Writer {
@@ -172,7 +172,7 @@ impl Writer {
         }
         let document = Document {
             ts: record.ts,
-            seq: record.seq.unwrap_or(0),
+            seq: stored_order(record.seq),
             digest,
             kind,
             logline: &record.message,

@@ -95,7 +95,8 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
     if infix(sphinx, name) == 2 {
         directives.push(directive("rt_field", PAIRS));
     }
-    directives.extend(["ts", "seq", "digest", "kind"].map(|name| directive("rt_attr_bigint", name)));
+    directives.extend(["ts", "digest", "kind"].map(|name| directive("rt_attr_bigint", name)));
+    directives.push(directive("rt_attr_uint", "seq"));
     directives.extend(schema.values.iter().map(|value| directive("rt_attr_uint", &value.name)));
     directives.extend(["logline", "exact"].map(|name| directive("rt_attr_string", name)));
     directives.extend([
@@ -186,9 +187,9 @@ mod tests {
                 "rt_field = rules_717583a1",
                 "rt_field = infix_2",
                 "rt_attr_bigint = ts",
-                "rt_attr_bigint = seq",
                 "rt_attr_bigint = digest",
                 "rt_attr_bigint = kind",
+                "rt_attr_uint = seq",
                 "rt_attr_uint = v_levelname",
                 "rt_attr_uint = v_host",
                 "rt_attr_uint = v_application",

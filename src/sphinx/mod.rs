@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `id` | docid | leased, unique over all days of an index |
 //! | `ts` | bigint | microseconds since 1970 UTC |
-//! | `seq` | bigint | the producer's `seq`, else 0: the order within a microsecond |
+//! | `seq` | uint | the order within a microsecond: see `statement::stored_order` |
 //! | `digest` | bigint | 64 bits over the delivery, see `Digest` |
 //! | `kind` | bigint | the rank of its level and the pattern of its message: see `counting` |
 //! | `v_<column>` | uint | a hash of the value of each column that was `filtered` when the day was declared: see `counting` |
