@@ -214,7 +214,7 @@ fn a_phone_s_page_does_not_slide_and_begins_with_the_log() {
         &format!("{wide}&wrap=1&context=2&search=order"),
         &record,
         "/grep/web/columns/",
-        "/grep/web,billing/patterns/?start_ts=-6h",
+        "/grep/web,billing,stock/patterns/?start_ts=-6h",
         "/grep/nope/",
     ] {
         browser.open(&format!("{}{path}", alco.url));
@@ -275,7 +275,7 @@ fn axe_finds_no_barrier_on_any_page() {
 /// For people to look at; README.md shows some of them.
 fn screenshots(browser: &Browser, alco: &Alco) {
     let at = |path: &str| format!("{}{path}", alco.url);
-    let log = at("/grep/web,billing/?start_ts=-132m&search=order&off.application=worker");
+    let log = at("/grep/web,billing/?start_ts=-3h&search=order&off.application=worker");
     for scheme in ["light", "dark"] {
         browser.colours(scheme);
         browser.screen(1280, 800, false);
@@ -300,9 +300,9 @@ fn screenshots(browser: &Browser, alco: &Alco) {
         ("refused.png", at("/grep/web/?search=(&mode=regex"), 1280, "light"),
         ("phone.png", log.clone(), 390, "light"),
         ("phone-record.png", record, 390, "dark"),
-        ("patterns.png", at("/grep/web,billing/patterns/?start_ts=-6h"), 1280, "light"),
-        ("patterns-dark.png", at("/grep/web,billing/patterns/?start_ts=-6h&sort=level"), 1280, "dark"),
-        ("phone-patterns.png", at("/grep/web,billing/patterns/?start_ts=-6h"), 390, "light"),
+        ("patterns.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h"), 1280, "light"),
+        ("patterns-dark.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h&sort=level"), 1280, "dark"),
+        ("phone-patterns.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h"), 390, "light"),
         ("phone-index.png", at("/grep/"), 390, "dark"),
     ] {
         browser.colours(scheme);

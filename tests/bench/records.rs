@@ -2,7 +2,7 @@
 //!
 //! Invariant: the same seed and times give the same bytes. Hosts, applications and levels have few values, and some are far more
 //! frequent than others; about five records share a request id; the messages have some hundred forms, and about one record in a
-//! hundred has a traceback. The demo's records (tests/sample.rs) are half as long, and made one JSON tree at a time.
+//! hundred has a traceback. The demo's records (tests/sample) are half as long, and made one JSON tree at a time.
 
 use std::fmt::{self, Write};
 

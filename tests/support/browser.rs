@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Alco, LONG, ROOT, SOON, Stack, directory, free_port, wait_until};
@@ -255,20 +256,32 @@ fn base64(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// An alco with the sample logs of make demo: six hours of a web shop and its billing.
+const SHOP: [&str; 3] = ["web", "billing", "stock"];
+
+/// An alco with the sample logs of make demo, a tenth of them: two days of a web shop, its billing and its stock.
 #[track_caller]
 pub fn shop(stack: &Stack) -> Alco {
-    let shortcut = "[shortcut errors]\nindex = web, billing\ntitle = Errors of the last 6 hours\n\
+    let shortcut = "[shortcut errors]\nindex = web, billing, stock\ntitle = Errors of the last 6 hours\n\
                     query = levelname=ERROR&start_ts=-6h\n\
                     [shortcut request]\nindex = web\ntitle = One request\nquery = start_ts=-7h\nparameter = request_id\n";
-    let alco = Alco::start(stack, &(stack.index("web") + &stack.index("billing") + shortcut));
-    // tests share the two indexes: the first one fills them
+    let indexes = SHOP.map(|index| stack.index(index)).concat();
+    let alco = Alco::start(stack, &(indexes + shortcut));
+    // tests share the indexes: the first one fills them
     static FILL: OnceLock<u64> = OnceLock::new();
     let sent = *FILL.get_or_init(|| sample(stack));
     wait_until("the sample logs are there", SOON, || {
-        let total = alco.page("/grep/web,billing/?start_ts=-7h&limit=1").total();
+        let total = alco.page("/grep/web,billing,stock/?start_ts=-3d&limit=1").total();
         (total >= sent).then_some(())
     });
+    // as in tests/demo: alco remembers patterns since the first of these logs
+    for index in SHOP {
+        let since = Timestamp::now() - SignedDuration::from_hours(48);
+        let remembered = format!("ALCO:PATTERNS:{index}");
+        wait_until("Redis remembers patterns", SOON, || {
+            stack.ask_redis::<bool>(&["HEXISTS", &remembered, "since"]).then_some(())
+        });
+        stack.ask_redis::<()>(&["HSET", &remembered, "since", &since.as_second().to_string()]);
+    }
     alco
 }
 
@@ -277,7 +290,10 @@ fn sample(stack: &Stack) -> u64 {
     let tests: PathBuf = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().with_file_name("examples").join("sample");
     let mut sample = Command::new(&program);
-    sample.args(["--url", &stack.amqp, "--queue", "web", "--queue", "billing", "--rate", "0"]);
+    sample.args(["--url", &stack.amqp, "--count", "6000", "--once"]);
+    for index in SHOP {
+        sample.args(["--queue", index]);
+    }
     let output =
         sample.output().unwrap_or_else(|error| panic!("{}: {error}; cargo build --example sample", program.display()));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
