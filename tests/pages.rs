@@ -126,6 +126,47 @@ fn error_pages_name_the_mistake_and_its_cure() {
 }
 
 #[test]
+fn a_mistyped_column_is_named_with_the_nearest() {
+    let alco = site();
+    wait_until("Redis has the columns", SOON, || {
+        alco.get("/api/grep/pages/columns/").body.contains("\"host\"").then_some(())
+    });
+    let none = check(&alco, "/grep/pages/?start_ts=-1h&hots=web-01", 200, &[]);
+    let shown = text(&none.body);
+    assert!(shown.contains("No record of this range has a column hots. Did you mean host?"), "{shown}");
+    assert!(none.body.contains("href=\"?start_ts=-1h&amp;host=web-01\">host</a>"), "{}", none.body);
+    let api = check(&alco, "/api/grep/pages/?start_ts=-1h&hots=web-01", 200, &[]);
+    assert!(api.body.contains("no record of that time has a column 'hots'; did you mean 'host'?"), "{}", api.body);
+    // all records lack that column, so the filter changes nothing: the page says so above them
+    let all = check(&alco, "/grep/pages/?start_ts=-1h&levlname__not=INFO", 200, &["exactly 10 records"]);
+    let shown = text(&all.body);
+    assert!(shown.contains("No record of this range has a column levlname. Did you mean levelname?"), "{shown}");
+    // a column that exists is not named, whatever its filter finds
+    for query in ["host=nowhere", "levelname__not=INFO", "message__like=nowhere", "user__exists=0"] {
+        let page = check(&alco, &format!("/grep/pages/?start_ts=-1h&{query}"), 200, &[]);
+        assert_eq!(text(&page.body).contains("has a column"), query.starts_with("user"), "{query}");
+    }
+}
+
+#[test]
+fn text_that_finds_nothing_leads_to_what_was_meant() {
+    let alco = site();
+    wait_until("Redis has the columns", SOON, || {
+        alco.get("/api/grep/pages/columns/").body.contains("\"host\"").then_some(())
+    });
+    for (search, typed, url, records) in [
+        ("levelname=ERROR", "@levelname=ERROR", "levelname=ERROR", "exactly 1 record matches"),
+        ("level:INFO+basket", "@levelname=INFO basket", "search=basket&amp;levelname=INFO", "exactly 8 records match"),
+        ("failed+AND+payment", "failed payment", "search=failed+payment&amp;mode=words", "exactly 1 record matches"),
+    ] {
+        let page = check(&alco, &format!("/grep/pages/?start_ts=-1h&search={search}"), 200, &["No record matches"]);
+        let link = format!("href=\"?start_ts=-1h&amp;{url}\">{typed}</a>?");
+        assert!(page.body.contains(&format!("Did you mean <a {link}")), "no {link} in {}", page.body);
+        check(&alco, &format!("/grep/pages/?start_ts=-1h&{}", url.replace("&amp;", "&")), 200, &[records]);
+    }
+}
+
+#[test]
 fn the_time_of_a_line_leads_to_its_record() {
     let alco = site();
     let path = place(&alco, "payment failed");

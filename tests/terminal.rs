@@ -341,6 +341,7 @@ fn mistakes_are_explained(run: &dyn Fn(&[&str]) -> Output) {
         "",
         "no record of that time has a column 'imeout'; to search for text that looks like a filter, write -e before it",
     );
+    check(&run(&["terminal_too", "levelnam=ERROR"]), 1, "", "has a column 'levelnam'; did you mean 'levelname'?");
     check(&run(&["terminal_too", "n=99"]), 1, "", "");
     check(&run(&["nothing"]), 2, "", "alco grep: there is no index 'nothing' in ");
     check(

@@ -35,3 +35,4 @@ pub use crate::config::sections::shortcut::Shortcut;
 pub use crate::config::sections::sphinx::Sphinx;
 pub use crate::config::settings::Config;
 pub use crate::config::sphinx_directives::Dialect;
+pub use crate::config::value::nearest;

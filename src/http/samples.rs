@@ -14,6 +14,7 @@ use crate::http::pages::log::view::LogView;
 use crate::http::pages::{Frame, error, filters, histogram, index_list, log, patterns, record};
 use crate::query::Query;
 use crate::query::cursor::Place;
+use crate::query::suggestion::{MissingColumn, Suggestion};
 use crate::record::json::ColumnValue;
 use crate::record::level::Level;
 use crate::record::pattern::memory::{FirstSeen, Novelty};
@@ -174,6 +175,12 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
             vec![]
         },
         last_record: Some(range.start.plus_seconds(-9000)),
+        missing_columns: if empty {
+            vec![MissingColumn { name: "hots<b>".to_owned(), nearest: Some("host".to_owned()) }]
+        } else {
+            vec![]
+        },
+        meant: empty.then(|| Suggestion { typed: "@host=<b>".to_owned(), query: query.clone() }),
     };
     let mut log = log::LogWriter::new(&view);
     let mut page = view.opening().into_string();

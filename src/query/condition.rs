@@ -72,6 +72,13 @@ pub const OPERATORS: [Operator; 8] = [
     },
 ];
 
+/// `status__gte` -> (`status`, `gte`); the text after `__` is an operator only if it is in OPERATORS.
+pub fn split_operator(key: &str) -> (&str, Option<Operator>) {
+    let split = key.rsplit_once("__");
+    let found = split.and_then(|(column, name)| Some((column, OPERATORS.into_iter().find(|one| one.name == name)?)));
+    found.map_or((key, None), |(column, operator)| (column, Some(operator)))
+}
+
 /// All operators, for the help: `__in=a,b  __not=a,b  __gt=5  __gte …`
 pub struct OperatorForms;
 

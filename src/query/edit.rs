@@ -80,6 +80,15 @@ pub fn only(query: &Query, column: &str, value: &str) -> Query {
     query
 }
 
+/// The filters on a column, on the column of another name.
+pub fn renamed(query: &Query, column: &str, name: &str) -> Query {
+    let mut query = first(query);
+    for filter in query.filters.iter_mut().filter(|filter| filter.is_on(column)) {
+        filter.column = name.to_owned();
+    }
+    query
+}
+
 /// This value too, in addition to those that are asked for already.
 pub fn also(query: &Query, column: &str, value: &str) -> Query {
     listed(query, column, value, Condition::In)
@@ -237,6 +246,11 @@ mod tests {
         assert_eq!(chosen(&q, "host", "a"), Some(true));
         assert_eq!(chosen(&query("host__not=a"), "host", "a"), Some(false));
         assert_eq!(chosen(&query("off.host=a"), "host", "a"), None);
+    }
+
+    #[test]
+    fn filters_go_to_a_column_of_another_name() {
+        check(renamed(&query("hots=a&off.hots__not=b&x=c"), "hots", "host"), "host=a&off.host__not=b&x=c");
     }
 
     #[test]

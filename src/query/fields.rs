@@ -1,9 +1,9 @@
 //! `Query` -> the parameters of its address, and the fields of a form that asks the same: only what differs from the default. Pure.
 
-use crate::query::condition::PATTERN;
+use crate::query::condition::{PATTERN, split_operator};
 use crate::query::inline_filters::write_typed;
 use crate::query::parameter::join_list;
-use crate::query::url::{JS, OFF, RESERVED, split_operator};
+use crate::query::url::{JS, OFF, RESERVED};
 use crate::query::{Condition, Context, Filter, Follow, Format, Mode, Order, PatternSort, Query, Within};
 use crate::time;
 

@@ -1,30 +1,80 @@
 //! `@column=value` typed into the search field is a filter; a backslash before it makes it text. Pure: both ways, so that
 //! a text that looks like a filter survives its link.
+//!
+//! | typed | parameter of an address |
+//! |---|---|
+//! | `@column=a`, `@column=a,b`, `@column="a, b"` | `column=a`; `column=a&column=b`; one value, as it stands |
+//! | `@column!=a,b`, `@column>5`, `>=`, `<`, `<=` | `column__not=a,b`, `column__gt=5`, … |
+//! | `@column~sub*string`, `@column!` | `column__like=sub*string`, `column__exists=0` |
+//! | `@column__in=a,b` | as in the address, for every operator |
 
-/// `@column=value` or `@column="a value"` at the start of a word of the search field; `\` before it makes it plain text.
+use crate::query::condition::split_operator;
+use crate::query::parameter::{join_list, split_list};
+
+/// A name and a value as an address has them, not encoded.
+pub type Parameter = (String, String);
+
+/// The signs of operators, each before those that it begins with, and their names in an address.
+const SIGNS: [(&str, &str); 7] =
+    [("!=", "__not"), (">=", "__gte"), ("<=", "__lte"), ("=", ""), (">", "__gt"), ("<", "__lt"), ("~", "__like")];
+
+/// A filter at the start of a word of the search field.
 struct InlineFilter<'a> {
     backslashes: usize,
-    name: &'a str,
-    value: &'a str,
-    length: usize,
+    /// without the backslashes
+    text: &'a str,
+    parameters: Vec<Parameter>,
 }
 
 fn typed(text: &str) -> Option<InlineFilter<'_>> {
     let unescaped = text.trim_start_matches('\\');
     let backslashes = text.len() - unescaped.len();
-    let (name, rest) = unescaped.strip_prefix('@')?.split_once('=')?;
-    let starts = name.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '@'));
-    if !starts || name.contains(|c: char| c.is_whitespace() || c == '"') {
+    let (parameters, length) = condition(unescaped.strip_prefix('@')?)?;
+    Some(InlineFilter { backslashes, text: &unescaped[..1 + length], parameters })
+}
+
+/// The condition with which the text begins, `column=value`, and its length in bytes.
+pub fn condition(text: &str) -> Option<(Vec<Parameter>, usize)> {
+    let starts = text.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '@'));
+    let name = &text[..text.find(|c: char| c.is_whitespace() || matches!(c, '=' | '!' | '<' | '>' | '~' | '"'))?];
+    let rest = &text[name.len()..];
+    if !starts {
         return None;
     }
-    let bare = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
+    let Some((sign, operator)) = SIGNS.into_iter().find(|(sign, _)| rest.starts_with(sign)) else {
+        let is_alone = rest.strip_prefix('!')?.chars().next().is_none_or(char::is_whitespace);
+        return is_alone.then(|| (vec![(format!("{name}__exists"), "0".to_owned())], name.len() + 1));
+    };
+    let rest = &rest[sign.len()..];
     let quoted = rest.strip_prefix('"').and_then(|rest| {
         let ends = |at: usize| rest[at + 1..].chars().next().is_none_or(char::is_whitespace);
         rest.match_indices('"').map(|(at, _)| at).find(|&at| ends(at)).map(|at| &rest[..at])
     });
-    let (value, quotes) = quoted.map_or((bare, 0), |value| (value, 2));
-    let length = backslashes + 1 + name.len() + 1 + value.len() + quotes;
-    (!value.is_empty()).then_some(InlineFilter { backslashes, name, value, length })
+    let bare = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
+    let written = quoted.map_or(bare.len(), |value| value.len() + 2);
+    let parameters = match operator {
+        "" if split_operator(name).1.is_some() => vec![(name.to_owned(), quoted.unwrap_or(bare).to_owned())],
+        "" if quoted == Some("") => vec![(format!("{name}__in"), String::new())],
+        "" => values(quoted, bare).into_iter().map(|value| (name.to_owned(), value)).collect(),
+        "__not" => match values(quoted, bare).as_slice() {
+            [] => Vec::new(),
+            values => vec![(format!("{name}__not"), join_list(values))],
+        },
+        _ => vec![(format!("{name}{operator}"), quoted.unwrap_or(bare).to_owned())],
+    };
+    let is_said = |(_, value): &Parameter| !value.is_empty() || quoted.is_some() && matches!(operator, "" | "__not");
+    let is_filter = parameters.iter().any(is_said);
+    is_filter.then_some((parameters, name.len() + sign.len() + written))
+}
+
+/// A quoted value is one; the commas of another separate several. A comma at the end belongs to the sentence.
+fn values(quoted: Option<&str>, bare: &str) -> Vec<String> {
+    match quoted {
+        Some(value) => vec![value.to_owned()],
+        None if bare.contains(',') => split_list(bare).into_iter().filter(|value| !value.is_empty()).collect(),
+        None if bare.is_empty() => Vec::new(),
+        None => vec![bare.to_owned()],
+    }
 }
 
 /// Goes through the search field: calls `found` for each typed filter, which returns the text that stays of it.
@@ -35,7 +85,7 @@ fn each_typed<'a>(text: &'a str, out: &mut String, mut found: impl FnMut(InlineF
         let filter = if word_starts && matches!(c, '@' | '\\') { typed(rest) } else { None };
         match filter {
             Some(filter) => {
-                let length = filter.length;
+                let length = filter.backslashes + filter.text.len();
                 match found(filter) {
                     Some(text) => out.push_str(&text),
                     // the white space on one side goes too
@@ -59,27 +109,21 @@ fn each_typed<'a>(text: &'a str, out: &mut String, mut found: impl FnMut(InlineF
 }
 
 /// Takes the typed filters out of the search field; the rest goes to `out`.
-pub fn read_typed<'a>(text: &'a str, out: &mut String) -> Vec<(&'a str, &'a str)> {
-    let mut filters = Vec::new();
-    each_typed(text, out, |filter| match filter.backslashes {
-        0 => {
-            filters.push((filter.name, filter.value));
+pub fn read_typed(text: &str, out: &mut String) -> Vec<Parameter> {
+    let mut parameters = Vec::new();
+    each_typed(text, out, |filter| match filter.backslashes.checked_sub(1) {
+        None => {
+            parameters.extend(filter.parameters);
             None
         }
-        _ => Some(text_of(&filter, filter.backslashes - 1)),
+        Some(backslashes) => Some(format!("{}{}", "\\".repeat(backslashes), filter.text)),
     });
-    filters
+    parameters
 }
 
 /// The search field that is read back as this text.
 pub fn write_typed(text: &str) -> String {
     let mut out = String::new();
-    each_typed(text, &mut out, |filter| Some(text_of(&filter, filter.backslashes + 1)));
+    each_typed(text, &mut out, |filter| Some(format!("{}{}", "\\".repeat(filter.backslashes + 1), filter.text)));
     out
-}
-
-fn text_of(filter: &InlineFilter<'_>, backslashes: usize) -> String {
-    let quote =
-        if filter.length == filter.backslashes + 2 + filter.name.len() + filter.value.len() { "" } else { "\"" };
-    format!("{}@{}={quote}{}{quote}", "\\".repeat(backslashes), filter.name, filter.value)
 }

@@ -1,5 +1,6 @@
 //! A search: its whole state, as a URL has it. Pure. `url` reads it from an address and writes it, by way of its `fields`;
-//! `condition` has the operators of filters, `parameter` the values that parameters may have.
+//! `condition` has the operators of filters, `parameter` the values that parameters may have, `suggestion` the search that was
+//! probably meant.
 
 pub mod condition;
 pub mod cursor;
@@ -7,6 +8,7 @@ pub mod edit;
 mod fields;
 pub mod inline_filters;
 pub mod parameter;
+pub mod suggestion;
 pub mod url;
 
 use std::num::NonZeroUsize;
@@ -114,6 +116,18 @@ impl Query {
             _ => on.cursor = Some(Cursor::After(reached)),
         }
         on
+    }
+
+    /// The columns of those filters that are on and wanted, each once.
+    pub fn columns_asked(&self, is_wanted: impl Fn(&Filter) -> bool) -> Vec<&str> {
+        let on = self.filters.iter().filter(|filter| !filter.off && filter.is.patterns().is_none());
+        let mut columns: Vec<&str> = Vec::new();
+        for Filter { column, .. } in on.filter(|filter| is_wanted(filter)) {
+            if !columns.contains(&column.as_str()) {
+                columns.push(column);
+            }
+        }
+        columns
     }
 
     /// The patterns of messages that its filters name.

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::config::IndexName;
-use crate::query::condition::{OPERATORS, Operator, PATTERN, read_pattern};
+use crate::query::condition::{PATTERN, read_pattern, split_operator};
 use crate::query::inline_filters::read_typed;
 use crate::query::parameter::{bad, one_of, split_list, yes_or_no};
 use crate::query::{
@@ -100,7 +100,7 @@ impl Query {
         }
         let typed = std::mem::take(&mut q.search);
         for (name, value) in read_typed(&typed, &mut q.search) {
-            note(q.filter(name, value.to_owned(), &mut plain));
+            note(q.filter(&name, value, &mut plain));
         }
         let whole_in_memory = !q.format.is_stream();
         if let Some(limit) = q.limit.filter(|limit| whole_in_memory && limit.get() > MAX_LIMIT) {
@@ -172,8 +172,8 @@ impl Query {
         Ok(())
     }
 
-    /// `[off.][js.]column[__operator]=value`
-    fn filter(&mut self, key: &str, value: String, plain: &mut Vec<usize>) -> Result<(), String> {
+    /// `[off.][js.]column[__operator]=value`. `plain` has the places of the filters that gather the values of `column=value`.
+    pub(super) fn filter(&mut self, key: &str, value: String, plain: &mut Vec<usize>) -> Result<(), String> {
         let (off, key) = key.strip_prefix(OFF).map_or((false, key), |key| (true, key));
         let (is_column, key) = key.strip_prefix(JS).map_or((false, key), |key| (true, key));
         let (column, operator) = split_operator(key);
@@ -244,13 +244,6 @@ impl FieldTexts {
         }
         texts
     }
-}
-
-/// `status__gte` -> (`status`, `gte`); the text after `__` is an operator only if it is in OPERATORS.
-pub fn split_operator(key: &str) -> (&str, Option<Operator>) {
-    let split = key.rsplit_once("__");
-    let found = split.and_then(|(column, name)| Some((column, OPERATORS.into_iter().find(|one| one.name == name)?)));
-    found.map_or((key, None), |(column, operator)| (column, Some(operator)))
 }
 
 fn lines(key: &str, text: &str) -> Result<u32, String> {
@@ -359,6 +352,24 @@ mod tests {
         check("search=@user=%22Ann+Lee%22+@a=b+", "user=Ann+Lee&a=b");
         check("search=@@timestamp=x", "@timestamp=x");
         check("search=%5C@host=web1", "search=%5C@host=web1");
+        check(
+            "search=@host!=a,b+@n%3E%3D5+x+@n%3C7.5+@m%3E1+@m%3C%3D2",
+            "search=x&host__not=a,b&n__gte=5&n__lt=7.5&m__gt=1&m__lte=2",
+        );
+        check("search=@text~time*out+@text~%22a+b%22+@user!", "text__like=time*out&text__like=a+b&user__exists=0");
+        check("search=@level=ERROR,CRITICAL+@level=FATAL", "level=ERROR&level=CRITICAL&level=FATAL");
+        check("search=@level__in=A,B+@x__not=%22a,+b%22+@host=a,", "level=A&level=B&x__not=a,b&host=a");
+        check(
+            "search=@x=%22a,+b%22+@x=c%5C,d+@y!=%22e,f%22+@z=%5C%5Cserver",
+            "x=a,+b&x=c,d&y__not=e%5C,f&z=%5C%5Cserver",
+        );
+        check("search=@x=%22%22+@y!=%22%22", "x__in=&y__not=");
+        // none of these says enough to be a filter
+        check(
+            "search=@a!b+@a%3E+@a~+@a%3E%22%22+@a=,+@a+@!+@=b+a@b!",
+            "search=@a!b+@a%3E+@a~+@a%3E%22%22+@a=,+@a+@!+@=b+a@b!",
+        );
+        check("search=%5C@a!+%5C@a%3E5", "search=%5C@a!+%5C@a%3E5");
         check("search=mail@host=web1+@+@=+@a=+@a+=b", "search=mail@host=web1+@+@=+@a=+@a+=b");
         assert_eq!(read("search=%5C@host=web1").expect("a query").search, "@host=web1");
         check_error(
@@ -413,7 +424,7 @@ mod tests {
             any::<String>(),
             "[-@\\\\=\"', &+%;_#?a-c\u{e9}\u{65e5}\n]{0,12}",
             "[ ,\\\\a]{0,8}",
-            "(\\\\{0,2}@[a-c@]{1,2}(__in)?=\"?[a-c ]{0,3}\"? ?){0,4}",
+            "(\\\\{0,2}@[a-c@]{1,2}(__in)?(=|!=?|>=?|<=?|~)\"?[a-c, \\\\]{0,3}\"? ?){0,4}",
         ]
     }
 

@@ -17,6 +17,7 @@
 //!     stats         the number of matches, by time (histogram) and by value (column_values)
 //!     pattern_counts the patterns of messages, counted and merged; stats::patterns has searchd count them
 //!     day_groups    what was counted of whole days, kept while they stay as they are
+//!     missing_columns the columns of filters that no record has
 //!     overview      the whole index at a glance; half_hours: its counts
 
 mod answer;
@@ -28,6 +29,7 @@ mod half_hours;
 pub mod hit;
 pub mod known_patterns;
 mod match_page;
+pub mod missing_columns;
 pub mod overview;
 mod pace;
 pub mod page;

@@ -13,7 +13,9 @@ mod remote;
 mod source;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -25,11 +27,17 @@ use crate::commands::grep::args::Grep;
 use crate::commands::grep::options::{GrepOptions, Output};
 use crate::commands::grep::printer::Printer;
 use crate::commands::grep::source::Source;
-use crate::query::{Condition, Filter, Query};
+use crate::query::suggestion::{MissingColumn, nearest_column};
+use crate::query::{Order, Query};
+use crate::record::json::Columns;
 use crate::render::escape::visible_in_line;
 use crate::render::patterns::{others_noted, shortcomings, written};
 use crate::search::follow::News;
+use crate::search::hit::Line;
+use crate::search::missing_columns::having;
 
+/// Records in which the names of columns are looked for.
+const LATEST_RECORDS: usize = 300;
 /// As grep: no record was found.
 const NOT_FOUND_STATUS: u8 = 1;
 /// As grep: the search failed before its end.
@@ -138,7 +146,7 @@ fn follow(options: &GrepOptions, source: &Source, printer: &RefCell<Printer>) ->
             write_news(&news);
             return true;
         };
-        if matches!(line, crate::search::hit::Line::Match(_)) {
+        if matches!(line, Line::Match(_)) {
             left.set(left.get() - 1);
         }
         printer.borrow_mut().line(line) && left.get() > 0
@@ -181,32 +189,42 @@ fn report_missing(missing: &[String]) -> Result<(), String> {
 /// After a search that found nothing: names each column of its filters that no record has. A user who typed `imeout=5` perhaps
 /// meant text.
 fn missing_columns(options: &GrepOptions, source: &Source) {
-    let mut columns: Vec<&str> = Vec::new();
-    for filter in &options.query.filters {
-        if !filter.is.accepts_missing() && !columns.contains(&filter.column.as_str()) {
-            columns.push(&filter.column);
+    for column in options.query.columns_asked(|filter| !filter.is.accepts_missing()) {
+        let asked = first(source, &having(&options.query, column));
+        if matches!(asked, Ok(None)) {
+            let known = known_columns(&options.query, source);
+            let nearest = nearest_column(column, known.iter().map(String::as_str)).map(str::to_owned);
+            let words = MissingColumn { name: column.to_owned(), nearest }.words();
+            notice(&format!("{words}; to search for text that looks like a filter, write -e before it"));
         }
     }
-    for column in columns {
-        let has_it = Filter { column: column.to_owned(), is: Condition::Exists(true), off: false };
-        let query = Query {
-            start: options.query.start.clone(),
-            end: options.query.end.clone(),
-            tz: options.query.tz.clone(),
-            filters: vec![has_it],
-            limit: Some(std::num::NonZeroUsize::MIN),
-            format: options.query.format,
-            ..Query::new(options.query.indexes.clone())
-        };
-        let mut found = false;
-        let asked = source.each(&query, &|| true, &mut |_| {
-            found = true;
-            false
-        });
-        if asked.is_ok() && !found {
-            notice(&format!(
-                "no record of that time has a column '{column}'; to search for text that looks like a filter, write -e before it"
-            ));
+}
+
+/// The columns of the latest records of the range.
+fn known_columns(query: &Query, source: &Source) -> BTreeSet<String> {
+    let latest = Query {
+        filters: Vec::new(),
+        order: Order::NewestFirst,
+        limit: NonZeroUsize::new(LATEST_RECORDS),
+        ..having(query, "")
+    };
+    let mut names = BTreeSet::new();
+    // without them, no name is suggested
+    let _ = source.each(&latest, &|| true, &mut |line| {
+        if let Line::Match(hit) = line {
+            names.extend(Columns::parse(&hit.record.columns).flat(1).into_iter().map(|(name, _)| name));
         }
-    }
+        true
+    });
+    names
+}
+
+/// The first record that the search finds.
+fn first(source: &Source, query: &Query) -> Result<Option<Line>, String> {
+    let mut found = None;
+    source.each(query, &|| true, &mut |line| {
+        found = Some(line);
+        false
+    })?;
+    Ok(found)
 }

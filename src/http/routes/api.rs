@@ -22,11 +22,13 @@ use crate::http::pages::{line, links};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::with_headers;
+use crate::http::routes::hints;
 use crate::http::routes::new_patterns::counted;
 use crate::http::routes::patterns::MAX_LISTED_PATTERNS;
 use crate::http::routes::values::known_values;
 use crate::http::site::Site;
 use crate::query::cursor::Cursor;
+use crate::query::suggestion::MissingColumn;
 use crate::query::{Format, Query, edit};
 use crate::redis::seen::KnownColumn;
 use crate::render::patterns::object;
@@ -46,7 +48,7 @@ struct PageJson<'a> {
     /// the place at which the time ran out before the page was full; `next` goes on from there
     #[serde(skip_serializing_if = "Option::is_none")]
     searched_up_to: Option<String>,
-    /// parts of the answer that are missing
+    /// parts of the answer that are missing; columns of filters that no record has
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -69,7 +71,12 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
     // `format=json` changes nothing here
     request.query.format = Format::Page;
     let query = &request.query;
-    let page = site.searcher.page(query, &request.scope(site, client.waits(site), request.page_size(site)))?;
+    let scope = request.scope(site, client.waits(site), request.page_size(site));
+    let page = site.searcher.page(query, &scope)?;
+    let mut warnings = page.warnings.clone();
+    if page.has_all && page.lines.is_empty() {
+        warnings.extend(hints::missing_columns(site, &request, &scope, false).iter().map(MissingColumn::words));
+    }
     let path = format!("{}api/grep/{}/", site.config.http.base_path, links::index_list(&query.indexes));
     let link = |shown: &Query| format!("{}{}", client.origin, links::to(&path, shown));
     let hits = page.lines.iter().filter_map(|line| match line {
@@ -89,7 +96,7 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
         previous: on_previous.or(previous).as_ref().map(link),
         results,
         searched_up_to: page.reached.map(|place| place.ts.rfc3339()),
-        warnings: page.warnings.clone(),
+        warnings,
     };
     Ok(json(&found))
 }

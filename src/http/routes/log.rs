@@ -18,7 +18,7 @@ use crate::http::routes::error::unsearchable;
 use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::Lines;
 use crate::http::routes::values::{column_values, known_values};
-use crate::http::routes::{export, follow};
+use crate::http::routes::{export, follow, hints};
 use crate::http::site::Site;
 use crate::query::{Follow, Format, Order, Query, REFRESH_SECONDS, edit};
 use crate::redis::seen::KnownColumn;
@@ -109,8 +109,10 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
         if count == Count::Exact(0) {
             let in_all = site.searcher.count_in_all(query, &scope).unwrap_or_default();
             found.in_all = in_all.map(|count| total(count, &found, 0));
+            found.meant = hints::suggestion(site, request);
         }
     }
+    found.missing_columns = hints::missing_columns(site, request, &scope, !log.is_empty());
     body.part(log.end(&found))?;
     match &figures {
         Ok(figures) => {
@@ -216,6 +218,8 @@ fn write_lines(
         seeks_first: page.seeks_first,
         warnings,
         last_record: if log.is_empty() { last_record() } else { None },
+        missing_columns: Vec::new(),
+        meant: None,
     };
     Ok((found, page.has_all))
 }

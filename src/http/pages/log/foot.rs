@@ -5,7 +5,9 @@ use maud::{Markup, html};
 use crate::http::pages::log::view::LogView;
 use crate::http::pages::{age, duration, note, thousands};
 use crate::query::cursor::{Cursor, Place};
+use crate::query::suggestion::{MissingColumn, Suggestion};
 use crate::query::{Context, Filter, Mode, Order, Query, Within, edit};
+use crate::render::escape::visible_in_line;
 use crate::time::{Range, Ts, When};
 
 const PAGE_SIZES: [usize; 3] = [100, 300, 1000];
@@ -25,6 +27,10 @@ pub struct LogFoot {
     pub warnings: Vec<String>,
     /// the last record before the present, shown only on an empty page
     pub last_record: Option<Ts>,
+    /// columns of filters that no record of the range has
+    pub missing_columns: Vec<MissingColumn>,
+    /// the search that was probably meant, shown only on an empty page
+    pub meant: Option<Suggestion>,
 }
 
 /// The lines that stand before the foot.
@@ -58,6 +64,8 @@ impl LogFoot {
             seeks_first: false,
             warnings: vec![format!("The search broke off: {why}")],
             last_record: None,
+            missing_columns: Vec::new(),
+            meant: None,
         }
     }
 }
@@ -133,6 +141,16 @@ impl LogView<'_> {
         written.last_match.filter(|_| open && still)
     }
 
+    /// A column of a filter that no record has, and the link that mends its name.
+    pub(super) fn missing_column(&self, column: &MissingColumn) -> Markup {
+        html! {
+            "No record of this range has a column " b { (visible_in_line(&column.name)) } ". "
+            @if let Some(near) = &column.nearest {
+                "Did you mean " a href=(self.link(&edit::renamed(self.query, &column.name, near))) { (visible_in_line(near)) } "?"
+            }
+        }
+    }
+
     /// The number that the same search finds in the columns, if it is known.
     fn in_all(&self, found: &LogFoot) -> Markup {
         let all = self.link(&Query { within: Within::All, ..edit::first(self.query) });
@@ -162,6 +180,13 @@ impl LogView<'_> {
                 h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
                 p { "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." }
                 ul {
+                    @for column in &found.missing_columns { li { (self.missing_column(column)) } }
+                    @if let Some(meant) = &found.meant {
+                        li {
+                            "Did you mean " a href=(self.link(&meant.query)) { (visible_in_line(&meant.typed)) } "?"
+                            @if meant.query.mode == Mode::Words && q.mode != Mode::Words { " (all the words, in any order)" }
+                        }
+                    }
                     @if q.cursor.is_some() { li { "This is beyond the last page: " a href=(self.link(&edit::first(q))) { "the first page" } } }
                     @if self.range.is_empty() { li { "The range is empty: it ends before it begins." } }
                     @for (name, query) in &ranges {

@@ -210,6 +210,9 @@ impl<'a> LogWriter<'a> {
             (self.view.total(found))
             div.notes {
                 @for warning in &found.warnings { (note(html! { (visible_in_line(warning)) })) }
+                @if self.written.lines > 0 {
+                    @for column in &found.missing_columns { (note(self.view.missing_column(column))) }
+                }
                 (self.view.budget(found))
             }
             (self.view.pages(&self.written, found))

@@ -1,0 +1,230 @@
+//! The search that was probably meant by one that finds nothing: a filter or a boolean that was written as text, a column's name
+//! that was mistyped. Pure: the columns that records have are an argument.
+
+use crate::config::nearest;
+use crate::query::condition::split_operator;
+use crate::query::inline_filters::{Parameter, condition};
+use crate::query::{Mode, Query, edit};
+
+/// A shorter name begins too many others to mean one of them.
+const MIN_PREFIX_CHARS: usize = 4;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suggestion {
+    /// as it would be typed into the search field
+    pub typed: String,
+    pub query: Query,
+}
+
+/// A column of a filter that no record has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingColumn {
+    pub name: String,
+    /// the existing column whose name is nearest
+    pub nearest: Option<String>,
+}
+
+impl MissingColumn {
+    /// A sentence for programs and terminals.
+    pub fn words(&self) -> String {
+        let near = self.nearest.as_ref().map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+        format!("no record of that time has a column '{}'{near}", self.name)
+    }
+}
+
+/// The column that a name probably means, of those that are known.
+pub fn nearest_column<'k>(name: &str, known: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
+    let folded = name.to_lowercase();
+    let begins = |column: &&str| name.len() >= MIN_PREFIX_CHARS && column.to_lowercase().starts_with(&folded);
+    let other_case = known.clone().find(|column| column.to_lowercase() == folded);
+    other_case
+        .or_else(|| known.clone().filter(begins).min_by_key(|column| column.len()))
+        .or_else(|| nearest(name, known))
+}
+
+/// The search with the filters and the boolean that its text has; None: it has none. `column` returns the column that a name
+/// means.
+pub fn meant(query: &Query, column: impl Fn(&str) -> Option<String>) -> Option<Suggestion> {
+    let mut meant = Query { search: String::new(), ..edit::first(query) };
+    let (mut filters, mut words) = (Vec::new(), Vec::new());
+    let mut rest = query.search.trim_start();
+    while !rest.is_empty() {
+        let length = match typed_filter(rest, &column) {
+            Some(filter) => {
+                words.push(BooleanWord::Filter);
+                let length = filter.length;
+                filters.push(filter);
+                length
+            }
+            None => {
+                let length = rest.find(char::is_whitespace).unwrap_or(rest.len());
+                words.push(BooleanWord::of(&rest[..length]));
+                length
+            }
+        };
+        rest = rest[length..].trim_start();
+    }
+    let is_boolean = words.iter().any(|word| matches!(word, BooleanWord::And | BooleanWord::Or | BooleanWord::Not));
+    if filters.is_empty() && !is_boolean {
+        return None;
+    }
+    meant.search = if is_boolean { boolean(&words)? } else { plain(&words) };
+    if is_boolean && !meant.search.is_empty() {
+        meant.mode = Mode::Words;
+    }
+    let mut gathered = Vec::new();
+    for (name, value) in filters.iter().flat_map(|filter| &filter.parameters) {
+        meant.filter(name, value.clone(), &mut gathered).ok()?;
+    }
+    let parts = filters.iter().map(|filter| filter.typed.as_str()).chain([meant.search.as_str()]);
+    let typed = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    Some(Suggestion { typed, query: meant })
+}
+
+/// A filter in a text, without the sign that makes it one.
+struct TextFilter {
+    /// as it would be typed
+    typed: String,
+    parameters: Vec<Parameter>,
+    /// of the text, in bytes
+    length: usize,
+}
+
+/// `levelname=ERROR`, `level:ERROR`, `@host=` at the start of a text.
+fn typed_filter(text: &str, column: impl Fn(&str) -> Option<String>) -> Option<TextFilter> {
+    let bare = text.strip_prefix('@').unwrap_or(text);
+    let name_ends = bare.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '@')))?;
+    let (name, rest) = bare.split_at(name_ends);
+    // Lucene's form
+    let rest = rest.strip_prefix(':').map_or(rest.to_owned(), |value| format!("={value}"));
+    let (column_name, operator) = split_operator(name);
+    let real = column(column_name)?;
+    let key = operator.map_or(real.clone(), |operator| format!("{real}__{}", operator.name));
+    let is_left_open = rest.strip_prefix('=').is_some_and(|rest| !rest.starts_with(|c: char| !c.is_whitespace()));
+    let (parameters, typed, length) = if is_left_open {
+        (vec![(format!("{real}__exists"), "1".to_owned())], format!("@{real}__exists=1"), name.len() + 1)
+    } else {
+        let written = format!("{key}{rest}");
+        let (parameters, length) = condition(&written)?;
+        (parameters, format!("@{}", &written[..length]), length + name.len() - key.len())
+    };
+    Some(TextFilter { typed, parameters, length: length + text.len() - bare.len() })
+}
+
+enum BooleanWord<'a> {
+    And,
+    Or,
+    Not,
+    Text(&'a str),
+    /// stands in the list of filters
+    Filter,
+}
+
+impl<'a> BooleanWord<'a> {
+    fn of(text: &'a str) -> BooleanWord<'a> {
+        match text {
+            "AND" | "&&" => BooleanWord::And,
+            "OR" | "||" => BooleanWord::Or,
+            "NOT" => BooleanWord::Not,
+            _ => BooleanWord::Text(text),
+        }
+    }
+}
+
+fn plain(words: &[BooleanWord]) -> String {
+    let texts = words.iter().filter_map(|word| if let BooleanWord::Text(text) = word { Some(*text) } else { None });
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+/// The boolean as `mode=words` has it. None: words cannot mean the same.
+fn boolean(words: &[BooleanWord]) -> Option<String> {
+    let has = |wanted: fn(&BooleanWord) -> bool| words.iter().any(wanted);
+    let has_or = has(|word| matches!(word, BooleanWord::Or));
+    let groups = has(|word| matches!(word, BooleanWord::Text(text) if text.starts_with('(') || text.ends_with(')')));
+    if groups || has_or && has(|word| matches!(word, BooleanWord::And | BooleanWord::Filter)) {
+        return None;
+    }
+    let (mut operands, mut phrase, mut negated) = (Vec::new(), Vec::new(), false);
+    for word in words.iter().chain([&BooleanWord::And]) {
+        if let BooleanWord::Text(text) = word {
+            phrase.push(*text);
+            continue;
+        }
+        if !phrase.is_empty() {
+            let text = phrase.join(" ");
+            let quote = if phrase.len() > 1 && !text.contains('"') { "\"" } else { "" };
+            operands.push(format!("{}{quote}{text}{quote}", if negated { "-" } else { "" }));
+            phrase.clear();
+            negated = false;
+        }
+        match word {
+            BooleanWord::Not => negated = true,
+            BooleanWord::Filter if negated => return None,
+            _ => {}
+        }
+    }
+    Some(operands.join(if has_or { " | " } else { " " }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 5] = ["levelname", "host", "process", "request_id", "user"];
+
+    #[track_caller]
+    fn check(search: &str, expect: Option<(&str, &str)>) {
+        let query = Query { search: search.to_owned(), ..Query::new(vec!["web".parse().expect("a name")]) };
+        let column = |name: &str| nearest_column(name, KNOWN.into_iter()).map(str::to_owned);
+        let found = meant(&query, column);
+        let found = found.as_ref().map(|found| (found.typed.as_str(), found.query.to_url()));
+        assert_eq!(found, expect.map(|(typed, url)| (typed, url.to_owned())), "{search}");
+    }
+
+    #[test]
+    fn a_filter_written_as_text_was_meant_as_one() {
+        check("levelname=ERROR", Some(("@levelname=ERROR", "levelname=ERROR")));
+        check("level:ERROR refused", Some(("@levelname=ERROR refused", "search=refused&levelname=ERROR")));
+        check("Host!=a process>1615 x", Some(("@host!=a @process>1615 x", "search=x&host__not=a&process__gt=1615")));
+        check("user=\"Ann Lee\" paid", Some(("@user=\"Ann Lee\" paid", "search=paid&user=Ann+Lee")));
+        check("@host=", Some(("@host__exists=1", "host__exists=1")));
+        check("host__in=a,b", Some(("@host__in=a,b", "host=a&host=b")));
+        for plain in ["timeout=5", "http://web/", "process>many", "a b", "", "=", "hosted", "10:00:00", "日=本"] {
+            check(plain, None);
+        }
+    }
+
+    #[test]
+    fn a_boolean_was_meant_as_words() {
+        check("refused AND connection", Some(("refused connection", "search=refused+connection&mode=words")));
+        check(
+            "timed out || refused",
+            Some(("\"timed out\" | refused", "search=%22timed+out%22+%7C+refused&mode=words")),
+        );
+        check("paid AND NOT by card", Some(("paid -\"by card\"", "search=paid+-%22by+card%22&mode=words")));
+        check(
+            "level=ERROR AND refused",
+            Some(("@levelname=ERROR refused", "search=refused&mode=words&levelname=ERROR")),
+        );
+        check("level=ERROR AND host=a", Some(("@levelname=ERROR @host=a", "levelname=ERROR&host=a")));
+        for other in ["a AND b OR c", "(a OR b)", "NOT host=a", "host=a OR b", "this and that"] {
+            check(other, None);
+        }
+    }
+
+    #[test]
+    fn a_mistyped_column_is_the_nearest_that_exists() {
+        for (name, expect) in [
+            ("hots", Some("host")),
+            ("HOST", Some("host")),
+            ("level", Some("levelname")),
+            ("requestid", Some("request_id")),
+            ("colour", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest_column(name, KNOWN.into_iter()), expect, "{name}");
+        }
+        let missing = MissingColumn { name: "hots".to_owned(), nearest: Some("host".to_owned()) };
+        assert_eq!(missing.words(), "no record of that time has a column 'hots'; did you mean 'host'?");
+    }
+}
