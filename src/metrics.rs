@@ -44,6 +44,8 @@ impl Default for Searched {
 #[derive(Debug)]
 pub struct Collected {
     pub deliveries: Counter,
+    /// with properties that were not readable as they were sent
+    pub changed: Counter,
     /// records in these deliveries
     pub received: Counter,
     /// those of the received records that RabbitMQ had marked as redelivered
@@ -163,6 +165,7 @@ impl Collected {
     fn new() -> Collected {
         Collected {
             deliveries: Counter::default(),
+            changed: Counter::default(),
             received: Counter::default(),
             redelivered: Counter::default(),
             already_stored: Counter::default(),
@@ -240,6 +243,14 @@ impl Metrics {
             "Deliveries, each of one record or several",
             &self.indexes,
             deliveries,
+        );
+        let changed = |c: &Collected| Some(c.changed.get() as f64);
+        out.each(
+            "alco_deliveries_changed_total",
+            "counter",
+            "Deliveries whose routing key, properties or headers were not readable as they were sent",
+            &self.indexes,
+            changed,
         );
         let new_patterns = |c: &Collected| Some(c.new_patterns.get() as f64);
         out.each(

@@ -124,6 +124,8 @@ const PURE: &[(&str, bool)] = &[
     ("sphinx::client", false),
     ("ingest::acks", true),
     ("ingest::body", true),
+    ("rabbitmq::dead_letter", true),
+    ("rabbitmq::frames", true),
     ("rabbitmq::properties", true),
     ("ingest::day_schemas", true),
     ("ingest::document", true),

@@ -10,6 +10,10 @@ use crate::ingest::ram_chunk::ChunkLock;
 use crate::ingest::redelivery::Claims;
 use crate::metrics::{Collected, Metrics};
 
+const CHANGED: &str = "a delivery has a routing key, a property or a header that is not UTF-8, or headers that are nested too \
+                       deep; alco stores U+FFFD for what it cannot read, and counts such deliveries in \
+                       alco_deliveries_changed_total";
+
 #[derive(Debug)]
 pub struct IndexShared {
     pub(super) config: Arc<Config>,
@@ -64,6 +68,14 @@ impl IndexShared {
 
     pub(super) fn claims(&self) -> MutexGuard<'_, Claims> {
         lock(&self.claims)
+    }
+
+    /// Counts deliveries that were not readable as they were sent, and logs the first.
+    pub(super) fn note_changed(&self, deliveries: u64) {
+        if deliveries > 0 {
+            self.counters().changed.add(usize::try_from(deliveries).unwrap_or(usize::MAX));
+            self.log_once(CHANGED.to_owned());
+        }
     }
 
     /// Logs a notice, unless one of the workers has logged it before.

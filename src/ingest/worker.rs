@@ -161,6 +161,7 @@ impl Worker {
             match woken {
                 Woken::Arrived => {
                     self.inbox.gather(deliveries, self.shared.config.rabbitmq.batch.records.get())?;
+                    self.shared.note_changed(session.take_changed());
                     self.take_some(session)?;
                 }
                 Woken::Due => self.flush(session)?,

@@ -4,28 +4,27 @@
 //! password. So here it gets a connected stream.
 
 use std::borrow::Cow;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use amiquip::{Auth, Connection, ConnectionOptions, ConnectionTuning, Error as AmqpError, IoStream};
-use mio::unix::EventedFd;
-use mio::{Evented, Poll, PollOpt, Ready, Token};
+use amiquip::{Auth, Connection, ConnectionOptions, ConnectionTuning, Error as AmqpError};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use crate::config::Rabbitmq;
 use crate::net::tcp::dial;
 use crate::net::tls;
+use crate::rabbitmq::amqp_stream::{AmqpStream, AmqpTlsStream, ChangedDeliveries};
 use crate::rabbitmq::error::{Error, root};
+use crate::rabbitmq::frames::FRAME_BYTES;
 
 /// After two missed heartbeats the broker counts as dead.
 const HEARTBEAT_SECONDS: u16 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `url` is one of the section's. The text of an error has no password.
-pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<Connection, Error> {
+pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<(Connection, ChangedDeliveries), Error> {
     // alco reads its configuration once: the address stays as it is
     let broker = BrokerAddress::parse(url).map_err(Error::Refused)?;
     dial(&broker.host, broker.port, broker.timeout, |stream| broker.greet(rabbitmq, stream))
@@ -51,7 +50,7 @@ impl BrokerAddress {
             Some(Host::Ipv6(ip)) => ip.to_string(),
             None => return Err("its address lacks the host".to_owned()),
         };
-        let mut options = ConnectionOptions::default().heartbeat(HEARTBEAT_SECONDS);
+        let mut options = ConnectionOptions::default().heartbeat(HEARTBEAT_SECONDS).frame_max(FRAME_BYTES);
         let mut timeout = CONNECT_TIMEOUT;
         let mut segments = url.path().trim_start_matches('/').split('/');
         if let Some(host) = segments.next().filter(|host| !host.is_empty()) {
@@ -88,12 +87,14 @@ impl BrokerAddress {
         Ok(BrokerAddress { tls, host, port, timeout, options: options.connection_timeout(Some(timeout)) })
     }
 
-    fn greet(&self, rabbitmq: &Rabbitmq, stream: TcpStream) -> Result<Connection, Error> {
+    fn greet(&self, rabbitmq: &Rabbitmq, stream: TcpStream) -> Result<(Connection, ChangedDeliveries), Error> {
         let (options, tuning) = (self.options.clone(), ConnectionTuning::default());
+        let changed = ChangedDeliveries::default();
         if !self.tls {
             let stream = mio::net::TcpStream::from_stream(stream).map_err(|error| error.to_string())?;
-            let begun = Instant::now();
-            return Connection::insecure_open_stream(stream, options, tuning).map_err(|error| match &error {
+            let (stream, begun) = (AmqpStream::new(stream, changed.clone()), Instant::now());
+            let connection = Connection::insecure_open_stream(stream, options, tuning);
+            return connection.map(|connection| (connection, changed)).map_err(|error| match &error {
                 AmqpError::UnexpectedSocketClose | AmqpError::MalformedFrame => expects_tls(&error),
                 AmqpError::IoErrorReadingSocket { source } if source.kind() == io::ErrorKind::ConnectionReset => {
                     expects_tls(&error)
@@ -109,9 +110,9 @@ impl BrokerAddress {
         };
         let stream = server.handshake(stream)?;
         stream.get_ref().set_nonblocking(true).map_err(|error| error.to_string())?;
-        let begun = Instant::now();
-        Connection::insecure_open_stream(AmqpTlsStream(stream), options, tuning)
-            .map_err(|error| self.no_login(&error, begun))
+        let (stream, begun) = (AmqpStream::new(AmqpTlsStream(stream), changed.clone()), Instant::now());
+        let connection = Connection::insecure_open_stream(stream, options, tuning);
+        connection.map(|connection| (connection, changed)).map_err(|error| self.no_login(&error, begun))
     }
 
     /// amiquip reports a wrong password for every end of the connection during the login, and for a silent broker. RabbitMQ
@@ -135,41 +136,6 @@ fn decoded(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()
 }
 
-/// A TLS stream after its handshake, for amiquip's loop, which polls for bytes to read and for room to write.
-struct AmqpTlsStream(tls::Stream<TcpStream>);
-
-impl IoStream for AmqpTlsStream {}
-
-impl Read for AmqpTlsStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl Write for AmqpTlsStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Evented for AmqpTlsStream {
-    fn register(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
-        EventedFd(&self.0.get_ref().as_raw_fd()).register(poll, token, interest, options)
-    }
-
-    fn reregister(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
-        EventedFd(&self.0.get_ref().as_raw_fd()).reregister(poll, token, interest, options)
-    }
-
-    fn deregister(&self, poll: &Poll) -> io::Result<()> {
-        EventedFd(&self.0.get_ref().as_raw_fd()).deregister(poll)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,7 +143,7 @@ mod tests {
     #[track_caller]
     fn check(url: &str, tls: bool, host: &str, port: u16, options: ConnectionOptions<Auth>) {
         let timeout = Some(CONNECT_TIMEOUT);
-        let options = options.heartbeat(HEARTBEAT_SECONDS).connection_timeout(timeout);
+        let options = options.heartbeat(HEARTBEAT_SECONDS).frame_max(FRAME_BYTES).connection_timeout(timeout);
         let address = BrokerAddress { tls, host: host.to_owned(), port, timeout: CONNECT_TIMEOUT, options };
         assert_eq!(BrokerAddress::parse(url), Ok(address), "{url}");
     }
@@ -201,7 +167,7 @@ mod tests {
         let given = BrokerAddress::parse("amqp://h?heartbeat=3&connection_timeout=700").expect("it is good");
         let timeout = Duration::from_millis(700);
         assert_eq!(given.timeout, timeout);
-        assert_eq!(given.options, options().heartbeat(3).connection_timeout(Some(timeout)));
+        assert_eq!(given.options, options().heartbeat(3).frame_max(FRAME_BYTES).connection_timeout(Some(timeout)));
     }
 
     #[test]

@@ -3,8 +3,11 @@
 //! A `Session` is one connection with one channel for one worker. Delivery tags never leave it: alco acknowledges a `Tag`, which
 //! holds the delivery of its own session. When an operation on it fails, the session is over, and only a new one helps.
 
+mod amqp_stream;
 mod connect;
+mod dead_letter;
 mod error;
+mod frames;
 pub mod probe;
 pub mod properties;
 pub mod publisher;
@@ -13,13 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amiquip::{
-    AmqpProperties, AmqpValue, Channel, Confirm, Connection, ConsumerOptions, Error as AmqpError,
-    ExchangeDeclareOptions, ExchangeType, FieldTable, Publish, QueueDeclareOptions,
+    AmqpValue, Channel, Confirm, Connection, ConsumerOptions, Error as AmqpError, ExchangeDeclareOptions, ExchangeType,
+    FieldTable, Publish, QueueDeclareOptions,
 };
 pub use amiquip::{ConsumerMessage as Message, Delivery};
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
 use crate::config::{Argument, ExchangeDurable, Index, QueueType, Rabbitmq, Secret};
+use crate::rabbitmq::amqp_stream::ChangedDeliveries;
 use crate::rabbitmq::connect::connect;
 use crate::rabbitmq::error::cannot;
 
@@ -36,6 +40,16 @@ pub struct Session {
     dead: Option<(Channel, Receiver<Confirm>)>,
     /// texts to log once, about an exchange or a queue that has other properties
     pub notices: Vec<String>,
+    changed: ChangedDeliveries,
+}
+
+/// A connection with a channel on which the exchange is declared.
+struct Opened {
+    connection: Connection,
+    channel: Channel,
+    /// a text to log once, if the exchange has other properties
+    notice: Option<String>,
+    changed: ChangedDeliveries,
 }
 
 /// Receives the deliveries of a session, and then the reason why no more will come.
@@ -66,10 +80,16 @@ pub enum Part<'a> {
 impl Session {
     /// Tries the addresses in turn, connects, and declares exchange and queue. The caller then binds the queue.
     pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, Error> {
-        let (mut connection, channel, of_exchange) = open(rabbitmq)?;
+        let Opened { mut connection, channel, notice, changed } = open(rabbitmq)?;
         let (channel, of_queue) = declare_queue(&mut connection, channel, index)?;
-        let notices = of_exchange.into_iter().chain(of_queue).collect();
-        Ok(Session { connection, channel, dead: None, notices })
+        let notices = notice.into_iter().chain(of_queue).collect();
+        Ok(Session { connection, channel, dead: None, notices, changed })
+    }
+
+    /// The number of deliveries since the last call with text that was not UTF-8, or with headers nested too deep: they came with
+    /// U+FFFD, and without what was too deep.
+    pub fn take_changed(&self) -> u64 {
+        self.changed.take()
     }
 
     pub fn bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), Error> {
@@ -144,25 +164,11 @@ impl Session {
             self.dead = Some((channel, confirms));
         }
         let (channel, confirms) = self.dead.as_ref().expect("opened just above");
-        let text = |text: &str| AmqpValue::LongString(text.into());
-        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
-        headers.insert("x-alco-reason".into(), text(reason));
-        headers.insert("x-alco-exchange".into(), text(&delivery.exchange));
-        headers.insert("x-alco-routing-key".into(), text(&delivery.routing_key));
-        let mut properties = delivery.properties.clone();
-        let body = match part {
-            Part::Whole => &delivery.body,
-            Part::Record(position, text) => {
-                let position = i64::try_from(position).unwrap_or(i64::MAX);
-                headers.insert("x-alco-position".into(), AmqpValue::LongLongInt(position));
-                if properties.content_encoding().is_some() {
-                    properties = properties.with_content_encoding("identity".into());
-                }
-                text
-            }
+        let (body, position) = match part {
+            Part::Whole => (&delivery.body[..], None),
+            Part::Record(position, text) => (text, Some(position)),
         };
-        // 2: persistent
-        let properties: AmqpProperties = properties.with_headers(headers).with_delivery_mode(2);
+        let properties = dead_letter::properties(delivery, position, reason);
         channel.basic_publish("", Publish::with_properties(body, dead_queue.as_str(), properties)).map_err(fault)?;
         match confirms.recv_timeout(CONFIRM_TIMEOUT) {
             Ok(Confirm::Ack(_)) => Ok(()),
@@ -207,16 +213,15 @@ fn first_of<T>(rabbitmq: &Rabbitmq, mut open: impl FnMut(&Secret) -> Result<T, E
     Err(if is_refused { Error::Refused(why) } else { Error::Lost(why) })
 }
 
-/// Tries the addresses in turn. Returns a channel on which the exchange is declared, and a text to log once if it has other
-/// properties.
-fn open(rabbitmq: &Rabbitmq) -> Result<(Connection, Channel, Option<String>), Error> {
-    let (mut connection, channel) = first_of(rabbitmq, |url| {
-        let mut connection = connect(rabbitmq, url.expose())?;
+/// Tries the addresses in turn.
+fn open(rabbitmq: &Rabbitmq) -> Result<Opened, Error> {
+    let (mut connection, channel, changed) = first_of(rabbitmq, |url| {
+        let (mut connection, changed) = connect(rabbitmq, url.expose())?;
         let channel = connection.open_channel(None).map_err(|error| Error::from(&error))?;
-        Ok((connection, channel))
+        Ok((connection, channel, changed))
     })?;
     let (channel, notice) = declare_exchange(&mut connection, channel, rabbitmq)?;
-    Ok((connection, channel, notice))
+    Ok(Opened { connection, channel, notice, changed })
 }
 
 fn declare_exchange(

@@ -25,7 +25,8 @@ impl Probe {
     /// Connects to the first broker that answers.
     pub fn open(rabbitmq: &Rabbitmq) -> Result<Probe, Error> {
         first_of(rabbitmq, |url| {
-            Ok(Probe { connection: connect(rabbitmq, url.expose())?, address: url.without_password() })
+            let (connection, _) = connect(rabbitmq, url.expose())?;
+            Ok(Probe { connection, address: url.without_password() })
         })
     }
 

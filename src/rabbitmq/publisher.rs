@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, select};
 
 use crate::config::Rabbitmq;
 use crate::rabbitmq::error::{Error, cannot};
-use crate::rabbitmq::{ended, open};
+use crate::rabbitmq::{Opened, ended, open};
 
 pub struct Publisher {
     channel: Channel,
@@ -24,7 +24,7 @@ pub struct Publisher {
 
 impl Publisher {
     pub fn open(rabbitmq: &Rabbitmq) -> Result<Publisher, Error> {
-        let (connection, channel, _) = open(rabbitmq)?;
+        let Opened { connection, channel, .. } = open(rabbitmq)?;
         let confirms = channel
             .enable_publisher_confirms()
             .and_then(|()| channel.listen_for_publisher_confirms())

@@ -12,6 +12,7 @@ pub mod corpus;
 mod ini;
 pub mod nginx;
 pub mod page;
+pub mod raw_amqp;
 mod stack;
 
 use std::collections::BTreeSet;
