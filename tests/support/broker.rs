@@ -115,9 +115,12 @@ pub struct Dead {
     pub routing_key: String,
 }
 
-/// Takes all records from `<queue>.dead`.
+/// Takes all records from `<queue>.dead`; none as long as there is no such queue.
 #[track_caller]
 pub fn take_dead(amqp: &str, queue: &str) -> Vec<Dead> {
+    if queue_state(amqp, &format!("{queue}.dead")).is_none() {
+        return Vec::new();
+    }
     let mut connection = Connection::insecure_open(amqp).unwrap();
     let channel = connection.open_channel(None).unwrap();
     let mut dead = Vec::new();
