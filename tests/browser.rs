@@ -49,7 +49,7 @@ fn a_reader_finds_a_record_with_the_mouse() {
     assert!(0 < part && part < all, "{part} of {all}");
 
     // on to the next page, and back to the same lines
-    browser.open(&at("/grep/web/?start_ts=-7h&limit=50&levelname=INFO"));
+    browser.open(&at("/grep/web/?start_ts=-7h&limit=50&levelname=INFO&order=asc"));
     let first = places(&browser);
     browser.click_to_go("a[rel=next]");
     let second = places(&browser);
@@ -99,18 +99,18 @@ fn the_lines_around_an_error_are_two_clicks_away() {
     // from the list of indexes: a shortcut, a time
     browser.open(&format!("{}/grep/", alco.url));
     browser.click_to_go("a[href$='/shortcut/errors/']");
-    browser.click_to_go(".log .t");
+    browser.click_to_go(".log > :last-child .t");
     assert_lines_around_an_error(&browser);
 
     // from a log: the next error, its time
-    browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&limit=1000", alco.url));
+    browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&limit=1000&order=asc", alco.url));
     browser.click_to_go("a[accesskey=e]");
     assert!(browser.address().ends_with("#e1"), "{}", browser.address());
     browser.click_to_go(":target .t");
     assert_lines_around_an_error(&browser);
 
     // the link of a page's last error leads to the next page
-    browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&levelname=ERROR&limit=2", alco.url));
+    browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&levelname=ERROR&limit=2&order=asc", alco.url));
     browser.click_to_go("#e2 .next");
     assert!(browser.address().ends_with("#e3"), "{}", browser.address());
     assert_eq!(browser.texts(":target a[rel=next]"), ["later →"]);
@@ -130,12 +130,12 @@ fn a_keyboard_is_enough() {
     let focused = |what: &str| browser.script(&format!("return String(document.activeElement.{what})"));
 
     // a search, its next page and back, the newest
-    browser.open(&format!("{}/grep/web/?start_ts=-7h&limit=20", alco.url));
+    browser.open(&format!("{}/grep/web/?start_ts=-7h&limit=20&order=asc", alco.url));
     browser.press(Some(ALT), 's');
     assert_eq!(focused("name"), "search");
     "order".chars().for_each(|key| browser.press(None, key));
     browser.press_to_go(None, ENTER);
-    assert_eq!(browser.address(), format!("{}/grep/web/?start_ts=-7h&search=order&limit=20", alco.url));
+    assert_eq!(browser.address(), format!("{}/grep/web/?start_ts=-7h&search=order&order=asc&limit=20", alco.url));
     let first = places(&browser);
     browser.press_to_go(Some(ALT), 'n');
     assert!(places(&browser).first() > first.last(), "{}", browser.address());

@@ -159,7 +159,7 @@ fn check(parameters: &str, expected: &[usize], limit: usize) {
 #[test]
 fn a_search_over_its_budget_goes_on_to_its_end() {
     let mut matching = records(Stack::shared()).matching.clone();
-    check(&format!("search={}", encoded(PATTERN)), &matching, 3);
+    check(&format!("search={}&order=asc", encoded(PATTERN)), &matching, 3);
     let Records { start, .. } = records(Stack::shared());
     let url = format!("/grep/budget/?start_ts={start}&mode=regex&limit=3&search={}", encoded(PATTERN));
     let (word, count) = alco(Stack::shared(), BUDGETS[0]).page(&url).count();
@@ -170,7 +170,7 @@ fn a_search_over_its_budget_goes_on_to_its_end() {
 
 #[test]
 fn a_search_without_matches_ends() {
-    check(&format!("search={}", encoded(ABSENT)), &[], 5);
+    check(&format!("search={}&order=asc", encoded(ABSENT)), &[], 5);
     check(&format!("search={}&order=desc", encoded(ABSENT)), &[], 5);
 }
 

@@ -110,9 +110,12 @@ fn search<'a>(random: &mut Rng, records: &'a [Record]) -> Search<'a> {
         stream.retain(|(n, _)| records[*n].level == "ERROR");
         url.push_str("&levelname=ERROR");
     }
-    if random.bool() {
-        stream.reverse();
-        url.push_str("&order=desc");
+    match random.bool() {
+        true => {
+            stream.reverse();
+            url.push_str("&order=desc");
+        }
+        false => url.push_str("&order=asc"),
     }
     Search { url, options, pattern, stream }
 }

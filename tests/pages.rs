@@ -195,6 +195,41 @@ fn the_time_of_a_line_leads_to_its_record() {
 }
 
 #[test]
+fn pages_begin_with_the_newest_line_and_streams_do_not() {
+    let alco = site();
+    let numbers = |page: &Page| -> Vec<char> {
+        let baskets = page.lines().into_iter().filter(|line| line.message.starts_with("basket "));
+        baskets.map(|line| line.message.chars().nth(7).unwrap()).collect()
+    };
+    let up: Vec<char> = ('0'..='7').collect();
+    let down: Vec<char> = up.iter().rev().copied().collect();
+    let page = log(&alco);
+    assert_eq!(numbers(&page), down);
+    let old = page.link_called("oldest first").expect("a link to the other order");
+    assert_eq!(numbers(&alco.page(&old)), up, "{old}");
+    assert_eq!(alco.page(&old).link_called("newest first").as_deref(), Some(LOG));
+    assert_eq!(numbers(&alco.page(&format!("{LOG}&order=desc"))), down);
+    let refreshing = page.link_called("every 10 s").expect("a link to a page that reloads itself");
+    assert_eq!(numbers(&alco.page(&refreshing)), down, "{refreshing}");
+    // pages of three, there and back
+    let first = alco.page(&format!("{LOG}&search=basket&limit=3"));
+    let second = alco.page(&first.link_called("earlier →").expect("a next page"));
+    assert_eq!([numbers(&first), numbers(&second)].concat(), down[..6]);
+    assert_eq!(numbers(&alco.page(&second.link_called("← later").expect("a page before"))), down[..3]);
+    // streams keep the order of time, the page's links to them too
+    for form in ["text", "CSV", "NDJSON"] {
+        let stream = page.link_called(form).expect(form);
+        let text = alco.get(&stream).body;
+        let at = |n: usize| text.find(&format!("basket {n} is full")).expect("a line");
+        assert!((1..8).all(|n| at(n - 1) < at(n)), "{stream}: {text}");
+    }
+    let api: serde_json::Value =
+        serde_json::from_str(&alco.get(&format!("/api{LOG}&search=basket&limit=3")).body).unwrap();
+    assert!(api["results"][0]["logline"].as_str().unwrap().starts_with("basket 0"), "{api}");
+    assert!(!api["next"].as_str().unwrap().contains("format"), "{api}");
+}
+
+#[test]
 fn hostile_records_come_out_harmless() {
     let alco = site();
     let record = place(&alco, "<script>");
@@ -329,7 +364,7 @@ fn dump(browser: &[&str], url: &str) -> String {
 #[test]
 fn text_browsers_show_the_log_as_lines() {
     let alco = site();
-    let url = format!("{}{LOG}", alco.url);
+    let url = format!("{}{LOG}&order=asc", alco.url);
     for browser in
         [&["w3m", "-dump", "-cols", "140"][..], &["lynx", "-dump", "-nolist", "-width=140", "-display_charset=utf-8"]]
     {
@@ -373,7 +408,7 @@ fn text_browsers_can_go_on_with_the_same_search() {
         &["w3m", "-dump", "-cols", "300", "-o", "display_link_number=1"][..],
         &["lynx", "-dump", "-width=300", "-display_charset=utf-8"],
     ] {
-        let first = dump(browser, &format!("{}/grep/pages/?start_ts=-1h&search=basket&limit=3", alco.url));
+        let first = dump(browser, &format!("{}/grep/pages/?start_ts=-1h&search=basket&limit=3&order=asc", alco.url));
         assert!(first.contains("basket 2 is full") && !first.contains("basket 3 is full"), "{first}");
         let second = dump(browser, &followed(&first, "later →"));
         assert!(second.contains("basket 3 is full") && second.contains("basket 5 is full"), "{second}");
@@ -422,7 +457,7 @@ fn chunks(alco: &Alco, path: &str) -> Vec<String> {
 fn form_log_and_counts_are_sent_in_that_order() {
     let alco = site();
     // alco sends one query for each day, and flushes the page with the first answer
-    let chunks = chunks(&alco, "/grep/pages/?start_ts=-3d&limit=9");
+    let chunks = chunks(&alco, "/grep/pages/?start_ts=-3d&limit=9&order=asc");
     let holding = |text: &str| {
         chunks.iter().position(|chunk| chunk.contains(text)).unwrap_or_else(|| panic!("no {text} in {chunks:#?}"))
     };

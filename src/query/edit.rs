@@ -19,7 +19,7 @@ pub fn first(query: &Query) -> Query {
 
 /// The last page of the search.
 pub fn last(query: &Query) -> Query {
-    let end = match query.order {
+    let end = match query.order() {
         Order::OldestFirst => Place { ts: Ts::MAX, seq: i64::MAX, digest: i64::MAX, id: i64::MAX as u64 },
         Order::NewestFirst => Place { ts: Ts::MIN, seq: i64::MIN, digest: i64::MIN, id: 0 },
     };
@@ -34,14 +34,16 @@ pub fn before(query: &Query, place: Place) -> Query {
     Query { cursor: Some(Cursor::Before(place)), follow: Follow::No, ..query.clone() }
 }
 
-/// The same search, following new records or not. One that follows has no end of its range, and its newest line is the last.
+/// The same search, following new records or not. One that follows has no end of its range.
 pub fn follow(query: &Query, follow: Follow) -> Query {
     let end = if follow == Follow::No { query.end.clone() } else { None };
-    Query { follow, end, order: Order::OldestFirst, ..first(query) }
+    Query { follow, end, ..first(query) }
 }
 
+/// In that order; it is not named if it is that of such a search.
 pub fn ordered(query: &Query, order: Order) -> Query {
-    Query { order, ..first(query) }
+    let unnamed = Query { order: None, ..first(query) };
+    if unnamed.order() == order { unnamed } else { Query { order: Some(order), ..unnamed } }
 }
 
 pub fn from_to(query: &Query, start: Option<When>, end: Option<When>) -> Query {
@@ -280,6 +282,25 @@ mod tests {
         let among =
             among_patterns(&query("pattern=0123456789abcde"), vec![hash("0123456789abcdf"), hash("0123456789abcde")]);
         check(among, "pattern=0123456789abcde&pattern__in=0123456789abcdf,0123456789abcde");
+    }
+
+    #[test]
+    fn an_order_is_named_only_where_it_is_not_that_of_the_search() {
+        for (url, default) in [
+            ("search=x", Order::NewestFirst),
+            ("search=x&context=3", Order::NewestFirst),
+            ("search=x&context=y", Order::OldestFirst),
+            ("search=x&after=3", Order::OldestFirst),
+            ("search=x&format=text", Order::OldestFirst),
+        ] {
+            let (other, name) = match default {
+                Order::NewestFirst => (Order::OldestFirst, "asc"),
+                Order::OldestFirst => (Order::NewestFirst, "desc"),
+            };
+            assert_eq!(query(url).order(), default, "{url}");
+            check(ordered(&query(url), other), &format!("{url}&order={name}"));
+            check(ordered(&query(&format!("{url}&order={name}")), default), url);
+        }
     }
 
     #[test]

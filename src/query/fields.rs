@@ -50,8 +50,9 @@ impl Query {
         url.word(
             "order",
             match self.order {
-                Order::OldestFirst => "",
-                Order::NewestFirst => "desc",
+                None => "",
+                Some(Order::OldestFirst) => "asc",
+                Some(Order::NewestFirst) => "desc",
             },
         );
         url.word(

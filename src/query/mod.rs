@@ -57,7 +57,8 @@ pub struct Query {
     pub filters: Vec<Filter>,
     /// `columns=a,b`: those to show; None is the index's own
     pub columns: Option<Vec<String>>,
-    pub order: Order,
+    /// `order`; None is that of its format: see `order()`
+    pub order: Option<Order>,
     /// `sort`: of a list of patterns
     pub sort: PatternSort,
     /// `only_new=1`: of a list of patterns, those that are new in its range
@@ -100,13 +101,23 @@ impl Query {
         self.tz.as_ref().unwrap_or(configured)
     }
 
+    /// The order of its lines. Unless one is asked for, a page begins with the newest line, and a stream with the oldest. Lines
+    /// that follow a match, or stand on one side of it only, are read in the order of time.
+    pub fn order(&self) -> Order {
+        let (before, after) = self.around();
+        self.order.unwrap_or(match self.format {
+            Format::Page if after == Some(before) => Order::NewestFirst,
+            _ => Order::OldestFirst,
+        })
+    }
+
     /// The same search from the place where its time ran out (`reached` and `seeks_first` of its page). `range` is that of this one.
     pub fn go_on(&self, reached: Place, seeks_first: bool, range: Range) -> Query {
         let mut on = self.clone();
         match self.cursor {
             // the whole log begins with the first match, and there was none so far
             _ if seeks_first => {
-                let range = match self.order {
+                let range = match self.order() {
                     Order::OldestFirst => Range { start: reached.ts, ..range },
                     Order::NewestFirst => Range { end: reached.ts.plus_micros(1), ..range },
                 };
@@ -177,9 +188,9 @@ pub enum Context {
     All,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    #[default]
+    /// `order=asc`
     OldestFirst,
     /// `order=desc`
     NewestFirst,

@@ -135,7 +135,9 @@ impl Query {
             "bom" => self.bom = yes_or_no(key, text)?,
             "tracebacks" => self.tracebacks = yes_or_no(key, text)?,
             "in" => self.within = one_of(key, text, &[("message", Within::Message), ("all", Within::All)])?,
-            "order" => self.order = one_of(key, text, &[("asc", Order::OldestFirst), ("desc", Order::NewestFirst)])?,
+            "order" => {
+                self.order = Some(one_of(key, text, &[("asc", Order::OldestFirst), ("desc", Order::NewestFirst)])?);
+            }
             "sort" => self.sort = one_of(key, text, &PatternSort::ALL.map(|sort| (sort.name(), sort)))?,
             "only_new" => self.only_new = yes_or_no(key, text)?,
             "context" => {
@@ -292,7 +294,7 @@ mod tests {
     fn the_default_search_has_an_empty_query_string() {
         check("", "");
         check(
-            "&&start_ts=&search=&mode=literal&case=0&limit=&host=&context=&in=message&order=asc&sort=frequent&format=html",
+            "&&start_ts=&search=&mode=literal&case=0&limit=&host=&context=&in=message&order=&sort=frequent&format=html",
             "",
         );
     }
@@ -310,6 +312,7 @@ mod tests {
             "order=desc&limit=50&wrap=1&tz=Europe/Berlin&format=csv&follow=1&download=1&bom=1&tracebacks=1&cursor=a1.2.-3.4",
             "format=text&follow=10s",
             "sort=rare&only_new=1&limit=7",
+            "order=asc",
         ] {
             // `=` in a value needs no encoding
             check(url, &url.replace("%3D", "="));
@@ -478,7 +481,7 @@ mod tests {
     fn query() -> impl Strategy<Value = Query> {
         let names = proptest::collection::vec(hostile().prop_filter("has a name", |text| !text.is_empty()), 0..3);
         let range = (when(), when(), proptest::option::of(proptest::sample::select(vec!["UTC", "Asia/Tokyo"])));
-        let text = (hostile(), 0..3_usize, any::<[bool; 9]>());
+        let text = (hostile(), 0..3_usize, any::<[bool; 8]>());
         let lines = (0..4_u32, 0..4_u32, 0..4_u32, 0..3_u32, proptest::sample::select(&PatternSort::ALL[..]));
         let place = any::<(u32, i64, i64, u32)>();
         let rest = (proptest::collection::vec(filter(), 0..5), proptest::option::of(names));
@@ -490,9 +493,9 @@ mod tests {
             q.search = text.0;
             q.mode = [Mode::Literal, Mode::Words, Mode::Regex][text.1];
             let all;
-            [q.case, q.word, q.invert, q.wrap, q.download, all, _, q.bom, q.only_new] = text.2;
+            [q.case, q.word, q.invert, q.wrap, q.download, all, q.bom, q.only_new] = text.2;
             q.within = if all { Within::All } else { Within::Message };
-            q.order = if text.2[6] { Order::NewestFirst } else { Order::OldestFirst };
+            q.order = [None, Some(Order::OldestFirst), Some(Order::NewestFirst)][page.1 % 3];
             q.context = match lines.0 {
                 0 => Context::None,
                 1 => Context::All,

@@ -27,7 +27,7 @@ pub fn having(query: &Query, column: &str) -> Query {
         tz: query.tz.clone(),
         filters: vec![has_it],
         // the newest is found first
-        order: Order::NewestFirst,
+        order: Some(Order::NewestFirst),
         limit: Some(NonZeroUsize::MIN),
         format: query.format,
         ..Query::new(query.indexes.clone())

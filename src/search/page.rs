@@ -152,7 +152,7 @@ impl Searcher {
         let query = Query {
             start: Some(When::At(Ts::MIN)),
             end: Some(When::At(Ts::MAX)),
-            order: Order::OldestFirst,
+            order: Some(Order::OldestFirst),
             ..Query::new(vec![hit.index.clone()])
         };
         let range = Range { start: Ts::MIN, end: Ts::MAX };

@@ -37,7 +37,7 @@ impl Searcher {
                 end,
                 tz: query.tz.clone(),
                 filters: vec![Filter { column: PATTERN.to_owned(), is: is.clone(), off: false }],
-                order: Order::NewestFirst,
+                order: Some(Order::NewestFirst),
                 limit: Some(NonZeroUsize::MIN),
                 ..Query::new(query.indexes.clone())
             };

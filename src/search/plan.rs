@@ -167,7 +167,7 @@ impl Plan {
         Ok(Plan {
             filters,
             range,
-            newest_first: query.order == Order::NewestFirst,
+            newest_first: query.order() == Order::NewestFirst,
             all,
             sources: indexes.iter().map(source).collect(),
             pattern,

@@ -232,7 +232,7 @@ impl Grep {
             before,
             after,
             filters: read_filters(&filters)?,
-            order: if self.reverse { Order::NewestFirst } else { Order::OldestFirst },
+            order: self.reverse.then_some(Order::NewestFirst),
             limit: limit.and_then(NonZeroUsize::new),
             tz: self.tz.as_deref().map(time::zone).transpose()?,
             format: match (self.json, self.csv) {

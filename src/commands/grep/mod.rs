@@ -204,7 +204,7 @@ fn missing_columns(options: &GrepOptions, source: &Source) {
 fn known_columns(query: &Query, source: &Source) -> BTreeSet<String> {
     let latest = Query {
         filters: Vec::new(),
-        order: Order::NewestFirst,
+        order: Some(Order::NewestFirst),
         limit: NonZeroUsize::new(LATEST_RECORDS),
         ..having(query, "")
     };

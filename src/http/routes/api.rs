@@ -68,8 +68,8 @@ struct RecordJson<'a> {
 /// A search without a start begins with the first record that is kept, as in the Python program.
 pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
     request.query.start.get_or_insert(When::At(Ts::MIN));
-    // `format=json` changes nothing here
-    request.query.format = Format::Page;
+    // `format=json` changes nothing here, and the order is that of a stream
+    request.query.format = Format::Json;
     let query = &request.query;
     let scope = request.scope(site, client.waits(site), request.page_size(site));
     let page = site.searcher.page(query, &scope)?;
@@ -78,7 +78,10 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
         warnings.extend(hints::missing_columns(site, &request, &scope, false).iter().map(MissingColumn::words));
     }
     let path = format!("{}api/grep/{}/", site.config.http.base_path, links::index_list(&query.indexes));
-    let link = |shown: &Query| format!("{}{}", client.origin, links::to(&path, shown));
+    let link = |shown: &Query| {
+        let shown = Query { format: Format::Page, ..shown.clone() };
+        format!("{}{}", client.origin, links::to(&path, &shown))
+    };
     let hits = page.lines.iter().filter_map(|line| match line {
         Line::Match(hit) | Line::Near(hit) => Some(hit),
         Line::Gap => None,

@@ -24,8 +24,11 @@ pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answe
     let (settings, query) = (request.settings(), &request.query);
     let mut warnings = Vec::new();
 
-    let newest =
-        Query { start: Some(When::Ago(BACK_SECONDS)), order: Order::NewestFirst, ..Query::new(query.indexes.clone()) };
+    let newest = Query {
+        start: Some(When::Ago(BACK_SECONDS)),
+        order: Some(Order::NewestFirst),
+        ..Query::new(query.indexes.clone())
+    };
     let scope = request.scope(site, client.waits(site), EXAMPLE_RECORDS);
     let mut seen: HashMap<String, SeenColumn> = HashMap::new();
     let row = |name: &str| SeenColumn {

@@ -181,7 +181,7 @@ fn write_lines(
         !failed.get() && body.flush().is_ok() && body.is_read()
     };
     // a page that reloads itself shows the newest lines
-    let query = match (view.query.follow, view.query.cursor, view.query.order) {
+    let query = match (view.query.follow, view.query.cursor, view.query.order()) {
         (Follow::Open | Follow::Every(_), None, Order::OldestFirst) => edit::last(view.query),
         _ => view.query.clone(),
     };

@@ -74,7 +74,7 @@ impl Searcher {
         let range = query.range(scope.now, &scope.zone);
         // records with a time in the future are there already
         let (start, end) = (Some(When::At(range.start)), Some(When::At(Ts::MAX)));
-        let query = Query { start, end, order: Order::OldestFirst, limit: None, ..query.clone() };
+        let query = Query { start, end, order: Some(Order::OldestFirst), limit: None, ..query.clone() };
         let plan = self.plan(&query, scope)?;
         let mut follower = Follower::begin(self, &plan, &query, scope.now)?;
         if follower.history(&query, scope, following.last, pause, take)? {

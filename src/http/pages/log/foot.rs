@@ -99,7 +99,7 @@ impl LogView<'_> {
     pub(super) fn budget(&self, found: &LogFoot) -> Markup {
         let Some(reached) = found.reached else { return html! {} };
         let back = matches!(self.query.cursor, Some(Cursor::Before(_))) && !found.seeks_first;
-        let earlier = back != (self.query.order == Order::NewestFirst);
+        let earlier = back != (self.query.order() == Order::NewestFirst);
         let on = self.query.go_on(reached, found.seeks_first, self.range);
         note(html! {
             "The search ran out of time at " (self.moment(reached.ts)) "; no record "
@@ -111,12 +111,12 @@ impl LogView<'_> {
     pub(super) fn pages(&self, written: &Written, found: &LogFoot) -> Markup {
         let q = self.query;
         // the page's order, in the words of time
-        let (first, previous, next, last) = match q.order {
+        let (first, previous, next, last) = match q.order() {
             Order::OldestFirst => ("oldest", "← earlier", "later →", "newest"),
             Order::NewestFirst => ("newest", "← later", "earlier →", "oldest"),
         };
         let newest = |newest: bool| newest.then_some("0");
-        let desc = q.order == Order::NewestFirst;
+        let desc = q.order() == Order::NewestFirst;
         html! {
             // the last error of a page leads here, where the next page is
             nav.pages id={ "e" (written.errors + 1) } aria-label="Pages" {
@@ -136,7 +136,7 @@ impl LogView<'_> {
 
     /// The place after which new records are still to come: that of the last match, if the range ends now.
     fn newer(&self, written: &Written, found: &LogFoot) -> Option<Place> {
-        let open = found.next.is_none() && found.reached.is_none() && self.query.order == Order::OldestFirst;
+        let open = found.next.is_none() && found.reached.is_none() && self.query.order() == Order::OldestFirst;
         let still = matches!(self.query.end, None | Some(When::Now));
         written.last_match.filter(|_| open && still)
     }

@@ -67,7 +67,7 @@ impl LogView<'_> {
 
     fn bar(&self) -> Markup {
         let q = self.query;
-        let newest_first = q.order == Order::NewestFirst;
+        let newest_first = q.order() == Order::NewestFirst;
         html! {
             div.bar {
                 @if self.has_context() { a href="#match" { "first match ↓" } " " }
