@@ -55,6 +55,7 @@ mod send;
 mod servers;
 mod servers_away;
 mod services;
+mod several_indexes;
 mod small_host;
 mod sphinx_script;
 mod stop;

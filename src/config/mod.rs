@@ -10,6 +10,7 @@ mod address;
 mod defaults;
 mod files;
 mod index_name;
+mod index_selection;
 mod ini;
 mod property;
 mod secret;
@@ -24,13 +25,13 @@ pub use crate::config::files::{find, users};
 pub use crate::config::index_name::{
     IndexName, attribute_of_column, field_of_column, index_list, is_attribute_of_column, is_field_of_column,
 };
+pub use crate::config::index_selection::{IndexSelection, is_index_pattern, no_index, there_are};
 pub use crate::config::property::Property;
 pub use crate::config::secret::Secret;
 pub use crate::config::sections::http::Http;
 pub use crate::config::sections::index::{Argument, Index, LevelNumbers, QueueType, SearchText};
 pub use crate::config::sections::rabbitmq::{BatchLimits, ExchangeDurable, Rabbitmq};
 pub use crate::config::sections::redis::Redis;
-#[cfg(test)]
 pub use crate::config::sections::shortcut::Shortcut;
 pub use crate::config::sections::sphinx::Sphinx;
 pub use crate::config::settings::Config;

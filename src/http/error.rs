@@ -1,5 +1,6 @@
 //! The reasons why a request gets no answer, each with its status and one line for programs. `routes::error` makes the page.
 
+use crate::config::no_index;
 use crate::query::Query;
 use crate::search::hit::SearchError;
 
@@ -10,8 +11,8 @@ pub enum Refusal {
     Bad(String),
     /// 400, for a search: as far as it can be read, and its query string
     Unreadable { why: String, query: Box<Query>, text: String },
-    /// 404
-    NoIndex(String),
+    /// 404: the part of a list that no index matches, and those that exist
+    NoIndex { part: String, there_are: String },
     /// 404
     NotFound(String),
     /// 401, or 403 where a password would not help
@@ -36,7 +37,7 @@ impl Refusal {
     pub fn explain(&self) -> (u16, String) {
         match self {
             Refusal::Bad(why) | Refusal::Unreadable { why, .. } => (400, why.clone()),
-            Refusal::NoIndex(name) => (404, format!("there is no index '{name}'")),
+            Refusal::NoIndex { part, there_are } => (404, format!("{}; {there_are}", no_index(part))),
             Refusal::NotFound(why) => (404, why.clone()),
             Refusal::Unauthorized { password: true } => (401, "a user's name and password are needed".to_owned()),
             Refusal::Unauthorized { password: false } => (403, "the proxy must name the user".to_owned()),

@@ -110,16 +110,10 @@ pub struct LogRequest {
 impl LogRequest {
     /// `list` is the part of the path that names the indexes, `text` the query string.
     pub fn parse(site: &Site, list: &str, text: &str, now: Ts) -> Result<LogRequest, Refusal> {
-        let mut indexes: Vec<Arc<Index>> = Vec::new();
-        for name in list.split(',') {
-            let index = site.indexes.iter().find(|index| index.name.as_str() == name);
-            let index = index.ok_or_else(|| Refusal::NoIndex(name.to_owned()))?;
-            if !indexes.iter().any(|other| other.name == index.name) {
-                indexes.push(index.clone());
-            }
-        }
-        let names: Vec<IndexName> = indexes.iter().map(|index| index.name.clone()).collect();
-        let (query, mut errors) = Query::read(names, text);
+        let selection = site.selection(list)?;
+        let of = |name: &IndexName| site.indexes.iter().find(|index| index.name == *name).cloned();
+        let indexes = selection.iter().filter_map(of).collect();
+        let (query, mut errors) = Query::read(selection, text);
         if !errors.is_empty() {
             return Err(Refusal::Unreadable {
                 why: errors.swap_remove(0),

@@ -76,7 +76,7 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
             return Err(Refusal::Unauthorized { password: site.users.asks_for_password() });
         }
         [] | [""] => Reply::redirect(302, &format!("{base}grep/")),
-        ["grep", ""] => index_list::index_page(site, now),
+        ["grep", ""] => index_list::index_page(site, text, now)?,
         ["grep", "shortcut", name, ""] => index_list::shortcut(site, name, None, text)?,
         ["grep", "shortcut", name, value, ""] => index_list::shortcut(site, name, Some(value), text)?,
         ["grep", list, ""] => routes::log::log_page(site, request(list)?, text)?,

@@ -69,9 +69,7 @@ fn frame<'a>(indexes: &'a [IndexName], query: Option<&Query>) -> Frame<'a> {
     Frame {
         base: "/",
         indexes: indexes.iter().collect(),
-        current: query
-            .map(|query| indexes.iter().filter(|name| query.indexes.contains(name)).collect())
-            .unwrap_or_default(),
+        searched: query.map(|query| query.indexes.clone()).unwrap_or_default(),
         zone: "UTC".to_owned(),
         state: query.map(Query::pairs),
         ..Frame::default()
@@ -311,6 +309,7 @@ fn index_page() -> String {
             index(2, "Edge", 188_940, Some(1)),
             index(3, "Cron jobs", 0, Some(10_900)),
         ],
+        shortcuts: vec![],
         warnings: vec![],
     }
     .page()

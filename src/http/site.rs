@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::config::{Config, Index, IndexName};
+use crate::config::{Config, Index, IndexName, IndexSelection, there_are};
 use crate::http::auth::Users;
+use crate::http::error::Refusal;
 use crate::http::followers::Followers;
 use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
@@ -69,6 +70,16 @@ impl Site {
             stop,
             config,
         })
+    }
+
+    pub fn names(&self) -> Vec<&IndexName> {
+        self.config.indexes.iter().map(|index| &index.name).collect()
+    }
+
+    /// The indexes that a list in an address stands for.
+    pub fn selection(&self, list: &str) -> Result<IndexSelection, Refusal> {
+        let known = self.names();
+        IndexSelection::parse(list, &known).map_err(|part| Refusal::NoIndex { part, there_are: there_are(&known) })
     }
 
     /// The columns that were seen in an index, without its time and message, which every record has. None: Redis is away.

@@ -154,6 +154,17 @@ pub fn lines(query: &Query) -> Query {
     Query { sort: PatternSort::default(), only_new: false, limit: None, ..first(query) }
 }
 
+/// The same search for the lines of other indexes.
+pub fn elsewhere(query: &Query) -> Query {
+    Query { follow: Follow::No, ..lines(query) }
+}
+
+/// Of a search, only its range and what names its times.
+pub fn range_only(query: &Query) -> Query {
+    let (start, end, tz) = (query.start.clone(), query.end.clone(), query.tz.clone());
+    Query { start, end, tz, ..Query::new(query.indexes.clone()) }
+}
+
 fn on_pattern(is: Condition) -> Filter {
     Filter { column: PATTERN.to_owned(), is, off: false }
 }

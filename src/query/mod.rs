@@ -15,7 +15,7 @@ use std::num::NonZeroUsize;
 
 use jiff::tz::TimeZone;
 
-use crate::config::IndexName;
+use crate::config::IndexSelection;
 pub use crate::query::condition::{Comparison, Condition};
 use crate::query::cursor::{Cursor, Place};
 use crate::record::pattern::PatternHash;
@@ -35,8 +35,8 @@ pub const DEFAULT_SECONDS: i64 = 300;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
-    /// one stream of several indexes, each once; empty only by `default`
-    pub indexes: Vec<IndexName>,
+    /// one stream of several indexes; empty only by `default`
+    pub indexes: IndexSelection,
     /// `start_ts`; None is the default, the last 5 minutes
     pub start: Option<When>,
     /// `end_ts`; None is the present
@@ -82,8 +82,8 @@ pub struct Query {
 
 impl Query {
     /// Every record of the last five minutes.
-    pub fn new(indexes: Vec<IndexName>) -> Query {
-        Query { indexes, ..Query::default() }
+    pub fn new(indexes: impl Into<IndexSelection>) -> Query {
+        Query { indexes: indexes.into(), ..Query::default() }
     }
 
     /// The instants of the range; if only its end is named, it is as long as the default.

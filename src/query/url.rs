@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::config::IndexName;
+use crate::config::IndexSelection;
 use crate::query::condition::{PATTERN, read_pattern, split_operator};
 use crate::query::inline_filters::read_typed;
 use crate::query::parameter::{bad, one_of, split_list, yes_or_no};
@@ -75,21 +75,16 @@ impl Query {
     /// # Errors
     ///
     /// A sentence that names the parameter and what to write.
-    pub fn from_url(indexes: Vec<IndexName>, query: &str) -> Result<Query, String> {
+    pub fn from_url(indexes: impl Into<IndexSelection>, query: &str) -> Result<Query, String> {
         let (query, mut errors) = Query::read(indexes, query);
         if errors.is_empty() { Ok(query) } else { Err(errors.swap_remove(0)) }
     }
 
     /// The search as far as it can be read: without the parameters of the errors.
-    pub fn read(indexes: Vec<IndexName>, query: &str) -> (Query, Vec<String>) {
+    pub fn read(indexes: impl Into<IndexSelection>, query: &str) -> (Query, Vec<String>) {
         let mut errors = Vec::new();
         let mut note = |read: Result<(), String>| errors.extend(read.err());
-        let mut q = Query::new(Vec::with_capacity(indexes.len()));
-        for index in indexes {
-            if !q.indexes.contains(&index) {
-                q.indexes.push(index);
-            }
-        }
+        let mut q = Query::new(indexes);
         // filters that gather the plain `column=value` of a column: any of them
         let mut plain: Vec<usize> = Vec::new();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -419,7 +414,7 @@ mod tests {
     fn an_index_named_twice_is_one() {
         let names = ["web", "db", "web"].map(|name| name.parse().expect("a name"));
         let query = Query::from_url(names.to_vec(), "").expect("a query");
-        assert_eq!(query.indexes, names[..2]);
+        assert_eq!(query.indexes[..], names[..2]);
     }
 
     fn hostile() -> impl Strategy<Value = String> {

@@ -185,7 +185,7 @@ mod tests {
         let index = |name| Index { name, ..config.indexes[0].clone() };
         let own: Vec<Index> = indexes.iter().map(name).map(index).collect();
         let settings: Vec<&Index> = own.iter().collect();
-        let query = Query::from_url(indexes.iter().map(name).collect(), url).expect(url);
+        let query = Query::from_url(indexes.iter().map(name).collect::<Vec<_>>(), url).expect(url);
         let zone = query.zone(&TimeZone::UTC).clone();
         let mut rows = Rows::new(&settings, &query, &zone);
         let place = Place { ts: Ts::from_micros(1_795_341_600_000_001), seq: 7, digest: -5, id: 9 };

@@ -4,7 +4,7 @@
 //! short, and each of the next is as long as the answers before allow.
 
 use crate::query::cursor::Place;
-use crate::search::answer::{MAX_ANSWER_BYTES, MAX_HELD_BYTES};
+use crate::search::answer::MAX_ANSWER_BYTES;
 use crate::search::hit::Hit;
 use crate::time::{Range, Ts};
 
@@ -75,11 +75,13 @@ pub(super) struct Pace {
     samples: bool,
     /// more than a quarter of the last answer were hits
     dense: bool,
+    max_held_bytes: usize,
 }
 
 impl Pace {
     /// `hint`: rows that will be wanted, or `ALL_ROWS`. `may_sample`: a sample of the documents shows how common matches are.
-    pub fn new(backwards: bool, is_stream: bool, hint: usize, may_sample: bool) -> Pace {
+    /// `max_held_bytes`: of the hits of an answer.
+    pub fn new(backwards: bool, is_stream: bool, hint: usize, may_sample: bool, max_held_bytes: usize) -> Pace {
         Pace {
             backwards,
             first_window: if is_stream { NEIGHBOUR_SLICE_MICROS } else { FIRST_SLICE_MICROS },
@@ -87,6 +89,7 @@ impl Pace {
             window: None,
             samples: hint != ALL_ROWS && !is_stream && may_sample,
             dense: false,
+            max_held_bytes,
         }
     }
 
@@ -128,7 +131,7 @@ impl Pace {
         self.dense = hits.len() * 4 > *seen;
         let fits = |most: usize, bytes: usize| most / (bytes / seen.max(&1) + 1);
         self.rows =
-            (rows * 4).min(MAX_ROWS).min(fits(MAX_ANSWER_BYTES, *bytes)).min(fits(MAX_HELD_BYTES, *held)).max(1);
+            (rows * 4).min(MAX_ROWS).min(fits(MAX_ANSWER_BYTES, *bytes)).min(fits(self.max_held_bytes, *held)).max(1);
         if portion.is_all(chunk) {
             self.window = window.map(|window| window.saturating_mul(4));
         } else if let (Some(first), Some(last)) = (first, last) {
@@ -161,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_scan_takes_a_minute_first_and_then_more_at_a_time() {
-        let mut pace = Pace::new(false, false, 100, true);
+        let mut pace = Pace::new(false, false, 100, true, usize::MAX);
         let mut at = None;
         for minutes in [1, 4, 16] {
             let portion = pace.portion(hour(), at, false);
@@ -175,7 +178,7 @@ mod tests {
     #[test]
     fn rare_matches_are_asked_of_the_index_after_a_sample() {
         for (hint, may_sample, samples) in [(400, true, true), (400, false, false), (ALL_ROWS, true, false)] {
-            let mut pace = Pace::new(false, false, hint, may_sample);
+            let mut pace = Pace::new(false, false, hint, may_sample, usize::MAX);
             let portion = pace.portion(hour(), None, true);
             assert_eq!((portion.narrowed, portion.rows <= SAMPLE_ROWS), (!samples, samples || hint < SAMPLE_ROWS));
             pace.learn(&portion, &without_hits(portion.rows.min(59)));

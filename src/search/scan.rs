@@ -19,6 +19,8 @@ use crate::search::scope::Deadline;
 use crate::sphinx::select::{Restriction, Select};
 use crate::time::Ts;
 
+/// Several indexes share `MAX_HELD_BYTES`, but each may hold this much: less costs many questions.
+const MIN_HELD_BYTES: usize = 64 << 10;
 /// The clock is read once in this many checks, or in this many bytes.
 const CHECKS_PER_CLOCK: usize = 64;
 const BYTES_PER_CLOCK: usize = 1 << 20;
@@ -58,6 +60,8 @@ pub struct Walk<'a> {
     mode: ScanMode,
     until: Deadline<'a>,
     sources: Vec<SourceScan<'a>>,
+    /// of the hits of one source
+    max_held_bytes: usize,
     pub warnings: BTreeSet<String>,
 }
 
@@ -128,6 +132,7 @@ impl<'a> Walk<'a> {
             (Some(place), false) => start_of(slice.range.end) > place,
             (Some(place), true) => start_of(slice.range.start) < place,
         };
+        let max_held_bytes = (MAX_HELD_BYTES / plan.sources.len().max(1)).max(MIN_HELD_BYTES);
         let sources = plan.sources.iter().map(|source| {
             let has_any = |slice: &&Slice| source.narrowing(slice, mode.of).is_some();
             let mut slices: VecDeque<&Slice> =
@@ -136,11 +141,12 @@ impl<'a> Walk<'a> {
                 slices.make_contiguous().reverse();
             }
             // a sample of what the conditions on columns leave would show nothing about the rest
-            let pace = Pace::new(mode.backwards, mode.is_stream(), mode.hint, source.conditions().is_empty());
+            let may_sample = source.conditions().is_empty();
+            let pace = Pace::new(mode.backwards, mode.is_stream(), mode.hint, may_sample, max_held_bytes);
             SourceScan { plan: source, slices, hits: VecDeque::new(), at: from, pace, asked: false }
         });
         let (sources, warnings) = (sources.collect(), BTreeSet::new());
-        Walk { searchd, plan, mode, until, sources, warnings }
+        Walk { searchd, plan, mode, until, sources, max_held_bytes, warnings }
     }
 
     pub fn with_pulse(mut self, pulse: &'a dyn Fn() -> bool) -> Walk<'a> {
@@ -238,6 +244,7 @@ impl<'a> Walk<'a> {
         let ChunkWanted { slice, narrowing, portion, whole } = *wanted;
         let (part, rows) = (portion.part, portion.rows);
         let (plan, source, checked) = (self.plan, &self.sources[n], self.is_checked());
+        let max_held_bytes = 2 * self.max_held_bytes;
         let select = Select {
             columns: if whole { WHOLE_COLUMNS } else { PLACE_COLUMNS },
             from: &slice.from,
@@ -277,7 +284,7 @@ impl<'a> Walk<'a> {
                     answer.held += size + std::mem::size_of::<Hit>();
                     answer.hits.push(Hit { index: source.plan.index.clone(), place, record, marks: Vec::new() });
                 }
-                answer.cut = answer.bytes >= MAX_ANSWER_BYTES || answer.held >= 2 * MAX_HELD_BYTES;
+                answer.cut = answer.bytes >= MAX_ANSWER_BYTES || answer.held >= max_held_bytes;
                 !answer.cut
             })?;
             warnings(engine, self.searchd.warns && !answer.cut)

@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::commands::exit::Failure;
 use crate::commands::grep::options::{Extract, GrepOptions, Output};
-use crate::config::IndexName;
+use crate::config::{IndexName, IndexSelection, is_index_pattern};
 use crate::query::condition::{OperatorForms, PATTERN, split_operator};
 use crate::query::parameter::split_list;
 use crate::query::{Context, Filter, Format, MAX_CONTEXT_LINES, Mode, Order, Query, Within};
@@ -38,6 +38,7 @@ const TIME_FORMS: &str = time::FORMS;
     example = "alco grep -c web status__gte=500 --since today",
     example = "alco grep -E web 'took [0-9]{{4,}}ms' -o --since=-1d | sort | uniq -c",
     example = "alco grep --patterns web levelname=ERROR --since=-1d",
+    example = "alco grep '*' request_id=7f3a --since=-1h",
     example = "alco grep -f web levelname=ERROR",
     example = "alco grep --url=https://logs.example.org/ web -e user=7 --json",
     error_code(0, "a record was found"),
@@ -154,7 +155,8 @@ pub struct Grep {
     #[argh(option, arg_name = "url")]
     pub url: Option<String>,
 
-    /// the indexes to search, separated by commas
+    /// the indexes to search, separated by commas; 'shop*' is all whose
+    /// names begin so, '*' is all
     #[argh(positional, arg_name = "index")]
     pub index: String,
 
@@ -192,7 +194,9 @@ impl Grep {
 
     fn read(&self) -> Result<GrepOptions, String> {
         self.refuse_contradictions()?;
-        let indexes = self.index.split(',').map(str::parse::<IndexName>).collect::<Result<Vec<_>, _>>()?;
+        for name in self.index.split(',').filter(|part| !is_index_pattern(part)) {
+            name.parse::<IndexName>()?;
+        }
         let (mut patterns, mut filters) = (self.regexp.clone(), Vec::new());
         for operand in &self.operands {
             match column_and_value(operand) {
@@ -219,7 +223,7 @@ impl Grep {
         let is_grouped = [self.context, self.before_context, self.after_context].iter().any(Option::is_some);
         // as for grep, a negative number is no limit
         let limit = self.max_count.and_then(|n| usize::try_from(n).ok());
-        let mut query = Query {
+        let query = Query {
             start: self.since.as_deref().map(When::parse).transpose()?,
             end: self.until.as_deref().map(When::parse).transpose()?,
             search: patterns.join("\n"),
@@ -241,19 +245,13 @@ impl Grep {
                 _ => Format::Text,
             },
             tracebacks: self.tracebacks,
-            ..Query::new(Vec::new())
+            columns: self.columns.as_deref().map(listed_columns),
+            ..Query::default()
         };
-        for index in indexes {
-            if !query.indexes.contains(&index) {
-                query.indexes.push(index);
-            }
-        }
         // an error before searchd is asked, and in the words of the command line
         Pattern::new(&query).map_err(|why| why.replace(INSTEAD_OF_REGEX, "-F takes every character as it is"))?;
-        if let Some(columns) = &self.columns {
-            query.columns = Some(split_list(columns).into_iter().filter(|name| !name.is_empty()).collect());
-        }
         Ok(GrepOptions {
+            indexes: self.index.clone(),
             query,
             output: match (self.quiet, self.count) {
                 (true, _) => Output::Nothing,
@@ -295,6 +293,10 @@ impl Grep {
     }
 }
 
+fn listed_columns(list: &str) -> Vec<String> {
+    split_list(list).into_iter().filter(|name| !name.is_empty()).collect()
+}
+
 /// Column and value of an operand that can be a filter. A column's name has no space, and no sign that paths and addresses have.
 fn column_and_value(operand: &str) -> Option<(&str, &str)> {
     let (column, value) = operand.split_once('=')?;
@@ -319,7 +321,7 @@ fn read_filters(pairs: &[(&str, &str)]) -> Result<Vec<Filter>, String> {
         };
         parameters.push(format!("{js}{}{empty}={}", encoded(column), encoded(value)));
     }
-    Ok(Query::from_url(Vec::new(), &parameters.join("&"))?.filters)
+    Ok(Query::from_url(IndexSelection::default(), &parameters.join("&"))?.filters)
 }
 
 #[cfg(test)]

@@ -45,12 +45,15 @@ const TROUBLE_STATUS: u8 = 2;
 
 impl Grep {
     pub fn run(&self, environment: &Environment) -> Result<Done, Failure> {
-        let options = self.options()?;
+        let mut options = self.options()?;
         let failure = |why: String| Failure::new("alco grep", &why, TROUBLE_STATUS);
         let source = match &self.url {
             Some(url) => Source::remote(url).map_err(failure)?,
             None => Source::searchd(environment.config_without_secrets()?, environment.now),
         };
+        if !options.none {
+            options.query.indexes = source.selection(&options.indexes).map_err(failure)?;
+        }
         let found = grep(&options, &source).map_err(failure)?;
         Ok(Done::status(if found { 0 } else { NOT_FOUND_STATUS }))
     }
@@ -121,8 +124,7 @@ fn patterns(options: &GrepOptions, source: &Source) -> Result<bool, String> {
 }
 
 fn print(options: &GrepOptions, source: &Source) -> Result<bool, String> {
-    let settings = source.settings(&options.query)?;
-    let settings: Vec<_> = settings.iter().collect();
+    let settings = source.settings(&options.query);
     let zone = options.query.zone(source.zone()).clone();
     let printer = RefCell::new(Printer::open(options, &settings, &zone)?);
     let outcome = match options.follow {

@@ -6,6 +6,9 @@ use crate::query::Query;
 
 #[derive(Debug)]
 pub struct GrepOptions {
+    /// names and patterns, separated by commas: the source knows what they stand for
+    pub indexes: String,
+    /// without its indexes
     pub query: Query,
     pub output: Output,
     pub extract: Extract,

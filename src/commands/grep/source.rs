@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::commands::grep::remote::Remote;
-use crate::config::{Config, Index, IndexName};
+use crate::config::{Config, Index, IndexName, IndexSelection, no_index, there_are};
 use crate::query::Query;
 use crate::search::Searcher;
 use crate::search::follow::{Following, News};
@@ -52,21 +52,30 @@ impl Source {
         }
     }
 
-    /// The settings of the indexes of the query, in its order.
+    fn indexes(&self) -> &[Index] {
+        match self {
+            Source::Searchd(searchd) => &searchd.indexes,
+            Source::Remote(remote) => remote.indexes(),
+        }
+    }
+
+    /// The indexes that a list of names and patterns stands for.
     ///
     /// # Errors
-    /// The source does not have one of the indexes; the text lists those that it has.
-    pub fn settings(&self, query: &Query) -> Result<Vec<Index>, String> {
-        let (indexes, place) = match self {
-            Source::Searchd(searchd) => (searchd.indexes.as_slice(), "alco.ini".to_owned()),
-            Source::Remote(remote) => (remote.indexes(), remote.url().to_owned()),
+    /// The source does not have one of them; the text lists those that it has.
+    pub fn selection(&self, list: &str) -> Result<IndexSelection, String> {
+        let known: Vec<&IndexName> = self.indexes().iter().map(|index| &index.name).collect();
+        let place = match self {
+            Source::Searchd(_) => "alco.ini",
+            Source::Remote(remote) => remote.url(),
         };
-        let find = |name: &IndexName| {
-            let names: Vec<&str> = indexes.iter().map(|index| index.name.as_str()).collect();
-            let found = indexes.iter().find(|index| index.name == *name).cloned();
-            found.ok_or_else(|| format!("there is no index '{name}' in {place}; there are {}", names.join(", ")))
-        };
-        query.indexes.iter().map(find).collect()
+        let unknown = |part: String| format!("{} in {place}; {}", no_index(&part), there_are(&known));
+        IndexSelection::parse(list, &known).map_err(unknown)
+    }
+
+    /// The settings of the indexes of the query, in its order.
+    pub fn settings(&self, query: &Query) -> Vec<&Index> {
+        query.indexes.iter().filter_map(|name| self.indexes().iter().find(|index| index.name == *name)).collect()
     }
 
     /// Passes the lines of the answer to `take` until it returns false. Calls `pulse` between steps, and ends if it returns false.
@@ -77,7 +86,6 @@ impl Source {
         pulse: &dyn Fn() -> bool,
         take: &mut dyn FnMut(Line) -> bool,
     ) -> Result<Vec<String>, String> {
-        self.settings(query)?;
         match self {
             Source::Searchd(searchd) => searchd
                 .searcher
@@ -89,7 +97,6 @@ impl Source {
 
     /// The number of records that match, and the parts that are missing from it.
     pub fn count(&self, query: &Query) -> Result<(u64, Vec<String>), String> {
-        self.settings(query)?;
         match self {
             Source::Searchd(searchd) => {
                 searchd.searcher.count_all(query, &searchd.scope()).map_err(|error| error.to_string())
@@ -100,7 +107,6 @@ impl Source {
 
     /// The patterns of the messages of the records that match.
     pub fn patterns(&self, query: &Query) -> Result<PatternCounts, String> {
-        self.settings(query)?;
         match self {
             Source::Searchd(searchd) => {
                 let found = searchd.searcher.patterns(query, &searchd.scope(), &PatternsWanted::to_the_end(query));
@@ -117,7 +123,6 @@ impl Source {
         pause: &dyn Fn(Duration) -> bool,
         take: &mut dyn FnMut(News) -> bool,
     ) -> Result<(), String> {
-        self.settings(query)?;
         match self {
             Source::Searchd(searchd) => searchd
                 .searcher

@@ -77,7 +77,7 @@ impl ColumnsView<'_> {
                 p.bar { a href=(links::to(&path, self.query)) { "← back to the search" } }
                 @for warning in &self.warnings { (note(html! { (visible_in_line(warning)) })) }
                 section #log .seen {
-                    h1 { "Columns of " (links::index_list(&self.query.indexes)) }
+                    h1 { "Columns of " (self.query.indexes.title()) }
                     @if self.columns.is_empty() { p { "No record with a column has been seen yet." } }
                     @else {
                         p.dim { "Click a column for the records that have it, an example for those with the same value. The role is the column's in alco.ini." }
@@ -92,7 +92,7 @@ impl ColumnsView<'_> {
                 }
             }
         };
-        self.frame.page(&format!("columns of {}", links::index_list(&self.query.indexes)), main)
+        self.frame.page(&format!("columns of {}", self.query.indexes.title()), main)
     }
 
     fn row(&self, path: &str, column: &SeenColumn) -> Markup {

@@ -29,7 +29,7 @@ impl FollowView<'_> {
             (self.frame().opening(&format!("following {}", self.lines.title()), &[("#log", "Skip to the log")]))
             (search::form(q, &self.lines.pattern_texts))
             (PreEscaped("<main>"))
-            h1.vh { "Log of " (links::index_list(&q.indexes)) ", growing" }
+            h1.vh { "Log of " (q.indexes.title()) ", growing" }
             div.bar {
                 span { "follows new records; the newest line is the last; times in " (self.frame().zone) }
                 " "

@@ -19,6 +19,8 @@ pub struct IndexListView<'a> {
     pub frame: Frame<'a>,
     pub now: Ts,
     pub indexes: Vec<IndexRow<'a>>,
+    /// those of searches over all indexes
+    pub shortcuts: Vec<ShortcutLink<'a>>,
     /// problems that concern all indexes
     pub warnings: Vec<String>,
 }
@@ -87,7 +89,8 @@ impl IndexListView<'_> {
     pub fn page(&self) -> Markup {
         let backlogs = self.indexes.iter().any(|index| index.collecting.is_some());
         let news = self.indexes.iter().any(|index| index.new_patterns.is_some());
-        let shortcuts = self.indexes.iter().any(|index| !index.shortcuts.is_empty());
+        let shortcuts = !self.shortcuts.is_empty() || self.indexes.iter().any(|index| !index.shortcuts.is_empty());
+        let shown = ShownColumns { news, backlogs, shortcuts };
         let main = html! {
             main {
                 @for warning in &self.warnings { (note(html! { (visible_in_line(warning)) })) }
@@ -104,8 +107,12 @@ impl IndexListView<'_> {
                             @if shortcuts { th scope="col" { "shortcuts" } }
                         }
                     }
-                    tbody { @for index in &self.indexes { (self.row(index, ShownColumns { news, backlogs, shortcuts })) } }
+                    tbody {
+                        @if self.indexes.len() > 1 { (self.all(shown)) }
+                        @for index in &self.indexes { (self.row(index, shown)) }
+                    }
                 }
+                @if self.indexes.len() > 1 { (self.boxes()) }
             }
         };
         self.frame.page("indexes", main)
@@ -116,7 +123,7 @@ impl IndexListView<'_> {
         html! {
             tr {
                 th scope="row" {
-                    a href=(links::grep_path(base, std::slice::from_ref(index.name))) { b { (index.name) } }
+                    a href=(links::index_path(base, index.name)) { b { (index.name) } }
                     @if !index.title.is_empty() && index.title != index.name.as_str() { " " span { (index.title) } }
                 }
                 @if let Some(figures) = &index.figures {
@@ -131,13 +138,50 @@ impl IndexListView<'_> {
                         " " span.stale { "stalled: " (self.ages(&collecting)) }
                     }
                 }
-                @if shown.shortcuts {
-                    td {
-                        @for (at, shortcut) in index.shortcuts.iter().enumerate() {
-                            @if at > 0 { " · " }
-                            (self.shortcut(shortcut))
-                        }
-                    }
+                @if shown.shortcuts { (self.shortcuts(&index.shortcuts)) }
+            }
+        }
+    }
+
+    /// The row of all indexes together; a figure that one of them lacks is not known.
+    fn all(&self, shown: ShownColumns) -> Markup {
+        let figures: Option<Vec<&IndexFigures>> = self.indexes.iter().map(|index| index.figures.as_ref()).collect();
+        let backlog = self.indexes.iter().map(|index| index.collecting?.backlog).sum::<Option<u64>>();
+        html! {
+            tr {
+                th scope="row" { a href={ (self.frame.base) "grep/*/" } { b { "all indexes" } } }
+                @if let Some(figures) = figures {
+                    @let sparks = figures.iter().fold(Vec::new(), |sum, one| added(sum, &one.sparkline));
+                    td.n .recent { (thousands(figures.iter().map(|one| one.recent).sum())) }
+                    td { (histogram::sparkline(&sparks, "i")) }
+                } @else { td.n { "?" } td {} }
+                @if shown.news { td.n {} }
+                @if shown.backlogs { td.n .waiting { (backlog.map_or("?".to_owned(), thousands)) } }
+                td {}
+                @if shown.shortcuts { (self.shortcuts(&self.shortcuts)) }
+            }
+        }
+    }
+
+    /// A form, since a link for each choice of several would be too many.
+    fn boxes(&self) -> Markup {
+        html! {
+            form.several method="get" {
+                @for index in &self.indexes {
+                    label.opt { input type="checkbox" name="index" value=(index.name); " " (index.name) }
+                    " "
+                }
+                button { "search these" }
+            }
+        }
+    }
+
+    fn shortcuts(&self, shortcuts: &[ShortcutLink]) -> Markup {
+        html! {
+            td {
+                @for (at, shortcut) in shortcuts.iter().enumerate() {
+                    @if at > 0 { " · " }
+                    (self.shortcut(shortcut))
                 }
             }
         }
@@ -162,10 +206,10 @@ impl IndexListView<'_> {
         match new {
             NewPatterns::Count(0, _) => html! { "0" },
             NewPatterns::Count(count, texts) => {
-                let indexes = vec![index.clone()];
-                let path = format!("{}patterns/", links::grep_path(self.frame.base, &indexes));
+                let path = format!("{}patterns/", links::index_path(self.frame.base, index));
                 let start = Some(When::Ago(NEWS_SECONDS));
-                let query = Query { start, sort: PatternSort::Level, only_new: true, ..Query::new(indexes) };
+                let query =
+                    Query { start, sort: PatternSort::Level, only_new: true, ..Query::new(vec![index.clone()]) };
                 let texts: Vec<_> = texts.iter().map(|text| visible_in_line(text)).collect();
                 html! { a href=(links::to(&path, &query)) title=(texts.join("\n")) { (thousands(*count as u64)) } }
             }
@@ -203,6 +247,13 @@ impl IndexListView<'_> {
     }
 }
 
+/// The sums of two lists of counts, place by place.
+fn added(mut sum: Vec<u64>, counts: &[u64]) -> Vec<u64> {
+    sum.resize(sum.len().max(counts.len()), 0);
+    sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,10 +284,12 @@ mod tests {
             frame: Frame { base: "/", ..Frame::default() },
             now,
             indexes: vec![index(&web, 1), index(&cron, 10_800)],
+            shortcuts: vec![ShortcutLink { name: "trace", title: "Trace", parameter: None }],
             warnings: vec![],
         };
         let html = view.page().into_string();
-        assert!(html.contains("41,203"), "{html}");
+        assert!(html.contains("41,203") && html.contains("82,406"), "{html}");
+        assert_eq!(html.matches("/grep/shortcut/trace/").count(), 1, "{html}");
         assert_eq!(html.matches("class=\"stale\"").count(), 1, "{html}");
         assert!(html.contains("silent for 3 h"), "{html}");
         assert!(html.contains("href=\"/grep/web/patterns/?start_ts=-1h&amp;sort=level&amp;only_new=1\" title=\"order * &lt;failed&gt;\">2</a>"), "{html}");
@@ -268,7 +321,7 @@ mod tests {
                 shortcuts: vec![],
             };
             let frame = Frame { base: "/", ..Frame::default() };
-            IndexListView { frame, now, indexes: vec![index], warnings: vec![] }.page().into_string()
+            IndexListView { frame, now, indexes: vec![index], shortcuts: vec![], warnings: vec![] }.page().into_string()
         };
         let ages = "delivered 90 s ago, stored 3 min ago, acknowledged not yet";
         assert!(html(false).contains(&format!("title=\"{ages}\">1,234</span>")), "{}", html(false));

@@ -105,7 +105,7 @@ impl LogRows<'_> {
     fn text(&self, line: &LineView, message: &str, cut_off: bool, jump: &Jump) -> Markup {
         html! {
             div.r id=[jump.is_first_match.then_some("match")] {
-                a.t href=(self.href(line)) title={ (line.place.ts) " · the lines around it" } { (line.place.ts.clock_in(self.zone, 3)) }
+                a.t href=(self.href(line)) title=(line.place.ts) { (line.place.ts.clock_in(self.zone, 3)) }
                 " "
                 @for cell in &line.cells {
                     @let text = cell.text.as_deref().unwrap_or("-");
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(
             written(&line("a <script> & more", &[])),
             "<div role=\"listitem\" class=\"error\" id=\"e1\"><div class=\"r\">\
-             <a class=\"t\" href=\"at/1795341600123456.7.-9/?search=x#here\" title=\"2026-11-22T10:00:00.123456Z · the lines around it\">10:00:00.123</a> \
+             <a class=\"t\" href=\"at/1795341600123456.7.-9/?search=x#here\" title=\"2026-11-22T10:00:00.123456Z\">10:00:00.123</a> \
              <span class=\"l\">ERROR</span> <span class=\"c\">&lt;b&gt;web↵</span> <span class=\"c\">-</span> \
              <span class=\"m\">a &lt;script&gt; &amp; more</span>\
              <a class=\"next\" href=\"#e2\" title=\"next error\"> ↓</a></div></div>"

@@ -2,8 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::config::IndexName;
-pub use crate::config::index_list;
+use crate::config::{IndexName, IndexSelection};
 use crate::query::Query;
 use crate::query::cursor::Place;
 
@@ -16,8 +15,13 @@ pub fn segment(text: &str) -> String {
 }
 
 /// `/grep/web,billing/`
-pub fn grep_path(base: &str, indexes: &[IndexName]) -> String {
-    format!("{base}grep/{}/", index_list(indexes))
+pub fn grep_path(base: &str, indexes: &IndexSelection) -> String {
+    format!("{base}grep/{indexes}/")
+}
+
+/// `/grep/web/`
+pub fn index_path(base: &str, index: &IndexName) -> String {
+    format!("{base}grep/{index}/")
 }
 
 /// The part of a record's address that names it, on every host the same.

@@ -5,7 +5,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::config::IndexName;
+use crate::config::{IndexName, IndexSelection};
 use crate::http::assets;
 use crate::render::escape;
 use crate::time::Ts;
@@ -51,8 +51,9 @@ pub struct Frame<'a> {
     /// begins and ends with `/`
     pub base: &'a str,
     pub indexes: Vec<&'a IndexName>,
-    pub current: Vec<&'a IndexName>,
-    /// the query string that the other indexes are linked with: range and zone stay
+    /// by the page's search; empty: it has none
+    pub searched: IndexSelection,
+    /// the query string of the links to other indexes: the same search
     pub keep: String,
     /// the name of the zone in use
     pub zone: String,
@@ -95,19 +96,30 @@ impl Frame<'_> {
     }
 
     fn header(&self) -> Markup {
-        let shown =
-            self.indexes.iter().enumerate().filter(|(at, name)| *at < NAV_INDEXES || self.current.contains(name));
+        let is_all = self.searched.is_all();
+        let is_current = |name: &IndexName| !is_all && self.searched.contains(name);
+        let shown = self.indexes.iter().enumerate().filter(|(at, name)| *at < NAV_INDEXES || is_current(name));
         html! {
             header.top {
                 a.brand href={ (self.base) "grep/" } { "alco" }
                 " "
                 nav aria-label="Indexes" {
                     @for (_, name) in shown {
-                        a href=(self.index_href(name)) aria-current=[self.current.contains(name).then_some("page")] { (name) }
+                        span {
+                            a href=(self.kept(&links::index_path(self.base, name))) aria-current=[is_current(name).then_some("page")] { (name) }
+                            @if !self.searched.is_empty() && !self.searched.contains(name) {
+                                " "
+                                a.dim href=(self.kept(&links::grep_path(self.base, &self.searched.with(name)))) title={ "search " (name) " too" } aria-label={ "search " (name) " too" } { "+" }
+                            }
+                        }
                         " "
                     }
+                    @if self.indexes.len() > 1 {
+                        a href=(self.kept(&links::grep_path(self.base, &IndexSelection::all(&self.indexes)))) aria-current=[is_all.then_some("page")] { "all indexes" }
+                    }
                     @if self.indexes.len() > NAV_INDEXES {
-                        a href={ (self.base) "grep/" } { "all " (self.indexes.len()) }
+                        " "
+                        a href={ (self.base) "grep/" } { "list of " (self.indexes.len()) }
                     }
                 }
                 @if self.state.is_some() {
@@ -118,9 +130,9 @@ impl Frame<'_> {
         }
     }
 
-    fn index_href(&self, name: &IndexName) -> String {
-        let path = links::grep_path(self.base, std::slice::from_ref(name));
-        if self.keep.is_empty() { path } else { format!("{path}?{}", self.keep) }
+    /// The page's search at another path.
+    fn kept(&self, path: &str) -> String {
+        if self.keep.is_empty() { path.to_owned() } else { format!("{path}?{}", self.keep) }
     }
 
     fn footer(&self) -> Markup {

@@ -37,7 +37,7 @@ pub struct PatternsView<'a> {
 
 impl PatternsView<'_> {
     pub fn page(&self) -> Markup {
-        let indexes = links::index_list(&self.query.indexes);
+        let indexes = self.query.indexes.title();
         let main = html! {
             (search::form(self.query, &self.pattern_texts))
             main {

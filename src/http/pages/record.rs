@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::config::IndexName;
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, marked};
 use crate::http::pages::{Frame, links, records, thousands};
-use crate::query::{Query, edit};
+use crate::query::{Order, Query, edit};
 use crate::record::json::ColumnValue;
 use crate::record::pattern::MessagePattern;
 use crate::record::pattern::memory::FirstSeen;
@@ -87,8 +87,7 @@ impl RecordView<'_> {
 
     /// The record's permanent address.
     fn path(&self) -> String {
-        let index = std::slice::from_ref(self.index);
-        format!("{}at/{}/", links::grep_path(self.frame.base, index), links::place(self.record.place))
+        format!("{}at/{}/", links::index_path(self.frame.base, self.index), links::place(self.record.place))
     }
 
     fn carried(&self) -> String {
@@ -97,7 +96,7 @@ impl RecordView<'_> {
     }
 
     fn log(&self, carried: &str) -> Markup {
-        let path = format!("{}at/", links::grep_path(self.frame.base, std::slice::from_ref(self.index)));
+        let path = format!("{}at/", links::index_path(self.frame.base, self.index));
         let rows = LogRows { zone: self.zone, record_path: &path, record_query: carried, wrap: self.query.wrap };
         let mut dates = Dates::new(self.zone);
         html! {
@@ -178,13 +177,13 @@ impl RecordView<'_> {
 
     /// The link leads to the lines of the pattern from the first one on, whatever else the search asks for.
     fn first_seen(&self, first: FirstSeen) -> Markup {
-        let index = std::slice::from_ref(self.index);
-        let lines =
-            edit::only_pattern(&Query { tz: self.query.tz.clone(), ..Query::new(index.to_vec()) }, self.pattern.hash);
+        let (tz, order) = (self.query.tz.clone(), Some(Order::OldestFirst));
+        let all = Query { tz, order, ..Query::new(vec![self.index.clone()]) };
+        let lines = edit::only_pattern(&all, self.pattern.hash);
         let lines = edit::from_to(&lines, Some(When::At(first.at)), None);
         let (date, clock) = (first.at.date_in(self.zone), first.at.clock_in(self.zone, 0));
         html! {
-            a href=(links::to(&links::grep_path(self.frame.base, index), &lines)) title=(first.at) { "first seen " (date) " " (clock) }
+            a href=(links::to(&links::index_path(self.frame.base, self.index), &lines)) title=(first.at) { "first seen " (date) " " (clock) }
             @if !first.is_sure { span.dim title="alco does not remember what came before" { " or earlier" } }
         }
     }
@@ -297,7 +296,7 @@ mod tests {
         let only = format!("<a href=\"/logs/grep/web/?search=x&amp;pattern={}\">only</a>", pattern.hash);
         assert!(html.contains(&format!("<dt>pattern</dt> <dd>one &lt;b&gt; <span class=\"act\">{only}")), "{html}");
         let first = format!(
-            ">1,234 records</a> <a href=\"/logs/grep/web/?start_ts=2026-11-22T09:58:20.000000Z&amp;pattern={}\" \
+            ">1,234 records</a> <a href=\"/logs/grep/web/?start_ts=2026-11-22T09:58:20.000000Z&amp;pattern={}&amp;order=asc\" \
              title=\"2026-11-22T09:58:20.000000Z\">first seen 2026-11-22 09:58:20</a><span class=\"dim\" ",
             pattern.hash
         );

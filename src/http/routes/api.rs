@@ -77,7 +77,7 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
     if page.has_all && page.lines.is_empty() {
         warnings.extend(hints::missing_columns(site, &request, &scope, false).iter().map(MissingColumn::words));
     }
-    let path = format!("{}api/grep/{}/", site.config.http.base_path, links::index_list(&query.indexes));
+    let path = format!("{}api/grep/{}/", site.config.http.base_path, query.indexes);
     let link = |shown: &Query| {
         let shown = Query { format: Format::Page, ..shown.clone() };
         format!("{}{}", client.origin, links::to(&path, &shown))
@@ -261,7 +261,7 @@ struct ErrorJson<'a> {
 pub fn refused(refusal: &Refusal) -> Reply {
     let hint = match refusal {
         Refusal::Bad(_) | Refusal::Unreadable { .. } => "change the request; it fails again as it is",
-        Refusal::NoIndex(_) => "/api/collector/indices/ lists the indexes",
+        Refusal::NoIndex { .. } => "/api/collector/indices/ lists the indexes",
         Refusal::NotFound(_) => {
             "paths are /api/grep/<index>/, and below it count/, histogram/, values/<column>/, patterns/ and columns/"
         }

@@ -1,5 +1,6 @@
 //! The page that shows why there is no answer, and what to do.
 
+use crate::config::is_index_pattern;
 use crate::http::error::Refusal;
 use crate::http::pages::error::{ErrorView, Todo};
 use crate::http::pages::search;
@@ -40,7 +41,13 @@ pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
     let (status, title, why, todo) = match refusal {
         Refusal::Unreadable { why, query, text } => return with_form(site, query, &FieldTexts::of(text), why),
         Refusal::Bad(why) => (400, INVALID_SEARCH, why.clone(), Todo::Text("Go back, change it, and try again.")),
-        Refusal::NoIndex(name) => (404, "No such index", format!("There is no index '{name}'."), Todo::PickAnIndex),
+        Refusal::NoIndex { part, .. } => {
+            let why = match is_index_pattern(part) {
+                true => format!("No index has a name like '{part}'."),
+                false => format!("There is no index '{part}'."),
+            };
+            (404, "No such index", why, Todo::PickAnIndex)
+        }
         Refusal::NotFound(why) => (404, "Not found", why.clone(), Todo::PickAnIndex),
         Refusal::Unauthorized { password: true } => {
             let todo = "Reload the page, and give what users_file of alco.ini has; alco passwd makes its lines.";

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use crate::config::{Index, IndexName};
+use crate::config::{Index, IndexName, IndexSelection, Shortcut};
 use crate::http::error::Refusal;
 use crate::http::pages::{index_list, links};
 use crate::http::response::{Answer, Reply};
@@ -17,8 +17,14 @@ use crate::time::Ts;
 /// New patterns whose texts a row has.
 const NAMED_PATTERNS: usize = 5;
 
-/// `/grep/`
-pub fn index_page(site: &Site, now: Ts) -> Reply {
+/// `/grep/`; a form that chooses several indexes sends their names in `text`.
+pub fn index_page(site: &Site, text: &str, now: Ts) -> Answer {
+    let chosen = form_urlencoded::parse(text.as_bytes()).filter(|(name, _)| name == "index").map(|(_, value)| value);
+    let chosen: Vec<_> = chosen.collect();
+    if !chosen.is_empty() {
+        let selection = site.selection(&chosen.join(","))?;
+        return Ok(Reply::redirect(302, &links::grep_path(&site.config.http.base_path, &selection)));
+    }
     let mut warnings = Vec::new();
     let mut view = |index: &Index| match site.searcher.overview(&index.name, now) {
         Ok(Overview { recent, last, half_hours }) => {
@@ -42,13 +48,22 @@ pub fn index_page(site: &Site, now: Ts) -> Reply {
             figures: view(index),
             collecting: collecting(site, index, now),
             new_patterns: new_patterns(site, &index.name, now),
-            shortcuts: shortcuts(site, &index.name),
+            shortcuts: shortcuts(site, |shortcut| shortcut.index.contains(&index.name) && !is_over_all(site, shortcut)),
         })
         .collect();
-    Reply::page(
-        200,
-        index_list::IndexListView { frame: frame(site, None), now, indexes, warnings }.page().into_string(),
-    )
+    let view = index_list::IndexListView {
+        frame: frame(site, None),
+        now,
+        indexes,
+        shortcuts: shortcuts(site, |shortcut| is_over_all(site, shortcut)),
+        warnings,
+    };
+    Ok(Reply::page(200, view.page().into_string()))
+}
+
+/// True if a shortcut searches all indexes of several.
+fn is_over_all(site: &Site, shortcut: &Shortcut) -> bool {
+    site.indexes.len() > 1 && shortcut.index.len() == site.indexes.len()
 }
 
 /// None if this process does not collect.
@@ -77,14 +92,15 @@ fn new_patterns(site: &Site, index: &IndexName, now: Ts) -> Option<index_list::N
     Some(index_list::NewPatterns::Count(new.len(), texts))
 }
 
-fn shortcuts<'a>(site: &'a Site, index: &IndexName) -> Vec<index_list::ShortcutLink<'a>> {
-    let own = site.config.shortcuts.iter().filter(|shortcut| shortcut.index.contains(index));
-    own.map(|shortcut| index_list::ShortcutLink {
-        name: &shortcut.name,
-        title: &shortcut.title,
-        parameter: shortcut.parameter.as_deref(),
-    })
-    .collect()
+fn shortcuts(site: &Site, is_wanted: impl Fn(&Shortcut) -> bool) -> Vec<index_list::ShortcutLink<'_>> {
+    let wanted = site.config.shortcuts.iter().filter(|shortcut| is_wanted(shortcut));
+    wanted
+        .map(|shortcut| index_list::ShortcutLink {
+            name: &shortcut.name,
+            title: &shortcut.title,
+            parameter: shortcut.parameter.as_deref(),
+        })
+        .collect()
 }
 
 /// `/grep/shortcut/<name>/` and `/grep/shortcut/<name>/<value>/`; a form sends the value after a `?`.
@@ -93,7 +109,11 @@ pub fn shortcut(site: &Site, name: &str, value: Option<&str>, text: &str) -> Ans
     let value = value.or(sent.as_deref()).filter(|value| !value.is_empty());
     let shortcut = site.config.shortcuts.iter().find(|shortcut| shortcut.name == name);
     let shortcut = shortcut.ok_or_else(|| Refusal::NotFound(format!("There is no shortcut '{name}' in alco.ini.")))?;
-    let mut query = Query::from_url(shortcut.index.clone(), &shortcut.query)
+    let indexes = match is_over_all(site, shortcut) {
+        true => IndexSelection::all(&site.names()),
+        false => IndexSelection::from(shortcut.index.clone()),
+    };
+    let mut query = Query::from_url(indexes, &shortcut.query)
         .map_err(|why| Refusal::Bad(format!("[shortcut {name}] query in alco.ini: {why}")))?;
     match (value, &shortcut.parameter) {
         (None, _) => {}

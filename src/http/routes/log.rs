@@ -45,7 +45,7 @@ pub fn log_page(site: &Site, request: LogRequest, text: &str) -> Answer {
     }
     let base = &site.config.http.base_path;
     if query.format == Format::Json {
-        let path = format!("{base}api/grep/{}/", links::index_list(&query.indexes));
+        let path = format!("{base}api/grep/{}/", query.indexes);
         return Ok(Reply::redirect(302, &links::to(&path, &Query { format: Format::Page, ..request.query })));
     }
     if let Some(short) = canonical(text, query) {

@@ -30,7 +30,7 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
     let base = &site.config.http.base_path;
     let indexes = &request.query.indexes;
     if request.query.format == Format::Json {
-        let path = format!("{base}api/grep/{}/patterns/", links::index_list(indexes));
+        let path = format!("{base}api/grep/{indexes}/patterns/");
         return Ok(Reply::redirect(302, &links::to(&path, &Query { format: Format::Page, ..request.query })));
     }
     if request.query.format.is_stream() {

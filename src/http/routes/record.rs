@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::http::error::Refusal;
 use crate::http::pages::line::{LineView, Role};
-use crate::http::pages::{links, record};
+use crate::http::pages::record;
 use crate::http::request::LogRequest;
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
@@ -49,7 +49,7 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
     let (index, hits) = found.ok_or_else(|| {
         Refusal::NotFound(format!(
             "There is no such record in {}, or its day is no longer kept.",
-            links::index_list(&query.indexes)
+            query.indexes.title()
         ))
     })?;
     let hit = &hits[0];

@@ -33,7 +33,7 @@ impl LogView<'_> {
             (self.frame.opening(&self.title(), &skips))
             (search::form(self.query, &self.pattern_texts))
             (PreEscaped("<div class=\"cols\"><main>"))
-            h1.vh { "Log of " (links::index_list(&self.query.indexes)) }
+            h1.vh { "Log of " (self.query.indexes.title()) }
             (self.bar())
         }
     }

@@ -29,8 +29,8 @@ impl LogView<'_> {
     /// The title, for a bookmark or a tab: the search first.
     pub fn title(&self) -> String {
         let search = cut(&self.query.search, 60).0;
-        let indexes = links::index_list(&self.query.indexes);
-        if search.is_empty() { indexes } else { format!("{search} · {indexes}") }
+        let indexes = self.query.indexes.title();
+        if search.is_empty() { indexes.to_owned() } else { format!("{search} · {indexes}") }
     }
 
     pub(super) fn link(&self, query: &Query) -> String {

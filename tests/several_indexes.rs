@@ -1,0 +1,165 @@
+//! One search over several indexes: by names, by patterns of names, or over all; in pages, streams, the API and `alco grep`.
+
+use std::process::{Command, Output};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::support::page::{Page, text};
+use crate::support::{ALCO, Alco, Publisher, SOON, Stack};
+
+const INDEXES: [&str; 3] = ["several_web", "several_jobs", "apart"];
+const RECORDS_PER_INDEX: usize = 10;
+
+/// An alco whose three indexes have records by turns, a second from one to the next. Each index has one record of request 7f3a, on
+/// the host of its name.
+fn site() -> Alco {
+    let stack = Stack::shared();
+    let ini: String = INDEXES.iter().map(|name| stack.index(name)).collect();
+    let alco = Alco::start(stack, &format!("{ini}[shortcut trace]\ntitle = Trace\nparameter = request\n"));
+    // tests share the indexes: the first one fills them
+    static FILL: std::sync::Once = std::sync::Once::new();
+    FILL.call_once(|| {
+        let mut publisher = Publisher::open(&stack.amqp);
+        let start = Timestamp::now() - SignedDuration::from_secs(120);
+        for (nth, index) in INDEXES.iter().enumerate() {
+            let key = format!("several.{}", index.strip_prefix("several_").unwrap_or(index));
+            let record = |n: usize| {
+                let time = start + SignedDuration::from_secs((3 * n + nth) as i64);
+                let host = ["one", "two"][n % 2];
+                let request = if n == 4 { "7f3a".to_owned() } else { format!("{index}{n}") };
+                json!({"@timestamp": time.to_string(), "message": format!("line {} of {index}", 3 * n + nth), "host": host,
+                    "levelname": "INFO", "request": request})
+                .to_string()
+            };
+            publisher.publish("logstash", &key, (0..RECORDS_PER_INDEX).map(record));
+            stack.settled_count(index, RECORDS_PER_INDEX as u64, SOON);
+        }
+        publisher.close();
+    });
+    alco
+}
+
+/// The numbers of the lines of a page.
+fn numbers(page: &Page) -> Vec<usize> {
+    page.lines().iter().map(|line| number(&line.message)).collect()
+}
+
+fn number(message: &str) -> usize {
+    message.split(' ').nth(1).unwrap().parse().unwrap_or_else(|_| panic!("{message}"))
+}
+
+fn grep(alco: &Alco, options: &[&str]) -> Output {
+    Command::new(ALCO).arg("grep").args(options).arg("--config").arg(&alco.ini).output().unwrap()
+}
+
+#[test]
+fn a_pattern_of_names_searches_all_that_it_matches() {
+    let alco = site();
+    let all: Vec<usize> = (0..30).collect();
+    for (list, expected) in [
+        ("*", all.clone()),
+        ("several_*", (0..30).filter(|n| n % 3 < 2).collect()),
+        ("a*,several_web", (0..30).filter(|n| n % 3 != 1).collect()),
+    ] {
+        let url = format!("/grep/{list}/?start_ts=-1h");
+        assert_eq!(numbers(&alco.page(&format!("{url}&order=asc"))), expected, "{list}");
+        // the links of its page stay over the same list
+        let first = alco.page(&format!("{url}&limit=5&order=asc"));
+        let next = first.link("rel=\"next\"").expect("a next page");
+        assert_eq!(numbers(&alco.page(&next)), expected[5..10], "{next}");
+        let record = alco.page(&first.link("class=\"t\"").expect("a line"));
+        let back = record.link_called("← back to the search").expect("a link back");
+        assert!(back.starts_with(&format!("/grep/{list}/?")), "{back}");
+
+        let stream = alco.get(&format!("{url}&format=text")).body;
+        let streamed: Vec<usize> = stream.lines().map(|line| number(&line[line.find("line ").unwrap()..])).collect();
+        assert_eq!(streamed, expected, "{stream}");
+        let count: Value =
+            serde_json::from_str(&alco.get(&format!("/api{}", url.replace("/?", "/count/?"))).body).unwrap();
+        assert_eq!(count["count"], expected.len(), "{list}");
+        let values = alco.page(&url).values("host");
+        assert_eq!(values.iter().map(|value| value.1).sum::<u64>(), expected.len() as u64, "{values:?}");
+        let patterns = alco.page(&url.replace("/?", "/patterns/?"));
+        assert!(text(&patterns.html).contains(&format!("exactly {} records", expected.len())), "{}", patterns.html);
+        alco.page(&url.replace("/?", "/columns/?"));
+
+        let options = ["--since=-1h", list, "line", "--bare"];
+        let remote = format!("--url={}", alco.url);
+        for options in [&options[..], &[&options[..], &[remote.as_str()]].concat()] {
+            let printed = grep(&alco, options);
+            assert_eq!(printed.status.code(), Some(0), "{}", String::from_utf8_lossy(&printed.stderr));
+            let printed = String::from_utf8(printed.stdout).unwrap();
+            assert_eq!(printed.lines().map(number).collect::<Vec<_>>(), expected, "{options:?}");
+        }
+    }
+    let head = text(&alco.page("/grep/*/").html);
+    assert!(head.contains("Log of all indexes"), "{head}");
+}
+
+#[test]
+fn a_pattern_that_matches_no_name_is_refused() {
+    let alco = site();
+    for path in ["/grep/x*/", "/grep/several_web,x*/?format=text", "/grep/x*/patterns/"] {
+        let reply = alco.get(path);
+        let shown = text(&reply.body);
+        assert_eq!(reply.status, 404, "{path}");
+        for what in ["No index has a name like 'x*'", "Available indexes:", "several_jobs"] {
+            assert!(shown.contains(what), "{path} does not show {what}: {shown}");
+        }
+    }
+    let reply = alco.get("/api/grep/x*/");
+    let error: Value = serde_json::from_str(&reply.body).unwrap();
+    let why = "no index has a name like 'x*'; there are several_web, several_jobs, apart";
+    assert_eq!((reply.status, error["error"].as_str()), (404, Some(why)));
+    let remote = format!("--url={}", alco.url);
+    for options in [&["x*"][..], &["x*", &remote]] {
+        let printed = grep(&alco, options);
+        let said = String::from_utf8(printed.stderr).unwrap();
+        assert_eq!(printed.status.code(), Some(2));
+        let (start, end) = why.split_once("; ").unwrap();
+        assert!(said.starts_with(&format!("alco grep: {start} in ")) && said.contains(end), "{said}");
+    }
+}
+
+#[test]
+fn the_list_of_indexes_leads_to_several_of_them() {
+    let alco = site();
+    let list = alco.page("/grep/");
+    assert_eq!(list.link_called("<b>all indexes</b>").as_deref(), Some("/grep/*/"));
+    assert_eq!(list.html.matches("type=\"checkbox\"").count(), INDEXES.len());
+    // as the form sends its boxes
+    let chosen = alco.get("/grep/?index=apart&index=several_web");
+    assert_eq!((chosen.status, chosen.header("location")), (302, "/grep/apart,several_web/"));
+    assert_eq!(alco.get("/grep/?index=nope").status, 404);
+    // a shortcut without an index is one over all, and stands there once
+    assert_eq!(list.html.matches("action=\"/grep/shortcut/trace/\"").count(), 1, "{}", list.html);
+    let shortcut = alco.get("/grep/shortcut/trace/7f3a/");
+    assert_eq!((shortcut.status, shortcut.header("location")), (302, "/grep/*/?request=7f3a"));
+    assert_eq!(numbers(&alco.page("/grep/*/?request=7f3a")), [14, 13, 12]);
+}
+
+#[test]
+fn the_header_takes_the_search_to_other_indexes() {
+    let alco = site();
+    let search = "start_ts=-1h&search=line+%5B0-9%5D*2&mode=regex&host=one&wrap=1";
+    let page = alco.page(&format!("/grep/several_web/?{search}&limit=3&cursor=a1.2.3.4"));
+    for (link, list) in [
+        (page.link_called("several_jobs"), "several_jobs"),
+        (page.link("aria-label=\"search apart too\""), "several_web,apart"),
+        (page.link_called("all indexes"), "*"),
+    ] {
+        let link = link.expect(list);
+        assert_eq!(link, format!("/grep/{list}/?{search}"));
+        alco.page(&link);
+    }
+    let both = alco.page(&format!("/grep/several_web,apart/?{search}"));
+    assert_eq!(numbers(&both), [26, 24, 20, 12, 2]);
+    assert_eq!(
+        both.link("aria-label=\"search several_jobs too\"").unwrap(),
+        format!("/grep/several_web,apart,several_jobs/?{search}")
+    );
+    // a very long search leaves its range
+    let long = alco.page(&format!("/grep/several_web/?start_ts=-1h&search={}", "x".repeat(3000)));
+    assert_eq!(long.link_called("all indexes").as_deref(), Some("/grep/*/?start_ts=-1h"));
+}
