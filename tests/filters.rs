@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use fastrand::Rng;
 use mysql::prelude::Queryable;
 
-use crate::support::{Alco, Publisher, SOON, Stack, encoded, encoded_list, soak};
+use crate::support::{Alco, Publisher, SOON, Stack, encoded, list, soak};
 
 const RECORDS: usize = 300;
 const FILTERS: usize = 1000;
@@ -265,11 +265,46 @@ fn like(text: &str, pattern: &str) -> bool {
 
 type Accepts = Box<dyn Fn(&[(&'static str, Json)]) -> bool>;
 
-/// A filter as a parameter of an address, and as a function that accepts records.
-fn filter(random: &mut Rng) -> (String, Accepts) {
+/// One filter, or two, in one of `rarity` cases.
+fn all_of(random: &mut Rng, rarity: usize) -> (Vec<(String, String)>, Accepts) {
+    let (mut parameters, accepts) = filter(random);
+    let (second, accepts_too) = filter(random);
+    let column = |parameters: &[(String, String)]| {
+        parameters.first().map(|(key, _)| key.rsplit_once("__").map_or(key.clone(), |(column, _)| column.to_owned()))
+    };
+    // two plain filters on one column would mean either of them
+    if random.usize(..rarity) > 0 || column(&parameters) == column(&second) {
+        return (parameters, accepts);
+    }
+    parameters.extend(second);
+    (parameters, Box::new(move |record| accepts(record) && accepts_too(record)))
+}
+
+/// Filters of which one is enough, or one of several lists of them.
+fn group(random: &mut Rng) -> (Vec<(String, String)>, Accepts) {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let (mut texts, mut alternatives) = (Vec::new(), Vec::new());
+    for _ in 0..random.usize(1..4) {
+        let (parameters, accepts) = all_of(random, 2);
+        // a filter without a value is none
+        if !parameters.is_empty() {
+            let terms = parameters.iter().map(|(key, value)| format!("{}={}", quoted(key), quoted(value)));
+            texts.push(terms.collect::<Vec<_>>().join(" "));
+            alternatives.push(accepts);
+        }
+    }
+    if alternatives.is_empty() {
+        return filter(random);
+    }
+    let any = texts.join(if random.bool() { "|" } else { " | " });
+    (vec![("any".to_owned(), any)], Box::new(move |record| alternatives.iter().any(|accepts| accepts(record))))
+}
+
+/// A filter as parameters of an address, not encoded, and as a function that accepts records.
+fn filter(random: &mut Rng) -> (Vec<(String, String)>, Accepts) {
     let names = [KEYS, PATHS].concat();
     let name = names[random.usize(..names.len())];
-    let key = format!("js.{}", encoded(name));
+    let key = format!("js.{name}");
     let one = |random: &mut Rng| match random.u32(..3) {
         0 => NUMBERS[random.usize(..NUMBERS.len())],
         _ => TEXTS[random.usize(..TEXTS.len())],
@@ -284,21 +319,21 @@ fn filter(random: &mut Rng) -> (String, Accepts) {
         0..3 if !name.contains("__") => {
             let wanted: Vec<&str> =
                 (0..random.usize(1..3)).map(|_| one(random)).filter(|value| !value.is_empty()).collect();
-            let pairs: Vec<String> = wanted.iter().map(|value| format!("{key}={}", encoded(value))).collect();
+            let pairs = wanted.iter().map(|value| (key.clone(), (*value).to_owned())).collect();
             let none = wanted.is_empty();
             (
-                pairs.join("&"),
+                pairs,
                 Box::new(move |record| none || any(&|value| wanted.iter().any(|wanted| value.equals(wanted)), record)),
             )
         }
         0..5 => {
             let wanted: Vec<&str> = (0..random.usize(1..4)).map(|_| one(random)).collect();
-            let parameter = format!("{key}__in={}", encoded_list(&wanted));
+            let parameter = vec![(format!("{key}__in"), list(&wanted))];
             (parameter, Box::new(move |record| any(&|value| wanted.iter().any(|wanted| value.equals(wanted)), record)))
         }
         5 => {
             let wanted: Vec<&str> = (0..random.usize(1..4)).map(|_| one(random)).collect();
-            let parameter = format!("{key}__not={}", encoded_list(&wanted));
+            let parameter = vec![(format!("{key}__not"), list(&wanted))];
             (parameter, Box::new(move |record| !any(&|value| wanted.iter().any(|wanted| value.equals(wanted)), record)))
         }
         6 | 7 => {
@@ -309,17 +344,18 @@ fn filter(random: &mut Rng) -> (String, Accepts) {
                 ("lt", Ordering::is_lt),
                 ("lte", Ordering::is_le),
             ][random.usize(..4)];
-            let parameter = format!("{key}__{operator}={}", encoded(border));
+            let parameter = vec![(format!("{key}__{operator}"), border.to_owned())];
             (parameter, Box::new(move |record| any(&|value| value.compared(border).is_some_and(holds), record)))
         }
         8 => {
             let yes = random.bool();
-            (format!("{key}__exists={}", u8::from(yes)), Box::new(move |record| exists(record, name) == yes))
+            let parameter = vec![(format!("{key}__exists"), u8::from(yes).to_string())];
+            (parameter, Box::new(move |record| exists(record, name) == yes))
         }
         _ => {
             let parts: Vec<&str> = (0..random.usize(1..3)).map(|_| PARTS[random.usize(..PARTS.len())]).collect();
             let pattern = parts.join("*");
-            let parameter = format!("{key}__like={}", encoded(&pattern));
+            let parameter = vec![(format!("{key}__like"), pattern.clone())];
             (
                 parameter,
                 Box::new(move |record| any(&|value| value.text().is_some_and(|text| like(&text, &pattern)), record)),
@@ -360,14 +396,14 @@ fn generated_filters_accept_what_a_plain_reading_accepts() {
         if n == filters / 2 {
             INDEXES.iter().for_each(|index| to_disk(stack, index));
         }
-        let (mut parameters, accepts) = filter(&mut random);
-        let (second, accepts_too) = filter(&mut random);
-        // two plain filters on one column would mean either of them
-        let both = random.usize(..4) == 0 && parameters.split(['=', '_']).next() != second.split(['=', '_']).next();
-        if both {
-            parameters = format!("{parameters}&{second}");
-        }
-        let accepted = |record: &Vec<(&'static str, Json)>| accepts(record) && (!both || accepts_too(record));
+        let (parameters, accepts) = match random.usize(..3) {
+            0 => group(&mut random),
+            _ => all_of(&mut random, 4),
+        };
+        let parameters: Vec<String> =
+            parameters.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
+        let parameters = parameters.join("&");
+        let accepted = |record: &Vec<(&'static str, Json)>| accepts(record);
         let expected: BTreeSet<usize> = (0..RECORDS).filter(|n| accepted(&records[*n])).collect();
         let index = INDEXES[n % INDEXES.len()];
         let path = format!("/grep/{index}/?start_ts=-1h&{parameters}&format=text&columns=seq");

@@ -7,7 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use serde_json::{Value, json};
 
 use crate::support::page::text;
-use crate::support::{Alco, Publisher, SOON, Stack, encoded, encoded_list};
+use crate::support::{Alco, Publisher, SOON, Stack, encoded, list};
 
 const OPERATORS: &str = "\"(-@\\/^$=<|~!)*'%&;,{";
 /// The forms of an answer, each asked in turn.
@@ -132,7 +132,7 @@ fn a_filter_takes_any_characters_for_a_name_and_for_a_value() {
     for (n, own) in texts.iter().enumerate() {
         let text = encoded(own);
         let equal: BTreeSet<u64> = all.iter().copied().filter(|n| texts[*n as usize] == *own).collect();
-        let listed = encoded_list(&[own]);
+        let listed = encoded(&list(&[own]));
         let of = |parameter: &str| {
             let path = format!("/grep/hostile_columns/?start_ts=-1h&{parameter}");
             let other = FORMS[n % FORMS.len()].replace("{}", &path);

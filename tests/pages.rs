@@ -149,6 +149,23 @@ fn a_mistyped_column_is_named_with_the_nearest() {
 }
 
 #[test]
+fn one_of_several_filters_is_enough_everywhere() {
+    let alco = site();
+    let typed = check(&alco, "/grep/pages/?start_ts=-1h&mode=literal&search=@(levelname=ERROR|host=web-01+message~full)", 302, &[]);
+    let place = typed.header("location").to_owned();
+    let group = "any=levelname=ERROR+%7C+host=web-01+message~full";
+    assert_eq!(place, format!("/grep/pages/?start_ts=-1h&{group}"));
+    let page = check(&alco, &place, 200, &["exactly 9 records match", "any of levelname=ERROR | host=web-01 message~full"]);
+    assert_eq!(Page::new(&place, page).lines().len(), 9);
+    let api = format!("/api/grep/pages/count/?start_ts=-1h&{group}");
+    check(&alco, &api, 200, &["{\"count\":9,\"missing\":[]}"]);
+    let stream = check(&alco, &format!("{place}&format=text"), 200, &[]);
+    assert_eq!(stream.body.lines().count(), 9, "{}", stream.body);
+    check(&alco, "/grep/pages/?any=refused", 400, &["is not a filter of any; write @(host=a | host=b level=ERROR)"]);
+    check(&alco, "/grep/pages/?start_ts=-1h&any=hots=a|x=1", 200, &["has a column hots. Did you mean host?"]);
+}
+
+#[test]
 fn text_that_finds_nothing_leads_to_what_was_meant() {
     let alco = site();
     wait_until("Redis has the columns", SOON, || {

@@ -13,13 +13,14 @@ use crate::support::{ALCO, Alco, Publisher, SOON, Stack};
 const RECORDS: usize = 1500;
 /// Their number among the first records.
 const NEEDLES: usize = 7;
-const SEARCHES: [&str; 6] = [
+const SEARCHES: [&str; 7] = [
     "search=needle",
     "search=eedle&order=desc",
     "search=needle&case=1&word=1",
     "mode=words&search=needle+found",
     "mode=regex&search=needle.f[ou]*nd",
     "search=in+the+hay&levelname=ERROR",
+    "any=levelname=ERROR|levelname=FATAL+host=a",
 ];
 const FORMS: [&str; 4] =
     ["/grep/INDEX/?", "/api/grep/INDEX/?", "/grep/INDEX/?format=text&", "/api/grep/INDEX/histogram/?"];

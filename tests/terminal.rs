@@ -287,6 +287,8 @@ fn a_record_is_printed_with_its_columns_and_found_by_them() {
             "js.limit=7",
             "levelname__like=warn",
             "limit__exists=1",
+            "@(levelname=WARNING | levelname=FATAL)",
+            "any=levelname=FATAL|limit=7 levelname~warn",
         ] {
             check(&run(&["terminal_too", filter]), 0, &two, "");
         }

@@ -8,6 +8,46 @@ use crate::record::number::Number;
 use crate::record::pattern::PatternHash;
 use crate::time::When;
 
+/// A condition on one column. `off` filters (`off.column=…` in a link) are kept and shown, and do not filter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    /// `PATTERN` or `ANY` if it is on no column
+    pub column: String,
+    pub is: Condition,
+    pub off: bool,
+}
+
+impl Filter {
+    /// True if it is a condition on that column.
+    pub fn is_on(&self, column: &str) -> bool {
+        self.column == column && self.is.patterns().is_none() && !matches!(self.is, Condition::AnyOf(_))
+    }
+
+    /// The filters that it has of one column each: those of its alternatives, or itself.
+    pub fn single(&self) -> Vec<&Filter> {
+        match &self.is {
+            Condition::AnyOf(Alternatives(alternatives)) => alternatives.iter().flatten().collect(),
+            _ => vec![self],
+        }
+    }
+
+    /// As `single`, to change them.
+    pub fn single_mut(&mut self) -> Vec<&mut Filter> {
+        if !matches!(self.is, Condition::AnyOf(_)) {
+            return vec![self];
+        }
+        match &mut self.is {
+            Condition::AnyOf(Alternatives(alternatives)) => alternatives.iter_mut().flatten().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Lists of filters: a record passes if it passes all filters of one list. There is a list, none is empty, and no filter in them is
+/// off or an `AnyOf`. `to_string` writes the value of `any=`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alternatives(pub Vec<Vec<Filter>>);
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     /// `column=a` (repeated), `column__in=a,b`: any of them, so never empty
@@ -23,6 +63,8 @@ pub enum Condition {
     HasPattern(Vec<PatternHash>),
     /// `pattern__not=a,b`: it has none of them; never empty
     LacksPattern(Vec<PatternHash>),
+    /// `any=host=a | host=b level=ERROR`
+    AnyOf(Alternatives),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +121,10 @@ pub fn split_operator(key: &str) -> (&str, Option<Operator>) {
     found.map_or((key, None), |(column, operator)| (column, Some(operator)))
 }
 
+/// The signs of operators in typed filters, each before those that it begins with, and their names in an address.
+pub const SIGNS: [(&str, &str); 7] =
+    [("!=", "__not"), (">=", "__gte"), ("<=", "__lte"), ("=", ""), (">", "__gt"), ("<", "__lt"), ("~", "__like")];
+
 /// All operators, for the help: `__in=a,b  __not=a,b  __gt=5  __gte …`
 pub struct OperatorForms;
 
@@ -93,7 +139,7 @@ impl fmt::Display for OperatorForms {
 }
 
 impl Condition {
-    /// The name of the operator, and the value as an address has it.
+    /// The name of the operator, which may be empty, and the value as an address has it.
     pub fn written(&self) -> (&'static str, String) {
         match self {
             Condition::In(values) => ("in", join_list(values)),
@@ -103,6 +149,7 @@ impl Condition {
             Condition::Like(text) => ("like", text.clone()),
             Condition::HasPattern(patterns) => ("in", join_list(&hashes(patterns))),
             Condition::LacksPattern(patterns) => ("not", join_list(&hashes(patterns))),
+            Condition::AnyOf(alternatives) => ("", alternatives.to_string()),
         }
     }
 
@@ -117,6 +164,7 @@ impl Condition {
             Condition::Like(text) => ("like", vec![text.clone()]),
             Condition::HasPattern(patterns) => ("=", hashes(patterns)),
             Condition::LacksPattern(patterns) => ("≠", hashes(patterns)),
+            Condition::AnyOf(alternatives) => ("of", vec![alternatives.to_string()]),
         }
     }
 
@@ -129,13 +177,17 @@ impl Condition {
             Condition::Exists(yes) => Condition::Exists(!yes),
             Condition::HasPattern(patterns) => Condition::LacksPattern(patterns),
             Condition::LacksPattern(patterns) => Condition::HasPattern(patterns),
-            Condition::Like(_) => return None,
+            Condition::Like(_) | Condition::AnyOf(_) => return None,
         })
     }
 
     /// True if it accepts records without the column.
     pub fn accepts_missing(&self) -> bool {
-        matches!(self, Condition::NotIn(_) | Condition::Exists(false)) || self.patterns().is_some()
+        match self {
+            Condition::NotIn(_) | Condition::Exists(false) => true,
+            Condition::AnyOf(Alternatives(any)) => any.iter().any(|all| all.iter().all(|one| one.is.accepts_missing())),
+            _ => self.patterns().is_some(),
+        }
     }
 
     /// The patterns of a condition on the message's pattern; None: it is one on a column.
@@ -157,6 +209,8 @@ impl Condition {
     }
 }
 
+/// The name of filters of which one is enough, as if it were a column. A record's own column of this name is `js.any`.
+pub const ANY: &str = "any";
 /// The name of a message's pattern in filters, as if it were a column. A record's own column of this name is `js.pattern`.
 pub const PATTERN: &str = "pattern";
 /// The cure for a user who means that one.

@@ -85,7 +85,7 @@ pub fn only(query: &Query, column: &str, value: &str) -> Query {
 /// The filters on a column, on the column of another name.
 pub fn renamed(query: &Query, column: &str, name: &str) -> Query {
     let mut query = first(query);
-    for filter in query.filters.iter_mut().filter(|filter| filter.is_on(column)) {
+    for filter in query.filters.iter_mut().flat_map(Filter::single_mut).filter(|filter| filter.is_on(column)) {
         filter.column = name.to_owned();
     }
     query
@@ -264,6 +264,7 @@ mod tests {
     #[test]
     fn filters_go_to_a_column_of_another_name() {
         check(renamed(&query("hots=a&off.hots__not=b&x=c"), "hots", "host"), "host=a&off.host__not=b&x=c");
+        check(renamed(&query("any=hots=a|x=b+hots!=c"), "hots", "host"), "any=host=a|x=b+host!=c");
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! `Query` -> the parameters of its address, and the fields of a form that asks the same: only what differs from the default. Pure.
 
-use crate::query::condition::{PATTERN, split_operator};
+use crate::query::group::parameters;
 use crate::query::inline_filters::write_typed;
 use crate::query::parameter::join_list;
-use crate::query::url::{JS, OFF, RESERVED};
-use crate::query::{Condition, Context, Filter, Follow, Format, Mode, Order, PatternSort, Query, Within};
+use crate::query::{Context, Follow, Format, Mode, Order, PatternSort, Query, Within};
 use crate::time;
 
 impl Query {
@@ -42,7 +41,7 @@ impl Query {
         url.number("before", self.before);
         url.number("after", self.after);
         for (at, filter) in self.filters.iter().enumerate() {
-            url.filter(filter, &self.filters[..at]);
+            url.0.extend(parameters(filter, &self.filters[..at]));
         }
         if let Some(columns) = &self.columns {
             url.put("columns", &join_list(columns));
@@ -114,43 +113,6 @@ impl QueryWriter {
     fn number(&mut self, key: &str, value: u32) {
         if value != 0 {
             self.put(key, &value.to_string());
-        }
-    }
-
-    /// `column=value` is the short form: for the first such filter of a column only, since they are read back as one.
-    fn filter(&mut self, filter: &Filter, earlier: &[Filter]) {
-        let column = &filter.column;
-        let taken = RESERVED.contains(&column.as_str())
-            || column == PATTERN
-            || column.starts_with(JS)
-            || column.starts_with(OFF)
-            || column.is_empty();
-        let is_pattern = |filter: &Filter| filter.is.patterns().is_some();
-        let key = format!(
-            "{}{}{column}",
-            if filter.off { OFF } else { "" },
-            if taken && !is_pattern(filter) { JS } else { "" }
-        );
-        let is_short = |filter: &Filter| match &filter.is {
-            Condition::In(values) => !values.iter().any(String::is_empty) && split_operator(&filter.column).1.is_none(),
-            Condition::HasPattern(_) => true,
-            _ => false,
-        };
-        let is_alike = |other: &Filter| {
-            other.column == filter.column && other.off == filter.off && is_pattern(other) == is_pattern(filter)
-        };
-        let first = || !earlier.iter().any(|other| is_alike(other) && is_short(other));
-        match &filter.is {
-            Condition::In(values) if is_short(filter) && first() => {
-                values.iter().for_each(|value| self.put(&key, value));
-            }
-            Condition::HasPattern(patterns) if first() => {
-                patterns.iter().for_each(|pattern| self.put(&key, &pattern.to_string()));
-            }
-            condition => {
-                let (operator, value) = condition.written();
-                self.put(&format!("{key}__{operator}"), &value);
-            }
         }
     }
 }

@@ -7,16 +7,11 @@
 //! | `@column!=a,b`, `@column>5`, `>=`, `<`, `<=` | `column__not=a,b`, `column__gt=5`, … |
 //! | `@column~sub*string`, `@column!` | `column__like=sub*string`, `column__exists=0` |
 //! | `@column__in=a,b` | as in the address, for every operator |
+//! | `@(a=1 \| b=2)` | `any=a=1 \| b=2`: see `group` |
 
-use crate::query::condition::split_operator;
-use crate::query::parameter::{join_list, split_list};
-
-/// A name and a value as an address has them, not encoded.
-pub type Parameter = (String, String);
-
-/// The signs of operators, each before those that it begins with, and their names in an address.
-const SIGNS: [(&str, &str); 7] =
-    [("!=", "__not"), (">=", "__gte"), ("<=", "__lte"), ("=", ""), (">", "__gt"), ("<", "__lt"), ("~", "__like")];
+use crate::query::condition::{ANY, SIGNS, split_operator};
+use crate::query::group::typed_group;
+use crate::query::parameter::{Parameter, join_list, split_list};
 
 /// A filter at the start of a word of the search field.
 struct InlineFilter<'a> {
@@ -29,7 +24,9 @@ struct InlineFilter<'a> {
 fn typed(text: &str) -> Option<InlineFilter<'_>> {
     let unescaped = text.trim_start_matches('\\');
     let backslashes = text.len() - unescaped.len();
-    let (parameters, length) = condition(unescaped.strip_prefix('@')?)?;
+    let bare = unescaped.strip_prefix('@')?;
+    let group = typed_group(bare).map(|group| (vec![(ANY.to_owned(), group.to_owned())], group.len() + 2));
+    let (parameters, length) = group.or_else(|| condition(bare))?;
     Some(InlineFilter { backslashes, text: &unescaped[..1 + length], parameters })
 }
 

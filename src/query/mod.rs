@@ -1,11 +1,13 @@
 //! A search: its whole state, as a URL has it. Pure. `url` reads it from an address and writes it, by way of its `fields`;
-//! `condition` has the operators of filters, `parameter` the values that parameters may have, `suggestion` the search that was
+//! `condition` has the operators of filters, `parameter` the names and values that parameters may have, `group` the form of
+//! filters of which one is enough, `suggestion` the search that was
 //! probably meant.
 
 pub mod condition;
 pub mod cursor;
 pub mod edit;
 mod fields;
+pub mod group;
 pub mod inline_filters;
 pub mod parameter;
 pub mod suggestion;
@@ -16,7 +18,7 @@ use std::num::NonZeroUsize;
 use jiff::tz::TimeZone;
 
 use crate::config::IndexSelection;
-pub use crate::query::condition::{Comparison, Condition};
+pub use crate::query::condition::{Comparison, Condition, Filter};
 use crate::query::cursor::{Cursor, Place};
 use crate::record::pattern::PatternHash;
 use crate::time::{Range, Ts, When};
@@ -131,7 +133,8 @@ impl Query {
 
     /// The columns of those filters that are on and wanted, each once.
     pub fn columns_asked(&self, is_wanted: impl Fn(&Filter) -> bool) -> Vec<&str> {
-        let on = self.filters.iter().filter(|filter| !filter.off && filter.is.patterns().is_none());
+        let on = self.filters.iter().filter(|filter| !filter.off).flat_map(Filter::single);
+        let on = on.filter(|filter| filter.is.patterns().is_none());
         let mut columns: Vec<&str> = Vec::new();
         for Filter { column, .. } in on.filter(|filter| is_wanted(filter)) {
             if !columns.contains(&column.as_str()) {
@@ -143,7 +146,7 @@ impl Query {
 
     /// The patterns of messages that its filters name.
     pub fn patterns(&self) -> impl Iterator<Item = PatternHash> {
-        self.filters.iter().filter_map(|filter| filter.is.patterns()).flatten().copied()
+        self.filters.iter().flat_map(Filter::single).filter_map(|filter| filter.is.patterns()).flatten().copied()
     }
 
     /// True if matches that are not neighbours have `--` between them: if lines around them are asked for, even 0 (`grep -C0`).
@@ -293,19 +296,4 @@ pub enum Follow {
     Open,
     /// `follow=10s`: the page refreshes itself
     Every(u32),
-}
-
-/// A condition on one column. `off` filters (`off.column=…` in a link) are kept and shown, and do not filter.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Filter {
-    pub column: String,
-    pub is: Condition,
-    pub off: bool,
-}
-
-impl Filter {
-    /// True if it is a condition on that column.
-    pub fn is_on(&self, column: &str) -> bool {
-        self.column == column && self.is.patterns().is_none()
-    }
 }

@@ -1,4 +1,38 @@
-//! The values that a parameter of an address may have. Pure. An error names the parameter, and a valid value.
+//! The names of an address's parameters, and the values that they may have. Pure. An error names the parameter, and a valid value.
+
+/// A name and a value as an address has them, not encoded.
+pub type Parameter = (String, String);
+
+/// Parameters that are not columns; a column of such a name is `js.<column>`.
+pub const RESERVED: [&str; 24] = [
+    "start_ts",
+    "end_ts",
+    "search",
+    "mode",
+    "case",
+    "word",
+    "invert",
+    "context",
+    "before",
+    "after",
+    "in",
+    "columns",
+    "order",
+    "sort",
+    "only_new",
+    "limit",
+    "format",
+    "follow",
+    "wrap",
+    "tz",
+    "cursor",
+    "download",
+    "bom",
+    "tracebacks",
+];
+
+pub const JS: &str = "js.";
+pub const OFF: &str = "off.";
 
 pub fn one_of<T: Copy>(key: &str, text: &str, choices: &[(&str, T)]) -> Result<T, String> {
     match choices.iter().find(|(name, _)| *name == text) {

@@ -2,8 +2,9 @@
 //! that was mistyped. Pure: the columns that records have are an argument.
 
 use crate::config::nearest;
-use crate::query::condition::split_operator;
-use crate::query::inline_filters::{Parameter, condition};
+use crate::query::condition::{ANY, split_operator};
+use crate::query::inline_filters::condition;
+use crate::query::parameter::Parameter;
 use crate::query::{Mode, Query, edit};
 
 /// A shorter name begins too many others to mean one of them.
@@ -68,6 +69,10 @@ pub fn meant(query: &Query, column: impl Fn(&str) -> Option<String>) -> Option<S
     if filters.is_empty() && !is_boolean {
         return None;
     }
+    if let Some(group) = group(&words, &filters) {
+        meant.filter(ANY, group.clone(), &mut Vec::new()).ok()?;
+        return Some(Suggestion { typed: format!("@({group})"), query: meant });
+    }
     meant.search = if is_boolean { boolean(&words)? } else { plain(&words) };
     if is_boolean && !meant.search.is_empty() {
         meant.mode = Mode::Words;
@@ -129,6 +134,15 @@ impl<'a> BooleanWord<'a> {
             _ => BooleanWord::Text(text),
         }
     }
+}
+
+/// Filters with nothing but OR between them.
+fn group(words: &[BooleanWord], filters: &[TextFilter]) -> Option<String> {
+    let is_group = filters.len() > 1
+        && words.len() == 2 * filters.len() - 1
+        && words.iter().all(|word| matches!(word, BooleanWord::Filter | BooleanWord::Or));
+    let typed: Vec<&str> = filters.iter().map(|filter| &filter.typed[1..]).collect();
+    is_group.then(|| typed.join(" | "))
 }
 
 fn plain(words: &[BooleanWord]) -> String {
@@ -206,6 +220,7 @@ mod tests {
             "level=ERROR AND refused",
             Some(("@levelname=ERROR refused", "search=refused&mode=words&levelname=ERROR")),
         );
+        check("host=a OR level:ERROR", Some(("@(host=a | levelname=ERROR)", "any=host=a+%7C+levelname=ERROR")));
         check("level=ERROR AND host=a", Some(("@levelname=ERROR @host=a", "levelname=ERROR&host=a")));
         for other in ["a AND b OR c", "(a OR b)", "NOT host=a", "host=a OR b", "this and that"] {
             check(other, None);

@@ -6,46 +6,16 @@ use std::num::NonZeroUsize;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::config::IndexSelection;
-use crate::query::condition::{PATTERN, read_pattern, split_operator};
+use crate::query::condition::{ANY, Alternatives, PATTERN, read_pattern, split_operator};
+use crate::query::group;
 use crate::query::inline_filters::read_typed;
-use crate::query::parameter::{bad, one_of, split_list, yes_or_no};
+use crate::query::parameter::{JS, OFF, Parameter, RESERVED, bad, one_of, split_list, yes_or_no};
 use crate::query::{
     Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_LIMIT, MAX_REFRESH_SECONDS, Mode, Order,
     PatternSort, Query, Within,
 };
 use crate::time;
 use crate::time::When;
-
-/// Parameters that are not columns; a column of such a name is `js.<column>`.
-pub const RESERVED: [&str; 24] = [
-    "start_ts",
-    "end_ts",
-    "search",
-    "mode",
-    "case",
-    "word",
-    "invert",
-    "context",
-    "before",
-    "after",
-    "in",
-    "columns",
-    "order",
-    "sort",
-    "only_new",
-    "limit",
-    "format",
-    "follow",
-    "wrap",
-    "tz",
-    "cursor",
-    "download",
-    "bom",
-    "tracebacks",
-];
-
-pub const JS: &str = "js.";
-pub const OFF: &str = "off.";
 
 /// Characters that RFC 3986 does not allow in a query, those that separate its parts, and those that end a shell's quotes. A space
 /// is `+`.
@@ -173,6 +143,11 @@ impl Query {
     pub(super) fn filter(&mut self, key: &str, value: String, plain: &mut Vec<usize>) -> Result<(), String> {
         let (off, key) = key.strip_prefix(OFF).map_or((false, key), |key| (true, key));
         let (is_column, key) = key.strip_prefix(JS).map_or((false, key), |key| (true, key));
+        if !is_column && key == ANY && !value.is_empty() {
+            let is = Condition::AnyOf(alternatives(&value)?);
+            self.filters.push(Filter { column: ANY.to_owned(), is, off });
+            return Ok(());
+        }
         let (column, operator) = split_operator(key);
         let is_pattern = !is_column && column == PATTERN;
         let is = match operator {
@@ -241,6 +216,20 @@ impl FieldTexts {
         }
         texts
     }
+}
+
+/// The value of `any=`.
+fn alternatives(text: &str) -> Result<Alternatives, String> {
+    let alternative = |parameters: Vec<Parameter>| {
+        let (mut all, mut plain) = (Query::default(), Vec::new());
+        parameters.into_iter().try_for_each(|(name, value)| all.filter(&name, value, &mut plain))?;
+        let is_single = |filter: &Filter| !filter.off && !matches!(filter.is, Condition::AnyOf(_));
+        match all.filters.iter().all(is_single) {
+            true => Ok(all.filters),
+            false => Err(group::unreadable(text)),
+        }
+    };
+    group::read(text)?.into_iter().map(alternative).collect::<Result<_, _>>().map(Alternatives)
 }
 
 fn lines(key: &str, text: &str) -> Result<u32, String> {
@@ -368,6 +357,37 @@ mod tests {
             "search=@a!b+@a%3E+@a~+@a%3E%22%22+@a=,+@a+@!+@=b+a@b!",
         );
         check("search=%5C@a!+%5C@a%3E5", "search=%5C@a!+%5C@a%3E5");
+    }
+
+    #[test]
+    fn filters_of_which_one_is_enough_are_a_group() {
+        check("any=host=a%7Chost=b+level=ERROR", "any=host=a+%7C+host=b+level=ERROR");
+        check("search=x+@(host=a,b+%7C+n%3E5+t~%22a+b%22+u!)+y", "search=x+y&any=host=a,b+%7C+n%3E5+t~%22a+b%22+u!");
+        check("off.any=%22a+b%22!=c,%22d,e%22", "off.any=%22a+b%22!=c,%22d,e%22");
+        check(
+            "any=x=%22say+%5C%22hi%5C%22%22+%7C+x__in=%22%22&any=js.any=1",
+            "any=x=%22say+%5C%22hi%5C%22%22+%7C+x__in=%22%22&any=js.any=1",
+        );
+        check("any=url=a=b?c+host__in=a,b+x__exists=1", "any=url=%22a=b?c%22+host=a,b+x__exists=1");
+        check("any=&js.any=x", "js.any=x");
+        // text that is no group stays text; a backslash makes a group text
+        check("search=@(Html.Raw)+@(a=b)c+@(a=b", "search=@(Html.Raw)+@(a=b)c+@(a=b");
+        check("search=%5C@(a=b)", "search=%5C@(a=b)");
+        let cure = "is not a filter of any; write @(host=a | host=b level=ERROR), and quotes around a value with spaces; a column of that name is js.any";
+        for (bad, of) in [
+            ("any=x", "x"),
+            ("any=a=b+%7C", "a=b |"),
+            ("any=a=b+%7C%7C+c=d", "a=b || c=d"),
+            ("any=a=%22b", "a=\"b"),
+            ("any=a=b+any=c", "c"),
+            ("any=off.a=b", "off.a=b"),
+            ("any=x~%22%22", "x~\"\""),
+            ("any=a=b+refused", "refused"),
+        ] {
+            check_error(bad, &format!("'{of}' {cure}"));
+        }
+        check_error("search=@(n%3Emany)", "invalid n__gt 'many'; write a number");
+        check_error(&format!("any={}", "a=b+".repeat(65)), "any has more than 64 filters");
         check("search=mail@host=web1+@+@=+@a=+@a+=b", "search=mail@host=web1+@+@=+@a=+@a+=b");
         assert_eq!(read("search=%5C@host=web1").expect("a query").search, "@host=web1");
         check_error(
@@ -430,7 +450,7 @@ mod tests {
         prop_oneof![
             hostile(),
             proptest::sample::select(&RESERVED[..]).prop_map(str::to_owned),
-            Just(PATTERN.to_owned()),
+            proptest::sample::select(&[PATTERN, ANY][..]).prop_map(str::to_owned),
             "(off\\.|js\\.){0,2}[a-c.]{0,2}(__in|__not|__gt|__x){0,2}",
         ]
     }
@@ -456,7 +476,15 @@ mod tests {
             prop_oneof![patterns().prop_map(Condition::HasPattern), patterns().prop_map(Condition::LacksPattern),];
         let of_column = (column(), is, any::<bool>()).prop_map(|(column, is, off)| Filter { column, is, off });
         let of_pattern = (has, any::<bool>()).prop_map(|(is, off)| Filter { column: PATTERN.to_owned(), is, off });
-        prop_oneof![4 => of_column, 1 => of_pattern]
+        let single = prop_oneof![4 => of_column, 1 => of_pattern];
+        let on = single.clone().prop_map(|filter| Filter { off: false, ..filter });
+        let alternatives = proptest::collection::vec(proptest::collection::vec(on, 1..4), 1..4);
+        let group = (alternatives, any::<bool>()).prop_map(|(alternatives, off)| Filter {
+            column: ANY.to_owned(),
+            is: Condition::AnyOf(Alternatives(alternatives)),
+            off,
+        });
+        prop_oneof![4 => single, 1 => group]
     }
 
     fn when() -> impl Strategy<Value = Option<When>> {
@@ -518,7 +546,7 @@ mod tests {
         }
 
         #[test]
-        fn a_query_read_from_anything_survives_its_own_link(url in "([a-c@.%=&+,_-]|off\\.|js\\.|search=|pattern|[0-9a-f]{15}|@a=|\\\\|__in=|\"){0,20}") {
+        fn a_query_read_from_anything_survives_its_own_link(url in "([a-c@.%=&+,_-]|off\\.|js\\.|search=|pattern|[0-9a-f]{15}|@a=|\\\\|__in=|any=|@\\(|[()!~]|%7C|\"){0,20}") {
             if let Ok(query) = read(&url) {
                 prop_assert_eq!(read(&query.to_url()), Ok(query));
             }

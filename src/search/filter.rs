@@ -9,8 +9,9 @@ use std::cell::OnceCell;
 use regex::{Regex, RegexBuilder};
 
 use crate::config::Index;
+use crate::query::condition::Alternatives;
 use crate::query::{Comparison, Condition, Filter};
-use crate::record::json::{elements, members, readable, values_at};
+use crate::record::json::{Member, elements, members, readable, values_at};
 use crate::record::number::Number;
 use crate::record::pattern::{self, PatternBuffer, PatternHash};
 use crate::sphinx::attributes::quoted;
@@ -66,7 +67,66 @@ impl Looked<'_> {
 
 /// Filters of a query, made ready.
 #[derive(Debug)]
-pub struct Filters(Vec<(Filter, Option<Regex>)>);
+pub struct Filters(Vec<ReadyFilter>);
+
+#[derive(Debug)]
+struct ReadyFilter {
+    filter: Filter,
+    /// of `__like`
+    like: Option<Regex>,
+    /// of `any=`
+    alternatives: Vec<Filters>,
+}
+
+impl ReadyFilter {
+    fn new(filter: &Filter) -> Result<ReadyFilter, String> {
+        let mut ready = ReadyFilter { filter: filter.clone(), like: None, alternatives: Vec::new() };
+        match &filter.is {
+            Condition::Like(text) => ready.like = Some(like(text)?),
+            Condition::AnyOf(Alternatives(any)) => {
+                ready.alternatives = any.iter().map(Filters::new).collect::<Result<_, _>>()?;
+            }
+            _ => {}
+        }
+        Ok(ready)
+    }
+
+    fn accepts(&self, read: &ReadRecord) -> bool {
+        if !self.alternatives.is_empty() {
+            return self.alternatives.iter().any(|all| all.0.iter().all(|one| one.accepts(read)));
+        }
+        let Looked { message, .. } = read.record;
+        let is_among = |patterns: &[PatternHash]| {
+            patterns.contains(read.pattern.get_or_init(|| pattern::hash(message, &mut PatternBuffer::default())))
+        };
+        let mut values = Vec::new();
+        values_at(&read.columns, &self.filter.column, &mut values);
+        values.retain(|value| *value != "null");
+        let apart = read.record.apart(&self.filter.column);
+        values.extend(apart.as_deref());
+        let any = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| elements(value).into_iter().any(test));
+        match &self.filter.is {
+            Condition::In(wanted) => any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
+            Condition::NotIn(wanted) => !any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
+            Condition::Compare(comparison, number) => any(&|value| compare(value, *comparison, number)),
+            Condition::Exists(yes) => values.is_empty() != *yes,
+            Condition::Like(_) => {
+                any(&|value| is_scalar(value) && self.like.as_ref().is_some_and(|like| like.is_match(&readable(value))))
+            }
+            Condition::HasPattern(patterns) => is_among(patterns),
+            Condition::LacksPattern(patterns) => !is_among(patterns),
+            // it has alternatives
+            Condition::AnyOf(_) => false,
+        }
+    }
+}
+
+/// A record, its columns read once for all filters, and the pattern of its message, if a filter asked for it.
+struct ReadRecord<'a> {
+    record: Looked<'a>,
+    columns: Vec<Member<'a>>,
+    pattern: OnceCell<PatternHash>,
+}
 
 impl Filters {
     /// Filters that are switched off accept every record.
@@ -76,18 +136,12 @@ impl Filters {
     /// The value of a `__like` is too long.
     pub fn new<'a>(filters: impl IntoIterator<Item = &'a Filter>) -> Result<Filters, String> {
         let filters = filters.into_iter().filter(|filter| !filter.off);
-        filters
-            .map(|filter| match &filter.is {
-                Condition::Like(text) => Ok((filter.clone(), Some(like(text)?))),
-                _ => Ok((filter.clone(), None)),
-            })
-            .collect::<Result<_, _>>()
-            .map(Filters)
+        filters.map(ReadyFilter::new).collect::<Result<_, _>>().map(Filters)
     }
 
     /// True if a record's columns decide.
     pub fn need_columns(&self) -> bool {
-        self.0.iter().any(|(filter, _)| filter.is.patterns().is_none())
+        self.0.iter().flat_map(|ready| ready.filter.single()).any(|filter| filter.is.patterns().is_none())
     }
 
     /// The columns of the record may be missing if they are not needed.
@@ -95,30 +149,8 @@ impl Filters {
         if self.0.is_empty() {
             return true;
         }
-        let columns = members(record.columns);
-        let own_pattern = OnceCell::new();
-        let is_among = |patterns: &[PatternHash]| {
-            patterns.contains(own_pattern.get_or_init(|| pattern::hash(record.message, &mut PatternBuffer::default())))
-        };
-        self.0.iter().all(|(filter, like)| {
-            let mut values = Vec::new();
-            values_at(&columns, &filter.column, &mut values);
-            values.retain(|value| *value != "null");
-            let apart = record.apart(&filter.column);
-            values.extend(apart.as_deref());
-            let any = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| elements(value).into_iter().any(test));
-            match &filter.is {
-                Condition::In(wanted) => any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
-                Condition::NotIn(wanted) => !any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
-                Condition::Compare(comparison, number) => any(&|value| compare(value, *comparison, number)),
-                Condition::Exists(yes) => values.is_empty() != *yes,
-                Condition::Like(_) => {
-                    any(&|value| is_scalar(value) && like.as_ref().is_some_and(|like| like.is_match(&readable(value))))
-                }
-                Condition::HasPattern(patterns) => is_among(patterns),
-                Condition::LacksPattern(patterns) => !is_among(patterns),
-            }
-        })
+        let read = ReadRecord { record, columns: members(record.columns), pattern: OnceCell::new() };
+        self.0.iter().all(|filter| filter.accepts(&read))
     }
 }
 
@@ -257,6 +289,24 @@ mod tests {
             (format!("off.pattern={other}"), true),
         ] {
             check(&url, expect);
+        }
+    }
+
+    #[test]
+    fn one_alternative_of_a_group_is_enough() {
+        for (url, expect) in [
+            ("any=level=DEBUG|level=ERROR", true),
+            ("any=level=DEBUG|status>200", false),
+            ("any=level=DEBUG+status=200|level=ERROR+status=201", false),
+            ("any=level=DEBUG+status=200|level=ERROR+status=200", true),
+            ("any=missing!|level=x", true),
+            ("any=text~timed|level=x", true),
+            ("any=message~timed+yes=true", true),
+            ("any=level=ERROR&any=status=1|t>1", true),
+            ("any=level=ERROR&any=status=1|t>2", false),
+            ("off.any=level=x", true),
+        ] {
+            check(url, expect);
         }
     }
 

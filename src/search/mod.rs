@@ -4,6 +4,7 @@
 //!
 //!     pattern       the check of a text; index_query: the query that narrows it; matches: the parts that match (grep -o)
 //!     filter        the check of the columns
+//!     filter_asking the conditions and words by which searchd narrows a filter
 //!     pattern_texts the texts of the patterns of messages, by their hashes; known_patterns: those that are known
 //!     plan          the query made ready: parts of statements, checks, day indexes
 //!     scope         the present, the deadline, and whether the client still waits
@@ -24,6 +25,7 @@ mod answer;
 mod context;
 mod day_groups;
 pub mod filter;
+mod filter_asking;
 pub mod follow;
 mod half_hours;
 pub mod hit;

@@ -9,6 +9,7 @@ use crate::config::{Index, IndexName, SearchText, Sphinx, field_of_column};
 use crate::query::{Condition, Filter, Order, Query, Within};
 use crate::record::json::each_text;
 use crate::search::filter::{Apart, Filters};
+use crate::search::filter_asking::{conditions_of, words_of};
 use crate::search::hit::{Hit, Line};
 use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;
@@ -16,14 +17,11 @@ use crate::sphinx::asking::{Ask, Decided};
 use crate::sphinx::conf::PAIRS;
 use crate::sphinx::counting::rules_field;
 use crate::sphinx::day_index::{day_index, days_within};
-use crate::sphinx::filter_sql::{FilterSql, filter_sql};
+use crate::sphinx::filter_sql::FilterSql;
 use crate::sphinx::fulltext::MIN_INFIX_CHARS;
-use crate::sphinx::keys::{self, Keys};
+use crate::sphinx::keys::{KeyWords, Keys};
 use crate::sphinx::select::{Field, Restriction, matching};
 use crate::time::{Range, Ts};
-
-/// The values of a filter whose words searchd is asked for. A filter with more is rare, and hardly narrows.
-const MAX_WORDS: usize = 100;
 
 /// A query ready to run.
 #[derive(Debug)]
@@ -152,13 +150,12 @@ impl Plan {
         let pattern = Pattern::new(query)?;
         let on: Vec<&Filter> = query.filters.iter().filter(|filter| !filter.off).collect();
         let apart: Vec<Apart> = indexes.iter().map(|index| Apart::of(index)).collect();
-        for Filter { column, is, .. } in &on {
+        for Filter { column, is, .. } in on.iter().flat_map(|filter| filter.single()) {
             if matches!(is, Condition::Compare(..)) && apart.iter().any(|apart| apart.is_time(column)) {
                 return Err(format!("{column} is the time of a record; write start_ts and end_ts for a range of it"));
             }
         }
-        let is_checked =
-            |filter: &&Filter| apart.iter().any(|apart| !conditions_of(apart, filter, IndexedFields::ALL).is_exact());
+        let is_checked = |filter: &&Filter| apart.iter().any(|apart| !conditions_of(apart, filter, true).is_exact());
         let filters = Filters::new(on.iter().copied().filter(is_checked))?;
         let range = query.range(now, zone);
         let all = query.within == Within::All;
@@ -213,12 +210,6 @@ impl Plan {
     }
 }
 
-/// The conditions for a filter, in an index that keeps these columns apart and has these fields.
-fn conditions_of(apart: &Apart, filter: &Filter, has: IndexedFields) -> FilterSql {
-    let is_there = if filter.is.patterns().is_some() { has.patterns } else { !apart.has(&filter.column) };
-    if is_there { filter_sql(filter) } else { FilterSql::nothing() }
-}
-
 /// The parts of a query that are the same for every index.
 struct Question<'a> {
     pattern: &'a Pattern,
@@ -242,18 +233,6 @@ impl Question<'_> {
             .map(|filter| (field_of_column(&filter.column), *filter))
     }
 
-    /// The words of each filter that a record passes by one of its values.
-    fn words(&self, index: &Index) -> Vec<Vec<String>> {
-        let apart = Apart::of(index);
-        let words = |filter: &&Filter| match &filter.is {
-            Condition::In(values) if values.len() <= MAX_WORDS && !apart.has(&filter.column) => {
-                Some(values.iter().map(|value| keys::word(&filter.column, value)).collect())
-            }
-            _ => None,
-        };
-        self.filters.iter().filter_map(words).collect()
-    }
-
     /// The questions to an index that has these fields.
     fn asked(&self, index: &Index, has: IndexedFields) -> DayQuestions {
         let Question { pattern, all, filters } = *self;
@@ -274,7 +253,8 @@ impl Question<'_> {
             let own = self.own_fields(index);
             beside.extend(own.map(|(name, filter)| (Field::Own(name), able(&asking_filter(filter)))));
         }
-        let decided: Vec<FilterSql> = filters.iter().map(|filter| conditions_of(&apart, filter, has)).collect();
+        let decided: Vec<FilterSql> =
+            filters.iter().map(|filter| conditions_of(&apart, filter, has.patterns)).collect();
         let conditions: Vec<String> = decided.iter().filter_map(|sql| sql.condition.clone()).collect();
         let narrowing = |asked: &[(Field, Ask)], without: Option<&Ask>, conditions: &[String]| Restriction {
             matching: matching(&[asked, &beside].concat(), without),
@@ -320,7 +300,10 @@ impl SourcePlan {
         let most = |pairs| question.asked(index, IndexedFields { pairs, ..IndexedFields::ALL });
         let wants_pairs = most(true) != most(false);
         let rules = [rules_field(index)];
-        let wants_patterns = question.filters.iter().any(|filter| filter.is.patterns().is_some());
+        let wants_patterns = {
+            let mut single = question.filters.iter().flat_map(|filter| filter.single());
+            single.any(|filter| filter.is.patterns().is_some())
+        };
         // the fields of other nodes are not known
         for slice in slices.iter_mut().filter(|_| !peers) {
             let has = IndexedFields {
@@ -333,8 +316,9 @@ impl SourcePlan {
                 asked.len() - 1
             });
         }
-        let words = question.words(index);
-        let all_words = words.concat();
+        let words: Vec<KeyWords> =
+            question.filters.iter().filter_map(|filter| words_of(&Apart::of(index), filter)).collect();
+        let all_words: Vec<String> = words.iter().flat_map(KeyWords::all).cloned().collect();
         for slice in slices.iter_mut().filter(|_| !all_words.is_empty()) {
             // with peers, the documents of this node stand for all
             let day_index = day_index(&index.name, slice.range.start.day());

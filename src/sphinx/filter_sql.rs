@@ -42,13 +42,37 @@ impl FilterSql {
         FilterSql { condition, sure: None }
     }
 
+    /// The conditions for documents that pass all of these filters.
+    pub fn all_of(filters: Vec<FilterSql>) -> FilterSql {
+        let sure = filters.iter().map(|filter| filter.sure.clone()).collect::<Option<Vec<String>>>();
+        let conditions: Vec<String> = filters.into_iter().filter_map(|filter| filter.condition).collect();
+        FilterSql {
+            condition: (!conditions.is_empty()).then(|| joined(&conditions, " AND ")),
+            sure: sure.map(|sure| joined(&sure, " AND ")),
+        }
+    }
+
+    /// The conditions for documents that pass one of these.
+    pub fn any_of(alternatives: Vec<FilterSql>) -> FilterSql {
+        let conditions = alternatives.iter().map(|one| one.condition.clone()).collect::<Option<Vec<String>>>();
+        let sure: Vec<String> = alternatives.into_iter().filter_map(|one| one.sure).collect();
+        FilterSql {
+            condition: conditions.map(|conditions| joined(&conditions, " OR ")),
+            sure: (!sure.is_empty()).then(|| joined(&sure, " OR ")),
+        }
+    }
+
     /// True if the condition is as narrow as the filter: its documents need no check.
     pub fn is_exact(&self) -> bool {
         self.sure.is_some() && self.sure == self.condition
     }
 }
 
-/// The conditions for a filter. One on the message's pattern is for a day index that was declared by today's rules.
+fn joined(conditions: &[String], operator: &str) -> String {
+    conditions.iter().map(|condition| format!("({condition})")).collect::<Vec<_>>().join(operator)
+}
+
+/// The conditions for a filter of a column or a pattern; `FilterSql::any_of` joins those of several. One on the message's pattern is for a day index that was declared by today's rules.
 pub fn filter_sql(filter: &Filter) -> FilterSql {
     let paths = paths(&filter.column);
     if paths.is_empty() {
@@ -92,6 +116,7 @@ pub fn filter_sql(filter: &Filter) -> FilterSql {
         }
         Condition::HasPattern(patterns) => pattern_sql(patterns, 1),
         Condition::LacksPattern(patterns) => pattern_sql(patterns, 0),
+        Condition::AnyOf(_) => FilterSql::nothing(),
     }
 }
 
@@ -273,6 +298,24 @@ mod tests {
         for (filter, exact) in [("x__exists=1", true), ("x=a", false), ("x__not=a", false), ("x__like=a", false)] {
             assert_eq!(conditions_of(filter).is_exact(), exact, "{filter}");
         }
+    }
+
+    #[test]
+    fn conditions_of_several_filters_are_joined() {
+        let of = |filters: &[&str]| FilterSql::all_of(filters.iter().map(|filter| conditions_of(filter)).collect());
+        let exists = "(js['x'] IS NOT NULL)";
+        let both = of(&["x__exists=1", "y__exists=1"]);
+        assert_eq!(both.condition.as_deref(), Some("(js['x'] IS NOT NULL) AND (js['y'] IS NOT NULL)"));
+        assert!(both.is_exact());
+        // `x=5` may be more than the filter accepts, and a control character cannot be excluded: each is left to a check
+        let unsure = of(&["x__exists=1", "x__not=%01"]);
+        assert_eq!((unsure.condition.as_deref(), unsure.sure), (Some(exists), None));
+        let either = FilterSql::any_of(vec![of(&["x__exists=1"]), of(&["y=5"])]);
+        assert!(either.condition.is_some_and(|condition| condition.starts_with(&format!("({exists}) OR (("))));
+        assert_eq!(either.sure.as_deref(), Some("((js['x'] IS NOT NULL))"));
+        // an alternative that searchd cannot decide leaves the whole open
+        let open = FilterSql::any_of(vec![of(&["x__exists=1"]), of(&["x__not=%01"])]);
+        assert_eq!((open.condition, open.sure.is_some()), (None, true));
     }
 
     #[test]

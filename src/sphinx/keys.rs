@@ -113,6 +113,46 @@ fn one_spelling(value: &str) -> Cow<'_, str> {
     }
 }
 
+/// The words of a filter. A document that the filter accepts has, for one of these alternatives, a word of each list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyWords(Vec<Vec<Vec<String>>>);
+
+impl KeyWords {
+    /// None: a document may be accepted without any word.
+    pub fn new(alternatives: Vec<Vec<Vec<String>>>) -> Option<KeyWords> {
+        alternatives.iter().all(|lists| !lists.is_empty()).then_some(KeyWords(alternatives))
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().flatten().flatten()
+    }
+
+    /// About how many documents have them, and the expression. In an alternative, common words are left out if there are rare ones.
+    fn counted(&self, documents: &impl Fn(&str) -> u64) -> (u64, String) {
+        let (mut number, mut expression) = (0_u64, String::new());
+        for lists in &self.0 {
+            let counted = |words: &&Vec<String>| sum(words.iter().map(|word| documents(word)));
+            let least = lists.iter().map(|words| counted(&words)).min().unwrap_or(0);
+            number = number.saturating_add(least);
+            let lists: Vec<String> = lists
+                .iter()
+                .filter(|words| counted(words) <= least.max(RARE_DOCUMENTS))
+                .map(|words| words.join(" | "))
+                .collect();
+            // writing to a String cannot fail
+            let _ = match lists.as_slice() {
+                [words] => write!(expression, "{words} | "),
+                lists => write!(expression, "(({})) | ", lists.join(") (")),
+            };
+        }
+        (number, expression)
+    }
+}
+
+fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
+}
+
 /// The words that a document of a day index has to have, for some filters of a search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
@@ -122,18 +162,14 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// `filters` has the words of each filter, of which a document needs one; `documents` is about how many have a word. Common words
-    /// are left out if there are rare ones. None: there is no filter.
-    pub fn new(filters: &[Vec<String>], documents: impl Fn(&str) -> u64) -> Option<Keys> {
-        let counted = |words: &Vec<String>| words.iter().map(|word| documents(word)).fold(0, u64::saturating_add);
-        let least = filters.iter().map(counted).min()?;
-        let mut expression = String::new();
-        for words in filters.iter().filter(|words| counted(words) <= least.max(RARE_DOCUMENTS)) {
-            let space = if expression.is_empty() { "" } else { " " };
-            // writing to a String cannot fail
-            let _ = write!(expression, "{space}(@(keys) ({} | {TOO_MANY_VALUES}))", words.join(" | "));
-        }
-        Some(Keys { expression, documents: least })
+    /// `documents` is about how many have a word. Filters with common words are left out if there are rare ones. None: there is no
+    /// filter.
+    pub fn new(filters: &[KeyWords], documents: impl Fn(&str) -> u64) -> Option<Keys> {
+        let counted: Vec<(u64, String)> = filters.iter().map(|words| words.counted(&documents)).collect();
+        let least = counted.iter().map(|(number, _)| *number).min()?;
+        let rare = counted.iter().filter(|(number, _)| *number <= least.max(RARE_DOCUMENTS));
+        let expressions: Vec<String> = rare.map(|(_, words)| format!("(@(keys) ({words}{TOO_MANY_VALUES}))")).collect();
+        Some(Keys { expression: expressions.join(" "), documents: least })
     }
 
     /// True if to list the documents costs little, however narrow the range is.
@@ -208,7 +244,8 @@ mod tests {
     #[test]
     fn common_words_are_asked_for_over_wide_ranges_only() {
         let of = |documents: &[(&str, u64)]| {
-            let filters: Vec<Vec<String>> = documents.iter().map(|(word, _)| vec![(*word).to_owned()]).collect();
+            let one = |word: &str| KeyWords::new(vec![vec![vec![word.to_owned()]]]).expect("it has a word");
+            let filters: Vec<KeyWords> = documents.iter().map(|(word, _)| one(word)).collect();
             let count = |word: &str| documents.iter().find(|(own, _)| *own == word).map_or(0, |(_, count)| *count);
             Keys::new(&filters, count)
         };
@@ -225,5 +262,18 @@ mod tests {
         let both = of(&[("a", 14), ("b", 20_000)]).expect("words");
         let expression = format!("(@(keys) (a | {TOO_MANY_VALUES})) (@(keys) (b | {TOO_MANY_VALUES}))");
         assert_eq!(both.within(range(1)), Some(&*expression));
+    }
+
+    #[test]
+    fn words_of_a_group_are_a_disjunction_of_conjunctions() {
+        let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let count = |word: &str| if word == "common" { 1_000_000 } else { 10 };
+        let alternatives = vec![vec![list(&["a", "b"]), list(&["c"])], vec![list(&["d"]), list(&["common"])]];
+        let words = KeyWords::new(alternatives).expect("each has words");
+        let keys = Keys::new(&[words], count).expect("words");
+        assert_eq!(keys.expression, format!("(@(keys) (((a | b) (c)) | d | {TOO_MANY_VALUES}))"));
+        assert_eq!(keys.documents, 20);
+        // an alternative without words is open to every document
+        assert_eq!(KeyWords::new(vec![vec![list(&["a"])], vec![]]), None);
     }
 }

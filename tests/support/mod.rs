@@ -100,10 +100,10 @@ pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// The values of `__in` or `__not` as a part of an address: commas, spaces and backslashes in them are escaped.
-pub fn encoded_list(values: &[&str]) -> String {
+/// The values of `__in` or `__not`: commas, spaces and backslashes in them are escaped.
+pub fn list(values: &[&str]) -> String {
     let escape = |value: &&str| value.replace('\\', "\\\\").replace(',', "\\,").replace(' ', "\\ ");
-    encoded(&values.iter().map(escape).collect::<Vec<_>>().join(","))
+    values.iter().map(escape).collect::<Vec<_>>().join(",")
 }
 
 /// A line of /proc/PID/status that is given in kB, such as `VmHWM`. None where the system has no such file.

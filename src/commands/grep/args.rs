@@ -9,7 +9,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::commands::exit::Failure;
 use crate::commands::grep::options::{Extract, GrepOptions, Output};
 use crate::config::{IndexName, IndexSelection, is_index_pattern};
-use crate::query::condition::{OperatorForms, PATTERN, split_operator};
+use crate::query::condition::{ANY, OperatorForms, PATTERN, split_operator};
+use crate::query::group::typed_group;
 use crate::query::parameter::split_list;
 use crate::query::{Context, Filter, Format, MAX_CONTEXT_LINES, Mode, Order, Query, Within};
 use crate::search::pattern::{INSTEAD_OF_REGEX, Pattern};
@@ -28,7 +29,7 @@ const TIME_FORMS: &str = time::FORMS;
     name = "grep",
     help_triggers("-h", "--help"),
     note = "Filters: column=a (repeated: any of them), column{OPERATOR_FORMS}; \
-            a.b is a key or a path. For a pattern that looks like a filter, use -e.",
+            '@(host=a | host=b level=ERROR)': one of these; a.b is a key or a path. For a pattern that looks like a filter, use -e.",
     note = "Times: {TIME_FORMS}.",
     note = "The output shows control characters of log text as ^[ and leaves out its colour codes, on a terminal and in a file; \
             --json prints every value as it was sent. On a terminal the output goes through $PAGER ('less -R' unless set; \
@@ -297,22 +298,28 @@ fn listed_columns(list: &str) -> Vec<String> {
     split_list(list).into_iter().filter(|name| !name.is_empty()).collect()
 }
 
-/// Column and value of an operand that can be a filter. A column's name has no space, and no sign that paths and addresses have.
+/// Column and value of an operand that can be a filter, `@(a=1 | b=2)` too. A column's name has no space, and no sign that paths
+/// and addresses have.
 fn column_and_value(operand: &str) -> Option<(&str, &str)> {
+    if let Some(group) =
+        operand.strip_prefix('@').and_then(typed_group).filter(|group| group.len() + 3 == operand.len())
+    {
+        return Some((ANY, group));
+    }
     let (column, value) = operand.split_once('=')?;
     let starts = column.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '@'));
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '@' | '.' | '-');
     (starts && column.chars().all(plain)).then_some((column, value))
 }
 
-/// Reads filters by the rules of a URL's parameters; here no name but `pattern` is reserved (`js.` is put before the others). A value
+/// Reads filters by the rules of a URL's parameters; here no names but `pattern` and `any` are reserved (`js.` is put before the others). A value
 /// may be empty.
 fn read_filters(pairs: &[(&str, &str)]) -> Result<Vec<Filter>, String> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let mut parameters = Vec::with_capacity(pairs.len());
     for (column, value) in pairs {
-        let is_pattern = split_operator(column).0 == PATTERN;
-        let js = if column.starts_with("js.") || is_pattern { "" } else { "js." };
+        let is_own = split_operator(column).0 == PATTERN || *column == ANY;
+        let js = if column.starts_with("js.") || is_own { "" } else { "js." };
         let operator = column.rsplit_once("__").map_or("", |(_, operator)| operator);
         let empty = match (value.is_empty(), operator) {
             (false, _) | (true, "in" | "not") => "",
@@ -370,6 +377,14 @@ mod tests {
         assert!(options(&["-m0", "web"]).is_ok_and(|options| options.none));
         assert!(options(&["--color", "web"]).is_ok_and(|options| options.colours.is_none()));
         assert!(options(&["--colour=always", "web"]).is_ok_and(|options| options.colours == Some(true)));
+    }
+
+    #[test]
+    fn an_operand_may_be_a_group_of_filters() {
+        check(&["web", "@(host=a | n>5)", "x"], "search=x&case=1&any=host=a+%7C+n%3E5");
+        check(&["web", "any=host=a|host=b level=ERROR"], "case=1&any=host=a+%7C+host=b+level=ERROR");
+        check(&["web", "-e", "@(host=a)"], "search=%5C@(host=a)&case=1");
+        check(&["web", "@(Html.Raw)"], "search=@(Html.Raw)&case=1");
     }
 
     #[test]

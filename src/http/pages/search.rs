@@ -7,7 +7,7 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::links;
 use crate::query::url::FieldTexts;
-use crate::query::{Context, Filter, Mode, Query, Within, edit};
+use crate::query::{Condition, Context, Filter, Mode, Query, Within, edit};
 use crate::record::pattern::PatternTexts;
 use crate::render::escape::{cut, visible_in_line};
 use crate::render::patterns::pattern_shown;
@@ -18,6 +18,8 @@ const FORM_FIELDS: [&str; 9] = ["search", "mode", "case", "word", "invert", "in"
 /// Lines around a match that are offered.
 const OFFERED_CONTEXT_LINES: [u32; 5] = [0, 1, 3, 10, 50];
 const VALUE_CHARS: usize = 60;
+/// Of several filters.
+const GROUP_CHARS: usize = 200;
 /// A chip lists this number of values, and counts the others.
 const LISTED_VALUES: usize = 3;
 
@@ -195,8 +197,8 @@ fn condition(filter: &Filter, pattern_texts: &PatternTexts) -> Markup {
             *value = pattern_shown(text).to_owned();
         }
     }
-    let shown: Vec<_> =
-        values.iter().take(LISTED_VALUES).map(|value| visible_in_line(cut(value, VALUE_CHARS).0)).collect();
+    let chars = if matches!(filter.is, Condition::AnyOf(_)) { GROUP_CHARS } else { VALUE_CHARS };
+    let shown: Vec<_> = values.iter().take(LISTED_VALUES).map(|value| visible_in_line(cut(value, chars).0)).collect();
     let more = values.len().saturating_sub(LISTED_VALUES);
     html! { (sign) @if !shown.is_empty() { " " (shown.join(", ")) } @if more > 0 { " and " (more) " more" } }
 }
@@ -268,6 +270,8 @@ mod tests {
         assert!(html.contains("<b>host</b> = a, &lt;b&gt;"), "{html}");
         assert!(html.contains("chip off"), "{html}");
         assert!(html.contains("title=\"enable\""), "{html}");
+        let html = form(&query("any=host=a|host=b+n>5"), &PatternTexts::new()).into_string();
+        assert!(html.contains("<span><b>any</b> of host=a | host=b n&gt;5</span>"), "{html}");
     }
 
     #[test]
