@@ -214,6 +214,7 @@ fn a_phone_s_page_does_not_slide_and_begins_with_the_log() {
         &format!("{wide}&wrap=1&context=2&search=order"),
         &record,
         "/grep/web/columns/",
+        "/grep/web/help/?start_ts=-6h",
         "/grep/web,billing,stock/patterns/?start_ts=-6h",
         "/grep/nope/",
     ] {
@@ -254,6 +255,7 @@ fn axe_finds_no_barrier_on_any_page() {
             &record,
             "/grep/web/values/host/?start_ts=-7h",
             "/grep/web/columns/",
+            "/grep/web/help/",
             "/grep/web,billing/patterns/?start_ts=-7h&limit=30&off.logger=x",
             "/grep/web/patterns/?search=no+such+text",
             "/grep/web/?search=(&mode=regex",

@@ -97,6 +97,9 @@ fn every_address_answers_with_strict_headers() {
     check(&alco, "/grep/pages/?search=PAYMENT&start_ts=-1h", 200, &["exactly 1 record matches"]);
     check(&alco, "/grep/pages/?search=no+such+thing", 200, &["No record matches", "all columns"]);
     check(&alco, "/grep/pages/values/levelname/?start_ts=-1h", 200, &["ERROR", "INFO"]);
+    let help = check(&alco, "/grep/pages/help/?start_ts=-1h", 200, &["How to search", "@levelname=ERROR", "28.11.2026 15:40"]);
+    assert!(help.body.contains("href=\"/grep/pages/?start_ts=-1h&amp;levelname=ERROR\">"), "{}", help.body);
+    assert!(log(&alco).html.contains("href=\"/grep/pages/help/?start_ts=-1h\""), "the form leads to the help");
     check(&alco, "/grep/pages/patterns/?start_ts=-1h", 200, &["exactly 10 records", "basket * is full, said *"]);
     check(&alco, "/health", 200, &["works"]);
     check(&alco, "/style.css", 200, &[]);

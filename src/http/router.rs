@@ -9,7 +9,7 @@ use crate::http::request::{Client, LogRequest, RequestUrl};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes;
 use crate::http::routes::error::{InvalidRequest, invalid_request, refused};
-use crate::http::routes::{api, columns, index_list, monitoring, patterns, record, values};
+use crate::http::routes::{api, columns, help, index_list, monitoring, patterns, record, values};
 use crate::http::site::Site;
 use crate::time::Ts;
 
@@ -84,6 +84,7 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
         ["grep", list, "at", place, around, ""] => {
             record::record_page(site, &request(list)?, place, around, !text.is_empty())?
         }
+        ["grep", list, "help", ""] => help::help_page(site, &request(list)?),
         ["grep", list, "columns", ""] => columns::columns_page(site, &request(list)?, client)?,
         ["grep", list, "patterns", ""] => patterns::patterns_page(site, request(list)?, text, client)?,
         ["grep", list, "values", column, ""] => values::values_page(site, &request(list)?, column, client),

@@ -27,7 +27,7 @@ impl FollowView<'_> {
         let refreshing = Query { follow: Follow::Every(REFRESH_SECONDS), ..q.clone() };
         html! {
             (self.frame().opening(&format!("following {}", self.lines.title()), &[("#log", "Skip to the log")]))
-            (search::form(q, &self.lines.pattern_texts))
+            (search::form(self.frame().base, q, &self.lines.pattern_texts))
             (PreEscaped("<main>"))
             h1.vh { "Log of " (q.indexes.title()) ", growing" }
             div.bar {

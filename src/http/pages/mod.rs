@@ -14,6 +14,7 @@ pub mod columns;
 pub mod error;
 pub mod filters;
 pub mod follow;
+pub mod help;
 pub mod histogram;
 pub mod index_list;
 pub mod line;
@@ -151,7 +152,7 @@ impl Frame<'_> {
                     p.keys {
                         "Keys (with your browser's access key): "
                         kbd { "s" } " search, " kbd { "p" } " previous page, " kbd { "n" } " next page, "
-                        kbd { "0" } " newest, " kbd { "e" } " next error, " kbd { "f" } " follow"
+                        kbd { "0" } " newest, " kbd { "e" } " next error, " kbd { "f" } " follow, " kbd { "h" } " help"
                     }
                 }
                 p { "alco " (env!("CARGO_PKG_VERSION")) }

@@ -39,7 +39,7 @@ impl PatternsView<'_> {
     pub fn page(&self) -> Markup {
         let indexes = self.query.indexes.title();
         let main = html! {
-            (search::form(self.query, &self.pattern_texts))
+            (search::form(self.frame.base, self.query, &self.pattern_texts))
             main {
                 (self.bar())
                 h1.vh { "Patterns of " (indexes) }

@@ -24,12 +24,13 @@ const GROUP_CHARS: usize = 200;
 const LISTED_VALUES: usize = 3;
 
 /// `pattern_texts`: of the query's filters.
-pub fn form(query: &Query, pattern_texts: &PatternTexts) -> Markup {
-    form_as_typed(query, pattern_texts, &FieldTexts::default())
+pub fn form(base: &str, query: &Query, pattern_texts: &PatternTexts) -> Markup {
+    form_as_typed(base, query, pattern_texts, &FieldTexts::default())
 }
 
 /// What was typed is in the fields instead of what could be read.
-pub fn form_as_typed(query: &Query, pattern_texts: &PatternTexts, typed: &FieldTexts) -> Markup {
+pub fn form_as_typed(base: &str, query: &Query, pattern_texts: &PatternTexts, typed: &FieldTexts) -> Markup {
+    let help = format!("{}help/", links::grep_path(base, &query.indexes));
     let own = typed.search.clone().unwrap_or_else(|| own_fields(query));
     let (start, end) = (query.start.as_ref().map(When::to_string), query.end.as_ref().map(When::to_string));
     html! {
@@ -38,6 +39,8 @@ pub fn form_as_typed(query: &Query, pattern_texts: &PatternTexts, typed: &FieldT
             div.row {
                 input type="search" name="search" value=(field(&own)) aria-label="Search" accesskey="s" size="40"
                     placeholder="text of a line, or @column=value" autocomplete="off" spellcheck="false";
+                " "
+                a.help href=(links::to(&help, &edit::first(query))) title="how to search" aria-label="How to search" accesskey="h" { "?" }
                 " "
                 (mode(query.mode))
                 " "
@@ -242,7 +245,7 @@ mod tests {
     }
 
     fn query_of_form(query: &Query) -> Query {
-        Query::from_url(query.indexes.clone(), &sent(&form(query, &PatternTexts::new()).into_string()))
+        Query::from_url(query.indexes.clone(), &sent(&form("/", query, &PatternTexts::new()).into_string()))
             .expect("what a form sends")
     }
 
@@ -266,11 +269,11 @@ mod tests {
 
     #[test]
     fn a_filter_is_a_chip() {
-        let html = form(&query("host=a&host=%3Cb%3E&off.status__gt=5"), &PatternTexts::new()).into_string();
+        let html = form("/", &query("host=a&host=%3Cb%3E&off.status__gt=5"), &PatternTexts::new()).into_string();
         assert!(html.contains("<b>host</b> = a, &lt;b&gt;"), "{html}");
         assert!(html.contains("chip off"), "{html}");
         assert!(html.contains("title=\"enable\""), "{html}");
-        let html = form(&query("any=host=a|host=b+n>5"), &PatternTexts::new()).into_string();
+        let html = form("/", &query("any=host=a|host=b+n>5"), &PatternTexts::new()).into_string();
         assert!(html.contains("<span><b>any</b> of host=a | host=b n&gt;5</span>"), "{html}");
     }
 
@@ -279,7 +282,7 @@ mod tests {
         let (known, unknown) = (pattern::of("order <b> 7 paid"), pattern::of("disk full").hash);
         let texts = PatternTexts::from([(known.hash, known.text), (PatternHash::NONE, String::new())]);
         let url = format!("pattern={}&pattern__not={},{unknown}", known.hash, PatternHash::NONE);
-        let html = form(&query(&url), &texts).into_string();
+        let html = form("/", &query(&url), &texts).into_string();
         assert!(html.contains("<b>pattern</b> = order &lt;b&gt; * paid</a>"), "{html}");
         assert!(html.contains(&format!("<b>pattern</b> ≠ (no text), {unknown}</a>")), "{html}");
     }

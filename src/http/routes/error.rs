@@ -30,7 +30,8 @@ pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
 
 /// `typed` is in the form's fields, though it cannot be read.
 fn with_form(site: &Site, query: &Query, typed: &FieldTexts, why: &str) -> Reply {
-    let form = search::form_as_typed(query, &site.searcher.known_patterns.of_query(query), typed);
+    let pattern_texts = site.searcher.known_patterns.of_query(query);
+    let form = search::form_as_typed(&site.config.http.base_path, query, &pattern_texts, typed);
     let frame = frame(site, Some(query));
     let view = ErrorView { frame, status: 400, title: INVALID_SEARCH, why, todo: CHANGE_IT_ABOVE, form: Some(form) };
     Reply::page(400, view.page().into_string())

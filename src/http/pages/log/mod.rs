@@ -31,7 +31,7 @@ impl LogView<'_> {
         let skips = [("#log", "Skip to the log"), ("#filters", "to the filters")];
         html! {
             (self.frame.opening(&self.title(), &skips))
-            (search::form(self.query, &self.pattern_texts))
+            (search::form(self.frame.base, self.query, &self.pattern_texts))
             (PreEscaped("<div class=\"cols\"><main>"))
             h1.vh { "Log of " (self.query.indexes.title()) }
             (self.bar())
