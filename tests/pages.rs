@@ -97,7 +97,8 @@ fn every_address_answers_with_strict_headers() {
     check(&alco, "/grep/pages/?search=PAYMENT&start_ts=-1h", 200, &["exactly 1 record matches"]);
     check(&alco, "/grep/pages/?search=no+such+thing", 200, &["No record matches", "all columns"]);
     check(&alco, "/grep/pages/values/levelname/?start_ts=-1h", 200, &["ERROR", "INFO"]);
-    let help = check(&alco, "/grep/pages/help/?start_ts=-1h", 200, &["How to search", "@levelname=ERROR", "28.11.2026 15:40"]);
+    let help =
+        check(&alco, "/grep/pages/help/?start_ts=-1h", 200, &["How to search", "@levelname=ERROR", "28.11.2026 15:40"]);
     assert!(help.body.contains("href=\"/grep/pages/?start_ts=-1h&amp;levelname=ERROR\">"), "{}", help.body);
     assert!(log(&alco).html.contains("href=\"/grep/pages/help/?start_ts=-1h\""), "the form leads to the help");
     check(&alco, "/grep/pages/patterns/?start_ts=-1h", 200, &["exactly 10 records", "basket * is full, said *"]);
@@ -154,11 +155,17 @@ fn a_mistyped_column_is_named_with_the_nearest() {
 #[test]
 fn one_of_several_filters_is_enough_everywhere() {
     let alco = site();
-    let typed = check(&alco, "/grep/pages/?start_ts=-1h&mode=literal&search=@(levelname=ERROR|host=web-01+message~full)", 302, &[]);
+    let typed = check(
+        &alco,
+        "/grep/pages/?start_ts=-1h&mode=literal&search=@(levelname=ERROR|host=web-01+message~full)",
+        302,
+        &[],
+    );
     let place = typed.header("location").to_owned();
     let group = "any=levelname=ERROR+%7C+host=web-01+message~full";
     assert_eq!(place, format!("/grep/pages/?start_ts=-1h&{group}"));
-    let page = check(&alco, &place, 200, &["exactly 9 records match", "any of levelname=ERROR | host=web-01 message~full"]);
+    let page =
+        check(&alco, &place, 200, &["exactly 9 records match", "any of levelname=ERROR | host=web-01 message~full"]);
     assert_eq!(Page::new(&place, page).lines().len(), 9);
     let api = format!("/api/grep/pages/count/?start_ts=-1h&{group}");
     check(&alco, &api, 200, &["{\"count\":9,\"missing\":[]}"]);

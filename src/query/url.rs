@@ -417,7 +417,7 @@ mod tests {
         check_error("limit=0", "invalid limit '0'; write a number of records, such as 100");
         check_error("limit=10001", "limit=10001 is too much for a page; write at most 10000, or take format=text");
         check_error("follow=0s", "invalid follow '0s'; write 1, or 10s to have the page refresh itself");
-        check_error("tz=Mars", "'Mars' is not a time zone; write a name such as UTC or Europe/Berlin");
+        check_error("tz=Mars", "'Mars' is not a time zone; write UTC, Europe/Berlin, Berlin, MSK or +02:00");
         check_error("cursor=x", "'x' is not a cursor; use a link of a page");
         assert!(read("limit=10001&format=text").is_ok());
         for bad in ["start_ts=soon", "n__gt=nan", "n__gt=inf", "x__exists=2", "order=up", "in=columns", "format=pdf"] {
@@ -503,7 +503,8 @@ mod tests {
 
     fn query() -> impl Strategy<Value = Query> {
         let names = proptest::collection::vec(hostile().prop_filter("has a name", |text| !text.is_empty()), 0..3);
-        let range = (when(), when(), proptest::option::of(proptest::sample::select(vec!["UTC", "Asia/Tokyo"])));
+        let range =
+            (when(), when(), proptest::option::of(proptest::sample::select(vec!["UTC", "Asia/Tokyo", "-03:30"])));
         let text = (hostile(), 0..3_usize, any::<[bool; 8]>());
         let lines = (0..4_u32, 0..4_u32, 0..4_u32, 0..3_u32, proptest::sample::select(&PatternSort::ALL[..]));
         let place = any::<(u32, i64, i64, u32)>();

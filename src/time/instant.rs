@@ -3,6 +3,7 @@
 //! An instant is whole microseconds since 1970 UTC: alco stores, compares and links these. A range is half open: its start
 //! belongs to it, its end does not, so neighbouring ranges share no record.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimePrinter;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 
 pub const SECOND_MICROS: i64 = 1_000_000;
 const DAY_MICROS: i64 = 86_400 * SECOND_MICROS;
@@ -186,22 +187,119 @@ impl Range {
     }
 }
 
-/// A time zone by its IANA name (`UTC`, `Europe/Berlin`).
+/// Abbreviations that mean one zone to all who use them, and are not names of the time zone database. CST, IST and others mean
+/// several.
+const ABBREVIATIONS: [(&str, &str); 16] = [
+    ("MSK", "Europe/Moscow"),
+    ("CEST", "CET"),
+    ("MEZ", "CET"),
+    ("MESZ", "CET"),
+    ("EEST", "EET"),
+    ("WEST", "WET"),
+    ("BST", "Europe/London"),
+    ("PST", "America/Los_Angeles"),
+    ("PDT", "America/Los_Angeles"),
+    ("MDT", "America/Denver"),
+    ("CDT", "America/Chicago"),
+    ("EDT", "America/New_York"),
+    ("JST", "Asia/Tokyo"),
+    ("KST", "Asia/Seoul"),
+    ("AEST", "Australia/Sydney"),
+    ("AEDT", "Australia/Sydney"),
+];
+/// Where a city has several names, those of the regions that begin first here are taken.
+const REGIONS: [&str; 9] =
+    ["Europe/", "America/", "Asia/", "Africa/", "Australia/", "Pacific/", "Atlantic/", "Indian/", "Antarctica/"];
+
+/// A time zone by its IANA name (`UTC`, `Europe/Berlin`), the city of such a name, an abbreviation (`MSK`) or an offset
+/// (`+02:00`, `UTC+2`).
 pub fn zone(name: &str) -> Result<TimeZone, String> {
     if name == "UTC" {
         return Ok(TimeZone::UTC);
     }
-    TimeZone::get(name).map_err(|_| format!("'{name}' is not a time zone; write a name such as UTC or Europe/Berlin"))
+    let long = ABBREVIATIONS.iter().find(|(short, _)| name.eq_ignore_ascii_case(short)).map_or(name, |(_, long)| long);
+    fixed_zone(name)
+        .or_else(|| TimeZone::get(long).ok())
+        .or_else(|| zone_of_city(name))
+        .ok_or_else(|| format!("'{name}' is not a time zone; write UTC, Europe/Berlin, Berlin, MSK or +02:00"))
 }
 
-/// The name of a zone on a page and in a link.
-pub fn zone_name(zone: &TimeZone) -> &str {
-    zone.iana_name().unwrap_or("UTC")
+/// `+02:00`, `-0330`, `+2`, `UTC+2`. In an address, a `+` that was not encoded is a space.
+fn fixed_zone(text: &str) -> Option<TimeZone> {
+    let text = if text.starts_with(' ') { format!("+{}", text.trim()) } else { text.trim().to_ascii_uppercase() };
+    let text = ["UTC", "GMT"].iter().find_map(|utc| text.strip_prefix(utc)).unwrap_or(&text);
+    let sign = match text.chars().next()? {
+        '+' => 1,
+        '-' => -1,
+        _ => return None,
+    };
+    let digits = text[1..].replace(':', "");
+    let (hours, minutes) = digits.split_at(if digits.len() > 2 { digits.len().checked_sub(2)? } else { digits.len() });
+    let is_number = digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let minutes: i32 = if minutes.is_empty() { 0 } else { minutes.parse().ok()? };
+    let hours: i32 = hours.parse().ok()?;
+    let is_offset = is_number && hours <= 14 && minutes < 60;
+    let offset = Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()?;
+    is_offset.then(|| if hours + minutes == 0 { TimeZone::UTC } else { TimeZone::fixed(offset) })
+}
+
+/// The zone whose name ends with a city.
+fn zone_of_city(city: &str) -> Option<TimeZone> {
+    let city = city.trim().replace(' ', "_");
+    let database = jiff::tz::db();
+    let rank = |name: &str| REGIONS.iter().position(|region| name.starts_with(region));
+    let names = database.available().filter(|name| {
+        let last = name.as_str().rsplit_once('/').map(|(_, last)| last);
+        last.is_some_and(|last| last.eq_ignore_ascii_case(&city))
+    });
+    let name = names.filter_map(|name| Some((rank(name.as_str())?, name))).min_by_key(|(rank, _)| *rank)?.1;
+    TimeZone::get(name.as_str()).ok()
+}
+
+/// The name of a zone on a page and in a link; `zone` reads it.
+pub fn zone_name(zone: &TimeZone) -> Cow<'_, str> {
+    match (zone.iana_name(), zone.to_fixed_offset()) {
+        (Some(name), _) => Cow::Borrowed(name),
+        (None, Ok(offset)) => {
+            let minutes = offset.seconds() / 60;
+            let sign = if minutes < 0 { '-' } else { '+' };
+            Cow::Owned(format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60))
+        }
+        (None, Err(_)) => Cow::Borrowed("UTC"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_has_many_names() {
+        for (written, name) in [
+            ("UTC", "UTC"),
+            ("europe/berlin", "Europe/Berlin"),
+            ("Berlin", "Europe/Berlin"),
+            ("new york", "America/New_York"),
+            ("Istanbul", "Europe/Istanbul"),
+            ("MSK", "Europe/Moscow"),
+            ("cest", "CET"),
+            ("+02:00", "+02:00"),
+            (" 02:00", "+02:00"),
+            ("-0330", "-03:30"),
+            ("+2", "+02:00"),
+            ("UTC+5:30", "+05:30"),
+            ("+00:00", "UTC"),
+        ] {
+            let zone = zone(written).expect(written);
+            assert_eq!(zone_name(&zone), name, "{written}");
+            assert_eq!(super::zone(&zone_name(&zone)), Ok(zone), "{written}");
+        }
+        for bad in ["", "Mars", "CST", "+15:00", "+2:75", "+", "+a", "2", "Europe/"] {
+            assert!(zone(bad).is_err(), "{bad}");
+        }
+        let at = Ts::from_micros(1_795_341_600_000_000);
+        assert_eq!(at.clock_in(&zone("UTC-3").expect("an offset"), 0), "07:00:00");
+    }
 
     #[test]
     fn a_day_is_written_as_in_the_name_of_its_index() {

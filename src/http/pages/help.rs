@@ -115,12 +115,16 @@ impl HelpView<'_> {
 
     fn column_examples(&self) -> Vec<(String, &'static str)> {
         let ExampleColumns { level, levels: [one, two], other, values: [a, b] } = &self.columns;
-        let [a, b] = [a, b].map(|value| if value.contains(char::is_whitespace) { format!("\"{value}\"") } else { value.clone() });
+        let [a, b] = [a, b]
+            .map(|value| if value.contains(char::is_whitespace) { format!("\"{value}\"") } else { value.clone() });
         vec![
             (format!("@{level}={one}"), "the column has this value"),
             (format!("@{level}={one},{two}"), "one of several; in quotes, a comma or space is part of the value"),
             (format!("@{level}!={two}"), "all but this value, and records without the column"),
-            (format!("@{other}~{}", &a.trim_matches('"').chars().take(3).collect::<String>()), "has this text in it; * is any text"),
+            (
+                format!("@{other}~{}", &a.trim_matches('"').chars().take(3).collect::<String>()),
+                "has this text in it; * is any text",
+            ),
             ("@status>=500".to_owned(), "a number: >, >=, <, <="),
             (format!("@{other}!"), "records without the column"),
             (format!("@{other}__exists=1"), "records that have it"),
@@ -187,7 +191,8 @@ mod tests {
 
     #[test]
     fn each_example_searches_for_what_it_shows() {
-        let query = Query::from_url(vec!["web".parse().expect("a name")], "start_ts=-1h&host=x&search=y").expect("a query");
+        let query =
+            Query::from_url(vec!["web".parse().expect("a name")], "start_ts=-1h&host=x&search=y").expect("a query");
         let html = view(&query).page().into_string();
         for link in [
             "search=timeout+-health&amp;mode=words\"><code>timeout -health</code>",

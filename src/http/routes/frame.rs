@@ -20,7 +20,7 @@ pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
         indexes: site.names(),
         searched: query.map(|query| query.indexes.clone()).unwrap_or_default(),
         keep: keep.unwrap_or_default(),
-        zone: zone_name(zone).to_owned(),
+        zone: zone_name(zone).into_owned(),
         state: query.map(Query::pairs),
         refresh: None,
     }

@@ -1,5 +1,6 @@
 //! For programs: the day indexes, searchd's configuration, the metrics, and the health of alco's parts.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
@@ -21,7 +22,7 @@ struct ServedIndex<'a> {
     title: &'a str,
     timestamp: &'a str,
     message: &'a str,
-    timezone: &'a str,
+    timezone: Cow<'a, str>,
     columns: &'a [String],
     level: &'a [String],
     level_numbers: &'static str,
