@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod error;
 mod followers;
+mod list_news;
 mod origin;
 mod pages;
 mod request;

@@ -11,6 +11,7 @@ use crate::config::{Config, Index, IndexName, IndexSelection, there_are};
 use crate::http::auth::Users;
 use crate::http::error::Refusal;
 use crate::http::followers::Followers;
+use crate::http::list_news::ListNews;
 use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
 use crate::record::pattern::PatternHash;
@@ -33,6 +34,8 @@ pub struct Site {
     values: RedisStore,
     /// when Redis last failed
     values_failed: Mutex<Option<Instant>>,
+    /// of the index list
+    pub news: ListNews,
     pub metrics: Arc<Metrics>,
     /// records are collected in this process too
     pub collects: bool,
@@ -60,6 +63,7 @@ impl Site {
             searcher: Searcher::new(&config.sphinx, &config.indexes, metrics.searched.clone()),
             values,
             values_failed: Mutex::new(None),
+            news: ListNews::default(),
             followers: Arc::new(Followers::new(config.http.max_followers, metrics.clone())),
             metrics,
             collects,

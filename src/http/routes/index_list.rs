@@ -47,7 +47,7 @@ pub fn index_page(site: &Site, text: &str, now: Ts) -> Answer {
             title: &index.title,
             figures: view(index),
             collecting: collecting(site, index, now),
-            new_patterns: new_patterns(site, &index.name, now),
+            new_patterns: site.news.of(&index.name, now, || new_patterns(site, &index.name, now)),
             shortcuts: shortcuts(site, |shortcut| shortcut.index.contains(&index.name) && !is_over_all(site, shortcut)),
         })
         .collect();
