@@ -15,7 +15,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Fields of the hash that are not patterns: rules, since, and forgotten if some were.
 const HEAD_FIELDS: [&str; 3] = ["rules", "since", "forgotten"];
 /// Of today's rules.
-const RULES_VERSION: &str = "1";
+const RULES_VERSION: &str = "2";
 const MAX_PATTERNS: usize = 20_000;
 /// The new patterns that alco reports to Redis at a time, at the most.
 const MAX_PATTERNS_OF_A_WRITE: usize = 4000;

@@ -184,7 +184,7 @@ mod tests {
                 "rt_field = cols",
                 "rt_field = keys",
                 "rt_field = x0_user_2d_agent",
-                "rt_field = rules_717583a1",
+                "rt_field = rules_44b88834",
                 "rt_field = infix_2",
                 "rt_attr_bigint = ts",
                 "rt_attr_bigint = digest",

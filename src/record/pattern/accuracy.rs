@@ -13,20 +13,17 @@ const LINES: &str = include_str!("lines.txt");
 /// Written in one go as a test of the rules, before these were changed by what they show.
 const HELD_OUT_LINES: &str = include_str!("held_out_lines.txt");
 
-/// In the mean of all kinds. What is missing cannot be known from one line: `Started NAME`, an optional part.
-///
-/// Lines of seven kinds (object storage, cluster compute, coordination, windows host, mobile, desktop, virtual machines), and some of
-/// apache, batch scheduler and proxy, were written after the rules, and no rule was changed for them. They have 0.74 in the mean; the
-/// other kinds, which the rules were written with, 0.89.
-const MIN_MEAN_ACCURACY: f64 = 0.85;
+/// In the mean of the kinds of lines.txt. What is missing cannot be known from one line: `Started NAME`, an optional part.
+const MIN_MEAN_ACCURACY: f64 = 0.87;
 /// No kind of software is given up for the others.
-const MIN_ACCURACY: f64 = 0.55;
-/// Of the held-out lines.
-const MIN_HELD_OUT_MEAN_ACCURACY: f64 = 0.0;
-const MIN_HELD_OUT_ACCURACY: f64 = 0.0;
+const MIN_ACCURACY: f64 = 0.65;
+/// In the mean of the held-out lines, which the rules of version 1 grouped with 0.72. Each of their templates has few lines, and more
+/// names without a digit than most logs have.
+const MIN_HELD_OUT_MEAN_ACCURACY: f64 = 0.75;
+const MIN_HELD_OUT_ACCURACY: f64 = 0.45;
 
 /// The digest of all patterns of lines.txt, and the version of the rules that made them.
-const PATTERNS: (u32, u64) = (1, 11559344496650458897);
+const PATTERNS: (u32, u64) = (2, 8583248113321188379);
 
 struct Kind {
     name: &'static str,

@@ -23,31 +23,36 @@
 //! | 2 | text in quotes, and its quotes | `*` | what is quoted is a value |
 //! | 3 | … that begins with a command in capitals: `"GET /a"` | `"GET *"` | a command says what was done |
 //! | 4 | `key=value`, `key= value`, `key = value`, `a=1,b=2` | `key=*`, `key = *`, `a=*,b=*` | likewise a value |
-//! | 5 | … of a key like `msg`, `error`, `reason` | its text, word for word | a text has constants of its own |
-//! | 6 | `{…}` with all in it; `name{…}` | `*`; `name{*}` | a dump of a value |
-//! | 7 | `name[…]`; `name(…)` with a digit, comma, quote, `=`, `.` or slash in it | `name[*]`; `name(*)` | an index or process id; arguments |
-//! | 8 | … with an address in it, or after a variable name | `*` | `mail.example.com[10.0.0.1]` is one host |
-//! | 9 | `[a, b]` with single words, `[]` | `[*]` | a list has any length |
-//! | 10 | a word with a digit, a slash, a backslash or an `@`, but `I/O` | `*` | numbers, addresses, paths, ids |
-//! | 11 | labels with dots that begin with small letters: `db.example.com` | `*` | hosts, files, units, keys; classes have capitals |
-//! | 12 | eight of `a` to `f` in a row; `$name`; `node-b` | `*` | hexadecimal; a variable; numbered by letters |
-//! | 13 | `true`, `false`, `null`, `none`, `nil`, `undefined`, `NaN`, `N/A`, `localhost` | `*` | where else a value stands |
+//! | 5 | `isOpen:true` | `isOpen:*` | likewise |
+//! | 6 | … of a key like `msg`, `error`, `reason` | its text, word for word | a text has constants of its own |
+//! | 7 | `{…}` with all in it; `name{…}` | `*`; `name{*}` | a dump of a value |
+//! | 8 | `name[…]`; `name(…)` with a digit, comma, quote, `=`, `.` or slash in it | `name[*]`; `name(*)` | an index or process id; arguments |
+//! | 9 | … with an address in it, or after a variable name | `*` | `mail.example.com[10.0.0.1]` is one host |
+//! | 10 | `[a, b]` with single words, `[]` | `[*]` | a list has any length |
+//! | 11 | `(111)Connection refused` | `(*)Connection refused` | the number of an error, glued to its text |
+//! | 12 | a word with a digit, a slash, a backslash or an `@`, but `I/O` | `*` | numbers, addresses, paths, ids |
+//! | 13 | labels with dots that begin with small letters: `db.example.com`, `views.py:pay` | `*` | hosts, files, units, keys |
+//! | 14 | … and the full name of a class, `com.example.shop.Order`, but of an exception; not at the start of a line, nor before `:` or ` - `, where a logger stands | `*` | like the key of a configuration |
+//! | 15 | eight of `a` to `f` in a row; `$name`; `node-b` | `*` | hexadecimal; a variable; numbered by letters |
+//! | 16 | `true`, `false`, `null`, `none`, `nil`, `undefined`, `NaN`, `N/A`, `localhost` | `*` | where else a value stands |
 //! | | **a word by its neighbours** | | |
-//! | 14 | a weekday, month or zone next to a `*`; a unit after one | part of it | dates, durations, sizes |
-//! | 15 | the two words before `[time zone]` at the start of an access log | `*` | ident and user of the common log format |
-//! | 16 | a lone `-` between two `*`, or after one at the end | part of it | a missing value |
-//! | 17 | `key: yes`, `no`, `on`, `off` | `key: *` | a switch |
-//! | 18 | values of one word in a list `a: x, b: y` | `a: *, b: *` | pairs again |
-//! | 19 | `user NAME` before a `*`, `from`, `is` …, or after `for`, `by`, `invalid` … | `user *` | a person |
-//! | 20 | `for NAME` after a word like `password` or `session`; `created by NAME` | `for *`, `by *` | a person |
-//! | 21 | `from NAME port` | `from * port` | a host |
-//! | 22 | `queue mail-eu`, `host web_b`: joints in a word after a thing | `queue *` | the name of the thing |
-//! | 23 | `process 12 (java)` | `process *` | the name of the process |
+//! | 17 | a weekday, month or zone next to a `*`; a unit after one | part of it | dates, durations, sizes |
+//! | 18 | the two words before `[time zone]` at the start of an access log | `*` | ident and user of the common log format |
+//! | 19 | a lone `-`, `----` or `****` between two `*`, or after one at the end | part of it | a missing value |
+//! | 20 | `key: yes`, `no`, `on`, `off` | `key: *` | a switch |
+//! | 21 | values of one word in a list `a: x, b: y` | `a: *, b: *` | pairs again |
+//! | 22 | `user NAME` before a `*`, `from`, `is` …, or after `for`, `by`, `invalid` …, `, user NAME` at an end | `user *` | a person |
+//! | 23 | `for NAME` after a word like `password` or `session`; `created by NAME` | `for *`, `by *` | a person |
+//! | 24 | `from NAME port` | `from * port` | a host |
+//! | 25 | `queue mail-eu`, `host web_b`: joints in a word after a thing | `queue *` | the name of the thing |
+//! | 26 | `volume D:` | `volume *:` | a drive |
+//! | 27 | `on node alpha`, `by client Till` before a preposition or the end; `the Print Spooler service` | `on node *`, `the * service` | the name of a thing |
+//! | 28 | `process 12 (java)` | `process *` | the name of the process |
 //! | | **variables in a row** | | |
-//! | 24 | several `*`, with `,` `;` `\|` between them or not | one | a list has any length |
-//! | 25 | `* (*)`, `* ()` | `*` | the same in other words: `1190 bytes (1.16 KB)` |
+//! | 29 | several `*`, with `,` `;` `\|` between them or not | one | a list has any length |
+//! | 30 | `* (*)`, `* ()` | `*` | the same in other words: `1190 bytes (1.16 KB)` |
 //!
-//! Of names in rules 19 to 22 are excepted words of the language (`user not found`) and words that end in `-ed`, `-ing`, `-ion`,
+//! Of names in rules 22 to 27 are excepted words of the language (`user not found`) and words that end in `-ed`, `-ing`, `-ion`,
 //! `-ment` (`user disconnected`).
 //!
 //! # When a rule changes
@@ -58,6 +63,7 @@
 
 #[cfg(test)]
 mod accuracy;
+mod line_word;
 mod lookahead;
 pub mod memory;
 mod pattern_text;
@@ -71,11 +77,11 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::record::digest;
+use crate::record::pattern::line_word::LineWord;
 use crate::record::pattern::pattern_text::PatternText;
-use crate::record::pattern::words::LineWord;
 
 /// The version of the rules above.
-pub const RULES_VERSION: u32 = 1;
+pub const RULES_VERSION: u32 = 2;
 
 /// Of a longer first line, the pattern is that of this part: templates differ early.
 const MAX_LINE_BYTES: usize = 1024;
@@ -290,50 +296,69 @@ mod tests {
             ("tag=\"View Lock\", ids=[1, 2] f={a: b}", "tag=*, ids=* f=*"),
             ("my id = abc, drawn= yes, size =big", "my id = *, drawn=*, size =*"),
             ("a == b => c -> d", "a == b => c -> d"),
-            // 5: texts
+            // 5: pairs of switches
+            ("isOpen:true visible:false std::true", "isOpen:* visible:* std::true"),
+            // 6: texts
             ("level=info msg=\"server 5 started\" addr=:8080", "level=* msg=\"server * started\" addr=*"),
             ("level=info msg=started error=\"\"", "level=* msg=started error=*"),
-            // 6: dumps
+            // 7: dumps
             ("hook {\"a\": {\"b c\": 1}} sent, Token{x y}.", "hook * sent, Token{*}."),
-            // 7: indexes and arguments
+            // 8: indexes and arguments
             ("sshd[1234]: f(7) g(a, b) Foo(Foo.java) init() port(s)", "sshd[*]: f(*) g(*) Foo(*) init() port(s)"),
             ("pam_unix(sshd:auth): KeyError('a b')", "pam_unix(sshd:auth): KeyError(*)"),
-            // 8: … of a name that varies
+            // 9: … of a name that varies
             ("from unknown[10.0.0.1]: a.b.send[17] ran", "from *: * ran"),
-            // 9: lists
+            // 10: lists
             ("took [1, 2, 3] [] [a, b] [main]", "took [*] [*] [*] [main]"),
-            // 10: digits and slashes
+            // 11: numbers of errors
+            ("(111)Refused by (2) and (3rd)", "(*)Refused by (*) and (*)"),
+            // 12: digits and slashes
             ("r00 at 0x1f, 12%, -5, :8080 a/b c\\d e@f I/O TCP/IP", "* at * I/O TCP/IP"),
             ("listening on [::1]:80 and ::", "listening on * and *"),
-            // 11: names with dots
+            // 13: names with dots
             ("db.example and web.example.com: e.g. wait...done", "* and *: e.g. wait...done"),
-            ("nginx.service: java.lang.Exception in views.py.", "*: java.lang.Exception in *."),
-            // 12: hexadecimal, variables, letters for numbers
+            ("nginx.service: java.lang.Exception in views.py:pay.", "*: java.lang.Exception in *."),
+            // 14: classes
+            ("com.example.Shop opens com.example.Till.", "com.example.Shop opens *."),
+            (
+                "ran com.example.Shop: closed com.example.Till - closed",
+                "ran com.example.Shop: closed com.example.Till - closed",
+            ),
+            ("done.Next com.example.shop.TillError", "done.Next com.example.shop.TillError"),
+            // 15: hexadecimal, variables, letters for numbers
             ("deadbeef added facade $total node-b read-only", "* added facade * read-only"),
-            // 13: values
+            // 16: values
             ("true of NULL in (nil) N/A nothing", "* of * in (*) * nothing"),
-            // 14: units and dates
+            // 17: units and dates
             ("took 5 ms, then 1.5 s more", "took *, then * more"),
             ("at Sat Jun 18 02:08:10 2005 UTC. we may sat", "at *. we may sat"),
-            // 15, 16: the common log format, missing values
+            // 18, 19: the common log format, missing values
             ("10.0.0.1 - bob [1/Nov/2026:1:0:0 +0000] \"GET / HTTP/1.1\" 200 -", "* [*] \"GET *\" *"),
             ("0x5 - E_NAME", "* - E_NAME"),
-            // 17, 18: switches and pairs
+            ("[ 12 **** 7 ] **** end", "[ * ] **** end"),
+            // 20, 21: switches and pairs
             ("using password: NO", "using password: *"),
             ("failed, client: bob, server: _, host: x", "failed, client: *, server: *, host: *"),
             ("error: disk full, giving up", "error: disk full, giving up"),
-            // 19, 20, 21: persons and hosts
+            // 22, 23, 24: persons and hosts
             ("Failed password for root from 1.2.3.4 port 22 ssh2", "Failed password for * from * port *"),
             ("session opened for user bob(uid=7) by (uid=0)", "session opened for user *(*) by (uid=*)"),
             ("user bob logged in; user is gone; user unknown", "user * logged in; user is gone; user unknown"),
             ("user disconnected from 1.2.3.4", "user disconnected from *"),
+            ("refused, user bob", "refused, user *"),
+            ("refused, user quota exceeded", "refused, user quota exceeded"),
             ("waiting for reply from 1.2.3.4", "waiting for reply from *"),
             ("created by alice. caused by timeout.", "created by *. caused by timeout."),
             ("from gate port 22", "from * port *"),
-            // 22, 23: things and processes
+            // 25, 28: things and processes
             ("queue mail-eu is full, queue full", "queue * is full, queue full"),
+            ("volume D: is full. D: is full", "volume *: is full. D: is full"),
+            ("on node alpha at 5, of node alpha", "on node * at *, of node *"),
+            ("begun by client Till. closed by client request", "begun by client *. closed by client request"),
+            ("lost node alpha. on host side", "lost node alpha. on host side"),
+            ("the Print Spooler service of The Shop", "the * service of The Shop"),
             ("Killed process 12 (java), error 5 (slow)", "Killed process *, error * (slow)"),
-            // 24, 25: rows
+            // 29, 30: rows
             ("(4; 5) a 1, b 2| 3", "(*) a *, b *"),
             ("1190 bytes (1.16 KB) sent from 10.0.0.1 () at 5 (of 6)", "* sent from * at * (of *)"),
             // scripts

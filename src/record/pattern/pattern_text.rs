@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::record::pattern::words::LineWord;
+use crate::record::pattern::line_word::LineWord;
 
 /// Signs between the values of a list.
 const LIST_SIGNS: &[u8] = b",;|";

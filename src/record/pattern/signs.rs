@@ -29,6 +29,9 @@ pub mod sign {
 /// A run of fewer hexadecimal letters is a word: `added`, `facade`, `defaced`.
 const MIN_HEX_LETTERS: u32 = 8;
 
+/// A shorter package is rather a sentence without a space: `done.Next`.
+const MIN_PACKAGE_LABELS: usize = 2;
+
 /// The kind of each byte.
 pub static BYTE_SIGNS: [u16; 256] = signs();
 
@@ -99,11 +102,25 @@ impl WordSigns {
         self.has(sign::SURE_BIT)
             || self.longest_hex_run >= MIN_HEX_LETTERS
             || self.has(sign::SLASH_BIT) && !self.is_abbreviation(word)
-            || self.has(sign::DOT_BIT)
-                && self.only(sign::LOWER_BIT | sign::UPPER_BIT | sign::HEX_BIT | sign::DOT_BIT | sign::DASH_BIT)
-                && is_dotted_name(word)
+            || self.has(sign::DOT_BIT) && self.is_dotted_letters() && is_dotted_name(word)
             || self.has(sign::OTHER_BIT) && is_sigil(word)
             || self.has(sign::DASH_BIT) && is_numbered_by_letter(word)
+    }
+
+    fn is_dotted_letters(&self) -> bool {
+        self.only(sign::LOWER_BIT | sign::UPPER_BIT | sign::HEX_BIT | sign::DOT_BIT | sign::DASH_BIT | sign::COLON_BIT)
+    }
+
+    /// The full name of a class or constant that is not an exception: `com.example.shop.OrderService`. What was thrown differs from
+    /// message to message, and not from record to record.
+    pub fn is_qualified_name(&self, word: &str) -> bool {
+        let is_capital = |label: &str| label.starts_with(|c: char| c.is_ascii_uppercase());
+        self.has(sign::DOT_BIT)
+            && self.has(sign::UPPER_BIT)
+            && self.is_dotted_letters()
+            && word.split('.').take(MIN_PACKAGE_LABELS).all(|label| label.starts_with(|c: char| c.is_ascii_lowercase()))
+            && word.split('.').skip(MIN_PACKAGE_LABELS).any(is_capital)
+            && !["Exception", "Error", "Fault", "Throwable"].iter().any(|end| word.ends_with(end))
     }
 
     /// `I/O`, `TCP/IP`; `N/A` is a value
@@ -124,8 +141,9 @@ impl WordSigns {
 }
 
 /// Labels that begin with a small letter, with dots between them: a host, a file, a unit, a key of a configuration. The name of a
-/// class begins with a capital, `e.g` has no label of two letters.
+/// class begins with a capital, `e.g` has no label of two letters. A part after a colon belongs to it.
 fn is_dotted_name(word: &str) -> bool {
+    let word = word.split_once(':').map_or(word, |(name, _)| name);
     word.split('.').all(|label| label.starts_with(|c: char| c.is_ascii_lowercase()))
         && word.split('.').any(|label| label.len() > 1)
 }

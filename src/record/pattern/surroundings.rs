@@ -1,12 +1,13 @@
 //! Words that are variable by what stands next to them: units and months, values after a key, names of persons and things.
 
+use crate::record::pattern::line_word::LineWord;
 use crate::record::pattern::vocabulary::WordRoles;
-use crate::record::pattern::words::LineWord;
 
 /// Marks them. The rules are those of the table at `pattern`, in its order.
 pub fn mark(line: &str, words: &mut [LineWord]) {
     dates_and_units(line, words);
     common_log_format(line, words);
+    titles(line, words);
     let mut is_login = false;
     for at in 0..words.len() {
         let around = Surroundings { line, words, at };
@@ -54,6 +55,25 @@ fn common_log_format(line: &str, words: &mut [LineWord]) {
     }
 }
 
+/// `the Print Spooler service`: capitals between `the` and a thing are its name.
+fn titles(line: &str, words: &mut [LineWord]) {
+    let is_title = |word: &LineWord| {
+        word.is_bare_before() && word.is_bare_after() && word.text(line).starts_with(|c: char| c.is_ascii_uppercase())
+    };
+    let mut at = 0;
+    while at < words.len() {
+        at += 1;
+        if !words[at - 1].roles.has(WordRoles::THE) {
+            continue;
+        }
+        let titles = words[at..].iter().take_while(|word| is_title(word)).count();
+        if words.get(at + titles).is_some_and(|word| word.roles.has(WordRoles::THING) && word.is_bare_before()) {
+            words[at..at + titles].iter_mut().for_each(|word| word.is_variable = true);
+        }
+        at += titles;
+    }
+}
+
 struct Surroundings<'a> {
     line: &'a str,
     words: &'a [LineWord],
@@ -85,10 +105,10 @@ impl Surroundings<'_> {
             return true;
         }
         let is_missing = || {
-            word.text(self.line) == "-"
+            is_blank(word.text(self.line))
                 && before.is_variable
                 && before.is_bare_after()
-                && self.after().is_none_or(|after| after.is_variable || after.text(self.line) == "-")
+                && self.after().is_none_or(|after| after.is_variable || is_blank(after.text(self.line)))
         };
         let is_switch = || {
             word.roles.has(WordRoles::SWITCH)
@@ -146,9 +166,12 @@ impl Surroundings<'_> {
             Some(_) if !word.is_bare_after() => true,
             Some(after) => after.roles.has(WordRoles::AFTER_NAME) || !after.is_bare_before(),
         };
+        let begins_clause =
+            || self.before(2).is_some_and(|word| matches!(word.trail(self.line), "," | ";")) && is_before_name_end();
         let is_user = || {
             before.roles.has(WordRoles::USER)
                 && (has(self.before(2), WordRoles::BEFORE_USER)
+                    || begins_clause()
                     || matches!(word.trail(self.line), ":" | "," | ")")
                     || has(after, WordRoles::AFTER_NAME)
                     || after.is_some_and(|after| after.is_variable))
@@ -158,9 +181,28 @@ impl Surroundings<'_> {
                 || before.roles.has(WordRoles::BY) && has(self.before(2), WordRoles::ACTION) && is_before_name_end()
         };
         let is_origin = || before.roles.has(WordRoles::FROM) && word.is_bare_after() && has(after, WordRoles::PORT);
-        let is_thing = || before.roles.has(WordRoles::THING) && word.is_compound;
-        is_user() || is_person() || is_origin() || is_thing()
+        let is_thing = || before.roles.has(WordRoles::THING) && (word.is_compound || is_drive_letter(word, self.line));
+        let is_named = || {
+            before.roles.has(WordRoles::NAMED)
+                && has(self.before(2), WordRoles::PREPOSITION.or(WordRoles::BY))
+                && !word.roles.has(WordRoles::NAMED.or(WordRoles::THING))
+                && (is_before_name_end()
+                    || after.is_some_and(|after| {
+                        after.roles.has(WordRoles::PREPOSITION) || is_no_noun(after.text(self.line))
+                    }))
+        };
+        is_user() || is_person() || is_origin() || is_thing() || is_named()
     }
+}
+
+/// `-`, `----`, `****`: in the place of a value that is missing.
+fn is_blank(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'-' | b'*' | b'?'))
+}
+
+/// `volume D:`
+fn is_drive_letter(word: &LineWord, line: &str) -> bool {
+    matches!(word.text(line).as_bytes(), [b'A'..=b'Z']) && word.trail(line).starts_with(':')
 }
 
 /// `user connected`, `user registration`: what happens to a user, and not a name.

@@ -4,7 +4,7 @@
 
 /// What a word may be; several at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WordRoles(u16);
+pub struct WordRoles(u32);
 
 impl WordRoles {
     pub const NONE: WordRoles = WordRoles(0);
@@ -24,6 +24,11 @@ impl WordRoles {
     pub const ACTION: WordRoles = WordRoles(1 << 14);
     /// a value after `key:`
     pub const SWITCH: WordRoles = WordRoles(1 << 15);
+    /// stands before a thing that is named
+    pub const PREPOSITION: WordRoles = WordRoles(1 << 16);
+    /// a thing whose name is often a word of the language: `on node alpha`
+    pub const NAMED: WordRoles = WordRoles(1 << 17);
+    pub const THE: WordRoles = WordRoles(1 << 18);
     /// stands before `user`, if a name follows
     pub const BEFORE_USER: WordRoles = WordRoles(1 << 8);
     /// stands after a name
@@ -55,9 +60,10 @@ const LISTS: &[(WordRoles, &[&str])] = &[
     (
         WordRoles::UNIT,
         &[
-            "b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib", "bit", "bits", "byte", "bytes", "ns", "us", "ms",
-            "msec", "msecs", "s", "sec", "secs", "second", "seconds", "min", "mins", "minute", "minutes", "h", "hour",
-            "hours", "day", "days", "am", "pm", "hz", "khz", "mhz", "ghz", "percent",
+            "b", "kb", "mb", "gb", "tb", "pb", "kib", "mib", "gib", "tib", "pib", "bit", "bits", "byte", "bytes", "ns",
+            "us", "ms", "msec", "msecs", "s", "sec", "secs", "second", "seconds", "min", "mins", "minute", "minutes",
+            "h", "hour", "hours", "day", "days", "week", "weeks", "am", "pm", "bps", "kbps", "mbps", "gbps", "hz",
+            "khz", "mhz", "ghz", "percent",
         ],
     ),
     (
@@ -105,7 +111,9 @@ const LISTS: &[(WordRoles, &[&str])] = &[
             "logged", "user", "users", "client", "server", "peer", "remote", "host", "signal", "kernel", "system",
             "default", "invalid", "unknown", "illegal", "login", "logout", "message", "process", "thread", "time",
             "level", "limit", "number", "service", "device", "access", "added", "left", "lost", "found", "gone",
-            "sent", "timeout", "failure", "success", "attempt", "attempts", "profile", "settings", "cache",
+            "sent", "timeout", "failure", "success", "attempt", "attempts", "profile", "settings", "cache", "down",
+            "up", "side", "key", "keys", "full", "empty", "state", "policy", "firewall", "watchdog", "config", "lock",
+            "size", "length", "depth", "overflow", "status", "health",
         ],
     ),
     (
@@ -144,6 +152,32 @@ const LISTS: &[(WordRoles, &[&str])] = &[
             "dev",
             "backend",
             "replica",
+            "drive",
+            "disk",
+            "type",
+            "language",
+            "locale",
+            "region",
+            "zone",
+            "cipher",
+            "algorithm",
+            "rule",
+            "reservation",
+            "shard",
+            "bridge",
+            "group",
+            "policy",
+            "branch",
+            "tag",
+            "switch",
+            "pool",
+            "partition",
+            "peer",
+            "member",
+            "client",
+            "domain",
+            "guest",
+            "project",
         ],
     ),
     (
@@ -183,6 +217,39 @@ const LISTS: &[(WordRoles, &[&str])] = &[
             "cancelled",
             "canceled",
             "console",
+            "saved",
+            "started",
+            "stopped",
+            "restarted",
+            "destroyed",
+            "rebuilt",
+            "booted",
+            "taken",
+            "locked",
+            "unlocked",
+            "renamed",
+            "moved",
+            "added",
+            "merged",
+            "published",
+            "paused",
+            "resumed",
+            "revoked",
+            "granted",
+            "enabled",
+            "disabled",
+            "restored",
+            "installed",
+            "launched",
+        ],
+    ),
+    (WordRoles::THE, &["the"]),
+    (WordRoles::PREPOSITION, &["on", "from", "to", "at", "via", "of", "for", "in", "with"]),
+    (
+        WordRoles::NAMED,
+        &[
+            "host", "node", "queue", "pool", "topic", "bucket", "project", "tenant", "guest", "shard", "client",
+            "agent", "caller",
         ],
     ),
     (WordRoles::PROCESS, &["process", "pid", "program"]),
@@ -258,7 +325,7 @@ mod tests {
                 assert!(roles(word).has(*role) && roles(&word.to_uppercase()).has(*role), "{word}");
             }
         }
-        for word in ["", "started", "form", "userx", "authenticationauthentication"] {
+        for word in ["", "shipped", "form", "userx", "authenticationauthentication"] {
             assert_eq!(roles(word), WordRoles::NONE, "{word}");
         }
         assert!(TABLE.iter().filter(|(letters, _)| *letters != 0).count() <= SLOT_COUNT / 2, "the table is too full");

@@ -6,6 +6,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
+use crate::record::pattern::line_word::LineWord;
 use crate::record::pattern::lookahead::{Lookahead, begins_with_command, has_arguments, is_address, is_list};
 use crate::record::pattern::signs::{BYTE_SIGNS, WordSigns, sign};
 use crate::record::pattern::vocabulary::{WordRoles, roles};
@@ -15,48 +16,6 @@ const TEXT_KEYS: &[&str] = &["msg", "message", "event", "error", "err", "reason"
 
 /// Brackets that close, each with what opens it.
 const CLOSERS: [(u8, u8); 4] = [(b')', b'('), (b']', b'['), (b'}', b'{'), (b'>', b'<')];
-
-/// A word: the bytes where it, its core, and the signs after its core begin and end.
-#[derive(Clone, Copy, Debug)]
-pub struct LineWord {
-    /// opening brackets, `key=` and `name(` stand before the core
-    pub start: usize,
-    pub core: usize,
-    /// closing brackets and punctuation stand after it
-    pub core_end: usize,
-    pub end: usize,
-    pub is_variable: bool,
-    /// can be a name for its joints: `orders-eu`
-    pub is_compound: bool,
-    pub roles: WordRoles,
-}
-
-impl LineWord {
-    pub fn lead<'a>(&self, line: &'a str) -> &'a str {
-        &line[self.start..self.core]
-    }
-
-    pub fn text<'a>(&self, line: &'a str) -> &'a str {
-        &line[self.core..self.core_end]
-    }
-
-    pub fn trail<'a>(&self, line: &'a str) -> &'a str {
-        &line[self.core_end..self.end]
-    }
-
-    pub fn is_bare_before(&self) -> bool {
-        self.core == self.start
-    }
-
-    pub fn is_bare_after(&self) -> bool {
-        self.core_end == self.end
-    }
-
-    fn variable(start: usize, core: Range<usize>, end: usize) -> LineWord {
-        let Range { start: core, end: core_end } = core;
-        LineWord { start, core, core_end, end, is_variable: true, is_compound: false, roles: WordRoles::NONE }
-    }
-}
 
 /// Adds the words of a line.
 pub fn split(line: &str, words: &mut Vec<LineWord>) {
@@ -170,6 +129,17 @@ impl Scanner<'_> {
         } else if matches!(text, "µs" | "μs" | "%") {
             word.roles = WordRoles::UNIT;
         }
+        let is_source = || {
+            let after = &self.bytes[core_end..];
+            start == 0 || after.starts_with(b":") || after.starts_with(b" - ")
+        };
+        word.is_variable |= signs.is_qualified_name(text) && !is_source();
+        if signs.has(sign::COLON_BIT)
+            && let Some((key, value)) = text.split_once(':')
+            && is_colon_pair(key, value)
+        {
+            return LineWord::variable(start, core + key.len() + 1..core_end, tail.end);
+        }
         word.is_compound = !word.is_variable && signs.is_compound(text);
         word
     }
@@ -272,12 +242,24 @@ impl Scanner<'_> {
             b'{' => self.lookahead.closing_bracket(at),
             b'[' if is_first || is_after_name => self.lookahead.closing_bracket(at),
             b'(' if is_after_name => self.lookahead.closing_bracket(at),
+            b'(' if is_first && self.bytes.get(at + 1).is_some_and(u8::is_ascii_digit) => {
+                self.lookahead.closing_bracket(at)
+            }
             _ => None,
         };
         let Some(close) = close.filter(|close| bracket == b'{' || *close > at + 1) else {
             return if is_first { ScanStep::Lead(at + 1) } else { ScanStep::Within(at) };
         };
         let inner = &self.bytes[at + 1..close];
+        if is_first && bracket == b'(' {
+            // (111)Connection refused
+            let is_number =
+                inner.iter().all(u8::is_ascii_digit) && self.bytes.get(close + 1).is_some_and(u8::is_ascii_alphabetic);
+            return match is_number {
+                true => ScanStep::Whole(LineWord::variable(head.start, at + 1..close, close + 1)),
+                false => ScanStep::Lead(at + 1),
+            };
+        }
         // [::1]:80
         if is_first && bracket == b'[' && self.bytes[close + 1..].starts_with(b":") && is_address(inner) {
             signs.add(sign::SURE_BIT);
@@ -341,6 +323,14 @@ impl Scanner<'_> {
 
 fn is_key_start(key: &str) -> bool {
     key.trim_start_matches('-').starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+/// `isOpen:true`
+fn is_colon_pair(key: &str, value: &str) -> bool {
+    key.len() > 1
+        && key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && roles(value).has(WordRoles::VALUE)
 }
 
 fn is_ideograph(c: char) -> bool {
