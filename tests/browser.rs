@@ -116,6 +116,23 @@ fn the_lines_around_an_error_are_two_clicks_away() {
     assert_eq!(browser.texts(":target a[rel=next]"), ["later →"]);
 }
 
+#[test]
+fn the_cause_of_the_demo_s_incident_is_two_clicks_away() {
+    let stack = Stack::shared();
+    let alco = shop(stack);
+    let browser = Browser::start(stack);
+    browser.screen(1280, 900, false);
+    browser.open(&format!("{}/grep/web,billing,stock/patterns/?start_ts=-6h", alco.url));
+    browser.click_to_go(".bar a[href*='only_new=1']");
+    let new = browser.texts(".patterns .p > a:first-of-type");
+    let full = "all * pieces of article * are reserved for orders that are not paid";
+    assert_eq!(new, ["certificate of * has expired, payment of order * refused", full]);
+    browser.click_to_go(".patterns .p > a");
+    let lines = browser.texts(".log .r");
+    let cause = "certificate of pay.nordbank.example:443 has expired";
+    assert!(lines.len() > 20 && lines.iter().all(|line| line.contains(cause)), "{lines:#?}");
+}
+
 /// Keys, as WebDriver names them.
 const ALT: char = '\u{e00a}';
 const TAB: char = '\u{e004}';
@@ -302,7 +319,7 @@ fn screenshots(browser: &Browser, alco: &Alco) {
         ("refused.png", at("/grep/web/?search=(&mode=regex"), 1280, "light"),
         ("phone.png", log.clone(), 390, "light"),
         ("phone-record.png", record, 390, "dark"),
-        ("patterns.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h"), 1280, "light"),
+        ("patterns.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h&sort=level"), 1280, "light"),
         ("patterns-dark.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h&sort=level"), 1280, "dark"),
         ("phone-patterns.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h"), 390, "light"),
         ("phone-index.png", at("/grep/"), 390, "dark"),

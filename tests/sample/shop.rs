@@ -28,7 +28,7 @@ const INCIDENT_AGE: SignedDuration = SignedDuration::from_mins(130);
 const SHELVES_AGE: SignedDuration = SignedDuration::from_mins(35);
 /// How often a payment is refused in the incident, beside the weights of flows.txt: customers try again and again.
 const REFUSED_WEIGHT: f64 = 40.0;
-const FULL_SHELF_WEIGHT: f64 = 2.0;
+const FULL_SHELF_WEIGHT: f64 = 4.0;
 
 /// Requests, with an empty line between them: `= WEIGHT NAME`, and lines of `project|application|level|logger|milliseconds after the
 /// line before, at most|message|error of a traceback`, with {slots}. A request whose name ends in `user` or `bank` has these columns.
