@@ -1,10 +1,14 @@
 //! The daemon's memory is bounded for records of every size and for every number of waiting records.
 
+use std::thread;
+
 use crate::support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state, wait_until};
 
 /// The promise of docs/operating.md in MiB: for records up to 64 KiB, and for the largest that are stored.
 const MAX_USUAL_MIB: u64 = 48;
 const MAX_LARGEST_MIB: u64 = 160;
+/// After pages and streams of any size.
+const MAX_AFTER_ANSWERS_MIB: u64 = 40;
 
 /// A message of that size, of words as logs have them, and some quotes to escape.
 fn message(size: usize, n: usize) -> String {
@@ -61,4 +65,31 @@ fn delayed_acknowledgements_keep_no_bodies_in_memory() {
     assert!(alco.stop().success());
     assert_eq!(stack.settled("delayed", RECORDS as u64, SOON).len(), RECORDS);
     assert_eq!(stack.count("delayed"), Some(RECORDS as u64), "nothing twice");
+}
+
+#[test]
+fn memory_of_large_answers_is_given_back() {
+    const RECORDS: usize = 40_000;
+    const READERS: usize = 8;
+    let ini = "[index answers]\ndays = 2\nrouting_keys = answers.#\nfiltered = host\n";
+    let stack = Stack::private("answers", ini);
+    let mut publisher = Publisher::to_queue(&stack.amqp, "answers");
+    let record = |n| format!(r#"{{"message":"{}","host":"web-{}"}}"#, message(400, n).replace('"', ""), n % 20);
+    publisher.publish("logstash", "answers.key", (0..RECORDS).map(record));
+    publisher.close();
+    let alco = Alco::start(&stack, ini);
+    stack.settled("answers", RECORDS as u64, SOON * 3);
+    let read = |_| {
+        for format in ["", "format=ndjson", "limit=1000", "format=csv", "mode=regex&search=finished.*cart"] {
+            assert_eq!(alco.get(&format!("/grep/answers/?start_ts=-1h&{format}")).status, 200);
+        }
+    };
+    thread::scope(|readers| {
+        let all = [(); READERS].map(|()| readers.spawn(|| (0..5).for_each(read)));
+        all.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+    // the pages of the program's file do not count: those of the tests' alco are many
+    let used = memory_kib(alco.pid(), "RssAnon").unwrap() / 1024;
+    println!("{used} MiB");
+    assert!(used < MAX_AFTER_ANSWERS_MIB, "{used} MiB");
 }
