@@ -94,6 +94,8 @@ pub struct Frames {
     is_changed: bool,
     /// deliveries that were changed
     changed: u64,
+    /// the fields of a frame, kept for the next one
+    fields: Vec<u8>,
 }
 
 impl Frames {
@@ -152,20 +154,20 @@ impl Frames {
         }
         let Some(frame) = left.get(..whole) else { return Ok(None) };
         let payload = &frame[HEAD_BYTES..HEAD_BYTES + size];
-        let fields = match kind {
-            METHOD_FRAME => delivery(payload),
-            _ => content_header(payload)?,
+        self.fields.clear();
+        let is_read = match kind {
+            METHOD_FRAME => delivery(payload, &mut self.fields).is_some(),
+            _ => content_header(payload, &mut self.fields)?,
         };
-        match fields.filter(|fields| fields != payload) {
-            None => self.readable.extend_from_slice(frame),
-            Some(fields) => {
-                let length = u32::try_from(fields.len()).expect("a frame of 16 MiB grows at most threefold");
-                self.readable.extend_from_slice(&frame[..HEAD_BYTES - 4]);
-                self.readable.extend_from_slice(&length.to_be_bytes());
-                self.readable.extend_from_slice(&fields);
-                self.readable.extend_from_slice(&frame[HEAD_BYTES + size..]);
-                self.is_changed = true;
-            }
+        if is_read && self.fields != payload {
+            let length = u32::try_from(self.fields.len()).expect("a frame of 16 MiB grows at most threefold");
+            self.readable.extend_from_slice(&frame[..HEAD_BYTES - 4]);
+            self.readable.extend_from_slice(&length.to_be_bytes());
+            self.readable.extend_from_slice(&self.fields);
+            self.readable.extend_from_slice(&frame[HEAD_BYTES + size..]);
+            self.is_changed = true;
+        } else {
+            self.readable.extend_from_slice(frame);
         }
         if kind == HEADER_FRAME && std::mem::take(&mut self.is_changed) {
             self.changed += 1;
@@ -174,21 +176,21 @@ impl Frames {
     }
 }
 
-/// The same method with text that amiquip reads; None if it is not basic.deliver.
-fn delivery(payload: &[u8]) -> Option<Vec<u8>> {
+/// Writes the same method with text that amiquip reads; None if it is not basic.deliver.
+fn delivery(payload: &[u8], to: &mut Vec<u8>) -> Option<()> {
     let mut from = Fields(payload.strip_prefix(&BASIC_DELIVER)?);
-    let mut to = BASIC_DELIVER.to_vec();
-    from.copy(FieldKind::ShortText, &mut to, 0)?; // the consumer's tag
-    from.copy(FieldKind::Bytes(TAG_BYTES), &mut to, 0)?;
-    from.copy(FieldKind::ShortText, &mut to, 0)?; // exchange
-    from.copy(FieldKind::ShortText, &mut to, 0)?; // routing key
-    Some(to)
+    to.extend_from_slice(&BASIC_DELIVER);
+    from.copy(FieldKind::ShortText, to, 0)?; // the consumer's tag
+    from.copy(FieldKind::Bytes(TAG_BYTES), to, 0)?;
+    from.copy(FieldKind::ShortText, to, 0)?; // exchange
+    from.copy(FieldKind::ShortText, to, 0) // routing key
 }
 
-/// The same content header with properties that amiquip reads. It ends at a property that cannot be read.
-fn content_header(payload: &[u8]) -> Result<Option<Vec<u8>>, String> {
+/// Writes the same content header with properties that amiquip reads; it ends at a property that cannot be read. Returns false if
+/// the payload is shorter than a content header.
+fn content_header(payload: &[u8], to: &mut Vec<u8>) -> Result<bool, String> {
     let mut from = Fields(payload);
-    let (Some(before), Some(flags)) = (from.bytes(BEFORE_FLAGS_BYTES), from.bytes(2)) else { return Ok(None) };
+    let (Some(before), Some(flags)) = (from.bytes(BEFORE_FLAGS_BYTES), from.bytes(2)) else { return Ok(false) };
     let size = u64::from_be_bytes(*before.last_chunk().expect("12 bytes are more than 8"));
     if size > MAX_BODY_BYTES {
         return Err(format!(
@@ -196,18 +198,20 @@ fn content_header(payload: &[u8]) -> Result<Option<Vec<u8>>, String> {
         ));
     }
     let flags = u16::from_be_bytes([flags[0], flags[1]]);
-    let (mut kept, mut to) = (0, [before, &[0, 0]].concat());
+    let mut kept = 0;
+    to.extend_from_slice(before);
+    to.extend_from_slice(&[0, 0]);
     for (kind, bit) in PROPERTIES.into_iter().zip((2..16).rev()) {
         if flags & 1 << bit == 0 {
             continue;
         }
-        if from.copy(kind, &mut to, 0).is_none() {
+        if from.copy(kind, to, 0).is_none() {
             break;
         }
         kept |= 1 << bit;
     }
     to[BEFORE_FLAGS_BYTES..BEFORE_FLAGS_BYTES + 2].copy_from_slice(&u16::to_be_bytes(kept));
-    Ok(Some(to))
+    Ok(true)
 }
 
 /// The fields that are left.

@@ -1,7 +1,7 @@
 //! Hints for a search that finds nothing: columns that no record has, and the search that was probably meant. They ask Redis for the
 //! names of columns.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::http::request::LogRequest;
 use crate::http::site::Site;
@@ -9,14 +9,18 @@ use crate::query::Query;
 use crate::query::suggestion::{MissingColumn, Suggestion, meant, nearest_column};
 use crate::search::scope::Scope;
 
-/// The columns that alco remembers of the indexes of a search. None: Redis is away.
-fn known_columns(site: &Site, request: &LogRequest) -> Option<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
+/// The columns that alco remembers of the indexes of a search, and the second when each was last seen. None: Redis is away.
+fn known_columns(site: &Site, request: &LogRequest) -> Option<BTreeMap<String, i64>> {
+    let mut columns: BTreeMap<String, i64> = BTreeMap::new();
     for index in &request.indexes {
-        names.extend(site.columns_seen(index)?.into_iter().map(|column| column.name));
-        names.extend([index.timestamp_name().to_owned(), index.message_name().to_owned()]);
+        let seen = site.columns_seen(index)?.into_iter().map(|column| (column.name, column.last_seen));
+        let own = [index.timestamp_name(), index.message_name()].map(|name| (name.to_owned(), i64::MAX));
+        for (name, at) in seen.chain(own) {
+            let last = columns.entry(name).or_insert(at);
+            *last = at.max(*last);
+        }
     }
-    Some(names)
+    Some(columns)
 }
 
 /// The columns of the search's filters that no record of its range has. If records were found, only those filters count that
@@ -28,10 +32,12 @@ pub fn missing_columns(site: &Site, request: &LogRequest, scope: &Scope, found: 
         return Vec::new();
     }
     let known = known_columns(site, request).unwrap_or_default();
-    // an existing column that is asked for in vain is the usual case, and costs nothing
-    let doubtful: Vec<&str> = asked.into_iter().filter(|name| !found || !known.contains(*name)).collect();
+    // a column that was seen since the range began is not a mistake; to ask searchd would cost more than the search
+    let start = request.range().start.seconds();
+    let is_doubtful = |name: &&str| known.get(*name).is_none_or(|last| *last < start);
+    let doubtful: Vec<&str> = asked.into_iter().filter(is_doubtful).collect();
     let missing = site.searcher.missing_columns(query, scope, &doubtful);
-    let nearest = |name: &str| nearest_column(name, known.iter().map(String::as_str).filter(|known| *known != name));
+    let nearest = |name: &str| nearest_column(name, known.keys().map(String::as_str).filter(|known| *known != name));
     missing
         .into_iter()
         .map(|name| MissingColumn { name: name.to_owned(), nearest: nearest(name).map(str::to_owned) })
@@ -45,5 +51,5 @@ pub fn suggestion(site: &Site, request: &LogRequest) -> Option<Suggestion> {
         return None;
     }
     let known = known_columns(site, request).unwrap_or_default();
-    meant(query, |name| nearest_column(name, known.iter().map(String::as_str)).map(str::to_owned))
+    meant(query, |name| nearest_column(name, known.keys().map(String::as_str)).map(str::to_owned))
 }
