@@ -11,7 +11,7 @@ use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::http::pages::log::foot::{LogFoot, Total};
 use crate::http::pages::log::view::LogView;
-use crate::http::pages::{Frame, error, filters, histogram, index_list, log, patterns, record};
+use crate::http::pages::{Frame, error, filters, help, histogram, index_list, log, patterns, record};
 use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::query::suggestion::{MissingColumn, Suggestion};
@@ -274,6 +274,18 @@ fn patterns_page() -> String {
     .into_string()
 }
 
+fn help_page() -> String {
+    let indexes = names(&["web", "billing", "nginx", "cron"]);
+    let query = Query::from_url(names(&["web"]), "start_ts=-1h&host=%3Cb%3E").expect("a query");
+    let columns = help::ExampleColumns {
+        level: "levelname".to_owned(),
+        levels: ["ERROR", "INFO"].map(str::to_owned),
+        other: "host".to_owned(),
+        values: ["web-07.example.org", "<b>web 05\u{202e}</b>"].map(str::to_owned),
+    };
+    help::HelpView { frame: frame(&indexes, Some(&query)), query: &query, columns }.page().into_string()
+}
+
 fn index_page() -> String {
     let indexes = names(&["web", "billing", "nginx", "cron"]);
     let now = Ts::from_micros(NOW);
@@ -344,6 +356,7 @@ fn the_pages_are_small_and_can_be_looked_at() {
         ("empty.html", log_page("search=no+such+text&host=web-01", vec![])),
         ("record.html", record_page()),
         ("patterns.html", patterns_page()),
+        ("help.html", help_page()),
         ("index.html", index_page()),
         ("error.html", error.page().into_string()),
     ];

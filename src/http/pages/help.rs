@@ -75,11 +75,11 @@ impl HelpView<'_> {
                 section #log .seen.help {
                     h1 { "How to search" }
                     p { "Each example is a link: it searches " b { (self.query.indexes.title()) } " over the range that you came from." }
-                    h2 { "Text: literal" }
+                    h2 { "Text: choose literal" }
                     (self.examples(&LITERAL, Mode::Literal))
                     h2 { "Words: choose words" }
                     (self.examples(&WORDS, Mode::Words))
-                    h2 { "Patterns: choose regex" }
+                    h2 { "Regexes: choose regex" }
                     (self.examples(&REGEX, Mode::Regex))
                     p {
                         b { "case" } ": upper and lower case differ. " b { "word" } ": no letter, digit or _ stands next to the match. "
@@ -103,7 +103,7 @@ impl HelpView<'_> {
                     p { "With the access key of your browser: Alt+Shift in Firefox, Alt in Chromium, Control+Option on a Mac." }
                     table.indexes {
                         thead { tr { th scope="col" { "key" } th scope="col" { "leads" } } }
-                        tbody { @for (key, what) in KEYS { tr { th scope="row" { kbd { (key) } } td { (what) } } } }
+                        tbody { @for (key, what) in KEYS { tr { td { kbd { (key) } } td { (what) } } } }
                     }
                     h2 { "In a shell" }
                     p { "The address of a page is the address of its records: add " code { "format=text" } ", " code { "ndjson" } " or " code { "csv" } ", and " code { "follow=1" } " for a stream. " code { "alco grep" } " takes the options of grep, and these filters and times." }
@@ -139,7 +139,7 @@ impl HelpView<'_> {
                 tbody {
                     @for (typed, what) in examples {
                         tr {
-                            th scope="row" { a href=(self.link(typed.as_ref(), mode)) { code { (visible_in_line(typed.as_ref())) } } }
+                            td { a href=(self.link(typed.as_ref(), mode)) { code { (visible_in_line(typed.as_ref())) } } }
                             td { (what) }
                         }
                     }
@@ -166,7 +166,7 @@ impl HelpView<'_> {
         let link = links::to(&links::grep_path(self.frame.base, &self.query.indexes), &query);
         html! {
             tr {
-                th scope="row" { a href=(link) { code { (from) } } }
+                td { a href=(link) { code { (from) } } }
                 td { code { (to) } }
                 td { (what) }
             }
