@@ -119,7 +119,9 @@ fn error_pages_name_the_mistake_and_its_cure() {
         assert!(unread.body.contains(field), "the form lost {field}: {}", unread.body);
     }
     check(&alco, "/grep/pages/?limit=none", 400, &["limit", "none", "such as 100"]);
-    check(&alco, "/grep/pages/?tz=Atlantis", 400, &["Atlantis"]);
+    let unread =
+        check(&alco, "/grep/pages/?tz=Atlantis", 400, &["Atlantis", "write UTC, Europe/Berlin, Berlin, MSK or +02:00"]);
+    assert!(unread.body.contains("name=\"tz\" value=\"Atlantis\""), "{}", unread.body);
     check(&alco, "/grep/pages/?cursor=x", 400, &["cursor"]);
     check(&alco, "/grep/pages/?status__gt=much", 400, &["much"]);
     check(&alco, "/grep/pages/?search=100%", 400, &["Write % as %25"]);
@@ -127,6 +129,18 @@ fn error_pages_name_the_mistake_and_its_cure() {
     check(&alco, "/grep/pages/at/1.2.3/", 404, &["no such record"]);
     let unknown = check(&alco, "/grep/pagse/", 404, &["There is no index 'pagse'", "Available indexes:", "pages"]);
     assert!(unknown.body.contains("href=\"/grep/pages/\""), "{}", unknown.body);
+}
+
+#[test]
+fn the_zone_is_chosen_next_to_the_range() {
+    let alco = site();
+    // a form sends every field
+    let sent = check(&alco, "/grep/pages/?search=&mode=literal&start_ts=-1h&end_ts=&tz=Berlin", 302, &[]);
+    assert_eq!(sent.header("location"), "/grep/pages/?start_ts=-1h&tz=Europe/Berlin");
+    let page = check(&alco, sent.header("location"), 200, &["times in Europe/Berlin"]);
+    assert!(page.body.contains("name=\"tz\" value=\"Europe/Berlin\""), "{}", page.body);
+    assert_eq!(page.body.matches("name=\"tz\"").count(), 1, "{}", page.body);
+    check(&alco, "/grep/pages/?start_ts=-1h&tz=%2B02:00", 200, &["times in +02:00"]);
 }
 
 #[test]

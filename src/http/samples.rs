@@ -150,7 +150,7 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
     let empty = rows.is_empty();
     let place = Place { ts: range.start, seq: 1, digest: 2, id: 3 };
     let view = LogView {
-        frame: frame(&indexes, Some(&query)),
+        frame: Frame { has_search_form: true, ..frame(&indexes, Some(&query)) },
         query: &query,
         pattern_texts: PatternTexts::new(),
         now: range.end,
@@ -261,7 +261,7 @@ fn patterns_page() -> String {
         warnings: vec![],
     };
     patterns::PatternsView {
-        frame: frame(&indexes, Some(&query)),
+        frame: Frame { has_search_form: true, ..frame(&indexes, Some(&query)) },
         query: &query,
         pattern_texts: PatternTexts::new(),
         found: &found,

@@ -199,6 +199,7 @@ pub struct FieldTexts {
     pub search: Option<String>,
     pub start: Option<String>,
     pub end: Option<String>,
+    pub zone: Option<String>,
 }
 
 impl FieldTexts {
@@ -210,6 +211,7 @@ impl FieldTexts {
                 "search" => &mut texts.search,
                 "start_ts" => &mut texts.start,
                 "end_ts" => &mut texts.end,
+                "tz" => &mut texts.zone,
                 _ => continue,
             };
             *field = Some(value.into_owned());

@@ -4,7 +4,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::log::view::LogView;
-use crate::http::pages::{Frame, links, search};
+use crate::http::pages::{Frame, links};
 use crate::query::{Follow, Format, Query, REFRESH_SECONDS, edit};
 use crate::render::escape::visible_in_line;
 
@@ -27,7 +27,7 @@ impl FollowView<'_> {
         let refreshing = Query { follow: Follow::Every(REFRESH_SECONDS), ..q.clone() };
         html! {
             (self.frame().opening(&format!("following {}", self.lines.title()), &[("#log", "Skip to the log")]))
-            (search::form(self.frame().base, q, &self.lines.pattern_texts))
+            (self.lines.form().markup())
             (PreEscaped("<main>"))
             h1.vh { "Log of " (q.indexes.title()) ", growing" }
             div.bar {

@@ -98,7 +98,7 @@ impl HelpView<'_> {
                         thead { tr { th scope="col" { "from" } th scope="col" { "to" } th scope="col" { "range" } } }
                         tbody { @for (from, to, what) in TIMES { (self.time(from, to, what)) } }
                     }
-                    p { "Times without a zone are in " (self.frame.zone) "; the foot of a page chooses another. Other forms are refused, with these named." }
+                    p { "Times without a zone are in " (self.frame.zone) "; the field beside the range takes another: Europe/Berlin, Berlin, MSK, +02:00. Other forms are refused, with these named." }
                     h2 { "Keys" }
                     p { "With the access key of your browser: Alt+Shift in Firefox, Alt in Chromium, Control+Option on a Mac." }
                     table.indexes {

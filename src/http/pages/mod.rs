@@ -28,24 +28,6 @@ pub mod values;
 /// More indexes than these are one link to their list, so that the header stays one line.
 const NAV_INDEXES: usize = 12;
 
-/// Zones that are offered; any other can be typed.
-const ZONES: [&str; 14] = [
-    "UTC",
-    "Europe/London",
-    "Europe/Berlin",
-    "Europe/Kyiv",
-    "Europe/Istanbul",
-    "Europe/Moscow",
-    "Asia/Dubai",
-    "Asia/Kolkata",
-    "Asia/Shanghai",
-    "Asia/Tokyo",
-    "Australia/Sydney",
-    "America/Sao_Paulo",
-    "America/New_York",
-    "America/Los_Angeles",
-];
-
 /// The parts around the content of every page.
 #[derive(Clone, Debug, Default)]
 pub struct Frame<'a> {
@@ -58,6 +40,8 @@ pub struct Frame<'a> {
     pub keep: String,
     /// the name of the zone in use
     pub zone: String,
+    /// the page has a search form, with a field for the zone: the footer has none
+    pub has_search_form: bool,
     /// the state of the page as fields, for the form that chooses another zone; None: the page has no such form
     pub state: Option<Vec<(String, String)>>,
     /// seconds after which the page reloads itself
@@ -140,14 +124,16 @@ impl Frame<'_> {
         html! {
             footer {
                 @if let Some(state) = &self.state {
-                    form method="get" id="zone" {
-                        @for (name, value) in state {
-                            @if name != "tz" { input type="hidden" name=(search::field(name)) value=(search::field(value)); }
+                    @if !self.has_search_form {
+                        form method="get" id="zone" {
+                            @for (name, value) in state {
+                                @if name != "tz" { input type="hidden" name=(search::field(name)) value=(search::field(value)); }
+                            }
+                            label { "Time zone " input name="tz" value=(self.zone) list="zones" size="18" autocomplete="off"; }
+                            (search::zones())
+                            " "
+                            button { "choose" }
                         }
-                        label { "Time zone " input name="tz" value=(self.zone) list="zones" size="18" autocomplete="off"; }
-                        datalist id="zones" { @for zone in ZONES { option value=(zone) {} } }
-                        " "
-                        button { "choose" }
                     }
                     p.keys {
                         "Keys (with your browser's access key): "

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use maud::{Markup, html};
 
 use crate::http::pages::line::marked;
-use crate::http::pages::{Frame, histogram, links, note, records, search, thousands};
+use crate::http::pages::search::SearchForm;
+use crate::http::pages::{Frame, histogram, links, note, records, thousands};
 use crate::query::{Format, PatternSort, Query, edit};
 use crate::record::level::Level;
 use crate::record::pattern::memory::Novelty;
@@ -39,7 +40,7 @@ impl PatternsView<'_> {
     pub fn page(&self) -> Markup {
         let indexes = self.query.indexes.title();
         let main = html! {
-            (search::form(self.frame.base, self.query, &self.pattern_texts))
+            (SearchForm { base: self.frame.base, zone: &self.frame.zone, query: self.query, pattern_texts: &self.pattern_texts }.markup())
             main {
                 (self.bar())
                 h1.vh { "Patterns of " (indexes) }

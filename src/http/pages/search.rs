@@ -11,10 +11,29 @@ use crate::query::{Condition, Context, Filter, Mode, Query, Within, edit};
 use crate::record::pattern::PatternTexts;
 use crate::render::escape::{cut, visible_in_line};
 use crate::render::patterns::pattern_shown;
-use crate::time::When;
+use crate::time::{When, zone_name};
 
 /// The parameters that have a field in the form. A column of such a name has another in an address, with `js.` before it.
-const FORM_FIELDS: [&str; 9] = ["search", "mode", "case", "word", "invert", "in", "context", "start_ts", "end_ts"];
+const FORM_FIELDS: [&str; 10] =
+    ["search", "mode", "case", "word", "invert", "in", "context", "start_ts", "end_ts", "tz"];
+/// Zones that are offered; any other can be typed.
+const ZONES: [&str; 14] = [
+    "UTC",
+    "Europe/London",
+    "Europe/Berlin",
+    "Europe/Kyiv",
+    "Europe/Istanbul",
+    "Europe/Moscow",
+    "Asia/Dubai",
+    "Asia/Kolkata",
+    "Asia/Shanghai",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+    "America/Sao_Paulo",
+    "America/New_York",
+    "America/Los_Angeles",
+];
+
 /// Lines around a match that are offered.
 const OFFERED_CONTEXT_LINES: [u32; 5] = [0, 1, 3, 10, 50];
 const VALUE_CHARS: usize = 60;
@@ -23,47 +42,61 @@ const GROUP_CHARS: usize = 200;
 /// A chip lists this number of values, and counts the others.
 const LISTED_VALUES: usize = 3;
 
-/// `pattern_texts`: of the query's filters.
-pub fn form(base: &str, query: &Query, pattern_texts: &PatternTexts) -> Markup {
-    form_as_typed(base, query, pattern_texts, &FieldTexts::default())
+/// The form of a search.
+pub struct SearchForm<'a> {
+    pub base: &'a str,
+    /// the name of the zone in use
+    pub zone: &'a str,
+    pub query: &'a Query,
+    /// of the query's filters
+    pub pattern_texts: &'a PatternTexts,
 }
 
-/// What was typed is in the fields instead of what could be read.
-pub fn form_as_typed(base: &str, query: &Query, pattern_texts: &PatternTexts, typed: &FieldTexts) -> Markup {
-    let help = format!("{}help/", links::grep_path(base, &query.indexes));
-    let own = typed.search.clone().unwrap_or_else(|| own_fields(query));
-    let (start, end) = (query.start.as_ref().map(When::to_string), query.end.as_ref().map(When::to_string));
-    html! {
-        form.search role="search" method="get" {
-            @for (name, value) in hidden_fields(query) { input type="hidden" name=(field(&name)) value=(field(&value)); }
-            div.row {
-                input type="search" name="search" value=(field(&own)) aria-label="Search" accesskey="s" size="40"
-                    placeholder="text of a line, or @column=value" autocomplete="off" spellcheck="false";
-                " "
-                a.help href=(links::to(&help, &edit::first(query))) title="how to search" aria-label="How to search" accesskey="h" { "?" }
-                " "
-                (mode(query.mode))
-                " "
-                (flag("case", "case", "upper and lower case differ", query.case))
-                " "
-                (flag("word", "word", "whole words only", query.word))
-                " "
-                (flag("invert", "invert", "lines that do not match", query.invert))
-                " "
-                (within(query.within))
-                " "
-                (context(query.context))
-                " "
-                button { "grep" }
-            }
-            div.row {
-                (quick(query))
-                " "
-                (when("start_ts", "from", typed.start.clone().or(start), "-5m"))
-                " "
-                (when("end_ts", "to", typed.end.clone().or(end), "now"))
-                " "
-                (chips(query, pattern_texts))
+impl SearchForm<'_> {
+    pub fn markup(&self) -> Markup {
+        self.as_typed(&FieldTexts::default())
+    }
+
+    /// What was typed is in the fields instead of what could be read.
+    pub fn as_typed(&self, typed: &FieldTexts) -> Markup {
+        let SearchForm { base, query, pattern_texts, .. } = *self;
+        let help = format!("{}help/", links::grep_path(base, &query.indexes));
+        let own = typed.search.clone().unwrap_or_else(|| own_fields(query));
+        let (start, end) = (query.start.as_ref().map(When::to_string), query.end.as_ref().map(When::to_string));
+        html! {
+            form.search role="search" method="get" {
+                @for (name, value) in hidden_fields(query) { input type="hidden" name=(field(&name)) value=(field(&value)); }
+                div.row {
+                    input type="search" name="search" value=(field(&own)) aria-label="Search" accesskey="s" size="40"
+                        placeholder="text of a line, or @column=value" autocomplete="off" spellcheck="false";
+                    " "
+                    a.help href=(links::to(&help, &edit::first(query))) title="how to search" aria-label="How to search" accesskey="h" { "?" }
+                    " "
+                    (mode(query.mode))
+                    " "
+                    (flag("case", "case", "upper and lower case differ", query.case))
+                    " "
+                    (flag("word", "word", "whole words only", query.word))
+                    " "
+                    (flag("invert", "invert", "lines that do not match", query.invert))
+                    " "
+                    (within(query.within))
+                    " "
+                    (context(query.context))
+                    " "
+                    button { "grep" }
+                }
+                div.row {
+                    (quick(query))
+                    " "
+                    (when("start_ts", "from", typed.start.clone().or(start), "-5m"))
+                    " "
+                    (when("end_ts", "to", typed.end.clone().or(end), "now"))
+                    " "
+                    (zone_field(typed.zone.clone().or_else(|| query.tz.as_ref().map(|zone| zone_name(zone).into_owned())), self.zone))
+                    " "
+                    (chips(query, pattern_texts))
+                }
             }
         }
     }
@@ -149,6 +182,23 @@ fn when(name: &str, text: &str, when: Option<String>, default: &str) -> Markup {
     }
 }
 
+/// The zone of the range; empty is the one in use.
+fn zone_field(zone: Option<String>, default: &str) -> Markup {
+    html! {
+        label.opt {
+            "in "
+            input #zone name="tz" value=[zone.as_deref().map(field)] placeholder=(default) list="zones" size="14" autocomplete="off"
+                title="Europe/Berlin, Berlin, MSK, +02:00";
+        }
+        (zones())
+    }
+}
+
+/// The zones that are offered, for a field with `list=zones`.
+pub fn zones() -> Markup {
+    html! { datalist id="zones" { @for zone in ZONES { option value=(zone) {} } } }
+}
+
 /// The ranges that readers want most, one click each.
 fn quick(query: &Query) -> Markup {
     let ago = |minutes: u32| (Some(When::Ago(minutes * 60)), None);
@@ -211,6 +261,10 @@ mod tests {
     use super::*;
     use crate::record::pattern::{self, PatternHash};
 
+    fn form(query: &Query, pattern_texts: &PatternTexts) -> Markup {
+        SearchForm { base: "/", zone: "UTC", query, pattern_texts }.markup()
+    }
+
     fn query(url: &str) -> Query {
         Query::from_url(vec!["web".parse().expect("a name")], url).expect(url)
     }
@@ -245,7 +299,7 @@ mod tests {
     }
 
     fn query_of_form(query: &Query) -> Query {
-        Query::from_url(query.indexes.clone(), &sent(&form("/", query, &PatternTexts::new()).into_string()))
+        Query::from_url(query.indexes.clone(), &sent(&form(query, &PatternTexts::new()).into_string()))
             .expect("what a form sends")
     }
 
@@ -269,11 +323,11 @@ mod tests {
 
     #[test]
     fn a_filter_is_a_chip() {
-        let html = form("/", &query("host=a&host=%3Cb%3E&off.status__gt=5"), &PatternTexts::new()).into_string();
+        let html = form(&query("host=a&host=%3Cb%3E&off.status__gt=5"), &PatternTexts::new()).into_string();
         assert!(html.contains("<b>host</b> = a, &lt;b&gt;"), "{html}");
         assert!(html.contains("chip off"), "{html}");
         assert!(html.contains("title=\"enable\""), "{html}");
-        let html = form("/", &query("any=host=a|host=b+n>5"), &PatternTexts::new()).into_string();
+        let html = form(&query("any=host=a|host=b+n>5"), &PatternTexts::new()).into_string();
         assert!(html.contains("<span><b>any</b> of host=a | host=b n&gt;5</span>"), "{html}");
     }
 
@@ -282,7 +336,7 @@ mod tests {
         let (known, unknown) = (pattern::of("order <b> 7 paid"), pattern::of("disk full").hash);
         let texts = PatternTexts::from([(known.hash, known.text), (PatternHash::NONE, String::new())]);
         let url = format!("pattern={}&pattern__not={},{unknown}", known.hash, PatternHash::NONE);
-        let html = form("/", &query(&url), &texts).into_string();
+        let html = form(&query(&url), &texts).into_string();
         assert!(html.contains("<b>pattern</b> = order &lt;b&gt; * paid</a>"), "{html}");
         assert!(html.contains(&format!("<b>pattern</b> ≠ (no text), {unknown}</a>")), "{html}");
     }

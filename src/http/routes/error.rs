@@ -2,8 +2,9 @@
 
 use crate::config::is_index_pattern;
 use crate::http::error::Refusal;
+use crate::http::pages::Frame;
 use crate::http::pages::error::{ErrorView, Todo};
-use crate::http::pages::search;
+use crate::http::pages::search::SearchForm;
 use crate::http::response::Reply;
 use crate::http::routes::frame::frame;
 use crate::http::site::Site;
@@ -31,8 +32,8 @@ pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
 /// `typed` is in the form's fields, though it cannot be read.
 fn with_form(site: &Site, query: &Query, typed: &FieldTexts, why: &str) -> Reply {
     let pattern_texts = site.searcher.known_patterns.of_query(query);
-    let form = search::form_as_typed(&site.config.http.base_path, query, &pattern_texts, typed);
-    let frame = frame(site, Some(query));
+    let frame = Frame { has_search_form: true, ..frame(site, Some(query)) };
+    let form = SearchForm { base: frame.base, zone: &frame.zone, query, pattern_texts: &pattern_texts }.as_typed(typed);
     let view = ErrorView { frame, status: 400, title: INVALID_SEARCH, why, todo: CHANGE_IT_ABOVE, form: Some(form) };
     Reply::page(400, view.page().into_string())
 }

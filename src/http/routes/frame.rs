@@ -23,5 +23,6 @@ pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
         zone: zone_name(zone).into_owned(),
         state: query.map(Query::pairs),
         refresh: None,
+        has_search_form: false,
     }
 }

@@ -75,7 +75,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     };
     let scope = request.scope(site, body.waits(), page_size);
     let view = LogView {
-        frame: Frame { refresh, ..frame(site, Some(query)) },
+        frame: Frame { refresh, has_search_form: true, ..frame(site, Some(query)) },
         query,
         pattern_texts: site.searcher.pattern_texts(query, &scope),
         now: request.now,

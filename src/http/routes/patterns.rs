@@ -4,8 +4,8 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 
 use crate::http::body::{Aborted, Body};
-use crate::http::pages::links;
 use crate::http::pages::patterns::PatternsView;
+use crate::http::pages::{Frame, links};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::unsearchable;
@@ -61,7 +61,7 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
     let memory = memory.flatten();
     let novelty = |pattern| Some(memory.as_ref()?.novelty(pattern, range.start, range.end));
     let view = PatternsView {
-        frame: frame(site, Some(query)),
+        frame: Frame { has_search_form: true, ..frame(site, Some(query)) },
         query,
         pattern_texts: site.searcher.pattern_texts(query, &scope),
         found: &found,

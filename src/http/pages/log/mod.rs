@@ -12,7 +12,8 @@ use maud::{Markup, PreEscaped, html};
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, gap};
 use crate::http::pages::log::foot::{LogFoot, Written};
 use crate::http::pages::log::view::LogView;
-use crate::http::pages::{filters, histogram, links, note, search};
+use crate::http::pages::search::SearchForm;
+use crate::http::pages::{Frame, filters, histogram, links, note};
 use crate::query::{Follow, Format, Order, Query, REFRESH_SECONDS, edit};
 use crate::render::escape::{cut, visible_in_line};
 
@@ -31,11 +32,16 @@ impl LogView<'_> {
         let skips = [("#log", "Skip to the log"), ("#filters", "to the filters")];
         html! {
             (self.frame.opening(&self.title(), &skips))
-            (search::form(self.frame.base, self.query, &self.pattern_texts))
+            (self.form().markup())
             (PreEscaped("<div class=\"cols\"><main>"))
             h1.vh { "Log of " (self.query.indexes.title()) }
             (self.bar())
         }
+    }
+
+    pub fn form(&self) -> SearchForm<'_> {
+        let Frame { base, zone, .. } = &self.frame;
+        SearchForm { base, zone, query: self.query, pattern_texts: &self.pattern_texts }
     }
 
     /// Comes after the lines.
