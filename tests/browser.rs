@@ -233,6 +233,7 @@ fn a_phone_s_page_does_not_slide_and_begins_with_the_log() {
         "/grep/web/columns/",
         "/grep/web/help/?start_ts=-6h",
         "/grep/web,billing,stock/patterns/?start_ts=-6h",
+        "/grep/web,billing,stock/patterns/?start_ts=-6h&against=before",
         "/grep/nope/",
     ] {
         browser.open(&format!("{}{path}", alco.url));
@@ -274,6 +275,7 @@ fn axe_finds_no_barrier_on_any_page() {
             "/grep/web/columns/",
             "/grep/web/help/",
             "/grep/web,billing/patterns/?start_ts=-7h&limit=30&off.logger=x",
+            "/grep/web,billing/patterns/?start_ts=-3h&against=before",
             "/grep/web/patterns/?search=no+such+text",
             "/grep/web/?search=(&mode=regex",
             "/grep/nope/",
@@ -322,6 +324,13 @@ fn screenshots(browser: &Browser, alco: &Alco) {
         ("patterns.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h&sort=level"), 1280, "light"),
         ("patterns-dark.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h&sort=level"), 1280, "dark"),
         ("phone-patterns.png", at("/grep/web,billing,stock/patterns/?start_ts=-6h"), 390, "light"),
+        ("patterns-against.png", at("/grep/web,billing,stock/patterns/?start_ts=-1h&against=before"), 1280, "light"),
+        (
+            "phone-patterns-against.png",
+            at("/grep/web,billing,stock/patterns/?start_ts=-1h&against=before"),
+            375,
+            "dark",
+        ),
         ("phone-index.png", at("/grep/"), 390, "dark"),
     ] {
         browser.colours(scheme);

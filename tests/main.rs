@@ -38,6 +38,7 @@ mod oracle;
 mod package;
 mod pages;
 mod paging;
+mod pattern_changes;
 mod pattern_list;
 mod patterns;
 mod peers;

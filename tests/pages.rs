@@ -279,6 +279,8 @@ fn hostile_records_come_out_harmless() {
         &record,
         "/grep/pages/values/host/?start_ts=-1h",
         "/grep/pages/patterns/?start_ts=-1h",
+        "/grep/pages/patterns/?start_ts=-1h&only_new=1",
+        "/grep/pages/patterns/?start_ts=-30m&against=before",
         "/grep/pages/patterns/?start_ts=-1h&search=no+such+thing&sort=level",
         "/grep/",
         "/grep/pages/?start_ts=-1h&search=%3Cscript%3E",

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{ALCO, Alco, Publisher, SOON, Stack};
 
 /// Messages and their patterns; # is a number that is another one each time. The last one is only among the newest records.
-const TEMPLATES: [(&str, &str); 5] = [
+pub const TEMPLATES: [(&str, &str); 5] = [
     ("order # paid by card", "order * paid by card"),
     ("order # sent\n  with parcel #", "order * sent"),
     ("", ""),
@@ -20,34 +20,38 @@ const TEMPLATES: [(&str, &str); 5] = [
 ];
 /// Of ten records in a row.
 const SHARES: [usize; 10] = [0, 0, 1, 0, 3, 0, 1, 0, 2, 4];
-const INDEXES: [&str; 2] = ["lists_a", "lists_b"];
+pub const INDEXES: [&str; 2] = ["lists_a", "lists_b"];
 const HOSTS: [&str; 2] = ["alpha", "beta"];
 const STEP_MINUTES: i64 = 9;
 /// Sixty hours of them.
 const RECORDS: usize = 400;
 
-fn indexes(level: &str) -> String {
+pub fn indexes(level: &str) -> String {
     let index = |name| format!("[index {name}]\ndays = 5\nrouting_keys = {name}.#\nfiltered = host\nlevel = {level}\n");
     INDEXES.map(index).concat()
 }
 
 #[derive(Clone, Debug)]
-struct Record {
-    index: &'static str,
-    template: usize,
+pub struct Record {
+    pub index: &'static str,
+    /// one of `TEMPLATES`
+    pub template: usize,
     host: &'static str,
-    at: Timestamp,
+    pub at: Timestamp,
     /// by the column that has it
     levels: BTreeMap<&'static str, &'static str>,
     number: usize,
 }
 
 impl Record {
-    fn new(n: usize, at: Timestamp) -> Record {
-        let template = match SHARES[n % SHARES.len()] {
-            4 if n >= 40 => 0,
-            template => template,
-        };
+    fn of_shares(n: usize, at: Timestamp) -> Record {
+        match SHARES[n % SHARES.len()] {
+            4 if n >= 40 => Record::new(n, 0, at),
+            template => Record::new(n, template, at),
+        }
+    }
+
+    pub fn new(n: usize, template: usize, at: Timestamp) -> Record {
         let levelname = match template {
             1 if n.is_multiple_of(3) => "WARNING",
             3 => "ERROR",
@@ -72,7 +76,7 @@ impl Record {
     }
 }
 
-fn publish(stack: &Stack, records: &[Record], stored: &[Record]) {
+pub fn publish(stack: &Stack, records: &[Record], stored: &[Record]) {
     let mut publisher = Publisher::open(&stack.amqp);
     for index in INDEXES {
         let own = records.iter().filter(|record| record.index == index).map(Record::body);
@@ -86,18 +90,18 @@ fn publish(stack: &Stack, records: &[Record], stored: &[Record]) {
 }
 
 /// An answer of the API.
-fn listed(alco: &Alco, search: &str) -> Value {
+pub fn listed(alco: &Alco, search: &str) -> Value {
     let reply = alco.get(&format!("/api/grep/{search}"));
     assert_eq!(reply.status, 200, "{search}: {}", reply.body);
     serde_json::from_str(&reply.body).unwrap()
 }
 
-fn time(value: &Value) -> Timestamp {
+pub fn time(value: &Value) -> Timestamp {
     value.as_str().unwrap().parse().unwrap()
 }
 
 /// The patterns of the records by their texts, as the API lists them, without their hashes, samples and bars.
-fn read_plainly(records: &[&Record], level_column: &str) -> BTreeMap<String, Value> {
+pub fn read_plainly(records: &[&Record], level_column: &str) -> BTreeMap<String, Value> {
     let mut patterns: BTreeMap<String, Value> = BTreeMap::new();
     for (at, (_, text)) in TEMPLATES.iter().enumerate() {
         let own: Vec<&&Record> = records.iter().filter(|record| record.template == at).collect();
@@ -146,9 +150,9 @@ fn check_api(alco: &Alco, search: &str, records: &[&Record], level_column: &str)
 }
 
 /// Searches, each with the records that it finds.
-type Accepts<'a> = Box<dyn Fn(&Record) -> bool + 'a>;
+pub type Accepts<'a> = Box<dyn Fn(&Record) -> bool + 'a>;
 
-fn searches(hashes: &BTreeMap<String, String>) -> Vec<(String, Accepts<'static>)> {
+pub fn searches(hashes: &BTreeMap<String, String>) -> Vec<(String, Accepts<'static>)> {
     let [paid, sent] = ["order * paid by card", "order * sent"].map(|text| &hashes[text]);
     let message = |record: &Record| TEMPLATES[record.template].0.replace('#', &record.number.to_string());
     vec![
@@ -203,7 +207,7 @@ fn a_list_of_patterns_is_that_of_a_plain_reading() {
     let alco = Alco::start(&stack, &indexes("levelname"));
     let now: Timestamp = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
     let at = |n: usize| now - SignedDuration::from_mins(STEP_MINUTES * n as i64);
-    let mut records: Vec<Record> = (0..RECORDS).map(|n| Record::new(n, at(n))).collect();
+    let mut records: Vec<Record> = (0..RECORDS).map(|n| Record::of_shares(n, at(n))).collect();
     publish(&stack, &records, &[]);
     let candidates = || alco.metric("alco_search_candidates_total");
     let before = candidates();
@@ -217,7 +221,8 @@ fn a_list_of_patterns_is_that_of_a_plain_reading() {
     // another column has the level: alco reads the records of these days
     let alco = Alco::start(&stack, &indexes("severity"));
     check(&alco, &records, now, "severity");
-    let others: Vec<Record> = (0..60).map(|n| Record::new(n, now - SignedDuration::from_secs(n as i64))).collect();
+    let others: Vec<Record> =
+        (0..60).map(|n| Record::of_shares(n, now - SignedDuration::from_secs(n as i64))).collect();
     publish(&stack, &others, &records);
     records.extend(others);
     check(&alco, &records, now, "severity");
@@ -231,7 +236,7 @@ fn a_list_of_patterns_is_that_of_a_plain_reading() {
 }
 
 /// The texts of the patterns in the order of the page.
-fn shown(html: &str) -> Vec<String> {
+pub fn shown(html: &str) -> Vec<String> {
     let rows = html.split("<td class=\"p\">").skip(1);
     let text = |row: &str| crate::support::page::text(row.split("</a>").next().unwrap());
     rows.map(text).collect()
@@ -284,7 +289,7 @@ fn check_page(alco: &Alco, records: &[Record]) {
     assert!(record.html.contains(&format!(">{alike} records</a>")), "no {alike} in {}", record.html);
 }
 
-fn output(arguments: &[&str]) -> (String, String, i32) {
+pub fn output(arguments: &[&str]) -> (String, String, i32) {
     let output = Command::new(ALCO).args(arguments).stdin(Stdio::null()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr), output.status.code().unwrap())
@@ -398,6 +403,14 @@ fn of_free_text_the_most_frequent_patterns_are_listed() {
     let top: Vec<Value> = top.iter().map(|row| json!([row["text"], row["count"], row["levels"]])).collect();
     assert_eq!(top[0], json!(["order * paid", 300, {"info": 150, "error": 150}]));
     assert_eq!(top[1], json!(["disk full", 40, {"error": 40}]));
+    // a comparison counts the most changed ones exactly, too
+    let after = format!("start_ts={yesterday}T12:30:00Z&end_ts={yesterday}T13:30:00Z&against=before&limit=2");
+    let answer = listed(&alco, &format!("free_text/patterns/?{after}"));
+    let numbers = [&answer["records"], &answer["before"]["records"], &answer["exact"]];
+    assert_eq!(numbers, [&json!(0), &json!(stored), &json!(false)], "{answer}");
+    let changed =
+        answer["patterns"].as_array().unwrap().iter().map(|row| json!([row["text"], row["count"], row["before"]]));
+    assert_eq!(changed.collect::<Vec<_>>(), [json!(["order * paid", 0, 300]), json!(["disk full", 0, 40])]);
     assert_eq!(top[2][1], 1, "{answer}");
     let page = alco.page(&format!("/grep/free_text/patterns/?{range}&sort=rare"));
     assert_eq!(page.total(), stored);

@@ -248,6 +248,7 @@ fn patterns_page() -> String {
             first: Ts::from_micros(NOW),
             last: Ts::from_micros(NOW).plus_seconds(3000),
             bars: bars().iter().take(30).map(|bar| bar.total / (at as u64 + 1)).collect(),
+            before: None,
         }
     };
     let found = PatternCounts {
@@ -259,6 +260,7 @@ fn patterns_page() -> String {
         has_whole_bars: true,
         only_frequent: false,
         warnings: vec![],
+        before: None,
     };
     patterns::PatternsView {
         frame: Frame { has_search_form: true, ..frame(&indexes, Some(&query)) },
@@ -268,6 +270,8 @@ fn patterns_page() -> String {
         moment: &|ts| ts.clock_in(&TimeZone::UTC, 0),
         novelty: &|pattern| (pattern == found.patterns[1].pattern).then_some(Novelty::New),
         unknown: None,
+        before: None,
+        kept_since: None,
         more: std::num::NonZeroUsize::new(1000),
     }
     .page()

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::query::condition::PATTERN;
 use crate::query::cursor::{Cursor, Place};
-use crate::query::{Condition, Filter, Follow, Order, PatternSort, Query};
+use crate::query::{Condition, Filter, Follow, Order, Query};
 use crate::record::pattern::PatternHash;
 use crate::time::{Range, Ts, When};
 
@@ -48,6 +48,11 @@ pub fn ordered(query: &Query, order: Order) -> Query {
 
 pub fn from_to(query: &Query, start: Option<When>, end: Option<When>) -> Query {
     Query { start, end, ..first(query) }
+}
+
+/// Exactly that range, in any zone.
+pub fn between(query: &Query, range: Range) -> Query {
+    from_to(query, Some(When::At(range.start)), Some(When::At(range.end)))
 }
 
 /// Exactly that range, as a user of that zone would write it.
@@ -151,7 +156,7 @@ pub fn listed_patterns(query: &Query) -> Query {
 
 /// The same search for its lines, from a list of its patterns.
 pub fn lines(query: &Query) -> Query {
-    Query { sort: PatternSort::default(), only_new: false, limit: None, ..first(query) }
+    Query { sort: None, only_new: false, against: None, limit: None, ..first(query) }
 }
 
 /// The same search for the lines of other indexes.
@@ -289,7 +294,7 @@ mod tests {
     fn a_list_of_patterns_is_of_the_same_search() {
         let q = query("search=x&host=a&limit=50&follow=10s&cursor=a1.2.3.4&order=desc");
         check(listed_patterns(&q), "search=x&host=a&order=desc");
-        check(lines(&query("search=x&sort=rare&only_new=1&limit=1000&wrap=1")), "search=x&wrap=1");
+        check(lines(&query("search=x&sort=rare&only_new=1&against=before&limit=1000&wrap=1")), "search=x&wrap=1");
         let hash = |text| PatternHash::parse(text).expect("15 digits");
         let among =
             among_patterns(&query("pattern=0123456789abcde"), vec![hash("0123456789abcdf"), hash("0123456789abcde")]);

@@ -3,7 +3,7 @@
 use crate::query::group::parameters;
 use crate::query::inline_filters::write_typed;
 use crate::query::parameter::join_list;
-use crate::query::{Context, Follow, Format, Mode, Order, PatternSort, Query, Within};
+use crate::query::{Against, Context, Follow, Format, Mode, Order, PatternSort, Query, Within};
 use crate::time;
 
 impl Query {
@@ -57,11 +57,13 @@ impl Query {
         url.word(
             "sort",
             match self.sort {
-                PatternSort::Frequent => "",
-                sort => sort.name(),
+                // the usual one
+                Some(PatternSort::Frequent) if self.against.is_none() => "",
+                sort => sort.map_or("", PatternSort::name),
             },
         );
         url.flag("only_new", self.only_new);
+        url.word("against", self.against.map_or("", Against::name));
         url.some("limit", self.limit.as_ref());
         url.flag("wrap", self.wrap);
         url.some("tz", self.tz.as_ref().map(time::zone_name));

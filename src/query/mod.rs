@@ -61,10 +61,13 @@ pub struct Query {
     pub columns: Option<Vec<String>>,
     /// `order`; None is that of its format: see `order()`
     pub order: Option<Order>,
-    /// `sort`: of a list of patterns
-    pub sort: PatternSort,
+    /// `sort`: of a list of patterns; None: the usual one, which is the most frequent first, or of a list that is compared the most
+    /// changed first
+    pub sort: Option<PatternSort>,
     /// `only_new=1`: of a list of patterns, those that are new in its range
     pub only_new: bool,
+    /// `against`: the range that a list of patterns is compared with
+    pub against: Option<Against>,
     /// `limit`; None is the page size
     pub limit: Option<NonZeroUsize>,
     pub cursor: Option<Cursor>,
@@ -96,6 +99,16 @@ impl Query {
             return Range { start: end.plus_seconds(-DEFAULT_SECONDS), end };
         };
         Range { start, end: self.end.as_ref().map_or(now, |end| end.at_end(start, now, zone)) }
+    }
+
+    /// The range that this one is compared with, as far as it is over; None: it is not compared.
+    pub fn range_before(&self, now: Ts, zone: &TimeZone) -> Option<Range> {
+        let range = self.range(now, zone);
+        let past = Range { end: range.end.min(now.max(range.start)), ..range };
+        self.against.map(|against| match against {
+            Against::Before => past.before(),
+            Against::Yesterday => past.days_before(self.zone(zone)),
+        })
     }
 
     /// The query's own time zone, or the configured one.
@@ -200,10 +213,9 @@ pub enum Order {
 }
 
 /// The order of the patterns of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatternSort {
     /// the most frequent first
-    #[default]
     Frequent,
     Rare,
     /// the latest first time first
@@ -224,6 +236,24 @@ impl PatternSort {
             PatternSort::Newest => "newest",
             PatternSort::Level => "level",
         }
+    }
+}
+
+/// `against`: the range that the patterns of messages are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// the one before, of the same length
+    Before,
+    /// the same hours of the day before
+    Yesterday,
+}
+
+impl Against {
+    /// Their names in an address.
+    pub const NAMES: [(&str, Against); 2] = [("before", Against::Before), ("yesterday", Against::Yesterday)];
+
+    pub fn name(self) -> &'static str {
+        Against::NAMES[self as usize].0
     }
 }
 

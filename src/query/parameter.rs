@@ -4,7 +4,7 @@
 pub type Parameter = (String, String);
 
 /// Parameters that are not columns; a column of such a name is `js.<column>`.
-pub const RESERVED: [&str; 24] = [
+pub const RESERVED: [&str; 25] = [
     "start_ts",
     "end_ts",
     "search",
@@ -20,6 +20,7 @@ pub const RESERVED: [&str; 24] = [
     "order",
     "sort",
     "only_new",
+    "against",
     "limit",
     "format",
     "follow",

@@ -11,8 +11,8 @@ use crate::query::group;
 use crate::query::inline_filters::read_typed;
 use crate::query::parameter::{JS, OFF, Parameter, RESERVED, bad, one_of, split_list, yes_or_no};
 use crate::query::{
-    Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_LIMIT, MAX_REFRESH_SECONDS, Mode, Order,
-    PatternSort, Query, Within,
+    Against, Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_LIMIT, MAX_REFRESH_SECONDS, Mode,
+    Order, PatternSort, Query, Within,
 };
 use crate::time;
 use crate::time::When;
@@ -67,6 +67,9 @@ impl Query {
         for (name, value) in read_typed(&typed, &mut q.search) {
             note(q.filter(&name, value, &mut plain));
         }
+        if q.against.is_none() {
+            q.sort = q.sort.filter(|sort| *sort != PatternSort::Frequent);
+        }
         let whole_in_memory = !q.format.is_stream();
         if let Some(limit) = q.limit.filter(|limit| whole_in_memory && limit.get() > MAX_LIMIT) {
             let why = format!("limit={limit} is too much for a page; write at most {MAX_LIMIT}, or take format=text");
@@ -103,7 +106,8 @@ impl Query {
             "order" => {
                 self.order = Some(one_of(key, text, &[("asc", Order::OldestFirst), ("desc", Order::NewestFirst)])?);
             }
-            "sort" => self.sort = one_of(key, text, &PatternSort::ALL.map(|sort| (sort.name(), sort)))?,
+            "sort" => self.sort = Some(one_of(key, text, &PatternSort::ALL.map(|sort| (sort.name(), sort)))?),
+            "against" => self.against = Some(one_of(key, text, &Against::NAMES)?),
             "only_new" => self.only_new = yes_or_no(key, text)?,
             "context" => {
                 self.context = match text {
@@ -299,6 +303,8 @@ mod tests {
             "format=text&follow=10s",
             "sort=rare&only_new=1&limit=7",
             "order=asc",
+            "sort=frequent&against=yesterday",
+            "against=before",
         ] {
             // `=` in a value needs no encoding
             check(url, &url.replace("%3D", "="));
@@ -416,6 +422,7 @@ mod tests {
             "invalid context '1001'; write a number of lines up to 1000, or y for the whole log from the first match on",
         );
         check_error("sort=size", "invalid sort 'size'; write frequent or rare or newest or level");
+        check_error("against=today", "invalid against 'today'; write before or yesterday");
         check_error("limit=0", "invalid limit '0'; write a number of records, such as 100");
         check_error("limit=10001", "limit=10001 is too much for a page; write at most 10000, or take format=text");
         check_error("follow=0s", "invalid follow '0s'; write 1, or 10s to have the page refresh itself");
@@ -508,7 +515,8 @@ mod tests {
         let range =
             (when(), when(), proptest::option::of(proptest::sample::select(vec!["UTC", "Asia/Tokyo", "-03:30"])));
         let text = (hostile(), 0..3_usize, any::<[bool; 8]>());
-        let lines = (0..4_u32, 0..4_u32, 0..4_u32, 0..3_u32, proptest::sample::select(&PatternSort::ALL[..]));
+        let list = (proptest::sample::select(&PatternSort::ALL[..]), 0..3_usize);
+        let lines = (0..4_u32, 0..4_u32, 0..4_u32, 0..3_u32, list);
         let place = any::<(u32, i64, i64, u32)>();
         let rest = (proptest::collection::vec(filter(), 0..5), proptest::option::of(names));
         let page = (proptest::option::of(1..MAX_LIMIT), 0..5_usize, proptest::option::of((any::<bool>(), place)));
@@ -527,7 +535,9 @@ mod tests {
                 1 => Context::All,
                 lines => Context::Lines(lines - 2),
             };
-            (q.before, q.after, q.sort) = (lines.1, lines.2, lines.4);
+            (q.before, q.after) = (lines.1, lines.2);
+            q.against = [None, Some(Against::Before), Some(Against::Yesterday)][lines.4.1];
+            q.sort = Some(lines.4.0).filter(|sort| q.against.is_some() || *sort != PatternSort::Frequent);
             q.follow = [Follow::No, Follow::Open, Follow::Every(10)][lines.3 as usize];
             (q.filters, q.columns) = rest;
             q.limit = page.0.and_then(NonZeroUsize::new);

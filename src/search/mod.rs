@@ -16,7 +16,8 @@
 //!     stream        all hits, of any number
 //!     follow        a stream that continues with new records; arrivals: recognizes these; context_window: the lines around a match
 //!     stats         the number of matches, by time (histogram) and by value (column_values)
-//!     pattern_counts the patterns of messages, counted and merged; stats::patterns has searchd count them
+//!     pattern_counts the patterns of messages, counted and merged; stats::patterns has searchd count them; pattern_list: their
+//!                   order, and the comparison with another range
 //!     day_groups    what was counted of whole days, kept while they stay as they are
 //!     missing_columns the columns of filters that no record has
 //!     overview      the whole index at a glance; half_hours: its counts
@@ -37,6 +38,7 @@ mod pace;
 pub mod page;
 pub mod pattern;
 pub mod pattern_counts;
+pub mod pattern_list;
 mod pattern_texts;
 pub mod plan;
 pub mod scan;

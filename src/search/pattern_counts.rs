@@ -1,11 +1,10 @@
-//! The patterns of the messages that a search finds: counted, merged and ordered. Pure.
+//! The patterns of the messages that a search finds: counted and merged. Pure.
 //!
 //! Invariant: a pattern counts once, in whatever number of days and indexes it is.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::query::PatternSort;
 use crate::record::level::Level;
 use crate::record::pattern::PatternHash;
 use crate::search::hit::Count;
@@ -22,9 +21,9 @@ const MAX_HELD_PATTERNS: usize = 100_000;
 pub struct PatternCounts {
     /// in the order that was asked for, as far as they were wanted
     pub patterns: Vec<PatternCount>,
-    /// how many there are in all
+    /// how many there are in all, in both ranges if two are compared
     pub number: Count,
-    /// records of all patterns
+    /// records of all patterns in the range of the search
     pub records: u64,
     /// the ranges of the bars of each pattern
     pub bars: Vec<Range>,
@@ -36,6 +35,18 @@ pub struct PatternCounts {
     pub only_frequent: bool,
     /// parts that are missing
     pub warnings: Vec<String>,
+    /// the range that it is compared with, where it is known
+    pub before: Option<CountsBefore>,
+}
+
+/// The range that a list of patterns is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct CountsBefore {
+    pub range: Range,
+    /// of all patterns
+    pub records: u64,
+    /// false: not all records were counted
+    pub exact: bool,
 }
 
 /// A pattern of a search.
@@ -48,11 +59,13 @@ pub struct PatternCount {
     pub sample: Option<String>,
     /// records of each level
     pub levels: RecordsByLevel,
-    /// the times of the first and the last record
+    /// the times of the first and the last record; of a pattern that is gone, in the range before
     pub first: Ts,
     pub last: Ts,
     /// records over the range of the search; empty if they were not wanted
     pub bars: Vec<u64>,
+    /// records of each level in the range before; None: it is not compared
+    pub before: Option<RecordsByLevel>,
 }
 
 impl PatternCount {
@@ -60,17 +73,37 @@ impl PatternCount {
         self.levels.iter().sum()
     }
 
-    pub fn worst(&self) -> Level {
-        worst(&self.levels)
+    /// The number in the range before, if it is compared.
+    pub fn records_before(&self) -> Option<u64> {
+        self.before.map(|levels| levels.iter().sum())
     }
 
-    /// The levels that its records have, the worst first, each with their number.
+    /// True if only the range before has records of it.
+    pub fn is_gone(&self) -> bool {
+        self.before.is_some() && self.records() == 0
+    }
+
+    pub fn worst(&self) -> Level {
+        worst(self.described())
+    }
+
+    /// The levels that its records have, the worst first, each with their number. Those of a pattern that is gone are of the range before.
     pub fn by_level(&self) -> impl Iterator<Item = (Level, u64)> {
-        Level::ALL.into_iter().zip(self.levels).rev().filter(|(_, records)| *records > 0)
+        by_level(self.described())
+    }
+
+    /// The records that describe it.
+    fn described(&self) -> &RecordsByLevel {
+        self.before.as_ref().filter(|_| self.is_gone()).unwrap_or(&self.levels)
     }
 }
 
-fn worst(levels: &RecordsByLevel) -> Level {
+/// The levels that records have, the worst first, each with their number.
+pub fn by_level(levels: &RecordsByLevel) -> impl Iterator<Item = (Level, u64)> {
+    Level::ALL.into_iter().zip(*levels).rev().filter(|(_, records)| *records > 0)
+}
+
+pub fn worst(levels: &RecordsByLevel) -> Level {
     let has_any = levels.iter().rposition(|records| *records > 0);
     has_any.map_or(Level::Unknown, |rank| Level::ALL[rank])
 }
@@ -184,18 +217,8 @@ impl FoundPatterns {
         self.has_forgotten = true;
     }
 
-    /// The first `limit` patterns in that order.
-    pub fn first(self, sort: PatternSort, limit: usize) -> Vec<(PatternHash, FoundPattern)> {
-        let mut all: Vec<(PatternHash, FoundPattern)> = self.by_pattern.into_iter().collect();
-        let by = |found: &FoundPattern| match sort {
-            PatternSort::Frequent => 0,
-            PatternSort::Rare => found.records() as i64,
-            PatternSort::Newest => -found.first.micros(),
-            PatternSort::Level => -(worst(&found.levels) as i64),
-        };
-        all.sort_by_key(|(pattern, found)| (by(found), Reverse(found.records()), *pattern));
-        all.truncate(limit);
-        all
+    pub fn into_patterns(self) -> impl Iterator<Item = (PatternHash, FoundPattern)> {
+        self.by_pattern.into_iter()
     }
 }
 
@@ -235,25 +258,6 @@ mod tests {
             assert_eq!((one.first.micros(), one.last.micros(), one.sample.id), (10, 30, 2));
             assert_eq!((one.levels, one.bars.as_slice()), ([0, 0, 3, 0, 1, 0], &[1, 3][..]));
             assert_eq!(worst(&one.levels), Level::Error);
-        }
-    }
-
-    #[test]
-    fn each_order_has_its_first() {
-        let parts = [
-            (1, part(Level::Info, 9, 0, 5, 1)),
-            (2, part(Level::Error, 5, 1, 5, 1)),
-            (3, part(Level::Debug, 1, 2, 5, 1)),
-            (4, part(Level::Error, 6, 1, 5, 1)),
-        ];
-        for (sort, expect) in [
-            (PatternSort::Frequent, [1, 4, 2]),
-            (PatternSort::Rare, [3, 2, 4]),
-            (PatternSort::Newest, [3, 4, 2]),
-            (PatternSort::Level, [4, 2, 1]),
-        ] {
-            let first: Vec<u64> = found(&parts).first(sort, 3).into_iter().map(|(pattern, _)| pattern.bits()).collect();
-            assert_eq!(first, expect, "{sort:?}");
         }
     }
 

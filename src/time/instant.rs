@@ -70,6 +70,14 @@ impl Ts {
         zone.to_datetime(self.timestamp())
     }
 
+    /// The same time by the clock of that zone, this number of days earlier.
+    fn days_before(self, days: i64, zone: &TimeZone) -> Ts {
+        let civil = self.civil(zone).checked_sub(jiff::Span::new().days(days));
+        let before = civil.and_then(|civil| zone.to_ambiguous_timestamp(civil).compatible());
+        // fails only outside the years that jiff knows
+        before.map_or(Ts::MIN, |timestamp| Ts::from_micros(timestamp.as_microsecond()))
+    }
+
     /// `2026-11-22T10:00:00.123456Z`: the one form in which alco writes an instant, always with six digits.
     pub fn rfc3339(self) -> String {
         const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
@@ -184,6 +192,21 @@ impl Range {
 
     pub fn contains(&self, ts: Ts) -> bool {
         self.start <= ts && ts < self.end
+    }
+
+    /// The range before it, of the same length.
+    pub fn before(&self) -> Range {
+        let micros = self.end.micros().saturating_sub(self.start.micros()).max(0);
+        Range { start: self.start.plus_micros(-micros), end: self.start }
+    }
+
+    /// The same hours of the day before, by the clock of that zone. A range of several days moves by so many that the two do not
+    /// overlap.
+    pub fn days_before(&self, zone: &TimeZone) -> Range {
+        let moved = |days| Range { start: self.start.days_before(days, zone), end: self.end.days_before(days, zone) };
+        let days = (self.end.micros().saturating_sub(self.start.micros()) / DAY_MICROS).max(1);
+        // a day whose clock is set back is longer
+        [days, days + 1].map(moved).into_iter().find(|range| range.end <= self.start).unwrap_or_else(|| moved(days + 2))
     }
 }
 
@@ -311,5 +334,36 @@ mod tests {
         for bad in ["2026112", "20261131", "2026112x", "202611220"] {
             assert_eq!(Day::parse_compact(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_range_before_has_no_instant_in_common() {
+        let at = |text: &str| Ts::from_micros(text.parse::<Timestamp>().expect(text).as_microsecond());
+        let range = |start: &str, end: &str| Range { start: at(start), end: at(end) };
+        let utc = |start: &str, end: &str| range(&format!("2026-11-{start}:00Z"), &format!("2026-11-{end}:00Z"));
+        // the range, the one before, the same hours before
+        for (own, before, days_before) in [
+            (utc("22T10:00", "22T11:30"), utc("22T08:30", "22T10:00"), utc("21T10:00", "21T11:30")),
+            (utc("22T00:00", "22T01:00"), utc("21T23:00", "22T00:00"), utc("21T00:00", "21T01:00")),
+            (utc("21T23:00", "22T01:00"), utc("21T21:00", "21T23:00"), utc("20T23:00", "21T01:00")),
+            (utc("21T00:00", "22T00:00"), utc("20T00:00", "21T00:00"), utc("20T00:00", "21T00:00")),
+            (utc("21T00:00", "22T01:00"), utc("19T23:00", "21T00:00"), utc("19T00:00", "20T01:00")),
+            (utc("15T00:00", "22T00:00"), utc("08T00:00", "15T00:00"), utc("08T00:00", "15T00:00")),
+            (utc("22T10:00", "22T10:00"), utc("22T10:00", "22T10:00"), utc("21T10:00", "21T10:00")),
+        ] {
+            assert_eq!((own.before(), own.days_before(&TimeZone::UTC)), (before, days_before), "{own:?}");
+        }
+        // the clock is set back on 2026-10-25, which has 25 hours
+        let berlin = zone("Europe/Berlin").expect("a known zone");
+        for (own, days_before) in [
+            (("2026-10-25T08:00:00Z", "2026-10-25T09:00:00Z"), ("2026-10-24T07:00:00Z", "2026-10-24T08:00:00Z")),
+            (("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"), ("2026-10-23T22:00:00Z", "2026-10-24T22:00:00Z")),
+            (("2026-10-25T23:00:00Z", "2026-10-26T23:00:00Z"), ("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z")),
+        ] {
+            let own = range(own.0, own.1);
+            assert_eq!(own.days_before(&berlin), range(days_before.0, days_before.1), "{own:?}");
+        }
+        let all = Range { start: Ts::MIN, end: Ts::MAX };
+        assert!(all.before().is_empty() && all.days_before(&berlin).is_empty());
     }
 }

@@ -11,8 +11,8 @@ use crate::commands::grep::options::{Extract, GrepOptions, Output};
 use crate::config::{IndexName, IndexSelection, is_index_pattern};
 use crate::query::condition::{ANY, OperatorForms, PATTERN, split_operator};
 use crate::query::group::typed_group;
-use crate::query::parameter::split_list;
-use crate::query::{Context, Filter, Format, MAX_CONTEXT_LINES, Mode, Order, Query, Within};
+use crate::query::parameter::{one_of, split_list};
+use crate::query::{Against, Context, Filter, Format, MAX_CONTEXT_LINES, Mode, Order, Query, Within};
 use crate::search::pattern::{INSTEAD_OF_REGEX, Pattern};
 use crate::time;
 use crate::time::When;
@@ -39,6 +39,7 @@ const TIME_FORMS: &str = time::FORMS;
     example = "alco grep -c web status__gte=500 --since today",
     example = "alco grep -E web 'took [0-9]{{4,}}ms' -o --since=-1d | sort | uniq -c",
     example = "alco grep --patterns web levelname=ERROR --since=-1d",
+    example = "alco grep --patterns --against=before web --since=-20m",
     example = "alco grep '*' request_id=7f3a --since=-1h",
     example = "alco grep -f web levelname=ERROR",
     example = "alco grep --url=https://logs.example.org/ web -e user=7 --json",
@@ -115,6 +116,11 @@ pub struct Grep {
     /// a pattern is the first line with a * for each part that varies
     #[argh(switch)]
     pub patterns: bool,
+
+    /// with --patterns, compare with the time before the range (before), or with its hours on the day
+    /// before (yesterday): print both numbers and the change, the most changed first
+    #[argh(option, arg_name = "range")]
+    pub against: Option<String>,
 
     /// print nothing, and exit with 0 at the first match
     #[argh(switch, short = 'q')]
@@ -247,6 +253,7 @@ impl Grep {
             },
             tracebacks: self.tracebacks,
             columns: self.columns.as_deref().map(listed_columns),
+            against: self.against.as_deref().map(|name| one_of("--against", name, &Against::NAMES)).transpose()?,
             ..Query::default()
         };
         // an error before searchd is asked, and in the words of the command line
@@ -286,6 +293,7 @@ impl Grep {
             Grep { patterns: true, only_matching: true, .. } => both("--patterns", "-o"),
             Grep { patterns: true, bare: true, .. } => both("--patterns", "--bare"),
             Grep { patterns: true, follow: true, .. } => both("--patterns", "-f"),
+            Grep { patterns: false, against: Some(_), .. } => Err("--against needs --patterns".to_owned()),
             Grep { follow: true, reverse: true, .. } => both("-f", "--reverse"),
             Grep { follow: true, count: true, quiet: false, .. } => both("-f", "-c"),
             Grep { follow: true, until: Some(_), .. } => both("-f", "--until"),
@@ -374,6 +382,7 @@ mod tests {
         check(&["web", "-e", "-x", "-e", "y"], "search=-x%0Ay&case=1");
         check(&["web", "--", "-x", "--since"].map(|w| if w == "--since" { "a=1" } else { w }), "search=-x&case=1&a=1");
         check(&["web", "--columns=", "--tracebacks"], "case=1&columns=&tracebacks=1");
+        check(&["--patterns", "web", "--against", "yesterday"], "case=1&against=yesterday");
         assert!(options(&["-m0", "web"]).is_ok_and(|options| options.none));
         assert!(options(&["--color", "web"]).is_ok_and(|options| options.colours.is_none()));
         assert!(options(&["--colour=always", "web"]).is_ok_and(|options| options.colours == Some(true)));
@@ -430,6 +439,8 @@ mod tests {
             (&["-E", "web", "[[:foo:]]"], "'[:foo:]' is not a class"),
             (&["--color=blue", "web"], "write always, never or auto"),
             (&["web", "--tz=Nowhere"], "Nowhere"),
+            (&["web", "--against=before"], "--against needs --patterns"),
+            (&["web", "--patterns", "--against=today"], "invalid --against 'today'; write before or yesterday"),
         ] {
             let failure = options(words).expect_err(text);
             assert!(failure.status == 2 && failure.text.contains(text), "{words:?}: {}", failure.text);

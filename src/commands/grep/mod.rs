@@ -115,7 +115,7 @@ fn patterns(options: &GrepOptions, source: &Source) -> Result<bool, String> {
     let query = &options.query;
     let zone = query.zone(source.zone());
     let found = source.patterns(query)?;
-    printer::print(&written(&found, query.format, &|ts| ts.written_in(zone), false))?;
+    printer::print(&written(&found, query, &|ts| ts.written_in(zone)))?;
     if let Some(others) = others_noted(&found) {
         notice(&others);
     }

@@ -209,7 +209,7 @@ impl IndexListView<'_> {
                 let path = format!("{}patterns/", links::index_path(self.frame.base, index));
                 let start = Some(When::Ago(NEWS_SECONDS));
                 let query =
-                    Query { start, sort: PatternSort::Level, only_new: true, ..Query::new(vec![index.clone()]) };
+                    Query { start, sort: Some(PatternSort::Level), only_new: true, ..Query::new(vec![index.clone()]) };
                 let texts: Vec<_> = texts.iter().map(|text| visible_in_line(text)).collect();
                 html! { a href=(links::to(&path, &query)) title=(texts.join("\n")) { (thousands(*count as u64)) } }
             }

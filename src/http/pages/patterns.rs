@@ -7,15 +7,15 @@ use maud::{Markup, html};
 use crate::http::pages::line::marked;
 use crate::http::pages::search::SearchForm;
 use crate::http::pages::{Frame, histogram, links, note, records, thousands};
-use crate::query::{Format, PatternSort, Query, edit};
+use crate::query::{Against, Format, PatternSort, Query, edit};
 use crate::record::level::Level;
 use crate::record::pattern::memory::Novelty;
 use crate::record::pattern::{PatternHash, PatternTexts, variable_parts};
 use crate::render::escape::{cut, visible_in_line};
-use crate::render::patterns::{others, pattern_shown, shortcomings};
+use crate::render::patterns::{change_shown, others, pattern_shown, shortcomings};
 use crate::search::hit::Count;
 use crate::search::pattern_counts::{PatternCount, PatternCounts};
-use crate::time::Ts;
+use crate::time::{Day, Ts};
 
 /// Longer patterns and lines are cut: the lines of the pattern have all of it.
 const PATTERN_CHARS: usize = 400;
@@ -32,6 +32,10 @@ pub struct PatternsView<'a> {
     pub novelty: &'a dyn Fn(PatternHash) -> Option<Novelty>,
     /// why alco does not know of all patterns whether they are new
     pub unknown: Option<String>,
+    /// the same search in the range that it is compared with
+    pub before: Option<Query>,
+    /// the oldest day of which all indexes keep records, if that range begins earlier
+    pub kept_since: Option<Day>,
     /// the length of a longer list, if there is one
     pub more: Option<NonZeroUsize>,
 }
@@ -46,6 +50,7 @@ impl PatternsView<'_> {
                 h1.vh { "Patterns of " (indexes) }
                 @for lack in shortcomings(self.found) { (note(html! { (visible_in_line(&lack)) })) }
                 @if let Some(why) = &self.unknown { (note(html! { (why) })) }
+                @if let Some(day) = self.kept_since { (note(html! { "records from before " (day.dashed()) " are no longer kept: the range before is not whole" })) }
                 (self.total())
                 @if self.found.patterns.is_empty() {
                     (self.nothing())
@@ -67,22 +72,32 @@ impl PatternsView<'_> {
     }
 
     fn bar(&self) -> Markup {
-        let sorts = [
-            (PatternSort::Frequent, "most frequent"),
-            (PatternSort::Rare, "rarest"),
-            (PatternSort::Newest, "newest"),
-            (PatternSort::Level, "by level"),
-        ];
+        let query = self.query;
+        let mut sorts = vec![(None, if query.against.is_some() { "most changed" } else { "most frequent" })];
+        sorts.extend(query.against.map(|_| (Some(PatternSort::Frequent), "most frequent")));
+        sorts.extend([
+            (Some(PatternSort::Rare), "rarest"),
+            (Some(PatternSort::Newest), "newest"),
+            (Some(PatternSort::Level), "by level"),
+        ]);
+        let choice = |name: &str, is_chosen: bool, chosen: Query| html! { a href=(links::to("", &chosen)) aria-current=[is_chosen.then_some("true")] { (name) } };
         html! {
             div.bar {
-                a href=(self.lines(self.query)) { "← lines" }
+                a href=(self.lines(query)) { "← lines" }
                 " "
                 span.quick {
-                    @for (sort, name) in sorts {
-                        a href=(links::to("", &Query { sort, ..self.query.clone() })) aria-current=[(sort == self.query.sort).then_some("true")] { (name) }
-                        " "
+                    @for (sort, name) in sorts { (choice(name, sort == query.sort, Query { sort, ..query.clone() })) " " }
+                }
+                " "
+                span.quick { (choice("only new", query.only_new, Query { only_new: !query.only_new, ..query.clone() })) }
+                " "
+                span.quick {
+                    span.dim { "against" } " "
+                    @for (against, name) in [(Against::Before, "the range before"), (Against::Yesterday, "the same hours yesterday")] {
+                        @let is_chosen = query.against == Some(against);
+                        @let against = Some(against).filter(|_| !is_chosen);
+                        (choice(name, is_chosen, Query { against, ..query.clone() })) " "
                     }
-                    a href=(links::to("", &Query { only_new: !self.query.only_new, ..self.query.clone() })) aria-current=[self.query.only_new.then_some("true")] { "only new" }
                 }
                 " "
                 span.end {
@@ -104,6 +119,14 @@ impl PatternsView<'_> {
             p.total {
                 (if self.found.exact { "exactly " } else { "at least " })
                 b.num { (thousands(self.found.records)) } (if self.found.records == 1 { " record" } else { " records" })
+                @if let Some((before, lines)) = self.found.before.as_ref().zip(self.before.as_ref()) {
+                    ", and "
+                    a href=(self.lines(lines)) {
+                        (if before.exact { "exactly " } else { "at least " })
+                        b.num { (thousands(before.records)) } " from " ((self.moment)(before.range.start)) " to " ((self.moment)(before.range.end))
+                    }
+                    ","
+                }
                 " in " (exactly) b.num { (thousands(number)) } (if number == 1 { " pattern" } else { " patterns" })
                 @if self.found.only_frequent { ", of which the most frequent are listed" }
             }
@@ -115,7 +138,8 @@ impl PatternsView<'_> {
             table.indexes.patterns #log {
                 thead {
                     tr {
-                        th.n scope="col" { "records" }
+                        @if self.before.is_some() { th.n scope="col" { "now" } th.n scope="col" { "before" } th scope="col" { "change" } }
+                        @else { th.n scope="col" { "records" } }
                         th scope="col" { "level" }
                         th scope="col" { "over time" }
                         th scope="col" { "pattern, and a line that has it" }
@@ -129,9 +153,17 @@ impl PatternsView<'_> {
 
     fn row(&self, count: &PatternCount) -> Markup {
         let shown = visible_in_line(pattern_shown(cut(&count.text, PATTERN_CHARS).0));
+        let (lines, number) = match (&self.before, count.records_before()) {
+            (Some(before), Some(number)) if count.is_gone() => (before, number),
+            _ => (self.query, count.records()),
+        };
         html! {
             tr {
-                td.n { (thousands(count.records())) br; span.num { (self.share(count)) } }
+                td.n { (thousands(count.records())) @if !count.is_gone() { br; span.num { (self.share(count)) } } }
+                @if let Some((before, number)) = self.before.as_ref().zip(count.records_before()) {
+                    td.n .before { @if number > 0 { a href=(self.lines(&edit::only_pattern(before, count.pattern))) { (thousands(number)) } } @else { "0" } }
+                    td.change { (change_shown(count.records(), number)) }
+                }
                 td {
                     @let is_only_one = count.by_level().count() == 1;
                     @for (at, (level, number)) in count.by_level().enumerate() {
@@ -144,10 +176,10 @@ impl PatternsView<'_> {
                     span.vh aria-hidden="true" { (histogram::blocks(&count.bars)) }
                 }
                 td.p {
-                    a href=(self.lines(&edit::only_pattern(self.query, count.pattern))) title={ "the " (records(count.records())) } { (shown) }
+                    a href=(self.lines(&edit::only_pattern(lines, count.pattern))) title={ "the " (records(number)) } { (shown) }
                     " "
                     a.not href=(links::to("", &edit::without_pattern(self.query, count.pattern))) title="hide it" aria-label={ "hide " (shown) } { "−" }
-                    (self.novelty(count.pattern))
+                    @if !count.is_gone() { (self.novelty(count.pattern)) }
                     @if let Some(line) = count.sample.as_ref().filter(|line| **line != count.text) { " " (sample(line)) }
                 }
                 td {
@@ -162,7 +194,11 @@ impl PatternsView<'_> {
     /// The mark of a new pattern. On the first day, a note for all patterns says that it is not known which are new.
     fn novelty(&self, pattern: PatternHash) -> Markup {
         match (self.novelty)(pattern) {
-            Some(Novelty::New) => html! { " " b.new title="no record had it before this range" { "new" } },
+            Some(Novelty::New) => {
+                // of a comparison, "new" is a change
+                let name = if self.before.is_some() { "never before" } else { "new" };
+                html! { " " b.new title="no record had it before this range" { (name) } }
+            }
             Some(Novelty::UnknownBefore(time)) if self.unknown.is_none() => {
                 html! { " " span.age title=(time) { "unknown before " ((self.moment)(time)) } }
             }
@@ -226,13 +262,15 @@ fn sample(line: &str) -> Markup {
 mod tests {
     use super::*;
     use crate::record::pattern;
+    use crate::search::pattern_counts::CountsBefore;
+    use crate::time::Range;
     use std::collections::HashMap;
 
     fn count(message: &str, levels: [u64; 6]) -> PatternCount {
         let pattern::MessagePattern { text, hash } = pattern::of(message);
         let at = Ts::from_micros(1_795_341_600_000_000);
         let sample = Some(pattern::line(message).to_owned());
-        PatternCount { pattern: hash, text, sample, levels, first: at, last: at, bars: vec![0, 1, 4] }
+        PatternCount { pattern: hash, text, sample, levels, first: at, last: at, bars: vec![0, 1, 4], before: None }
     }
 
     #[track_caller]
@@ -246,6 +284,8 @@ mod tests {
             moment: &|_| "10:00:00".to_owned(),
             novelty: &|pattern| novelties.get(&pattern).copied(),
             unknown: None,
+            before: found.before.map(|before| edit::between(&query, before.range)),
+            kept_since: None,
             more: NonZeroUsize::new(1000),
         };
         view.page().into_string()
@@ -264,6 +304,7 @@ mod tests {
             has_whole_bars: true,
             only_frequent: true,
             warnings: vec!["a <day> is away".to_owned()],
+            before: None,
         };
         let unknown = Novelty::UnknownBefore(Ts::from_micros(1_795_341_600_000_000));
         let novelties = HashMap::from([(hash, Novelty::New), (found.patterns[1].pattern, unknown)]);
@@ -305,6 +346,7 @@ mod tests {
             has_whole_bars: true,
             only_frequent: false,
             warnings: Vec::new(),
+            before: None,
         };
         let html = page("", &found, &HashMap::new());
         assert!(html.contains("exactly <b class=\"num\">0</b> records in <b class=\"num\">0</b> patterns"), "{html}");
@@ -312,5 +354,51 @@ mod tests {
         let html = page("only_new=1", &found, &HashMap::new());
         assert!(html.contains("aria-current=\"true\">only new</a>"), "{html}");
         assert!(html.contains("<a href=\"./\">All patterns of the search</a>"), "{html}");
+    }
+
+    #[test]
+    fn a_comparison_leads_into_both_ranges() {
+        let (start, end) = (Ts::from_micros(1_795_334_400_000_000), Ts::from_micros(1_795_338_000_000_000));
+        let counts = |message, now, before| PatternCount { before: Some(before), ..count(message, now) };
+        let found = PatternCounts {
+            patterns: vec![
+                counts("order 7 paid", [0, 0, 12, 0, 0, 0], [0, 0, 1, 0, 0, 0]),
+                counts("disk full", [0, 0, 0, 0, 1, 0], [0; 6]),
+                counts("cache warm", [0; 6], [0, 0, 0, 1000, 0, 0]),
+            ],
+            number: Count::Exact(3),
+            records: 13,
+            bars: Vec::new(),
+            exact: true,
+            has_whole_bars: true,
+            only_frequent: false,
+            warnings: Vec::new(),
+            before: Some(CountsBefore { range: Range { start, end }, records: 1001, exact: false }),
+        };
+        let [paid, full, warm] = [0, 1, 2].map(|at| found.patterns[at].pattern);
+        let html = page("search=x&against=before", &found, &HashMap::from([(full, Novelty::New)]));
+        let before = "href=\"/logs/grep/web/?start_ts=2026-11-22T08:00:00.000000Z&amp;end_ts=2026-11-22T09:00:00.000000Z&amp;search=x";
+        for part in [
+            &*format!(
+                "<b class=\"num\">13</b> records, and <a {before}\">at least <b class=\"num\">1,001</b> from 10:00:00"
+            ),
+            "10:00:00</a>, in <b class=\"num\">3</b> patterns",
+            &format!("<td class=\"n before\"><a {before}&amp;pattern={paid}\">1</a></td><td class=\"change\">×12</td>"),
+            &format!("href=\"/logs/grep/web/?search=x&amp;pattern={paid}\" title=\"the 12 records\">order * paid</a>"),
+            "<td class=\"n before\">0</td><td class=\"change\">new</td>",
+            ">never before</b>",
+            "<td class=\"n\">0</td>",
+            "<td class=\"change\">gone</td>",
+            "<span class=\"age warning\"><span class=\"l\">warning</span></span>",
+            &format!("<a {before}&amp;pattern={warm}\" title=\"the 1,000 records\">cache warm</a>"),
+            &format!("href=\"?search=x&amp;pattern__not={warm}&amp;against=before\" title=\"hide it\""),
+            "href=\"?search=x&amp;against=before\" aria-current=\"true\">most changed</a>",
+            "href=\"?search=x&amp;sort=frequent&amp;against=before\">most frequent</a>",
+            "href=\"?search=x\" aria-current=\"true\">the range before</a>",
+            "href=\"?search=x&amp;against=yesterday\">the same hours yesterday</a>",
+            "href=\"/logs/grep/web/?search=x\">← lines</a>",
+        ] {
+            assert!(html.contains(part), "no {part} in {html}");
+        }
     }
 }

@@ -191,10 +191,20 @@ struct PatternsJson {
     records: u64,
     /// the ranges of the bars of each pattern
     bars: Vec<SpanJson>,
+    /// the range that they are compared with
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<BeforeJson>,
     /// all numbers are exact
     exact: bool,
     /// parts of the answer that are missing
     warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct BeforeJson {
+    #[serde(flatten)]
+    span: SpanJson,
+    records: u64,
 }
 
 #[derive(Serialize)]
@@ -221,7 +231,8 @@ pub fn patterns(site: &Site, request: &LogRequest, client: &Client) -> Answer {
         number,
         records: found.records,
         bars: found.bars.iter().map(span).collect(),
-        exact: found.exact && found.has_whole_bars && is_number_exact,
+        before: found.before.map(|before| BeforeJson { span: span(&before.range), records: before.records }),
+        exact: found.exact && found.before.is_none_or(|before| before.exact) && found.has_whole_bars && is_number_exact,
         warnings: found.warnings,
     }))
 }

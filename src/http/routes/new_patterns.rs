@@ -8,9 +8,10 @@ use crate::query::{Query, edit};
 use crate::record::pattern::PatternHash;
 use crate::record::pattern::memory::PatternMemory;
 use crate::search::hit::{Count, SearchError};
-use crate::search::pattern_counts::PatternCounts;
+use crate::search::pattern_counts::{CountsBefore, PatternCounts};
 use crate::search::scope::Scope;
 use crate::search::stats::patterns::PatternsWanted;
+use crate::time::Range;
 
 /// New patterns that a search is asked for, as filters.
 const MAX_NEW_PATTERNS: usize = 1000;
@@ -39,7 +40,7 @@ pub fn counted(
     }
     let new: Vec<PatternHash> = new.into_iter().map(|(pattern, _)| pattern).collect();
     let mut found = match new.is_empty() {
-        true => nothing(),
+        true => nothing(query.range_before(request.now, &request.zone)),
         false => site.searcher.patterns(&edit::among_patterns(query, new), scope, wanted)?,
     };
     found.warnings.extend(warnings);
@@ -70,7 +71,7 @@ pub fn unknown(memory: Option<&PatternMemory>, request: &LogRequest) -> Option<S
     })
 }
 
-fn nothing() -> PatternCounts {
+fn nothing(range_before: Option<Range>) -> PatternCounts {
     PatternCounts {
         patterns: Vec::new(),
         number: Count::Exact(0),
@@ -80,5 +81,6 @@ fn nothing() -> PatternCounts {
         has_whole_bars: true,
         only_frequent: false,
         warnings: Vec::new(),
+        before: range_before.map(|range| CountsBefore { range, records: 0, exact: true }),
     }
 }

@@ -43,22 +43,27 @@ impl Remote {
             has_whole_bars: true,
             only_frequent: false,
             warnings,
+            before: None,
         })
     }
 
     fn pattern(&self, members: &Columns) -> Option<PatternCount> {
         let text = |name: &str| members.get(name).map(|value| value.text());
         let time = |name: &str| -> Option<Ts> { parse_rfc3339(&text(name)?, self.zone()) };
-        let levels = Columns::parse(members.raw("levels")?);
-        let of_level = |name: &str| levels.raw(name).and_then(|number| number.parse().ok()).unwrap_or(0);
+        let levels = |name: &str| {
+            let levels = Columns::parse(members.raw(name)?);
+            let of_level = |level: Level| levels.raw(level.name()).and_then(|number| number.parse().ok()).unwrap_or(0);
+            Some(Level::ALL.map(of_level))
+        };
         Some(PatternCount {
             pattern: PatternHash::parse(&text("pattern")?)?,
             text: text("text")?,
             sample: text("sample"),
-            levels: Level::ALL.map(|level| of_level(level.name())),
+            levels: levels("levels")?,
             first: time("first")?,
             last: time("last")?,
             bars: Vec::new(),
+            before: levels("levels_before"),
         })
     }
 }

@@ -1,45 +1,32 @@
-//! The patterns of the messages that a search finds, with their numbers, levels and times.
+//! The patterns of the messages that a search finds, with their numbers, levels and times; those of the range before too, if the search
+//! compares both.
 //!
 //! searchd counts the records that the index alone decides (`kinds`): one question a day. alco reads the others, and those of days that
-//! other rules made, within the time of the search. The bars and the messages (`sampled`) of the patterns that are shown are asked for
-//! afterwards, so they cost the same for any number of patterns.
+//! other rules made, within the time of the search (`counting`). The bars and the messages (`sampled`) of the patterns that are shown are
+//! asked for afterwards, so they cost the same for any number of patterns.
 
+mod counting;
 mod kinds;
 mod sampled;
 
-use std::collections::HashMap;
-
-use crate::config::IndexName;
-use crate::query::{PatternSort, Query};
-use crate::record::json::Columns;
-use crate::record::level;
-use crate::record::pattern::{self, MessagePattern, PatternBuffer, PatternHash};
+use crate::query::{PatternSort, Query, edit};
+use crate::record::pattern::{self, MessagePattern, PatternHash};
 use crate::search::Searcher;
-use crate::search::hit::{Count, Hit, SearchError};
-use crate::search::pace::ALL_ROWS;
-use crate::search::pattern_counts::{FoundPattern, FoundPatterns, PatternCount, PatternCounts, SampleAt};
-use crate::search::plan::{Plan, Slice, Subset};
-use crate::search::scan::{Read, ScanMode, Step};
-use crate::search::scope::{Deadline, Scope};
-use crate::search::stats::histogram::Bars;
-use crate::search::stats::patterns::kinds::{KindCounter, StepRows};
+use crate::search::hit::{Count, SearchError};
+use crate::search::pattern_counts::{CountsBefore, FoundPattern, PatternCount, PatternCounts};
+use crate::search::pattern_list::{ListedPattern, listed, sort_list};
+use crate::search::scope::Scope;
+use crate::search::stats::patterns::counting::{CountingTime, PatternCounting};
 use crate::search::stats::patterns::sampled::Sampled;
-use crate::sphinx::counting::{UNSURE_KIND, rank};
-use crate::sphinx::kinds::{MAX_STEPS, key, key_and_step};
-use crate::time::WallClock;
+use crate::time::Range;
 
 /// The most patterns of one answer.
 const MAX_PATTERNS: usize = 10_000;
-/// Bars of a pattern: one more is there if the range begins within a step.
-const PATTERN_BARS: usize = MAX_STEPS as usize - 2;
-
-/// Groups of one question about bars: searchd holds four times as many.
-const MAX_BARS_ASKED: usize = 10_000;
 
 /// The patterns to find out.
 #[derive(Clone, Copy, Debug)]
 pub struct PatternsWanted {
-    sort: PatternSort,
+    sort: Option<PatternSort>,
     limit: usize,
     /// as long as it takes, while the client waits, and without bars; otherwise within the time of the search
     to_the_end: bool,
@@ -60,10 +47,6 @@ impl PatternsWanted {
     pub fn limit(&self) -> usize {
         self.limit
     }
-
-    fn until<'a>(&self, scope: &'a Scope) -> Deadline<'a> {
-        if self.to_the_end { Deadline::left(scope) } else { Deadline::over(scope) }
-    }
 }
 
 impl Searcher {
@@ -74,175 +57,112 @@ impl Searcher {
         wanted: &PatternsWanted,
     ) -> Result<PatternCounts, SearchError> {
         let _timed = self.timed();
-        let plan = self.plan(query, scope)?;
-        let clock = WallClock::of(query.zone(&scope.zone));
-        let bars = if wanted.to_the_end { 0 } else { PATTERN_BARS };
-        let mut counting = PatternCounting {
-            searcher: self,
-            scope,
-            wanted,
-            bars: Bars::new(plan.range, bars, &clock, Vec::new()),
-            searchd: KindCounter::new(self, wanted.until(scope), &plan),
-            counted: FoundPatterns::default(),
-            read: FoundPatterns::default(),
-        };
-        counting.count(plan)?;
-        counting.finish()
+        let range_before = query.range_before(scope.now, &scope.zone);
+        let time = |ranges_left| CountingTime { to_the_end: wanted.to_the_end, ranges_left };
+        let own = PatternCounting::of(self, query, scope, time(1 + u32::from(range_before.is_some())))?;
+        let before = range_before.map(|range| {
+            let counting = PatternCounting::of(self, &edit::between(query, range), scope, time(1))?;
+            Ok(RangeBefore { range, counting })
+        });
+        finish(own, before.transpose()?, wanted)
     }
 }
 
-/// Patterns of a search, as far as they are counted.
-struct PatternCounting<'a> {
-    searcher: &'a Searcher,
-    scope: &'a Scope,
-    wanted: &'a PatternsWanted,
-    bars: Bars,
-    searchd: KindCounter<'a>,
-    /// by searchd
-    counted: FoundPatterns,
-    /// by alco
-    read: FoundPatterns,
+/// The range that is compared.
+struct RangeBefore<'a> {
+    range: Range,
+    counting: PatternCounting<'a>,
 }
 
-impl PatternCounting<'_> {
-    /// Counts all records of the plan.
-    fn count(&mut self, mut plan: Plan) -> Result<(), SearchError> {
-        self.searchd.choose(&plan)?;
-        let unsure = self.searchd.count(&mut self.counted)?;
-        for of in Subset::TO_CHECK {
-            self.read(&plan, of)?;
-        }
-        let sources = plan.sources.clone();
-        plan.keep(|index, slice| !self.searchd.is_asked(index, slice), None);
-        self.read(&plan, Subset::Exact)?;
-        plan.sources = sources;
-        let is_unsure = |index: &IndexName, slice: &Slice| {
-            unsure.iter().any(|(other, its)| other == index && its.range == slice.range)
-        };
-        plan.keep(is_unsure, Some(&format!("kind={UNSURE_KIND}")));
-        self.read(&plan, Subset::Exact)
+/// Chooses the patterns of the list, and asks for what it shows of them.
+fn finish(
+    mut own: PatternCounting,
+    mut before: Option<RangeBefore>,
+    wanted: &PatternsWanted,
+) -> Result<PatternCounts, SearchError> {
+    let patterns_before = before.as_mut().map(|before| before.counting.take_patterns());
+    let records_before = patterns_before.as_ref().map_or(0, |patterns| patterns.records);
+    let patterns = own.take_patterns();
+    let (records, is_compared) = (patterns.records, before.is_some());
+    let (mut listed, known) = listed(patterns, patterns_before, wanted.sort, wanted.limit);
+    let mut only_frequent = own.leaves_out;
+    if own.leaves_out {
+        own.count_again(&mut listed, |one| &mut one.found)?;
     }
-
-    /// Reads records, and finds the pattern of each.
-    fn read(&mut self, plan: &Plan, of: Subset) -> Result<(), SearchError> {
-        // what was found is shown in the rest of the time
-        let scope = self.scope.at_most(self.scope.left() * 3 / 4);
-        let until = self.wanted.until(&scope);
-        let mode = ScanMode { backwards: !self.wanted.to_the_end, of, read: Read::Columns, hint: ALL_ROWS };
-        let mut walk = self.searcher.walk(plan, mode, None, until);
-        let mut buffer = PatternBuffer::default();
-        loop {
-            match walk.next()? {
-                Step::Hit(hit) => self.take(&hit, &mut buffer)?,
-                Step::End => break,
-                Step::Late(_) => {
-                    self.searchd.is_part = true;
-                    break;
-                }
-            }
-        }
-        self.searchd.warnings.append(&mut walk.warnings);
-        Ok(())
+    if let Some(before) = before.as_mut().filter(|before| before.counting.leaves_out) {
+        before.counting.count_again(&mut listed, |one| &mut one.before)?;
+        only_frequent = true;
     }
-
-    fn take(&mut self, hit: &Hit, buffer: &mut PatternBuffer) -> Result<(), SearchError> {
-        let index = self.searcher.index(&hit.index)?;
-        let ts = hit.place.ts;
-        let is_its = |(index, slice): &(IndexName, Slice)| *index == hit.index && slice.range.contains(ts);
-        let slice = self.searchd.slices.iter().position(is_its).unwrap_or(0);
-        let level = level::of_record(index, &Columns::parse(&hit.record.columns));
-        let sample = SampleAt { slice, id: hit.place.id };
-        let mut found = FoundPattern::of_level(rank(level), 1, ts, ts, sample);
-        if let Some(bar) = self.bars.place(self.bars.steps.number(ts)) {
-            found.bars = vec![0; self.bars.bars.len()];
-            found.bars[bar] = 1;
-        }
-        self.read.add(pattern::hash(&hit.record.message, buffer), found);
-        Ok(())
+    if only_frequent {
+        sort_list(&mut listed, wanted.sort, is_compared);
     }
-
-    fn finish(mut self) -> Result<PatternCounts, SearchError> {
-        let all = std::mem::take(&mut self.counted).with(&self.read);
-        let (records, known) = (all.records, all.len() as u64);
-        let only_frequent = all.has_forgotten || self.read.has_forgotten || self.searchd.overflow.is_some();
-        let number = match self.searchd.overflow {
-            Some(patterns) if self.searchd.slices.len() == 1 && self.read.len() == 0 => Count::Exact(patterns),
-            Some(patterns) => Count::AtLeast(patterns.max(known)),
-            None if only_frequent || self.searchd.is_part => Count::AtLeast(known),
-            None => Count::Exact(known),
-        };
-        let mut chosen = all.first(self.wanted.sort, self.wanted.limit);
-        if only_frequent {
-            self.count_again(&mut chosen)?;
-        }
-        let is_part = std::mem::take(&mut self.searchd.is_part);
-        self.add_steps(&mut chosen)?;
-        let mut samples = Sampled::new(self.searcher, &self.searchd.slices);
-        samples.read(chosen.iter().map(|(_, found)| found.sample))?;
-        let patterns = chosen.into_iter().map(|(pattern, found)| pattern_count(pattern, found, &samples));
-        Ok(PatternCounts {
-            patterns: patterns.collect(),
-            number,
-            records,
-            bars: self.bars.bars.iter().map(|bar| bar.range).collect(),
-            exact: !is_part && self.searchd.warnings.is_empty(),
-            has_whole_bars: !self.searchd.is_part,
-            only_frequent,
-            warnings: self.searchd.warnings.into_iter().collect(),
-        })
-    }
-
-    /// Counts the records of these patterns again: some were left out where the patterns were among the rare ones.
-    fn count_again(&mut self, chosen: &mut [(PatternHash, FoundPattern)]) -> Result<(), SearchError> {
-        let again = self.searchd.count_these(chosen.iter().map(|(pattern, _)| *pattern))?;
-        for (pattern, found) in chosen {
-            match (again.get(*pattern), self.read.get(*pattern)) {
-                (Some(counted), Some(read)) => {
-                    *found = counted.clone();
-                    found.join(read.clone());
-                }
-                (Some(only), None) | (None, Some(only)) => *found = only.clone(),
-                (None, None) => {}
-            }
-        }
-        // what alco has read and forgotten cannot be counted again
-        self.searchd.is_part |= self.read.has_forgotten;
-        Ok(())
-    }
-
-    /// Adds the records that searchd counts to the bars of these patterns.
-    fn add_steps(&mut self, chosen: &mut [(PatternHash, FoundPattern)]) -> Result<(), SearchError> {
-        let bars = self.bars.bars.len();
-        chosen.iter_mut().for_each(|(_, found)| found.bars.resize(bars, 0));
-        let mut left: Vec<usize> = if bars == 0 { Vec::new() } else { (0..chosen.len()).collect() };
-        while !left.is_empty() {
-            // some patterns at a time; those with the same key one after the other
-            let mut asked: HashMap<i64, usize> = HashMap::new();
-            left.retain(|at| {
-                let has_room = (asked.len() + 1) * bars <= MAX_BARS_ASKED;
-                !has_room || *asked.entry(key(chosen[*at].0)).or_insert(*at) != *at
-            });
-            let patterns = asked.values().map(|at| (chosen[*at].0, chosen[*at].1.levels));
-            for StepRows { first, rows } in self.searchd.steps(patterns, &self.bars)? {
-                for row in rows.iter() {
-                    let (key, step) = key_and_step(row.key);
-                    if let (Some(at), Some(bar)) = (asked.get(&key), self.bars.place(first + step)) {
-                        chosen[*at].1.bars[bar] += row.documents;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
+    let number = match &before {
+        Some(_) if only_frequent => Count::AtLeast(known),
+        Some(before) => match (own.number, before.counting.number) {
+            (Count::Exact(_), Count::Exact(_)) => Count::Exact(known),
+            _ => Count::AtLeast(known),
+        },
+        None => own.number,
+    };
+    let is_part = std::mem::take(&mut own.searchd.is_part);
+    let mut found: Vec<_> = listed.iter_mut().filter_map(|one| Some((one.pattern, one.found.as_mut()?))).collect();
+    own.add_steps(&mut found)?;
+    let samples = own.samples(listed.iter().filter_map(|one| Some(one.found.as_ref()?.sample)))?;
+    let is_gone = |one: &&ListedPattern| one.found.is_none();
+    let gone = listed.iter().filter(is_gone).filter_map(|one| Some(one.before.as_ref()?.sample));
+    let samples_before = before.as_ref().map(|before| before.counting.samples(gone)).transpose()?;
+    let bars: Vec<Range> = own.bars.bars.iter().map(|bar| bar.range).collect();
+    let counted = |one| pattern_count(one, &samples, samples_before.as_ref(), bars.len());
+    let patterns = listed.iter().filter_map(counted).collect();
+    let mut warnings = std::mem::take(&mut own.searchd.warnings);
+    let exact = !is_part && warnings.is_empty();
+    let counts_before = before.map(|before| {
+        let searchd = before.counting.searchd;
+        let exact = !searchd.is_part && searchd.warnings.is_empty();
+        warnings.extend(searchd.warnings);
+        CountsBefore { range: before.range, records: records_before, exact }
+    });
+    Ok(PatternCounts {
+        patterns,
+        number,
+        records,
+        bars,
+        exact,
+        has_whole_bars: !own.searchd.is_part,
+        only_frequent,
+        warnings: warnings.into_iter().collect(),
+        before: counts_before,
+    })
 }
 
-fn pattern_count(pattern: PatternHash, found: FoundPattern, samples: &Sampled) -> PatternCount {
-    let FoundPattern { levels, first, last, bars, sample } = found;
+/// `samples_before`: lines of the patterns that are gone, if two ranges are compared. None: no range has records of it.
+fn pattern_count(
+    listed: &ListedPattern,
+    samples: &Sampled,
+    samples_before: Option<&Sampled>,
+    bars: usize,
+) -> Option<PatternCount> {
+    let ListedPattern { found, before, .. } = listed;
+    let (described, samples) = match found {
+        Some(found) => (found, samples),
+        None => (before.as_ref()?, samples_before?),
+    };
+    let FoundPattern { first, last, sample, .. } = *described;
     let sample = samples.line(sample);
     let text = match sample.map(pattern::of) {
-        Some(MessagePattern { text, hash }) if hash == pattern => text,
-        _ if pattern == PatternHash::NONE => String::new(),
-        _ => pattern.to_string(),
+        Some(MessagePattern { text, hash }) if hash == listed.pattern => text,
+        _ if listed.pattern == PatternHash::NONE => String::new(),
+        _ => listed.pattern.to_string(),
     };
-    PatternCount { pattern, text, sample: sample.map(str::to_owned), levels, first, last, bars }
+    let levels = |found: &Option<FoundPattern>| found.as_ref().map(|found| found.levels).unwrap_or_default();
+    Some(PatternCount {
+        pattern: listed.pattern,
+        text,
+        sample: sample.map(str::to_owned),
+        levels: levels(found),
+        first,
+        last,
+        bars: found.as_ref().map_or_else(|| vec![0; bars], |found| found.bars.clone()),
+        before: samples_before.map(|_| levels(before)),
+    })
 }
