@@ -1,5 +1,6 @@
 //! The pages over HTTP: every address answers, an error names its cause and its cure, and hostile text is shown harmlessly.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +11,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::support::page::{Page, text};
-use crate::support::{ALCO, Alco, Lonely, Publisher, Reply, SOON, Stack, directory, free_port, try_get, wait_until};
+use crate::support::{
+    ALCO, Alco, Lonely, Publisher, Reply, SOON, Stack, directory, free_port, try_get, try_get_with, wait_until,
+};
 
 const HOSTILE: &str =
     "<script>alert('message')</script><img src=x onerror=alert(1)> & \x1b[31mred\x1b[0m\x07 \u{202e}txet\u{0}.";
@@ -139,8 +142,43 @@ fn the_zone_is_chosen_next_to_the_range() {
     assert_eq!(sent.header("location"), "/grep/pages/?start_ts=-1h&tz=Europe/Berlin");
     let page = check(&alco, sent.header("location"), 200, &["times in Europe/Berlin"]);
     assert!(page.body.contains("name=\"tz\" value=\"Europe/Berlin\""), "{}", page.body);
-    assert_eq!(page.body.matches("name=\"tz\"").count(), 1, "{}", page.body);
+    assert_eq!(page.body.matches("list=\"zones\"").count(), 1, "{}", page.body);
     check(&alco, "/grep/pages/?start_ts=-1h&tz=%2B02:00", 200, &["times in +02:00"]);
+}
+
+#[test]
+fn a_browser_keeps_its_habits_and_an_address_comes_first() {
+    let alco = site();
+    let kept = check(&alco, "/grep/pages/habits/keep/?start_ts=-1h&tz=Berlin&order=asc&wrap=1&columns=host", 302, &[]);
+    let habits = "tz=Europe/Berlin&order=asc&wrap=1&columns=host".split('&').collect::<BTreeSet<_>>();
+    let place = kept.header("location").to_owned();
+    assert_eq!(place.split(['?', '&']).filter(|part| habits.contains(part)).count(), 4, "{place}");
+    let cookie = kept.header("set-cookie").to_owned();
+    assert!(cookie.ends_with("; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let get = |path: &str, headers: &[(&str, &str)]| {
+        let headers: Vec<(&str, &str)> =
+            [("Cookie", cookie.as_str())].into_iter().chain(headers.iter().copied()).collect();
+        try_get_with(&format!("{}{path}", alco.url), &headers).unwrap()
+    };
+    let page = get("/grep/pages/?start_ts=-1h", &[]).body;
+    assert!(text(&page).contains("times in Europe/Berlin") && page.contains("class=\"log wrap\""), "{page}");
+    assert!(page.contains("tz=Europe/Berlin") && text(&page).contains("newest first"), "{page}");
+    let own = get("/grep/pages/?start_ts=-1h&tz=UTC&wrap=0&order=desc", &[]).body;
+    assert!(text(&own).contains("times in UTC") && !own.contains("class=\"log wrap\""), "{own}");
+    assert!(text(&own).contains("oldest first"), "{own}");
+    // a stream is what its address says
+    let stream = "/grep/pages/?start_ts=-1h&format=csv";
+    assert_eq!(get(stream, &[]).body, alco.get(stream).body);
+    // nonsense is ignored
+    let odd =
+        try_get_with(&format!("{}{LOG}", alco.url), &[("Cookie", "x=y; alco=tz%3DMars%26wrap%3Dmaybe%ff")]).unwrap();
+    assert!(odd.status == 200 && text(&odd.body).contains("times in UTC"), "{}", odd.body);
+    let refused = get("/grep/pages/habits/keep/?tz=Berlin", &[("Sec-Fetch-Site", "cross-site")]);
+    assert!(refused.status == 400 && !refused.headers.contains_key("set-cookie"), "{}", refused.body);
+    let forgotten = get("/grep/pages/habits/forget/?start_ts=-1h&tz=UTC", &[]);
+    assert_eq!(forgotten.header("location"), "/grep/pages/?start_ts=-1h");
+    assert!(forgotten.header("set-cookie").contains("alco=; Path=/; Max-Age=0"), "{:?}", forgotten.headers);
 }
 
 #[test]

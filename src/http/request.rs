@@ -1,21 +1,25 @@
 //! A request, parsed once: its headers (`Client`), its address (`RequestUrl`), and the search that the address of a log stands
 //! for (`LogRequest`), which routes and streams take as it is.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use percent_encoding::percent_decode_str;
 
-use crate::config::{Index, IndexName};
+use crate::config::{Index, IndexName, IndexSelection};
 use crate::http::auth::Credentials;
 use crate::http::error::Refusal;
 use crate::http::origin::origin;
 use crate::http::server::request_head::{NUMBER, PEER};
 use crate::http::site::Site;
-use crate::query::Query;
+use crate::query::{Format, Query};
 use crate::search::scope::{Scope, Waits};
 use crate::time::{Range, Ts};
+
+/// The name of the cookie with the habits of a reader.
+pub const HABITS_COOKIE: &str = "alco";
 
 /// The client, as its headers describe it.
 #[derive(Debug, Default)]
@@ -28,6 +32,10 @@ pub struct Client {
     pub origin: String,
     pub takes_gzip: bool,
     pub credentials: Credentials,
+    /// the habits that this browser keeps, as a query string
+    pub habits: Option<String>,
+    /// another site's page sent the request
+    pub is_cross_site: bool,
 }
 
 impl Client {
@@ -47,12 +55,21 @@ impl Client {
             origin: origin(&header, site.users.trusts(&peer), &site.config.http.base_path),
             takes_gzip: header("Accept-Encoding").is_some_and(gzip),
             credentials: Credentials { peer, named, authorization },
+            habits: header("Cookie").as_deref().and_then(kept_habits),
+            is_cross_site: header("Sec-Fetch-Site").is_some_and(|site| site == "cross-site"),
         }
     }
 
     pub fn waits(&self, site: &Site) -> Waits {
         self.number.map_or_else(Waits::default, |number| site.clients.waits_for(number))
     }
+}
+
+/// The value of the cookie that keeps habits, decoded.
+fn kept_habits(cookies: &str) -> Option<String> {
+    let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let value = pairs.find(|(name, _)| *name == HABITS_COOKIE)?.1;
+    percent_decode_str(value).decode_utf8().ok().map(Cow::into_owned)
 }
 
 /// The address of a request.
@@ -123,6 +140,16 @@ impl LogRequest {
         }
         let zone = query.zone(&site.config.http.timezone).clone();
         Ok(LogRequest { indexes, query, zone, now })
+    }
+
+    /// For a page: with the habits that the browser keeps, where the address says nothing. Streams and the API have only what their
+    /// address says.
+    pub fn with_habits(mut self, site: &Site, client: &Client) -> LogRequest {
+        if let Some(habits) = client.habits.as_deref().filter(|_| self.query.format == Format::Page) {
+            self.query = self.query.with_habits(&Query::read(IndexSelection::default(), habits).0);
+            self.zone = self.query.zone(&site.config.http.timezone).clone();
+        }
+        self
     }
 
     pub fn settings(&self) -> Vec<&Index> {

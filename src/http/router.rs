@@ -9,7 +9,7 @@ use crate::http::request::{Client, LogRequest, RequestUrl};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes;
 use crate::http::routes::error::{InvalidRequest, invalid_request, refused};
-use crate::http::routes::{api, columns, help, index_list, monitoring, patterns, record, values};
+use crate::http::routes::{api, columns, habits, help, index_list, monitoring, patterns, record, values};
 use crate::http::site::Site;
 use crate::time::Ts;
 
@@ -70,6 +70,7 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let text = asked.query;
     let request = |list: &str| LogRequest::parse(site, list, text, now);
+    let with_habits = |list: &str| request(list).map(|request| request.with_habits(site, client));
     let etag = client.known_etag.as_deref();
     Ok(match parts[..] {
         [] | [""] | ["grep", ..] | ["api", "grep", ..] if !site.users.may_read(&client.credentials) => {
@@ -79,15 +80,17 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
         ["grep", ""] => index_list::index_page(site, text, now)?,
         ["grep", "shortcut", name, ""] => index_list::shortcut(site, name, None, text)?,
         ["grep", "shortcut", name, value, ""] => index_list::shortcut(site, name, Some(value), text)?,
-        ["grep", list, ""] => routes::log::log_page(site, request(list)?, text)?,
-        ["grep", list, "at", place, ""] => record::record_page(site, &request(list)?, place, "", !text.is_empty())?,
+        ["grep", list, ""] => routes::log::log_page(site, with_habits(list)?, text)?,
+        ["grep", list, "at", place, ""] => record::record_page(site, &with_habits(list)?, place, "", !text.is_empty())?,
         ["grep", list, "at", place, around, ""] => {
-            record::record_page(site, &request(list)?, place, around, !text.is_empty())?
+            record::record_page(site, &with_habits(list)?, place, around, !text.is_empty())?
         }
-        ["grep", list, "help", ""] => help::help_page(site, &request(list)?),
-        ["grep", list, "columns", ""] => columns::columns_page(site, &request(list)?, client)?,
-        ["grep", list, "patterns", ""] => patterns::patterns_page(site, request(list)?, text, client)?,
-        ["grep", list, "values", column, ""] => values::values_page(site, &request(list)?, column, client),
+        ["grep", list, "habits", "keep", ""] => habits::keep(site, &request(list)?, client)?,
+        ["grep", list, "habits", "forget", ""] => habits::forget(site, &request(list)?, client)?,
+        ["grep", list, "help", ""] => help::help_page(site, &with_habits(list)?),
+        ["grep", list, "columns", ""] => columns::columns_page(site, &with_habits(list)?, client)?,
+        ["grep", list, "patterns", ""] => patterns::patterns_page(site, with_habits(list)?, text, client)?,
+        ["grep", list, "values", column, ""] => values::values_page(site, &with_habits(list)?, column, client),
         ["style.css"] => {
             let (style, hash) = (assets::STYLE, assets::style_hash());
             Reply::file("text/css; charset=utf-8", style, hash, text == hash, etag)

@@ -65,7 +65,7 @@ impl Query {
         url.flag("only_new", self.only_new);
         url.word("against", self.against.map_or("", Against::name));
         url.some("limit", self.limit.as_ref());
-        url.flag("wrap", self.wrap);
+        url.some("wrap", self.wrap.map(u8::from));
         url.some("tz", self.tz.as_ref().map(time::zone_name));
         url.word(
             "format",

@@ -71,8 +71,8 @@ pub struct Query {
     /// `limit`; None is the page size
     pub limit: Option<NonZeroUsize>,
     pub cursor: Option<Cursor>,
-    /// `wrap=1`
-    pub wrap: bool,
+    /// `wrap=1`; None: no
+    pub wrap: Option<bool>,
     /// `tz`; None is the configured one
     pub tz: Option<TimeZone>,
     pub format: Format,
@@ -109,6 +109,33 @@ impl Query {
             Against::Before => past.before(),
             Against::Yesterday => past.days_before(self.zone(zone)),
         })
+    }
+
+    /// True if a page breaks long lines.
+    pub fn wraps(&self) -> bool {
+        self.wrap.unwrap_or(false)
+    }
+
+    /// The parts that a reader may keep for every search, and nothing else.
+    pub fn habits(&self) -> Query {
+        let Query { tz, order, wrap, columns, .. } = self.clone();
+        Query { tz, order, wrap, columns, ..Query::default() }
+    }
+
+    /// The same search with these habits where it says nothing itself.
+    pub fn with_habits(self, habits: &Query) -> Query {
+        Query {
+            tz: self.tz.or_else(|| habits.tz.clone()),
+            order: self.order.or(habits.order),
+            wrap: self.wrap.or(habits.wrap),
+            columns: self.columns.or_else(|| habits.columns.clone()),
+            ..self
+        }
+    }
+
+    /// The same search without what a reader may keep for every search.
+    pub fn without_habits(&self) -> Query {
+        Query { tz: None, order: None, wrap: None, columns: None, ..self.clone() }
     }
 
     /// The query's own time zone, or the configured one.

@@ -98,7 +98,7 @@ impl Query {
             "case" => self.case = yes_or_no(key, text)?,
             "word" => self.word = yes_or_no(key, text)?,
             "invert" => self.invert = yes_or_no(key, text)?,
-            "wrap" => self.wrap = yes_or_no(key, text)?,
+            "wrap" => self.wrap = Some(yes_or_no(key, text)?),
             "download" => self.download = yes_or_no(key, text)?,
             "bom" => self.bom = yes_or_no(key, text)?,
             "tracebacks" => self.tracebacks = yes_or_no(key, text)?,
@@ -527,7 +527,9 @@ mod tests {
             q.search = text.0;
             q.mode = [Mode::Literal, Mode::Words, Mode::Regex][text.1];
             let all;
-            [q.case, q.word, q.invert, q.wrap, q.download, all, q.bom, q.only_new] = text.2;
+            let wraps;
+            [q.case, q.word, q.invert, wraps, q.download, all, q.bom, q.only_new] = text.2;
+            q.wrap = [None, Some(true), Some(false)][usize::from(wraps) + page.1 % 2];
             q.within = if all { Within::All } else { Within::Message };
             q.order = [None, Some(Order::OldestFirst), Some(Order::NewestFirst)][page.1 % 3];
             q.context = match lines.0 {

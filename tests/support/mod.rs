@@ -128,8 +128,15 @@ impl Reply {
 }
 
 pub fn try_get(url: &str) -> Result<Reply, ureq::Error> {
+    try_get_with(url, &[])
+}
+
+/// With these headers.
+pub fn try_get_with(url: &str, headers: &[(&str, &str)]) -> Result<Reply, ureq::Error> {
     let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).timeout_global(Some(SOON));
-    let mut response = ureq::Agent::from(config.build()).get(url).call()?;
+    let request = ureq::Agent::from(config.build()).get(url);
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let mut response = request.call()?;
     let body = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
     Ok(Reply { status: response.status().as_u16(), headers: response.headers().clone(), body })
 }

@@ -40,8 +40,8 @@ impl FollowView<'_> {
                     " "
                     a.dim href=(link(&refreshing)) { "refresh every " (REFRESH_SECONDS) " s instead" }
                     " "
-                    @if q.wrap { a href=(link(&Query { wrap: false, ..q.clone() })) { "no wrap" } }
-                    @else { a href=(link(&Query { wrap: true, ..q.clone() })) { "wrap" } }
+                    @if q.wraps() { a href=(link(&Query { wrap: Some(false), ..q.clone() })) { "no wrap" } }
+                    @else { a href=(link(&Query { wrap: Some(true), ..q.clone() })) { "wrap" } }
                     @for format in [Format::Text, Format::Ndjson] {
                         " "
                         a href=(link(&Query { format, ..q.clone() })) { (format.label()) }

@@ -135,6 +135,15 @@ impl Frame<'_> {
                             button { "choose" }
                         }
                     }
+                    @if self.has_search_form {
+                        @let path = links::grep_path(self.base, &self.searched);
+                        form method="get" action={ (path) "habits/keep/" } {
+                            @for (name, value) in state { input type="hidden" name=(search::field(name)) value=(search::field(value)); }
+                            button title="for this browser, where an address says nothing" { "keep zone, order, wrap, columns" }
+                        }
+                        " "
+                        a.dim rel="nofollow" href=(self.kept(&format!("{path}habits/forget/"))) { "forget them" }
+                    }
                     p.keys {
                         "Keys (with your browser's access key): "
                         kbd { "s" } " search, " kbd { "p" } " previous page, " kbd { "n" } " next page, "

@@ -97,10 +97,10 @@ impl RecordView<'_> {
 
     fn log(&self, carried: &str) -> Markup {
         let path = format!("{}at/", links::index_path(self.frame.base, self.index));
-        let rows = LogRows { zone: self.zone, record_path: &path, record_query: carried, wrap: self.query.wrap };
+        let rows = LogRows { zone: self.zone, record_path: &path, record_query: carried, wrap: self.query.wraps() };
         let mut dates = Dates::new(self.zone);
         html! {
-            div.log .wrap[self.query.wrap] #log role="list" aria-label="Log" {
+            div.log .wrap[self.query.wraps()] #log role="list" aria-label="Log" {
                 @for line in self.before.iter().chain([&self.record]).chain(&self.after) {
                     @if let Some(date) = dates.before(line) { (date) }
                     @if line.role == Role::Here { (self.here(&rows)) } @else { (rows.line(line, &Jump::default())) }

@@ -5,6 +5,7 @@ pub mod error;
 pub mod export;
 pub mod follow;
 pub mod frame;
+pub mod habits;
 pub mod help;
 pub mod hints;
 pub mod index_list;

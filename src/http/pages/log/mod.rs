@@ -86,8 +86,8 @@ impl LogView<'_> {
                 span.end {
                     (self.following())
                     " "
-                    @if q.wrap { a href=(self.link(&Query { wrap: false, ..q.clone() })) { "no wrap" } }
-                    @else { a href=(self.link(&Query { wrap: true, ..q.clone() })) { "wrap" } }
+                    @if q.wraps() { a href=(self.link(&Query { wrap: Some(false), ..q.clone() })) { "no wrap" } }
+                    @else { a href=(self.link(&Query { wrap: Some(true), ..q.clone() })) { "wrap" } }
                     " "
                     @if newest_first { a href=(self.link(&edit::ordered(q, Order::OldestFirst))) { "oldest first" } }
                     @else { a href=(self.link(&edit::ordered(q, Order::NewestFirst))) { "newest first" } }
@@ -175,7 +175,7 @@ impl<'a> LogWriter<'a> {
     /// The markup before the first line.
     pub fn begin(&mut self) -> Markup {
         let first = !std::mem::replace(&mut self.begun, true);
-        html! { @if first { (PreEscaped(opened(self.view.query.wrap))) } }
+        html! { @if first { (PreEscaped(opened(self.view.query.wraps()))) } }
     }
 
     pub fn row(&mut self, row: &LogRow) -> Markup {
@@ -197,7 +197,7 @@ impl<'a> LogWriter<'a> {
         self.written.lines += 1;
         let LogView { zone, query, .. } = self.view;
         let begin = self.begin();
-        let rows = LogRows { zone, record_path: "at/", record_query: &self.carried, wrap: query.wrap };
+        let rows = LogRows { zone, record_path: "at/", record_query: &self.carried, wrap: query.wraps() };
         html! {
             (begin)
             @if let Some(date) = self.dates.before(line) { (date) }
