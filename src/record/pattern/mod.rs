@@ -44,7 +44,7 @@
 //! | 22 | `user NAME` before a `*`, `from`, `is` …, or after `for`, `by`, `invalid` …, `, user NAME` at an end | `user *` | a person |
 //! | 23 | `for NAME` after a word like `password` or `session`; `created by NAME` | `for *`, `by *` | a person |
 //! | 24 | `from NAME port` | `from * port` | a host |
-//! | 25 | `queue mail-eu`, `host web_b`: joints in a word after a thing | `queue *` | the name of the thing |
+//! | 25 | `queue mail-eu`, `host web_b`: joints in a word after a thing, but not `read-only` | `queue *` | the name of the thing |
 //! | 26 | `volume D:` | `volume *:` | a drive |
 //! | 27 | `on node alpha`, `by client Till` before a preposition or the end; `the Print Spooler service` | `on node *`, `the * service` | the name of a thing |
 //! | 28 | `process 12 (java)` | `process *` | the name of the process |
@@ -351,7 +351,7 @@ mod tests {
             ("created by alice. caused by timeout.", "created by *. caused by timeout."),
             ("from gate port 22", "from * port *"),
             // 25, 28: things and processes
-            ("queue mail-eu is full, queue full", "queue * is full, queue full"),
+            ("queue mail-eu is full, queue full, queue read-only", "queue * is full, queue full, queue read-only"),
             ("volume D: is full. D: is full", "volume *: is full. D: is full"),
             ("on node alpha at 5, of node alpha", "on node * at *, of node *"),
             ("begun by client Till. closed by client request", "begun by client *. closed by client request"),
@@ -406,7 +406,7 @@ mod tests {
     fn only_the_start_of_a_long_message_counts() {
         let long = "word 5 ".repeat(MAX_LINE_BYTES);
         assert_eq!(of(&long), of(&long[..MAX_LINE_BYTES]));
-        for sign in ["(", "[", "{", "\"", "'x ", "a(", "a)", "=", "a=", "[a,", "用", "\u{1b}[", " "] {
+        for sign in ["The ", "(", "[", "{", "\"", "'x ", "a(", "a)", "=", "a=", "[a,", "用", "\u{1b}[", " "] {
             let message = sign.repeat((4 << 20) / sign.len());
             assert!(of(&message).text.len() <= 2 * MAX_LINE_BYTES, "{sign:?}");
         }

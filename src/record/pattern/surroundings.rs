@@ -3,13 +3,18 @@
 use crate::record::pattern::line_word::LineWord;
 use crate::record::pattern::vocabulary::WordRoles;
 
+/// `the Background Intelligent Transfer service` has three; without a bound, a line of `The The The` took quadratic time.
+const MAX_TITLE_WORDS: usize = 6;
+
 /// Marks them. The rules are those of the table at `pattern`, in its order.
 pub fn mark(line: &str, words: &mut [LineWord]) {
     dates_and_units(line, words);
     common_log_format(line, words);
-    titles(line, words);
     let mut is_login = false;
     for at in 0..words.len() {
+        if words[at].roles.has(WordRoles::THE) {
+            title(line, &mut words[at + 1..]);
+        }
         let around = Surroundings { line, words, at };
         if !words[at].is_variable {
             is_login |= words[at].roles.has(WordRoles::LOGIN);
@@ -56,21 +61,13 @@ fn common_log_format(line: &str, words: &mut [LineWord]) {
 }
 
 /// `the Print Spooler service`: capitals between `the` and a thing are its name.
-fn titles(line: &str, words: &mut [LineWord]) {
+fn title(line: &str, after_the: &mut [LineWord]) {
     let is_title = |word: &LineWord| {
         word.is_bare_before() && word.is_bare_after() && word.text(line).starts_with(|c: char| c.is_ascii_uppercase())
     };
-    let mut at = 0;
-    while at < words.len() {
-        at += 1;
-        if !words[at - 1].roles.has(WordRoles::THE) {
-            continue;
-        }
-        let titles = words[at..].iter().take_while(|word| is_title(word)).count();
-        if words.get(at + titles).is_some_and(|word| word.roles.has(WordRoles::THING) && word.is_bare_before()) {
-            words[at..at + titles].iter_mut().for_each(|word| word.is_variable = true);
-        }
-        at += titles;
+    let words = after_the.iter().take(MAX_TITLE_WORDS).take_while(|word| is_title(word)).count();
+    if after_the.get(words).is_some_and(|word| word.roles.has(WordRoles::TITLED) && word.is_bare_before()) {
+        after_the[..words].iter_mut().for_each(|word| word.is_variable = true);
     }
 }
 
@@ -181,10 +178,20 @@ impl Surroundings<'_> {
                 || before.roles.has(WordRoles::BY) && has(self.before(2), WordRoles::ACTION) && is_before_name_end()
         };
         let is_origin = || before.roles.has(WordRoles::FROM) && word.is_bare_after() && has(after, WordRoles::PORT);
-        let is_thing = || before.roles.has(WordRoles::THING) && (word.is_compound || is_drive_letter(word, self.line));
+        let is_proper = || {
+            has(self.before(2), WordRoles::BY)
+                && word.text(self.line).starts_with(|c: char| c.is_ascii_uppercase())
+                && is_before_name_end()
+        };
+        let is_thing = || {
+            before.roles.has(WordRoles::THING)
+                && (word.is_compound && !is_state(word.text(self.line))
+                    || is_drive_letter(word, self.line)
+                    || is_proper())
+        };
         let is_named = || {
             before.roles.has(WordRoles::NAMED)
-                && has(self.before(2), WordRoles::PREPOSITION.or(WordRoles::BY))
+                && has(self.before(2), WordRoles::PREPOSITION)
                 && !word.roles.has(WordRoles::NAMED.or(WordRoles::THING))
                 && (is_before_name_end()
                     || after.is_some_and(|after| {
@@ -198,6 +205,13 @@ impl Surroundings<'_> {
 /// `-`, `----`, `****`: in the place of a value that is missing.
 fn is_blank(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'-' | b'*' | b'?'))
+}
+
+/// `partition read-only`, `queue shut-down`: what a thing is, and not its name.
+fn is_state(compound: &str) -> bool {
+    ["only", "down", "up", "out", "off"]
+        .iter()
+        .any(|end| compound.strip_suffix(end).is_some_and(|start| start.ends_with(['-', '_'])))
 }
 
 /// `volume D:`

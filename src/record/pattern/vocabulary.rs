@@ -29,6 +29,8 @@ impl WordRoles {
     /// a thing whose name is often a word of the language: `on node alpha`
     pub const NAMED: WordRoles = WordRoles(1 << 17);
     pub const THE: WordRoles = WordRoles(1 << 18);
+    /// a thing whose name stands before it: `the Print Spooler service`
+    pub const TITLED: WordRoles = WordRoles(1 << 19);
     /// stands before `user`, if a name follows
     pub const BEFORE_USER: WordRoles = WordRoles(1 << 8);
     /// stands after a name
@@ -244,14 +246,9 @@ const LISTS: &[(WordRoles, &[&str])] = &[
         ],
     ),
     (WordRoles::THE, &["the"]),
-    (WordRoles::PREPOSITION, &["on", "from", "to", "at", "via", "of", "for", "in", "with"]),
-    (
-        WordRoles::NAMED,
-        &[
-            "host", "node", "queue", "pool", "topic", "bucket", "project", "tenant", "guest", "shard", "client",
-            "agent", "caller",
-        ],
-    ),
+    (WordRoles::PREPOSITION, &["on", "from", "to", "at", "via", "of", "for"]),
+    (WordRoles::TITLED, &["service", "application", "driver", "device", "task", "job"]),
+    (WordRoles::NAMED, &["host", "node", "queue", "pool", "topic", "bucket", "project", "tenant", "guest", "shard"]),
     (WordRoles::PROCESS, &["process", "pid", "program"]),
 ];
 
