@@ -163,3 +163,79 @@ fn the_header_takes_the_search_to_other_indexes() {
     let long = alco.page(&format!("/grep/several_web/?start_ts=-1h&search={}", "x".repeat(3000)));
     assert_eq!(long.link_called("all indexes").as_deref(), Some("/grep/*/?start_ts=-1h"));
 }
+
+/// The page of line 13, which the index several_jobs has, as a search over `list` leads to it.
+fn record_of_13(alco: &Alco, list: &str) -> Page {
+    let found = alco.page(&format!("/grep/{list}/?start_ts=-1h&search=line+13"));
+    alco.page(&found.link("class=\"t\"").expect("the line"))
+}
+
+#[test]
+fn the_lines_around_a_record_are_of_the_indexes_that_were_searched() {
+    let alco = site();
+    let all: Vec<usize> = (0..30).collect();
+    let of = |nths: &[usize]| -> Vec<usize> { all.iter().copied().filter(|n| nths.contains(&(n % 3))).collect() };
+    let page = record_of_13(&alco, "*");
+    assert_eq!(numbers(&page), all);
+    assert!(page.lines()[12].cells.contains(&"several_web".to_owned()), "{:?}", page.lines()[12]);
+    // the links of its lines and for more of them keep to the same lines
+    let line = page.link("class=\"t\"").expect("a line");
+    assert!(line.starts_with("/grep/*/at/"), "{line}");
+    assert_eq!(numbers(&alco.page(&line)), all[..21]);
+    let fewer = page.link_called("this index").expect("a choice").replace("/20-20/", "/2-1/");
+    let fewer = alco.page(&fewer);
+    assert_eq!(numbers(&fewer), [7, 10, 13, 16]);
+    assert_eq!(
+        numbers(&alco.page(&fewer.link("accesskey=\"n\"").expect("later lines"))),
+        [7, 10, 13, 16, 19, 22, 25, 28]
+    );
+
+    for (list, choice, expected) in [
+        ("*", "this index", of(&[1])),
+        ("*", "this host", all.iter().copied().filter(|n| n / 3 % 2 == 0).collect()),
+        ("several_*", "several_*", of(&[0, 1])),
+        ("several_*", "this index", of(&[1])),
+        ("several_*", "all indexes", all.clone()),
+        ("several_jobs", "several_jobs", of(&[1])),
+        ("several_jobs", "all indexes", all.clone()),
+        ("several_jobs,apart", "this host", of(&[1, 2]).into_iter().filter(|n| n / 3 % 2 == 0).collect()),
+    ] {
+        let page = record_of_13(&alco, list);
+        let nav = page.html.split("aria-label=\"Lines around it\"").nth(1).unwrap().split("</nav>").next().unwrap();
+        let nav = Page::new(
+            &page.link("rel=\"bookmark\"").unwrap(),
+            crate::support::Reply { body: nav.to_owned(), ..alco.get("/grep/") },
+        );
+        let chosen = nav.link_called(choice).unwrap_or_else(|| panic!("{list}: no {choice} in {}", nav.html));
+        let chosen = alco.page(&chosen);
+        assert_eq!(numbers(&chosen), expected, "{list}: {choice}");
+        // a line's own page has the same lines around it, and the way back is the search
+        let line = chosen.link("class=\"t\"").expect("a line");
+        assert_eq!(numbers(&alco.page(&line)), expected[..expected.len().min(21)], "{list}: {choice}: {line}");
+        assert!(
+            chosen.link_called("← back to the search").unwrap().starts_with(&format!("/grep/{list}/?")),
+            "{choice}"
+        );
+    }
+    let single = record_of_13(&alco, "several_jobs");
+    assert!(!single.html.contains(">this index</a>"), "the index is what was searched");
+    assert_eq!(alco.get(&page.link("rel=\"bookmark\"").unwrap().replace("/at/", "/at/x/")).status, 400);
+}
+
+#[test]
+fn a_value_is_traced_through_all_indexes() {
+    let alco = site();
+    let found = alco.page("/grep/several_jobs/?start_ts=-1h&search=line+13&host=one&tz=Europe/Berlin");
+    let record = alco.page(&found.link("class=\"t\"").expect("the line"));
+    let (_, request) = record.html.split_once("<dt>request</dt>").expect("the column");
+    let trace =
+        request.split(">trace</a>").next().unwrap().rsplit("href=\"").next().unwrap().split('"').next().unwrap();
+    let trace = trace.replace("&amp;", "&");
+    assert!(
+        trace.starts_with("/grep/*/?start_ts=2") && trace.ends_with("&request=7f3a&order=asc&tz=Europe/Berlin"),
+        "{trace}"
+    );
+    let page = alco.page(&trace);
+    assert_eq!(numbers(&page), [12, 13, 14]);
+    assert!(text(&page.html).contains("in 1 h") || text(&page.html).contains("in 60 min"), "{}", text(&page.html));
+}

@@ -81,8 +81,7 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
         ["grep", "shortcut", name, ""] => index_list::shortcut(site, name, None, text)?,
         ["grep", "shortcut", name, value, ""] => index_list::shortcut(site, name, Some(value), text)?,
         ["grep", list, ""] => routes::log::log_page(site, with_habits(list)?, text)?,
-        ["grep", list, "at", place, ""] => record::record_page(site, &with_habits(list)?, place, "", !text.is_empty())?,
-        ["grep", list, "at", place, around, ""] => {
+        ["grep", list, "at", place, ref around @ .., ""] => {
             record::record_page(site, &with_habits(list)?, place, around, !text.is_empty())?
         }
         ["grep", list, "habits", "keep", ""] => habits::keep(site, &request(list)?, client)?,

@@ -11,6 +11,7 @@ use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::http::pages::log::foot::{LogFoot, Total};
 use crate::http::pages::log::view::LogView;
+use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
 use crate::http::pages::{Frame, error, filters, help, histogram, index_list, log, patterns, record};
 use crate::query::Query;
 use crate::query::cursor::Place;
@@ -199,6 +200,14 @@ fn record_page() -> String {
         index: &indexes[0],
         query: &query,
         around: &query,
+        nearby: Range { start: Ts::from_micros(NOW).plus_seconds(-1800), end: Ts::from_micros(NOW).plus_seconds(1800) },
+        neighbourhood: NeighbourhoodView {
+            chosen: &Neighbourhood::Searched,
+            choices: vec![Neighbourhood::Searched, Neighbourhood::OwnIndex, Neighbourhood::Same("host".to_owned())],
+            searched: query.indexes.title(),
+        },
+        list: &query.indexes,
+        sides: (20, 20),
         came_from_a_search: true,
         zone: &TimeZone::UTC,
         record: LineView { role: Role::Here, ..line(18, Role::Here, &[]) },
@@ -217,6 +226,7 @@ fn record_page() -> String {
             value("<script>alert(1)</script>", "\x1b[31mred\x1b[0m and \u{202e}backwards"),
             ("empty".to_owned(), ColumnValue::Json("[]".to_owned())),
         ],
+        in_columns: None,
         json: vec![
             ("\"host\"".to_owned(), "\"web-07.example.org\"".to_owned()),
             ("\"n\"".to_owned(), "12345678901234567890.10".to_owned()),

@@ -67,6 +67,15 @@ impl<'a> Columns<'a> {
 }
 
 impl ColumnValue {
+    /// The texts that a filter compares: one, or those of a list.
+    pub fn texts(&self) -> &[String] {
+        match self {
+            ColumnValue::One(text) => std::slice::from_ref(text),
+            ColumnValue::Many(texts) => texts,
+            ColumnValue::Json(_) => &[],
+        }
+    }
+
     fn of(text: &str) -> ColumnValue {
         match text.as_bytes().first() {
             Some(b'"') => ColumnValue::One(scalar(text)),

@@ -8,12 +8,12 @@ use crate::query::{Context, Order, Query};
 use crate::search::Searcher;
 use crate::search::answer::{away, not_served, whole_record};
 use crate::search::hit::{Hit, Line, Page, SearchError};
-use crate::search::plan::{Plan, Served, Subset, slices};
+use crate::search::plan::{Plan, Subset};
 use crate::search::scan::{CollectedHits, Read, ScanMode, Step, collect};
 use crate::search::scope::{Deadline, Scope};
 use crate::sphinx::day_index::day_index;
 use crate::sphinx::statement;
-use crate::time::{Range, Ts, When};
+use crate::time::{Ts, When};
 
 /// The maximum of equal records that a permanent link shows.
 const MAX_EQUAL_RECORDS: usize = 100;
@@ -147,27 +147,26 @@ impl Searcher {
         }
     }
 
-    /// The record in its index without any filter: `before` lines, the record, `after` lines, oldest first.
-    pub fn around(&self, hit: &Hit, before: usize, after: usize, now: Ts) -> Result<Page, SearchError> {
-        let query = Query {
-            start: Some(When::At(Ts::MIN)),
-            end: Some(When::At(Ts::MAX)),
-            order: Some(Order::OldestFirst),
-            ..Query::new(vec![hit.index.clone()])
-        };
-        let range = Range { start: Ts::MIN, end: Ts::MAX };
-        let index = self.index(&hit.index)?;
-        let mut plan = self.planned(&query, now, &jiff::tz::TimeZone::UTC, &Served::unasked(&self.sphinx))?;
-        plan.sources[0].slices = slices(&index.name, index.days, self.peers, range, now);
+    /// The record among the lines of a stream, of all times: `sides` lines before and after it, oldest first.
+    pub fn around(&self, hit: &Hit, stream: &Query, sides: (usize, usize), scope: &Scope) -> Result<Page, SearchError> {
+        let (start, end) = (Some(When::At(Ts::MIN)), Some(When::At(Ts::MAX)));
+        let query = Query { start, end, order: Some(Order::OldestFirst), ..stream.clone() };
+        let plan = self.plan(&query, scope)?;
+        // the neighbours in one index are near; a silent index, or a rare value, has none for days
+        let are_near = query.indexes.len() == 1 && query.filters.is_empty();
+        let until = if are_near { Deadline::default() } else { Deadline::over(scope) };
         let side = |backwards, lines: usize| {
             let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines + 1 };
-            let mut walk = self.walk(&plan, mode, Some(hit.place), Deadline::default());
-            let CollectedHits { hits, next, .. } = collect(&mut walk, lines)?;
+            let mut walk = self.walk(&plan, mode, Some(hit.place), until);
+            let CollectedHits { hits, next, reached } = collect(&mut walk, lines)?;
+            if reached.is_some() {
+                walk.warnings.insert("not all lines around the record could be read in time".to_owned());
+            }
             let last = hits.last().map_or(hit.place, |hit| hit.place);
-            Ok::<_, SearchError>((hits, next.map(|_| last), walk.warnings))
+            Ok::<_, SearchError>((hits, next.or(reached).map(|_| last), walk.warnings))
         };
-        let (mut earlier, previous, mut warnings) = side(true, before)?;
-        let (later, next, more_warnings) = side(false, after)?;
+        let (mut earlier, previous, mut warnings) = side(true, sides.0)?;
+        let (later, next, more_warnings) = side(false, sides.1)?;
         warnings.extend(more_warnings);
         earlier.reverse();
         let mut lines: Vec<Line> = earlier.into_iter().map(Line::Near).collect();

@@ -63,7 +63,6 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
             "record",
             "render",
             "search",
-            "search::page",
             "search::plan",
             "search::scope",
             "time::instant",

@@ -21,6 +21,8 @@ const MESSAGE_CHARS: usize = 1000;
 const FOLDED_CHARS: usize = 8000;
 /// A first line up to here is seen whole on most screens and needs no unfolding.
 const SHORT_CHARS: usize = 110;
+/// Of a first line whose first match lies beyond that, this much of its start is shown, and this much before the match.
+const LEAD_CHARS: usize = 40;
 const CELL_CHARS: usize = 80;
 
 #[derive(Clone, Debug)]
@@ -78,14 +80,21 @@ impl LogRows<'_> {
     pub fn line(&self, line: &LineView, jump: &Jump) -> Markup {
         let class = class(line);
         let (head, rest) = line.message.split_once('\n').unwrap_or((line.message, ""));
-        let rest = rest.trim_end_matches(['\n', '\r']);
-        let (shown, cut_off) = cut(head.trim_end_matches('\r'), MESSAGE_CHARS);
-        let folds = cut_off || !rest.is_empty() || cut(shown, SHORT_CHARS).1;
+        let shown = FirstLine::of(head.trim_end_matches('\r'), line.marks, self.wrap);
+        let rest_at = head.len() + 1;
+        let folded = match shown.lead.is_empty() {
+            true => Folded { text: rest.trim_end_matches(['\n', '\r']), at: rest_at, is_cut: shown.is_cut },
+            // what the line leaves out stands in the fold
+            false => Folded { text: line.message.trim_end_matches(['\n', '\r']), at: 0, is_cut: false },
+        };
+        let folds = shown.is_cut || !folded.text.is_empty() || cut(shown.part, SHORT_CHARS).1;
+        let hidden = line.marks.first().filter(|mark| mark.start >= rest_at);
         html! {
             div role="listitem" class=[(!class.is_empty()).then_some(class)] id=[jump.id.as_deref()]
                 aria-current=[(line.role == Role::Here).then_some("true")] {
-                (self.text(line, shown, cut_off, jump))
-                @if folds { (self.rest(line, rest, head.len() + 1, cut_off)) }
+                (self.text(line, &shown, jump))
+                @if let Some(mark) = hidden { div.match { (matching_line(line, mark)) } }
+                @if folds { (self.rest(line, &folded)) }
                 @for (name, text) in &line.context { (self.context(line, name, text)) }
                 @for found in line.matches.iter().filter(|found| !line.context.iter().any(|(name, _)| *name == found.column)) {
                     div.match { b { (visible_in_line(cut(&found.column, CELL_CHARS).0)) } " " (excerpt(&found.text, &found.marks)) }
@@ -97,12 +106,12 @@ impl LogRows<'_> {
     /// The line alone, its message cut to its first line.
     pub fn heading(&self, line: &LineView) -> Markup {
         let first = line.message.split('\n').next().unwrap_or_default().trim_end_matches('\r');
-        let (shown, cut_off) = cut(first, MESSAGE_CHARS);
-        self.text(line, shown, cut_off, &Jump::default())
+        let (part, is_cut) = cut(first, MESSAGE_CHARS);
+        self.text(line, &FirstLine { lead: "", at: 0, part, is_cut }, &Jump::default())
     }
 
     /// The line itself, without the folded parts.
-    fn text(&self, line: &LineView, message: &str, cut_off: bool, jump: &Jump) -> Markup {
+    fn text(&self, line: &LineView, message: &FirstLine, jump: &Jump) -> Markup {
         html! {
             div.r id=[jump.is_first_match.then_some("match")] {
                 a.t href=(self.href(line)) title=(line.place.ts) { (line.place.ts.clock_in(self.zone, 3)) }
@@ -112,7 +121,11 @@ impl LogRows<'_> {
                     span class=(if cell.is_level { "l" } else { "c" }) { (excerpt(text, &cell.marks)) }
                     " "
                 }
-                span.m { (marked(message, line.marks, 0)) @if cut_off { "…" } }
+                span.m {
+                    @if !message.lead.is_empty() { (visible(message.lead)) " … " }
+                    (marked(message.part, line.marks, message.at))
+                    @if message.is_cut { "…" }
+                }
                 @if let Some(next) = &jump.next_error {
                     // the space is in the link, so that it is not copied with the line either
                     a.next href=(next) title="next error" { " ↓" }
@@ -125,14 +138,14 @@ impl LogRows<'_> {
         format!("{}{}/{}#here", self.record_path, links::place(line.place), self.record_query)
     }
 
-    /// The message's other lines. Opening it also lets the first line wrap (style.css).
-    fn rest(&self, line: &LineView, rest: &str, at: usize, cut_off: bool) -> Markup {
-        let (shown, more) = cut(rest, FOLDED_CHARS);
+    /// The message's other lines, or all of it. Opening it also lets the first line wrap (style.css).
+    fn rest(&self, line: &LineView, folded: &Folded) -> Markup {
+        let (shown, more) = cut(folded.text, FOLDED_CHARS);
         html! {
             details.fold open[self.wrap] {
                 summary aria-label="the whole message" {}
-                @if !shown.is_empty() { pre { (marked(shown, line.marks, at)) } }
-                @if more || cut_off { (self.whole(line, line.message.len())) }
+                @if !shown.is_empty() { pre { (marked(shown, line.marks, folded.at)) } }
+                @if more || folded.is_cut { (self.whole(line, line.message.len())) }
             }
         }
     }
@@ -152,6 +165,51 @@ impl LogRows<'_> {
     fn whole(&self, line: &LineView, bytes: usize) -> Markup {
         html! { p { a href=(self.href(line)) { "all of its " (thousands(bytes as u64)) " bytes" } } }
     }
+}
+
+/// The first line of a message as it is shown: its start, or some of its start and the part around its first match.
+struct FirstLine<'a> {
+    /// empty: nothing is left out before the part
+    lead: &'a str,
+    /// the byte at which the part begins
+    at: usize,
+    part: &'a str,
+    is_cut: bool,
+}
+
+impl<'a> FirstLine<'a> {
+    fn of(head: &'a str, marks: &[Range<usize>], wrap: bool) -> FirstLine<'a> {
+        let seen_chars = if wrap { MESSAGE_CHARS } else { SHORT_CHARS };
+        let before = marks
+            .first()
+            .filter(|mark| mark.start < head.len())
+            .and_then(|mark| head.get(..mark.start))
+            .map_or(0, |before| before.chars().count());
+        if before < seen_chars {
+            let (part, is_cut) = cut(head, MESSAGE_CHARS);
+            return FirstLine { lead: "", at: 0, part, is_cut };
+        }
+        let at = cut(head, before - LEAD_CHARS).0.len();
+        // with the fold, the line stands twice on the page
+        let (part, is_cut) = cut(&head[at..], 2 * SHORT_CHARS);
+        FirstLine { lead: cut(head, LEAD_CHARS).0, at, part, is_cut }
+    }
+}
+
+/// The part of a message that folds under its line; it begins at a byte of the message.
+struct Folded<'a> {
+    text: &'a str,
+    at: usize,
+    /// the line above it is cut
+    is_cut: bool,
+}
+
+/// The line of a message that has this match, cut around it.
+fn matching_line(line: &LineView, mark: &Range<usize>) -> Markup {
+    let Some((before, after)) = line.message.split_at_checked(mark.start) else { return html! {} };
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let end = mark.start + after.find('\n').unwrap_or(after.len());
+    excerpt_from(&line.message[start..end], line.marks, start)
 }
 
 /// Marks a place where lines are left out.
@@ -202,11 +260,17 @@ fn gist(text: &str) -> String {
 
 /// A text within a line, cut to fit: its start, or the part around its first match.
 fn excerpt(text: &str, marks: &[Range<usize>]) -> Markup {
-    let first = marks.first().map_or(0, |mark| text.get(..mark.start).map_or(0, |before| before.chars().count()));
+    excerpt_from(text, marks, 0)
+}
+
+/// The same of a part that begins at the byte `start` of the text that has the marks.
+fn excerpt_from(text: &str, marks: &[Range<usize>], start: usize) -> Markup {
+    let mark = marks.iter().find_map(|mark| mark.start.checked_sub(start));
+    let first = mark.and_then(|at| text.get(..at)).map_or(0, |before| before.chars().count());
     let skipped = if first < CELL_CHARS / 2 { 0 } else { first - CELL_CHARS / 4 };
     let at = cut(text, skipped).0.len();
     let (shown, cut_off) = cut(&text[at..], CELL_CHARS);
-    html! { @if at > 0 { "…" } (marked_as(shown, marks, at, visible_in_line)) @if cut_off { "…" } }
+    html! { @if at > 0 { "…" } (marked_as(shown, marks, start + at, visible_in_line)) @if cut_off { "…" } }
 }
 
 /// A part of a message that begins at the byte `at` of the whole, its matches marked.
@@ -340,6 +404,44 @@ mod tests {
         let html = written(&line("first\r\n  second\nthird\n", &[]));
         assert!(html.contains("<span class=\"m\">first</span>"), "{html}");
         assert!(html.contains("<pre>  second\nthird</pre>"), "{html}");
+    }
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
+    fn a_long_line_is_cut_around_its_first_match() {
+        let long = format!("GET /orders {}needle{}", "é".repeat(5000), "y".repeat(5000));
+        let at = long.find("needle").expect("it is there");
+        let marks = [at..at + 6];
+        let html = written(&LineView { marks: &marks, ..line(&long, &[]) });
+        let start = format!("<span class=\"m\">GET /orders {} … {}", "é".repeat(28), "é".repeat(40));
+        assert!(html.contains(&format!("{start}<mark>needle</mark>{}…</span>", "y".repeat(174))), "{html}");
+        assert!(html.contains("<details class=\"fold\">") && html.contains("all of its 15,018 bytes"), "{html}");
+        assert!(html.len() < 25_000, "{}", html.len());
+
+        // a match that is seen anyway cuts nothing
+        let marks = [12..14];
+        let html = written(&LineView { marks: &marks, ..line(&long, &[]) });
+        assert!(html.contains("<span class=\"m\">GET /orders <mark>é</mark>é"), "{html}");
+        // nor does one that wraps into view
+        let marks = [900..906];
+        let text = format!("{}needle", "x".repeat(900));
+        for (wrap, is_cut) in [(true, false), (false, true)] {
+            let rows = LogRows { zone: &TimeZone::UTC, record_path: "at/", record_query: "", wrap };
+            let html = rows.line(&LineView { marks: &marks, ..line(&text, &[]) }, &Jump::default()).into_string();
+            assert_eq!(html.contains(" … "), is_cut, "{html}");
+            assert_eq!(html.contains(&format!("<pre>{}<mark>needle</mark></pre>", "x".repeat(900))), is_cut, "{html}");
+        }
+    }
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
+    fn a_match_in_a_later_line_is_shown_below_the_first() {
+        let message = "first\nsecond\nthe needle is here\nlast";
+        let at = message.find("needle").expect("it is there");
+        let marks = [at..at + 6];
+        let html = written(&LineView { marks: &marks, ..line(message, &[]) });
+        assert!(html.contains("<div class=\"match\">the <mark>needle</mark> is here</div>"), "{html}");
+        assert!(html.contains("<pre>second\nthe <mark>needle</mark> is here\nlast</pre>"), "{html}");
     }
 
     #[test]

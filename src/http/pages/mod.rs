@@ -20,9 +20,11 @@ pub mod index_list;
 pub mod line;
 pub mod links;
 pub mod log;
+pub mod neighbourhood;
 pub mod patterns;
 pub mod record;
 pub mod search;
+
 pub mod values;
 
 /// More indexes than these are one link to their list, so that the header stays one line.

@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 
-use crate::config::IndexName;
+use crate::config::{IndexName, IndexSelection};
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, marked};
+use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
 use crate::http::pages::{Frame, links, records, thousands};
 use crate::query::{Order, Query, edit};
 use crate::record::json::ColumnValue;
@@ -12,11 +13,12 @@ use crate::record::pattern::memory::FirstSeen;
 use crate::render::escape::{cut, visible, visible_in_line};
 use crate::render::patterns::pattern_shown;
 use crate::search::hit::Count;
-use crate::time::When;
+use crate::search::pattern::Pattern;
+use crate::time::{Range, When};
 use jiff::tz::TimeZone;
 
 /// More columns than these are in the JSON form only.
-const MAX_COLUMNS: usize = 500;
+const MAX_COLUMNS: usize = 300;
 /// A value of this size makes a link that servers and browsers refuse.
 const LINK_BYTES: usize = 2000;
 /// A record of more bytes is not shown a second time as JSON.
@@ -30,6 +32,13 @@ pub struct RecordView<'a> {
     pub query: &'a Query,
     /// the same, over a range that holds the record
     pub around: &'a Query,
+    /// the time around the record in which a value is traced
+    pub nearby: Range,
+    pub neighbourhood: NeighbourhoodView<'a>,
+    /// the indexes of the lines around it
+    pub list: &'a IndexSelection,
+    /// lines before and after it that were asked for
+    pub sides: (usize, usize),
     pub came_from_a_search: bool,
     pub zone: &'a TimeZone,
     pub record: LineView<'a>,
@@ -41,6 +50,8 @@ pub struct RecordView<'a> {
     pub alike: Option<Count>,
     /// name, value; without message and context columns
     pub columns: Vec<(String, ColumnValue)>,
+    /// the search's pattern, if it is one for the columns too
+    pub in_columns: Option<&'a Pattern>,
     /// the whole record, `"key": value` by line
     pub json: Vec<(String, String)>,
     pub before: Vec<LineView<'a>>,
@@ -56,6 +67,10 @@ impl RecordView<'_> {
         let back = links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.query);
         let carried = self.carried();
         let own = self.path();
+        let place = links::place(self.record.place);
+        let same = format!("{}at/{place}/", links::grep_path(self.frame.base, &self.query.indexes));
+        let with_lines = |sides, of: &Neighbourhood| format!("{same}{}{carried}#here", of.path(sides));
+        let chosen = self.neighbourhood.chosen;
         let main = html! {
             main {
                 div.bar {
@@ -64,18 +79,20 @@ impl RecordView<'_> {
                     " "
                     h1.dim { "record with its neighbours" }
                     " "
+                    (self.neighbourhood.markup(|of| with_lines(self.sides, of)))
+                    " "
                     span.end { a href=(own) rel="bookmark" { "permanent link" } " " a href={ (own) "?format=json" } { "JSON" } }
                 }
                 @for warning in &self.warnings { (crate::http::pages::note(html! { (visible_in_line(warning)) })) }
                 @if let Some((before, after)) = self.more_before {
                     nav.pages aria-label="Earlier lines" {
-                        a href={ (own) (before) "-" (after) "/" (carried) "#here" } accesskey="p" { "↑ " (before - self.before.len()) " earlier" }
+                        a href=(with_lines((before, after), chosen)) accesskey="p" { "↑ " (before - self.before.len()) " earlier" }
                     }
                 }
                 (self.log(&carried))
                 @if let Some((before, after)) = self.more_after {
                     nav.pages aria-label="Later lines" {
-                        a href={ (own) (before) "-" (after) "/" (carried) "#here" } accesskey="n" { "↓ " (after - self.after.len()) " later" }
+                        a href=(with_lines((before, after), chosen)) accesskey="n" { "↓ " (after - self.after.len()) " later" }
                     }
                 }
             }
@@ -96,8 +113,14 @@ impl RecordView<'_> {
     }
 
     fn log(&self, carried: &str) -> Markup {
-        let path = format!("{}at/", links::index_path(self.frame.base, self.index));
-        let rows = LogRows { zone: self.zone, record_path: &path, record_query: carried, wrap: self.query.wraps() };
+        let path = format!("{}at/", links::grep_path(self.frame.base, self.list));
+        let record_query = match self.neighbourhood.chosen {
+            // these have an address of their own
+            Neighbourhood::Searched | Neighbourhood::AllIndexes => carried.to_owned(),
+            chosen => format!("{}{carried}", chosen.path(self.sides)),
+        };
+        let wrap = self.query.wraps();
+        let rows = LogRows { zone: self.zone, record_path: &path, record_query: &record_query, wrap };
         let mut dates = Dates::new(self.zone);
         html! {
             div.log .wrap[self.query.wraps()] #log role="list" aria-label="Log" {
@@ -120,7 +143,7 @@ impl RecordView<'_> {
                 }
                 @for (name, text) in &record.context {
                     h2 { (visible_in_line(name)) }
-                    pre { (visible(text)) }
+                    pre { (self.shown(text)) }
                 }
                 dl.record {
                     (self.time())
@@ -190,12 +213,17 @@ impl RecordView<'_> {
 
     fn value(&self, name: &str, value: &ColumnValue) -> Markup {
         match value {
-            ColumnValue::One(text) => html! { dd { (visible(text)) (self.links(name, text)) } },
-            ColumnValue::Json(text) => html! { dd { (visible(text)) } },
+            ColumnValue::One(text) => html! { dd { (self.shown(text)) (self.links(name, text)) } },
+            ColumnValue::Json(text) => html! { dd { (self.shown(text)) } },
             ColumnValue::Many(texts) => {
-                html! { dd { @for text in texts { span.item { (visible(text)) (self.links(name, text)) } " " } } }
+                html! { dd { @for text in texts { span.item { (self.shown(text)) (self.links(name, text)) } " " } } }
             }
         }
+    }
+
+    /// A value with the matches in it.
+    fn shown(&self, text: &str) -> Markup {
+        marked(text, &self.in_columns.map_or_else(Vec::new, |pattern| pattern.marks(text)), 0)
     }
 
     fn links(&self, name: &str, text: &str) -> Markup {
@@ -209,8 +237,18 @@ impl RecordView<'_> {
                 a href=(links::to(&path, &edit::only(self.around, name, text))) { "only" }
                 " "
                 a href=(links::to(&path, &edit::without(self.around, name, text))) { "not" }
+                " "
+                a href=(self.trace(name, text)) title="this value in all indexes, within an hour around the record" { "trace" }
             }
         }
+    }
+
+    /// The way of a value through all indexes, in the order of time, whatever else the search asks for.
+    fn trace(&self, name: &str, text: &str) -> String {
+        let (tz, order) = (self.query.tz.clone(), Some(Order::OldestFirst));
+        let all = Query { tz, order, ..Query::new(IndexSelection::all(&self.frame.indexes)) };
+        let lines = edit::only(&edit::within(&all, self.nearby, self.zone), name, text);
+        links::to(&links::grep_path(self.frame.base, &all.indexes), &lines)
     }
 
     fn json_form(&self) -> Markup {
@@ -271,6 +309,14 @@ mod tests {
             index: &web,
             query: &query,
             around: &query,
+            nearby: Range { start: place.ts.plus_seconds(-1800), end: place.ts.plus_seconds(1800) },
+            neighbourhood: NeighbourhoodView {
+                chosen: &Neighbourhood::Searched,
+                choices: vec![Neighbourhood::Searched, Neighbourhood::Same("host".to_owned())],
+                searched: query.indexes.title(),
+            },
+            list: &query.indexes,
+            sides: (20, 20),
             came_from_a_search: true,
             zone: &TimeZone::UTC,
             record,
@@ -281,6 +327,7 @@ mod tests {
                 ("<k>".to_owned(), ColumnValue::One("\u{202e}v".to_owned())),
                 ("tags".to_owned(), ColumnValue::Many(vec!["a".to_owned(), "b".to_owned()])),
             ],
+            in_columns: None,
             json: vec![("\"message\"".to_owned(), "\"<\"".to_owned())],
             before: vec![],
             after: vec![],

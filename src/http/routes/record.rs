@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::config::{Index, IndexName, IndexSelection};
 use crate::http::error::Refusal;
 use crate::http::pages::line::{LineView, Role};
+use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
 use crate::http::pages::record;
 use crate::http::request::LogRequest;
 use crate::http::response::{Answer, Reply};
@@ -11,12 +13,13 @@ use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::{OPENED_LEVELS, hits, line_view};
 use crate::http::site::Site;
 use crate::query::cursor::Place;
-use crate::query::{Format, Query, edit};
-use crate::record::json::Columns;
+use crate::query::{Condition, Filter, Format, Query, Within, edit};
+use crate::record::json::{ColumnValue, Columns};
 use crate::record::pattern;
 use crate::render::cells::shown_columns;
 use crate::render::ndjson::whole;
-use crate::search::hit::{Count, Hit, Page};
+use crate::search::hit::{Count, Hit, Line, Page};
+use crate::search::pattern::Pattern;
 use crate::search::scope::Waits;
 use crate::search::stats::Wanted;
 use crate::time::{Range, Ts};
@@ -30,19 +33,30 @@ const NEARBY_SECONDS: i64 = 1800;
 /// A record's page does not wait longer for the number of records that are like it.
 const ALIKE_TIME: Duration = Duration::from_millis(200);
 
-/// `/grep/<index>/at/<place>/` and `/grep/<index>/at/<place>/<before>-<after>/`
+/// `/grep/<index>/at/<place>/`, and below it `<before>-<after>/` and whose lines stand around it.
 /// `came_from_a_search`: the address holds the search that led here.
-pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str, came_from_a_search: bool) -> Answer {
-    let (settings, query) = (request.settings(), &request.query);
+pub fn record_page(
+    site: &Site,
+    request: &LogRequest,
+    place: &str,
+    around: &[&str],
+    came_from_a_search: bool,
+) -> Answer {
+    let query = &request.query;
     let (ts, seq, digest) =
         parse_place(place).ok_or_else(|| Refusal::Bad(format!("'{place}' names no record; use the link of a line")))?;
-    let (before, after) = parse_around(around)
-        .ok_or_else(|| Refusal::Bad(format!("'{around}' is not a number of lines before and after; write 20-20")))?;
+    let sides = around.first().map_or(Ok((NEAR_LINES, NEAR_LINES)), |sides| parse_sides(sides))?;
+    let of = Neighbourhood::parse(around.get(1..).unwrap_or_default())
+        .ok_or_else(|| Refusal::NotFound("There is no such page.".to_owned()))?;
+    // an invalid pattern marks nothing
+    let pattern_asked = Pattern::new(query).ok();
+    let marks = |text: &str| pattern_asked.as_ref().map_or_else(Vec::new, |pattern| pattern.marks(text));
     let mut found = None;
-    for index in &settings {
-        let hits = site.searcher.at(&index.name, ts, seq, digest)?;
+    for index in &request.indexes {
+        let mut hits = site.searcher.at(&index.name, ts, seq, digest)?;
+        hits.iter_mut().for_each(|hit| hit.marks = marks(&hit.record.message));
         if !hits.is_empty() {
-            found = Some((*index, hits));
+            found = Some((&**index, hits));
             break;
         }
     }
@@ -58,7 +72,14 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
         let members: Vec<String> = members.iter().map(|(key, value)| format!("{key}: {value}")).collect();
         return Ok(Reply::json(format!("{{\n  {}\n}}\n", members.join(",\n  "))));
     }
-    let page = site.searcher.around(hit, before, after, request.now)?;
+    let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS);
+    let stream = stream_around(site, query, &of, &hit.index, &columns);
+    let mut page = site.searcher.around(hit, &stream, sides, &request.scope(site, Waits::default(), NEAR_LINES))?;
+    for line in &mut page.lines {
+        if let Line::Near(hit) = line {
+            hit.marks = marks(&hit.record.message);
+        }
+    }
     let mut warnings = page.warnings.clone();
     if hits.len() > 1 {
         warnings.push(format!("{} equal records are stored at this place", hits.len()));
@@ -66,13 +87,19 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
 
     let zone = &request.zone;
     let inside = request.range().contains(ts);
-    let nearby = Range { start: ts.plus_seconds(-NEARBY_SECONDS), end: ts.plus_seconds(NEARBY_SECONDS) };
+    // whole seconds make short links
+    let second = ts.plus_micros(-ts.micros().rem_euclid(1_000_000));
+    let nearby = Range { start: second.plus_seconds(-NEARBY_SECONDS), end: second.plus_seconds(NEARBY_SECONDS) };
     let around = if inside { edit::first(query) } else { edit::within(query, nearby, zone) };
+    let settings: Vec<&Index> =
+        site.config.indexes.iter().filter(|index| stream.indexes.contains(&index.name)).collect();
     let shown = shown_columns(&settings, query);
-    let near = |hit| line_view(&settings, &shown, hit, Role::Near, false);
+    let several = stream.indexes.len() > 1;
+    let near = |hit| line_view(&settings, &shown, hit, Role::Near, several);
     let key = |place: Place| (place.ts, place.seq, place.digest, place.id);
     let lines_before: Vec<LineView> = hits_where(&page, |place| key(place) < key(hit.place)).map(near).collect();
     let lines_after: Vec<LineView> = hits_where(&page, |place| key(place) > key(hit.place)).map(near).collect();
+    let (before, after) = sides;
     let more = |more: bool, before: usize, after: usize| {
         (more && before <= MAX_NEAR_LINES && after <= MAX_NEAR_LINES).then_some((before, after))
     };
@@ -85,20 +112,25 @@ pub fn record_page(site: &Site, request: &LogRequest, place: &str, around: &str,
     let memory = site.pattern_memory_of(&index.name, &[pattern.hash]);
     let first_seen = memory.and_then(|memory| Some(memory.first_seen(pattern.hash)?.with(ts)));
     let alike = alike(site, request, &edit::only_pattern(&around, pattern.hash));
-    let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS);
+    let choices = choices(site, query, index, &columns);
     let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
     let view = record::RecordView {
         frame: frame(site, Some(query)),
         index: &index.name,
         query,
         around: &around,
+        nearby,
+        neighbourhood: NeighbourhoodView { chosen: &of, choices, searched: query.indexes.title() },
+        list: if of == Neighbourhood::AllIndexes { &stream.indexes } else { &query.indexes },
+        sides,
         came_from_a_search,
         zone,
-        record: line_view(&settings, &shown, hit, Role::Here, false),
+        record: line_view(&settings, &shown, hit, Role::Here, several),
         pattern: &pattern,
         first_seen,
         alike,
         columns: columns.into_iter().filter(|(name, _)| !apart(name)).collect(),
+        in_columns: pattern_asked.as_ref().filter(|_| query.within == Within::All),
         json: whole(index, hit),
         before: lines_before,
         after: lines_after,
@@ -131,11 +163,45 @@ fn parse_place(text: &str) -> Option<(Ts, i64, i64)> {
     Some((Ts::from_micros(ts), seq, digest))
 }
 
-fn parse_around(text: &str) -> Option<(usize, usize)> {
-    if text.is_empty() {
-        return Some((NEAR_LINES, NEAR_LINES));
-    }
-    let (before, after) = text.split_once('-')?;
+/// The numbers of lines before and after a record.
+fn parse_sides(text: &str) -> Result<(usize, usize), Refusal> {
     let number = |text: &str| text.parse::<usize>().ok().map(|number| number.min(MAX_NEAR_LINES));
-    Some((number(before)?, number(after)?))
+    let sides = text.split_once('-').and_then(|(before, after)| Some((number(before)?, number(after)?)));
+    sides.ok_or_else(|| Refusal::Bad(format!("'{text}' is not a number of lines before and after; write 20-20")))
+}
+
+/// The search for all lines of the stream around a record. A record without the column has the lines of all that was searched.
+fn stream_around(
+    site: &Site,
+    query: &Query,
+    of: &Neighbourhood,
+    own: &IndexName,
+    columns: &[(String, ColumnValue)],
+) -> Query {
+    let searched = || Query::new(query.indexes.clone());
+    match of {
+        Neighbourhood::Searched => searched(),
+        Neighbourhood::OwnIndex => Query::new(vec![own.clone()]),
+        Neighbourhood::AllIndexes => Query::new(IndexSelection::all(&site.names())),
+        Neighbourhood::Same(column) => {
+            let values = columns.iter().find(|(name, _)| name == column).map_or(&[][..], |(_, value)| value.texts());
+            let is = Condition::In(values.to_vec());
+            let same = (!values.is_empty()).then(|| Filter { column: column.clone(), is, off: false });
+            Query { filters: same.into_iter().collect(), ..searched() }
+        }
+    }
+}
+
+/// The surroundings that differ: by index if there are several, and by each filtered column that the record has.
+fn choices(site: &Site, query: &Query, index: &Index, columns: &[(String, ColumnValue)]) -> Vec<Neighbourhood> {
+    let mut choices = vec![Neighbourhood::Searched];
+    if query.indexes.len() > 1 {
+        choices.push(Neighbourhood::OwnIndex);
+    }
+    if query.indexes.len() < site.indexes.len() {
+        choices.push(Neighbourhood::AllIndexes);
+    }
+    let has = |column: &&String| columns.iter().any(|(name, value)| name == *column && !value.texts().is_empty());
+    choices.extend(index.filtered.iter().filter(has).cloned().map(Neighbourhood::Same));
+    choices
 }
