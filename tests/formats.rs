@@ -73,7 +73,19 @@ fn csv_has_a_row_for_each_record(alco: &Alco) {
     let csv = alco.get("/grep/texts/?format=csv&columns=host&download=1&order=desc&limit=2");
     assert!(csv.header("content-type").starts_with("text/csv"));
     let name = csv.header("content-disposition");
-    assert!(name.starts_with("attachment; filename=\"texts_2") && name.ends_with(".csv\""), "{name}");
+    assert!(name.starts_with("attachment; filename=\"texts-2") && name.ends_with(".csv\""), "{name}");
+    for (list, range, format, expected) in [
+        ("texts", "start_ts=2026-11-28+15:00", "ndjson", "texts-2026-11-28T15.ndjson"),
+        ("texts,texts", "start_ts=2026-11-28", "csv", "texts-2026-11-28.csv"),
+        ("*", "start_ts=2026-11-28+15:30", "text", "all-2026-11-28T1530.txt"),
+        ("te*", "start_ts=2026-11-28+15:30:01.5&tz=Asia/Tokyo", "text", "te-2026-11-28T153001.txt"),
+    ] {
+        let path = format!("/grep/{list}/?{range}&end_ts=2026-11-29&format={format}");
+        let name = format!("filename=\"{expected}\"");
+        assert_eq!(alco.get(&path).header("content-disposition"), format!("inline; {name}"), "{path}");
+        let saved = format!("{path}&download=1");
+        assert_eq!(alco.get(&saved).header("content-disposition"), format!("attachment; {name}"), "{saved}");
+    }
     let rows: Vec<&str> = csv.body.split("\r\n").collect();
     assert_eq!((rows[0], rows.len()), ("time,host,message", 4));
     assert!(rows[1].ends_with(",,\"tab\tand\nline\"") && rows[2].ends_with(",web-02,'=cmd()"), "{rows:?}");

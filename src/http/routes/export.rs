@@ -9,8 +9,11 @@ use crate::http::request::LogRequest;
 use crate::http::response::Reply;
 use crate::http::site::Site;
 use crate::render::Rows;
+use crate::render::escape::cut;
 use crate::search::scan::Read;
-use crate::time::Ts;
+
+/// The indexes in the name of a file. File systems take 255 bytes.
+const MAX_NAMED_CHARS: usize = 60;
 
 /// A search in a form for programs: the head now, the records as they are found.
 pub fn stream(request: LogRequest) -> Reply {
@@ -24,12 +27,11 @@ pub fn download(
 ) -> Reply {
     let query = &request.query;
     let (kind, extension) = (query.format.media_type(), query.format.extension());
-    let name = query.download.then(|| file_name(&request, extension));
+    // a browser that cannot show the answer saves it too
+    let how = if query.download { "attachment" } else { "inline" };
+    let disposition = format!("{how}; filename=\"{}\"", file_name(&request, extension));
     let reply = Reply::download(kind, Box::new(move |site, body| write(site, &request, body)));
-    match name {
-        Some(name) => reply.with("Content-Disposition", &format!("attachment; filename=\"{name}\"")),
-        None => reply,
-    }
+    reply.with("Content-Disposition", &disposition)
 }
 
 fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Aborted> {
@@ -81,10 +83,16 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     Ok(())
 }
 
-/// `web_20261122-100000_20261122-100500.csv`, in the zone of the search.
+/// `web-2026-11-28T15.ndjson`: the indexes, and the start of the range in the zone of the search.
 fn file_name(request: &LogRequest, extension: &str) -> String {
-    let range = request.range();
-    let time = |ts: Ts| ts.civil(&request.zone).strftime("%Y%m%d-%H%M%S").to_string();
-    let indexes: Vec<&str> = request.query.indexes.iter().map(|index| index.as_str()).collect();
-    format!("{}_{}_{}.{extension}", indexes.join("+"), time(range.start), time(range.end))
+    let start = request.range().start.civil(&request.zone);
+    let time = match (start.hour(), start.minute(), start.second()) {
+        (0, 0, 0) => "%Y-%m-%d",
+        (_, 0, 0) => "%Y-%m-%dT%H",
+        (_, _, 0) => "%Y-%m-%dT%H%M",
+        _ => "%Y-%m-%dT%H%M%S",
+    };
+    let indexes = request.query.indexes.to_string().replace(',', "+").replace('*', "");
+    let indexes = if indexes.is_empty() { "all" } else { cut(&indexes, MAX_NAMED_CHARS).0 };
+    format!("{indexes}-{}.{extension}", start.strftime(time))
 }
