@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde_json::json;
+
 use crate::support::browser::{Browser, shop};
 use crate::support::page::Line;
 use crate::support::{Alco, Stack};
@@ -89,6 +91,9 @@ fn assert_lines_around_an_error(browser: &Browser) {
     }
 }
 
+/// The ids of the lines from which a visible link jumps to the next error.
+const SHOWN_JUMPS: &str = "return [...document.querySelectorAll('.log .next')].filter(a => a.checkVisibility()).map(a => a.closest('[id^=e]').id)";
+
 #[test]
 fn the_lines_around_an_error_are_two_clicks_away() {
     let stack = Stack::shared();
@@ -109,11 +114,23 @@ fn the_lines_around_an_error_are_two_clicks_away() {
     browser.click_to_go(":target .t");
     assert_lines_around_an_error(&browser);
 
-    // the link of a page's last error leads to the next page
+    // the link of a page's last error leads to the next page, which begins with an error
     browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&levelname=ERROR&limit=2&order=asc", alco.url));
+    assert_eq!(browser.script(SHOWN_JUMPS), json!(["e2"]));
     browser.click_to_go("#e2 .next");
     assert!(browser.address().ends_with("#e3"), "{}", browser.address());
-    assert_eq!(browser.texts(":target a[rel=next]"), ["later →"]);
+    browser.click_to_go(":target a.onward");
+    assert!(browser.address().contains("cursor=a") && browser.address().ends_with("#e1"), "{}", browser.address());
+    assert_eq!(browser.all("#e1.error:target").len(), 1);
+
+    // no way on from the last error of all
+    browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&levelname=ERROR&limit=1&order=asc", alco.url));
+    browser.click_to_go(".pages a[accesskey='0']");
+    assert_eq!(browser.script(SHOWN_JUMPS), json!([]), "{}", browser.address());
+    assert!(browser.all(".onward").is_empty());
+    // nor where no line is an error
+    browser.open(&format!("{}/grep/web,billing/?start_ts=-6h&levelname=INFO", alco.url));
+    assert_eq!(browser.script("return document.querySelector('.bar .err').checkVisibility()"), false);
 }
 
 #[test]

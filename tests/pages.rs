@@ -286,7 +286,7 @@ fn pages_begin_with_the_newest_line_and_streams_do_not() {
     assert_eq!(numbers(&page), down);
     let old = page.link_called("oldest first").expect("a link to the other order");
     assert_eq!(numbers(&alco.page(&old)), up, "{old}");
-    assert_eq!(alco.page(&old).link_called("newest first").as_deref(), Some(LOG));
+    assert_eq!(alco.page(&old).link_called("newest first"), Some(format!("{LOG}&order=desc")));
     assert_eq!(numbers(&alco.page(&format!("{LOG}&order=desc"))), down);
     let refreshing = page.link_called("every 10 s").expect("a link to a page that reloads itself");
     assert_eq!(numbers(&alco.page(&refreshing)), down, "{refreshing}");
@@ -306,6 +306,74 @@ fn pages_begin_with_the_newest_line_and_streams_do_not() {
         serde_json::from_str(&alco.get(&format!("/api{LOG}&search=basket&limit=3")).body).unwrap();
     assert!(api["results"][0]["logline"].as_str().unwrap().starts_with("basket 0"), "{api}");
     assert!(!api["next"].as_str().unwrap().contains("format"), "{api}");
+}
+
+#[test]
+fn a_link_to_exactly_this_keeps_range_zone_and_order() {
+    let alco = site();
+    let page = alco.page(&format!("{LOG}&search=basket&limit=3&tz=Asia/Tokyo"));
+    let exact = page.link_called("link to exactly this").expect("a link");
+    let shown = alco.page(&exact);
+    assert_eq!(shown.lines(), page.lines(), "{exact}");
+    for part in ["start_ts=2", "&end_ts=2", "&order=desc", "&tz=Asia/Tokyo", "&search=basket"] {
+        assert!(exact.contains(part), "no {part} in {exact}");
+    }
+    assert_eq!(shown.link_called("link to exactly this"), None, "it is one already");
+    let next = alco.page(&shown.link("rel=\"next\"").expect("a next page"));
+    assert_eq!(next.link_called("link to exactly this"), None, "a page of it is one too");
+}
+
+#[test]
+fn an_empty_page_leads_to_the_nearest_record_that_matches() {
+    let alco = site();
+    for (range, search, words, first_line) in [
+        (
+            "start_ts=2020-01-01&end_ts=2020-01-02",
+            "search=basket+3",
+            "The first match after this range was ",
+            "basket 3",
+        ),
+        ("start_ts=2020-01-01&end_ts=2020-01-02", "", "The first record after this range was ", "basket 0"),
+        (
+            "start_ts=2100-01-01&end_ts=2100-01-02",
+            "order=asc&levelname=ERROR",
+            "The last match before this range was ",
+            "payment",
+        ),
+        ("start_ts=2100-01-01&end_ts=2100-01-02", "", "The last record before this range was ", "<script>"),
+    ] {
+        let page = alco.page(&format!("/grep/pages/?{range}&{search}"));
+        let shown = text(&page.html);
+        assert!(shown.contains(words) && shown.contains("Records are kept from 2"), "{range} {search}: {shown}");
+        assert_eq!(shown.contains("Look further back"), range.contains("2100"), "{shown}");
+        let there = alco.page(&page.link_called("go there").expect("a link"));
+        let lines = there.lines();
+        assert!(lines.first().is_some_and(|line| line.message.contains(first_line)), "{range} {search}: {lines:?}");
+    }
+    let none = text(&alco.page("/grep/pages/?start_ts=2020-01-01&end_ts=2020-01-02&search=no+such+thing").html);
+    assert!(none.contains("The last record of any kind was "), "{none}");
+    let beyond = text(&alco.page(&format!("{LOG}&order=asc&cursor=a4000000000000000.1.1.1")).html);
+    assert!(beyond.contains("beyond the last page") && !beyond.contains("go there"), "{beyond}");
+}
+
+#[test]
+fn the_next_error_is_found_on_a_later_page() {
+    let alco = site();
+    let first_line = |page: &Page| page.lines()[0].message.clone();
+    for (order, first) in [("&order=asc", "basket 0"), ("", "<script>")] {
+        let page = alco.page(&format!("{LOG}&limit=1{order}"));
+        assert!(first_line(&page).starts_with(first), "{order}");
+        let jump = page.link("class=\"onward\"").expect("a way to the next error");
+        let answer = alco.get(&jump);
+        let location = answer.header("location");
+        assert!(answer.status == 302 && location.ends_with("#e1"), "{jump}: {} {location}", answer.status);
+        let error = alco.page(location.trim_end_matches("#e1"));
+        assert_eq!(first_line(&error), "payment failed", "{jump}");
+        assert_eq!(error.link("class=\"onward\""), None, "there is no other");
+    }
+    let without = alco.page(&format!("{LOG}&limit=1&levelname=INFO"));
+    assert!(without.link("rel=\"next\"").is_some() && without.link("class=\"onward\"").is_none());
+    assert_eq!(alco.get("/grep/pages/next-error/?start_ts=-1h").status, 400);
 }
 
 #[test]

@@ -89,6 +89,7 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
         ["grep", list, "help", ""] => help::help_page(site, &with_habits(list)?),
         ["grep", list, "columns", ""] => columns::columns_page(site, &with_habits(list)?, client)?,
         ["grep", list, "patterns", ""] => patterns::patterns_page(site, with_habits(list)?, text, client)?,
+        ["grep", list, "next-error", ""] => routes::next_error::next_error(site, &with_habits(list)?, client)?,
         ["grep", list, "values", column, ""] => values::values_page(site, &with_habits(list)?, column, client),
         ["style.css"] => {
             let (style, hash) = (assets::STYLE, assets::style_hash());

@@ -9,7 +9,7 @@ use crate::config::{IndexName, LevelNumbers};
 use crate::http::assets;
 use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::log::LogRow;
-use crate::http::pages::log::foot::{LogFoot, Total};
+use crate::http::pages::log::foot::{LogFoot, NearestRecords, Total};
 use crate::http::pages::log::view::LogView;
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
 use crate::http::pages::{Frame, error, filters, help, histogram, index_list, log, patterns, record};
@@ -166,6 +166,7 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
         next: (!empty).then_some(place),
         total: if empty { Total::Exactly(0) } else { Total::Exactly(1284) },
         in_all: empty.then_some(Total::Exactly(3)),
+        has_later_error: !empty,
         reached: (url.contains("slow")).then_some(place),
         seeks_first: false,
         warnings: if url.contains("slow") {
@@ -173,7 +174,11 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
         } else {
             vec![]
         },
-        last_record: Some(range.start.plus_seconds(-9000)),
+        nearest: NearestRecords {
+            kept: Some(Range { start: range.start.plus_seconds(-90_000), end: range.start.plus_seconds(-8000) }),
+            before: Some(range.start.plus_seconds(-9000)),
+            after: None,
+        },
         missing_columns: if empty {
             vec![MissingColumn { name: "hots<b>".to_owned(), nearest: Some("host".to_owned()) }]
         } else {

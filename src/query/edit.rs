@@ -40,10 +40,8 @@ pub fn follow(query: &Query, follow: Follow) -> Query {
     Query { follow, end, ..first(query) }
 }
 
-/// In that order; it is not named if it is that of such a search.
 pub fn ordered(query: &Query, order: Order) -> Query {
-    let unnamed = Query { order: None, ..first(query) };
-    if unnamed.order() == order { unnamed } else { Query { order: Some(order), ..unnamed } }
+    Query { order: Some(order), ..first(query) }
 }
 
 pub fn from_to(query: &Query, start: Option<When>, end: Option<When>) -> Query {
@@ -58,6 +56,12 @@ pub fn between(query: &Query, range: Range) -> Query {
 /// Exactly that range, as a user of that zone would write it.
 pub fn within(query: &Query, range: Range, zone: &TimeZone) -> Query {
     from_to(query, Some(civil(range.start, zone)), Some(civil(range.end, zone)))
+}
+
+/// The same page for other readers and other days: what depends on their time, their zone and their alco is named.
+pub fn exactly(query: &Query, range: Range, zone: &TimeZone) -> Query {
+    let (tz, order) = (Some(zone.clone()), Some(query.order()));
+    Query { cursor: query.cursor, follow: Follow::No, tz, order, ..within(query, range, zone) }
 }
 
 /// Three times as long a range: around the old one, or up to the present where that is its end.
@@ -302,21 +306,17 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_named_only_where_it_is_not_that_of_the_search() {
-        for (url, default) in [
+    fn a_page_begins_with_the_newest_line_and_a_stream_with_the_oldest() {
+        for (url, order) in [
             ("search=x", Order::NewestFirst),
             ("search=x&context=3", Order::NewestFirst),
             ("search=x&context=y", Order::OldestFirst),
             ("search=x&after=3", Order::OldestFirst),
             ("search=x&format=text", Order::OldestFirst),
         ] {
-            let (other, name) = match default {
-                Order::NewestFirst => (Order::OldestFirst, "asc"),
-                Order::OldestFirst => (Order::NewestFirst, "desc"),
-            };
-            assert_eq!(query(url).order(), default, "{url}");
-            check(ordered(&query(url), other), &format!("{url}&order={name}"));
-            check(ordered(&query(&format!("{url}&order={name}")), default), url);
+            assert_eq!(query(url).order(), order, "{url}");
+            check(ordered(&query(url), Order::OldestFirst), &format!("{url}&order=asc"));
+            assert_eq!(query(&format!("{url}&order=desc")).order(), Order::NewestFirst, "{url}");
         }
     }
 
@@ -340,6 +340,19 @@ mod tests {
             wider(&query("start_ts=2026-11-22+10:00&end_ts=2026-11-22+10:05"), range, &TimeZone::UTC),
             "start_ts=2026-11-22+09:54:59&end_ts=2026-11-22+10:10:01",
         );
+    }
+
+    #[test]
+    fn a_link_to_exactly_this_depends_on_nothing() {
+        let range =
+            Range { start: Ts::from_micros(1_795_341_600_000_000), end: Ts::from_micros(1_795_341_900_000_001) };
+        let zone = crate::time::zone("Europe/Berlin").expect("a known zone");
+        let exact = exactly(&query("search=x&start_ts=-5m&follow=10s&wrap=1&cursor=a1.2.3.4"), range, &zone);
+        let expect = "start_ts=2026-11-22+11:00&end_ts=2026-11-22+11:05:00.000001&search=x&order=desc&wrap=1\
+                      &tz=Europe/Berlin&cursor=a1.2.3.4";
+        assert_eq!(exact.to_url(), expect);
+        assert_eq!(exactly(&query(expect), exact.range(Ts::MIN, &zone), &zone), exact);
+        assert_eq!(exactly(&query("context=y"), range, &zone).order, Some(Order::OldestFirst));
     }
 
     #[test]

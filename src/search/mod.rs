@@ -12,6 +12,7 @@
 //!     answer        searchd, as a search asks it: what its rows and faults mean
 //!     hit           the results of a search: hits, pages, counts, errors
 //!     page          a page of a log, a record with its surroundings; match_page: a page of matches
+//!     next_error    the next match that is an error
 //!     context       the lines around each match
 //!     stream        all hits, of any number
 //!     follow        a stream that continues with new records; arrivals: recognizes these; context_window: the lines around a match
@@ -33,6 +34,7 @@ pub mod hit;
 pub mod known_patterns;
 mod match_page;
 pub mod missing_columns;
+pub mod next_error;
 pub mod overview;
 mod pace;
 pub mod page;

@@ -51,7 +51,7 @@ impl Searcher {
         }
         let is_all = first == number(now) - HALF_HOURS + 1;
         if is_all && last.is_none() {
-            last = self.last(name)?;
+            last = self.kept_range(name)?.map(|kept| kept.end.plus_micros(-1));
         }
         own.take(first, counted, last, now);
         let overview = Overview { recent, last: own.last, half_hours: own.counts(now) };
@@ -59,14 +59,17 @@ impl Searcher {
         Ok(overview)
     }
 
-    /// The time of the latest record of all days, by one question to the distributed index; None: there is no record.
-    pub fn last(&self, name: &IndexName) -> Result<Option<Ts>, SearchError> {
-        let all = Slice::new(name.to_string(), Range { start: Ts::MIN, end: Ts::MAX });
-        let statement = Grouping::all("MAX(ts) AS last, COUNT(*) AS n").statement(&all, &Restriction::default());
+    /// From the first record of all days up to the last one, by one question to the distributed index; None: there is no record.
+    pub fn kept_range(&self, name: &IndexName) -> Result<Option<Range>, SearchError> {
+        // a document of 1970 is not a record: alco may have ended before it deleted it
+        let all = Slice::new(name.to_string(), Range { start: Ts::from_micros(1), end: Ts::MAX });
+        let columns = "MIN(ts) AS first, MAX(ts) AS last, COUNT(*) AS n";
+        let statement = Grouping::all(columns).statement(&all, &Restriction::default());
         match self.pool.with(|engine| engine.select(&statement)) {
             Ok(rows) => {
-                let row = rows.first().filter(|row| row.int(1).unwrap_or(0) > 0);
-                Ok(row.and_then(|row| row.int(0)).map(Ts::from_micros))
+                let row = rows.first().filter(|row| row.int(2).unwrap_or(0) > 0);
+                let ts = |column| row.and_then(|row| row.int(column)).map(Ts::from_micros);
+                Ok(ts(0).zip(ts(1)).map(|(start, last)| Range { start, end: last.plus_micros(1) }))
             }
             // searchd serves no day of it yet
             Err(Fault::Reject(_)) => Ok(None),

@@ -18,7 +18,7 @@ use crate::time::{Range, When};
 use jiff::tz::TimeZone;
 
 /// More columns than these are in the JSON form only.
-const MAX_COLUMNS: usize = 300;
+const MAX_COLUMNS: usize = 250;
 /// A value of this size makes a link that servers and browsers refuse.
 const LINK_BYTES: usize = 2000;
 /// A record of more bytes is not shown a second time as JSON.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crate::config::Index;
 use crate::http::body::{Aborted, Body};
 use crate::http::pages::log::LogWriter;
-use crate::http::pages::log::foot::{LogFoot, Total};
+use crate::http::pages::log::foot::{LogFoot, NearestRecords, Total};
 use crate::http::pages::log::view::LogView;
 use crate::http::pages::{Frame, histogram, links};
 use crate::http::request::LogRequest;
@@ -17,6 +17,8 @@ use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::unsearchable;
 use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::Lines;
+use crate::http::routes::nearest::nearest_records;
+use crate::http::routes::next_error::has_later_error;
 use crate::http::routes::values::{column_values, known_values};
 use crate::http::routes::{export, follow, hints};
 use crate::http::site::Site;
@@ -92,7 +94,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     let columns: Vec<&str> = listed.iter().copied().filter(|column| !is_filtered(column)).collect();
     let wanted = Wanted { bars: histogram::HISTOGRAM_BARS, columns: &columns };
     let mut tally = site.searcher.tally(query, &scope, wanted);
-    let search = LineSearch { site, settings: &settings, view: &view, scope: &scope };
+    let search = LineSearch { site, request, settings: &settings, view: &view, scope: &scope };
     let (mut found, has_all) = write_lines(search, &mut tally, &mut log, body)?;
 
     // the rest has its own time, so that a page whose search was slow still has its histogram
@@ -111,6 +113,9 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
             found.in_all = in_all.map(|count| total(count, &found, 0));
             found.meant = hints::suggestion(site, request);
         }
+    }
+    if let (Some(_), Some(place), Ok(figures)) = (found.next, log.last_match(), &figures) {
+        found.has_later_error = has_later_error(site, query, &scope, &figures.histogram().bars, place);
     }
     found.missing_columns = hints::missing_columns(site, request, &scope, !log.is_empty());
     body.part(log.end(&found))?;
@@ -152,6 +157,7 @@ fn filter_columns<'a>(settings: &[&'a Index]) -> Vec<&'a str> {
 #[derive(Clone, Copy)]
 struct LineSearch<'a> {
     site: &'a Site,
+    request: &'a LogRequest,
     settings: &'a [&'a Index],
     view: &'a LogView<'a>,
     scope: &'a Scope,
@@ -164,7 +170,7 @@ fn write_lines(
     log: &mut LogWriter,
     body: &mut Body,
 ) -> Result<(LogFoot, bool), Aborted> {
-    let LineSearch { site, settings, view, scope } = search;
+    let LineSearch { site, request, settings, view, scope } = search;
     let (opening, asked, failed) = (Cell::new(Some(view.opening())), Cell::new(false), Cell::new(false));
     let body = RefCell::new(body);
     let write = |part: String| {
@@ -208,16 +214,18 @@ fn write_lines(
             site.followers.all_taken()
         ));
     }
-    let last_record = || settings.iter().filter_map(|index| site.searcher.last(&index.name).ok()?).max();
+    // a page beyond the last one is empty for another reason
+    let is_empty = log.is_empty() && view.query.cursor.is_none();
     let found = LogFoot {
         previous: page.previous,
         next: page.next,
         total: Total::Unknown,
         in_all: None,
+        has_later_error: false,
         reached: page.reached,
         seeks_first: page.seeks_first,
         warnings,
-        last_record: if log.is_empty() { last_record() } else { None },
+        nearest: if is_empty { nearest_records(site, request, scope) } else { NearestRecords::default() },
         missing_columns: Vec::new(),
         meant: None,
     };

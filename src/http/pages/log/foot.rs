@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::http::pages::log::view::LogView;
-use crate::http::pages::{age, duration, note, thousands};
+use crate::http::pages::{age, duration, links, note, thousands};
 use crate::query::cursor::{Cursor, Place};
 use crate::query::suggestion::{MissingColumn, Suggestion};
 use crate::query::{Context, Filter, Mode, Order, Query, Within, edit};
@@ -20,17 +20,29 @@ pub struct LogFoot {
     pub total: Total,
     /// if no message matches: the number of records that match in their columns
     pub in_all: Option<Total>,
+    /// an error comes after the lines of this page
+    pub has_later_error: bool,
     /// the time budget ended here
     pub reached: Option<Place>,
     /// by then, the first match, with which the whole log begins, was not found
     pub seeks_first: bool,
     pub warnings: Vec<String>,
-    /// the last record before the present, shown only on an empty page
-    pub last_record: Option<Ts>,
+    /// shown only on an empty page
+    pub nearest: NearestRecords,
     /// columns of filters that no record of the range has
     pub missing_columns: Vec<MissingColumn>,
     /// the search that was probably meant, shown only on an empty page
     pub meant: Option<Suggestion>,
+}
+
+/// What there is outside the range of a search without matches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NearestRecords {
+    /// from the first record to the last one of its indexes, of any kind; None: there is none
+    pub kept: Option<Range>,
+    /// the last match before the range, and the first one after it; None: none, or not found in a moment
+    pub before: Option<Ts>,
+    pub after: Option<Ts>,
 }
 
 /// The lines that stand before the foot.
@@ -60,10 +72,11 @@ impl LogFoot {
             next: None,
             total: Total::Unknown,
             in_all: None,
+            has_later_error: false,
             reached: None,
             seeks_first: false,
             warnings: vec![format!("The search broke off: {why}")],
-            last_record: None,
+            nearest: NearestRecords::default(),
             missing_columns: Vec::new(),
             meant: None,
         }
@@ -120,6 +133,10 @@ impl LogView<'_> {
         html! {
             // the last error of a page leads here, where the next page is
             nav.pages id={ "e" (written.errors + 1) } aria-label="Pages" {
+                @if found.has_later_error && let Some(place) = written.last_match {
+                    a.onward href=(links::to("next-error/", &edit::after(q, place))) { "next error →" }
+                    " "
+                }
                 @if found.previous.is_some() { a href=(self.link(&edit::first(q))) accesskey=[newest(desc)] { (first) } " " }
                 @if let Some(place) = found.previous { a href=(self.link(&edit::before(q, place))) rel="prev" accesskey="p" { (previous) } " " }
                 @if let Some(place) = found.next { a href=(self.link(&edit::after(q, place))) rel="next" accesskey="n" { (next) } " " }
@@ -175,10 +192,16 @@ impl LogView<'_> {
             wider("7 days", When::Ago(7 * 86_400)),
         ];
         let length = self.range.end.micros() - self.range.start.micros();
+        let is_further_back = |start: Ts| start < self.range.start && self.now.micros() - start.micros() > length;
         html! {
             section #log .nothing {
                 h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
-                p { "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." }
+                p {
+                    "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "."
+                    @if let Some(kept) = found.nearest.kept && (self.range.end <= kept.start || self.range.start >= kept.end) {
+                        " Records are kept from " (self.moment(kept.start)) " to " (self.moment(kept.end)) "."
+                    }
+                }
                 ul {
                     @for column in &found.missing_columns { li { (self.missing_column(column)) } }
                     @if let Some(meant) = &found.meant {
@@ -190,14 +213,11 @@ impl LogView<'_> {
                     @if q.cursor.is_some() { li { "This is beyond the last page: " a href=(self.link(&edit::first(q))) { "the first page" } } }
                     @if self.range.is_empty() { li { "The range is empty: it ends before it begins." } }
                     @for (name, query) in &ranges {
-                        @if query.start.as_ref().is_some_and(|start| self.now.micros() - start.at(self.now, self.zone).micros() > length) {
+                        @if query.start.as_ref().is_some_and(|start| is_further_back(start.at(self.now, self.zone))) {
                             li { "Look further back: " a href=(self.link(query)) { "the last " (name) } }
                         }
                     }
-                    @if let Some(last) = found.last_record {
-                        @let around = Range { start: last.plus_seconds(-300), end: last.plus_seconds(1) };
-                        li { "The last record was " (age(last, self.now)) ": " a href=(self.link(&edit::within(q, around, self.zone))) { "go there" } }
-                    }
+                    (self.nearest(&found.nearest))
                     @if q.filters.iter().any(|filter| !filter.off) {
                         li { "Search " a href=(self.link(&Query { filters: off(q), ..edit::first(q) })) { "without the filters" } }
                     }
@@ -212,6 +232,28 @@ impl LogView<'_> {
                         li { "See " a href=(self.link(&Query { search: String::new(), context: Context::None, ..edit::first(q) })) { "all records of this range" } }
                     }
                 }
+            }
+        }
+    }
+}
+
+impl LogView<'_> {
+    /// Links to the matches before and after the range, which come first on their pages.
+    fn nearest(&self, nearest: &NearestRecords) -> Markup {
+        let NearestRecords { kept, before, after } = *nearest;
+        let what = if self.selects() { "match" } else { "record" };
+        let there = |range: Range, order| {
+            let query = edit::ordered(&edit::within(self.query, range, self.zone), order);
+            html! { a href=(self.link(&query)) { "go there" } }
+        };
+        let up_to = |ts: Ts| there(Range { start: ts.plus_seconds(-300), end: ts.plus_seconds(1) }, Order::NewestFirst);
+        let from = |ts: Ts| there(Range { start: ts, end: ts.plus_seconds(300) }, Order::OldestFirst);
+        html! {
+            @if let Some(ts) = before { li { "The last " (what) " before this range was " (age(ts, self.now)) ": " (up_to(ts)) } }
+            @if let Some(ts) = after { li { "The first " (what) " after this range was " (age(ts, self.now)) ": " (from(ts)) } }
+            @if let (Some(kept), None, None) = (kept, before, after) {
+                @let last = kept.end.plus_micros(-1);
+                li { "The last record of any kind was " (age(last, self.now)) ": " (up_to(last)) }
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::http::pages::log::foot::{LogFoot, Written};
 use crate::http::pages::log::view::LogView;
 use crate::http::pages::search::SearchForm;
 use crate::http::pages::{Frame, filters, histogram, links, note};
+use crate::query::cursor::Place;
 use crate::query::{Follow, Format, Order, Query, REFRESH_SECONDS, edit};
 use crate::render::escape::{cut, visible_in_line};
 
@@ -77,7 +78,7 @@ impl LogView<'_> {
         html! {
             div.bar {
                 @if self.has_context() { a href="#match" { "first match ↓" } " " }
-                a href="#e1" accesskey="e" { "next error ↓" }
+                a.err href="#e1" accesskey="e" { "next error ↓" }
                 " "
                 a href=(links::to("patterns/", &edit::listed_patterns(q))) title="what these lines say, each pattern once with its count" { "patterns" }
                 " "
@@ -91,6 +92,11 @@ impl LogView<'_> {
                     " "
                     @if newest_first { a href=(self.link(&edit::ordered(q, Order::OldestFirst))) { "oldest first" } }
                     @else { a href=(self.link(&edit::ordered(q, Order::NewestFirst))) { "newest first" } }
+                    @let exactly = edit::exactly(q, self.range, self.zone);
+                    @if exactly != *q {
+                        " "
+                        a href=(self.link(&exactly)) title="names the range, the zone and the order: it shows the same lines to others, and later" { "link to exactly this" }
+                    }
                     @for format in self.formats {
                         " "
                         a href=(self.link(&Query { format: *format, ..edit::first(q) })) { (format.label()) }
@@ -207,6 +213,10 @@ impl<'a> LogWriter<'a> {
 
     pub fn is_empty(&self) -> bool {
         self.written.lines == 0
+    }
+
+    pub fn last_match(&self) -> Option<Place> {
+        self.written.last_match
     }
 
     /// The end of the lines, and the part after them.
