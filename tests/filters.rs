@@ -430,6 +430,13 @@ fn generated_filters_accept_what_a_plain_reading_accepts() {
         if bars["exact"] != true || counted != expected.len() as u64 {
             wrong.push(format!("{path}\n  {counted} counted, exact: {}; {} there", bars["exact"], expected.len()));
         }
+        for (of, number) in [("patterns", "records"), ("count", "count")].into_iter().filter(|_| n % 10 == 0) {
+            let found = alco.get(&format!("/api/grep/{index}/{of}/?start_ts=-1h&{parameters}"));
+            let found: serde_json::Value = serde_json::from_str(&found.body).unwrap();
+            if found[number] != expected.len() {
+                wrong.push(format!("{path}\n  {of}: {}; {} there", found[number], expected.len()));
+            }
+        }
     }
     println!("{found} records found, by {some} filters that accept some");
     assert!(some > FILTERS / 3, "{some}");
