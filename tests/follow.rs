@@ -177,9 +177,10 @@ fn a_followed_search_prints_what_grep_would() {
         tail("host=h5&limit=1"),
         tail("search=nothing+of+it"),
         tail("search=timeout&context=y"),
+        tail("any=host=h5|host=h1+message~timeout&limit=1"),
     ];
     // the metrics show that all of them have begun
-    wait_until("all follow", SOON, || (alco.metric("alco_followers") == 6).then_some(()));
+    wait_until("all follow", SOON, || (alco.metric("alco_followers") == 7).then_some(()));
     for tail in &mut tails[..4] {
         tail.came("line");
     }
@@ -211,6 +212,8 @@ fn a_followed_search_prints_what_grep_would() {
         lines.iter().filter_map(|line| line.split(' ').nth(1)?.parse().ok()).collect()
     };
     assert_eq!(numbers(&of_host), [10, 15, 20, 25, 30, 35, 40]);
+    let of_group: Vec<String> = printed(6, "the last");
+    assert_eq!(numbers(&of_group), [10, 15, 17, 20, 24, 25, 30, 31, 35, 38, 40]);
     let around = printed(1, "the last");
     let mut expect: Vec<String> = Vec::new();
     for n in [3, 10, 17, 24, 31, 38] {
