@@ -173,7 +173,8 @@ impl PatternsView<'_> {
                 }
                 td {
                     (histogram::sparkline(&count.bars, class(commonest(count))))
-                    span.vh aria-hidden="true" { (histogram::blocks(&count.bars)) }
+                    // for text browsers; a comparison has two columns more, and no room for it
+                    @if self.before.is_none() { span.vh aria-hidden="true" { (histogram::blocks(&count.bars)) } }
                 }
                 td.p {
                     a href=(self.lines(&edit::only_pattern(lines, count.pattern))) title={ "the " (records(number)) } { (shown) }
