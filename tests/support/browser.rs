@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -264,11 +264,18 @@ pub fn shop(stack: &Stack) -> Alco {
     let shortcut = "[shortcut errors]\nindex = web, billing, stock\ntitle = Errors of the last 6 hours\n\
                     query = levelname=ERROR&start_ts=-6h\n\
                     [shortcut request]\nindex = web\ntitle = One request\nquery = start_ts=-7h\nparameter = request_id\n";
-    let indexes = SHOP.map(|index| stack.index(index)).concat();
-    let alco = Alco::start(stack, &(indexes + shortcut));
+    let ini = SHOP.map(|index| stack.index(index)).concat() + shortcut;
     // tests share the indexes: the first one fills them
-    static FILL: OnceLock<u64> = OnceLock::new();
-    let sent = *FILL.get_or_init(|| sample(stack));
+    static FILL: Once = Once::new();
+    FILL.call_once(|| fill(stack, &ini));
+    Alco::start(stack, &ini)
+}
+
+/// One alco alone stores the sample records: another one could write a past day to the disk meanwhile.
+#[track_caller]
+fn fill(stack: &Stack, ini: &str) {
+    let alco = Alco::start(stack, ini);
+    let sent = sample(stack);
     wait_until("the sample logs are there", SOON, || {
         let total = alco.page("/grep/web,billing,stock/?start_ts=-3d&limit=1").total();
         (total >= sent).then_some(())
@@ -282,7 +289,7 @@ pub fn shop(stack: &Stack) -> Alco {
         });
         stack.ask_redis::<()>(&["HSET", &remembered, "since", &since.as_second().to_string()]);
     }
-    alco
+    assert!(alco.stop().success());
 }
 
 /// Sends the sample records, and returns their number.
