@@ -493,7 +493,7 @@ fn rows_and_bars_agree_on_the_level_of_a_record() {
         let start = format!("start_ts={}", time - SignedDuration::from_secs(1));
         // searchd counts the first search; for the second, alco reads each record
         for search in ["", "&mode=regex&search=r.cord"] {
-            let page = alco.page(&format!("/grep/levels/?{start}{search}"));
+            let page = alco.page(&format!("/grep/levels/?{start}{search}&order=asc"));
             let rows: Vec<&str> = page.html.split("<div role=\"listitem\"").skip(1).collect();
             assert_eq!(rows.len(), count);
             for (row, (columns, level)) in rows.iter().zip(&records) {
