@@ -11,8 +11,8 @@ use crate::query::group;
 use crate::query::inline_filters::read_typed;
 use crate::query::parameter::{JS, OFF, Parameter, RESERVED, bad, one_of, split_list, yes_or_no};
 use crate::query::{
-    Against, Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_LIMIT, MAX_REFRESH_SECONDS, Mode,
-    Order, PatternSort, Query, Within,
+    Against, Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_FILTERS, MAX_LIMIT,
+    MAX_REFRESH_SECONDS, Mode, Order, PatternSort, Query, Within,
 };
 use crate::time;
 use crate::time::When;
@@ -173,13 +173,26 @@ impl Query {
                     }
                     _ => {}
                 }
+                self.has_room_for(1)?;
                 plain.push(self.filters.len());
                 Condition::In(vec![value])
             }
         };
+        self.has_room_for(single_filters(&is))?;
         let is = if is_pattern { is.on_pattern(key)? } else { is };
         self.filters.push(Filter { column: column.to_owned(), is, off });
         Ok(())
+    }
+
+    /// An error if that many more filters would be too many.
+    fn has_room_for(&self, filters: usize) -> Result<(), String> {
+        let present: usize = self.filters.iter().map(|filter| single_filters(&filter.is)).sum();
+        match present + filters <= MAX_FILTERS {
+            true => Ok(()),
+            false => Err(format!(
+                "there are more than {MAX_FILTERS} filters; take some away, or write values of a column as one: column__in=a,b"
+            )),
+        }
     }
 
     /// The query string, without `?`; empty for the default search.
@@ -236,6 +249,14 @@ fn alternatives(text: &str) -> Result<Alternatives, String> {
         }
     };
     group::read(text)?.into_iter().map(alternative).collect::<Result<_, _>>().map(Alternatives)
+}
+
+/// The number of filters that a condition stands for.
+fn single_filters(is: &Condition) -> usize {
+    match is {
+        Condition::AnyOf(Alternatives(all)) => all.iter().map(Vec::len).sum(),
+        _ => 1,
+    }
 }
 
 fn lines(key: &str, text: &str) -> Result<u32, String> {
@@ -403,6 +424,21 @@ mod tests {
             "invalid @timestamp__gt '2026-11-22'; write a number; times are for start_ts and end_ts, or --since and --until",
         );
         check_error("search=@status__gte=many", "invalid status__gte 'many'; write a number");
+    }
+
+    #[test]
+    fn the_number_of_filters_is_bounded() {
+        let filters = |n: usize| (0..n).map(|n| format!("c{n}=x")).collect::<Vec<_>>().join("&");
+        assert_eq!(read(&filters(MAX_FILTERS)).expect("the most").filters.len(), MAX_FILTERS);
+        let many = filters(MAX_FILTERS) + "&c0=y&c1=z";
+        assert_eq!(read(&many).expect("more values are no more filters").filters.len(), MAX_FILTERS);
+        assert!(read(&filters(3 * MAX_FILTERS)).is_err());
+        let any = |n: usize| format!("any={}", (0..n).map(|n| format!("c{n}=x")).collect::<Vec<_>>().join(" | "));
+        assert!(read(&any(MAX_FILTERS)).is_ok() && read(&any(MAX_FILTERS + 1)).is_err());
+        assert!(read(&format!("{}&c=x", any(MAX_FILTERS))).is_err());
+        let one_more = filters(MAX_FILTERS) + "&off.x=1";
+        assert!(read(&one_more).is_err_and(|why| why.starts_with("there are more than 64 filters; ")));
+        assert!(read(&format!("{}&search=@x=1", filters(MAX_FILTERS))).is_err());
     }
 
     #[test]
