@@ -9,33 +9,55 @@ use std::collections::HashMap;
 const COST_LOG2_ROUNDS: u32 = 10;
 /// bcrypt ignores the bytes of a password beyond these.
 const MAX_PASSWORD_BYTES: usize = 72;
-/// The hash to compare with for a name that no user has, so that the answer takes the same time.
-const NOBODY: &str = "$2b$10$.....................................................";
+/// Salt and checksum of the hash to compare with for a name that no user has.
+const NO_HASH: &str = ".....................................................";
 
 #[derive(Debug, Default)]
-pub struct Hashes(HashMap<String, String>);
+pub struct Hashes {
+    by_name: HashMap<String, String>,
+    /// of all of them, in order
+    costs_log2_rounds: Vec<u32>,
+}
+
+/// The hash that a password is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComparedHash {
+    hash: String,
+    /// false: no user has the name
+    is_of_user: bool,
+}
 
 impl Hashes {
-    pub fn of(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    /// For a name that no user has, a hash that no password fits, of the cost of some user's hash, so that the time of the answer
+    /// does not show which names there are. `name_key`: a number that is always the same for the name, and that clients do not know.
+    pub fn compared(&self, name: &str, name_key: u64) -> ComparedHash {
+        if let Some(hash) = self.by_name.get(name) {
+            return ComparedHash { hash: hash.clone(), is_of_user: true };
+        }
+        let costs = &self.costs_log2_rounds;
+        let chosen = name_key.checked_rem(costs.len() as u64).unwrap_or_default();
+        let cost = usize::try_from(chosen).ok().and_then(|at| costs.get(at).copied()).unwrap_or(COST_LOG2_ROUNDS);
+        ComparedHash { hash: format!("$2b${cost:02}${NO_HASH}"), is_of_user: false }
     }
 }
 
 pub fn parse(text: &str) -> Result<Hashes, String> {
-    let mut hashes = HashMap::new();
+    let (mut hashes, mut costs_log2_rounds) = (HashMap::new(), Vec::new());
     for (line, n) in text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty() && !line.starts_with('#')) {
         let wrong = |why: &str| format!("line {n} {why}");
         let (name, hash) =
             line.split_once(':').ok_or_else(|| wrong("is not user:hash; alco passwd makes such lines"))?;
         name_of(name).map_err(|why| wrong(&format!("does not begin with a name: {why}")))?;
-        if hash.parse::<bcrypt::HashParts>().is_err() {
-            return Err(wrong("has no bcrypt hash; alco passwd or htpasswd -B makes one"));
+        match hash.parse::<bcrypt::HashParts>() {
+            Ok(parts) => costs_log2_rounds.push(parts.get_cost()),
+            Err(_) => return Err(wrong("has no bcrypt hash; alco passwd or htpasswd -B makes one")),
         }
         if hashes.insert(name.to_owned(), hash.to_owned()).is_some() {
             return Err(wrong(&format!("names {name} again; keep one")));
         }
     }
-    Ok(Hashes(hashes))
+    costs_log2_rounds.sort_unstable();
+    Ok(Hashes { by_name: hashes, costs_log2_rounds })
 }
 
 /// Checks that Basic authentication can send the name.
@@ -50,10 +72,10 @@ fn name_of(name: &str) -> Result<&str, &'static str> {
     }
 }
 
-/// `hash` is None for a name that no user has.
-pub fn is_password(password: &str, hash: Option<&str>) -> bool {
-    let fits = bcrypt::verify(password, hash.unwrap_or(NOBODY)).unwrap_or(false);
-    fits && hash.is_some() && password.len() <= MAX_PASSWORD_BYTES
+/// Takes long on purpose, whatever the outcome.
+pub fn is_password(password: &str, compared: &ComparedHash) -> bool {
+    let fits = bcrypt::verify(password, &compared.hash).unwrap_or(false);
+    fits && compared.is_of_user && password.len() <= MAX_PASSWORD_BYTES
 }
 
 /// Makes a line for users_file.
@@ -82,9 +104,9 @@ mod tests {
     fn a_made_line_accepts_its_password_alone() {
         let anna = line("anna", "open sesame").expect("a line");
         let users = parse(&format!("# people\n\n{anna}\n")).expect("a file");
-        assert!(is_password("open sesame", users.of("anna")));
-        assert!(!is_password("open sesam", users.of("anna")));
-        assert!(!is_password("open sesame", users.of("bob")));
+        assert!(is_password("open sesame", &users.compared("anna", 0)));
+        assert!(!is_password("open sesam", &users.compared("anna", 0)));
+        assert!(!is_password("open sesame", &users.compared("bob", 0)));
     }
 
     #[test]
@@ -92,7 +114,9 @@ mod tests {
         // htpasswd -nbB anna secret
         let hash = bcrypt::hash_with_result("secret", 5).expect("a hash").format_for_version(bcrypt::Version::TwoY);
         let users = parse(&format!("anna:{hash}")).expect("a file");
-        assert!(is_password("secret", users.of("anna")) && !is_password("Secret", users.of("anna")));
+        assert!(
+            is_password("secret", &users.compared("anna", 0)) && !is_password("Secret", &users.compared("anna", 0))
+        );
     }
 
     #[test]
@@ -115,6 +139,21 @@ mod tests {
         }
         let twice = line("a", "x").expect("a line");
         assert_eq!(parse(&format!("{twice}\n{twice}")).map(|_| ()), Err("line 2 names a again; keep one".to_owned()));
-        assert!(NOBODY.parse::<bcrypt::HashParts>().is_ok());
+    }
+
+    #[test]
+    fn a_strange_name_costs_what_some_user_costs() {
+        let line = |name: &str, cost| format!("{name}:{}\n", bcrypt::hash(name, cost).expect("a hash"));
+        let users = parse(&[line("anna", 6), line("bob", 4), line("eve", 6)].concat()).expect("a file");
+        let costs: Vec<u32> = (0..6)
+            .map(|key| {
+                let compared = users.compared("mallory", key);
+                assert!(!compared.is_of_user && !is_password("mallory", &compared));
+                compared.hash.parse::<bcrypt::HashParts>().expect("a hash").get_cost()
+            })
+            .collect();
+        assert_eq!(costs, [4, 6, 6, 4, 6, 6]);
+        let compared = Hashes::default().compared("mallory", 7);
+        assert_eq!(compared.hash.parse::<bcrypt::HashParts>().expect("a hash").get_cost(), COST_LOG2_ROUNDS);
     }
 }

@@ -40,7 +40,8 @@ fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     let file = stack.dir().join("users.users");
     fs::write(&file, line("anna", "öffne: dich")).unwrap();
     let settings = format!(
-        "{}[http]\nusers_file = {}\nuser_header = X-Remote-User\ntrusted_proxies = 127.0.0.2, 10.0.0.0/8\n",
+        "{}[http]\nusers_file = {}\nuser_header = X-Remote-User\ntrusted_proxies = 127.0.0.2, 10.0.0.0/8\n\
+         open_paths = /health, /metrics\n",
         stack.index("users"),
         file.display()
     );
@@ -51,16 +52,31 @@ fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     // a browser asks for a password, a program gets JSON
     for path in ["/", "/grep/", "/grep/users/", "/grep/users/?format=ndjson", "/grep/users/?follow=1", "/grep/users"] {
         check(&at(path), &[], 401, "WWW-Authenticate: Basic realm=\"alco\", charset=\"UTF-8\"");
-        check(&at(path), &["-u", "anna:öffne: mich"], 401, "name and password are needed");
-        check(&at(path), &["-u", "bob:öffne: dich"], 401, "Sign in");
     }
+    check(&at("/grep/"), &["-u", "anna:öffne: mich"], 401, "name and password are needed");
+    check(&at("/grep/users/"), &["-u", "bob:öffne: dich"], 401, "Sign in");
     check(&at("/api/grep/users/"), &[], 401, r#"{"error":"a user's name and password are needed","hint":"send them"#);
     check(&at("/grep/users/"), &anna, 200, "<form class=\"search\"");
     check(&at("/grep/users/?format=ndjson"), &anna, 200, "application/x-ndjson");
     check(&at("/api/grep/users/"), &anna, 200, r#""results":[]"#);
-    // these pages hold no log
-    for path in ["/health", "/metrics", "/collector/sphinx.conf", "/api/collector/indices/", "/style.css"] {
+    // open_paths, and the looks of the page that asks for a password
+    for path in ["/health", "/metrics", "/style.css"] {
         check(&at(path), &[], 200, "");
+    }
+    for (path, status) in [("/collector/sphinx.conf", 200), ("/api/collector/indices/", 200), ("/nothing", 404)] {
+        check(&at(path), &[], 401, "name and password are needed");
+        check(&at(path), &anna, status, "");
+    }
+    // a stranger learns no name of an index
+    for (path, more, status) in [
+        ("/grep/users/", &[][..], 401),
+        ("/nothing", &[], 401),
+        ("/grep/nginx/", &[], 401),
+        ("/%zz", &[], 400),
+        ("/nothing", &["-X", "POST"], 405),
+    ] {
+        let (got, said) = ask(&at(path), more);
+        assert!(got == status && !said.contains("grep/users/"), "{path}: {said}");
     }
 
     // the terminal

@@ -14,6 +14,18 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// True if no other host reaches it.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Address::Tcp { host, .. } => {
+                host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+            }
+            Address::Unix(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,15 +6,24 @@
 use std::collections::HashMap;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use crate::config;
 use crate::config::{Http, Proxy};
-use crate::users_file::{Hashes, is_password};
+use crate::http::logins::FailedLogins;
+use crate::users_file::{ComparedHash, Hashes, is_password};
+
+/// Requests that hash a password or wait for their turn, of the threads that answer requests: the others serve those who are
+/// signed in.
+const MAX_HASHING: usize = 3;
+/// For a client that finds all of these taken.
+const BUSY_WAIT: Duration = Duration::from_secs(1);
 
 /// The time and size of users_file: if they change, the file is read again, for the next request.
 type Version = (SystemTime, u64);
@@ -28,6 +37,8 @@ pub struct Credentials {
     pub named: Option<String>,
     /// `Authorization`
     pub authorization: Option<String>,
+    /// `X-Forwarded-For`
+    pub forwarded_for: Option<String>,
 }
 
 #[derive(Debug)]
@@ -35,8 +46,43 @@ pub struct Users {
     file: Option<PathBuf>,
     pub header: Option<String>,
     proxies: Vec<Proxy>,
-    /// hashing takes long on purpose; one at a time, so that guessing leaves a core to others
     known: Mutex<KnownUsers>,
+    failed: Mutex<FailedLogins>,
+    /// hashing takes long on purpose; one at a time, so that guessing leaves a core to others
+    hashing: Mutex<()>,
+    /// requests that hash, or wait for it
+    hashing_places: AtomicUsize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Granted,
+    /// the client has not named a user, or with the wrong password
+    Denied,
+    /// the client may try again after this time
+    Later(Duration),
+}
+
+struct Login {
+    address: String,
+    name: String,
+    password: String,
+}
+
+/// One of `MAX_HASHING`, free again when it is dropped.
+struct HashingPlace<'a>(&'a AtomicUsize);
+
+impl HashingPlace<'_> {
+    fn take(places: &AtomicUsize) -> Option<HashingPlace<'_>> {
+        let place = HashingPlace(places);
+        (places.fetch_add(1, SeqCst) < MAX_HASHING).then_some(place)
+    }
+}
+
+impl Drop for HashingPlace<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -53,18 +99,94 @@ struct KnownUsers {
 impl Users {
     pub fn new(http: &Http) -> Users {
         let (file, header) = (http.users_file.clone(), http.user_header.clone());
-        Users { file, header, proxies: http.trusted_proxies.clone(), known: Mutex::default() }
+        Users {
+            file,
+            header,
+            proxies: http.trusted_proxies.clone(),
+            known: Mutex::default(),
+            failed: Mutex::default(),
+            hashing: Mutex::default(),
+            hashing_places: AtomicUsize::new(0),
+        }
     }
 
-    pub fn may_read(&self, credentials: &Credentials) -> bool {
-        let Some(file) = &self.file else { return self.header.is_none() || self.is_named(credentials) };
-        self.is_named(credentials)
-            || credentials.authorization.as_deref().and_then(basic).is_some_and(|(name, password)| {
-                // a panic of another thread leaves the map whole
-                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.read(file);
-                known.is_right(name, &password)
-            })
+    /// True if alco.ini restricts who may read.
+    pub fn are_needed(&self) -> bool {
+        self.file.is_some() || self.header.is_some()
+    }
+
+    pub fn access(&self, credentials: &Credentials) -> Access {
+        let grants = |yes| if yes { Access::Granted } else { Access::Denied };
+        let Some(file) = &self.file else { return grants(self.header.is_none() || self.is_named(credentials)) };
+        if let Some(line) = self.failed().line(Instant::now()) {
+            log::warn!("{line}");
+        }
+        if self.is_named(credentials) {
+            return Access::Granted;
+        }
+        match credentials.authorization.as_deref().and_then(basic) {
+            Some((name, password)) => self.login(file, &Login { address: self.address(credentials), name, password }),
+            None => Access::Denied,
+        }
+    }
+
+    fn login(&self, file: &Path, login: &Login) -> Access {
+        let Login { address, name, password } = login;
+        let (compared, name_key) = {
+            let mut known = self.known();
+            known.read(file);
+            if known.has_accepted(name, password) {
+                return Access::Granted;
+            }
+            let name_key = known.keys.hash_one(name);
+            (known.hashes.compared(name, name_key), name_key)
+        };
+        let too_early = || {
+            let mut failed = self.failed();
+            let wait = failed.wait(address, name_key, Instant::now())?;
+            failed.refused(address);
+            Some(Access::Later(wait))
+        };
+        if let Some(later) = too_early() {
+            return later;
+        }
+        let Some(_place) = HashingPlace::take(&self.hashing_places) else { return Access::Later(BUSY_WAIT) };
+        // a panic of another thread leaves nothing half done
+        let _turn = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
+        // while this request waited, another may have brought the same password, or failed from the same address
+        if self.known().has_accepted(name, password) {
+            return Access::Granted;
+        }
+        if let Some(later) = too_early() {
+            return later;
+        }
+        if is_password(password, &compared) {
+            self.known().accept(name, password, &compared, name_key);
+            self.failed().succeeded(address, name_key);
+            return Access::Granted;
+        }
+        let mut failed = self.failed();
+        failed.failed(address, name_key, Instant::now());
+        failed.refused(address);
+        Access::Denied
+    }
+
+    /// The client's address; that which a trusted proxy names, if the client came through one.
+    fn address(&self, credentials: &Credentials) -> String {
+        let forwarded = credentials.forwarded_for.as_deref().filter(|_| self.trusts(&credentials.peer));
+        // what comes before the last comma, the client itself may have sent
+        let last = forwarded.and_then(|list| list.rsplit(',').next()).map(str::trim);
+        let is_address = |text: &&str| text.parse::<IpAddr>().is_ok();
+        last.filter(is_address).unwrap_or(&credentials.peer).to_owned()
+    }
+
+    fn known(&self) -> MutexGuard<'_, KnownUsers> {
+        // a panic of another thread leaves the maps whole, here and below
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self) -> MutexGuard<'_, FailedLogins> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns true if a password would help.
@@ -101,16 +223,15 @@ impl KnownUsers {
         }
     }
 
-    fn is_right(&mut self, name: String, password: &str) -> bool {
-        let given = self.keys.hash_one(password);
-        if self.accepted.get(&name) == Some(&given) {
-            return true;
+    fn has_accepted(&self, name: &str, password: &str) -> bool {
+        self.accepted.get(name) == Some(&self.keys.hash_one(password))
+    }
+
+    /// `compared`: the hash that the password fits; if the file has another one by now, the password is not accepted again.
+    fn accept(&mut self, name: &str, password: &str, compared: &ComparedHash, name_key: u64) {
+        if self.hashes.compared(name, name_key) == *compared {
+            self.accepted.insert(name.to_owned(), self.keys.hash_one(password));
         }
-        let is_right = is_password(password, self.hashes.of(&name));
-        if is_right {
-            self.accepted.insert(name, given);
-        }
-        is_right
     }
 }
 
@@ -147,8 +268,9 @@ mod tests {
         };
         let check = |http: &Http, peer: &str, named: Option<&str>, expect| {
             let credentials =
-                Credentials { peer: peer.to_owned(), named: named.map(str::to_owned), authorization: None };
-            assert_eq!(Users::new(http).may_read(&credentials), expect, "{peer} {named:?}");
+                Credentials { peer: peer.to_owned(), named: named.map(str::to_owned), ..Credentials::default() };
+            let is_granted = Users::new(http).access(&credentials) == Access::Granted;
+            assert_eq!(is_granted, expect, "{peer} {named:?}");
         };
         let two = http(&["10.1.0.0/16", "unix"], Some("X-User"));
         check(&two, "10.1.2.3", Some("anna"), true);
@@ -159,5 +281,20 @@ mod tests {
         check(&two, "10.1.2.3", None, false);
         check(&two, "-", Some("anna"), false);
         check(&http(&["127.0.0.1"], None), "10.2.0.1", None, true);
+    }
+
+    #[test]
+    fn a_client_behind_a_proxy_has_the_address_that_the_proxy_adds() {
+        let http = Http { trusted_proxies: vec!["10.1.0.0/16".parse().expect("a proxy")], ..Config::default().http };
+        for (peer, forwarded, expected) in [
+            ("10.1.0.1", Some("1.1.1.1, 192.0.2.7"), "192.0.2.7"),
+            ("10.1.0.1", Some("unknown"), "10.1.0.1"),
+            ("10.1.0.1", None, "10.1.0.1"),
+            ("10.2.0.1", Some("192.0.2.7"), "10.2.0.1"),
+        ] {
+            let (peer, forwarded_for) = (peer.to_owned(), forwarded.map(str::to_owned));
+            let credentials = Credentials { peer, forwarded_for, ..Credentials::default() };
+            assert_eq!(Users::new(&http).address(&credentials), expected);
+        }
     }
 }

@@ -19,6 +19,8 @@ pub enum Refusal {
     Unauthorized { password: bool },
     /// 503
     Away(String),
+    /// 429 or 503: the same request may be answered after that time
+    Later { status: u16, why: &'static str, seconds: u64 },
     /// 500: a route panicked
     Internal,
 }
@@ -42,6 +44,7 @@ impl Refusal {
             Refusal::Unauthorized { password: true } => (401, "a user's name and password are needed".to_owned()),
             Refusal::Unauthorized { password: false } => (403, "the proxy must name the user".to_owned()),
             Refusal::Away(why) => (503, why.clone()),
+            Refusal::Later { status, why, seconds } => (*status, format!("{why}; try again in {seconds} s")),
             Refusal::Internal => (500, "the answer could not be made".to_owned()),
         }
     }

@@ -9,6 +9,7 @@ mod body;
 mod error;
 mod followers;
 mod list_news;
+mod logins;
 mod origin;
 mod pages;
 mod request;

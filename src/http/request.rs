@@ -54,7 +54,7 @@ impl Client {
             known_etag: header("If-None-Match"),
             origin: origin(&header, site.users.trusts(&peer), &site.config.http.base_path),
             takes_gzip: header("Accept-Encoding").is_some_and(gzip),
-            credentials: Credentials { peer, named, authorization },
+            credentials: Credentials { peer, named, authorization, forwarded_for: header("X-Forwarded-For") },
             habits: header("Cookie").as_deref().and_then(kept_habits),
             is_cross_site: header("Sec-Fetch-Site").is_some_and(|site| site == "cross-site"),
         }

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::config::OpenPath;
 use crate::http::assets;
+use crate::http::auth::Access;
 use crate::http::error::Refusal;
 use crate::http::pages::links;
 use crate::http::request::{Client, LogRequest, RequestUrl};
@@ -64,18 +66,25 @@ fn is_for_programs(site: &Site, url: &str) -> bool {
 
 fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
     let base = &site.config.http.base_path;
-    let Some(parts) = below(base, &asked.parts) else {
-        return Err(Refusal::NotFound(format!("Everything here is below {base}.")));
-    };
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let parts: Option<Vec<&str>> = below(base, &asked.parts).map(|parts| parts.iter().map(String::as_str).collect());
     let text = asked.query;
     let request = |list: &str| LogRequest::parse(site, list, text, now);
     let with_habits = |list: &str| request(list).map(|request| request.with_habits(site, client));
     let etag = client.known_etag.as_deref();
-    Ok(match parts[..] {
-        [] | [""] | ["grep", ..] | ["api", "grep", ..] if !site.users.may_read(&client.credentials) => {
-            return Err(Refusal::Unauthorized { password: site.users.asks_for_password() });
+    if !parts.as_ref().is_some_and(|parts| is_open(site, parts)) {
+        match site.users.access(&client.credentials) {
+            Access::Granted => {}
+            Access::Denied => return Err(Refusal::Unauthorized { password: site.users.asks_for_password() }),
+            Access::Later(wait) => {
+                let (why, seconds) = ("too many logins with a wrong name or password", wait.as_secs() + 1);
+                return Err(Refusal::Later { status: 429, why, seconds });
+            }
         }
+    }
+    let Some(parts) = parts else {
+        return Err(Refusal::NotFound(format!("Everything here is below {base}.")));
+    };
+    Ok(match parts[..] {
         [] | [""] => Reply::redirect(302, &format!("{base}grep/")),
         ["grep", ""] => index_list::index_page(site, text, now)?,
         ["grep", "shortcut", name, ""] => index_list::shortcut(site, name, None, text)?,
@@ -110,6 +119,20 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
         ["grep"] => with_slash(base, &parts, text),
         _ => return Err(Refusal::NotFound("There is no such page.".to_owned())),
     })
+}
+
+/// True for an address that every client may ask, also where users are needed.
+fn is_open(site: &Site, parts: &[&str]) -> bool {
+    let path = match parts {
+        // the page that asks for a password looks as the others do
+        ["style.css"] => return true,
+        ["health"] => OpenPath::Health,
+        ["metrics"] => OpenPath::Metrics,
+        ["collector", "sphinx.conf"] => OpenPath::SphinxConf,
+        ["api", "collector", "indices", ""] => OpenPath::Indices,
+        _ => return false,
+    };
+    site.config.http.open_paths.contains(&path)
 }
 
 /// The parts of a path after `base`; None if the path is not below it.

@@ -92,11 +92,17 @@ fn queue(config: &Config, index: &Index) -> Option<(&'static str, String)> {
 }
 
 fn http(config: &Config) -> Clashes<'static> {
-    if config.http.user_header.is_none() || !config.http.trusted_proxies.is_empty() {
-        return Vec::new();
-    }
-    let what = "user_header: every client could send this header; set trusted_proxies, such as 127.0.0.1";
-    vec![("user_header", what.to_owned())]
+    let http = &config.http;
+    let header = (http.user_header.is_some() && http.trusted_proxies.is_empty()).then(|| {
+        let what = "user_header: every client could send this header; set trusted_proxies, such as 127.0.0.1";
+        ("user_header", what.to_owned())
+    });
+    let is_restricted = http.public || http.users_file.is_some() || http.user_header.is_some();
+    let reachable = http.listen.iter().find(|address| !address.is_local()).filter(|_| !is_restricted).map(|address| {
+        let cure = "set users_file, or user_header and trusted_proxies; or public = yes, if that is meant";
+        ("listen", format!("listen: at {address} other hosts can read the logs without a password; {cure}"))
+    });
+    header.into_iter().chain(reachable).collect()
 }
 
 fn pid_files(config: &Config) -> Option<(&'static str, String)> {

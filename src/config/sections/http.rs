@@ -23,6 +23,27 @@ pub struct Http {
     pub user_header: Option<String>,
     pub trusted_proxies: Vec<Proxy>,
     pub max_followers: usize,
+    pub open_paths: Vec<OpenPath>,
+    /// other hosts may read without a password
+    pub public: bool,
+}
+
+/// A path that every client may ask, also where users are needed. None of them has text of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenPath {
+    Health,
+    Metrics,
+    SphinxConf,
+    Indices,
+}
+
+impl OpenPath {
+    const ALL: [(&'static str, OpenPath); 4] = [
+        ("/health", OpenPath::Health),
+        ("/metrics", OpenPath::Metrics),
+        ("/collector/sphinx.conf", OpenPath::SphinxConf),
+        ("/api/collector/indices/", OpenPath::Indices),
+    ];
 }
 
 impl Default for Http {
@@ -37,6 +58,8 @@ impl Default for Http {
             user_header: None,
             trusted_proxies: Vec::new(),
             max_followers: 16,
+            open_paths: vec![OpenPath::Health],
+            public: false,
         }
     }
 }
@@ -54,5 +77,7 @@ impl Http {
         from.take("user_header", &mut self.user_header, optional(value::header_name));
         from.take("trusted_proxies", &mut self.trusted_proxies, list_of(str::parse));
         from.take("max_followers", &mut self.max_followers, number(0..=1000));
+        from.take("open_paths", &mut self.open_paths, list_of(value::choice(&OpenPath::ALL)));
+        from.take("public", &mut self.public, value::yes_no);
     }
 }

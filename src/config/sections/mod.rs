@@ -234,6 +234,21 @@ mod tests {
             ],
         );
         check(
+            "[http]\nlisten = 127.0.0.1:8000, [::]:8000",
+            &[
+                "alco.ini:2: [http] listen: at [::]:8000 other hosts can read the logs without a password; set users_file, or \
+                 user_header and trusted_proxies; or public = yes, if that is meant",
+            ],
+        );
+        check("[http]\nlisten = localhost:1, [::1]:1, 127.0.0.2:1, /run/alco", &[]);
+        check("[http]\nlisten = logs.example.org:1\npublic = yes", &[]);
+        check("[http]\nlisten = 0.0.0.0:1\nuser_header = X\ntrusted_proxies = unix", &[]);
+        check(
+            "[http]\nopen_paths = /health, /grep/",
+            &["alco.ini:2: [http] open_paths: '/grep/' is not one of /health, /metrics, /collector/sphinx.conf, \
+                 /api/collector/indices/"],
+        );
+        check(
             "[rabbitmq]\nurl = amqp://h/\npassword_file = /x",
             &["alco.ini:3: [rabbitmq] password_file: an address in url has no user; write amqp://user@host:port/…"],
         );
@@ -359,6 +374,8 @@ users_file = /users
 user_header = X-User
 trusted_proxies = 127.0.0.1, unix
 max_followers = 0
+open_paths =
+public = yes
 [index web]
 title = Web shop
 queue = alco_web

@@ -281,10 +281,11 @@ pub fn refused(refusal: &Refusal) -> Reply {
         }
         Refusal::Unauthorized { password: false } => "use the address of the proxy that signs users in",
         Refusal::Away(_) => "try again in some seconds; alco check shows what is wrong",
+        Refusal::Later { .. } => "the header Retry-After has the time in seconds",
         Refusal::Internal => "the cause is in alco's log",
     };
     let (status, error) = refusal.explain();
-    with_headers(wrong(status, &error, hint))
+    with_headers(wrong(status, &error, hint), refusal)
 }
 
 pub fn wrong(status: u16, error: &str, hint: &str) -> Reply {

@@ -6,7 +6,7 @@ use crate::http::pages::Frame;
 use crate::http::pages::error::{ErrorView, Todo};
 use crate::http::pages::search::SearchForm;
 use crate::http::response::Reply;
-use crate::http::routes::frame::frame;
+use crate::http::routes::frame::{bare_frame, frame};
 use crate::http::site::Site;
 use crate::query::Query;
 use crate::query::url::FieldTexts;
@@ -15,11 +15,12 @@ const BASIC: &str = "Basic realm=\"alco\", charset=\"UTF-8\"";
 const INVALID_SEARCH: &str = "Invalid search";
 const CHANGE_IT_ABOVE: Todo = Todo::Text("Change it above, and try again.");
 
-/// Adds the headers that belong to a refusal's status.
-pub fn with_headers(reply: Reply) -> Reply {
-    match reply.status {
-        401 => reply.with("WWW-Authenticate", BASIC),
-        503 => reply.with("Retry-After", "5"),
+/// Adds the headers that belong to a refusal.
+pub fn with_headers(reply: Reply, refusal: &Refusal) -> Reply {
+    match refusal {
+        Refusal::Unauthorized { password: true } => reply.with("WWW-Authenticate", BASIC),
+        Refusal::Away(_) => reply.with("Retry-After", "5"),
+        Refusal::Later { seconds, .. } => reply.with("Retry-After", &seconds.to_string()),
         _ => reply,
     }
 }
@@ -60,13 +61,18 @@ pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
             (403, "Sign in", "The proxy must name the user.".to_owned(), Todo::Text(todo))
         }
         Refusal::Away(why) => (503, "searchd does not answer", why.clone(), Todo::CheckSphinx { address: &address }),
+        Refusal::Later { status, .. } => {
+            (*status, "Too busy", refusal.explain().1, Todo::Text("Reload the page after that time."))
+        }
         Refusal::Internal => {
             let (why, todo) = ("The page could not be made.".to_owned(), Todo::Text("The cause is in alco's log."));
             (500, "Internal error", why, todo)
         }
     };
-    let view = ErrorView { frame: frame(site, None), status, title, why: &why, todo, form: None };
-    with_headers(Reply::page(status, view.page().into_string()))
+    let is_for_strangers = matches!(refusal, Refusal::Unauthorized { .. } | Refusal::Later { .. });
+    let frame = if is_for_strangers { bare_frame(site) } else { frame(site, None) };
+    let view = ErrorView { frame, status, title, why: &why, todo, form: None };
+    with_headers(Reply::page(status, view.page().into_string()), refusal)
 }
 
 /// A request that cannot be routed, and why.
@@ -79,6 +85,8 @@ pub struct InvalidRequest<'a> {
 
 pub fn invalid_request(site: &Site, error: &InvalidRequest) -> Reply {
     let InvalidRequest { status, title, why, todo } = *error;
-    let view = ErrorView { frame: frame(site, None), status, title, why, todo: Todo::Text(todo), form: None };
+    // a request that cannot be read names no user
+    let frame = if site.users.are_needed() { bare_frame(site) } else { frame(site, None) };
+    let view = ErrorView { frame, status, title, why, todo: Todo::Text(todo), form: None };
     Reply::page(status, view.page().into_string())
 }

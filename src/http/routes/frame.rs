@@ -26,3 +26,8 @@ pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
         has_search_form: false,
     }
 }
+
+/// Without the names of the indexes, for a client that may be a stranger.
+pub fn bare_frame(site: &Site) -> Frame<'_> {
+    Frame { indexes: Vec::new(), ..frame(site, None) }
+}
