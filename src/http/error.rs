@@ -30,6 +30,9 @@ impl From<SearchError> for Refusal {
         match error {
             SearchError::Bad(why) => Refusal::Bad(why),
             SearchError::Away(why) => Refusal::Away(why),
+            SearchError::Busy => {
+                Refusal::Later { status: 503, why: "too many searches take long at the moment", seconds: 5 }
+            }
         }
     }
 }

@@ -39,8 +39,9 @@ use crate::metrics::Metrics;
 use crate::threads::{End, spawn_watched};
 use crate::time::Ts;
 
-/// Requests answered at a time. They mostly wait for searchd; a slow search must not keep a page from its style sheet.
-const POOL_THREADS: usize = 8;
+/// Requests answered at a time. They mostly wait for searchd, for a turn among long searches, or for a password to be hashed; none
+/// of that must keep a page from its style sheet.
+const POOL_THREADS: usize = 24;
 
 /// The running web part.
 pub struct WebServer {

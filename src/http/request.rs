@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use percent_encoding::percent_decode_str;
@@ -170,12 +169,14 @@ impl LogRequest {
         let budget = site.config.http.search_budget;
         // of the usual two seconds, 300 ms
         let counting = budget * 3 / 20;
-        let (now, zone, deadline) = (self.now, self.zone.clone(), Instant::now() + budget);
-        Scope { now, zone, page_size, deadline, counting, waits }
+        let began = site.searcher.begin();
+        let (now, zone, deadline) = (self.now, self.zone.clone(), began.at + budget);
+        Scope { now, zone, page_size, deadline, counting, waits, began }
     }
 
     /// For a stream: to its end, while the client waits.
     pub fn scope_to_the_end(&self, site: &Site, waits: Waits) -> Scope {
-        Scope::to_the_end(self.now, self.zone.clone(), site.config.http.page_size.get(), waits)
+        let page_size = site.config.http.page_size.get();
+        Scope::to_the_end(self.now, self.zone.clone(), page_size, waits, site.searcher.begin())
     }
 }

@@ -62,12 +62,15 @@ pub enum SearchError {
     Bad(String),
     /// 503: searchd is away, with its error or the network's
     Away(String),
+    /// 503: as many long searches wait for each other as may
+    Busy,
 }
 
 impl fmt::Display for SearchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SearchError::Bad(why) | SearchError::Away(why) => f.write_str(why),
+            SearchError::Busy => f.write_str("too many searches take long at the moment"),
         }
     }
 }

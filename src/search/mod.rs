@@ -7,6 +7,7 @@
 //!     filter_asking the conditions and words by which searchd narrows a filter
 //!     pattern_texts the texts of the patterns of messages, by their hashes; known_patterns: those that are known
 //!     plan          the query made ready: parts of statements, checks, day indexes
+//!     turns         searches that take long wait for each other
 //!     scope         the present, the deadline, and whether the client still waits
 //!     scan          goes through the records of a plan, in order; pace: how much it asks for at a time
 //!     answer        searchd, as a search asks it: what its rows and faults mean
@@ -47,11 +48,12 @@ pub mod scan;
 pub mod scope;
 pub mod stats;
 mod stream;
+mod turns;
 
 use crate::search::hit::SearchError;
-use crate::search::scope::{Deadline, Scope};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -67,6 +69,8 @@ use crate::search::half_hours::HalfHours;
 use crate::search::known_patterns::KnownPatterns;
 use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
+use crate::search::scope::{Began, Deadline, Scope};
+use crate::search::turns::Turns;
 use crate::sphinx::client::{Pool, Row};
 use crate::sphinx::counting::rules_field;
 use crate::sphinx::day_index::{day_index, served_days, since};
@@ -76,6 +80,8 @@ use crate::time::{Day, Ts};
 
 /// Timeout for one answer from searchd.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Long searches that ask at a time, at least.
+const MIN_TURNS: usize = 2;
 /// Timeout for polling new records; short, so that a follower hears of an outage.
 const NEWS_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -107,6 +113,7 @@ pub struct Searcher {
     day_kinds: Mutex<DayGroups<KindRow>>,
     /// the texts of messages' patterns
     pub known_patterns: KnownPatterns,
+    turns: Arc<Turns>,
 }
 
 impl Searcher {
@@ -124,7 +131,14 @@ impl Searcher {
             day_groups: Mutex::default(),
             day_kinds: Mutex::default(),
             known_patterns: KnownPatterns::default(),
+            // a search and its searchd use a processor in turn
+            turns: Arc::new(Turns::new(available_parallelism().map_or(MIN_TURNS, usize::from).max(MIN_TURNS))),
         }
+    }
+
+    /// For the scope of a search that begins now.
+    pub fn begin(&self) -> Began {
+        Began { at: Instant::now(), turns: self.turns.clone() }
     }
 
     /// Returns an error if the search cannot be run at all; does not ask searchd.

@@ -11,8 +11,8 @@ use crate::record::json::each_text;
 use crate::search::filter::{Apart, Filters};
 use crate::search::filter_asking::{conditions_of, words_of};
 use crate::search::hit::{Hit, Line};
-use crate::search::pattern::Pattern;
 use crate::search::pattern::index_query::asking_filter;
+use crate::search::pattern::{Pattern, StopCheck};
 use crate::sphinx::asking::{Ask, Decided};
 use crate::sphinx::conf::PAIRS;
 use crate::sphinx::counting::rules_field;
@@ -195,18 +195,21 @@ impl Plan {
 
     /// A record of the stream as a match or as context, by the pattern.
     pub fn line(&self, mut hit: Hit) -> Line {
-        match self.matches(&hit.record.message, &hit.record.columns) {
-            true => {
-                hit.marks = self.pattern.marks(&hit.record.message);
-                Line::Match(hit)
-            }
-            false => Line::Near(hit),
+        if !self.matches(&hit.record.message, &hit.record.columns) {
+            return Line::Near(hit);
         }
+        hit.marks = self.pattern.marks(&hit.record.message);
+        Line::Match(hit)
     }
 
     /// True if a record of the stream is a match. `columns` may be empty if `needs_columns` is false.
     pub fn matches(&self, message: &str, columns: &str) -> bool {
         self.pattern.matches(message, || if self.all { texts(columns) } else { Vec::new() })
+    }
+
+    /// The same; None: `stop` ended the check.
+    pub fn matches_until(&self, message: &str, columns: &str, stop: StopCheck) -> Option<bool> {
+        self.pattern.matches_until(message, || if self.all { texts(columns) } else { Vec::new() }, stop)
     }
 }
 

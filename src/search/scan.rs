@@ -158,7 +158,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     ///
-    /// `SearchError::Away`: searchd does not answer.
+    /// `SearchError::Away`: searchd does not answer. `SearchError::Busy`: too many long searches wait.
     pub fn next(&mut self) -> Result<Step, SearchError> {
         for source in 0..self.sources.len() {
             self.fill(source)?;
@@ -202,6 +202,10 @@ impl<'a> Walk<'a> {
             if self.sources[n].asked && self.until.is_over() || self.until.gives_up() {
                 return Ok(());
             }
+            let _turn = self.until.turn()?;
+            if self.sources[n].asked && self.until.is_over() {
+                return Ok(());
+            }
             self.fetch(n)?;
         }
         Ok(())
@@ -228,7 +232,10 @@ impl<'a> Walk<'a> {
             read_columns(self.searchd.pool, slice, narrowing, &mut chunk.hits)?;
         }
         if self.mode.read == Read::Line && !self.mode.is_stream() {
-            chunk.hits.iter_mut().for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
+            // the lines that were found are shown without marks rather than late
+            let is_costly = self.plan.pattern.may_take_long();
+            let hits = chunk.hits.iter_mut().take_while(|_| !is_costly || !self.until.is_over());
+            hits.for_each(|hit| hit.marks = self.plan.pattern.marks(&hit.record.message));
         }
         self.sources[n].take(chunk, &portion, self.mode.backwards);
         Ok(())
@@ -260,6 +267,7 @@ impl<'a> Walk<'a> {
         let mut answer = Chunk::default();
         let mut looked = 0;
         let until = self.until;
+        let is_costly = checked && plan.pattern.may_take_long();
         let result = self.searchd.pool.with(|engine| {
             engine.each(&statement, |mut row| {
                 let (place, message) = (place_of(&row), row.take_text(4));
@@ -267,19 +275,27 @@ impl<'a> Walk<'a> {
                 let size = message.len() + columns.len();
                 // the walk stops late rather than without any progress
                 looked += BYTES_PER_CLOCK / CHECKS_PER_CLOCK + size;
-                if looked >= BYTES_PER_CLOCK && answer.seen > 0 {
+                if (is_costly || looked >= BYTES_PER_CLOCK) && answer.seen > 0 {
                     looked = 0;
                     answer.cut = until.is_over();
                 }
                 if answer.cut {
                     return false;
                 }
+                let looked = Looked { apart: &source.plan.apart, ts: place.ts, message: &message, columns: &columns };
+                let is_hit = match plan.filters.accept(looked) {
+                    true if checked => plan.matches_until(&message, &columns, &|| until.is_over()),
+                    is_accepted => Some(is_accepted),
+                };
+                let Some(is_hit) = is_hit else {
+                    answer.cut = true;
+                    return false;
+                };
                 answer.first.get_or_insert(place.ts);
                 answer.last = Some(place);
                 answer.seen += 1;
                 answer.bytes += size;
-                let looked = Looked { apart: &source.plan.apart, ts: place.ts, message: &message, columns: &columns };
-                if plan.filters.accept(looked) && (!checked || plan.matches(&message, &columns)) {
+                if is_hit {
                     let record = Stored { message, columns };
                     answer.held += size + std::mem::size_of::<Hit>();
                     answer.hits.push(Hit { index: source.plan.index.clone(), place, record, marks: Vec::new() });

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
+use crate::search::hit::SearchError;
+use crate::search::turns::{Turn, Turns, Waited};
 use crate::time::Ts;
 
 /// The limits of a search.
@@ -22,6 +24,17 @@ pub struct Scope {
     pub counting: Duration,
     /// when the client no longer waits, the time is up
     pub waits: Waits,
+    pub began: Began,
+}
+
+/// A search that has run for this time takes turns with the others that have.
+const SHORT: Duration = Duration::from_millis(300);
+
+/// When a search began, and the turns that it takes once it has run for long.
+#[derive(Clone, Debug)]
+pub struct Began {
+    pub at: Instant,
+    pub turns: Arc<Turns>,
 }
 
 /// Asks whether the client still waits for the answer.
@@ -48,8 +61,27 @@ impl fmt::Debug for Waits {
 
 impl Scope {
     /// For streams and counts that run to their end, or until the client no longer waits.
-    pub fn to_the_end(now: Ts, zone: TimeZone, page_size: usize, waits: Waits) -> Scope {
-        Scope { now, zone, page_size, deadline: Instant::now(), counting: Duration::ZERO, waits }
+    pub fn to_the_end(now: Ts, zone: TimeZone, page_size: usize, waits: Waits, began: Began) -> Scope {
+        Scope { now, zone, page_size, deadline: began.at, counting: Duration::ZERO, waits, began }
+    }
+
+    /// The turn to ask one question; None: the search is short so far, or it was over before it had a turn.
+    ///
+    /// # Errors
+    /// `SearchError::Busy`: as many pages wait for a turn as may.
+    pub fn turn(&self) -> Result<Option<Turn<'_>>, SearchError> {
+        self.take_turn(true, || self.is_over())
+    }
+
+    fn take_turn(&self, is_page: bool, is_over: impl Fn() -> bool) -> Result<Option<Turn<'_>>, SearchError> {
+        if self.began.at.elapsed() < SHORT {
+            return Ok(None);
+        }
+        match self.began.turns.wait(is_page, is_over) {
+            Waited::Turn(turn) => Ok(Some(turn)),
+            Waited::Over => Ok(None),
+            Waited::Full => Err(SearchError::Busy),
+        }
     }
 
     /// True if the deadline has passed, or the client no longer waits.
@@ -98,6 +130,11 @@ impl<'a> Deadline<'a> {
     /// True if the time is over, or the client no longer waits.
     pub fn is_over(self) -> bool {
         self.scope.is_some_and(|scope| if self.timeless { !scope.waits.yes() } else { scope.is_over() })
+    }
+
+    /// As the scope's; a stream waits for its turn however many others do.
+    pub fn turn(self) -> Result<Option<Turn<'a>>, SearchError> {
+        self.scope.map_or(Ok(None), |scope| scope.take_turn(!self.timeless, || self.is_over()))
     }
 
     /// Flushes the output. Returns whether the client has gone.

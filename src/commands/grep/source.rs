@@ -135,6 +135,6 @@ impl Source {
 
 impl LocalSearchd {
     fn scope(&self) -> Scope {
-        Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST_RECORDS, Waits::default())
+        Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST_RECORDS, Waits::default(), self.searcher.begin())
     }
 }

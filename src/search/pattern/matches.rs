@@ -52,6 +52,17 @@ fn is_of_a_word(c: char) -> bool {
     }
 }
 
+/// In a longer line than this, a regex is followed byte by byte, so that a search can end meanwhile. A regex of the largest size
+/// takes at most about 15 us for a byte.
+const LONG_LINE_BYTES: usize = 16 << 10;
+/// Between two looks whether the search ends: at most a few milliseconds.
+const BYTES_PER_LOOK: usize = 256;
+/// States of a regex, times bytes of a line: above it, the parts of the line are not looked for, which may take seconds.
+const MAX_PARTS_WORK: usize = 1 << 31;
+
+/// Asked within the check of a long line: true ends it.
+pub type StopCheck<'a> = &'a dyn Fn() -> bool;
+
 type Finder = (DFA, Mutex<Cache>);
 
 #[derive(Debug)]
@@ -69,6 +80,8 @@ enum Ends {
     Several {
         /// `Bounds::regex`, where there are bounds
         bounded: Option<Regex>,
+        /// follow `regex` and `bounded` through long lines; built for the first. None: the regex cannot be followed
+        steps: [OnceLock<Option<Box<Finder>>>; 2],
         /// finds them; built when a part is first asked for. None: it would be too large, and the parts are those of the regex
         all: OnceLock<Option<Box<Finder>>>,
     },
@@ -82,16 +95,31 @@ impl MatchFinder {
 
     /// `bounded` is `Bounds::regex`, where there are bounds.
     pub fn of_regex(regex: Regex, bounds: Bounds, bounded: Option<Regex>) -> MatchFinder {
-        MatchFinder { regex, bounds, ends: Ends::Several { bounded, all: OnceLock::new() } }
+        MatchFinder { regex, bounds, ends: Ends::Several { bounded, steps: Default::default(), all: OnceLock::new() } }
     }
 
-    /// True if a line has a match; an empty one counts.
-    pub fn are_in(&self, line: &str) -> bool {
+    /// True if a line has a match; an empty one counts. None: `stop` ended the check.
+    pub fn are_in(&self, line: &str, stop: StopCheck) -> Option<bool> {
         match &self.ends {
             // the plain regex is quicker, and rejects most lines
-            Ends::Several { bounded, .. } => {
-                self.regex.is_match(line) && bounded.as_ref().is_none_or(|bounded| bounded.is_match(line))
+            Ends::Several { bounded, steps: [first, second], .. } => {
+                match (is_match(&self.regex, first, line, stop)?, bounded) {
+                    (true, Some(bounded)) => is_match(bounded, second, line, stop),
+                    (found, _) => Some(found),
+                }
             }
+            Ends::One => Some(self.has_literal(line)),
+        }
+    }
+
+    /// True for a regex of the user's, which may take long.
+    pub fn may_take_long(&self) -> bool {
+        matches!(self.ends, Ends::Several { .. })
+    }
+
+    fn has_literal(&self, line: &str) -> bool {
+        match &self.ends {
+            Ends::Several { .. } => self.regex.is_match(line),
             Ends::One if !self.bounds.any() => self.regex.is_match(line),
             Ends::One => {
                 let mut at = 0;
@@ -111,11 +139,24 @@ impl MatchFinder {
     /// `fuel`. A line of n bytes may need n².
     pub fn of<'a>(&'a self, line: &'a str, fuel: &'a mut usize) -> impl Iterator<Item = Range<usize>> + 'a {
         let mut at = 0;
+        if self.parts_take_long(line) {
+            *fuel = 0;
+        }
         std::iter::from_fn(move || {
             let part = self.next(line, at, fuel)?;
             at = part.end;
             Some(part)
         })
+    }
+
+    fn parts_take_long(&self, line: &str) -> bool {
+        let Ends::Several { steps: [steps, _], .. } = &self.ends else { return false };
+        if line.len() <= LONG_LINE_BYTES {
+            return false;
+        }
+        let states =
+            steps.get_or_init(|| followed(&self.regex)).as_deref().map(|(dfa, _)| dfa.get_nfa().states().len());
+        line.len().saturating_mul(states.unwrap_or(usize::MAX)) > MAX_PARTS_WORK
     }
 
     fn next(&self, line: &str, mut at: usize, fuel: &mut usize) -> Option<Range<usize>> {
@@ -170,10 +211,47 @@ impl MatchFinder {
     }
 }
 
+/// `steps`: for long lines.
+fn is_match(regex: &Regex, steps: &OnceLock<Option<Box<Finder>>>, line: &str, stop: StopCheck) -> Option<bool> {
+    if line.len() <= LONG_LINE_BYTES {
+        return Some(regex.is_match(line));
+    }
+    let Some((dfa, cache)) = steps.get_or_init(|| followed(regex)).as_deref() else {
+        return Some(regex.is_match(line));
+    };
+    // a panic leaves the cache whole
+    let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+    // it gives up at a `\b` next to a letter that is not ASCII
+    let Ok(mut state) = dfa.start_state_forward(&mut cache, &Input::new(line)) else {
+        return Some(regex.is_match(line));
+    };
+    for bytes in line.as_bytes().chunks(BYTES_PER_LOOK) {
+        for byte in bytes {
+            match dfa.next_state(&mut cache, state, *byte) {
+                Ok(next) if next.is_match() => return Some(true),
+                Ok(next) if next.is_dead() => return Some(false),
+                Ok(next) if !next.is_quit() => state = next,
+                _ => return Some(regex.is_match(line)),
+            }
+        }
+        if stop() {
+            return None;
+        }
+    }
+    Some(dfa.next_eoi_state(&mut cache, state).map_or_else(|_| regex.is_match(line), |end| end.is_match()))
+}
+
+fn followed(regex: &Regex) -> Option<Box<Finder>> {
+    let dfa = DFA::builder().configure(DFA::config().unicode_word_boundary(true)).build(regex.as_str()).ok()?;
+    let cache = Mutex::new(dfa.create_cache());
+    Some(Box::new((dfa, cache)))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::*;
     use crate::query::{Mode, Query};
     use crate::search::pattern::Pattern;
 
@@ -272,5 +350,53 @@ mod tests {
             let covered = |ranges: &[std::ops::Range<usize>]| ranges.iter().flat_map(Clone::clone).collect::<Vec<_>>();
             prop_assert_eq!(covered(&pattern.marks(&line)), covered(&parts));
         }
+    }
+
+    fn finder(regex: &str, bounds: bool) -> MatchFinder {
+        let bounds = Bounds { left: bounds, right: bounds };
+        let compiled = |text: &str| Regex::new(text).expect("a regex");
+        let bounded = bounds.any().then(|| compiled(&bounds.regex(regex)));
+        MatchFinder::of_regex(compiled(regex), bounds, bounded)
+    }
+
+    #[test]
+    fn a_long_line_matches_as_a_short_one_does() {
+        let filler = "lorem ipsum 0123 ".repeat(LONG_LINE_BYTES / 17 + 1);
+        for (regex, part) in [
+            ("needle", "needle"),
+            ("^a.*z$", ""),
+            ("xyz$", "xyz"),
+            (r"\bcaf\u{e9}\b", "caf\u{e9}"),
+            (r"\bcaf\b", "caf\u{e9}"),
+            (r"\bn\b", "an n."),
+            ("(?i)NEEDLE|(?:)", "x"),
+            ("[^a-z0-9 ]", "!"),
+            ("[^a-z0-9 ]", ""),
+            (r"\w{40}", "0123456789012345678901234567890123456789"),
+            (r"\w{41}", "0123456789012345678901234567890123456789"),
+        ] {
+            for line in [format!("{part} {filler}"), format!("{filler}{part}"), format!("a{filler}{part}{filler}z")] {
+                for bounds in [false, true] {
+                    let finder = finder(regex, bounds);
+                    let plain = finder.regex.is_match(&line);
+                    let expected = match &finder.ends {
+                        Ends::Several { bounded: Some(bounded), .. } => plain && bounded.is_match(&line),
+                        _ => plain,
+                    };
+                    assert_eq!(finder.are_in(&line, &|| false), Some(expected), "{regex} {part} {bounds}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_check_of_a_long_line_ends_when_it_is_told_to() {
+        let finder = finder("[ -~]*e[ -~]{300}\u{1}", false);
+        let line = "the quick brown fox ".repeat(200_000);
+        let looks = std::cell::Cell::new(0);
+        let stop = || looks.replace(looks.get() + 1) == 10;
+        assert_eq!((finder.are_in(&line, &stop), looks.get()), (None, 11));
+        let mut fuel = usize::MAX;
+        assert!(finder.of(&line, &mut fuel).next().is_none(), "its parts would take as long");
     }
 }

@@ -14,8 +14,8 @@ use regex_syntax::hir::translate::TranslatorBuilder;
 use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 
 use crate::query::{Mode, Query, Within};
+pub use crate::search::pattern::matches::StopCheck;
 use crate::search::pattern::matches::{Bounds, MatchFinder};
-
 use crate::sphinx::asking::{Ask, Decided, deciding};
 
 /// The cure for an invalid regex, in the words of an address.
@@ -83,29 +83,48 @@ impl Pattern {
         self.clauses.is_empty() && !self.invert
     }
 
-    /// `others` are the texts of the columns, where these are searched too.
-    pub fn matches<T: AsRef<str>>(&self, message: &str, others: impl FnOnce() -> Vec<T>) -> bool {
-        self.holds(message, others) != self.invert
+    /// True if a check may take long, so that a search has to look at its time after each record.
+    pub fn may_take_long(&self) -> bool {
+        self.clauses.iter().flatten().any(|term| term.parts.may_take_long())
     }
 
-    fn holds<T: AsRef<str>>(&self, message: &str, others: impl FnOnce() -> Vec<T>) -> bool {
+    /// `others` are the texts of the columns, where these are searched too.
+    pub fn matches<T: AsRef<str>>(&self, message: &str, others: impl FnOnce() -> Vec<T>) -> bool {
+        self.matches_until(message, others, &|| false).expect("nothing ends the check")
+    }
+
+    /// The same; None: `stop` ended the check.
+    pub fn matches_until<T: AsRef<str>>(
+        &self,
+        message: &str,
+        others: impl FnOnce() -> Vec<T>,
+        stop: StopCheck,
+    ) -> Option<bool> {
+        Some(self.holds(message, others, stop)? != self.invert)
+    }
+
+    fn holds<T: AsRef<str>>(&self, message: &str, others: impl FnOnce() -> Vec<T>, stop: StopCheck) -> Option<bool> {
         if self.anywhere {
             let others = others();
             let found = |term: &Term| term.is_in(message) || others.iter().any(|text| term.is_in(text.as_ref()));
-            return self.clauses.iter().all(|clause| clause.iter().any(|term| found(term) != term.negated));
+            return Some(self.clauses.iter().all(|clause| clause.iter().any(|term| found(term) != term.negated)));
         }
-        self.holds_in(message) || others().iter().any(|text| self.holds_in(text.as_ref()))
+        if self.holds_in(message, stop)? {
+            return Some(true);
+        }
+        any_until(others().iter(), |text| self.holds_in(text.as_ref(), stop))
     }
 
-    fn holds_in(&self, text: &str) -> bool {
+    fn holds_in(&self, text: &str, stop: StopCheck) -> Option<bool> {
         match self.clauses.as_slice() {
-            [] => true,
+            [] => Some(true),
             [clause] if clause.iter().all(|term| term.within_line && !term.negated) => {
-                clause.iter().any(|term| term.parts.are_in(text))
+                any_until(clause.iter(), |term| term.parts.are_in(text, stop))
             }
-            clauses => lines(text).any(|line| {
-                let holds = |term: &Term| term.parts.are_in(line) != term.negated;
-                clauses.iter().all(|clause| clause.iter().any(holds))
+            clauses => any_until(lines(text), |line| {
+                let holds = |term: &Term| Some(term.parts.are_in(line, stop)? != term.negated);
+                // all of them, if not any of them does not hold
+                any_until(clauses.iter(), |clause| Some(!any_until(clause.iter(), holds)?)).map(|fails| !fails)
             }),
         }
     }
@@ -144,12 +163,24 @@ impl Pattern {
 }
 
 impl Term {
+    /// Of a word, whose check is quick.
     fn is_in(&self, text: &str) -> bool {
+        let has = |text: &str| self.parts.are_in(text, &|| false) == Some(true);
         match self.within_line {
-            true => self.parts.are_in(text),
-            false => lines(text).any(|line| self.parts.are_in(line)),
+            true => has(text),
+            false => lines(text).any(has),
         }
     }
+}
+
+/// True if one of them is; None if that is not known of one before it.
+fn any_until<T>(items: impl Iterator<Item = T>, mut is: impl FnMut(T) -> Option<bool>) -> Option<bool> {
+    for item in items {
+        if is(item)? {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// A newline ends a line, so one at the end of the text begins none; an empty text is one empty line.

@@ -171,6 +171,7 @@ impl<'a> Figures<'a> {
 
     /// The rows of a question. If some are missing, or no time is left to ask it, `missing` is set.
     fn in_time<R: Default>(&self, ask: impl FnOnce() -> Result<GroupRows<R>, SearchError>) -> Result<R, SearchError> {
+        let _turn = self.scope.turn()?;
         let answer = if self.scope.is_over() { None } else { Some(ask()?) };
         self.missing.set(self.missing.get() || answer.as_ref().is_none_or(|answer| !answer.missing.is_empty()));
         Ok(answer.map(|answer| answer.rows).unwrap_or_default())
