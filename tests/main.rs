@@ -23,6 +23,7 @@ mod filters;
 mod follow;
 mod formats;
 mod hostile_bodies;
+mod hostile_clients;
 mod hostile_deliveries;
 mod hostile_text;
 mod infix_length;

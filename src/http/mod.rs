@@ -33,7 +33,7 @@ use crate::config::Config;
 use crate::http::request::Client;
 use crate::http::server::gate::{Gate, GateSettings, MAX_CONNECTIONS};
 use crate::http::server::send::{Incoming, Requests};
-use crate::http::server::socket::Private;
+use crate::http::server::socket::{Private, connections_with_files};
 use crate::http::site::Site;
 use crate::metrics::Metrics;
 use crate::threads::{End, spawn_watched};
@@ -72,9 +72,18 @@ impl WebServer {
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
         let site = Arc::new(Site::new(config, metrics, collects, now(), stop.clone())?);
         let listen = &site.config.http.listen;
+        let workers: usize = site.config.indexes.iter().filter(|_| collects).map(|index| index.threads.get()).sum();
+        let wanted = MAX_CONNECTIONS + site.config.http.max_followers;
+        let (max, limit) = connections_with_files(wanted, workers);
+        if let Some(limit) = limit {
+            log::warn!(
+                "the process may have {limit} open files, so {max} clients may be connected at a time and not {wanted}; \
+                 raise the limit (ulimit -n, LimitNOFILE of a systemd unit)"
+            );
+        }
         let settings = GateSettings {
             inner: private.socket(),
-            max: MAX_CONNECTIONS + site.config.http.max_followers,
+            max,
             clients: site.clients.clone(),
             stop: stopped,
             _running: running,
@@ -273,7 +282,13 @@ mod tests {
         let raw = send(&path, "GET /logs/grep/web/?context=\u{65e5} HTTP/1.0\r\n\r\n");
         assert!(raw.starts_with("HTTP/1.0 400") && raw.contains("\u{65e5}"), "{raw}");
         let endless = send(&path, &format!("GET /{} HTTP/1.1\r\n", "x".repeat(40_000)));
+        assert!(endless.starts_with("HTTP/1.1 414"), "{endless}");
+        let endless = send(&path, &format!("GET / HTTP/1.1\r\nX: {}\r\n", "x".repeat(40_000)));
         assert!(endless.starts_with("HTTP/1.1 431"), "{endless}");
+        let two_hosts = send(&path, "\r\n\nGET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+        assert!(two_hosts.starts_with("HTTP/1.1 400") && two_hosts.contains("Connection: close"), "{two_hosts}");
+        let after_empty_lines = send(&path, "\r\n\nGET /logs/style.css HTTP/1.0\r\n\r\n");
+        assert!(after_empty_lines.starts_with("HTTP/1.0 200"), "{after_empty_lines}");
         let twice = "GET /logs/style.css HTTP/1.1\r\nHost: x\r\n\r\nGET /logs/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         let twice = send(&path, twice);
         assert!(twice.starts_with("HTTP/1.1 200") && twice.contains("HTTP/1.1 404"), "{twice}");

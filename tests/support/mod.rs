@@ -79,7 +79,11 @@ pub fn directory(name: &str) -> PathBuf {
 
 /// Writes an executable script for sh.
 pub fn executable(path: &Path, script: &str) {
-    fs::write(path, format!("#!/bin/sh\n{script}")).unwrap();
+    let draft = path.with_extension("draft");
+    fs::write(&draft, format!("#!/bin/sh\n{script}")).unwrap();
+    // a process that another test starts meanwhile would inherit the open file, and a file that is open for writing cannot run
+    assert!(Command::new("cp").arg(&draft).arg(path).status().unwrap().success());
+    fs::remove_file(draft).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 

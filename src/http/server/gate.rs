@@ -202,12 +202,16 @@ enum Next {
 
 fn read_head(client: &mut ClientSocket, shared: &GateState, bytes: &mut Vec<u8>) -> io::Result<Next> {
     let mut began = Instant::now();
+    bytes.drain(..request_head::empty_lines(bytes));
     loop {
         if let Some(length) = request_head::length(bytes) {
             return Ok(Next::Head(length));
         }
         if bytes.len() > HEAD_BYTES {
-            return Ok(Next::Refuse(plain(431, "Request Header Fields Too Large", "the request is too long")));
+            return Ok(Next::Refuse(match bytes.contains(&b'\n') {
+                true => plain(431, "Request Header Fields Too Large", "the request is too long"),
+                false => plain(414, "URI Too Long", "the address is too long"),
+            }));
         }
         let limit = if bytes.is_empty() { IDLE_TIME } else { HEAD_TIME };
         let left = limit.saturating_sub(began.elapsed());
@@ -227,10 +231,12 @@ fn read_head(client: &mut ClientSocket, shared: &GateState, bytes: &mut Vec<u8>)
         if read == 0 {
             return Ok(Next::End);
         }
-        if bytes.is_empty() {
+        let is_first = bytes.is_empty();
+        bytes.extend_from_slice(&chunk[..read]);
+        bytes.drain(..request_head::empty_lines(bytes));
+        if is_first && !bytes.is_empty() {
             began = Instant::now();
         }
-        bytes.extend_from_slice(&chunk[..read]);
     }
 }
 

@@ -25,6 +25,11 @@ pub fn length(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// The length in bytes of the empty lines before a request, which RFC 9112 has a server ignore.
+pub fn empty_lines(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
 /// Returns true if the head of a reply has `Connection: close`, as that of a stream: such a reply may be broken off.
 pub fn closes(reply: &[u8]) -> bool {
     let head = &reply[..length(reply).unwrap_or(reply.len())];
@@ -43,24 +48,32 @@ pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
     if !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return None;
     }
-    let mut keep = minor == 1;
+    let (mut keep, mut hosts, mut lengths, mut is_chunked) = (minor == 1, 0, 0, false);
     let mut text = format!("{method} {target} HTTP/1.{minor}\r\n");
     for httparse::Header { name, value } in request.headers.iter() {
         let value = value.trim_ascii();
         match name.to_ascii_lowercase().as_str() {
             "connection" => keep &= !value.to_ascii_lowercase().windows(5).any(|w| w == b"close"),
             // a body is not read, so nothing that follows it could be
-            "content-length" => keep &= value == b"0",
-            "transfer-encoding" => keep = false,
+            "content-length" => {
+                lengths += 1;
+                keep &= value == b"0";
+            }
+            "transfer-encoding" => (keep, is_chunked) = (false, true),
             "expect" | "upgrade" | "te" | "keep-alive" | "proxy-connection" => {}
             _ if name.eq_ignore_ascii_case(PEER) || name.eq_ignore_ascii_case(NUMBER) => {}
-            _ => {
+            name_in_small => {
+                hosts += usize::from(name_in_small == "host");
                 // tiny_http takes ASCII only
                 if let Some(value) = std::str::from_utf8(value).ok().filter(|value| value.is_ascii()) {
                     write!(text, "{name}: {value}\r\n").expect("a String takes all");
                 }
             }
         }
+    }
+    // others on the way to alco may understand such a request in another way
+    if hosts > 1 || lengths > 1 || lengths > 0 && is_chunked {
+        return None;
     }
     write!(text, "Connection: close\r\n{PEER}: {peer}\r\n{NUMBER}: {number}\r\n\r\n").expect("a String takes all");
     Some(Head { text, keep })
@@ -123,6 +136,9 @@ mod tests {
         ] {
             check(bad, None);
         }
+        check("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", None);
+        check("GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", None);
+        check("GET / HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", None);
         check("GET / HTTP/1.1\r\nno colon\r\n\r\n", None);
         check("GET / HTTP/1.1\r\n folded: x\r\n\r\n", None);
         check("GET / HTTP/1.1\r\nspace : x\r\n\r\n", None);
@@ -136,5 +152,8 @@ mod tests {
         assert_eq!(length(b"GET / HTTP/1.1\r\n\r\nmore\n\n"), Some(18));
         assert_eq!(length(b"GET / HTTP/1.0\n\nmore"), Some(16));
         assert_eq!(length(b"GET / HTTP/1.1\r\n"), None);
+        for (bytes, empty) in [(&b"\r\nGET /"[..], 2), (b"GET /\r\n", 0), (b"\n\r\n\n", 4), (b"", 0)] {
+            assert_eq!(empty_lines(bytes), empty);
+        }
     }
 }

@@ -10,9 +10,33 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::config::Address;
+
+/// Open files of a connection: its own socket, the two ends of the private one with tiny_http's copy of its end, and one to searchd
+/// or Redis.
+const FILES_OF_CONNECTION: u64 = 5;
+/// Open files of the process besides connections: the standard ones, listeners, tiny_http, housekeeping, files that are read.
+const FILES_OF_PROCESS: u64 = 24;
+/// Of a worker: the broker, with what amiquip polls, searchd and Redis.
+const FILES_OF_WORKER: u64 = 10;
+
+/// The number of connections for which the process may open files, at most `wanted`. Raises the limit of open files, as far as it
+/// may, if it is too low. Returns that limit too, if it does not allow `wanted`.
+pub fn connections_with_files(wanted: usize, workers: usize) -> (usize, Option<u64>) {
+    let reserved = FILES_OF_PROCESS + FILES_OF_WORKER * workers as u64;
+    let needed = reserved + FILES_OF_CONNECTION * wanted as u64;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return (wanted, None) };
+    let raised = needed.min(hard);
+    let limit = match soft < raised && setrlimit(Resource::RLIMIT_NOFILE, raised, hard).is_ok() {
+        true => raised,
+        false => soft,
+    };
+    let allowed = usize::try_from(limit.saturating_sub(reserved) / FILES_OF_CONNECTION).unwrap_or(usize::MAX);
+    (wanted.min(allowed.max(1)), (allowed < wanted).then_some(limit))
+}
 
 pub enum Listener {
     Tcp(TcpListener),
