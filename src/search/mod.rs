@@ -7,6 +7,7 @@
 //!     filter_asking the conditions and words by which searchd narrows a filter
 //!     pattern_texts the texts of the patterns of messages, by their hashes; known_patterns: those that are known
 //!     plan          the query made ready: parts of statements, checks, day indexes
+//!     kept_patterns the compiled patterns of the searches that run
 //!     turns         searches that take long wait for each other
 //!     scope         the present, the deadline, and whether the client still waits
 //!     scan          goes through the records of a plan, in order; pace: how much it asks for at a time
@@ -32,6 +33,7 @@ mod filter_asking;
 pub mod follow;
 mod half_hours;
 pub mod hit;
+mod kept_patterns;
 pub mod known_patterns;
 mod match_page;
 pub mod missing_columns;
@@ -66,6 +68,7 @@ use crate::query::cursor::Place;
 use crate::search::answer::{KindRow, SearchdAccess};
 use crate::search::day_groups::DayGroups;
 use crate::search::half_hours::HalfHours;
+use crate::search::kept_patterns::KeptPatterns;
 use crate::search::known_patterns::KnownPatterns;
 use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
@@ -113,6 +116,7 @@ pub struct Searcher {
     day_kinds: Mutex<DayGroups<KindRow>>,
     /// the texts of messages' patterns
     pub known_patterns: KnownPatterns,
+    kept_patterns: KeptPatterns,
     turns: Arc<Turns>,
 }
 
@@ -131,6 +135,7 @@ impl Searcher {
             day_groups: Mutex::default(),
             day_kinds: Mutex::default(),
             known_patterns: KnownPatterns::default(),
+            kept_patterns: KeptPatterns::default(),
             // a search and its searchd use a processor in turn
             turns: Arc::new(Turns::new(available_parallelism().map_or(MIN_TURNS, usize::from).max(MIN_TURNS))),
         }
@@ -147,7 +152,13 @@ impl Searcher {
     ///
     /// `SearchError::Bad`: an index is unknown, or the query is invalid.
     pub fn check(&self, query: &Query, now: Ts, zone: &TimeZone) -> Result<(), SearchError> {
-        self.planned(query, now, zone, &Served::unasked(&self.sphinx)).map(drop)
+        self.planned(
+            query,
+            now,
+            zone,
+            &Served { pattern: &|query| self.kept_patterns.of(query), ..Served::unasked(&self.sphinx) },
+        )
+        .map(drop)
     }
 
     fn plan(&self, query: &Query, scope: &Scope) -> Result<Plan, SearchError> {
@@ -155,6 +166,7 @@ impl Searcher {
             sphinx: &self.sphinx,
             has_fields: &|day_index, fields| self.has_fields(day_index, fields),
             documents: &|day_index, words| self.documents(day_index, words),
+            pattern: &|query| self.kept_patterns.of(query),
         };
         self.planned(query, scope.now, &scope.zone, &served)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -26,7 +27,7 @@ use crate::time::{Range, Ts};
 /// A query ready to run.
 #[derive(Debug)]
 pub struct Plan {
-    pub pattern: Pattern,
+    pub pattern: Arc<Pattern>,
     /// the filters that searchd alone cannot decide
     pub filters: Filters,
     pub range: Range,
@@ -135,19 +136,22 @@ pub struct Served<'a> {
     pub has_fields: &'a dyn Fn(&str, &[String]) -> bool,
     /// about how many documents of a day index have each of these words; None: it is not known
     pub documents: &'a dyn Fn(&str, &[String]) -> Option<WordCounts>,
+    /// the compiled pattern of a query
+    pub pattern: &'a dyn Fn(&Query) -> Result<Arc<Pattern>, String>,
 }
 
 impl<'a> Served<'a> {
     /// Without an answer from searchd.
     pub fn unasked(sphinx: &'a Sphinx) -> Served<'a> {
-        Served { sphinx, has_fields: &|_, _| false, documents: &|_, _| None }
+        let pattern = &|query: &Query| Pattern::new(query).map(Arc::new);
+        Served { sphinx, has_fields: &|_, _| false, documents: &|_, _| None, pattern }
     }
 }
 
 impl Plan {
     /// `indexes` are those of the configuration; with peers, other nodes hold a part of each day.
     pub fn new(query: &Query, indexes: &[&Index], served: &Served, now: Ts, zone: &TimeZone) -> Result<Plan, String> {
-        let pattern = Pattern::new(query)?;
+        let pattern = (served.pattern)(query)?;
         let on: Vec<&Filter> = query.filters.iter().filter(|filter| !filter.off).collect();
         let apart: Vec<Apart> = indexes.iter().map(|index| Apart::of(index)).collect();
         for Filter { column, is, .. } in on.iter().flat_map(|filter| filter.single()) {
