@@ -203,7 +203,8 @@ fn long_searches_wait_for_each_other() {
         times[times.len() / 2],
         times.last()
     );
-    assert!(times.last().is_some_and(|longest| *longest < NOTICED), "{times:?}");
+    let median = times[times.len() / 2];
+    assert!(median < Duration::from_secs(1) && times.last().is_some_and(|longest| *longest < 2 * NOTICED), "{times:?}");
     assert!(served.load(Relaxed) > 0);
 }
 

@@ -4,6 +4,7 @@
 //! Invariant: the hits are in order, and no document comes twice.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use crate::query::cursor::Place;
 use crate::record::Stored;
@@ -24,6 +25,9 @@ const MIN_HELD_BYTES: usize = 64 << 10;
 /// The clock is read once in this many checks, or in this many bytes.
 const CHECKS_PER_CLOCK: usize = 64;
 const BYTES_PER_CLOCK: usize = 1 << 20;
+
+/// The answer to one question is checked for at most this time, if a check may take long: then other searches have their turn.
+const COSTLY_TURN: Duration = Duration::from_millis(200);
 
 /// The records that a walk returns, and their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,7 +271,7 @@ impl<'a> Walk<'a> {
         let mut answer = Chunk::default();
         let mut looked = 0;
         let until = self.until;
-        let is_costly = checked && plan.pattern.may_take_long();
+        let (is_costly, begun) = (checked && plan.pattern.may_take_long(), Instant::now());
         let result = self.searchd.pool.with(|engine| {
             engine.each(&statement, |mut row| {
                 let (place, message) = (place_of(&row), row.take_text(4));
@@ -277,7 +281,7 @@ impl<'a> Walk<'a> {
                 looked += BYTES_PER_CLOCK / CHECKS_PER_CLOCK + size;
                 if (is_costly || looked >= BYTES_PER_CLOCK) && answer.seen > 0 {
                     looked = 0;
-                    answer.cut = until.is_over();
+                    answer.cut = until.is_over() || is_costly && begun.elapsed() >= COSTLY_TURN;
                 }
                 if answer.cut {
                     return false;

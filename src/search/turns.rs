@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Between two looks whether a search that waits is over: its time, or its client.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Pages that wait for a turn, of the threads that answer requests. Streams wait in threads of their own.
-const MAX_WAITING_PAGES: usize = 12;
+const MAX_WAITING_PAGES: usize = 6;
 
 #[derive(Debug)]
 pub struct Turns {
