@@ -350,8 +350,11 @@ fn an_empty_page_leads_to_the_nearest_record_that_matches() {
         let lines = there.lines();
         assert!(lines.first().is_some_and(|line| line.message.contains(first_line)), "{range} {search}: {lines:?}");
     }
-    let none = text(&alco.page("/grep/pages/?start_ts=2020-01-01&end_ts=2020-01-02&search=no+such+thing").html);
-    assert!(none.contains("The last record of any kind was "), "{none}");
+    let none = alco.page("/grep/pages/?start_ts=2100-01-01&end_ts=2100-01-02&search=no+such+thing");
+    assert!(text(&none.html).contains("The last record of any kind was "), "{}", none.html);
+    assert!(!alco.page(&none.link_called("go there").expect("a link")).lines().is_empty());
+    let none = text(&alco.page("/grep/pages/?start_ts=-1h&search=no+such+thing").html);
+    assert!(!none.contains("go there"), "{none}");
     let beyond = text(&alco.page(&format!("{LOG}&order=asc&cursor=a4000000000000000.1.1.1")).html);
     assert!(beyond.contains("beyond the last page") && !beyond.contains("go there"), "{beyond}");
 }

@@ -251,11 +251,17 @@ impl LogView<'_> {
         html! {
             @if let Some(ts) = before { li { "The last " (what) " before this range was " (age(ts, self.now)) ": " (up_to(ts)) } }
             @if let Some(ts) = after { li { "The first " (what) " after this range was " (age(ts, self.now)) ": " (from(ts)) } }
-            @if let (Some(kept), None, None) = (kept, before, after) {
+            @if let (Some(kept), None, None) = (kept, before, after) && kept.end <= self.range.start {
                 @let last = kept.end.plus_micros(-1);
-                li { "The last record of any kind was " (age(last, self.now)) ": " (up_to(last)) }
+                li { "The last record of any kind was " (age(last, self.now)) ": " a href=(self.link(&self.all_before(last))) { "go there" } }
             }
         }
+    }
+
+    /// All records up to that one.
+    fn all_before(&self, last: Ts) -> Query {
+        let range = Range { start: last.plus_seconds(-300), end: last.plus_seconds(1) };
+        edit::within(&edit::range_only(self.query), range, self.zone)
     }
 }
 
