@@ -68,6 +68,7 @@ impl NeighbourhoodView<'_> {
     pub fn markup(&self, href: impl Fn(&Neighbourhood) -> String) -> Markup {
         html! {
             nav.quick aria-label="Lines around it" {
+                span.dim { "lines around it: " }
                 @for choice in &self.choices {
                     a href=(href(choice)) aria-current=[(choice == self.chosen).then_some("true")] { (choice.words(self.searched)) }
                     " "

@@ -67,9 +67,7 @@ impl RecordView<'_> {
         let back = links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.query);
         let carried = self.carried();
         let own = self.path();
-        let place = links::place(self.record.place);
-        let same = format!("{}at/{place}/", links::grep_path(self.frame.base, &self.query.indexes));
-        let with_lines = |sides, of: &Neighbourhood| format!("{same}{}{carried}#here", of.path(sides));
+        let with_lines = |sides, of: &Neighbourhood| self.with_lines(sides, of, &carried);
         let chosen = self.neighbourhood.chosen;
         let main = html! {
             main {
@@ -78,8 +76,6 @@ impl RecordView<'_> {
                     @else { a href=(links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.around)) { "← search around it" } }
                     " "
                     h1.dim { "record with its neighbours" }
-                    " "
-                    (self.neighbourhood.markup(|of| with_lines(self.sides, of)))
                     " "
                     span.end { a href=(own) rel="bookmark" { "permanent link" } " " a href={ (own) "?format=json" } { "JSON" } }
                 }
@@ -107,6 +103,12 @@ impl RecordView<'_> {
         format!("{}at/{}/", links::index_path(self.frame.base, self.index), links::place(self.record.place))
     }
 
+    /// This page with other lines around the record.
+    fn with_lines(&self, sides: (usize, usize), of: &Neighbourhood, carried: &str) -> String {
+        let path = links::grep_path(self.frame.base, &self.query.indexes);
+        format!("{path}at/{}/{}{carried}#here", links::place(self.record.place), of.path(sides))
+    }
+
     fn carried(&self) -> String {
         let query = self.query.to_url();
         if query.is_empty() { query } else { format!("?{query}") }
@@ -126,18 +128,19 @@ impl RecordView<'_> {
             div.log .wrap[self.query.wraps()] #log role="list" aria-label="Log" {
                 @for line in self.before.iter().chain([&self.record]).chain(&self.after) {
                     @if let Some(date) = dates.before(line) { (date) }
-                    @if line.role == Role::Here { (self.here(&rows)) } @else { (rows.line(line, &Jump::default())) }
+                    @if line.role == Role::Here { (self.here(&rows, carried)) } @else { (rows.line(line, &Jump::default())) }
                 }
             }
         }
     }
 
-    fn here(&self, rows: &LogRows) -> Markup {
+    fn here(&self, rows: &LogRows, carried: &str) -> Markup {
         let record = &self.record;
         let level = record.level.class();
         html! {
             div #here class={ "here " (level) } role="listitem" aria-label="The record" aria-current="true" {
                 (rows.heading(record))
+                (self.neighbourhood.markup(|of| self.with_lines(self.sides, of, carried)))
                 @if record.message.contains('\n') || cut(record.message, 100).1 {
                     pre.message { (marked(record.message, record.marks, 0)) }
                 }

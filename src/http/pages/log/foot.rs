@@ -196,12 +196,9 @@ impl LogView<'_> {
         html! {
             section #log .nothing {
                 h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
-                p {
-                    "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "."
-                    @if let Some(kept) = found.nearest.kept && (self.range.end <= kept.start || self.range.start >= kept.end) {
-                        " Records are kept from " (self.moment(kept.start)) " to " (self.moment(kept.end)) "."
-                    }
-                }
+                @let outside = found.nearest.kept.filter(|kept| self.range.end <= kept.start || self.range.start >= kept.end);
+                p { "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." }
+                @if let Some(kept) = outside { p { "Records are kept from " (self.moment(kept.start)) " to " (self.moment(kept.end)) "." } }
                 ul {
                     @for column in &found.missing_columns { li { (self.missing_column(column)) } }
                     @if let Some(meant) = &found.meant {
@@ -229,7 +226,9 @@ impl LogView<'_> {
                         @if q.mode == Mode::Literal && q.search.trim().contains(' ') {
                             li { "Search for " a href=(self.link(&Query { mode: Mode::Words, ..edit::first(q) })) { "all the words in any order" } }
                         }
-                        li { "See " a href=(self.link(&Query { search: String::new(), context: Context::None, ..edit::first(q) })) { "all records of this range" } }
+                        @if outside.is_none() {
+                            li { "See " a href=(self.link(&Query { search: String::new(), context: Context::None, ..edit::first(q) })) { "all records of this range" } }
+                        }
                     }
                 }
             }
