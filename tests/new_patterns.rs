@@ -87,10 +87,10 @@ impl Records {
     }
 }
 
-/// The patterns that a list of these parameters has: those that are new, and the others. Its forms for programs have the same.
+/// The patterns that a list of these indexes and parameters has: those that are new, and the others. Its forms for programs have the same.
 #[track_caller]
-fn patterns(alco: &Alco, parameters: &str) -> (Vec<String>, Vec<String>) {
-    let page = alco.get(&format!("/grep/firsts/patterns/?{parameters}"));
+fn patterns(alco: &Alco, indexes: &str, parameters: &str) -> (Vec<String>, Vec<String>) {
+    let page = alco.get(&format!("/grep/{indexes}/patterns/?{parameters}"));
     assert_eq!(page.status, 200, "{}", page.body);
     let rows = page.body.split("<td class=\"p\">").skip(1);
     let text = |row: &str| row.split_once("\">").unwrap().1.split_once("</a>").unwrap().0.to_owned();
@@ -98,13 +98,13 @@ fn patterns(alco: &Alco, parameters: &str) -> (Vec<String>, Vec<String>) {
     all.sort_unstable();
     let (new, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, is_new)| *is_new);
     let [new, others] = [new, others].map(|rows| rows.into_iter().map(|(text, _)| text).collect::<Vec<_>>());
-    let as_text = alco.get(&format!("/grep/firsts/patterns/?{parameters}&only_new=1&format=text")).body;
+    let as_text = alco.get(&format!("/grep/{indexes}/patterns/?{parameters}&only_new=1&format=text")).body;
     let lines = as_text.lines().filter(|line| !line.starts_with("--"));
     let mut only: Vec<String> = lines.map(|line| line[8..].to_owned()).collect();
     only.sort_unstable();
     assert_eq!(only, new, "{as_text}");
-    let api: Value =
-        serde_json::from_str(&alco.get(&format!("/api/grep/firsts/patterns/?{parameters}&only_new=1")).body).unwrap();
+    let api = alco.get(&format!("/api/grep/{indexes}/patterns/?{parameters}&only_new=1")).body;
+    let api: Value = serde_json::from_str(&api).unwrap();
     assert_eq!(api["patterns"].as_array().unwrap().len(), new.len(), "{api}");
     (new, others)
 }
@@ -132,7 +132,8 @@ fn whole_keys_read(stack: &Stack) -> u64 {
 
 #[test]
 fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
-    const INI: &str = "[index firsts]\ndays = 3\nrouting_keys = firsts.#\n";
+    const INI: &str = "[index firsts]\ndays = 3\nrouting_keys = firsts.#\n\
+                       [index seconds]\ndays = 3\nrouting_keys = seconds.#\n";
     let stack = Stack::private("firsts", INI);
     let now = Timestamp::now();
     let ago = |seconds| now - SignedDuration::from_secs(seconds);
@@ -155,11 +156,20 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
     assert!(whole_keys_read(&stack) - read < 10, "{read}, then {}", whole_keys_read(&stack));
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let both = texts(&["order * failed", "order * paid"]);
-    assert_eq!(patterns(&alco, "start_ts=-1h"), (both.clone(), vec![]));
+    assert_eq!(patterns(&alco, "firsts", "start_ts=-1h"), (both.clone(), vec![]));
     // in a part of the range, one came before
     let from = |seconds| format!("start_ts={}&end_ts=2099-01-01", encoded(&ago(seconds).to_string()));
-    assert_eq!(patterns(&alco, &from(55)), (vec![], texts(&["order * paid"])));
-    assert_eq!(patterns(&alco, &format!("{}&levelname=ERROR", from(900))).0, texts(&["order * failed"]));
+    assert_eq!(patterns(&alco, "firsts", &from(55)), (vec![], texts(&["order * paid"])));
+    assert_eq!(patterns(&alco, "firsts", &format!("{}&levelname=ERROR", from(900))).0, texts(&["order * failed"]));
+
+    // of several indexes, one that knew a pattern before is enough
+    remember_since(&stack, "seconds", now - DAY * 2);
+    let mut others = Records(Publisher::open(&stack.amqp), "seconds".to_owned());
+    let before = [(ago(1000), "INFO", "order 1 paid".to_owned()), (ago(30), "INFO", "order 2 shipped".to_owned())];
+    others.publish(before);
+    remembers(&stack, "seconds", "order * shipped", |_| true);
+    let new_ones = texts(&["order * failed", "order * shipped"]);
+    assert_eq!(patterns(&alco, "firsts,seconds", &from(900)), (new_ones, texts(&["order * paid"])));
 
     // an older record makes the first time earlier, and a restart changes nothing
     records.publish([(ago(80), "INFO", "order 4 paid".to_owned())]);
@@ -176,7 +186,7 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
     remembers(&stack, "firsts", "order * failed", |entry| entry.first_micros == ago(7200).as_microsecond());
     wait_until("one is new", SOON, || (new(&alco) == 1).then_some(()));
     lists(&alco, "title=\"order * paid\">1</a>");
-    assert_eq!(patterns(&alco, &from(40)), (texts(&["order * sent"]), texts(&["order * paid"])));
+    assert_eq!(patterns(&alco, "firsts", &from(40)), (texts(&["order * sent"]), texts(&["order * paid"])));
 
     // a record's page has the first time of its pattern, and a link to the lines since then
     let record_of = |alco: &Alco, message: &str| {
@@ -215,7 +225,7 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
     let why = "alco has remembered patterns since ";
     lists(&alco, why);
     assert!(listed(&alco).ends_with(">?</span>"), "{}", listed(&alco));
-    assert_eq!(patterns(&alco, &from(3600)).0, texts(&[]));
+    assert_eq!(patterns(&alco, "firsts", &from(3600)).0, texts(&[]));
     for only in ["", "&only_new=1"] {
         let page = alco.get(&format!("/grep/firsts/patterns/?{}{only}", from(3600))).body;
         assert!(page.contains(why), "it does not say that it does not know: {page}");
@@ -224,7 +234,7 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
     assert!(record.link_called(&at(0)).is_some() && record.html.contains(" or earlier</span>"), "{}", record.html);
     wait_until("all are acknowledged", SOON, || {
         let listed = stack.rabbitmqctl(&["-q", "list_queues", "--no-table-headers", "messages"]);
-        (listed.trim() == "0").then_some(())
+        listed.lines().all(|count| count.trim() == "0").then_some(())
     });
     assert!(alco.stop().success());
 
