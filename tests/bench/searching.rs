@@ -150,7 +150,8 @@ fn questions(table: &mut Table, asker: &Asker, range: &str) {
         ("histogram by level", format!("/api/grep/bench/histogram/?{range}"), Bound::AtMost(40.0)),
         ("values of a filtered column", format!("/api/grep/bench/values/host/?{range}"), Bound::AtMost(25.0)),
         ("values of another column", format!("/api/grep/bench/values/logger/?{range}"), Bound::None),
-        ("page of the patterns of messages", format!("/grep/bench/patterns/?{range}"), Bound::AtMost(150.0)),
+        // of 23,000 patterns: more than searchd returns at a time
+        ("page of the patterns of messages", format!("/grep/bench/patterns/?{range}"), Bound::None),
         ("the same against the day before", format!("/grep/bench/patterns/?{range}&against=yesterday"), Bound::None),
     ] {
         exactly(table, asker, what, &path, bound);
