@@ -421,6 +421,9 @@ fn answer(body: &str, more: &str) -> (String, thread::JoinHandle<String>) {
         let (mut client, _) = listener.accept().unwrap();
         let mut request = [0; 4096];
         let length = client.read(&mut request).unwrap();
+        let processes = Command::new("ps").args(["-eo", "args"]).output().unwrap();
+        let shown = String::from_utf8_lossy(&processes.stdout).contains("a%20b@");
+        assert!(!shown, "no process shows the password in its arguments");
         client.write_all(response.as_bytes()).unwrap();
         String::from_utf8_lossy(&request[..length]).into_owned()
     });
