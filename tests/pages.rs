@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::support::page::{Page, text};
+use crate::support::page::{Line, Page, text};
 use crate::support::{
     ALCO, Alco, Lonely, Publisher, Reply, SOON, Stack, directory, free_port, try_get, try_get_with, wait_until,
 };
@@ -269,6 +269,9 @@ fn the_time_of_a_line_leads_to_its_record() {
     // the link of a line keeps the search, and leads back to it
     let found = alco.page("/grep/pages/?search=basket+3&start_ts=-1h");
     let line = found.link("class=\"t\"").unwrap();
+    assert!(alco.page(&line).html.contains("<mark>basket 3</mark>"), "{line}");
+    let in_all = alco.page("/grep/pages/?search=web-01&in=all&start_ts=-1h").link("class=\"t\"").unwrap();
+    assert!(alco.page(&in_all).html.contains("<dd><mark>web-01</mark> "), "{in_all}");
     let back = alco.page(&line).link("href=\"/grep/pages/?start_ts=-1h&amp;search=basket+3\"").unwrap();
     assert_eq!(alco.page(&back).total(), 1);
 }
@@ -660,6 +663,12 @@ fn pages_stay_small_with_huge_records() {
             assert_eq!(json, bodies[0]);
         }
     }
+    // a match far into a line is seen, and the start of its line too
+    let cut = alco.page(&format!("{path}&mode=regex&search=words+$&limit=5")).lines();
+    let is_cut = |line: &Line| {
+        line.marks == ["words "] && line.message.contains(" many words many words") && line.message.contains(" … ")
+    };
+    assert!(cut.len() == 5 && cut.iter().all(is_cut), "{cut:?}");
     let columns = alco.page("/grep/heavy/columns/");
     assert!(columns.html.len() < 1_000_000, "{} bytes", columns.html.len());
     check_html("/grep/heavy/columns/", &columns.html);
