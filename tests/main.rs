@@ -58,6 +58,7 @@ mod servers;
 mod servers_away;
 mod services;
 mod several_indexes;
+mod shared_searchd;
 mod small_host;
 mod sphinx_script;
 mod stop;

@@ -12,7 +12,6 @@ use crate::config::{Address, Config};
 use crate::ingest::IndexShared;
 use crate::ingest::ram_chunk;
 use crate::ingest::ram_chunk::Chunks;
-use crate::net::host::host_name;
 use crate::redis::connection::RedisStore;
 use crate::redis::day_claims::DayClaim;
 use crate::sphinx::client::{Engine, Fault};
@@ -55,16 +54,8 @@ pub struct Finishing {
 
 impl Finishing {
     pub fn new(address: &Address) -> Finishing {
-        let here = || host_name().unwrap_or_else(|| "localhost".to_owned());
-        let node = match address {
-            Address::Tcp { host, port }
-                if !["localhost", "::1"].contains(&host.as_str()) && !host.starts_with("127.") =>
-            {
-                format!("{host}:{port}")
-            }
-            address => format!("{}/{address}", here()),
-        };
-        Finishing { engine: Engine::new(address, SEARCHD_TIMEOUT), node, done: BTreeSet::new(), merging: None }
+        let engine = Engine::new(address, SEARCHD_TIMEOUT);
+        Finishing { engine, node: ram_chunk::node(address), done: BTreeSet::new(), merging: None }
     }
 
     /// Does the next step. `rate` is the number of records stored per second. An error of a server is only logged, since the
@@ -104,7 +95,7 @@ impl Finishing {
                     DayClaim::Taken => {}
                     DayClaim::Ours => {
                         let name = day_index(&index.name, day);
-                        let saved = shared[at].turn().save(&name, &mut self.engine, |_| true);
+                        let saved = shared[at].turn().save(&name, &mut self.engine, values, |_| true);
                         match saved.and_then(|()| self.engine.select(&optimize(config.sphinx.dialect, &name))) {
                             Ok(_) => self.merging = Some(Merge { index: at, day, begun: Instant::now() }),
                             // searchd does not serve this day; it may serve another

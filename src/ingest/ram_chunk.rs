@@ -1,11 +1,17 @@
-//! searchd writes its RAM chunk to the disk when alco asks for it, and never while a worker inserts.
+//! searchd writes its RAM chunk to the disk when alco asks for it, and never while a worker inserts, of this or another process.
 //!
-//! searchd 2.2.11 loses what is committed while it saves a RAM chunk, if it is killed before the next save (`dialect` has the
-//! whole story). So the generated `rt_mem_limit` is far above what alco lets gather.
+//! searchd 2.2.11 loses what is committed while it saves a RAM chunk (`dialect` has the whole story). So the generated
+//! `rt_mem_limit` is far above what alco lets gather.
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
-use std::time::Instant;
+use std::sync::{PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::config::{Address, IndexName};
+use crate::ingest::servers::{Servers, Stop};
+use crate::net::host::host_name;
+use crate::redis;
+use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::dialect::{RAM_CHUNK_BYTES, save_ram_chunk};
 
@@ -16,28 +22,97 @@ const RAM_CHUNK: u64 = 64 << 20;
 /// Bytes of SphinxQL inserted before searchd is asked again for the size of the RAM chunk.
 const BYTES_BETWEEN_CHECKS: usize = 8 << 20;
 
-/// For all workers of an index: inserts go side by side, a save goes alone.
-#[derive(Debug, Default)]
-pub struct ChunkLock(RwLock<()>);
+/// The time between two looks at whether another process has ended its save or its insert.
+const LOOK: Duration = Duration::from_millis(10);
+/// The longest wait of a save for inserts of other processes; meanwhile none begins. The next save is due after some more records.
+const MAX_WAIT_FOR_INSERTS: Duration = Duration::from_secs(2);
+
+/// For all workers of an index, here and in other processes: inserts go side by side, a save goes alone.
+#[derive(Debug)]
+pub struct ChunkLock {
+    index: IndexName,
+    /// the name of this searchd among all that use the same Redis
+    node: String,
+    /// Redis decides between processes; among the workers of this one, nobody has to look again and again
+    here: RwLock<()>,
+}
 
 impl ChunkLock {
-    /// To be held while inserting.
-    pub fn insert(&self) -> RwLockReadGuard<'_, ()> {
-        // nothing lies in the lock that a panic could break
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    pub fn new(index: IndexName, searchd: &Address) -> ChunkLock {
+        ChunkLock { index, node: node(searchd), here: RwLock::default() }
     }
 
-    /// Has the RAM chunk of a day index written while no worker of this process inserts, if it is still due then.
-    pub fn save(&self, day_index: &str, engine: &mut Engine, is_due: impl Fn(Chunks) -> bool) -> Result<(), Fault> {
-        let _alone = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if is_due(chunks(engine, day_index)?) {
-            let begun = Instant::now();
-            for statement in save_ram_chunk(day_index) {
-                engine.select(&statement)?;
-            }
+    /// Has an insert done while no process saves.
+    pub fn insert(
+        &self,
+        servers: &mut Servers,
+        insert: impl FnOnce(&mut Engine) -> Result<(), Fault>,
+    ) -> Result<Result<(), Fault>, Stop> {
+        // nothing lies in the lock that a panic could break
+        let _turn = self.here.read().unwrap_or_else(PoisonError::into_inner);
+        while !servers.ask_redis(|redis| redis.begin_insert(&self.index, &self.node))? {
+            servers.wait(LOOK)?;
+        }
+        let outcome = insert(servers.engine());
+        // searchd may still run a statement that it has not answered: then the turn lasts until it expires
+        if !matches!(outcome, Err(Fault::Retry(_))) {
+            let ended = servers.redis().end_insert(&self.index, &self.node);
+            ended.unwrap_or_else(|error| log::debug!("{}: an insert's turn has to expire: {error}", self.index));
+        }
+        Ok(outcome)
+    }
+
+    /// Has the RAM chunk of a day index written while no worker inserts, if it is still due then.
+    ///
+    /// # Errors
+    /// Those of searchd and Redis, and that another process inserts or saves for long.
+    pub fn save(
+        &self,
+        day_index: &str,
+        engine: &mut Engine,
+        redis: &RedisStore,
+        is_due: impl Fn(Chunks) -> bool,
+    ) -> Result<(), Fault> {
+        let _alone = self.here.write().unwrap_or_else(PoisonError::into_inner);
+        if !is_due(chunks(engine, day_index)?) {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let cannot = |error: redis::Error| Fault::Retry(error.to_string());
+        if !redis.begin_save(&self.index, &self.node).map_err(cannot)? {
+            return Err(Fault::Retry(format!("another alco has searchd save {}", self.index)));
+        }
+        let saved = self.await_inserts(redis).and_then(|()| {
+            save_ram_chunk(day_index).iter().try_for_each(|statement| engine.select(statement).map(drop))
+        });
+        redis.end_save(&self.index, &self.node).map_err(cannot)?;
+        if saved.is_ok() {
             log::debug!("{day_index}: RAM chunk written in {:.1} s", begun.elapsed().as_secs_f64());
         }
-        Ok(())
+        saved
+    }
+
+    fn await_inserts(&self, redis: &RedisStore) -> Result<(), Fault> {
+        let begun = Instant::now();
+        loop {
+            let left = redis.inserts_under_way(&self.index, &self.node);
+            match left.map_err(|error| Fault::Retry(error.to_string()))? {
+                0 => return Ok(()),
+                _ if begun.elapsed() < MAX_WAIT_FOR_INSERTS => thread::sleep(LOOK),
+                n => return Err(Fault::Retry(format!("{n} other inserts into {} do not end", self.index))),
+            }
+        }
+    }
+}
+
+/// The name of a searchd among all that use the same Redis.
+pub fn node(searchd: &Address) -> String {
+    let here = || host_name().unwrap_or_else(|| "localhost".to_owned());
+    match searchd {
+        Address::Tcp { host, port } if !["localhost", "::1"].contains(&host.as_str()) && !host.starts_with("127.") => {
+            format!("{host}:{port}")
+        }
+        address => format!("{}/{address}", here()),
     }
 }
 
@@ -51,7 +126,7 @@ pub struct RamChunkFill {
 impl RamChunkFill {
     /// Notes an insert; has the RAM chunk written if it has grown enough. After an error the next insert asks again, and logs
     /// the cause.
-    pub fn add(&mut self, day_index: &str, bytes: usize, turn: &ChunkLock, engine: &mut Engine) -> Result<(), Fault> {
+    pub fn add(&mut self, day_index: &str, bytes: usize, turn: &ChunkLock, servers: &mut Servers) -> Result<(), Fault> {
         if self.day_index != day_index {
             // days change seldom; the chunk of the one before is smaller than what would be written
             self.day_index = day_index.to_owned();
@@ -62,11 +137,12 @@ impl RamChunkFill {
             return Ok(());
         }
         self.bytes = 0;
+        let (engine, redis) = servers.engine_and_redis();
         if chunks(engine, day_index)?.ram < RAM_CHUNK {
             return Ok(());
         }
         // another worker may have been first
-        turn.save(day_index, engine, |chunks| chunks.ram >= RAM_CHUNK)
+        turn.save(day_index, engine, redis, |chunks| chunks.ram >= RAM_CHUNK)
     }
 }
 

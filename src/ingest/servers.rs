@@ -97,6 +97,11 @@ impl Servers {
         self.shared.config.sphinx.dialect
     }
 
+    /// For questions that are asked once only.
+    pub(super) fn engine_and_redis(&mut self) -> (&mut Engine, &RedisStore) {
+        (&mut self.engine, &self.redis)
+    }
+
     /// For a question to searchd that is asked once only.
     pub(super) fn engine(&mut self) -> &mut Engine {
         &mut self.engine

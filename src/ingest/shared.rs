@@ -53,7 +53,7 @@ impl IndexShared {
             process: process.to_owned(),
             outages: Outages::default(),
             claims: Mutex::default(),
-            turn: ChunkLock::default(),
+            turn: ChunkLock::new(index.name.clone(), &config.sphinx.address),
             noticed: Mutex::default(),
         }
     }

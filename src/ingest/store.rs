@@ -119,17 +119,13 @@ impl Insertion<'_> {
             // it was written by the schema that was known then
             self.store.learn_schema(self.day, self.servers)?;
             let sent = Instant::now();
-            let outcome = {
-                let _turn = self.store.shared.turn().insert();
-                self.servers.engine().replace(sql, chosen.len())
-            };
-            match outcome {
+            let turn = self.store.shared.turn();
+            match turn.insert(self.servers, |engine| engine.replace(sql, chosen.len()))? {
                 Ok(()) => {
                     self.store.shared.counters().inserts.observe(sent.elapsed().as_secs_f64());
                     self.servers.searchd_works();
                     self.servers.place_works(day_index);
-                    let turn = self.store.shared.turn();
-                    if let Err(fault) = self.store.gathered.add(day_index, sql.len(), turn, self.servers.engine()) {
+                    if let Err(fault) = self.store.gathered.add(day_index, sql.len(), turn, self.servers) {
                         log::debug!(
                             "{}: cannot have the RAM chunk written: {}",
                             self.store.shared.index.name,

@@ -30,6 +30,14 @@ pub fn patterns(index: &IndexName) -> String {
     format!("ALCO:PATTERNS:{index}")
 }
 
+pub fn inserting(index: &IndexName, node: &str) -> String {
+    format!("ALCO:INSERTING:{index}:{node}")
+}
+
+pub fn saving(index: &IndexName, node: &str) -> String {
+    format!("ALCO:SAVING:{index}:{node}")
+}
+
 pub fn bindings(queue: &str) -> String {
     format!("ALCO:BINDINGS:{queue}")
 }

@@ -9,6 +9,8 @@
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen, and 1/1024 for each later minute in which it was seen |
 //! | `ALCO:PATTERNS:<index>` | hash | the hash of a pattern -> when it was first and last seen, its worst level and its text: see `patterns` |
 //! | `ALCO:FINISHED:<index>` | hash | `<searchd> <day>` -> `begun <process>` or `done <epoch seconds>` |
+//! | `ALCO:INSERTING:<index>:<searchd>` | sorted set | the workers that insert now, by the epoch seconds when their turn expires: see `turns` |
+//! | `ALCO:SAVING:<index>:<searchd>` | string | the worker that has searchd save a RAM chunk |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
 //!
 //! Invariant: no docid is leased twice, even if Redis loses its data or a clock jumps: see `Lease`.
@@ -23,5 +25,6 @@ pub mod patterns;
 pub mod seen;
 pub mod stored;
 mod tls;
+pub mod turns;
 
 pub use crate::redis::error::Error;

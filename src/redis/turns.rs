@@ -1,0 +1,55 @@
+//! Turns at a searchd that several alco processes share: inserts go side by side, a save of a RAM chunk goes alone.
+//!
+//! Invariant: while a save has its turn, no insert has one, unless a process needs longer than `TURN_SECONDS` or Redis loses its
+//! data. A process that dies leaves its turn to expire.
+
+use crate::config::IndexName;
+use crate::redis::connection::RedisStore;
+use crate::redis::error::Error;
+use crate::redis::keys;
+
+/// More than the time that alco waits for searchd's answer to either.
+const TURN_SECONDS: usize = 90;
+
+impl RedisStore {
+    /// Begins an insert into an index of that searchd. Returns false while a process saves.
+    pub fn begin_insert(&self, index: &IndexName, node: &str) -> Result<bool, Error> {
+        let script = "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+            redis.call('ZADD', KEYS[2], redis.call('TIME')[1] + ARGV[2], ARGV[1])
+            redis.call('EXPIRE', KEYS[2], ARGV[2])
+            return 1";
+        self.ask(|connection| {
+            let mut eval = redis::cmd("EVAL");
+            eval.arg(script).arg(2).arg(keys::saving(index, node)).arg(keys::inserting(index, node));
+            eval.arg(&self.owner).arg(TURN_SECONDS).query(connection)
+        })
+    }
+
+    pub fn end_insert(&self, index: &IndexName, node: &str) -> Result<(), Error> {
+        self.ask(|connection| redis::cmd("ZREM").arg(keys::inserting(index, node)).arg(&self.owner).query(connection))
+    }
+
+    /// Keeps other processes from inserting into an index of that searchd. Returns false while another process saves.
+    pub fn begin_save(&self, index: &IndexName, node: &str) -> Result<bool, Error> {
+        self.ask(|connection| {
+            let mut set = redis::cmd("SET");
+            set.arg(keys::saving(index, node)).arg(&self.owner).arg("NX").arg("EX").arg(TURN_SECONDS);
+            set.query::<Option<String>>(connection).map(|done| done.is_some())
+        })
+    }
+
+    /// The number of inserts whose end is not known.
+    pub fn inserts_under_way(&self, index: &IndexName, node: &str) -> Result<usize, Error> {
+        let script = "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1])
+            return redis.call('ZCARD', KEYS[1])";
+        self.ask(|connection| redis::cmd("EVAL").arg(script).arg(1).arg(keys::inserting(index, node)).query(connection))
+    }
+
+    pub fn end_save(&self, index: &IndexName, node: &str) -> Result<(), Error> {
+        let script = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+            return redis.status_reply('OK')";
+        self.ask(|connection| {
+            redis::cmd("EVAL").arg(script).arg(1).arg(keys::saving(index, node)).arg(&self.owner).query(connection)
+        })
+    }
+}
