@@ -271,7 +271,9 @@ fn check_open_ranges(alco: &Alco, records: &[Record], now: Timestamp) {
     let answer = listed(alco, &format!("{}/patterns/?against=before", INDEXES[0]));
     let [start, end] = ["start", "end"].map(|name| time(&answer["before"][name]));
     assert_eq!(end.duration_since(start), SignedDuration::from_mins(5));
-    // of a time that is no longer kept, the page says so
-    let page = alco.page(&format!("/grep/{}/patterns/?start_ts=-4d&against=before", INDEXES[0]));
-    assert!(page.html.contains(" are no longer kept: the range before is not whole"), "{}", page.html);
+    // of a time that is no longer kept, all forms say so
+    for (path, more) in [("grep", ""), ("grep", "&format=text"), ("grep", "&format=ndjson"), ("api/grep", "")] {
+        let reply = alco.get(&format!("/{path}/{}/patterns/?start_ts=-4d&against=before{more}", INDEXES[0]));
+        assert!(reply.body.contains(" are no longer kept: the range before is not whole"), "{more}: {}", reply.body);
+    }
 }

@@ -286,7 +286,6 @@ fn patterns_page() -> String {
         novelty: &|pattern| (pattern == found.patterns[1].pattern).then_some(Novelty::New),
         unknown: None,
         before: None,
-        kept_since: None,
         more: std::num::NonZeroUsize::new(1000),
     }
     .page()

@@ -3,12 +3,11 @@
 //! searchd 2.2.11 loses what is committed while it saves a RAM chunk (`dialect` has the whole story). So the generated
 //! `rt_mem_limit` is far above what alco lets gather.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::{Address, IndexName};
-use crate::ingest::servers::{Servers, Stop};
 use crate::net::host::host_name;
 use crate::redis;
 use crate::redis::connection::RedisStore;
@@ -23,7 +22,7 @@ const RAM_CHUNK: u64 = 64 << 20;
 const BYTES_BETWEEN_CHECKS: usize = 8 << 20;
 
 /// The time between two looks at whether another process has ended its save or its insert.
-const LOOK: Duration = Duration::from_millis(10);
+pub const LOOK: Duration = Duration::from_millis(10);
 /// The longest wait of a save for inserts of other processes; meanwhile none begins. The next save is due after some more records.
 const MAX_WAIT_FOR_INSERTS: Duration = Duration::from_secs(2);
 
@@ -33,7 +32,7 @@ pub struct ChunkLock {
     index: IndexName,
     /// the name of this searchd among all that use the same Redis
     node: String,
-    /// Redis decides between processes; among the workers of this one, nobody has to look again and again
+    /// Redis decides between processes; a worker of this one need not look again and again
     here: RwLock<()>,
 }
 
@@ -42,24 +41,22 @@ impl ChunkLock {
         ChunkLock { index, node: node(searchd), here: RwLock::default() }
     }
 
-    /// Has an insert done while no process saves.
-    pub fn insert(
-        &self,
-        servers: &mut Servers,
-        insert: impl FnOnce(&mut Engine) -> Result<(), Fault>,
-    ) -> Result<Result<(), Fault>, Stop> {
+    /// To be held while inserting.
+    pub fn insert(&self) -> RwLockReadGuard<'_, ()> {
         // nothing lies in the lock that a panic could break
-        let _turn = self.here.read().unwrap_or_else(PoisonError::into_inner);
-        while !servers.ask_redis(|redis| redis.begin_insert(&self.index, &self.node))? {
-            servers.wait(LOOK)?;
-        }
-        let outcome = insert(servers.engine());
-        // searchd may still run a statement that it has not answered: then the turn lasts until it expires
-        if !matches!(outcome, Err(Fault::Retry(_))) {
-            let ended = servers.redis().end_insert(&self.index, &self.node);
-            ended.unwrap_or_else(|error| log::debug!("{}: an insert's turn has to expire: {error}", self.index));
-        }
-        Ok(outcome)
+        self.here.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins an insert among all processes. Returns false while another process saves: ask again after `LOOK`.
+    pub fn begin_insert(&self, redis: &RedisStore) -> Result<bool, redis::Error> {
+        redis.begin_insert(&self.index, &self.node)
+    }
+
+    /// Ends an insert that searchd has answered. searchd may still run one that it has not answered: that turn lasts until it
+    /// expires.
+    pub fn end_insert(&self, redis: &RedisStore) {
+        let ended = redis.end_insert(&self.index, &self.node);
+        ended.unwrap_or_else(|error| log::debug!("{}: an insert's turn has to expire: {error}", self.index));
     }
 
     /// Has the RAM chunk of a day index written while no worker inserts, if it is still due then.
@@ -126,7 +123,14 @@ pub struct RamChunkFill {
 impl RamChunkFill {
     /// Notes an insert; has the RAM chunk written if it has grown enough. After an error the next insert asks again, and logs
     /// the cause.
-    pub fn add(&mut self, day_index: &str, bytes: usize, turn: &ChunkLock, servers: &mut Servers) -> Result<(), Fault> {
+    pub fn add(
+        &mut self,
+        day_index: &str,
+        bytes: usize,
+        turn: &ChunkLock,
+        engine: &mut Engine,
+        redis: &RedisStore,
+    ) -> Result<(), Fault> {
         if self.day_index != day_index {
             // days change seldom; the chunk of the one before is smaller than what would be written
             self.day_index = day_index.to_owned();
@@ -137,7 +141,6 @@ impl RamChunkFill {
             return Ok(());
         }
         self.bytes = 0;
-        let (engine, redis) = servers.engine_and_redis();
         if chunks(engine, day_index)?.ram < RAM_CHUNK {
             return Ok(());
         }

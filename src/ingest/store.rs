@@ -8,7 +8,7 @@ use crate::ingest::day_schemas::DaySchemas;
 use crate::ingest::entry::{BatchEntry, Fate};
 use crate::ingest::inbox::Inbox;
 use crate::ingest::outage::Trouble;
-use crate::ingest::ram_chunk::RamChunkFill;
+use crate::ingest::ram_chunk::{self, RamChunkFill};
 use crate::ingest::servers::{SEARCHD_TIMEOUT, Servers, Stop, now};
 use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::Statement;
@@ -119,13 +119,14 @@ impl Insertion<'_> {
             // it was written by the schema that was known then
             self.store.learn_schema(self.day, self.servers)?;
             let sent = Instant::now();
-            let turn = self.store.shared.turn();
-            match turn.insert(self.servers, |engine| engine.replace(sql, chosen.len()))? {
+            match self.replace(sql, chosen.len())? {
                 Ok(()) => {
                     self.store.shared.counters().inserts.observe(sent.elapsed().as_secs_f64());
                     self.servers.searchd_works();
                     self.servers.place_works(day_index);
-                    if let Err(fault) = self.store.gathered.add(day_index, sql.len(), turn, self.servers) {
+                    let turn = self.store.shared.turn();
+                    let (engine, redis) = self.servers.engine_and_redis();
+                    if let Err(fault) = self.store.gathered.add(day_index, sql.len(), turn, engine, redis) {
                         log::debug!(
                             "{}: cannot have the RAM chunk written: {}",
                             self.store.shared.index.name,
@@ -169,6 +170,20 @@ impl Insertion<'_> {
                 }
             }
         }
+    }
+
+    /// Sends a statement while no process has searchd write a RAM chunk.
+    fn replace(&mut self, sql: &str, documents: usize) -> Result<Result<(), Fault>, Stop> {
+        let turn = self.store.shared.turn();
+        let _here = turn.insert();
+        while !self.servers.ask_redis(|redis| turn.begin_insert(redis))? {
+            self.servers.wait(ram_chunk::LOOK)?;
+        }
+        let outcome = self.servers.engine().replace(sql, documents);
+        if !matches!(outcome, Err(Fault::Retry(_))) {
+            turn.end_insert(self.servers.redis());
+        }
+        Ok(outcome)
     }
 
     /// Ends the session if the clock was set, or the retention has passed meanwhile: the records may be of another day now.

@@ -15,7 +15,7 @@ use crate::render::escape::{cut, visible_in_line};
 use crate::render::patterns::{change_shown, others, pattern_shown, shortcomings};
 use crate::search::hit::Count;
 use crate::search::pattern_counts::{PatternCount, PatternCounts};
-use crate::time::{Day, Ts};
+use crate::time::Ts;
 
 /// Longer patterns and lines are cut: the lines of the pattern have all of it.
 const PATTERN_CHARS: usize = 400;
@@ -34,8 +34,6 @@ pub struct PatternsView<'a> {
     pub unknown: Option<String>,
     /// the same search in the range that it is compared with
     pub before: Option<Query>,
-    /// the oldest day of which all indexes keep records, if that range begins earlier
-    pub kept_since: Option<Day>,
     /// the length of a longer list, if there is one
     pub more: Option<NonZeroUsize>,
 }
@@ -50,7 +48,6 @@ impl PatternsView<'_> {
                 h1.vh { "Patterns of " (indexes) }
                 @for lack in shortcomings(self.found) { (note(html! { (visible_in_line(&lack)) })) }
                 @if let Some(why) = &self.unknown { (note(html! { (why) })) }
-                @if let Some(day) = self.kept_since { (note(html! { "records from before " (day.dashed()) " are no longer kept: the range before is not whole" })) }
                 (self.total())
                 @if self.found.patterns.is_empty() {
                     (self.nothing())
@@ -65,7 +62,8 @@ impl PatternsView<'_> {
         let all = Query { only_new: false, ..self.query.clone() };
         html! {
             section #log .nothing {
-                @if self.query.only_new { h2 { "No new patterns" } p { a href=(links::to("", &all)) { "All patterns of the search" } } }
+                @if !self.found.exact { h2 { "Nothing found yet" } p { a href=(self.lines(self.query)) { "The page of the lines" } " goes on from where the time ran out." } }
+                @else if self.query.only_new { h2 { "No new patterns" } p { a href=(links::to("", &all)) { "All patterns of the search" } } }
                 @else { h2 { "No records" } p { a href=(self.lines(self.query)) { "The page of the lines" } " shows where to look." } }
             }
         }
@@ -286,7 +284,6 @@ mod tests {
             novelty: &|pattern| novelties.get(&pattern).copied(),
             unknown: None,
             before: found.before.map(|before| edit::between(&query, before.range)),
-            kept_since: None,
             more: NonZeroUsize::new(1000),
         };
         view.page().into_string()

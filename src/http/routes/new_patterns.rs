@@ -11,6 +11,7 @@ use crate::search::hit::{Count, SearchError};
 use crate::search::pattern_counts::{CountsBefore, PatternCounts};
 use crate::search::scope::Scope;
 use crate::search::stats::patterns::PatternsWanted;
+use crate::sphinx::day_index::served_days;
 use crate::time::Range;
 
 /// New patterns that a search is asked for, as filters.
@@ -18,8 +19,20 @@ const MAX_NEW_PATTERNS: usize = 1000;
 /// Bytes of a time up to its second.
 const SECONDS_BYTES: usize = "2026-11-22 10:00:00".len();
 
-/// The patterns of a search; with `only_new`, those that are new in its range.
+/// The patterns of a search; with `only_new`, those that are new in its range. The warnings are for people.
 pub fn counted(
+    site: &Site,
+    request: &LogRequest,
+    query: &Query,
+    scope: &Scope,
+    wanted: &PatternsWanted,
+) -> Result<PatternCounts, SearchError> {
+    let mut found = listed(site, request, query, scope, wanted)?;
+    found.warnings.extend(cut_before(request, &found));
+    Ok(found)
+}
+
+fn listed(
     site: &Site,
     request: &LogRequest,
     query: &Query,
@@ -45,6 +58,14 @@ pub fn counted(
     };
     found.warnings.extend(warnings);
     Ok(found)
+}
+
+/// The reason why the range before is not whole, if an index keeps no records of its begin.
+fn cut_before(request: &LogRequest, found: &PatternCounts) -> Option<String> {
+    let range = found.before?.range;
+    let oldest = request.indexes.iter().filter_map(|index| served_days(request.now.day(), index.days).next()).max()?;
+    (range.start < oldest.start())
+        .then(|| format!("records from before {} are no longer kept: the range before is not whole", oldest.dashed()))
 }
 
 /// What alco remembers of these patterns in the search's indexes together. None: Redis is away.

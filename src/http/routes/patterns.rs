@@ -19,8 +19,7 @@ use crate::record::pattern::{MessagePattern, PatternHash};
 use crate::render::patterns::{noted, written};
 use crate::search::pattern_counts::PatternCounts;
 use crate::search::stats::patterns::PatternsWanted;
-use crate::sphinx::day_index::served_days;
-use crate::time::{Day, Range, Ts};
+use crate::time::Ts;
 
 /// Patterns of a page, unless the reader wants more, and then at most.
 const LISTED_PATTERNS: usize = 100;
@@ -70,16 +69,9 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
         novelty: &novelty,
         unknown,
         before: found.before.map(|before| edit::within(query, before.range, &request.zone)),
-        kept_since: found.before.and_then(|before| kept_since(&request, before.range)),
         more: (wanted.limit() < MAX_LISTED_PATTERNS.get()).then_some(MAX_LISTED_PATTERNS),
     };
     Ok(Reply::page(200, view.page().into_string()))
-}
-
-/// The oldest day of which all indexes keep records, if the range begins earlier.
-fn kept_since(request: &LogRequest, range: Range) -> Option<Day> {
-    let oldest = request.indexes.iter().filter_map(|index| served_days(request.now.day(), index.days).next());
-    oldest.max().filter(|oldest| range.start < oldest.start())
 }
 
 /// The pages of their lines show the texts.
