@@ -152,18 +152,19 @@ fn memory(fields: &HashMap<String, String>) -> PatternMemory {
     if number("rules") != Some(i64::from(RULES_VERSION)) {
         return PatternMemory::default();
     }
-    let pattern = |(name, entry): (&String, &String)| Some((PatternHash::parse(name)?, remembered(entry)?));
-    PatternMemory { since: number("since").and_then(of_seconds), patterns: fields.iter().filter_map(pattern).collect() }
+    let Some(since) = number("since").and_then(of_seconds) else { return PatternMemory::default() };
+    let pattern = |(name, entry): (&String, &String)| Some((PatternHash::parse(name)?, remembered(entry, since)?));
+    PatternMemory { since: Some(since), patterns: fields.iter().filter_map(pattern).collect() }
 }
 
-fn remembered(entry: &str) -> Option<RememberedPattern> {
+fn remembered(entry: &str, since: Ts) -> Option<RememberedPattern> {
     let mut parts = entry.splitn(6, ' ');
     let mut number = || parts.next()?.parse::<i64>().ok();
     let (first, last, level, _, forgotten) = (number()?, number()?, number()?, number()?, number()?);
     let level = Level::ALL.get(usize::try_from(level).ok()?).copied()?;
     let text = parts.next()?.to_owned();
     let sighting = PatternSighting { first: Ts::from_micros(first), last: of_seconds(last)?, level, text };
-    Some(RememberedPattern { sighting, forgotten: of_seconds(forgotten).filter(|_| forgotten > 0) })
+    Some(RememberedPattern { sighting, since, forgotten: of_seconds(forgotten).filter(|_| forgotten > 0) })
 }
 
 fn of_seconds(seconds: i64) -> Option<Ts> {
@@ -200,7 +201,8 @@ mod tests {
             level: Level::Error,
             text: "order * paid  by card".to_owned(),
         };
-        assert_eq!(paid, &RememberedPattern { sighting: expected, forgotten: None });
+        let since = Ts::from_micros(1_795_341_600_000_000);
+        assert_eq!(paid, &RememberedPattern { sighting: expected, since, forgotten: None });
         assert_eq!(of("0123456789abcdf"), None);
         let empty = of("0123456789abcd0").expect("a pattern without text");
         assert_eq!((empty.sighting.text.as_str(), empty.forgotten.map(Ts::seconds)), ("", Some(1_795_341_590)));

@@ -39,11 +39,13 @@ pub struct PatternSighting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RememberedPattern {
     pub sighting: PatternSighting,
+    /// the time from which on alco has remembered patterns of its index
+    pub since: Ts,
     /// patterns were forgotten for want of room shortly before this one came: those that were last seen up to this time
     pub forgotten: Option<Ts>,
 }
 
-/// All that alco remembers of an index' patterns.
+/// All that alco remembers of the patterns of an index, or of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PatternMemory {
     /// the time from which on alco has remembered; None: it remembers nothing
@@ -81,7 +83,7 @@ impl PatternMemory {
         let Some(since) = self.since else { return Novelty::UnknownBefore(end) };
         match self.patterns.get(&pattern) {
             None => Novelty::UnknownBefore(since),
-            Some(remembered) => remembered.novelty(since, start, end),
+            Some(remembered) => remembered.novelty(start, end),
         }
     }
 
@@ -94,17 +96,15 @@ impl PatternMemory {
 
     /// The patterns whose first record lies between `start` and `end`, without those of which alco cannot know that.
     pub fn new_between(&self, start: Ts, end: Ts) -> impl Iterator<Item = (PatternHash, &PatternSighting)> {
-        let is_new = move |(_, remembered): &(&PatternHash, &RememberedPattern)| {
-            self.since.is_some_and(|since| remembered.novelty(since, start, end) == Novelty::New)
-        };
+        let is_new =
+            move |(_, remembered): &(&PatternHash, &RememberedPattern)| remembered.novelty(start, end) == Novelty::New;
         self.patterns.iter().filter(is_new).map(|(hash, remembered)| (*hash, &remembered.sighting))
     }
 
-    /// What alco remembers of both indexes together. Redis loses the data of all indexes at a time: one of which it remembers nothing
-    /// has had no record since.
+    /// What alco remembers of both indexes together. Redis loses the data of all indexes at a time: one that alco has remembered for a
+    /// shorter time, or not at all, had no records before.
     pub fn join(mut self, other: PatternMemory) -> PatternMemory {
-        // before the later time, one of them may have had any pattern
-        self.since = self.since.max(other.since);
+        self.since = self.since.into_iter().chain(other.since).min();
         for (hash, remembered) in other.patterns {
             match self.patterns.entry(hash) {
                 Entry::Occupied(mut own) => own.get_mut().join(&remembered),
@@ -130,10 +130,11 @@ impl RememberedPattern {
         let (own, others) = (&mut self.sighting, &other.sighting);
         (own.first, own.last) = (own.first.min(others.first), own.last.max(others.last));
         own.level = own.level.max(others.level);
+        self.since = self.since.max(other.since);
         self.forgotten = self.forgotten.max(other.forgotten);
     }
 
-    fn novelty(&self, since: Ts, start: Ts, end: Ts) -> Novelty {
+    fn novelty(&self, start: Ts, end: Ts) -> Novelty {
         let first = self.sighting.first;
         if first < start {
             return Novelty::Known;
@@ -144,7 +145,7 @@ impl RememberedPattern {
         }
         match self.forgotten {
             Some(forgotten) => Novelty::UnknownBefore(forgotten),
-            None if first < since.plus_seconds(FIRST_DAY_SECONDS) => Novelty::UnknownBefore(since),
+            None if first < self.since.plus_seconds(FIRST_DAY_SECONDS) => Novelty::UnknownBefore(self.since),
             None => Novelty::New,
         }
     }
@@ -169,10 +170,14 @@ mod tests {
     }
 
     fn memory(first: i64, forgotten: Option<i64>) -> PatternMemory {
+        memory_since(at(0), first, forgotten)
+    }
+
+    fn memory_since(since: Ts, first: i64, forgotten: Option<i64>) -> PatternMemory {
         let sighting = PatternSighting { first: at(first), last: at(first), level: Level::Error, text: String::new() };
         let patterns =
-            HashMap::from([(PatternHash::NONE, RememberedPattern { sighting, forgotten: forgotten.map(at) })]);
-        PatternMemory { since: Some(at(0)), patterns }
+            HashMap::from([(PatternHash::NONE, RememberedPattern { sighting, since, forgotten: forgotten.map(at) })]);
+        PatternMemory { since: Some(since), patterns }
     }
 
     #[test]
@@ -230,7 +235,9 @@ mod tests {
             (&new, &new, Novelty::New),
             (&new, &known, Novelty::Known),
             (&begun, &known, Novelty::Known),
-            (&new, &begun, Novelty::UnknownBefore(at(3 * DAY))),
+            // an index that had no record before does not cast doubt on another, but on its own patterns
+            (&new, &begun, Novelty::New),
+            (&new, &memory_since(at(3 * DAY), 3 * DAY + 9, None), Novelty::UnknownBefore(at(3 * DAY))),
             (&new, &memory(3 * DAY + 9, Some(3 * DAY + 2)), Novelty::UnknownBefore(at(3 * DAY + 2))),
             (&new, &PatternMemory::default(), Novelty::New),
             (&PatternMemory::default(), &PatternMemory::default(), Novelty::UnknownBefore(end)),
