@@ -81,10 +81,6 @@ fn collecting(site: &Site, index: &Index, now: Ts) -> Option<index_list::Collect
 /// Patterns of warnings and errors whose first record is of the last hour. None: Redis is away.
 fn new_patterns(site: &Site, index: &IndexName, now: Ts) -> Option<index_list::NewPatterns> {
     let memory = site.pattern_memory(index)?;
-    if memory.since.is_none() {
-        // no record has come since Redis has its data
-        return Some(index_list::NewPatterns::Count(0, Vec::new()));
-    }
     if let Some(since) = memory.unknown_before(now) {
         return Some(index_list::NewPatterns::UnknownBefore(since));
     }
