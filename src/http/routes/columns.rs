@@ -1,6 +1,6 @@
 //! `/grep/<index>/columns/`: every column seen, so that a reader finds the columns to filter by.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::config::Index;
 use crate::http::pages::columns::{ColumnRole, ColumnsView, KnownValues, SeenColumn};
@@ -104,13 +104,20 @@ fn indexed_since(site: &Site, settings: &[&Index], name: &str, now: Ts) -> Optio
 }
 
 fn values(site: &Site, settings: &[&Index], name: &str) -> KnownValues {
+    let indexes = || settings.iter().filter(|index| index.filtered.iter().any(|column| column == name));
     let mut most = None;
-    for index in settings.iter().filter(|index| index.filtered.iter().any(|column| column == name)) {
+    for index in indexes() {
         most = most.max(site.with_redis(|values| values.count(&index.name, name)));
     }
+    let is_of_several = indexes().nth(1).is_some();
     match most {
         None => KnownValues::NotKept,
         Some(count) if count > OFFERED_VALUES => KnownValues::MoreThan(OFFERED_VALUES),
-        Some(count) => KnownValues::Count(count),
+        Some(count) if !is_of_several => KnownValues::Count(count),
+        Some(_) => {
+            let of_index = |index: &&Index| site.with_redis(|values| values.offered(&index.name, name)).flatten();
+            let all: HashSet<String> = indexes().filter_map(of_index).flatten().collect();
+            KnownValues::Count(all.len())
+        }
     }
 }
