@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use crate::config::index_name::IndexName;
+use crate::config::index_name::{IndexName, index_list};
 
 /// An error lists at most this many names.
 const MAX_LISTED_NAMES: usize = 12;
@@ -88,8 +88,7 @@ impl From<Vec<IndexName>> for IndexSelection {
                 names.push(name);
             }
         }
-        let written = names.iter().map(IndexName::as_str).collect::<Vec<_>>().join(",");
-        IndexSelection { written, names }
+        IndexSelection { written: index_list(&names), names }
     }
 }
 

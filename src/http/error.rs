@@ -2,7 +2,7 @@
 
 use crate::config::no_index;
 use crate::query::Query;
-use crate::search::hit::SearchError;
+use crate::search::hit::{BUSY, SearchError};
 
 /// The reason why there is no answer; named as HTTP's status code, where it has one.
 #[derive(Debug, PartialEq)]
@@ -30,9 +30,7 @@ impl From<SearchError> for Refusal {
         match error {
             SearchError::Bad(why) => Refusal::Bad(why),
             SearchError::Away(why) => Refusal::Away(why),
-            SearchError::Busy => {
-                Refusal::Later { status: 503, why: "too many searches take long at the moment", seconds: 5 }
-            }
+            SearchError::Busy => Refusal::Later { status: 503, why: BUSY, seconds: 5 },
         }
     }
 }

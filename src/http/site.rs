@@ -94,6 +94,11 @@ impl Site {
         Some(columns)
     }
 
+    /// The values of a column that Redis remembers of an index; none if they are more than are offered, and none while Redis is away.
+    pub fn offered_values(&self, index: &IndexName, column: &str) -> Vec<String> {
+        self.with_redis(|values| values.offered(index, column)).flatten().unwrap_or_default()
+    }
+
     /// The patterns that alco remembers of an index. None: Redis is away.
     pub fn pattern_memory(&self, index: &IndexName) -> Option<PatternMemory> {
         self.with_redis(|values| values.patterns(index))

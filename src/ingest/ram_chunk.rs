@@ -106,9 +106,7 @@ impl ChunkLock {
 pub fn node(searchd: &Address) -> String {
     let here = || host_name().unwrap_or_else(|| "localhost".to_owned());
     match searchd {
-        Address::Tcp { host, port } if !["localhost", "::1"].contains(&host.as_str()) && !host.starts_with("127.") => {
-            format!("{host}:{port}")
-        }
+        Address::Tcp { host, port } if !searchd.is_local() => format!("{host}:{port}"),
         address => format!("{}/{address}", here()),
     }
 }

@@ -16,6 +16,13 @@ pub struct Place {
     pub id: u64,
 }
 
+impl Place {
+    /// The place before all records of an instant; no record has it, since no docid is 0.
+    pub fn start_of(ts: Ts) -> Place {
+        Place { ts, seq: i64::MIN, digest: i64::MIN, id: 0 }
+    }
+}
+
 /// A page begins after a place in the page's order, or ends before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cursor {

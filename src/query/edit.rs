@@ -21,7 +21,7 @@ pub fn first(query: &Query) -> Query {
 pub fn last(query: &Query) -> Query {
     let end = match query.order() {
         Order::OldestFirst => Place { ts: Ts::MAX, seq: i64::MAX, digest: i64::MAX, id: i64::MAX as u64 },
-        Order::NewestFirst => Place { ts: Ts::MIN, seq: i64::MIN, digest: i64::MIN, id: 0 },
+        Order::NewestFirst => Place::start_of(Ts::MIN),
     };
     Query { cursor: Some(Cursor::Before(end)), ..query.clone() }
 }

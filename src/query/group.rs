@@ -8,10 +8,7 @@ use std::fmt;
 
 use crate::query::condition::{ANY, Alternatives, PATTERN, SIGNS, split_operator};
 use crate::query::parameter::{JS, OFF, Parameter, RESERVED, join_list, split_list};
-use crate::query::{Condition, Filter};
-
-/// Of one group: more than a user types, and a statement that searchd takes.
-const MAX_FILTERS: usize = 64;
+use crate::query::{Condition, Filter, MAX_FILTERS};
 
 /// The parameters of a filter; `earlier` are the filters before it. `column=value` is the short form: for the first such filter of a
 /// column only, since they are read back as one.

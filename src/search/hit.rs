@@ -66,11 +66,14 @@ pub enum SearchError {
     Busy,
 }
 
+/// The text of `SearchError::Busy`.
+pub const BUSY: &str = "too many searches take long at the moment";
+
 impl fmt::Display for SearchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SearchError::Bad(why) | SearchError::Away(why) => f.write_str(why),
-            SearchError::Busy => f.write_str("too many searches take long at the moment"),
+            SearchError::Busy => f.write_str(BUSY),
         }
     }
 }

@@ -171,7 +171,7 @@ mod tests {
             assert!(!portion.narrowed);
             assert_eq!(portion.part.end.micros() - portion.part.start.micros(), minutes * MINUTE_MICROS);
             pace.learn(&portion, &without_hits(0));
-            at = Some(Place { ts: portion.part.end, seq: i64::MIN, digest: i64::MIN, id: 0 });
+            at = Some(Place::start_of(portion.part.end));
         }
     }
 

@@ -323,8 +323,8 @@ impl SourcePlan {
                 asked.len() - 1
             });
         }
-        let words: Vec<KeyWords> =
-            question.filters.iter().filter_map(|filter| words_of(&Apart::of(index), filter)).collect();
+        let apart = Apart::of(index);
+        let words: Vec<KeyWords> = question.filters.iter().filter_map(|filter| words_of(&apart, filter)).collect();
         let all_words: Vec<String> = words.iter().flat_map(KeyWords::all).cloned().collect();
         for slice in slices.iter_mut().filter(|_| !all_words.is_empty()) {
             // with peers, the documents of this node stand for all

@@ -18,7 +18,6 @@ use crate::search::pace::{Chunk, Pace, Portion};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scope::Deadline;
 use crate::sphinx::select::{Restriction, Select};
-use crate::time::Ts;
 
 /// Several indexes share `MAX_HELD_BYTES`, but each may hold this much: less costs many questions.
 const MIN_HELD_BYTES: usize = 64 << 10;
@@ -97,7 +96,7 @@ impl SourceScan<'_> {
         self.at = chunk.last.or(self.at);
         if let (true, Some(slice)) = (portion.is_all(&chunk), self.slices.front()) {
             let part = portion.part;
-            self.at = Some(start_of(if backwards { part.start } else { part.end }));
+            self.at = Some(Place::start_of(if backwards { part.start } else { part.end }));
             let is_whole = match backwards {
                 true => part.start <= slice.range.start,
                 false => part.end >= slice.range.end,
@@ -133,8 +132,8 @@ impl<'a> Walk<'a> {
     ) -> Walk<'a> {
         let beside = |slice: &Slice| match (from, mode.backwards) {
             (None, _) => true,
-            (Some(place), false) => start_of(slice.range.end) > place,
-            (Some(place), true) => start_of(slice.range.start) < place,
+            (Some(place), false) => Place::start_of(slice.range.end) > place,
+            (Some(place), true) => Place::start_of(slice.range.start) < place,
         };
         let max_held_bytes = (MAX_HELD_BYTES / plan.sources.len().max(1)).max(MIN_HELD_BYTES);
         let sources = plan.sources.iter().map(|source| {
@@ -180,7 +179,7 @@ impl<'a> Walk<'a> {
                 None if source.slices.is_empty() => {}
                 None => {
                     let at = source.at.unwrap_or_else(|| {
-                        start_of(if self.mode.backwards { self.plan.range.end } else { self.plan.range.start })
+                        Place::start_of(if self.mode.backwards { self.plan.range.end } else { self.plan.range.start })
                     });
                     if late.is_none_or(|late| before(&at, &late)) {
                         late = Some(at);
@@ -264,7 +263,7 @@ impl<'a> Walk<'a> {
             range: part,
             newest_first: self.mode.backwards,
             // a part that does not hold the place is new from end to end
-            beyond: source.at.filter(|place| part.contains(place.ts) && *place > start_of(part.start)),
+            beyond: source.at.filter(|place| part.contains(place.ts) && *place > Place::start_of(part.start)),
             limit: rows,
         };
         let statement = select.documents();
@@ -348,9 +347,4 @@ pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<CollectedHits, Se
         }
         return Ok(collected);
     }
-}
-
-/// The place before all records of an instant; no record has it, since no docid is 0.
-fn start_of(ts: Ts) -> Place {
-    Place { ts, seq: i64::MIN, digest: i64::MIN, id: 0 }
 }

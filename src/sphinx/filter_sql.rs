@@ -72,7 +72,8 @@ fn joined(conditions: &[String], operator: &str) -> String {
     conditions.iter().map(|condition| format!("({condition})")).collect::<Vec<_>>().join(operator)
 }
 
-/// The conditions for a filter of a column or a pattern; `FilterSql::any_of` joins those of several. One on the message's pattern is for a day index that was declared by today's rules.
+/// The conditions for a filter of a column or a pattern; `FilterSql::any_of` joins those of several. One on the message's pattern is
+/// for a day index that was declared by today's rules.
 pub fn filter_sql(filter: &Filter) -> FilterSql {
     let paths = paths(&filter.column);
     if paths.is_empty() {

@@ -165,7 +165,8 @@ pub fn delete(day_index: &str, id: DocId) -> String {
     format!("DELETE FROM {day_index} WHERE id={}", id.get())
 }
 
-/// The records of a permanent link, which may have the `seq` that was sent, with all that a hit needs. Equal records may be several: at most `limit` are read.
+/// The records of a permanent link, which may have the `seq` that was sent, with all that a hit needs. Equal records may be several:
+/// at most `limit` are read.
 pub fn by_link(from: &str, ts: Ts, seq: i64, digest: i64, limit: usize) -> String {
     format!(
         "SELECT id, ts, seq, digest, logline, js, exact FROM {from} WHERE ts={} AND seq={} AND digest={digest} \

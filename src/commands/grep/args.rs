@@ -320,8 +320,8 @@ fn column_and_value(operand: &str) -> Option<(&str, &str)> {
     (starts && column.chars().all(plain)).then_some((column, value))
 }
 
-/// Reads filters by the rules of a URL's parameters; here no names but `pattern` and `any` are reserved (`js.` is put before the others). A value
-/// may be empty.
+/// Reads filters by the rules of a URL's parameters; here no names but `pattern` and `any` are reserved (`js.` is put before the
+/// others). A value may be empty.
 fn read_filters(pairs: &[(&str, &str)]) -> Result<Vec<Filter>, String> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let mut parameters = Vec::with_capacity(pairs.len());

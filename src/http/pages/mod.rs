@@ -24,7 +24,6 @@ pub mod neighbourhood;
 pub mod patterns;
 pub mod record;
 pub mod search;
-
 pub mod values;
 
 /// More indexes than these are one link to their list, so that the header stays one line.
@@ -136,8 +135,7 @@ impl Frame<'_> {
                             " "
                             button { "choose" }
                         }
-                    }
-                    @if self.has_search_form {
+                    } @else {
                         @let path = links::grep_path(self.base, &self.searched);
                         form method="get" action={ (path) "habits/keep/" } {
                             @for (name, value) in state { input type="hidden" name=(search::field(name)) value=(search::field(value)); }

@@ -115,8 +115,7 @@ fn values(site: &Site, settings: &[&Index], name: &str) -> KnownValues {
         Some(count) if count > OFFERED_VALUES => KnownValues::MoreThan(OFFERED_VALUES),
         Some(count) if !is_of_several => KnownValues::Count(count),
         Some(_) => {
-            let of_index = |index: &&Index| site.with_redis(|values| values.offered(&index.name, name)).flatten();
-            let all: HashSet<String> = indexes().filter_map(of_index).flatten().collect();
+            let all: HashSet<String> = indexes().flat_map(|index| site.offered_values(&index.name, name)).collect();
             KnownValues::Count(all.len())
         }
     }

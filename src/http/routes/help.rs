@@ -5,7 +5,6 @@ use crate::http::pages::help::{ExampleColumns, HelpView};
 use crate::http::request::LogRequest;
 use crate::http::response::Reply;
 use crate::http::routes::frame::frame;
-use crate::http::routes::values::known_values;
 use crate::http::site::Site;
 
 pub fn help_page(site: &Site, request: &LogRequest) -> Reply {
@@ -22,11 +21,11 @@ fn example_columns(site: &Site, request: &LogRequest) -> ExampleColumns {
     let level = level.map_or("levelname", String::as_str).to_owned();
     let other = filtered().find(|column| **column != level).map_or("host", String::as_str).to_owned();
     let values = |column: &str, usual: [&str; 2]| {
-        let known: Vec<String> = known_values(site, &request.query, column).into_iter().next().unwrap_or_default();
+        let known = site.offered_values(&index.name, column);
         let mut known = known.into_iter().filter(|value| !value.contains(['"', ',', '(', ')', '|', '\\']));
         usual.map(|usual| known.next().unwrap_or_else(|| usual.to_owned()))
     };
-    let known_levels = known_values(site, &request.query, &level).into_iter().next().unwrap_or_default();
+    let known_levels = site.offered_values(&index.name, &level);
     let levels = ["ERROR", "INFO"].map(|usual| {
         let same = known_levels.iter().find(|known| known.eq_ignore_ascii_case(usual));
         same.map_or(usual, String::as_str).to_owned()

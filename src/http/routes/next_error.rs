@@ -27,8 +27,8 @@ pub fn next_error(site: &Site, request: &LogRequest, client: &Client) -> Answer 
     let figures = site.searcher.figures(query, &scope.at_most(scope.left() / 2), wanted);
     let bars = figures.as_ref().map_or(&[][..], |figures| &figures.histogram().bars);
     let near = later(bars, from, query.order()).find(|bar| bar.errors > 0).map(|bar| match query.order() {
-        Order::OldestFirst => Place { ts: bar.range.start, seq: i64::MIN, digest: i64::MIN, id: 0 }.max(from),
-        Order::NewestFirst => Place { ts: bar.range.end, seq: i64::MIN, digest: i64::MIN, id: 0 }.min(from),
+        Order::OldestFirst => Place::start_of(bar.range.start).max(from),
+        Order::NewestFirst => Place::start_of(bar.range.end).min(from),
     });
     let place = match site.searcher.next_error(query, near.unwrap_or(from), &scope)? {
         NextError::After(place) | NextError::Late(place) => place,

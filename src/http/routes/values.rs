@@ -26,11 +26,9 @@ pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Cli
     Reply::page(200, view.page().into_string())
 }
 
-/// The values of a column that Redis remembers of each of the query's indexes; none of an index that has more than are offered, and
-/// none while Redis is away.
+/// The values of a column that Redis remembers of each of the query's indexes.
 pub fn known_values(site: &Site, query: &Query, column: &str) -> Vec<Vec<String>> {
-    let of_index = |index| site.with_redis(|values| values.offered(index, column)).flatten().unwrap_or_default();
-    query.indexes.iter().map(of_index).collect()
+    query.indexes.iter().map(|index| site.offered_values(index, column)).collect()
 }
 
 /// Counted values first; then those known of each index: the reader may look for a value outside the range.
