@@ -24,6 +24,8 @@ const MIN_HELD_BYTES: usize = 64 << 10;
 /// The clock is read once in this many checks, or in this many bytes.
 const CHECKS_PER_CLOCK: usize = 64;
 const BYTES_PER_CLOCK: usize = 1 << 20;
+/// The same if a check may take long: the largest regex takes at most 60 ms for these.
+const COSTLY_BYTES_PER_CLOCK: usize = 4 << 10;
 
 /// The answer to one question is checked for at most this time, if a check may take long: then other searches have their turn.
 const COSTLY_TURN: Duration = Duration::from_millis(200);
@@ -271,14 +273,15 @@ impl<'a> Walk<'a> {
         let mut looked = 0;
         let until = self.until;
         let (is_costly, begun) = (checked && plan.pattern.may_take_long(), Instant::now());
+        let bytes_per_clock = if is_costly { COSTLY_BYTES_PER_CLOCK } else { BYTES_PER_CLOCK };
         let result = self.searchd.pool.with(|engine| {
             engine.each(&statement, |mut row| {
                 let (place, message) = (place_of(&row), row.take_text(4));
                 let columns = if whole { columns_of(&mut row, 5) } else { String::new() };
                 let size = message.len() + columns.len();
                 // the walk stops late rather than without any progress
-                looked += BYTES_PER_CLOCK / CHECKS_PER_CLOCK + size;
-                if (is_costly || looked >= BYTES_PER_CLOCK) && answer.seen > 0 {
+                looked += bytes_per_clock / CHECKS_PER_CLOCK + size;
+                if looked >= bytes_per_clock && answer.seen > 0 {
                     looked = 0;
                     answer.cut = until.is_over() || is_costly && begun.elapsed() >= COSTLY_TURN;
                 }
