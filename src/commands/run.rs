@@ -52,14 +52,14 @@ impl Run {
 }
 
 /// glibc's malloc keeps what the large answers of several threads took (98 MB were seen after eight readers): each thread has a
-/// heap, and large blocks are cut from heaps after a while. With few heaps, and large blocks outside them, 34 MB stay. One heap for
+/// heap, and large blocks are cut from heaps after a while. With two heaps, and large blocks outside them, 32 MB stay. One heap for
 /// all would cost collecting 0.5 µs a record, since its threads wait for each other. glibc takes these settings from the
 /// environment of a new program, so alco starts itself again with them, as the same process.
 #[cfg(target_env = "gnu")]
 fn start_with_small_heap() {
     use std::os::unix::process::CommandExt;
 
-    let settings = [("MALLOC_ARENA_MAX", "3"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
+    let settings = [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "131072")];
     let missing = settings.into_iter().filter(|(name, _)| std::env::var_os(name).is_none());
     let mut arguments = std::env::args_os();
     let (Ok(program), Some(name), true) = (std::env::current_exe(), arguments.next(), missing.clone().count() > 0)
