@@ -5,8 +5,8 @@
 //! alco does not distinguish 2.2 and 2.3, and treats both as 2.2.11 needs it. A function without a `Dialect` writes a form, or reads
 //! an answer, that is right for every engine.
 //!
-//! Two differences are elsewhere: the directives that an engine takes from alco.ini (`config::sphinx_directives`), and the JSON that
-//! no engine returns as it was sent (`attributes`).
+//! Three differences are elsewhere: the directives that an engine takes from alco.ini (`config::sphinx_directives`), the JSON that no
+//! engine returns as it was sent (`attributes`), and the ranges that Manticore gets wrong (`statement::is_between`).
 
 use std::borrow::Cow;
 

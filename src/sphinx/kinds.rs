@@ -73,14 +73,14 @@ mod tests {
             select.kinds(&[]),
             format!(
                 "SELECT kind, COUNT(*) AS n, MIN(ts) AS first, MAX(ts) AS last, id, (kind<>7) AS f0 FROM web \
-                 WHERE ts>=5 AND ts<9 AND f0=1 GROUP BY kind ORDER BY n DESC {end}"
+                 WHERE ts>=5 AND ts<=8 AND f0=1 GROUP BY kind ORDER BY n DESC {end}"
             )
         );
         assert_eq!(
             select.steps_of_kinds("(ts DIV 60)", &[9, 17]),
             format!(
                 "SELECT ((kind DIV 8) & 288230376151711743) * 32 + (ts DIV 60) AS place, COUNT(*) AS n, (kind<>7) AS f0 \
-                 FROM web WHERE ts>=5 AND ts<9 AND f0=1 AND kind IN (9,17) GROUP BY place {end}"
+                 FROM web WHERE ts>=5 AND ts<=8 AND f0=1 AND kind IN (9,17) GROUP BY place {end}"
             )
         );
     }

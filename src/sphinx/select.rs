@@ -6,7 +6,7 @@ use crate::query::cursor::Place;
 use crate::sphinx::asking::Ask;
 use crate::sphinx::fulltext::{NO_COLUMN, NO_COLUMNS};
 use crate::sphinx::keys::Keys;
-use crate::sphinx::statement::string;
+use crate::sphinx::statement::{is_between, string};
 use crate::time::Range;
 
 /// Buckets of one answer: twice those of an hour at full speed.
@@ -95,7 +95,7 @@ impl Select<'_> {
             string(&matching.join(" "), &mut sql);
             sql.push_str(") AND ");
         }
-        let _ = write!(sql, "ts>={} AND ts<{}", range.start.micros(), range.end.micros());
+        sql.push_str(&is_between("ts", range.start.micros(), range.end.micros().saturating_sub(1)));
         for n in 0..self.narrowing.conditions.len() {
             let _ = write!(sql, " AND f{n}=1");
         }
@@ -135,7 +135,8 @@ impl SelectArrived<'_> {
             let _ = write!(sql, ", ({condition}) AS f{n}");
         }
         // a document without a time was stored only to see whether searchd accepts any
-        let _ = write!(sql, " FROM {} WHERE id>={} AND id<{} AND ts>0", self.from, self.ids.start, self.ids.end);
+        let ids = is_between("id", self.ids.start, self.ids.end.saturating_sub(1));
+        let _ = write!(sql, " FROM {} WHERE {ids} AND ts>0", self.from);
         for n in 0..self.conditions.len() {
             let _ = write!(sql, " AND f{n}=1");
         }
@@ -239,11 +240,11 @@ mod tests {
         assert_eq!(
             arrived.counted(16),
             "SELECT id DIV 16 AS bucket, COUNT(*) AS documents, MAX(id) AS high, (js['a']=1) AS f0 FROM web \
-             WHERE id>=32 AND id<64 AND ts>0 AND f0=1 GROUP BY bucket LIMIT 20000 OPTION max_matches=20000, ranker=none"
+             WHERE id>=32 AND id<=63 AND ts>0 AND f0=1 GROUP BY bucket LIMIT 20000 OPTION max_matches=20000, ranker=none"
         );
         assert_eq!(
             arrived.documents("id, ts", 5),
-            "SELECT id, ts, (js['a']=1) AS f0 FROM web WHERE id>=32 AND id<64 AND ts>0 AND f0=1 ORDER BY id ASC LIMIT 5 \
+            "SELECT id, ts, (js['a']=1) AS f0 FROM web WHERE id>=32 AND id<=63 AND ts>0 AND f0=1 ORDER BY id ASC LIMIT 5 \
              OPTION max_matches=5, ranker=none"
         );
     }
@@ -289,7 +290,7 @@ mod tests {
         assert_eq!(
             select.documents(),
             "SELECT id, (js['a']=1) AS f0, (ts<5 OR (ts=5 AND (seq<1 OR (seq=1 AND (digest<-2 OR (digest=-2 AND id<3)))))) \
-             AS beyond FROM web_20261122 WHERE MATCH('(@(line) (\"a\"))') AND ts>=0 AND ts<6 AND f0=1 AND beyond=1 \
+             AS beyond FROM web_20261122 WHERE MATCH('(@(line) (\"a\"))') AND ts>=0 AND ts<=5 AND f0=1 AND beyond=1 \
              ORDER BY ts DESC, seq DESC, digest DESC, id DESC LIMIT 7 OPTION max_matches=7, ranker=none"
         );
     }

@@ -2,7 +2,7 @@
 //!
 //! A text of a user or a producer gets into a statement by the functions here only.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::{DocId, IndexName};
@@ -165,6 +165,13 @@ pub fn delete(day_index: &str, id: DocId) -> String {
     format!("DELETE FROM {day_index} WHERE id={}", id.get())
 }
 
+/// The condition for an attribute, or the docid, from `first` to `last`; both belong to it. Of a half-open range, `a>=5 AND a<9`,
+/// Manticore leaves out documents of its disk chunks: the last of a block of 128, if it has the lower bound. (Its check of a whole
+/// block takes one bound's equality for the other's.) A closed range is right in every engine.
+pub fn is_between(attribute: &str, first: impl Display, last: impl Display) -> String {
+    format!("{attribute}>={first} AND {attribute}<={last}")
+}
+
 /// The records of a permanent link, which may have the `seq` that was sent, with all that a hit needs. Equal records may be several:
 /// at most `limit` are read.
 pub fn by_link(from: &str, ts: Ts, seq: i64, digest: i64, limit: usize) -> String {
@@ -189,18 +196,19 @@ pub fn keywords(day_index: &str, words: &str) -> String {
 pub fn by_digest(index: &IndexName, digests: &[i64], first: u64, last: u64, limit: usize) -> String {
     let digests: Vec<String> = digests.iter().map(i64::to_string).collect();
     format!(
-        "SELECT id, digest FROM {index} WHERE digest IN ({}) AND id >= {first} AND id <= {last} \
+        "SELECT id, digest FROM {index} WHERE digest IN ({}) AND {} \
          ORDER BY id ASC LIMIT {limit} OPTION max_matches={limit}",
-        digests.join(",")
+        digests.join(","),
+        is_between("id", first, last)
     )
 }
 
 /// The documents of a block of docids: (id, digest).
 pub fn in_block(index: &IndexName, block: u64) -> String {
-    let (end, limit) = (block + DocId::BLOCK_LENGTH, DocId::BLOCK_LENGTH);
+    let limit = DocId::BLOCK_LENGTH;
     format!(
-        "SELECT id, digest FROM {index} WHERE id >= {block} AND id < {end} \
-         ORDER BY id ASC LIMIT {limit} OPTION max_matches={limit}"
+        "SELECT id, digest FROM {index} WHERE {} ORDER BY id ASC LIMIT {limit} OPTION max_matches={limit}",
+        is_between("id", block, block + DocId::BLOCK_LENGTH - 1)
     )
 }
 
@@ -229,5 +237,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_range_of_docids_has_both_its_ends() {
+        let web: IndexName = "web".parse().expect("a name");
+        let end = "ORDER BY id ASC LIMIT";
+        assert_eq!(
+            in_block(&web, 2048),
+            format!("SELECT id, digest FROM web WHERE id>=2048 AND id<=3071 {end} 1024 OPTION max_matches=1024")
+        );
+        assert_eq!(
+            by_digest(&web, &[5, -6], 7, 9, 2),
+            format!(
+                "SELECT id, digest FROM web WHERE digest IN (5,-6) AND id>=7 AND id<=9 {end} 2 OPTION max_matches=2"
+            )
+        );
     }
 }
