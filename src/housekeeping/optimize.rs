@@ -96,7 +96,11 @@ impl Finishing {
                     DayClaim::Ours => {
                         let name = day_index(&index.name, day);
                         let saved = shared[at].turn().save(&name, &mut self.engine, values, |_| true);
-                        match saved.and_then(|()| self.engine.select(&optimize(config.sphinx.dialect, &name))) {
+                        let begun = saved.and_then(|()| {
+                            let statement = optimize(self.engine.dialect()?, &name);
+                            self.engine.select(&statement)
+                        });
+                        match begun {
                             Ok(_) => self.merging = Some(Merge { index: at, day, begun: Instant::now() }),
                             // searchd does not serve this day; it may serve another
                             Err(Fault::Reject(_)) => continue,

@@ -145,7 +145,9 @@ fn span(config: &Config, today: Day) -> String {
 fn keep_binlog_in_use(config: &Config, today: Day, engine: &mut Engine) {
     let Some(index) = config.indexes.first() else { return };
     let tomorrow = day_index(&index.name, today.plus(1));
-    if let Some(statement) = dialect::keep_binlog_in_use(config.sphinx.dialect, &tomorrow) {
+    // the workers log an outage of searchd
+    let Ok(dialect) = engine.dialect() else { return };
+    if let Some(statement) = dialect::keep_binlog_in_use(dialect, &tomorrow) {
         // if searchd does not serve tomorrow's index, the workers log it
         let _ = engine.select(&statement);
     }

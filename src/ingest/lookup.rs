@@ -129,10 +129,9 @@ impl Lookup<'_> {
     /// sockets, then finishes what it has begun.
     fn settle(&mut self) -> Result<(), Stop> {
         self.servers.wait(SETTLE)?;
-        let dialect = self.servers.dialect();
         let inserting = |engine: &mut Engine| -> Result<Vec<(i64, f64)>, Fault> {
             let threads = engine.select(statement::SHOW_THREADS)?;
-            Ok(threads.iter().filter_map(|row| inserting_thread(dialect, |column| row.str(column))).collect())
+            Ok(threads.iter().filter_map(|row| inserting_thread(|column| row.named(column))).collect())
         };
         let begun = Instant::now();
         let at_first = self.servers.ask_searchd(inserting)?;

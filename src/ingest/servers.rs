@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use crate::config::Dialect;
 use crate::ingest::outage::{Backoff, OutageNotice, Trouble};
 use crate::ingest::shared::{IndexShared, lock};
 use crate::metrics::obstacles::Waiter;
@@ -91,10 +90,6 @@ impl Servers {
     /// For a question to Redis that is asked once only.
     pub(super) fn redis(&self) -> &RedisStore {
         &self.redis
-    }
-
-    pub(super) fn dialect(&self) -> Dialect {
-        self.shared.config.sphinx.dialect
     }
 
     /// For questions that are asked once only.

@@ -202,10 +202,8 @@ impl Searcher {
     pub fn indexed_since(&self, index: &config::Index, column: &str, now: Ts) -> Option<Day> {
         let field = config::field_of_column(column);
         let days = served_days(now.day(), index.days);
-        // Manticore names fields differently: if not even the message's field is found, nothing is known of the others
-        let has = |day: &DescribedIndex, field: &str| day.fields().any(|known| known == field);
-        let has = |day: &DescribedIndex| has(day, "line").then(|| has(day, &field));
-        since(days.filter_map(|day| Some((day, self.described(&day_index(&index.name, day), has)??))))
+        let has = |day: &DescribedIndex| day.fields().any(|known| known == field);
+        since(days.filter_map(|day| Some((day, self.described(&day_index(&index.name, day), has)?))))
     }
 
     /// The fields and attributes of a day index are fixed before its first record, so each index is asked once. None: it is not

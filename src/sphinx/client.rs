@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 use mysql::{Conn, DriverError, Opts, OptsBuilder, Value};
 
-use crate::config::Address;
+use crate::config::{Address, Dialect};
 use crate::sphinx::described::DescribedIndex;
+use crate::sphinx::dialect;
 use crate::sphinx::index_status::IndexStatus;
 use crate::sphinx::statement;
 
@@ -53,6 +54,12 @@ impl Row {
             Some(Value::Bytes(bytes)) => bytes,
             _ => b"",
         }
+    }
+
+    /// The column of that name; empty if the answer has none.
+    pub fn named(&self, name: &str) -> Cow<'_, str> {
+        let column = self.0.columns_ref().iter().position(|column| column.name_str() == name);
+        column.map_or(Cow::Borrowed(""), |column| self.str(column))
     }
 
     pub fn str(&self, column: usize) -> Cow<'_, str> {
@@ -161,7 +168,8 @@ impl Engine {
     pub fn each(&mut self, statement: &str, mut take: impl FnMut(Row) -> bool) -> Result<(), Fault> {
         let (was_open, asked, took) = (self.conn.is_some(), Instant::now(), Cell::new(false));
         let mut question = |conn: &mut Conn| {
-            for row in conn.query_iter(statement)? {
+            let dialect = dialect::of_version(conn.server_version());
+            for row in conn.query_iter(dialect::with_options(dialect, statement))? {
                 took.set(true);
                 if !take(Row(row?)) {
                     return Ok(true);
@@ -188,6 +196,11 @@ impl Engine {
     /// searchd's version as it reports it in the handshake: 2.2.11.
     pub fn version(&mut self) -> Result<(u16, u16, u16), Fault> {
         self.ask(|conn| Ok(conn.server_version()))
+    }
+
+    /// The engine of that version.
+    pub fn dialect(&mut self) -> Result<Dialect, Fault> {
+        Ok(dialect::of_version(self.version()?))
     }
 
     fn ask<T>(&mut self, question: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> Result<T, Fault> {

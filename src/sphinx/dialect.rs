@@ -1,9 +1,9 @@
 //! The differences between Sphinx 2.2, Sphinx 2.3 and Manticore, and the faults of 2.2.11: a function for each, which names the
 //! engines and works around the fault. Pure.
 //!
-//! alco knows the engine by `[sphinx] dialect`. The handshake has a version too, but `mysql_version_string` can replace it, so
-//! alco does not distinguish 2.2 and 2.3, and treats both as 2.2.11 needs it. A function without a `Dialect` writes a form, or reads
-//! an answer, that is right for every engine.
+//! A connection knows the engine by the version of its handshake (`of_version`); sphinx.conf is written for the engine of `[sphinx]
+//! dialect`. alco treats 2.2 and 2.3 alike, as 2.2.11 needs it. A function without a `Dialect` writes a form, or reads an answer, that
+//! is right for every engine.
 //!
 //! Three differences are elsewhere: the directives that an engine takes from alco.ini (`config::sphinx_directives`), the JSON that no
 //! engine returns as it was sent (`attributes`), and the ranges that Manticore gets wrong (`statement::is_between`).
@@ -12,6 +12,28 @@ use std::borrow::Cow;
 
 use crate::config::Dialect;
 use crate::sphinx::{DocId, statement};
+
+/// The engine of that version. Manticore began with Sphinx 2.3.2 and calls its first release 2.4.1.
+pub fn of_version((major, minor, _): (u16, u16, u16)) -> Dialect {
+    if (major, minor) < (2, 4) { Dialect::Sphinx } else { Dialect::Manticore }
+}
+
+/// The end of every SELECT that may have a MATCH or count something.
+pub const WITHOUT_RANKS: &str = "ranker=none";
+
+/// A statement with the options that it needs for this engine alone. Manticore is asked
+///
+/// - not to simplify the expression of MATCH, as it does since 9.2: of two phrases with the same tail in an OR it finds neither
+///   (`"*refused use ser er7" | "ref efu fus use sed use ser er7"`). 2.x takes any value of this option for 1.
+/// - to count distinct values exactly: above 3,500 it estimates their number.
+pub fn with_options(dialect: Dialect, statement: &str) -> Cow<'_, str> {
+    match dialect {
+        Dialect::Manticore if statement.ends_with(WITHOUT_RANKS) => {
+            Cow::Owned(format!("{statement}, boolean_simplify=0, distinct_precision_threshold=0"))
+        }
+        _ => Cow::Borrowed(statement),
+    }
+}
 
 /// The directive that a day index has for this engine alone.
 pub fn day_index_directive(dialect: Dialect) -> (&'static str, &'static str) {
@@ -77,14 +99,26 @@ pub fn optimize(dialect: Dialect, day_index: &str) -> String {
 }
 
 /// The id of a thread, and the seconds that its statement has run, if it stores documents or still reads its statement. `column`
-/// returns a column of the thread's row of SHOW THREADS. None for every thread of Manticore, whose columns are others: alco then
-/// waits only as long as it waits in any case.
-pub fn inserting_thread<'r>(dialect: Dialect, column: impl Fn(usize) -> Cow<'r, str>) -> Option<(i64, f64)> {
-    let (id, state, seconds, statement) = (0, 2, 3, 4);
-    if dialect == Dialect::Manticore || column(state) != "net_read" && !column(statement).starts_with("REPLACE") {
+/// returns the column of that name in the thread's row of SHOW THREADS. Manticore's threads serve the connections in turn, so there
+/// the id is that of the connection.
+pub fn inserting_thread<'r>(column: impl Fn(&str) -> Cow<'r, str>) -> Option<(i64, f64)> {
+    if column("State") != "net_read" && !column("Info").starts_with("REPLACE") {
         return None;
     }
-    Some((column(id).parse().ok()?, column(seconds).parse().ok()?))
+    match column("Tid").parse() {
+        Ok(thread) => Some((thread, column("Time").parse().ok()?)),
+        Err(_) => Some((column("ConnID").parse().ok()?, seconds(&column("This/prev job time"))?)),
+    }
+}
+
+/// The seconds of a time as Manticore writes it: `1m 11s`, `12ms`, `5us`; None for another text.
+fn seconds(time: &str) -> Option<f64> {
+    let part = |part: &str| {
+        let (number, unit) = part.split_at(part.find(|c: char| c.is_ascii_alphabetic())?);
+        let units = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
+        Some(number.parse::<f64>().ok()? * units.iter().find(|(name, _)| *name == unit)?.1)
+    };
+    if time.is_empty() { None } else { time.split(' ').map(part).sum() }
 }
 
 /// The index that searchd does not serve, by the error of a statement that names it; None for another error. Sphinx and Manticore
@@ -95,10 +129,9 @@ pub fn unserved_index(error: &str) -> Option<&str> {
     name.split('\'').next()
 }
 
-/// True if DESCRIBE's second column is that of a full-text field. Manticore writes `text`; alco does not use the fields of columns
-/// there, since that was not tried, and a search without them finds the same.
+/// True if DESCRIBE's second column is that of a full-text field. Manticore writes `text`.
 pub fn is_field(kind: &[u8]) -> bool {
-    kind == b"field"
+    matches!(kind, b"field" | b"text")
 }
 
 /// True if DESCRIBE's second column for `id` is that of docids of 32 bits: of Sphinx 2.x built without --enable-id64, as by
@@ -185,15 +218,31 @@ mod tests {
 
     #[test]
     fn threads_that_store_or_read_are_known_by_their_row() {
-        let found = |dialect, row: [&'static str; 5]| inserting_thread(dialect, |column| Cow::Borrowed(row[column]));
+        let found = |names: &[&str], row: &[&'static str]| {
+            let column = |name: &str| names.iter().position(|own| *own == name).map_or("", |at| row[at]);
+            inserting_thread(|name| Cow::Borrowed(column(name)))
+        };
+        let sphinx = ["Tid", "Proto", "State", "Time", "Info"];
         for (row, expect) in [
             (["7", "sphinxql", "query", "1.250000", "REPLACE INTO web_20261122 (id"], Some((7, 1.25))),
             (["7", "sphinxql", "net_read", "0.000100", "-"], Some((7, 0.0001))),
             (["7", "sphinxql", "query", "1.250000", "SELECT 1"], None),
             (["7", "sphinxql", "net_idle", "1.250000", "-"], None),
         ] {
-            assert_eq!(found(Dialect::Sphinx, row), expect, "{row:?}");
-            assert_eq!(found(Dialect::Manticore, row), None, "{row:?}");
+            assert_eq!(found(&sphinx, &row), expect, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn each_engine_is_known_by_its_version() {
+        for (version, expect) in [
+            ((2, 2, 11), Dialect::Sphinx),
+            ((2, 3, 2), Dialect::Sphinx),
+            ((2, 4, 1), Dialect::Manticore),
+            ((6, 3, 8), Dialect::Manticore),
+            ((29, 2, 2), Dialect::Manticore),
+        ] {
+            assert_eq!(of_version(version), expect, "{version:?}");
         }
     }
 
@@ -203,6 +252,12 @@ mod tests {
             ENGINES.map(|dialect| optimize(dialect, "web_20261122")),
             ["OPTIMIZE INDEX web_20261122", "OPTIMIZE INDEX web_20261122 OPTION cutoff=1"]
         );
+        let select = "SELECT id FROM web WHERE MATCH('a') OPTION ranker=none";
+        assert_eq!(
+            ENGINES.map(|dialect| with_options(dialect, select).into_owned()),
+            [select.to_owned(), format!("{select}, boolean_simplify=0, distinct_precision_threshold=0")]
+        );
+        assert_eq!(ENGINES.map(|dialect| with_options(dialect, "SHOW TABLES").into_owned()), ["SHOW TABLES"; 2]);
         assert_eq!(
             ENGINES.map(|dialect| keep_binlog_in_use(dialect, "web_20261122")),
             [Some("DELETE FROM web_20261122 WHERE id=1".to_owned()), None]

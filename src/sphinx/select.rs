@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::query::cursor::Place;
 use crate::sphinx::asking::Ask;
+use crate::sphinx::dialect::WITHOUT_RANKS;
 use crate::sphinx::fulltext::{NO_COLUMN, NO_COLUMNS};
 use crate::sphinx::keys::Keys;
 use crate::sphinx::statement::{is_between, string};
@@ -50,7 +51,7 @@ impl Select<'_> {
         let limit = self.limit;
         format!(
             "{} ORDER BY ts {order}, seq {order}, digest {order}, id {order} LIMIT {limit} \
-             OPTION max_matches={limit}, ranker=none",
+             OPTION max_matches={limit}, {WITHOUT_RANKS}",
             self.head()
         )
     }
@@ -70,7 +71,7 @@ impl Select<'_> {
     /// The end of a statement that returns at most `limit` rows.
     pub(super) fn options(&self) -> String {
         let limit = self.limit;
-        format!(" LIMIT {limit} OPTION max_matches={limit}, ranker=none")
+        format!(" LIMIT {limit} OPTION max_matches={limit}, {WITHOUT_RANKS}")
     }
 
     pub(super) fn head(&self) -> String {
@@ -140,7 +141,7 @@ impl SelectArrived<'_> {
         for n in 0..self.conditions.len() {
             let _ = write!(sql, " AND f{n}=1");
         }
-        let _ = write!(sql, " {order} LIMIT {limit} OPTION max_matches={limit}, ranker=none");
+        let _ = write!(sql, " {order} LIMIT {limit} OPTION max_matches={limit}, {WITHOUT_RANKS}");
         sql
     }
 }
