@@ -131,9 +131,11 @@ fn pattern_sql(patterns: &[PatternHash], is_among: u8) -> FilterSql {
     }
 }
 
-/// `js['a.b']`, `js['a']['b']`: the paths that a column's name may mean; empty if searchd cannot be asked for it.
+/// `js['a.b']`, `js['a']['b']`: the paths that a column's name may mean; empty if searchd cannot be asked for it. To Manticore, no
+/// record has the key "".
 fn paths(column: &str) -> Vec<String> {
-    if column.matches('.').count() > MAX_DOTS || column.contains(|c: char| c < ' ' || c == '\u{fffd}') {
+    let is_read = |key: &str| !key.is_empty() && !key.contains(|c: char| c < ' ' || c == '\u{fffd}');
+    if column.matches('.').count() > MAX_DOTS || !column.split('.').all(is_read) {
         return Vec::new();
     }
     let key = |key: &str| {
@@ -288,7 +290,9 @@ mod tests {
             "",
         );
         check("x__lt=1e300", "js['x'] IS NOT NULL", "");
-        check("a.b.c.d.e=x", "", "");
+        for column in ["a.b.c.d.e", "", "a.", ".a", "a..b", "a\u{fffd}"] {
+            check(&format!("js.{column}=x"), "", "");
+        }
         check(
             "pattern=000000000000005&pattern=fffffffffffffff",
             "IN(kind DIV 8,5,1152921504606846975)=1 OR kind=7",
