@@ -113,7 +113,7 @@ pub fn away(fault: &Fault) -> SearchError {
 pub struct Grouping<'a> {
     /// the select list
     pub columns: &'a str,
-    /// the column of the list that a group has in common; empty: all documents are one group
+    /// the column of the list, or the path, that a group has in common; empty: all documents are one group
     pub by: &'a str,
     /// groups
     pub limit: usize,

@@ -179,17 +179,24 @@ pub fn is_array(path: &str) -> String {
     format!("LENGTH({path})>1 OR {path}[0] IS NOT NULL")
 }
 
-/// The select list of `GROUP BY v` over the values at the path. It shows which of a group's values only look alike: 2.x groups
-/// integers by their low 32 bits, decimals by six digits, and the text "5" with the number 5. The columns are
+/// The select list of `GROUP BY path`, over the values at the path. (Manticore prints the groups of an alias of the path as hashes.)
+/// It shows which of a group's values only look alike: 2.x groups integers by their low 32 bits, decimals by six digits, and the text
+/// "5" with the number 5. The columns are
 ///
-/// | 0 | 1 | 2..=5 | 6, 7 | 8, 9 | 10 |
+/// | 0 | 1 | 2..=4 | 5, 6 | 7, 8 | 9 |
 /// |---|---|---|---|---|---|
 /// | the value as printed | documents | of some document | least and most BIGINT() | shortest and longest LENGTH() | 1: all are read back as sent |
 pub fn grouped_values(path: &str) -> String {
     format!(
-        "GROUPBY() AS g, COUNT(*) AS n, {path} AS v, BIGINT({path}) AS b, LENGTH({path}) AS l, (exact='') AS k, \
-         MIN(b) AS least, MAX(b) AS most, MIN(l) AS shortest, MAX(l) AS longest, MIN(k) AS kept"
+        "GROUPBY() AS g, COUNT(*) AS n, BIGINT({path}) AS b, LENGTH({path}) AS l, (exact='') AS k, MIN(b) AS least, \
+         MAX(b) AS most, MIN(l) AS shortest, MAX(l) AS longest, MIN(k) AS kept"
     )
+}
+
+/// True if the group of which searchd prints this may be that of true or false, rather than of a text. `shortest`: the least LENGTH()
+/// of its values. Manticore prints 1 and 0 for them; 2.x counts them among null (`is_null_group`).
+pub fn may_be_boolean(dialect: Dialect, printed: &str, shortest: i64) -> bool {
+    dialect == Dialect::Manticore && matches!(printed, "0" | "1") && shortest == 0
 }
 
 /// True if searchd prints this for the group of null. It prints the same for an empty text, true, false and an empty array, and the

@@ -56,7 +56,7 @@ impl Select<'_> {
         )
     }
 
-    /// One row for each group; `by` has the names of columns, or is empty for one group of all.
+    /// One row for each group; `by` has the names of columns, or a path, or is empty for one group of all.
     pub fn groups(&self, by: &str) -> String {
         let by = if by.is_empty() { String::new() } else { format!(" GROUP BY {by}") };
         format!("{}{by}{}", self.head(), self.options())

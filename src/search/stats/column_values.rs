@@ -70,6 +70,8 @@ pub(super) struct Group {
     pub kept: bool,
     /// each record is in it once
     pub distinct: bool,
+    /// some may have true or false, and the others a text
+    pub boolean: bool,
 }
 
 /// The report of searchd on the values of a path.
@@ -110,9 +112,9 @@ impl Group {
         match self.text.parse::<i64>() {
             Ok(integer) if self.longest > 0 => {
                 let is_alone = |other: i64| other == integer || other == 0 && self.shortest == 0;
-                self.longest == 1 && is_alone(self.least) && is_alone(self.most)
+                self.longest == 1 && is_alone(self.least) && is_alone(self.most) && !self.boolean
             }
-            _ => !is_json(&self.text, '['),
+            _ => !self.boolean && !is_json(&self.text, '['),
         }
     }
 
@@ -156,7 +158,7 @@ impl Counts {
     /// Counts the records of a group; returns whether they are known to be just these. A string that is JSON cannot be told from
     /// that JSON by what is printed, nor can integers that share their low 32 bits.
     pub fn take_group(&mut self, group: &Group) -> bool {
-        let Group { text, records, least, most, shortest, longest, kept, distinct } = group;
+        let Group { text, records, least, most, shortest, longest, kept, distinct, boolean } = group;
         if group.is_null() {
             return true;
         }
@@ -173,7 +175,7 @@ impl Counts {
             (Some(number), Ok(integer), _) if *longest > 0 => {
                 self.add_number(number, text, *records);
                 let is_alone = |other: i64| other == integer || other == 0 && integer.unsigned_abs() < BEYOND_32_BITS;
-                *longest == 1 && is_alone(*least) && is_alone(*most)
+                *longest == 1 && is_alone(*least) && is_alone(*most) && !boolean
             }
             (Some(_), Err(_), Some(PRINTED_DECIMALS)) if *longest > 0 => {
                 let value = read_back(text);
@@ -186,7 +188,7 @@ impl Counts {
             }
             _ => {
                 self.add_text(text, *records);
-                (*longest <= 1 || *distinct) && !text.contains(ALTERED)
+                (*longest <= 1 || *distinct) && !text.contains(ALTERED) && !boolean
             }
         }
     }
@@ -324,6 +326,8 @@ mod tests {
             (integer("9007199254740993", 0, 9_007_199_254_740_993), false),
             (Group { longest: 2, ..integer("443", 0, 0) }, false),
             (of("5"), true),
+            (Group { boolean: true, ..of("1") }, false),
+            (Group { boolean: true, shortest: 0, ..integer("0", 0, 0) }, false),
             (of("it's \"9.50\""), true),
             (of("10.0.0.10"), true),
             (of("a\u{fffd}"), false),

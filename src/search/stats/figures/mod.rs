@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::config::attribute_of_column;
+use crate::config::{Dialect, attribute_of_column};
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, Grouping};
+use crate::search::answer::{GroupRows, Grouping, away};
 use crate::search::day_groups::DayStates;
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
@@ -18,9 +18,9 @@ use crate::search::scope::Scope;
 use crate::search::stats::column_values::{Counts, Group, Grouped, Groups, MAX_GROUPS, ValueCounts, ValuesWanted};
 use crate::search::stats::histogram::TimeHistogram;
 use crate::search::stats::tally::Tally;
-use crate::sphinx::client::Row;
+use crate::sphinx::client::{Engine, Row};
 use crate::sphinx::counting::{NO_VALUE, UNSURE_VALUE, hash_of};
-use crate::sphinx::dialect::grouped_values;
+use crate::sphinx::dialect::{grouped_values, may_be_boolean};
 use crate::sphinx::filter_sql::column_paths;
 use crate::sphinx::select::Restriction;
 use crate::time::Ts;
@@ -183,13 +183,16 @@ impl<'a> Figures<'a> {
         if let Some(groups) = self.grouped.borrow().get(&key) {
             return Ok(groups.clone());
         }
-        let rows = self.rows(slice, narrowing, by_value(&grouped_values(path)))?;
+        let rows = self.rows(slice, narrowing, by_value(&grouped_values(path), path))?;
         let mut groups: Vec<Group> = rows.iter().map(group_of).collect();
+        if groups.iter().any(|group| may_be_boolean(Dialect::Manticore, &group.text, group.shortest)) {
+            let dialect = self.searcher.pool.with(Engine::dialect).map_err(|fault| away(&fault))?;
+            groups.iter_mut().for_each(|group| group.boolean = may_be_boolean(dialect, &group.text, group.shortest));
+        }
         let repeats = groups.iter().any(Group::may_repeat);
         if repeats {
             // equal records share a digest, so this is the least number of records
-            let columns = format!("GROUPBY() AS g, COUNT(DISTINCT digest) AS d, {path} AS v");
-            let rows = self.rows(slice, narrowing, by_value(&columns))?;
+            let rows = self.rows(slice, narrowing, by_value("GROUPBY() AS g, COUNT(DISTINCT digest) AS d", path))?;
             let records: HashMap<String, u64> = rows.iter().map(|row| (row.text(0), count(row))).collect();
             for group in groups.iter_mut().filter(|group| group.may_repeat()) {
                 group.distinct = records.get(&group.text) == Some(&group.records);
@@ -209,9 +212,9 @@ impl<'a> Figures<'a> {
     }
 }
 
-/// The groups of the values `v` of a select list.
-fn by_value(columns: &str) -> Grouping<'_> {
-    Grouping { columns, by: "v", limit: MAX_GROUPS }
+/// The groups of the values of a path.
+fn by_value<'a>(columns: &'a str, path: &'a str) -> Grouping<'a> {
+    Grouping { columns, by: path, limit: MAX_GROUPS }
 }
 
 /// A row of `grouped_values`.
@@ -220,12 +223,13 @@ fn group_of(row: &Row) -> Group {
     Group {
         text: row.text(0),
         records: count(row),
-        least: int(6),
-        most: int(7),
-        shortest: int(8),
-        longest: int(9),
-        kept: int(10) == 1,
+        least: int(5),
+        most: int(6),
+        shortest: int(7),
+        longest: int(8),
+        kept: int(9) == 1,
         distinct: false,
+        boolean: false,
     }
 }
 
