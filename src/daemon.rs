@@ -13,8 +13,9 @@ use crossbeam_channel::{Receiver, after, bounded, select, unbounded};
 use crate::config::Config;
 use crate::housekeeping::Housekeeping;
 use crate::http;
-use crate::ingest::{IndexShared, Worker};
+use crate::ingest::{IndexShared, Worker, searchd_name};
 use crate::metrics::Metrics;
+use crate::redis::stored::process_name;
 use crate::threads::{End, spawn_watched};
 
 /// The manual promises 5 s. A thread that has not ended by then is left behind: its records stay with the broker.
@@ -38,8 +39,7 @@ pub fn run(config: Config, parts: Roles) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new(config.indexes.iter().map(|index| index.name.clone())));
     let (stopper, stop) = bounded::<Infallible>(0);
     let (ends, ended) = unbounded();
-    // a name that no other process with the same Redis has
-    let process = format!("{}-{:016x}", std::process::id(), fastrand::u64(..));
+    let process = process_name(std::process::id(), fastrand::u64(..), &searchd_name(&config.sphinx.address));
     let mut running = 0;
 
     let mut server = None;

@@ -34,6 +34,7 @@ mod manual;
 mod memory;
 mod metrics;
 mod new_patterns;
+mod nodes;
 mod oracle;
 #[cfg(target_os = "linux")]
 mod package;

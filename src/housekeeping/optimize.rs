@@ -55,7 +55,7 @@ pub struct Finishing {
 impl Finishing {
     pub fn new(address: &Address) -> Finishing {
         let engine = Engine::new(address, SEARCHD_TIMEOUT);
-        Finishing { engine, node: ram_chunk::node(address), done: BTreeSet::new(), merging: None }
+        Finishing { engine, node: ram_chunk::searchd_name(address), done: BTreeSet::new(), merging: None }
     }
 
     /// Does the next step. `rate` is the number of records stored per second. An error of a server is only logged, since the

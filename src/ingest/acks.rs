@@ -92,6 +92,11 @@ impl<T> Acks<T> {
         self.unacked.push_back(Unacked { due: now + self.delay, tag, id, deliveries, is_distinctive });
     }
 
+    /// True if all records that are stored are acknowledged.
+    pub fn is_empty(&self) -> bool {
+        self.unacked.is_empty() && !self.together.is_spanning
+    }
+
     /// The time of the next acknowledgement.
     pub fn due(&self) -> Option<Instant> {
         self.unacked.iter().map(Unacked::due_alone).min()

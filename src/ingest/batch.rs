@@ -27,6 +27,9 @@ use crate::redis::connection::RedisStore;
 use crate::sphinx::{DocId, day_index};
 use crate::time::{Day, Ts};
 
+/// The `alco_error` of a redelivered record that may be stored where alco cannot look for it.
+const MAY_BE_TWICE: &str = "redelivered, and a node that may have stored it does not answer: it may be there twice";
+
 pub(super) struct Batch {
     shared: Arc<IndexShared>,
     shape: Shape,
@@ -128,7 +131,10 @@ impl Batch {
         }
         let schema = store.schema(day);
         let source = ReadFrom { body, properties };
-        let written = self.writer.write(&record, source, place.digest(parcel.digest), &schema);
+        let digest = place.digest(parcel.digest);
+        let doubtful = self.shared.may_be_elsewhere(delivery).then(|| record.clone().with_problem(MAY_BE_TWICE));
+        let doubtful = doubtful.and_then(|record| self.writer.write(&record, source, digest, &schema).ok());
+        let written = self.writer.write(&record, source, digest, &schema);
         if written.is_ok() {
             self.seen.note(&record, sent);
             self.patterns.note(self.writer.pattern(), record.ts, *arrived, oldest);
@@ -138,22 +144,22 @@ impl Batch {
             }
             counters.newest.set(record.ts);
         }
-        Ok(written.map(|rest| Draft { day, schema, rest }))
+        Ok(written.map(|rest| Draft { day, schema, rest, doubtful }))
     }
 
     pub(super) fn push(&mut self, parcel: &Parcel, record: Unnumbered, id: DocId) {
         let Unnumbered { place, draft } = record;
         let digest = place.digest(parcel.digest);
         let size = draft.as_ref().map_or(0, Draft::size);
-        let fate = match draft {
+        let (fate, doubtful) = match draft {
             Ok(draft) => {
                 let tuple = self.statements.add(&draft, id);
                 self.writer.give_back(draft.rest);
-                Fate::Store(draft.day, tuple)
+                (Fate::Store(draft.day, tuple), draft.doubtful)
             }
-            Err(why) => Fate::DeadLetter(why),
+            Err(why) => (Fate::DeadLetter(why), None),
         };
-        self.entries.push(BatchEntry { delivery: Arc::clone(&parcel.delivery), place, id, digest, fate });
+        self.entries.push(BatchEntry { delivery: Arc::clone(&parcel.delivery), place, id, digest, fate, doubtful });
         self.fill.add(size, parcel.instant);
     }
 
@@ -193,6 +199,20 @@ impl Batch {
 }
 
 impl FullBatch {
+    /// The record may be stored already: its column `alco_error` will show that.
+    pub(super) fn mark_doubtful(&mut self, at: usize) {
+        let BatchEntry { id, fate: Fate::Store(day, tuple), doubtful: Some(rest), .. } = &mut self.entries[at] else {
+            return;
+        };
+        if let Some(statement) = self.statements.get_mut(day) {
+            *tuple = statement.replace(*id, rest);
+        }
+    }
+
+    pub(super) fn digests(&self) -> Vec<i64> {
+        self.entries.iter().map(|entry| entry.digest).collect()
+    }
+
     /// The entries to be stored, by their day.
     pub(super) fn days(&self) -> BTreeMap<Day, Vec<usize>> {
         let mut days: BTreeMap<Day, Vec<usize>> = BTreeMap::new();

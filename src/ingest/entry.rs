@@ -67,6 +67,8 @@ pub(super) struct BatchEntry {
     pub(super) id: DocId,
     pub(super) digest: i64,
     pub(super) fate: Fate,
+    /// its tuple after the docid, if it may be stored where it cannot be looked for: with that in its `alco_error`
+    pub(super) doubtful: Option<String>,
 }
 
 pub(super) enum Fate {

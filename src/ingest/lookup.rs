@@ -1,17 +1,21 @@
 //! Asks searchd and Redis which redelivered records of a batch are stored already; `redelivery` decides by the answers.
 //! Invariant: a record is marked as stored only after its document is claimed for it in Redis.
+//!
+//! With peers, searchd asks theirs too. While one that may have stored a redelivered record does not answer, the worker waits;
+//! after `redelivery_wait` it marks the record as one that may be stored twice.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::config::Index;
+use crate::ingest::batch::FullBatch;
 use crate::ingest::docids::Docids;
-use crate::ingest::entry::{BatchEntry, Fate};
+use crate::ingest::entry::Fate;
 use crate::ingest::inbox::{Inbox, SETTLE};
 use crate::ingest::redelivery::Verdict;
 use crate::ingest::redelivery::neighbours::{self, Blocks};
 use crate::ingest::redelivery::window::StoredWindow;
 use crate::ingest::servers::{Servers, Stop};
+use crate::ingest::shared::IndexShared;
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
 use crate::sphinx::client::{Engine, Fault, Row};
@@ -22,18 +26,51 @@ use crate::sphinx::statement;
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Documents that a look-up asks for at a time: searchd sets room for them aside in every day index.
 const MAX_DOCUMENTS: usize = 2000;
+/// Digests in a question: searchd of a peer refuses a filter of more than 4096 values.
+const MAX_DIGESTS: usize = 2000;
+/// Look-ups that miss a peer belong to one absence if the time between them is not longer. A look-up of many blocks may take long:
+/// each question waits for the peer.
+const SAME_ABSENCE: Duration = Duration::from_secs(60);
+/// The time between two looks at whether the missing peers answer.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A look-up, with the parts of the worker that it needs.
 pub(super) struct Lookup<'a> {
-    pub(super) index: &'a Index,
+    pub(super) shared: &'a IndexShared,
     pub(super) docids: &'a mut Docids,
     pub(super) servers: &'a mut Servers,
     pub(super) inbox: &'a mut Inbox,
+    pub(super) absence: &'a mut Absence,
+}
+
+/// Peers whose searchd did not answer look-ups. It is waited for once, and not for each batch.
+#[derive(Debug, Default)]
+pub(super) struct Absence {
+    /// of the first and the last look-up that a peer missed, without one between them that all answered
+    times: Option<(Instant, Instant)>,
+}
+
+impl Absence {
+    /// The time since when look-ups have missed a peer.
+    fn since(&mut self, now: Instant) -> Instant {
+        let (since, _) = self.times.filter(|(_, last)| now.duration_since(*last) <= SAME_ABSENCE).unwrap_or((now, now));
+        self.times = Some((since, now));
+        since
+    }
+}
+
+/// The decision about redelivered records, by the answers that came.
+struct Decision {
+    verdict: Verdict,
+    past: StoredWindow,
+    /// the warning of searchd that a peer's documents are missing
+    missing: Option<String>,
 }
 
 impl Lookup<'_> {
     /// Marks the redelivered records that are stored already: one look-up for the whole batch, none in normal running.
-    pub(super) fn drop_stored(&mut self, entries: &mut [BatchEntry]) -> Result<(), Stop> {
+    pub(super) fn drop_stored(&mut self, full: &mut FullBatch) -> Result<(), Stop> {
+        let entries = &full.entries;
         let again: Vec<usize> = (0..entries.len()).filter(|at| entries[*at].delivery.redelivered).collect();
         if again.is_empty() {
             return Ok(());
@@ -44,18 +81,33 @@ impl Lookup<'_> {
         let digests: Vec<i64> = again.iter().map(|at| entries[*at].digest).collect();
         let mut has_waited = false;
         loop {
-            let Verdict { stored, is_doubtful } = self.decide(&digests)?;
+            let Decision { verdict: Verdict { stored, is_doubtful }, past, missing } = self.decide(&digests)?;
             if is_doubtful && !has_waited {
                 self.wait_for_others()?;
                 has_waited = true;
                 continue;
             }
+            if missing.is_none() {
+                self.absence.times = None;
+            }
+            let process = &self.shared.process;
+            let is_in_doubt = |(digest, stored): (&i64, &Option<_>)| {
+                stored.is_none() && missing.is_some() && past.may_be_elsewhere(*digest, process)
+            };
+            let in_doubt: Vec<bool> = digests.iter().zip(&stored).map(is_in_doubt).collect();
+            if let Some(why) = missing.filter(|_| in_doubt.contains(&true))
+                && self.wait_for_peers(&why, &digests)?
+            {
+                continue;
+            }
             let stored = again.iter().zip(stored).filter_map(|(at, found)| Some((*at, found?)));
             let stored: Vec<(usize, StoredDocument)> = stored.collect();
             let claims: Vec<(StoredDocument, u64)> =
-                stored.iter().map(|(at, found)| (*found, entries[*at].id.get())).collect();
-            if self.servers.ask_redis(|redis| redis.claim(&self.index.name, &claims))? {
-                stored.into_iter().for_each(|(at, _)| entries[at].fate = Fate::Stored);
+                stored.iter().map(|(at, found)| (*found, full.entries[*at].id.get())).collect();
+            if self.servers.ask_redis(|redis| redis.claim(&self.shared.index.name, &claims))? {
+                stored.into_iter().for_each(|(at, _)| full.entries[at].fate = Fate::Stored);
+                let doubtful = again.iter().zip(in_doubt).filter(|(_, in_doubt)| *in_doubt);
+                doubtful.for_each(|(at, _)| full.mark_doubtful(*at));
                 self.inbox.decided(&digests);
                 return Ok(());
             }
@@ -75,54 +127,99 @@ impl Lookup<'_> {
         }
     }
 
-    fn decide(&mut self, digests: &[i64]) -> Result<Verdict, Stop> {
-        let past = self.find(digests)?;
-        let threads = self.index.threads.get();
-        let mut blocks = Blocks::new();
-        let doubtful = self.inbox.claims().doubtful(&past);
-        self.read_blocks(doubtful, &mut blocks)?;
-        let like_others = self.inbox.claims().learn(&past, &blocks, threads);
-        self.read_blocks(like_others, &mut blocks)?;
-        Ok(self.inbox.claims().decide(digests, &past, &blocks, threads))
+    /// Waits until all peers answer. Returns false if they have not for `redelivery_wait`.
+    fn wait_for_peers(&mut self, why: &str, digests: &[i64]) -> Result<bool, Stop> {
+        let wait = self.shared.config.rabbitmq.redelivery_wait;
+        let since = self.absence.since(Instant::now());
+        let index = &self.shared.index.name;
+        if since.elapsed() >= wait {
+            log::warn!("{index}: redelivered records may be stored twice, as their alco_error shows: {why}");
+            return Ok(false);
+        }
+        log::warn!("{index}: redelivered records wait for a node that may have stored them: {why}");
+        // documents of no digest: the answer shows only which peers are there
+        let question = statement::by_digest(index, &digests[..1], 1, 1, 1);
+        while since.elapsed() < wait {
+            self.inbox.listen()?;
+            self.servers.wait(LOOK.min(wait))?;
+            let (_, missing) = self.select(&question)?;
+            self.absence.since(Instant::now());
+            if missing.is_none() {
+                self.absence.times = None;
+                return Ok(true);
+            }
+        }
+        Ok(true)
     }
 
-    /// Reads the members of the blocks that are not known yet.
-    fn read_blocks(&mut self, wanted: BTreeSet<u64>, blocks: &mut Blocks) -> Result<(), Stop> {
+    /// The rows that all searchd have, and the warning if a peer's may be missing.
+    fn select(&mut self, question: &str) -> Result<(Vec<Row>, Option<String>), Stop> {
+        let has_peers = !self.shared.config.sphinx.peers.is_empty();
+        self.servers.ask_searchd(|engine| {
+            let rows = engine.select(question)?;
+            let warnings = if has_peers { engine.warnings()? } else { Vec::new() };
+            Ok((rows, (!warnings.is_empty()).then(|| warnings.join("; "))))
+        })
+    }
+
+    fn decide(&mut self, digests: &[i64]) -> Result<Decision, Stop> {
+        let (past, mut missing) = self.find(digests)?;
+        let threads = self.shared.index.threads.get();
+        let mut blocks = Blocks::new();
+        let doubtful = self.inbox.claims().doubtful(&past);
+        missing = self.read_blocks(doubtful, &mut blocks)?.or(missing);
+        let like_others = self.inbox.claims().learn(&past, &blocks, threads);
+        missing = self.read_blocks(like_others, &mut blocks)?.or(missing);
+        let verdict = self.inbox.claims().decide(digests, &past, &blocks, threads);
+        Ok(Decision { verdict, past, missing })
+    }
+
+    /// Reads the members of the blocks that are not known yet. Returns the warning if a peer's may be missing.
+    fn read_blocks(&mut self, wanted: BTreeSet<u64>, blocks: &mut Blocks) -> Result<Option<String>, Stop> {
+        let mut missing = None;
         for block in wanted {
             if blocks.contains_key(&block) {
                 continue;
             }
             self.inbox.listen()?;
-            let question = statement::in_block(&self.index.name, block);
-            let rows = self.servers.ask_searchd(|engine| engine.select(&question))?;
+            let question = statement::in_block(&self.shared.index.name, block);
+            let (rows, without) = self.select(&question)?;
+            missing = missing.or(without);
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
             let (own, claimed) = self.servers.ask_redis(|redis| {
-                let index = &self.index.name;
+                let index = &self.shared.index.name;
                 let claimed = redis.claimed_between(index, block, block + DocId::BLOCK_LENGTH - 1)?;
                 Ok((redis.placed(index, &documents)?, claimed))
             })?;
             blocks.insert(block, neighbours::members(own.into_iter(), claimed.into_iter()));
         }
-        Ok(())
+        Ok(missing)
     }
 
-    /// The window of docids whose records may be redelivered, with its documents of these digests.
-    fn find(&mut self, digests: &[i64]) -> Result<StoredWindow, Stop> {
+    /// The window of docids whose records may be redelivered, with its documents of these digests, and the warning if a peer's may be
+    /// missing.
+    fn find(&mut self, digests: &[i64]) -> Result<(StoredWindow, Option<String>), Stop> {
         let (window, processes) = self.docids.past(self.servers)?;
-        let mut past = StoredWindow::new(window, processes);
-        let Some((mut from, last)) = past.docids() else { return Ok(past) };
-        loop {
-            self.inbox.listen()?;
-            let question = statement::by_digest(&self.index.name, digests, from, last, MAX_DOCUMENTS);
-            let rows = self.servers.ask_searchd(|engine| engine.select(&question))?;
-            let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
-            let placed = self.servers.ask_redis(|redis| redis.placed(&self.index.name, &documents))?;
-            past.add(placed.into_iter());
-            match documents.last() {
-                Some((id, _)) if rows.len() == MAX_DOCUMENTS => from = id + 1,
-                _ => return Ok(past),
+        let (mut past, mut missing) = (StoredWindow::new(window, processes), None);
+        let Some((first, last)) = past.docids() else { return Ok((past, None)) };
+        let different: BTreeSet<i64> = digests.iter().copied().collect();
+        for digests in Vec::from_iter(different).chunks(MAX_DIGESTS) {
+            let mut from = first;
+            loop {
+                self.inbox.listen()?;
+                let question = statement::by_digest(&self.shared.index.name, digests, from, last, MAX_DOCUMENTS);
+                let (rows, without) = self.select(&question)?;
+                missing = missing.or(without);
+                let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
+                let placed = self.servers.ask_redis(|redis| redis.placed(&self.shared.index.name, &documents))?;
+                past.add(placed.into_iter());
+                match documents.last() {
+                    Some((id, _)) if rows.len() == MAX_DOCUMENTS => from = id + 1,
+                    _ => break,
+                }
             }
         }
+        Ok((past, missing))
     }
 
     /// Waits until the statements of workers that died have been stored or are lost: searchd first reads what lies in its

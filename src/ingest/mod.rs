@@ -36,5 +36,6 @@ pub mod statements;
 mod store;
 mod worker;
 
+pub use crate::ingest::ram_chunk::searchd_name;
 pub use crate::ingest::shared::IndexShared;
 pub use crate::ingest::worker::Worker;

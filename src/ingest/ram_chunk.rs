@@ -38,7 +38,7 @@ pub struct ChunkLock {
 
 impl ChunkLock {
     pub fn new(index: IndexName, searchd: &Address) -> ChunkLock {
-        ChunkLock { index, node: node(searchd), here: RwLock::default() }
+        ChunkLock { index, node: searchd_name(searchd), here: RwLock::default() }
     }
 
     /// To be held while inserting.
@@ -103,7 +103,7 @@ impl ChunkLock {
 }
 
 /// The name of a searchd among all that use the same Redis.
-pub fn node(searchd: &Address) -> String {
+pub fn searchd_name(searchd: &Address) -> String {
     let here = || host_name().unwrap_or_else(|| "localhost".to_owned());
     match searchd {
         Address::Tcp { host, port } if !searchd.is_local() => format!("{host}:{port}"),

@@ -20,10 +20,16 @@ use crate::time::Ts;
 /// again with the same docids.
 pub(super) const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A worker whose searchd is away for longer leaves its records to the queue's other consumers, if there are any. searchd needs less
+/// for a restart with a small binlog.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
 /// The reason why a worker leaves its loop.
 pub(super) enum Stop {
     /// the session has ended, with the reason; a new one may work
     Session(Trouble),
+    /// searchd is away for long, and the queue has other consumers
+    SearchdAway,
     Stopped,
 }
 
@@ -64,6 +70,10 @@ pub(super) struct Servers {
     redis: RedisStore,
     engine: Engine,
     backoffs: Backoffs,
+    /// since when searchd is away
+    searchd_away: Option<Instant>,
+    /// The queue of this session has consumers of other processes.
+    has_others: bool,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +91,8 @@ impl Servers {
             redis: RedisStore::new(&shared.config.redis, &shared.process, &worker.to_string())?,
             engine: Engine::new(&shared.config.sphinx.address, SEARCHD_TIMEOUT),
             backoffs: Backoffs::default(),
+            searchd_away: None,
+            has_others: false,
             shared,
             worker,
             stop,
@@ -104,7 +116,17 @@ impl Servers {
 
     /// Leases from now on belong to another connection to the broker.
     pub(super) fn begin_session(&mut self) {
+        self.has_others = false;
         self.redis.begin_session();
+    }
+
+    pub(super) fn has_others(&self) -> bool {
+        self.has_others
+    }
+
+    /// Notes whether the session's queue has consumers of other processes.
+    pub(super) fn note_others(&mut self, has_others: bool) {
+        self.has_others = has_others;
     }
 
     pub(super) fn ask_searchd<T>(
@@ -154,6 +176,7 @@ impl Servers {
     }
 
     pub(super) fn searchd_works(&mut self) {
+        self.searchd_away = None;
         self.backoffs.searchd.reset();
         self.shared.metrics.searchd.end(Waiter::Worker(self.worker));
         self.log(lock(&self.shared.outages.searchd).over(self.worker, "searchd", Instant::now()));
@@ -165,6 +188,10 @@ impl Servers {
         if !self.backoffs.searchd.is_reset() {
             self.shared.metrics.searchd.begin(Waiter::Worker(self.worker), trouble.why());
             self.log(lock(&self.shared.outages.searchd).failed(self.worker, &trouble, Instant::now()));
+        }
+        let since = *self.searchd_away.get_or_insert_with(Instant::now);
+        if self.has_others && since.elapsed() > GIVE_UP {
+            return Err(Stop::SearchdAway);
         }
         let wait = self.backoffs.searchd.next(&trouble);
         self.wait(wait)

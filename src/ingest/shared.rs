@@ -9,6 +9,7 @@ use crate::ingest::outage::Outage;
 use crate::ingest::ram_chunk::ChunkLock;
 use crate::ingest::redelivery::Claims;
 use crate::metrics::{Collected, Metrics};
+use crate::rabbitmq::Delivery;
 
 const CHANGED: &str = "a delivery has a routing key, a property or a header that is not UTF-8, or headers that are nested too \
                        deep; alco stores U+FFFD for what it cannot read, and counts such deliveries in \
@@ -56,6 +57,11 @@ impl IndexShared {
             turn: ChunkLock::new(index.name.clone(), &config.sphinx.address),
             noticed: Mutex::default(),
         }
+    }
+
+    /// True for a delivery whose records another node may have stored.
+    pub(super) fn may_be_elsewhere(&self, delivery: &Delivery) -> bool {
+        delivery.redelivered && !self.config.sphinx.peers.is_empty()
     }
 
     pub fn turn(&self) -> &ChunkLock {

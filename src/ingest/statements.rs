@@ -29,12 +29,14 @@ pub struct Draft {
     pub schema: Arc<DaySchema>,
     /// its tuple from after the docid on
     pub rest: String,
+    /// the same for a record that may be stored already; None: that cannot be
+    pub doubtful: Option<String>,
 }
 
 impl Draft {
     /// Bytes of its tuple.
     pub fn size(&self) -> usize {
-        "(".len() + DocId::MAX_DIGITS + self.rest.len()
+        "(".len() + DocId::MAX_DIGITS + self.rest.len() + self.doubtful.as_ref().map_or(0, String::len)
     }
 }
 
@@ -91,6 +93,15 @@ impl Statements {
 }
 
 impl Statement {
+    /// Appends another tuple for a document that has one; returns its place. From now on the tuples have to be chosen by `of`.
+    pub fn replace(&mut self, id: DocId, rest: &str) -> Range<usize> {
+        self.sql.push(',');
+        let from = self.sql.len();
+        statement::tuple(id, rest, &mut self.sql);
+        self.documents += 1;
+        from..self.sql.len()
+    }
+
     /// The same for some of its tuples.
     pub fn of<'a>(&self, tuples: impl Iterator<Item = &'a Range<usize>>) -> String {
         let mut sql = self.sql[..self.tuples].to_owned();
@@ -115,7 +126,7 @@ mod tests {
     }
 
     fn draft(day: Day, rest: &str) -> Draft {
-        Draft { day, schema: Arc::new(DaySchema::described(&[], &index())), rest: rest.to_owned() }
+        Draft { day, schema: Arc::new(DaySchema::described(&[], &index())), rest: rest.to_owned(), doubtful: None }
     }
 
     fn index() -> Index {
@@ -146,6 +157,10 @@ mod tests {
         assert_eq!(statement.of([&two].into_iter()), format!("{head}VALUES (8,22)"));
         assert_eq!(statement.of([&one, &two].into_iter()), statement.sql);
         assert!(before.sql.ends_with("VALUES (9,3)"));
+        let mut doubtful = Statement { sql: statement.sql.clone(), ..*statement };
+        let again = doubtful.replace(id(8), ",4)");
+        assert_eq!(doubtful.of([&one, &again].into_iter()), format!("{head}VALUES (7,1),(8,4)"));
+        assert_eq!(doubtful.documents, 3, "not what is to be sent");
         assert!(statements.take().is_empty(), "they were taken");
     }
 

@@ -2,7 +2,7 @@
 //! with the same docids, and a record is refused only where searchd takes others of that day: it is found by bisection.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::ingest::day_schemas::DaySchemas;
 use crate::ingest::entry::{BatchEntry, Fate};
@@ -12,6 +12,7 @@ use crate::ingest::ram_chunk::{self, RamChunkFill};
 use crate::ingest::servers::{SEARCHD_TIMEOUT, Servers, Stop, now};
 use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::Statement;
+use crate::rabbitmq::Session;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::{day_index, dialect, statement};
@@ -19,6 +20,8 @@ use crate::time::Day;
 
 /// A refused statement smaller than this is not refused for its size.
 const SMALL_STATEMENT: usize = 1 << 20;
+/// A batch that has waited longer may belong to a session that the broker has given up: the worker asks before it stores it.
+const STALE: Duration = Duration::from_secs(15);
 
 pub(super) struct Store {
     shared: Arc<IndexShared>,
@@ -72,6 +75,9 @@ pub(super) struct Insertion<'a> {
     pub(super) store: &'a mut Store,
     pub(super) servers: &'a mut Servers,
     pub(super) inbox: &'a mut Inbox,
+    pub(super) session: &'a Session,
+    /// when the broker last showed that it has the session
+    pub(super) lived: Instant,
 }
 
 impl Insertion<'_> {
@@ -114,8 +120,6 @@ impl Insertion<'_> {
         let day_index = &day_index::day_index(&self.store.shared.index.name, self.day);
         let mut broke = 0;
         loop {
-            // records that the broker has handed to another worker since are for that one to store
-            self.inbox.listen()?;
             // it was written by the schema that was known then
             self.store.learn_schema(self.day, self.servers)?;
             let sent = Instant::now();
@@ -174,16 +178,35 @@ impl Insertion<'_> {
 
     /// Sends a statement while no process has searchd write a RAM chunk.
     fn replace(&mut self, sql: &str, documents: usize) -> Result<Result<(), Fault>, Stop> {
-        let turn = self.store.shared.turn();
+        let shared = Arc::clone(&self.store.shared);
+        let turn = shared.turn();
         let _here = turn.insert();
         while !self.servers.ask_redis(|redis| turn.begin_insert(redis))? {
             self.servers.wait(ram_chunk::LOOK)?;
+        }
+        if let Err(ended) = self.is_session_alive() {
+            turn.end_insert(self.servers.redis());
+            return Err(ended);
         }
         let outcome = self.servers.engine().replace(sql, documents);
         if !matches!(outcome, Err(Fault::Retry(_))) {
             turn.end_insert(self.servers.redis());
         }
         Ok(outcome)
+    }
+
+    /// Ends the session if the broker has: records that it has given to another worker since are for that one to store. To be asked
+    /// after all waits, and at once before searchd gets the records.
+    fn is_session_alive(&mut self) -> Result<(), Stop> {
+        self.inbox.listen()?;
+        if self.lived.elapsed() > STALE {
+            // while this process slept or waited for a server, the broker may have given the session up
+            self.session.queue(&self.store.shared.index.queue)?;
+            self.lived = Instant::now();
+            // the end of the session may have come before the answer
+            self.inbox.listen()?;
+        }
+        Ok(())
     }
 
     /// Ends the session if the clock was set, or the retention has passed meanwhile: the records may be of another day now.

@@ -4,7 +4,8 @@
 //! ones). A statement whose outcome is unknown is sent again with the same docids, until searchd answers: REPLACE makes that
 //! harmless. A redelivered record is looked up before it is stored.
 
-use std::borrow::Cow;
+mod intake;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,25 +16,25 @@ use crossbeam_channel::{Receiver, at, never, select, tick};
 
 use crate::config::Index;
 use crate::ingest::acks::Acks;
-use crate::ingest::batch::{Batch, Unnumbered};
+use crate::ingest::batch::Batch;
 use crate::ingest::bindings;
-use crate::ingest::body::{Content, Pieces};
 use crate::ingest::docids::Docids;
-use crate::ingest::entry::{self, Fate, InDelivery, Parcel};
-use crate::ingest::inbox::{Arrival, Inbox};
-use crate::ingest::lookup::Lookup;
+use crate::ingest::entry::Fate;
+use crate::ingest::inbox::Inbox;
+use crate::ingest::lookup::{Absence, Lookup};
 use crate::ingest::prefetch::Prefetch;
 use crate::ingest::servers::{Servers, Stop, now};
 use crate::ingest::shared::IndexShared;
 use crate::ingest::store::{Insertion, Store};
 use crate::metrics::Collected;
-use crate::rabbitmq::{self, Deliveries, Session, Tag};
-use crate::sphinx::DocId;
+use crate::rabbitmq::{self, Deliveries, Queue, Session, Tag};
+use crate::sphinx::{DocId, statement};
 
 /// The time between two looks at the backlog, the values seen and old leases.
 const TICK: Duration = Duration::from_secs(5);
-/// A batch that has waited longer may belong to a session that the broker has given up: the worker asks before it stores it.
-const STALE: Duration = Duration::from_secs(15);
+/// A worker alone at its queue looks so often, while records come, whether another has come: that one is to take the records if
+/// searchd goes away.
+const OTHERS_LOOK: Duration = Duration::from_secs(1);
 /// The wait for more deliveries after the first of them.
 const GATHERING: Duration = Duration::from_millis(3);
 
@@ -46,6 +47,11 @@ pub struct Worker {
     store: Store,
     acks: Acks<Tag>,
     prefetch: Prefetch,
+    absence: Absence,
+    /// when the broker was last asked for the state of the queue
+    queue_noted: Instant,
+    /// the digests of a batch that is stored now
+    storing: Vec<i64>,
 }
 
 /// An event that a worker waited for.
@@ -71,6 +77,9 @@ impl Worker {
             store: Store::new(shared.clone()),
             acks: Acks::new(rabbitmq.ack_delay),
             prefetch: Prefetch::new(rabbitmq.batch.records.get(), index.queue_type),
+            absence: Absence::default(),
+            queue_noted: Instant::now(),
+            storing: Vec::new(),
             shared,
         })
     }
@@ -81,8 +90,13 @@ impl Worker {
             self.inbox.begin_session();
             let outcome = self.session();
             self.after_session();
-            let Err(Stop::Session(trouble)) = outcome else { return };
-            if self.servers.broker_failed(&trouble).is_err() {
+            let waited = match outcome {
+                Ok(()) | Err(Stop::Stopped) => return,
+                Err(Stop::Session(trouble)) => self.servers.broker_failed(&trouble),
+                // the next session waits for it
+                Err(Stop::SearchdAway) => Ok(()),
+            };
+            if waited.is_err() {
                 return;
             }
         }
@@ -95,6 +109,9 @@ impl Worker {
         self.servers.begin_session();
         let mut session = Session::open(&self.shared.config.rabbitmq, &self.shared.index)?;
         let outcome = self.collect(&mut session);
+        if let Err(Stop::SearchdAway) = outcome {
+            self.give_up(&session);
+        }
         self.inbox.end_claims();
         // before the broker hands unacknowledged deliveries to another worker, which looks for them under leases that have ended
         if let Err(why) = self.servers.redis().end_leases(&self.index().name, now()) {
@@ -109,11 +126,30 @@ impl Worker {
         }
     }
 
+    /// Leaves the session's records to the other nodes, with a note of those that may be stored here.
+    fn give_up(&mut self, session: &Session) {
+        let due = self.acks.take_due_at_stop(Instant::now());
+        let noted = match self.acknowledge(session, due) {
+            Ok(()) if self.acks.is_empty() => self.servers.redis().note_doubts(&self.index().name, &self.storing),
+            // all may be
+            _ => Ok(()),
+        };
+        if let Err(why) = noted {
+            log::debug!("{}: {why}", self.index().name);
+        }
+        log::warn!(
+            "{}: searchd is away: the other consumers of queue '{}' get its records",
+            self.index().name,
+            self.index().queue
+        );
+    }
+
     /// Forgets the session: the broker redelivers its unacknowledged records, and `lookup` finds the stored ones by their leases.
     fn after_session(&mut self) {
         self.inbox.clear();
         drop(self.batch.take());
         self.acks.clear();
+        self.storing.clear();
         self.docids.end_session();
     }
 
@@ -121,6 +157,9 @@ impl Worker {
         session.notices.drain(..).for_each(|notice| self.shared.log_once(notice));
         bindings::bind(session, &self.shared, &mut self.servers)?;
         session.prefetch(self.prefetch.begin(self.acks.waiting()), self.prefetch.kind())?;
+        // a record that is delivered and cannot be stored waits here, where another node might store it; and a quorum queue counts its
+        // deliveries
+        self.servers.ask_searchd(|engine| engine.select(statement::NOW))?;
         self.inbox.busy();
         let deliveries = session.consume(&self.index().queue).inspect_err(|error| {
             if let rabbitmq::Error::Unsupported(_) = error {
@@ -131,7 +170,7 @@ impl Worker {
         self.servers.broker_works();
         log::debug!("{}: collecting from queue '{}'", self.index().name, self.index().queue);
         self.counters().working.fetch_add(1, Relaxed);
-        let outcome = self.note_backlog(session).and_then(|()| self.events(session, &deliveries));
+        let outcome = self.note_queue(session).and_then(|()| self.events(session, &deliveries));
         self.counters().working.fetch_sub(1, Relaxed);
         outcome
     }
@@ -184,130 +223,30 @@ impl Worker {
         }
     }
 
-    /// Takes as many deliveries as a full batch may have, and not without end: under full load there is always one more, and the
-    /// stop must be heard.
-    fn take_some(&mut self, session: &mut Session) -> Result<(), Stop> {
-        for _ in 0..=self.shared.config.rabbitmq.batch.records.get() {
-            let Some(arrival) = self.inbox.pop() else { break };
-            self.take(arrival, session)?;
-        }
-        Ok(())
-    }
-
-    /// Takes all records of a delivery.
-    fn take(&mut self, arrival: Arrival, session: &mut Session) -> Result<(), Stop> {
-        self.prefetch.note(arrival.delivery.body.len());
-        self.open(Parcel::new(arrival, &self.index().properties), session)?;
-        match self.batch.is_full() || self.acks.is_spanning() {
-            true => self.flush(session),
-            false => Ok(()),
-        }
-    }
-
-    /// Takes the one record of a delivery, or all that it holds.
-    fn open(&mut self, mut parcel: Parcel, session: &mut Session) -> Result<(), Stop> {
-        let delivery = Arc::clone(&parcel.delivery);
-        let (content, parts) = entry::open(&delivery, self.index().split);
-        let Some(parts) = parts else { return self.put(&parcel, content, InDelivery::Whole, session) };
-        if let Ok(Content::Text(Cow::Owned(unpacked), _)) = content {
-            parcel.unpack(unpacked);
-        }
-        if delivery.redelivered {
-            // its records are looked up instead, each by its own digest
-            self.inbox.decided(&[parcel.digest]);
-        }
-        drop(delivery);
-        self.take_parts(&parcel, parts, session)
-    }
-
-    /// Takes the records of a delivery that has several, over as many batches as they need.
-    fn take_parts(&mut self, parcel: &Parcel, mut parts: Pieces, session: &mut Session) -> Result<(), Stop> {
-        if !self.batch.has_room_for(parts.left()) {
-            // the records before it need not wait for it
-            self.flush(session)?;
-        }
-        let body = &parcel.delivery.body;
-        let mut looked = parcel.instant;
-        let mut position = 0;
-        while let Some(text) = parts.next(body) {
-            let is_last = parts.left() == 0;
-            let piece = text.clone();
-            let content = match std::str::from_utf8(piece.bytes(body)) {
-                Ok(text) => Content::Text(Cow::Borrowed(text), None),
-                Err(_) => return Err(Stop::from("a body was text, and its part is not".to_owned())),
-            };
-            self.put(parcel, Ok(content), InDelivery::One { position, text, is_last }, session)?;
-            position += 1;
-            if self.batch.is_full() && !is_last {
-                self.flush(session)?;
-            }
-            if self.acks.is_spanning() {
-                // this may take long, so the stop is heard; the records that are stored will be found when the delivery comes again
-                self.servers.wait(Duration::ZERO)?;
-                if looked.elapsed() > TICK {
-                    self.quiet(session)?;
-                    looked = Instant::now();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts a record into the batch. If it is too large for what is left of it, the batch is stored before the record gets its
-    /// docid.
-    fn put(
-        &mut self,
-        parcel: &Parcel,
-        content: Result<Content, String>,
-        place: InDelivery,
-        session: &mut Session,
-    ) -> Result<(), Stop> {
-        let counters = self.counters();
-        counters.received.add(1);
-        if parcel.delivery.redelivered {
-            counters.redelivered.add(1);
-            if let InDelivery::One { .. } = place {
-                self.inbox.came(place.digest(parcel.digest));
-            }
-        }
-        let draft = match content {
-            Ok(content) => self.batch.draft(parcel, &place, &content, &mut self.store, &mut self.servers)?,
-            Err(why) => Err(why),
-        };
-        let record = Unnumbered { place, draft };
-        if !self.batch.fits(&record) {
-            self.flush(session)?;
-        }
-        if record.place.ends_delivery() {
-            self.acks.end_delivery();
-        }
-        let id = self.docids.next(&mut self.servers)?;
-        self.batch.push(parcel, record, id);
-        Ok(())
-    }
-
     /// Stores, dead-letters and acknowledges the records of the batch.
     fn flush(&mut self, session: &mut Session) -> Result<(), Stop> {
         let Some(mut full) = self.batch.take() else { return Ok(()) };
         self.docids.end_batch();
-        let Worker { shared, docids, servers, inbox, .. } = self;
-        Lookup { index: &shared.index, docids, servers, inbox }.drop_stored(&mut full.entries)?;
+        let Worker { shared, docids, servers, inbox, absence, .. } = self;
+        Lookup { shared, docids, servers, inbox, absence }.drop_stored(&mut full)?;
         self.docids.renew(&mut self.servers)?;
-        if full.begun.elapsed() > STALE {
-            // while this process slept or waited for Redis, the broker may have given its records to another
-            self.note_backlog(session)?;
+        self.storing = full.digests();
+        if !self.servers.has_others() && self.queue_noted.elapsed() > OTHERS_LOOK {
+            self.note_queue(session)?;
         }
         for (day, chosen) in full.days() {
             let statement = full.statements.remove(&day).unwrap_or_default();
             let Worker { store, servers, inbox, .. } = self;
-            let entries = &full.entries;
-            let mut insertion = Insertion { day, statement: &statement, entries, store, servers, inbox };
+            let (entries, lived) = (&full.entries, full.begun);
+            let mut insertion =
+                Insertion { day, statement: &statement, entries, store, servers, inbox, session, lived };
             for (at, why) in insertion.insert(&chosen)? {
                 full.entries[at].fate = Fate::DeadLetter(why);
             }
             self.batch.give_back(statement);
         }
         self.counters().last_insert.set(now());
+        self.storing.clear();
         full.dead_letter(session, &mut self.servers, &mut self.inbox, &self.shared.index)?;
         full.count(self.counters(), self.index());
         self.acks.stored(full.is_distinctive(), full.into_end(), Instant::now());
@@ -334,14 +273,17 @@ impl Worker {
 
     /// Done at each tick, and now and then within a long delivery.
     fn quiet(&mut self, session: &Session) -> Result<(), Stop> {
-        self.note_backlog(session)?;
+        self.note_queue(session)?;
         self.batch.report_seen(self.servers.redis(), now());
         self.docids.age(&self.servers, self.inbox.last_redelivered());
         Ok(())
     }
 
-    fn note_backlog(&self, session: &Session) -> Result<(), Stop> {
-        self.counters().backlog.set(session.backlog(&self.index().queue)?, now());
+    fn note_queue(&mut self, session: &Session) -> Result<(), Stop> {
+        let Queue { messages, consumers } = session.queue(&self.index().queue)?;
+        self.counters().backlog.set(u64::from(messages), now());
+        self.queue_noted = Instant::now();
+        self.servers.note_others(usize::try_from(consumers).is_ok_and(|all| all > self.index().threads.get()));
         Ok(())
     }
 

@@ -43,6 +43,14 @@ pub struct Session {
     changed: ChangedDeliveries,
 }
 
+/// A queue that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// messages that wait
+    pub messages: u32,
+    pub consumers: u32,
+}
+
 /// A connection with a channel on which the exchange is declared.
 struct Opened {
     connection: Connection,
@@ -114,10 +122,13 @@ impl Session {
             .map_err(|error| cannot("set the prefetch limit", &error))
     }
 
-    /// The number of messages that wait in the queue, which must exist.
-    pub fn backlog(&self, queue: &str) -> Result<u64, Error> {
+    /// The state of the queue, which must exist.
+    pub fn queue(&self, queue: &str) -> Result<Queue, Error> {
         let queue = self.channel.queue_declare_passive(queue).map_err(|error| cannot("ask for the backlog", &error))?;
-        Ok(u64::from(queue.declared_message_count().unwrap_or(0)))
+        Ok(Queue {
+            messages: queue.declared_message_count().unwrap_or(0),
+            consumers: queue.declared_consumer_count().unwrap_or(0),
+        })
     }
 
     /// # Errors

@@ -5,20 +5,12 @@ use amiquip::{AmqpValue, Channel, Connection};
 use crate::config::{Index, Rabbitmq};
 use crate::rabbitmq::connect::connect;
 use crate::rabbitmq::error::{Error, cannot};
-use crate::rabbitmq::{declare_exchange, declare_queue, first_of};
+use crate::rabbitmq::{Queue, declare_exchange, declare_queue, first_of};
 
 pub struct Probe {
     connection: Connection,
     /// the URL that has answered, without its password
     pub address: String,
-}
-
-/// A queue that exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Queue {
-    /// messages that wait
-    pub messages: u32,
-    pub consumers: u32,
 }
 
 impl Probe {

@@ -18,6 +18,10 @@ pub fn claims(index: &IndexName) -> String {
     format!("ALCO:CLAIMS:{index}")
 }
 
+pub fn doubts(index: &IndexName, session: &str) -> String {
+    format!("ALCO:DOUBTS:{index}:{session}")
+}
+
 pub fn columns(index: &IndexName) -> String {
     format!("ALCO:COLUMNS:{index}")
 }

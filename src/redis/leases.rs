@@ -172,9 +172,10 @@ impl RedisStore {
         let span = |entry: &LeaseEntry| {
             let session = entry.session.clone();
             let Acknowledged { up_to: acknowledged, before } = entry.acknowledged;
-            LeaseSpan { first: entry.first, last: entry.last, session, acknowledged, before }
+            LeaseSpan { first: entry.first, last: entry.last, session, acknowledged, before, in_doubt: None }
         };
-        let window = ended.map(span).collect();
+        let mut window: Vec<LeaseSpan> = ended.map(span).collect();
+        self.read_doubts(index, &mut window)?;
         let collects = |entry: &&LeaseEntry| is_alive(entry) || entry.renewed > since.seconds();
         let processes: BTreeSet<&str> = entries.iter().filter(collects).map(LeaseEntry::process).collect();
         Ok((window, processes.len().max(1)))

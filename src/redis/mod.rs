@@ -5,6 +5,7 @@
 //! | `ALCO:PK:<index>` | string | the highest docid ever leased |
 //! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged before`: times in epoch seconds; the docid up to which all is acknowledged, and the same before the last acknowledgement; `since` -> the time when this Redis first had a lease of the index |
 //! | `ALCO:CLAIMS:<index>` | sorted set | `docid digest` of each document that a redelivered record has claimed, by its place: see `ingest::redelivery` |
+//! | `ALCO:DOUBTS:<index>:<session>` | string | digests of records that the session may have stored: see `doubts` |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |
 //! | `ALCO:COLUMNS:<index>` | sorted set | columns, by epoch seconds when last seen, and 1/1024 for each later minute in which it was seen |
 //! | `ALCO:PATTERNS:<index>` | hash | the hash of a pattern -> when it was first and last seen, its worst level and its text: see `patterns` |
@@ -18,6 +19,7 @@
 pub mod bindings;
 pub mod connection;
 pub mod day_claims;
+mod doubts;
 mod error;
 pub mod keys;
 pub mod leases;

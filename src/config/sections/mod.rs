@@ -356,6 +356,7 @@ batch_age = 250ms
 batch_size = 1MiB
 ca_file = /ca
 ack_delay = 3s
+redelivery_wait = 90s
 [redis]
 url = rediss://r:6380/1
 [sphinx]

@@ -26,6 +26,7 @@ pub struct Rabbitmq {
     /// what ca_file holds
     pub authorities: Option<Authorities>,
     pub ack_delay: Duration,
+    pub redelivery_wait: Duration,
 }
 
 /// A worker stores a batch as soon as it reaches one of these limits: the number of its records, the age of its first record,
@@ -60,6 +61,7 @@ impl Default for Rabbitmq {
             ca_file: None,
             authorities: None,
             ack_delay: Duration::ZERO,
+            redelivery_wait: Duration::from_secs(60),
         }
     }
 }
@@ -85,6 +87,8 @@ impl Rabbitmq {
         from.take("ca_file", &mut self.ca_file, optional(value::path));
         // for this long a worker keeps the tags of stored deliveries; RabbitMQ's consumer timeout is half an hour
         from.take("ack_delay", &mut self.ack_delay, value::duration_within(Duration::ZERO..=Duration::from_secs(600)));
+        let waits = Duration::ZERO..=Duration::from_secs(600);
+        from.take("redelivery_wait", &mut self.redelivery_wait, value::duration_within(waits));
         if self.ca_file.is_some() && !self.urls.iter().any(|url| url.expose().starts_with("amqps:")) {
             from.wrong_at("ca_file", value::no_tls("amqps", "5671"));
         }

@@ -323,6 +323,7 @@ mod tests {
             session: "a".to_owned(),
             acknowledged,
             before,
+            in_doubt: None,
         }]
     }
 
@@ -448,7 +449,14 @@ mod tests {
         past.add(documents.into_iter());
         assert_eq!(past.documents, documents[1..], "that session is live");
         let mut both = window();
-        both.push(LeaseSpan { first: FOUR, last: FOUR + 9, session: "b".to_owned(), acknowledged: 0, before: 0 });
+        both.push(LeaseSpan {
+            first: FOUR,
+            last: FOUR + 9,
+            session: "b".to_owned(),
+            acknowledged: 0,
+            before: 0,
+            in_doubt: None,
+        });
         let mut past = StoredWindow::new(both, 1);
         past.add(documents.into_iter());
         assert_eq!(past.documents, documents);

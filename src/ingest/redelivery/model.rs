@@ -135,7 +135,14 @@ impl Model {
             self.queue.insert(position);
         }
         let (session, acknowledged, before) = (ended.session.to_string(), ended.acknowledged, ended.before);
-        let span = |first| LeaseSpan { first, last: first + BLOCK - 1, session: session.clone(), acknowledged, before };
+        let span = |first| LeaseSpan {
+            first,
+            last: first + BLOCK - 1,
+            session: session.clone(),
+            acknowledged,
+            before,
+            in_doubt: None,
+        };
         self.window.extend(ended.blocks.into_iter().map(span));
         self.processes[process].end(ended.session);
     }

@@ -33,6 +33,11 @@ impl StoredWindow {
         Some((first, last))
     }
 
+    /// True if a record of this digest, which is redelivered, may be stored in another searchd than that of this process.
+    pub fn may_be_elsewhere(&self, digest: i64, process: &str) -> bool {
+        self.window.iter().any(|span| span.may_be_elsewhere(digest, process))
+    }
+
     /// Adds those of the documents that may have come again.
     pub fn add(&mut self, found: impl Iterator<Item = StoredDocument>) {
         let mut found: Vec<StoredDocument> = found.filter(|found| self.span(found.place).is_some()).collect();
