@@ -55,6 +55,7 @@ const ROWS: &[(&str, u8)] = &[
     ("rabbitmq", 3),
     ("redis", 3),
     ("sphinx::client", 3),
+    ("sphinx::pool", 3),
     // flows
     ("ingest", 4),
     ("search", 4),
@@ -124,6 +125,7 @@ const PURE: &[(&str, bool)] = &[
     ("query", true),
     ("sphinx", true),
     ("sphinx::client", false),
+    ("sphinx::pool", false),
     ("ingest::acks", true),
     ("ingest::body", true),
     ("rabbitmq::dead_letter", true),

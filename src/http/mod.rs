@@ -8,7 +8,7 @@ mod auth;
 mod body;
 mod error;
 mod followers;
-mod list_news;
+mod kept_answers;
 mod logins;
 mod origin;
 mod pages;

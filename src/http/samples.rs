@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::{IndexName, LevelNumbers};
 use crate::http::assets;
+use crate::http::pages::day_bars::HalfHour;
 use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::http::pages::log::foot::{LogFoot, NearestRecords, Total};
@@ -313,7 +314,21 @@ fn index_page() -> String {
         figures: Some(index_list::IndexFigures {
             recent,
             last: seconds.map(|seconds| now.plus_seconds(-seconds)),
-            sparkline: (0..48).map(|n| (n * 37 + at as u64 * 11) % 50 + 10).collect(),
+            half_hours: (0..48)
+                .map(|n| HalfHour {
+                    total: (n * 37 + at as u64 * 11) % 50 + 10,
+                    errors: if n % 9 == 0 { 8 } else { 0 },
+                })
+                .collect(),
+            today: recent * 100,
+            errors_today: Some(recent / 10),
+        }),
+        last_seen: None,
+        kept: Some(index_list::KeptRecords {
+            days: 12,
+            most_days: 30,
+            since: Some("2026-11-11".to_owned()),
+            disk_bytes: Some(1_234_567_890),
         }),
         collecting: None,
         new_patterns: Some(match at {
@@ -340,6 +355,7 @@ fn index_page() -> String {
             index(3, "Cron jobs", 0, Some(10_900)),
         ],
         shortcuts: vec![],
+        hours: ["10:30", "16:30", "22:30", "04:30"].map(str::to_owned),
         warnings: vec![],
     }
     .page()

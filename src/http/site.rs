@@ -11,7 +11,8 @@ use crate::config::{Config, Index, IndexName, IndexSelection, there_are};
 use crate::http::auth::Users;
 use crate::http::error::Refusal;
 use crate::http::followers::Followers;
-use crate::http::list_news::ListNews;
+use crate::http::kept_answers::KeptAnswers;
+use crate::http::pages::index_list::NewPatterns;
 use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
 use crate::record::pattern::PatternHash;
@@ -21,10 +22,21 @@ use crate::redis::connection::RedisStore;
 use crate::redis::seen::KnownColumn;
 use crate::search::Searcher;
 use crate::search::filter::Apart;
+use crate::search::overview::Overview;
+use crate::sphinx::pool::GREETING_TIMEOUT;
 use crate::time::Ts;
 
 /// Pages do without Redis during this time after it has failed.
 const REDIS_PAUSE: Duration = Duration::from_secs(5);
+/// To find what is new, Redis sends all patterns that it remembers of an index, up to 4 MB; a new one shows soon enough for a person.
+const NEWS_SECONDS: i64 = 10;
+/// The figures of an index cost searchd one small query.
+const OVERVIEW_SECONDS: i64 = 3;
+/// A page does without Redis if it does not answer within this time.
+const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
+/// A page whose search is over has its answer, or its error, this long after the budget at the latest: half of it is for searchd's last
+/// answer, half for a greeting.
+const AFTER_BUDGET: Duration = Duration::from_secs(1);
 
 pub struct Site {
     pub config: Arc<Config>,
@@ -35,7 +47,8 @@ pub struct Site {
     /// when Redis last failed
     values_failed: Mutex<Option<Instant>>,
     /// of the index list
-    pub news: ListNews,
+    pub news: KeptAnswers<NewPatterns>,
+    pub overviews: KeptAnswers<Overview>,
     pub metrics: Arc<Metrics>,
     /// records are collected in this process too
     pub collects: bool,
@@ -57,13 +70,15 @@ impl Site {
         started: Ts,
         stop: Receiver<Infallible>,
     ) -> Result<Site, String> {
-        let values = RedisStore::new(&config.redis, "web", "http")?;
+        let values = RedisStore::new(&config.redis, "web", "http")?.answering_within(REDIS_TIMEOUT);
+        let searcher = Searcher::new(&config.sphinx, &config.indexes, metrics.searched.clone());
         Ok(Site {
             indexes: config.indexes.iter().cloned().map(Arc::new).collect(),
-            searcher: Searcher::new(&config.sphinx, &config.indexes, metrics.searched.clone()),
+            searcher: searcher.answering_pages_within(config.http.search_budget + AFTER_BUDGET - GREETING_TIMEOUT),
             values,
             values_failed: Mutex::new(None),
-            news: ListNews::default(),
+            news: KeptAnswers::new(NEWS_SECONDS),
+            overviews: KeptAnswers::new(OVERVIEW_SECONDS),
             followers: Arc::new(Followers::new(config.http.max_followers, metrics.clone())),
             metrics,
             collects,

@@ -26,6 +26,7 @@ pub struct RedisStore {
     pub owner: String,
     /// the number of this owner's session
     session: u32,
+    timeout: Duration,
     connection: Mutex<Option<RedisConnection>>,
 }
 
@@ -45,8 +46,14 @@ impl RedisStore {
             address,
             owner: format!("{process}/{thread}"),
             session: 0,
+            timeout: TIMEOUT,
             connection: Mutex::new(None),
         })
+    }
+
+    /// The same for callers who do not wait longer than that for one answer.
+    pub fn answering_within(self, timeout: Duration) -> RedisStore {
+        RedisStore { timeout, ..self }
     }
 
     /// Begins a session, for another connection to the broker: leases from now on belong to it.
@@ -115,7 +122,7 @@ impl RedisStore {
             ConnectionAddr::TcpTls { host, port, .. } => {
                 let authorities = self.authorities.as_ref();
                 let server = net::tls::Server { host, authorities, section: "redis", plain: "redis" };
-                Box::new(RedisTlsStream::open(server, *port, info, TIMEOUT)?)
+                Box::new(RedisTlsStream::open(server, *port, info, self.timeout)?)
             }
             _ => Box::new(self.connect_plain().map_err(|error| {
                 let closed = error.is_connection_dropped() && !error.is_connection_refusal();
@@ -134,9 +141,9 @@ impl RedisStore {
     }
 
     fn connect_plain(&self) -> RedisResult<redis::Connection> {
-        let connection = self.client.get_connection_with_timeout(TIMEOUT)?;
-        connection.set_read_timeout(Some(TIMEOUT))?;
-        connection.set_write_timeout(Some(TIMEOUT))?;
+        let connection = self.client.get_connection_with_timeout(self.timeout)?;
+        connection.set_read_timeout(Some(self.timeout))?;
+        connection.set_write_timeout(Some(self.timeout))?;
         Ok(connection)
     }
 }

@@ -8,8 +8,9 @@ use crate::record::Stored;
 use crate::search::hit::{Hit, SearchError};
 use crate::search::plan::Slice;
 use crate::sphinx::attributes::{has_decimals, read_back};
-use crate::sphinx::client::{Engine, Fault, Pool, Row};
+use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::dialect::unserved_index;
+use crate::sphinx::pool::Pool;
 use crate::sphinx::select::{Restriction, Select};
 use crate::time::{Range, Ts};
 

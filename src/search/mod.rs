@@ -23,11 +23,12 @@
 //!                   order, and the comparison with another range
 //!     day_groups    what was counted of whole days, kept while they stay as they are
 //!     missing_columns the columns of filters that no record has
-//!     overview      the whole index at a glance; half_hours: its counts
+//!     overview      the whole index at a glance; half_hours: its counts; day_sizes: its days on the disk
 
 mod answer;
 mod context;
 mod day_groups;
+mod day_sizes;
 pub mod filter;
 mod filter_asking;
 pub mod follow;
@@ -67,6 +68,7 @@ use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::search::answer::{KindRow, SearchdAccess};
 use crate::search::day_groups::DayGroups;
+use crate::search::day_sizes::DaySizes;
 use crate::search::half_hours::HalfHours;
 use crate::search::kept_patterns::KeptPatterns;
 use crate::search::known_patterns::KnownPatterns;
@@ -74,15 +76,18 @@ use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
 use crate::search::scope::{Began, Deadline, Scope};
 use crate::search::turns::Turns;
-use crate::sphinx::client::{Pool, Row};
+use crate::sphinx::client::Row;
 use crate::sphinx::counting::rules_field;
 use crate::sphinx::day_index::{day_index, served_days, since};
 use crate::sphinx::described::DescribedIndex;
+use crate::sphinx::pool::Pool;
 use crate::sphinx::statement::keywords;
 use crate::time::{Day, Ts};
 
-/// Timeout for one answer from searchd.
+/// Timeout for one answer from searchd to a stream, and to a page as long as it has none of its own.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// With what is around it, the answer to /health comes within a second.
+const HEALTH_TIMEOUT: Duration = Duration::from_millis(800);
 /// Long searches that ask at a time, at least.
 const MIN_TURNS: usize = 2;
 /// Timeout for polling new records; short, so that a follower hears of an outage.
@@ -100,9 +105,14 @@ impl Drop for Timed<'_> {
 /// Runs searches, for any number of threads at a time.
 #[derive(Debug)]
 pub struct Searcher {
+    /// for pages
     pool: Pool,
+    /// for streams, which wait for longer
+    patient: Pool,
     /// for polling new records
     news: Pool,
+    /// for /health
+    health: Pool,
     sphinx: config::Sphinx,
     peers: bool,
     /// the day indexes, as far as searchd was asked for their fields and attributes
@@ -111,6 +121,7 @@ pub struct Searcher {
     counted: Arc<Searched>,
     /// for the list of indexes
     known: Mutex<HashMap<IndexName, HalfHours>>,
+    day_sizes: Mutex<DaySizes>,
     day_groups: Mutex<DayGroups<Row>>,
     /// the same of patterns
     day_kinds: Mutex<DayGroups<KindRow>>,
@@ -125,13 +136,16 @@ impl Searcher {
     pub fn new(sphinx: &config::Sphinx, indexes: &[config::Index], counted: Arc<Searched>) -> Searcher {
         Searcher {
             pool: Pool::new(&sphinx.address, TIMEOUT),
+            patient: Pool::new(&sphinx.address, TIMEOUT),
             news: Pool::new(&sphinx.address, NEWS_TIMEOUT),
+            health: Pool::new(&sphinx.address, HEALTH_TIMEOUT),
             sphinx: sphinx.clone(),
             peers: !sphinx.peers.is_empty(),
             described: Mutex::default(),
             indexes: indexes.to_vec(),
             counted,
             known: Mutex::default(),
+            day_sizes: Mutex::default(),
             day_groups: Mutex::default(),
             day_kinds: Mutex::default(),
             known_patterns: KnownPatterns::default(),
@@ -139,6 +153,11 @@ impl Searcher {
             // a search and its searchd use a processor in turn
             turns: Arc::new(Turns::new(available_parallelism().map_or(MIN_TURNS, usize::from).max(MIN_TURNS))),
         }
+    }
+
+    /// The same for readers who wait: an answer to a page that takes longer than this is an error.
+    pub fn answering_pages_within(self, time: Duration) -> Searcher {
+        Searcher { pool: Pool::new(&self.sphinx.address, time).watched(), ..self }
     }
 
     /// For the scope of a search that begins now.
@@ -225,7 +244,8 @@ impl Searcher {
     }
 
     fn walk<'a>(&'a self, plan: &'a Plan, mode: ScanMode, from: Option<Place>, until: Deadline<'a>) -> Walk<'a> {
-        let searchd = SearchdAccess { pool: &self.pool, warns: self.peers, candidates: &self.counted.candidates };
+        let pool = if until.is_of_stream() { &self.patient } else { &self.pool };
+        let searchd = SearchdAccess { pool, warns: self.peers, candidates: &self.counted.candidates };
         Walk::new(searchd, plan, mode, from, until)
     }
 

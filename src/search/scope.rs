@@ -132,6 +132,11 @@ impl<'a> Deadline<'a> {
         self.scope.is_some_and(|scope| if self.timeless { !scope.waits.yes() } else { scope.is_over() })
     }
 
+    /// True if no reader waits for the end of it.
+    pub fn is_of_stream(self) -> bool {
+        self.timeless
+    }
+
     /// As the scope's; a stream waits for its turn however many others do.
     pub fn turn(self) -> Result<Option<Turn<'a>>, SearchError> {
         self.scope.map_or(Ok(None), |scope| scope.take_turn(!self.timeless, || self.is_over()))

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::error::Error;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
@@ -226,7 +225,7 @@ impl Engine {
         let opts = OptsBuilder::new()
             .prefer_socket(false)
             .max_allowed_packet(Some(MAX_PACKET))
-            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+            .tcp_connect_timeout(Some(self.timeout.min(CONNECT_TIMEOUT)))
             .read_timeout(Some(self.timeout))
             .write_timeout(Some(self.timeout));
         let opts: Opts = match &self.address {
@@ -244,7 +243,7 @@ impl Engine {
 /// The cause without the names of the crate's types. A read that has timed out is named as such.
 fn cause(error: &mysql::Error, timeout: Duration) -> String {
     let of_io = |error: &io::Error| match error.kind() {
-        io::ErrorKind::WouldBlock => format!("it has not answered for {} s", timeout.as_secs()),
+        io::ErrorKind::WouldBlock => format!("it has not answered for {} s", timeout.as_secs_f64()),
         _ => error.to_string(),
     };
     match error {
@@ -257,37 +256,6 @@ fn cause(error: &mysql::Error, timeout: Duration) -> String {
         mysql::Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => why.clone(),
         mysql::Error::DriverError(error) => error.to_string(),
         error => error.to_string(),
-    }
-}
-
-/// Idle connections for callers that need searchd now and then. Each connection serves one caller at a time.
-#[derive(Debug)]
-pub struct Pool {
-    address: Address,
-    timeout: Duration,
-    idle: Mutex<Vec<Engine>>,
-}
-
-/// The pool keeps at most this number of connections open while they are idle.
-const IDLE_CONNECTIONS: usize = 4;
-
-impl Pool {
-    pub fn new(address: &Address, timeout: Duration) -> Pool {
-        Pool { address: address.clone(), timeout, idle: Mutex::new(Vec::new()) }
-    }
-
-    /// Lends a connection for the time of `work`.
-    pub fn with<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
-        // a panic while the lock was held leaves the list as it was
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let lent = idle().pop();
-        let mut engine = lent.unwrap_or_else(|| Engine::new(&self.address, self.timeout));
-        let result = work(&mut engine);
-        let mut idle = idle();
-        if idle.len() < IDLE_CONNECTIONS {
-            idle.push(engine);
-        }
-        result
     }
 }
 

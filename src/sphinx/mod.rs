@@ -28,11 +28,13 @@ pub mod day_index;
 pub mod day_schema;
 pub mod described;
 pub mod dialect;
+pub mod doubt;
 pub mod filter_sql;
 pub mod fulltext;
 pub mod index_status;
 pub mod keys;
 pub mod kinds;
+pub mod pool;
 pub mod select;
 pub mod statement;
 

@@ -1,15 +1,15 @@
-//! The list of indexes: is everything alive, and where to read.
+//! The list of indexes: is everything alive, and where to read. With one index, it has more of it.
 
 use maud::{Markup, html};
 
-use crate::config::IndexName;
-use crate::http::pages::{Frame, age, duration, histogram, links, note, thousands};
-use crate::query::{PatternSort, Query};
+use crate::http::pages::day_bars::{HalfHour, day_bars};
+pub use crate::http::pages::index_row::{
+    Collecting, IndexFigures, IndexRow, KeptRecords, NEWS_SECONDS, NewPatterns, ShortcutLink,
+};
+use crate::http::pages::{Frame, age, disk_size, duration, index_details, links, note, thousands};
 use crate::render::escape::visible_in_line;
-use crate::time::{Ts, When};
+use crate::time::Ts;
 
-/// A pattern is new if it came for the first time in this last part.
-pub const NEWS_SECONDS: u32 = 3600;
 const NEWS_TITLE: &str = "patterns of warnings and errors that came for the first time in the last hour";
 /// A stream without records for this time may be one whose collecting has stopped.
 const STALE_MICROS: i64 = 3_600_000_000;
@@ -21,76 +21,33 @@ pub struct IndexListView<'a> {
     pub indexes: Vec<IndexRow<'a>>,
     /// those of searches over all indexes
     pub shortcuts: Vec<ShortcutLink<'a>>,
+    /// the clock at the begin of each quarter of the 24 hours, in the zone of the frame
+    pub hours: [String; 4],
     /// problems that concern all indexes
     pub warnings: Vec<String>,
-}
-
-#[derive(Clone, Debug)]
-pub struct IndexRow<'a> {
-    pub name: &'a IndexName,
-    pub title: &'a str,
-    /// None: not known now
-    pub figures: Option<IndexFigures>,
-    /// None: not known
-    pub collecting: Option<Collecting>,
-    /// None: not known
-    pub new_patterns: Option<NewPatterns>,
-    pub shortcuts: Vec<ShortcutLink<'a>>,
-}
-
-/// Patterns of warnings and errors that are new in the last hour.
-#[derive(Clone, Debug)]
-pub enum NewPatterns {
-    /// their number, and the texts of the first ones
-    Count(usize, Vec<String>),
-    /// alco does not know which patterns came before this time, not a day ago
-    UnknownBefore(Ts),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct ShortcutLink<'a> {
-    pub name: &'a str,
-    pub title: &'a str,
-    /// the column that a value is asked for
-    pub parameter: Option<&'a str>,
-}
-
-/// The facts that distinguish a stall from silence.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Collecting {
-    /// records that wait in the queue, where it is known
-    pub backlog: Option<u64>,
-    pub delivered: Option<Ts>,
-    pub stored: Option<Ts>,
-    pub acknowledged: Option<Ts>,
-    /// records wait, and none has been stored for some time
-    pub stalled: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct IndexFigures {
-    /// records of the last 5 minutes
-    pub recent: u64,
-    /// the time of the last record
-    pub last: Option<Ts>,
-    /// of the last 24 hours, in equal parts
-    pub sparkline: Vec<u64>,
 }
 
 /// Columns that not every list has.
 #[derive(Clone, Copy)]
 struct ShownColumns {
+    errors: bool,
     news: bool,
     backlogs: bool,
+    kept: bool,
     shortcuts: bool,
 }
 
 impl IndexListView<'_> {
     pub fn page(&self) -> Markup {
-        let backlogs = self.indexes.iter().any(|index| index.collecting.is_some());
-        let news = self.indexes.iter().any(|index| index.new_patterns.is_some());
-        let shortcuts = !self.shortcuts.is_empty() || self.indexes.iter().any(|index| !index.shortcuts.is_empty());
-        let shown = ShownColumns { news, backlogs, shortcuts };
+        let any = |has: fn(&IndexRow) -> bool| self.indexes.iter().any(has);
+        let shown = ShownColumns {
+            errors: any(|index| index.figures.as_ref().is_some_and(|figures| figures.errors_today.is_some())),
+            news: any(|index| index.new_patterns.is_some()),
+            backlogs: any(|index| index.collecting.is_some()),
+            kept: any(|index| index.kept.is_some()),
+            shortcuts: !self.shortcuts.is_empty() || any(|index| !index.shortcuts.is_empty()),
+        };
+        let base = self.frame.base;
         let main = html! {
             main {
                 @for warning in &self.warnings { (note(html! { (visible_in_line(warning)) })) }
@@ -100,11 +57,17 @@ impl IndexListView<'_> {
                         tr {
                             th scope="col" { "index" }
                             th.n scope="col" { "last 5 min" }
-                            th scope="col" { "24 hours" }
-                            @if news { th.n scope="col" title=(NEWS_TITLE) { "new in 1 h" } }
-                            @if backlogs { th.n scope="col" { "waiting" } }
+                            th scope="col" {
+                                "24 hours"
+                                span.scale aria-hidden="true" { @for hour in &self.hours { span { (hour) } " " } span { "now" } }
+                            }
+                            th.n scope="col" { "today" }
+                            @if shown.errors { th.n scope="col" { "errors today" } }
+                            @if shown.news { th.n scope="col" title=(NEWS_TITLE) { "new in 1 h" } }
+                            @if shown.backlogs { th.n scope="col" { "waiting" } }
                             th scope="col" { "last record" }
-                            @if shortcuts { th scope="col" { "shortcuts" } }
+                            @if shown.kept { th.n scope="col" { "kept" } }
+                            @if shown.shortcuts { th scope="col" { "shortcuts" } }
                         }
                     }
                     tbody {
@@ -112,7 +75,8 @@ impl IndexListView<'_> {
                         @for index in &self.indexes { (self.row(index, shown)) }
                     }
                 }
-                @if self.indexes.len() > 1 { (self.boxes()) }
+                @if let [index] = &self.indexes[..] { (index_details::details(base, self.now, index)) }
+                @else { (self.boxes()) }
             }
         };
         self.frame.page("indexes", main)
@@ -126,18 +90,16 @@ impl IndexListView<'_> {
                     a href=(links::index_path(base, index.name)) { b { (index.name) } }
                     @if !index.title.is_empty() && index.title != index.name.as_str() { " " span { (index.title) } }
                 }
-                @if let Some(figures) = &index.figures {
-                    td.n .recent { (thousands(figures.recent)) }
-                    td { (histogram::sparkline(&figures.sparkline, "i")) }
-                } @else { td.n { "?" } td {} }
-                @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (self.news(index.name, new)) } @else { "?" } } }
+                (self.figures(&format!("{base}grep/{}/", index.name), index.figures.as_ref(), shown))
+                @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (new.markup(base, index.name)) } @else { "?" } } }
                 @if shown.backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }
                 td {
                     (self.last(index))
                     @if let Some(collecting) = index.collecting.filter(|collecting| collecting.stalled) {
-                        " " span.stale { "stalled: " (self.ages(&collecting)) }
+                        " " span.stale { "stalled: " (collecting.ages(self.now)) }
                     }
                 }
+                @if shown.kept { td.n .age { @if let Some(kept) = &index.kept { (kept_days(kept)) } } }
                 @if shown.shortcuts { (self.shortcuts(&index.shortcuts)) }
             }
         }
@@ -145,20 +107,41 @@ impl IndexListView<'_> {
 
     /// The row of all indexes together; a figure that one of them lacks is not known.
     fn all(&self, shown: ShownColumns) -> Markup {
-        let figures: Option<Vec<&IndexFigures>> = self.indexes.iter().map(|index| index.figures.as_ref()).collect();
+        let figures = self.indexes.iter().map(|index| index.figures.as_ref()).collect::<Option<Vec<_>>>();
+        let sum = figures.map(|figures| figures.into_iter().fold(None, added)).unwrap_or_default();
         let backlog = self.indexes.iter().map(|index| index.collecting?.backlog).sum::<Option<u64>>();
+        let disk = self.indexes.iter().map(|index| index.kept.as_ref()?.disk_bytes).sum::<Option<u64>>();
+        let path = format!("{}grep/*/", self.frame.base);
         html! {
             tr {
-                th scope="row" { a href={ (self.frame.base) "grep/*/" } { b { "all indexes" } } }
-                @if let Some(figures) = figures {
-                    @let sparks = figures.iter().fold(Vec::new(), |sum, one| added(sum, &one.sparkline));
-                    td.n .recent { (thousands(figures.iter().map(|one| one.recent).sum())) }
-                    td { (histogram::sparkline(&sparks, "i")) }
-                } @else { td.n { "?" } td {} }
+                th scope="row" { a href=(path) { b { "all indexes" } } }
+                (self.figures(&path, sum.as_ref(), shown))
                 @if shown.news { td.n {} }
                 @if shown.backlogs { td.n .waiting { (backlog.map_or("?".to_owned(), thousands)) } }
                 td {}
+                @if shown.kept { td.n .age { (disk.map(disk_size).unwrap_or_default()) } }
                 @if shown.shortcuts { (self.shortcuts(&self.shortcuts)) }
+            }
+        }
+    }
+
+    /// The cells of one index or of all; `path` leads to the log.
+    fn figures(&self, path: &str, figures: Option<&IndexFigures>, shown: ShownColumns) -> Markup {
+        let Some(figures) = figures else {
+            return html! { td.n { "?" } td {} td.n { "?" } @if shown.errors { td.n { "?" } } };
+        };
+        html! {
+            td.n .recent { (thousands(figures.recent)) }
+            td.age { (day_bars(&figures.half_hours)) }
+            td.n .today { a href={ (path) "?start_ts=today" } { (thousands(figures.today)) } }
+            @if shown.errors {
+                td.n .errors {
+                    @match figures.errors_today {
+                        Some(0) => "0",
+                        Some(errors) => a.error href={ (path) "patterns/?start_ts=today&sort=level" } { (thousands(errors)) },
+                        None => span title="searchd cannot tell the levels of all of these records" { "?" },
+                    }
+                }
             }
         }
     }
@@ -202,42 +185,18 @@ impl IndexListView<'_> {
         }
     }
 
-    fn news(&self, index: &IndexName, new: &NewPatterns) -> Markup {
-        match new {
-            NewPatterns::Count(0, _) => html! { "0" },
-            NewPatterns::Count(count, texts) => {
-                let path = format!("{}patterns/", links::index_path(self.frame.base, index));
-                let start = Some(When::Ago(NEWS_SECONDS));
-                let query =
-                    Query { start, sort: Some(PatternSort::Level), only_new: true, ..Query::new(vec![index.clone()]) };
-                let texts: Vec<_> = texts.iter().map(|text| visible_in_line(text)).collect();
-                html! { a href=(links::to(&path, &query)) title=(texts.join("\n")) { (thousands(*count as u64)) } }
-            }
-            NewPatterns::UnknownBefore(since) => {
-                let why = format!("alco has remembered patterns since {since}: what is new is known a day later");
-                html! { span title=(why) { "?" } }
-            }
-        }
-    }
-
     fn waiting(&self, collecting: &Collecting) -> Markup {
-        html! { span title=(self.ages(collecting)) { (collecting.backlog.map_or("?".to_owned(), thousands)) } }
-    }
-
-    /// `delivered 3 s ago, stored 3 s ago, acknowledged 3 s ago`
-    fn ages(&self, collecting: &Collecting) -> String {
-        let since = |ts: Option<Ts>| ts.map_or("not yet".to_owned(), |ts| age(ts, self.now));
-        format!(
-            "delivered {}, stored {}, acknowledged {}",
-            since(collecting.delivered),
-            since(collecting.stored),
-            since(collecting.acknowledged)
-        )
+        html! { span title=(collecting.ages(self.now)) { (collecting.backlog.map_or("?".to_owned(), thousands)) } }
     }
 
     fn last(&self, index: &IndexRow) -> Markup {
-        let Some(figures) = &index.figures else { return html! { "?" } };
-        let Some(last) = figures.last else { return html! { span.stale { "no records yet" } } };
+        let last = match &index.figures {
+            Some(figures) => figures.last,
+            None => index.last_seen,
+        };
+        let Some(last) = last else {
+            return html! { @if index.figures.is_some() { span.stale { "no records yet" } } @else { "?" } };
+        };
         let silence = self.now.micros() - last.micros();
         html! {
             // in a word too, for readers who see no colour
@@ -247,16 +206,33 @@ impl IndexListView<'_> {
     }
 }
 
-/// The sums of two lists of counts, place by place.
-fn added(mut sum: Vec<u64>, counts: &[u64]) -> Vec<u64> {
-    sum.resize(sum.len().max(counts.len()), 0);
-    sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
-    sum
+fn kept_days(kept: &KeptRecords) -> Markup {
+    let since = kept.since.as_ref().map_or_else(String::new, |since| format!("since {since}; "));
+    html! {
+        span title={ (since) "days = " (kept.most_days) } { (kept.days) " d" }
+        @if let Some(bytes) = kept.disk_bytes { " " span.dim title="on the disk of this node" { (disk_size(bytes)) } }
+    }
+}
+
+/// The figures of two indexes together.
+fn added(sum: Option<IndexFigures>, other: &IndexFigures) -> Option<IndexFigures> {
+    let Some(mut sum) = sum else { return Some(other.clone()) };
+    for (sum, bar) in sum.half_hours.iter_mut().zip(&other.half_hours) {
+        *sum = HalfHour { total: sum.total + bar.total, errors: sum.errors + bar.errors };
+    }
+    Some(IndexFigures {
+        recent: sum.recent + other.recent,
+        last: sum.last.max(other.last),
+        today: sum.today + other.today,
+        errors_today: sum.errors_today.zip(other.errors_today).map(|(one, other)| one + other),
+        half_hours: sum.half_hours,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::IndexName;
 
     #[test]
     fn a_stream_that_fell_silent_is_seen() {
@@ -268,7 +244,16 @@ mod tests {
             figures: Some(IndexFigures {
                 recent: 41_203,
                 last: Some(now.plus_seconds(-seconds)),
-                sparkline: vec![0, 5, 9],
+                half_hours: vec![HalfHour { total: 9, errors: 3 }; 2],
+                today: 1000,
+                errors_today: (seconds == 1).then_some(7),
+            }),
+            last_seen: None,
+            kept: Some(KeptRecords {
+                days: 3,
+                most_days: 30,
+                since: Some("2026-11-20".to_owned()),
+                disk_bytes: Some(2_000_000),
             }),
             collecting: None,
             new_patterns: Some(match seconds {
@@ -285,16 +270,29 @@ mod tests {
             now,
             indexes: vec![index(&web, 1), index(&cron, 10_800)],
             shortcuts: vec![ShortcutLink { name: "trace", title: "Trace", parameter: None }],
+            hours: ["10:30", "16:30", "22:30", "04:30"].map(str::to_owned),
             warnings: vec![],
         };
         let html = view.page().into_string();
         assert!(html.contains("41,203") && html.contains("82,406"), "{html}");
+        for part in [
+            "<span>10:30</span> <span>16:30</span>",
+            "href=\"/grep/web/?start_ts=today\">1,000</a>",
+            "href=\"/grep/*/?start_ts=today\">2,000</a>",
+            "href=\"/grep/web/patterns/?start_ts=today&amp;sort=level\">7</a>",
+            "levels of all of these records\">?</span>",
+            "title=\"since 2026-11-20; days = 30\">3 d</span>",
+            ">2.0 MB</span>",
+            ">4.0 MB</td>",
+        ] {
+            assert!(html.contains(part), "no {part} in {html}");
+        }
         assert_eq!(html.matches("/grep/shortcut/trace/").count(), 1, "{html}");
         assert_eq!(html.matches("class=\"stale\"").count(), 1, "{html}");
         assert!(html.contains("silent for 3 h"), "{html}");
         assert!(html.contains("href=\"/grep/web/patterns/?start_ts=-1h&amp;sort=level&amp;only_new=1\" title=\"order * &lt;failed&gt;\">2</a>"), "{html}");
         assert!(
-            html.contains("since 2026-11-22T09:59:00.000000Z: what is new is known a day later\">?</span>"),
+            html.contains("remembered since 2026-11-22T09:59:00.000000Z: what is new is known a day later\">?</span>"),
             "{html}"
         );
         assert!(html.contains("href=\"/grep/shortcut/slow/\""), "{html}");
@@ -316,16 +314,23 @@ mod tests {
                 name: &web,
                 title: "",
                 figures: None,
+                last_seen: Some(now.plus_seconds(-7200)),
+                kept: None,
                 collecting: Some(collecting),
                 new_patterns: None,
                 shortcuts: vec![],
             };
             let frame = Frame { base: "/", ..Frame::default() };
-            IndexListView { frame, now, indexes: vec![index], shortcuts: vec![], warnings: vec![] }.page().into_string()
+            let hours = Default::default();
+            IndexListView { frame, now, indexes: vec![index], shortcuts: vec![], hours, warnings: vec![] }
+                .page()
+                .into_string()
         };
         let ages = "delivered 90 s ago, stored 3 min ago, acknowledged not yet";
         assert!(html(false).contains(&format!("title=\"{ages}\">1,234</span>")), "{}", html(false));
         assert!(!html(false).contains("stalled") && !html(false).contains("new in 1 h"));
         assert!(html(true).contains(&format!("stalled: {ages}")), "{}", html(true));
+        // searchd is away
+        assert!(html(true).contains("silent for 2 h"), "{}", html(true));
     }
 }

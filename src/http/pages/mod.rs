@@ -11,12 +11,15 @@ use crate::render::escape;
 use crate::time::Ts;
 
 pub mod columns;
+pub mod day_bars;
 pub mod error;
 pub mod filters;
 pub mod follow;
 pub mod help;
 pub mod histogram;
+pub mod index_details;
 pub mod index_list;
+mod index_row;
 pub mod line;
 pub mod links;
 pub mod log;
@@ -179,6 +182,16 @@ pub fn records(number: u64) -> String {
     format!("{} record{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
+/// A size on a disk, in the largest unit that fits: `340 MB`, `1.2 GB`.
+pub fn disk_size(bytes: u64) -> String {
+    let units = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) if bytes < 10 * unit => format!("{}.{} {name}", bytes / unit, bytes / (unit / 10) % 10),
+        Some((unit, name)) => format!("{} {name}", bytes / unit),
+        None => format!("{} kB", bytes.div_ceil(1000)),
+    }
+}
+
 /// A length of time, in the largest unit that fits: `0.4 s`, `3 min`, `2 h`, `5 d`.
 pub fn duration(micros: i64) -> String {
     match micros.max(0) / 100_000 {
@@ -204,6 +217,15 @@ mod tests {
     fn numbers_are_written_to_be_read() {
         for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(thousands(number), text);
+        }
+        for (bytes, text) in [
+            (0, "0 kB"),
+            (1, "1 kB"),
+            (340_500_000, "340 MB"),
+            (1_290_000_000, "1.2 GB"),
+            (12_000_000_000_000, "12 TB"),
+        ] {
+            assert_eq!(disk_size(bytes), text);
         }
         for (micros, text) in [
             (-5, "0.0 s"),

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::config::{Index, IndexName, IndexSelection, Shortcut};
 use crate::http::error::Refusal;
+use crate::http::pages::day_bars::HalfHour;
 use crate::http::pages::{index_list, links};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
@@ -11,8 +12,8 @@ use crate::http::site::Site;
 use crate::query::{Query, edit};
 use crate::record::level::Level;
 use crate::record::pattern::memory::PatternSighting;
-use crate::search::overview::Overview;
-use crate::time::Ts;
+use crate::search::overview::{RecordCounts, shown_since};
+use crate::time::{Day, Ts, WallClock};
 
 /// New patterns whose texts a row has.
 const NAMED_PATTERNS: usize = 5;
@@ -25,40 +26,109 @@ pub fn index_page(site: &Site, text: &str, now: Ts) -> Answer {
         let selection = site.selection(&chosen.join(","))?;
         return Ok(Reply::redirect(302, &links::grep_path(&site.config.http.base_path, &selection)));
     }
-    let mut warnings = Vec::new();
-    let mut view = |index: &Index| match site.searcher.overview(&index.name, now) {
-        Ok(Overview { recent, last, half_hours }) => {
-            Some(index_list::IndexFigures { recent, last, sparkline: half_hours })
-        }
-        Err(error) => {
-            let why = error.to_string();
-            if !warnings.contains(&why) {
-                warnings.push(why);
-            }
-            None
-        }
-    };
+    let mut asking = Asking { site, now, away: None, oldest: now };
     let indexes: Vec<_> = site
         .config
         .indexes
         .iter()
-        .map(|index| index_list::IndexRow {
-            name: &index.name,
-            title: &index.title,
-            figures: view(index),
-            collecting: collecting(site, index, now),
-            new_patterns: site.news.of(&index.name, now, || new_patterns(site, &index.name, now)),
-            shortcuts: shortcuts(site, |shortcut| shortcut.index.contains(&index.name) && !is_over_all(site, shortcut)),
+        .map(|index| {
+            let figures = asking.figures(index);
+            let is_empty = figures.as_ref().is_some_and(|figures| figures.last.is_none());
+            index_list::IndexRow {
+                name: &index.name,
+                title: &index.title,
+                last_seen: if figures.is_none() { last_seen(site, index) } else { None },
+                figures,
+                kept: asking.kept(index),
+                collecting: collecting(site, index, now),
+                new_patterns: match is_empty {
+                    true => Some(index_list::NewPatterns::Count(0, Vec::new())),
+                    false => site.news.of(&index.name, now, || new_patterns(site, &index.name, now)),
+                },
+                shortcuts: shortcuts(site, |shortcut| {
+                    shortcut.index.contains(&index.name) && !is_over_all(site, shortcut)
+                }),
+            }
         })
         .collect();
+    let zone = &site.config.http.timezone;
+    let begin = shown_since(now, &WallClock::of(zone));
+    let quarter = |number: i64| begin.plus_seconds(number * 6 * 3600).clock_in(zone, 0)[..5].to_owned();
     let view = index_list::IndexListView {
         frame: frame(site, None),
         now,
         indexes,
         shortcuts: shortcuts(site, |shortcut| is_over_all(site, shortcut)),
-        warnings,
+        hours: [0, 1, 2, 3].map(quarter),
+        warnings: asking.warning().into_iter().collect(),
     };
     Ok(Reply::page(200, view.page().into_string()))
+}
+
+/// Asks searchd for the figures of one index after the other, until it does not answer.
+struct Asking<'a> {
+    site: &'a Site,
+    now: Ts,
+    /// why searchd is not asked any longer
+    away: Option<String>,
+    /// the time of the oldest figures on the page
+    oldest: Ts,
+}
+
+impl Asking<'_> {
+    /// Those of the last answer, if searchd is away.
+    fn figures(&mut self, index: &Index) -> Option<index_list::IndexFigures> {
+        let (site, now) = (self.site, self.now);
+        let found = site.overviews.of(&index.name, now, || {
+            if self.away.is_some() {
+                return None;
+            }
+            let clock = WallClock::of(&site.config.http.timezone);
+            site.searcher.overview(&index.name, now, &clock).map_err(|error| self.away = Some(error.to_string())).ok()
+        });
+        let overview = found.or_else(|| {
+            let (at, overview) = site.overviews.last(&index.name)?;
+            self.oldest = self.oldest.min(at);
+            Some(overview)
+        })?;
+        let half_hour =
+            |counted: &RecordCounts| HalfHour { total: counted.records, errors: counted.errors.unwrap_or(0) };
+        Some(index_list::IndexFigures {
+            recent: overview.recent,
+            last: overview.last,
+            half_hours: overview.half_hours.iter().map(half_hour).collect(),
+            today: overview.today.records,
+            errors_today: overview.today.errors,
+        })
+    }
+
+    fn kept(&self, index: &Index) -> Option<index_list::KeptRecords> {
+        if self.away.is_some() {
+            return None;
+        }
+        let kept = self.site.searcher.kept_days(&index.name, index.days, self.now)?;
+        Some(index_list::KeptRecords {
+            days: kept.days,
+            most_days: index.days.get(),
+            since: kept.oldest.map(Day::dashed),
+            disk_bytes: kept.disk_bytes,
+        })
+    }
+
+    fn warning(&self) -> Option<String> {
+        let why = self.away.as_ref()?;
+        let zone = &self.site.config.http.timezone;
+        Some(match self.oldest == self.now {
+            true => why.clone(),
+            false => format!("{why}; the figures here are those of {}", self.oldest.clock_in(zone, 0)),
+        })
+    }
+}
+
+/// The last time when Redis noted a column of a record.
+fn last_seen(site: &Site, index: &Index) -> Option<Ts> {
+    let columns = site.columns_seen(index)?;
+    columns.iter().map(|column| column.last_seen).max().map(|seconds| Ts::from_micros(0).plus_seconds(seconds))
 }
 
 /// True if a shortcut searches all indexes of several.

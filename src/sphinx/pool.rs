@@ -1,0 +1,98 @@
+//! Connections to searchd for callers that need one now and then: pages, streams, /health.
+//!
+//! Invariant: while searchd is silent, a watched pool lets one question in a second wait, and answers the others at once.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::Address;
+use crate::sphinx::client::{Engine, Fault};
+use crate::sphinx::doubt::{Advice, Doubt};
+
+/// Idle connections for callers that need searchd now and then. Each connection serves one caller at a time.
+#[derive(Debug)]
+pub struct Pool {
+    address: Address,
+    timeout: Duration,
+    idle: Mutex<Vec<Engine>>,
+    /// None: each question is asked, whatever became of the last one
+    doubt: Option<Mutex<Doubt>>,
+}
+
+/// The pool keeps at most this number of connections open while they are idle.
+const IDLE_CONNECTIONS: usize = 4;
+/// A searchd that runs greets at once, also one that is busy with other questions.
+pub const GREETING_TIMEOUT: Duration = Duration::from_millis(500);
+
+impl Pool {
+    pub fn new(address: &Address, timeout: Duration) -> Pool {
+        Pool { address: address.clone(), timeout, idle: Mutex::new(Vec::new()), doubt: None }
+    }
+
+    /// The same for questions of readers who wait: while searchd is silent, only the first one waits for it.
+    pub fn watched(self) -> Pool {
+        Pool { doubt: Some(Mutex::default()), ..self }
+    }
+
+    /// Lends a connection for the time of `work`.
+    ///
+    /// # Errors
+    /// Those of `work`; or the last one of another caller, if searchd has been silent since.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Engine) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.is_worth_asking()?;
+        // a panic while the lock was held leaves the list as it was
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let lent = idle().pop();
+        let mut engine = lent.unwrap_or_else(|| Engine::new(&self.address, self.timeout));
+        let asked = Instant::now();
+        let result = work(&mut engine);
+        if let Err(Fault::Retry(why)) = &result
+            && asked.elapsed() >= GREETING_TIMEOUT
+        {
+            // the caller gets its own error
+            let _ = self.greet(Some(why));
+        }
+        let mut idle = idle();
+        if idle.len() < IDLE_CONNECTIONS {
+            idle.push(engine);
+        }
+        result
+    }
+
+    fn is_worth_asking(&self) -> Result<(), Fault> {
+        let Some(doubt) = self.doubt() else { return Ok(()) };
+        let advice = doubt.advice(Instant::now());
+        drop(doubt);
+        match advice {
+            Advice::Ask => Ok(()),
+            Advice::Refuse(why) => Err(Fault::Retry(why)),
+            Advice::Greet => self.greet(None),
+        }
+    }
+
+    /// Notes whether searchd greets; `failed` is the question that it has not answered.
+    fn greet(&self, failed: Option<&str>) -> Result<(), Fault> {
+        let greeting = Engine::new(&self.address, GREETING_TIMEOUT).version();
+        let Some(mut doubt) = self.doubt() else { return Ok(()) };
+        match greeting {
+            Ok(_) => {
+                if doubt.is_over() {
+                    log::info!("searchd at {} answers again", self.address);
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                let why = failed.unwrap_or(fault.why());
+                if doubt.is_silent(why, Instant::now()) {
+                    log::warn!("{why}; pages show an error until it answers");
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    fn doubt(&self) -> Option<MutexGuard<'_, Doubt>> {
+        // a panic of another thread leaves it whole
+        self.doubt.as_ref().map(|doubt| doubt.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
