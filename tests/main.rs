@@ -54,6 +54,7 @@ mod refused_records;
 mod restart;
 mod schema;
 mod search_cost;
+mod searchd_silent;
 mod send;
 mod servers;
 mod servers_away;

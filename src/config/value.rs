@@ -29,6 +29,15 @@ pub fn amqp_name(value: &str) -> Value<String> {
     }
 }
 
+/// The name of a unit of systemd or of an rc.d script, which is part of a command.
+pub fn service_name(value: &str) -> Value<String> {
+    let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | ':');
+    match value.chars().all(is_safe) && !value.starts_with('-') {
+        true => Ok(value.to_owned()),
+        false => Err(format!("'{value}' is not the name of a service, such as sphinxsearch")),
+    }
+}
+
 pub fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Value<T> {
     move |value| match choices.iter().find(|(name, _)| *name == value) {
         Some((_, choice)) => Ok(*choice),

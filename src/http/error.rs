@@ -19,6 +19,8 @@ pub enum Refusal {
     Unauthorized { password: bool },
     /// 503
     Away(String),
+    /// the same for a search, which the page offers again
+    SearchAway { why: String, query: Box<Query> },
     /// 429 or 503: the same request may be answered after that time
     Later { status: u16, why: &'static str, seconds: u64 },
     /// 500: a route panicked
@@ -36,6 +38,14 @@ impl From<SearchError> for Refusal {
 }
 
 impl Refusal {
+    /// The same refusal of a search.
+    pub fn of_search(self, query: &Query) -> Refusal {
+        match self {
+            Refusal::Away(why) => Refusal::SearchAway { why, query: Box::new(query.clone()) },
+            other => other,
+        }
+    }
+
     /// The status code, and the reason in one line.
     pub fn explain(&self) -> (u16, String) {
         match self {
@@ -44,7 +54,7 @@ impl Refusal {
             Refusal::NotFound(why) => (404, why.clone()),
             Refusal::Unauthorized { password: true } => (401, "a user's name and password are needed".to_owned()),
             Refusal::Unauthorized { password: false } => (403, "the proxy must name the user".to_owned()),
-            Refusal::Away(why) => (503, why.clone()),
+            Refusal::Away(why) | Refusal::SearchAway { why, .. } => (503, why.clone()),
             Refusal::Later { status, why, seconds } => (*status, format!("{why}; try again in {seconds} s")),
             Refusal::Internal => (500, "the answer could not be made".to_owned()),
         }

@@ -18,6 +18,7 @@ mod router;
 mod routes;
 #[cfg(test)]
 mod samples;
+mod searchd_service;
 mod server;
 mod site;
 
@@ -160,6 +161,7 @@ mod tests {
         config.http.base_path = "/logs/".to_owned();
         config.http.listen = listen;
         config.sphinx.address = Address::Unix("/nonexistent/searchd".into());
+        config.sphinx.service = Some("alco-searchd".to_owned());
         config.redis.url = crate::config::Secret::new("redis+unix:///nonexistent/redis".to_owned());
         config.shortcuts = vec![Shortcut {
             name: "slow".to_owned(),
@@ -227,6 +229,8 @@ mod tests {
         check("/logs/grep/web/at/1.2.3/x/", 400, "20-20");
         check("/logs/health", 503, "does not work");
         check("/logs/grep/web/columns/?start_ts=x", 400, "is not a time");
+        check("/logs/grep/web/next-error/?search=lost+x&cursor=a1.2.3.4", 503, "name=\"search\" value=\"lost x\"");
+        check("/logs/grep/web/next-error/?search=lost+x&cursor=a1.2.3.4", 503, "alco-searchd");
         check(
             "/logs/api/grep/nginx/",
             404,

@@ -46,6 +46,14 @@ pub fn reply(site: &Site, method: &str, url: &str, client: &Client, now: Ts) -> 
     let answer = catch_unwind(AssertUnwindSafe(|| route(site, &asked, client, now))).unwrap_or_else(panicked);
     let reply = answer.unwrap_or_else(|refusal| match below(&site.config.http.base_path, &asked.parts) {
         Some([first, ..]) if first == "api" => api::refused(&refusal),
+        Some([first, list, ..]) if first == "grep" => {
+            let search = LogRequest::parse(site, list, asked.query, now);
+            let refusal = match search {
+                Ok(search) => refusal.of_search(&search.query),
+                Err(_) => refusal,
+            };
+            refused(site, &refusal)
+        }
         _ => refused(site, &refusal),
     });
     log::debug!("{} {url}", reply.status);

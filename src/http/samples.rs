@@ -380,7 +380,10 @@ fn the_pages_are_small_and_can_be_looked_at() {
         status: 503,
         title: "The search engine is away",
         why: "searchd at 127.0.0.1:9306: Connection refused (os error 111)",
-        todo: error::Todo::CheckSphinx { address: "127.0.0.1:9306" },
+        todo: error::Todo::CheckSphinx {
+            address: "127.0.0.1:9306",
+            status_command: Some("systemctl status alco-searchd"),
+        },
         form: None,
     };
     let pages = [

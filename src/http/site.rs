@@ -13,6 +13,7 @@ use crate::http::error::Refusal;
 use crate::http::followers::Followers;
 use crate::http::kept_answers::KeptAnswers;
 use crate::http::pages::index_list::NewPatterns;
+use crate::http::searchd_service::SearchdService;
 use crate::http::server::clients::Clients;
 use crate::metrics::Metrics;
 use crate::record::pattern::PatternHash;
@@ -49,6 +50,7 @@ pub struct Site {
     /// of the index list
     pub news: KeptAnswers<NewPatterns>,
     pub overviews: KeptAnswers<Overview>,
+    pub searchd_service: SearchdService,
     pub metrics: Arc<Metrics>,
     /// records are collected in this process too
     pub collects: bool,
@@ -79,6 +81,7 @@ impl Site {
             values_failed: Mutex::new(None),
             news: KeptAnswers::new(NEWS_SECONDS),
             overviews: KeptAnswers::new(OVERVIEW_SECONDS),
+            searchd_service: SearchdService::new(&config.sphinx),
             followers: Arc::new(Followers::new(config.http.max_followers, metrics.clone())),
             metrics,
             collects,

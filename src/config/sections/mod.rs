@@ -363,6 +363,7 @@ url = rediss://r:6380/1
 address = /var/run/searchd.sock
 data_dir = /data/sphinx
 pid_file = /run/searchd.pid
+service = sphinxsearch
 dialect = manticore
 peers = a:9312|b:9312, c:9312
 [http]

@@ -15,6 +15,8 @@ pub struct Sphinx {
     pub address: Address,
     pub data_dir: PathBuf,
     pub pid_file: Option<PathBuf>,
+    /// the unit or rc.d script that starts searchd, as pages show it
+    pub service: Option<String>,
     pub dialect: Dialect,
     /// shards, each a list of mirrors `host:port`
     pub peers: Vec<Vec<String>>,
@@ -32,6 +34,7 @@ impl Default for Sphinx {
             address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 9306 },
             data_dir: PathBuf::from("/var/db/alco"),
             pid_file: None,
+            service: None,
             dialect: Dialect::Sphinx,
             peers: Vec::new(),
             index: Vec::new(),
@@ -48,6 +51,7 @@ impl Sphinx {
         from.take("address", &mut self.address, value::address);
         from.take("data_dir", &mut self.data_dir, path);
         from.take("pid_file", &mut self.pid_file, optional(path));
+        from.take("service", &mut self.service, optional(value::service_name));
         from.take(
             "dialect",
             &mut self.dialect,

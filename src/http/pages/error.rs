@@ -26,6 +26,8 @@ pub enum Todo<'a> {
     /// searchd is away
     CheckSphinx {
         address: &'a str,
+        /// the command that shows the state of its service, if alco knows it
+        status_command: Option<&'a str>,
     },
 }
 
@@ -53,10 +55,14 @@ impl ErrorView<'_> {
                 p { "Available indexes:" }
                 ul { @for name in &self.frame.indexes { li { a href={ (base) "grep/" (name) "/" } { (name) } } } }
             },
-            Todo::CheckSphinx { address } => html! {
+            Todo::CheckSphinx { address, status_command } => html! {
                 p { "Records are not lost: what cannot be stored waits in the queues." }
                 ul {
-                    li { "Does searchd run? On its host: " code { "service sphinxsearch status" } " or " code { "systemctl status sphinxsearch" } }
+                    li {
+                        "Does searchd run? "
+                        @if let Some(command) = status_command { "On its host: " code { (command) } }
+                        @else { "alco knows no service that starts it: look for the process on its host. " code { "[sphinx] service" } " in alco.ini can name one." }
+                    }
                     li { "Does it listen for SphinxQL at " code { (address) } "? That is " code { "[sphinx] address" } " in alco.ini." }
                     li { code { "alco check" } " shows what is wrong and what to do." }
                     li { "Then reload this page." }

@@ -292,7 +292,7 @@ mod tests {
         assert!(html.contains("silent for 3 h"), "{html}");
         assert!(html.contains("href=\"/grep/web/patterns/?start_ts=-1h&amp;sort=level&amp;only_new=1\" title=\"order * &lt;failed&gt;\">2</a>"), "{html}");
         assert!(
-            html.contains("remembered since 2026-11-22T09:59:00.000000Z: what is new is known a day later\">?</span>"),
+            html.contains("since 2026-11-22T09:59:00.000000Z: what is new is known a day later\">?</span>"),
             "{html}"
         );
         assert!(html.contains("href=\"/grep/shortcut/slow/\""), "{html}");

@@ -98,7 +98,7 @@ impl NewPatterns {
                 html! { a href=(links::to(&path, &query)) title=(texts.join("\n")) { (thousands(*count as u64)) } }
             }
             NewPatterns::UnknownBefore(since) => {
-                let why = format!("remembered since {since}: what is new is known a day later");
+                let why = format!("alco has remembered patterns since {since}: what is new is known a day later");
                 html! { span title=(why) { "?" } }
             }
         }

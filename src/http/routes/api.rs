@@ -280,7 +280,7 @@ pub fn refused(refusal: &Refusal) -> Reply {
             "send them as HTTP's Basic authentication, as curl -u user:password does"
         }
         Refusal::Unauthorized { password: false } => "use the address of the proxy that signs users in",
-        Refusal::Away(_) => "try again in some seconds; alco check shows what is wrong",
+        Refusal::Away(_) | Refusal::SearchAway { .. } => "try again in some seconds; alco check shows what is wrong",
         Refusal::Later { .. } => "the header Retry-After has the time in seconds",
         Refusal::Internal => "the cause is in alco's log",
     };

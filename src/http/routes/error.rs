@@ -13,13 +13,14 @@ use crate::query::url::FieldTexts;
 
 const BASIC: &str = "Basic realm=\"alco\", charset=\"UTF-8\"";
 const INVALID_SEARCH: &str = "Invalid search";
+const AWAY: &str = "searchd does not answer";
 const CHANGE_IT_ABOVE: Todo = Todo::Text("Change it above, and try again.");
 
 /// Adds the headers that belong to a refusal.
 pub fn with_headers(reply: Reply, refusal: &Refusal) -> Reply {
     match refusal {
         Refusal::Unauthorized { password: true } => reply.with("WWW-Authenticate", BASIC),
-        Refusal::Away(_) => reply.with("Retry-After", "5"),
+        Refusal::Away(_) | Refusal::SearchAway { .. } => reply.with("Retry-After", "5"),
         Refusal::Later { seconds, .. } => reply.with("Retry-After", &seconds.to_string()),
         _ => reply,
     }
@@ -27,22 +28,45 @@ pub fn with_headers(reply: Reply, refusal: &Refusal) -> Reply {
 
 /// For a search that can be read but not run: the page has its form, so that the user can correct it.
 pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
-    with_form(site, query, &FieldTexts::default(), why)
+    with_form(site, query, &FieldTexts::default(), &SearchFailure::invalid(why))
 }
 
 /// `typed` is in the form's fields, though it cannot be read.
-fn with_form(site: &Site, query: &Query, typed: &FieldTexts, why: &str) -> Reply {
+fn with_form(site: &Site, query: &Query, typed: &FieldTexts, error: &SearchFailure) -> Reply {
     let pattern_texts = site.searcher.known_patterns.of_query(query);
     let frame = Frame { has_search_form: true, ..frame(site, Some(query)) };
     let form = SearchForm { base: frame.base, zone: &frame.zone, query, pattern_texts: &pattern_texts }.as_typed(typed);
-    let view = ErrorView { frame, status: 400, title: INVALID_SEARCH, why, todo: CHANGE_IT_ABOVE, form: Some(form) };
-    Reply::page(400, view.page().into_string())
+    let SearchFailure { status, title, why, ref todo } = *error;
+    let view = ErrorView { frame, status, title, why, todo: todo.clone(), form: Some(form) };
+    Reply::page(status, view.page().into_string())
+}
+
+/// The failure of a search whose form the page has.
+struct SearchFailure<'a> {
+    status: u16,
+    title: &'a str,
+    why: &'a str,
+    todo: Todo<'a>,
+}
+
+impl SearchFailure<'_> {
+    fn invalid(why: &str) -> SearchFailure<'_> {
+        SearchFailure { status: 400, title: INVALID_SEARCH, why, todo: CHANGE_IT_ABOVE }
+    }
 }
 
 pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
     let address = site.config.sphinx.address.to_string();
+    let status_command = site.searchd_service.status_command();
+    let check_sphinx = Todo::CheckSphinx { address: &address, status_command: status_command.as_deref() };
     let (status, title, why, todo) = match refusal {
-        Refusal::Unreadable { why, query, text } => return with_form(site, query, &FieldTexts::of(text), why),
+        Refusal::Unreadable { why, query, text } => {
+            return with_form(site, query, &FieldTexts::of(text), &SearchFailure::invalid(why));
+        }
+        Refusal::SearchAway { why, query } => {
+            let failure = SearchFailure { status: 503, title: AWAY, why, todo: check_sphinx };
+            return with_headers(with_form(site, query, &FieldTexts::default(), &failure), refusal);
+        }
         Refusal::Bad(why) => (400, INVALID_SEARCH, why.clone(), Todo::Text("Go back, change it, and try again.")),
         Refusal::NoIndex { part, .. } => {
             let why = match is_index_pattern(part) {
@@ -60,7 +84,7 @@ pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
             let todo = "Use the address of the proxy that signs users in: one of trusted_proxies in alco.ini, which sends user_header.";
             (403, "Sign in", "The proxy must name the user.".to_owned(), Todo::Text(todo))
         }
-        Refusal::Away(why) => (503, "searchd does not answer", why.clone(), Todo::CheckSphinx { address: &address }),
+        Refusal::Away(why) => (503, AWAY, why.clone(), check_sphinx),
         Refusal::Later { status, .. } => {
             (*status, "Too busy", refusal.explain().1, Todo::Text("Reload the page after that time."))
         }

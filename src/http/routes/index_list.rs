@@ -84,6 +84,7 @@ impl Asking<'_> {
                 return None;
             }
             let clock = WallClock::of(&site.config.http.timezone);
+            site.searchd_service.look();
             site.searcher.overview(&index.name, now, &clock).map_err(|error| self.away = Some(error.to_string())).ok()
         });
         let overview = found.or_else(|| {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::config::Index;
 use crate::http::body::{Aborted, Body};
+use crate::http::error::Refusal;
 use crate::http::pages::log::LogWriter;
 use crate::http::pages::log::foot::{LogFoot, NearestRecords, Total};
 use crate::http::pages::log::view::LogView;
@@ -200,7 +201,9 @@ fn write_lines(
     });
     let page = match page {
         Ok(page) => page,
-        Err(error) if opening.take().is_some() => return Err(Aborted::Refused(error.into())),
+        Err(error) if opening.take().is_some() => {
+            return Err(Aborted::Refused(Refusal::from(error).of_search(view.query)));
+        }
         Err(error) => return Ok((LogFoot::broken_off(error.to_string()), false)),
     };
     write(String::new());
