@@ -93,6 +93,7 @@ const DOORS: &[(&str, &str)] = &[
     ("tiny_http", "http::server"),
     ("httparse", "http::server::request_head"),
     ("httpdate", "http::server"),
+    ("form_urlencoded", "query::url"),
     ("maud", "http::pages"),
     ("argh", "commands"),
     ("argh_complete", "commands::completion"),

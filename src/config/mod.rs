@@ -28,7 +28,7 @@ pub use crate::config::index_name::{
 pub use crate::config::index_selection::{IndexSelection, is_index_pattern, no_index, there_are};
 pub use crate::config::property::Property;
 pub use crate::config::secret::Secret;
-pub use crate::config::sections::http::{Http, OpenPath};
+pub use crate::config::sections::http::{Http, OpenPath, SavedShortcuts};
 pub use crate::config::sections::index::{Argument, Index, LevelNumbers, QueueType, SearchText};
 pub use crate::config::sections::rabbitmq::{BatchLimits, ExchangeDurable, Rabbitmq};
 pub use crate::config::sections::redis::Redis;

@@ -199,6 +199,15 @@ impl Users {
         names && self.trusts(&credentials.peer)
     }
 
+    /// The name of a user who has been granted access, if alco.ini names users.
+    pub fn name(&self, credentials: &Credentials) -> Option<String> {
+        if self.is_named(credentials) {
+            return credentials.named.as_ref().map(|name| name.trim().to_owned());
+        }
+        self.file.as_ref()?;
+        credentials.authorization.as_deref().and_then(basic).map(|(name, _)| name)
+    }
+
     /// True for the address of one of trusted_proxies.
     pub fn trusts(&self, peer: &str) -> bool {
         self.proxies.iter().any(|proxy| proxy.is(peer))

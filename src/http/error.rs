@@ -21,6 +21,8 @@ pub enum Refusal {
     Away(String),
     /// the same for a search, which the page offers again
     SearchAway { why: String, query: Box<Query> },
+    /// 503: Redis is away, and the answer needs it
+    RedisAway(String),
     /// 429 or 503: the same request may be answered after that time
     Later { status: u16, why: &'static str, seconds: u64 },
     /// 500: a route panicked
@@ -55,6 +57,7 @@ impl Refusal {
             Refusal::Unauthorized { password: true } => (401, "a user's name and password are needed".to_owned()),
             Refusal::Unauthorized { password: false } => (403, "the proxy must name the user".to_owned()),
             Refusal::Away(why) | Refusal::SearchAway { why, .. } => (503, why.clone()),
+            Refusal::RedisAway(why) => (503, why.clone()),
             Refusal::Later { status, why, seconds } => (*status, format!("{why}; try again in {seconds} s")),
             Refusal::Internal => (500, "the answer could not be made".to_owned()),
         }

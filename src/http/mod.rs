@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod error;
 mod followers;
+mod form;
 mod kept_answers;
 mod logins;
 mod origin;
@@ -130,8 +131,9 @@ fn serve(requests: &Requests, site: &Arc<Site>, stop: &Receiver<Infallible>) {
     }
 }
 
-fn answer(request: Incoming, site: &Arc<Site>) {
-    let client = Client::of(|name| request.header(name), site);
+fn answer(mut request: Incoming, site: &Arc<Site>) {
+    let form = request.form();
+    let client = Client { form, ..Client::of(|name| request.header(name), site) };
     let reply = router::reply(site, request.method(), request.url(), &client, now());
     request.answer(site, reply, &client, routes::error::refused);
 }
@@ -219,7 +221,7 @@ mod tests {
         check("/logs/nothing", 404, "no such page");
         check("/logs/grep/nginx/", 404, "href=\"/logs/grep/web/\"");
         check("/logs/grep/web,nginx/", 404, "no index 'nginx'");
-        check("/logs/grep/shortcut/fast/", 404, "no shortcut");
+        check("/logs/grep/shortcut/fast/", 503, "the saved searches are not known: redis at");
         check("/logs/grep/web/?context=x%3Cb", 400, "x&lt;b");
         check("/logs/grep/web/?search=(x&mode=regex", 400, "name=\"search\" value=\"(x\"");
         check("/logs/grep/web/?search=100%", 400, "Write % as %25");
@@ -229,8 +231,8 @@ mod tests {
         check("/logs/grep/web/at/1.2.3/x/", 400, "20-20");
         check("/logs/health", 503, "does not work");
         check("/logs/grep/web/columns/?start_ts=x", 400, "is not a time");
-        check("/logs/grep/web/next-error/?search=lost+x&cursor=a1.2.3.4", 503, "name=\"search\" value=\"lost x\"");
-        check("/logs/grep/web/next-error/?search=lost+x&cursor=a1.2.3.4", 503, "alco-searchd");
+        check("/logs/grep/web/at/1.2.3/?search=lost+x", 503, "name=\"search\" value=\"lost x\"");
+        check("/logs/grep/web/at/1.2.3/?search=lost+x", 503, "alco-searchd");
         check(
             "/logs/api/grep/nginx/",
             404,

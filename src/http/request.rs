@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use crate::config::{Index, IndexName, IndexSelection};
 use crate::http::auth::Credentials;
 use crate::http::error::Refusal;
+use crate::http::form::{TOKEN_COOKIE, is_token};
 use crate::http::origin::origin;
 use crate::http::server::request_head::{NUMBER, PEER};
 use crate::http::site::Site;
@@ -35,6 +36,12 @@ pub struct Client {
     pub habits: Option<String>,
     /// another site's page sent the request
     pub is_cross_site: bool,
+    /// a page of another origin sent the request
+    pub is_foreign: bool,
+    /// the token that this browser has for forms
+    pub token: Option<String>,
+    /// the body of a form that was sent (POST)
+    pub form: Option<String>,
 }
 
 impl Client {
@@ -56,6 +63,10 @@ impl Client {
             credentials: Credentials { peer, named, authorization, forwarded_for: header("X-Forwarded-For") },
             habits: header("Cookie").as_deref().and_then(kept_habits),
             is_cross_site: header("Sec-Fetch-Site").is_some_and(|site| site == "cross-site"),
+            is_foreign: header("Sec-Fetch-Site").is_some_and(|site| site != "same-origin"),
+            token: header("Cookie")
+                .and_then(|all| cookie(&all, TOKEN_COOKIE).filter(|token| is_token(token)).map(str::to_owned)),
+            form: None,
         }
     }
 
@@ -64,10 +75,14 @@ impl Client {
     }
 }
 
+fn cookie<'a>(cookies: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
+}
+
 /// The value of the cookie that keeps habits, decoded.
 fn kept_habits(cookies: &str) -> Option<String> {
-    let mut pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let value = pairs.find(|(name, _)| *name == HABITS_COOKIE)?.1;
+    let value = cookie(cookies, HABITS_COOKIE)?;
     percent_decode_str(value).decode_utf8().ok().map(Cow::into_owned)
 }
 
@@ -121,6 +136,8 @@ pub struct LogRequest {
     /// the query's own zone, else the configured one
     pub zone: TimeZone,
     pub now: Ts,
+    /// the reader may save searches
+    pub may_save: bool,
 }
 
 impl LogRequest {
@@ -138,7 +155,7 @@ impl LogRequest {
             });
         }
         let zone = query.zone(&site.config.http.timezone).clone();
-        Ok(LogRequest { indexes, query, zone, now })
+        Ok(LogRequest { indexes, query, zone, now, may_save: false })
     }
 
     /// For a page: with the habits that the browser keeps, where the address says nothing. Streams and the API have only what their

@@ -11,7 +11,7 @@ use crate::http::request::{Client, LogRequest, RequestUrl};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes;
 use crate::http::routes::error::{InvalidRequest, invalid_request, refused};
-use crate::http::routes::{api, columns, habits, help, index_list, monitoring, patterns, record, values};
+use crate::http::routes::{api, columns, habits, help, index_list, monitoring, patterns, record, shortcuts, values};
 use crate::http::site::Site;
 use crate::time::Ts;
 
@@ -20,7 +20,8 @@ const MAX_URL_BYTES: usize = 16 * 1024;
 
 /// The reply to a request, whatever happens.
 pub fn reply(site: &Site, method: &str, url: &str, client: &Client, now: Ts) -> Reply {
-    if !matches!(method, "GET" | "HEAD") {
+    let is_read = matches!(method, "GET" | "HEAD") || method == "POST" && takes_forms(site, url);
+    if !is_read {
         let why = format!("{method} is not supported");
         let todo = "Use GET: every page here is reached by a link or a form.";
         let error = InvalidRequest { status: 405, title: "Only GET", why: &why, todo };
@@ -60,6 +61,14 @@ pub fn reply(site: &Site, method: &str, url: &str, client: &Client, now: Ts) -> 
     reply
 }
 
+/// True for the addresses of the pages whose forms change something.
+fn takes_forms(site: &Site, url: &str) -> bool {
+    let Ok(asked) = RequestUrl::parse(url) else { return false };
+    let parts = below(&site.config.http.base_path, &asked.parts).unwrap_or_default();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    matches!(parts[..], ["grep", "shortcut", ""] | ["grep", _, "save", ""])
+}
+
 /// The reply to a request that cannot be routed, in the form that its client reads.
 fn invalid(site: &Site, url: &str, error: &InvalidRequest) -> Reply {
     match is_for_programs(site, url) {
@@ -94,10 +103,15 @@ fn route(site: &Site, asked: &RequestUrl, client: &Client, now: Ts) -> Answer {
     };
     Ok(match parts[..] {
         [] | [""] => Reply::redirect(302, &format!("{base}grep/")),
-        ["grep", ""] => index_list::index_page(site, text, now)?,
-        ["grep", "shortcut", name, ""] => index_list::shortcut(site, name, None, text)?,
-        ["grep", "shortcut", name, value, ""] => index_list::shortcut(site, name, Some(value), text)?,
-        ["grep", list, ""] => routes::log::log_page(site, with_habits(list)?, text)?,
+        ["grep", ""] => index_list::index_page(site, client, text, now)?,
+        ["grep", "shortcut", ""] => shortcuts::list(site, client)?,
+        ["grep", "shortcut", name, ""] => shortcuts::open(site, name, None, text)?,
+        ["grep", "shortcut", name, value, ""] => shortcuts::open(site, name, Some(value), text)?,
+        ["grep", list, "save", ""] => shortcuts::save(site, &request(list)?, client)?,
+        ["grep", list, ""] => {
+            let may_save = shortcuts::may_save(site, client);
+            routes::log::log_page(site, LogRequest { may_save, ..with_habits(list)? }, text)?
+        }
         ["grep", list, "at", place, ref around @ .., ""] => {
             record::record_page(site, &with_habits(list)?, place, around, !text.is_empty())?
         }

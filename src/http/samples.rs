@@ -161,6 +161,7 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
         shown_columns: vec!["levelname".to_owned(), "host".to_owned(), "logger".to_owned()],
         formats: &[],
         page_size: 100,
+        may_save: true,
     };
     let found = LogFoot {
         previous: (!empty).then_some(place),
@@ -336,7 +337,12 @@ fn index_page() -> String {
             _ => index_list::NewPatterns::Count(0, vec![]),
         }),
         shortcuts: if at == 0 {
-            let shortcut = |name, title, parameter| index_list::ShortcutLink { name, title, parameter };
+            let shortcut = |name: &str, title: &str, parameter: Option<&str>| index_list::ShortcutLink {
+                name: name.to_owned(),
+                title: title.to_owned(),
+                parameter: parameter.map(str::to_owned),
+                saved: None,
+            };
             vec![
                 shortcut("errors", "Errors of the last hour", None),
                 shortcut("request", "One request", Some("request_id")),
@@ -355,6 +361,7 @@ fn index_page() -> String {
             index(3, "Cron jobs", 0, Some(10_900)),
         ],
         shortcuts: vec![],
+        lists_shortcuts: true,
         hours: ["10:30", "16:30", "22:30", "04:30"].map(str::to_owned),
         warnings: vec![],
     }

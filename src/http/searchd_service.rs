@@ -16,15 +16,15 @@ const SYSTEMD: &str = "/run/systemd/system";
 pub struct SearchdService {
     named: Option<String>,
     pid_file: Option<PathBuf>,
-    seen: Mutex<Option<Seen>>,
+    seen: Mutex<Option<StartedBy>>,
 }
 
 /// searchd's process, when it ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
-    InUnit(String),
+enum StartedBy {
+    Unit(String),
     /// as one that a shell or a script has started
-    InNone,
+    Other,
 }
 
 impl SearchdService {
@@ -40,7 +40,7 @@ impl SearchdService {
         let Some(file) = self.pid_file.as_ref().filter(|_| self.named.is_none()) else { return };
         let pid = fs::read_to_string(file).ok().and_then(|pid| pid.trim().parse::<u32>().ok());
         if let Some(groups) = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()) {
-            let seen = unit_of(&groups).map_or(Seen::InNone, Seen::InUnit);
+            let seen = unit_of(&groups).map_or(StartedBy::Other, StartedBy::Unit);
             *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
         }
     }
@@ -50,8 +50,8 @@ impl SearchdService {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let name = match (&self.named, seen) {
             (Some(name), _) => name.clone(),
-            (None, Some(Seen::InUnit(unit))) => unit,
-            (None, Some(Seen::InNone)) => return None,
+            (None, Some(StartedBy::Unit(unit))) => unit,
+            (None, Some(StartedBy::Other)) => return None,
             (None, None) => service_of_pid_file(self.pid_file.as_deref()?)?,
         };
         Some(match Path::new(SYSTEMD).exists() {

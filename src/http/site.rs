@@ -11,6 +11,7 @@ use crate::config::{Config, Index, IndexName, IndexSelection, there_are};
 use crate::http::auth::Users;
 use crate::http::error::Refusal;
 use crate::http::followers::Followers;
+use crate::http::form::Tokens;
 use crate::http::kept_answers::KeptAnswers;
 use crate::http::pages::index_list::NewPatterns;
 use crate::http::searchd_service::SearchdService;
@@ -45,8 +46,8 @@ pub struct Site {
     pub indexes: Vec<Arc<Index>>,
     pub searcher: Searcher,
     values: RedisStore,
-    /// when Redis last failed
-    values_failed: Mutex<Option<Instant>>,
+    /// when Redis last failed, and why
+    values_failed: Mutex<Option<(Instant, redis::Error)>>,
     /// of the index list
     pub news: KeptAnswers<NewPatterns>,
     pub overviews: KeptAnswers<Overview>,
@@ -60,6 +61,8 @@ pub struct Site {
     pub followers: Arc<Followers>,
     pub clients: Arc<Clients>,
     pub users: Users,
+    /// of forms
+    pub tokens: Tokens,
     /// closed when the daemon stops
     pub stop: Receiver<Infallible>,
 }
@@ -89,6 +92,7 @@ impl Site {
             downloads: Arc::default(),
             clients: Arc::default(),
             users: Users::new(&config.http),
+            tokens: Tokens::default(),
             stop,
             config,
         })
@@ -129,18 +133,23 @@ impl Site {
 
     /// Asks Redis; None while it is away, so that not each page waits for it.
     pub fn with_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, redis::Error>) -> Option<T> {
-        // a panic of another thread leaves an instant whole
+        let answer = self.ask_redis(ask);
+        answer.map_err(|error| log::debug!("pages go without values: {error}")).ok()
+    }
+
+    /// The same, with the reason why there is no answer.
+    pub fn ask_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, redis::Error>) -> Result<T, redis::Error> {
+        // a panic of another thread leaves whole values
         let failed = || self.values_failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed().is_some_and(|at| at.elapsed() < REDIS_PAUSE) {
-            return None;
+        if let Some((at, error)) = &*failed()
+            && at.elapsed() < REDIS_PAUSE
+        {
+            return Err(error.clone());
         }
-        match ask(&self.values) {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                log::debug!("pages go without values: {error}");
-                *failed() = Some(Instant::now());
-                None
-            }
+        let answer = ask(&self.values);
+        if let Err(error) = &answer {
+            *failed() = Some((Instant::now(), error.clone()));
         }
+        answer
     }
 }

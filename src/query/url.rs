@@ -219,6 +219,11 @@ pub struct FieldTexts {
     pub zone: Option<String>,
 }
 
+/// The names and values of a query string, or of a form that was sent, decoded.
+pub fn pairs(text: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
+}
+
 impl FieldTexts {
     /// `query` is the part of the URL after the `?`.
     pub fn of(query: &str) -> FieldTexts {

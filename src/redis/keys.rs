@@ -42,6 +42,10 @@ pub fn saving(index: &IndexName, node: &str) -> String {
     format!("ALCO:SAVING:{index}:{node}")
 }
 
+pub fn shortcuts() -> &'static str {
+    "ALCO:SHORTCUTS"
+}
+
 pub fn bindings(queue: &str) -> String {
     format!("ALCO:BINDINGS:{queue}")
 }

@@ -13,6 +13,7 @@
 //! | `ALCO:INSERTING:<index>:<searchd>` | sorted set | the workers that insert now, by the epoch seconds when their turn expires: see `turns` |
 //! | `ALCO:SAVING:<index>:<searchd>` | string | the worker that has searchd save a RAM chunk |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
+//! | `ALCO:SHORTCUTS` | hash | the name of a search that a user saved -> when, indexes, query, user: see `shortcuts` |
 //!
 //! Invariant: no docid is leased twice, even if Redis loses its data or a clock jumps: see `Lease`.
 
@@ -25,6 +26,7 @@ pub mod keys;
 pub mod leases;
 pub mod patterns;
 pub mod seen;
+pub mod shortcuts;
 pub mod stored;
 mod tls;
 pub mod turns;

@@ -42,8 +42,6 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
     ),
     // answers are packed, bodies are unpacked
     ("flate2", &["http::body", "ingest::body::unpack"]),
-    // the address of a search, and the value that a form sends to a shortcut
-    ("form_urlencoded", &["http::routes::index_list", "query::url"]),
     ("fastrand", &["daemon", "http::server::socket", "ingest::outage"]),
     (
         "jiff",

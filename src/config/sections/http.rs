@@ -24,8 +24,18 @@ pub struct Http {
     pub trusted_proxies: Vec<Proxy>,
     pub max_followers: usize,
     pub open_paths: Vec<OpenPath>,
+    pub shortcuts: SavedShortcuts,
     /// other hosts may read without a password
     pub public: bool,
+}
+
+/// The readers who may save a search under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavedShortcuts {
+    /// those whose name alco knows
+    Users,
+    All,
+    None,
 }
 
 /// A path that every client may ask, also where users are needed. None of them has text of a log.
@@ -59,6 +69,7 @@ impl Default for Http {
             trusted_proxies: Vec::new(),
             max_followers: 16,
             open_paths: vec![OpenPath::Health],
+            shortcuts: SavedShortcuts::Users,
             public: false,
         }
     }
@@ -78,6 +89,9 @@ impl Http {
         from.take("trusted_proxies", &mut self.trusted_proxies, list_of(str::parse));
         from.take("max_followers", &mut self.max_followers, number(0..=1000));
         from.take("open_paths", &mut self.open_paths, list_of(value::choice(&OpenPath::ALL)));
+        let shortcuts =
+            [("users", SavedShortcuts::Users), ("all", SavedShortcuts::All), ("none", SavedShortcuts::None)];
+        from.take("shortcuts", &mut self.shortcuts, value::choice(&shortcuts));
         from.take("public", &mut self.public, value::yes_no);
     }
 }

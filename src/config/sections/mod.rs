@@ -377,6 +377,7 @@ user_header = X-User
 trusted_proxies = 127.0.0.1, unix
 max_followers = 0
 open_paths =
+shortcuts = all
 public = yes
 [index web]
 title = Web shop

@@ -20,7 +20,9 @@ pub struct IndexListView<'a> {
     pub now: Ts,
     pub indexes: Vec<IndexRow<'a>>,
     /// those of searches over all indexes
-    pub shortcuts: Vec<ShortcutLink<'a>>,
+    pub shortcuts: Vec<ShortcutLink>,
+    /// there is a page of shortcuts to lead to
+    pub lists_shortcuts: bool,
     /// the clock at the begin of each quarter of the 24 hours, in the zone of the frame
     pub hours: [String; 4],
     /// problems that concern all indexes
@@ -75,6 +77,7 @@ impl IndexListView<'_> {
                         @for index in &self.indexes { (self.row(index, shown)) }
                     }
                 }
+                @if self.lists_shortcuts { p.several { a href={ (base) "grep/shortcut/" } { "all shortcuts" } } }
                 @if let [index] = &self.indexes[..] { (index_details::details(base, self.now, index)) }
                 @else { (self.boxes()) }
             }
@@ -171,12 +174,15 @@ impl IndexListView<'_> {
     }
 
     fn shortcut(&self, shortcut: &ShortcutLink) -> Markup {
-        let path = format!("{}grep/shortcut/{}/", self.frame.base, links::segment(shortcut.name));
-        let title = if shortcut.title.is_empty() { shortcut.name } else { shortcut.title };
-        let Some(parameter) = shortcut.parameter else { return html! { a href=(path) { (title) } } };
+        let path = format!("{}grep/shortcut/{}/", self.frame.base, links::segment(&shortcut.name));
+        let title = if shortcut.title.is_empty() { &shortcut.name } else { &shortcut.title };
+        let saved = shortcut.saved.as_ref().map(|saved| format!("saved by {saved}"));
+        let saved = saved.as_deref().map(visible_in_line);
+        let link = html! { a href=(path) title=[saved] { (visible_in_line(title)) } };
+        let Some(parameter) = &shortcut.parameter else { return link };
         html! {
             form method="get" action=(path) {
-                a href=(path) { (title) }
+                (link)
                 " "
                 input name="value" size="14" autocomplete="off" placeholder=(parameter) aria-label={ (parameter) " of " (title) };
                 " "
@@ -238,6 +244,12 @@ mod tests {
     fn a_stream_that_fell_silent_is_seen() {
         let now = Ts::from_micros(1_795_341_600_000_000);
         let (web, cron): (IndexName, IndexName) = ("web".parse().expect("a name"), "cron".parse().expect("a name"));
+        let link = |name: &str, title: &str, parameter: Option<&str>| ShortcutLink {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            parameter: parameter.map(str::to_owned),
+            saved: None,
+        };
         let index = |name, seconds: i64| IndexRow {
             name,
             title: "T<",
@@ -261,15 +273,17 @@ mod tests {
                 _ => NewPatterns::UnknownBefore(now.plus_seconds(-60)),
             }),
             shortcuts: vec![
-                ShortcutLink { name: "slow", title: "Slow requests", parameter: None },
-                ShortcutLink { name: "one", title: "", parameter: Some("request_id") },
+                link("slow", "Slow requests", None),
+                link("one", "", Some("request_id")),
+                ShortcutLink { saved: Some("<anna>, today".to_owned()), ..link("<b>", "", None) },
             ],
         };
         let view = IndexListView {
             frame: Frame { base: "/", ..Frame::default() },
             now,
             indexes: vec![index(&web, 1), index(&cron, 10_800)],
-            shortcuts: vec![ShortcutLink { name: "trace", title: "Trace", parameter: None }],
+            shortcuts: vec![link("trace", "Trace", None)],
+            lists_shortcuts: true,
             hours: ["10:30", "16:30", "22:30", "04:30"].map(str::to_owned),
             warnings: vec![],
         };
@@ -296,6 +310,8 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("href=\"/grep/shortcut/slow/\""), "{html}");
+        let saved = "href=\"/grep/shortcut/%3Cb%3E/\" title=\"saved by &lt;anna&gt;, today\">&lt;b&gt;</a>";
+        assert!(html.contains(saved) && html.contains(">all shortcuts</a>"), "{html}");
         assert!(
             html.contains("action=\"/grep/shortcut/one/\"") && html.contains("placeholder=\"request_id\""),
             "{html}"
@@ -322,7 +338,8 @@ mod tests {
             };
             let frame = Frame { base: "/", ..Frame::default() };
             let hours = Default::default();
-            IndexListView { frame, now, indexes: vec![index], shortcuts: vec![], hours, warnings: vec![] }
+            let indexes = vec![index];
+            IndexListView { frame, now, indexes, shortcuts: vec![], lists_shortcuts: false, hours, warnings: vec![] }
                 .page()
                 .into_string()
         };

@@ -26,7 +26,7 @@ pub struct IndexRow<'a> {
     pub collecting: Option<Collecting>,
     /// None: not known
     pub new_patterns: Option<NewPatterns>,
-    pub shortcuts: Vec<ShortcutLink<'a>>,
+    pub shortcuts: Vec<ShortcutLink>,
 }
 
 /// Patterns of warnings and errors that are new in the last hour.
@@ -38,12 +38,15 @@ pub enum NewPatterns {
     UnknownBefore(Ts),
 }
 
-#[derive(Clone, Copy, Debug)]
-pub struct ShortcutLink<'a> {
-    pub name: &'a str,
-    pub title: &'a str,
+#[derive(Clone, Debug, Default)]
+pub struct ShortcutLink {
+    pub name: String,
+    /// empty: the name is shown
+    pub title: String,
     /// the column that a value is asked for
-    pub parameter: Option<&'a str>,
+    pub parameter: Option<String>,
+    /// who saved it, and when; None: it is one of alco.ini
+    pub saved: Option<String>,
 }
 
 /// The facts that distinguish a stall from silence.

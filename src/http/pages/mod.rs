@@ -27,6 +27,7 @@ pub mod neighbourhood;
 pub mod patterns;
 pub mod record;
 pub mod search;
+pub mod shortcuts;
 pub mod values;
 
 /// More indexes than these are one link to their list, so that the header stays one line.

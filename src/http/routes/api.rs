@@ -281,6 +281,7 @@ pub fn refused(refusal: &Refusal) -> Reply {
         }
         Refusal::Unauthorized { password: false } => "use the address of the proxy that signs users in",
         Refusal::Away(_) | Refusal::SearchAway { .. } => "try again in some seconds; alco check shows what is wrong",
+        Refusal::RedisAway(_) => "try again in some seconds; alco check shows what is wrong",
         Refusal::Later { .. } => "the header Retry-After has the time in seconds",
         Refusal::Internal => "the cause is in alco's log",
     };

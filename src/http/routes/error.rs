@@ -20,7 +20,7 @@ const CHANGE_IT_ABOVE: Todo = Todo::Text("Change it above, and try again.");
 pub fn with_headers(reply: Reply, refusal: &Refusal) -> Reply {
     match refusal {
         Refusal::Unauthorized { password: true } => reply.with("WWW-Authenticate", BASIC),
-        Refusal::Away(_) | Refusal::SearchAway { .. } => reply.with("Retry-After", "5"),
+        Refusal::Away(_) | Refusal::SearchAway { .. } | Refusal::RedisAway(_) => reply.with("Retry-After", "5"),
         Refusal::Later { seconds, .. } => reply.with("Retry-After", &seconds.to_string()),
         _ => reply,
     }
@@ -85,6 +85,10 @@ pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
             (403, "Sign in", "The proxy must name the user.".to_owned(), Todo::Text(todo))
         }
         Refusal::Away(why) => (503, AWAY, why.clone(), check_sphinx),
+        Refusal::RedisAway(why) => {
+            let todo = "Searches and shortcuts of alco.ini go on without it. alco check shows what is wrong.";
+            (503, "Redis does not answer", why.clone(), Todo::Text(todo))
+        }
         Refusal::Later { status, .. } => {
             (*status, "Too busy", refusal.explain().1, Todo::Text("Reload the page after that time."))
         }

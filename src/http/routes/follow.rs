@@ -102,6 +102,7 @@ fn write_page(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), 
         shown_columns: shown_columns(&settings, query),
         formats: &[],
         page_size,
+        may_save: false,
     };
     let view = FollowView { lines: &lines, query };
     let mut log = LogWriter::new(&lines);

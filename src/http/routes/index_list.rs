@@ -2,30 +2,35 @@
 
 use std::cmp::Reverse;
 
-use crate::config::{Index, IndexName, IndexSelection, Shortcut};
-use crate::http::error::Refusal;
+use crate::config::{Index, IndexName, IndexSelection};
 use crate::http::pages::day_bars::HalfHour;
 use crate::http::pages::{index_list, links};
+use crate::http::request::Client;
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
+use crate::http::routes::shortcuts;
 use crate::http::site::Site;
-use crate::query::{Query, edit};
+use crate::query::url::pairs;
 use crate::record::level::Level;
 use crate::record::pattern::memory::PatternSighting;
+use crate::redis::shortcuts::SavedShortcut;
 use crate::search::overview::{RecordCounts, shown_since};
 use crate::time::{Day, Ts, WallClock};
 
+/// Saved searches that a row has; the page of shortcuts has all.
+const LISTED_SAVED: usize = 10;
 /// New patterns whose texts a row has.
 const NAMED_PATTERNS: usize = 5;
 
 /// `/grep/`; a form that chooses several indexes sends their names in `text`.
-pub fn index_page(site: &Site, text: &str, now: Ts) -> Answer {
-    let chosen = form_urlencoded::parse(text.as_bytes()).filter(|(name, _)| name == "index").map(|(_, value)| value);
-    let chosen: Vec<_> = chosen.collect();
+pub fn index_page(site: &Site, client: &Client, text: &str, now: Ts) -> Answer {
+    let chosen = pairs(text).into_iter().filter(|(name, _)| name == "index").map(|(_, value)| value);
+    let chosen: Vec<String> = chosen.collect();
     if !chosen.is_empty() {
         let selection = site.selection(&chosen.join(","))?;
         return Ok(Reply::redirect(302, &links::grep_path(&site.config.http.base_path, &selection)));
     }
+    let saved = shortcuts::saved(site).unwrap_or_default();
     let mut asking = Asking { site, now, away: None, oldest: now };
     let indexes: Vec<_> = site
         .config
@@ -45,9 +50,7 @@ pub fn index_page(site: &Site, text: &str, now: Ts) -> Answer {
                     true => Some(index_list::NewPatterns::Count(0, Vec::new())),
                     false => site.news.of(&index.name, now, || new_patterns(site, &index.name, now)),
                 },
-                shortcuts: shortcuts(site, |shortcut| {
-                    shortcut.index.contains(&index.name) && !is_over_all(site, shortcut)
-                }),
+                shortcuts: shortcut_links(site, &saved, Some(&index.name)),
             }
         })
         .collect();
@@ -58,7 +61,8 @@ pub fn index_page(site: &Site, text: &str, now: Ts) -> Answer {
         frame: frame(site, None),
         now,
         indexes,
-        shortcuts: shortcuts(site, |shortcut| is_over_all(site, shortcut)),
+        shortcuts: shortcut_links(site, &saved, None),
+        lists_shortcuts: !saved.is_empty() || shortcuts::may_save(site, client),
         hours: [0, 1, 2, 3].map(quarter),
         warnings: asking.warning().into_iter().collect(),
     };
@@ -132,11 +136,6 @@ fn last_seen(site: &Site, index: &Index) -> Option<Ts> {
     columns.iter().map(|column| column.last_seen).max().map(|seconds| Ts::from_micros(0).plus_seconds(seconds))
 }
 
-/// True if a shortcut searches all indexes of several.
-fn is_over_all(site: &Site, shortcut: &Shortcut) -> bool {
-    site.indexes.len() > 1 && shortcut.index.len() == site.indexes.len()
-}
-
 /// None if this process does not collect.
 fn collecting(site: &Site, index: &Index, now: Ts) -> Option<index_list::Collecting> {
     let collected = site.metrics.of(&index.name).filter(|_| site.collects)?;
@@ -163,35 +162,32 @@ fn new_patterns(site: &Site, index: &IndexName, now: Ts) -> Option<index_list::N
     Some(index_list::NewPatterns::Count(new.len(), texts))
 }
 
-fn shortcuts(site: &Site, is_wanted: impl Fn(&Shortcut) -> bool) -> Vec<index_list::ShortcutLink<'_>> {
-    let wanted = site.config.shortcuts.iter().filter(|shortcut| is_wanted(shortcut));
-    wanted
-        .map(|shortcut| index_list::ShortcutLink {
-            name: &shortcut.name,
-            title: &shortcut.title,
-            parameter: shortcut.parameter.as_deref(),
-        })
-        .collect()
-}
-
-/// `/grep/shortcut/<name>/` and `/grep/shortcut/<name>/<value>/`; a form sends the value after a `?`.
-pub fn shortcut(site: &Site, name: &str, value: Option<&str>, text: &str) -> Answer {
-    let sent = form_urlencoded::parse(text.as_bytes()).find(|(name, _)| name == "value").map(|(_, value)| value);
-    let value = value.or(sent.as_deref()).filter(|value| !value.is_empty());
-    let shortcut = site.config.shortcuts.iter().find(|shortcut| shortcut.name == name);
-    let shortcut = shortcut.ok_or_else(|| Refusal::NotFound(format!("There is no shortcut '{name}' in alco.ini.")))?;
-    let indexes = match is_over_all(site, shortcut) {
-        true => IndexSelection::all(&site.names()),
-        false => IndexSelection::from(shortcut.index.clone()),
+/// Those of alco.ini over an index, or over all (None), and then those that users saved.
+fn shortcut_links(
+    site: &Site,
+    saved: &[(SavedShortcut, IndexSelection)],
+    index: Option<&IndexName>,
+) -> Vec<index_list::ShortcutLink> {
+    let is_of = |indexes: &[IndexName], is_over_all: bool| match index {
+        Some(index) => indexes.contains(index) && !is_over_all,
+        None => is_over_all,
     };
-    let mut query = Query::from_url(indexes, &shortcut.query)
-        .map_err(|why| Refusal::Bad(format!("[shortcut {name}] query in alco.ini: {why}")))?;
-    match (value, &shortcut.parameter) {
-        (None, _) => {}
-        (Some(value), Some(column)) => query = edit::only(&query, column, value),
-        (Some(_), None) => {
-            return Err(Refusal::NotFound(format!("The shortcut '{name}' has no parameter to take a value.")));
-        }
-    }
-    Ok(Reply::redirect(302, &links::to(&links::grep_path(&site.config.http.base_path, &query.indexes), &query)))
+    let configured = site.config.shortcuts.iter();
+    let configured = configured.filter(|own| is_of(&own.index, shortcuts::is_over_all(site, own)));
+    let configured = configured.map(|own| index_list::ShortcutLink {
+        name: own.name.clone(),
+        title: own.title.clone(),
+        parameter: own.parameter.clone(),
+        saved: None,
+    });
+    let own = saved
+        .iter()
+        .filter(|(_, indexes)| is_of(indexes, site.indexes.len() > 1 && indexes.len() == site.indexes.len()));
+    let own = own.take(LISTED_SAVED).map(|(saved, _)| index_list::ShortcutLink {
+        name: saved.name.clone(),
+        title: String::new(),
+        parameter: None,
+        saved: Some(shortcuts::saved_by(site, saved)),
+    });
+    configured.chain(own).collect()
 }

@@ -87,6 +87,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
         shown_columns: shown_columns(&settings, query),
         formats: &Format::STREAMS,
         page_size,
+        may_save: request.may_save,
     };
     let mut log = LogWriter::new(&view);
     let listed = filter_columns(&settings);

@@ -17,4 +17,5 @@ pub mod new_patterns;
 pub mod next_error;
 pub mod patterns;
 pub mod record;
+pub mod shortcuts;
 pub mod values;

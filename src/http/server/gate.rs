@@ -163,8 +163,13 @@ fn serve(client: &mut ClientSocket, shared: &GateState) -> io::Result<()> {
             return client.write_all(plain(400, "Bad Request", "this is not an HTTP request").as_bytes());
         };
         bytes.drain(..length);
+        if !read_form(client, shared, &mut bytes, head.form_bytes)? {
+            return client.write_all(plain(408, "Request Timeout", "the request did not end").as_bytes());
+        }
         let mut inner = UnixStream::connect(&shared.settings.inner)?;
         inner.write_all(head.text.as_bytes())?;
+        inner.write_all(&bytes[..head.form_bytes])?;
+        bytes.drain(..head.form_bytes);
         let keep = forward(&mut inner, client, shared, &mut bytes)?;
         if waiting.is_broken_off() {
             // wait until what was sent has arrived: a reset discards what is on its way
@@ -238,6 +243,27 @@ fn read_head(client: &mut ClientSocket, shared: &GateState, bytes: &mut Vec<u8>)
             began = Instant::now();
         }
     }
+}
+
+/// Waits for the whole of a form. Returns whether it came in time.
+fn read_form(client: &mut ClientSocket, shared: &GateState, bytes: &mut Vec<u8>, length: usize) -> io::Result<bool> {
+    let until = Instant::now() + HEAD_TIME;
+    while bytes.len() < length {
+        let left = until.saturating_duration_since(Instant::now());
+        match shared.wait(&[client.fd()], Some(left)) {
+            _ if left.is_zero() => return Ok(false),
+            Wait::Stop => return Ok(false),
+            Wait::Late => {}
+            Wait::Ready(_) => {
+                let mut chunk = [0; 4096];
+                match client.read(&mut chunk)? {
+                    0 => return Ok(false),
+                    read => bytes.extend_from_slice(&chunk[..read]),
+                }
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Forwards the reply as it comes: a page that grows must not wait for a full buffer. Bytes that the client sends meanwhile go to

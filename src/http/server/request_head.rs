@@ -9,9 +9,14 @@ pub const PEER: &str = "X-Alco-Peer";
 /// The private header with the request's number.
 pub const NUMBER: &str = "X-Alco-Request";
 
+/// Bytes of a form's body; alco's forms have some hundred. A longer body is not read.
+pub const MAX_FORM_BYTES: usize = 16 * 1024;
+
 #[derive(Debug, PartialEq, Eq)]
 pub struct Head {
     pub text: String,
+    /// bytes of the form that follows
+    pub form_bytes: usize,
     /// the client may ask again on the same connection
     pub keep: bool,
 }
@@ -49,15 +54,20 @@ pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
         return None;
     }
     let (mut keep, mut hosts, mut lengths, mut is_chunked) = (minor == 1, 0, 0, false);
+    let mut form_bytes = 0;
     let mut text = format!("{method} {target} HTTP/1.{minor}\r\n");
     for httparse::Header { name, value } in request.headers.iter() {
         let value = value.trim_ascii();
         match name.to_ascii_lowercase().as_str() {
             "connection" => keep &= !value.to_ascii_lowercase().windows(5).any(|w| w == b"close"),
-            // a body is not read, so nothing that follows it could be
+            // another body than a form is not read, so nothing that follows it could be
             "content-length" => {
                 lengths += 1;
-                keep &= value == b"0";
+                let length = std::str::from_utf8(value).ok().and_then(|length| length.parse::<usize>().ok());
+                match length.filter(|length| method == "POST" && *length <= MAX_FORM_BYTES) {
+                    Some(length) => form_bytes = length,
+                    None => keep &= value == b"0",
+                }
             }
             "transfer-encoding" => (keep, is_chunked) = (false, true),
             "expect" | "upgrade" | "te" | "keep-alive" | "proxy-connection" => {}
@@ -75,8 +85,11 @@ pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
     if hosts > 1 || lengths > 1 || lengths > 0 && is_chunked {
         return None;
     }
+    if form_bytes > 0 {
+        write!(text, "Content-Length: {form_bytes}\r\n").expect("a String takes all");
+    }
     write!(text, "Connection: close\r\n{PEER}: {peer}\r\n{NUMBER}: {number}\r\n\r\n").expect("a String takes all");
-    Some(Head { text, keep })
+    Some(Head { text, form_bytes, keep })
 }
 
 /// The same head; what a target cannot hold is percent-encoded: other than ASCII, controls, and spaces within.
@@ -102,7 +115,9 @@ mod tests {
     #[track_caller]
     fn check(head: &str, expect: Option<(&str, bool)>) {
         let got = rewritten(head.as_bytes(), "10.0.0.1", 7);
+        let form_bytes = expect.and_then(|(text, _)| text.split_once("Content-Length: ")?.1.trim().parse().ok());
         let expect = expect.map(|(text, keep)| Head {
+            form_bytes: form_bytes.unwrap_or(0),
             text: format!("{text}Connection: close\r\nX-Alco-Peer: 10.0.0.1\r\nX-Alco-Request: 7\r\n\r\n"),
             keep,
         });
@@ -115,7 +130,9 @@ mod tests {
         check("GET /a HTTP/1.0\n\n", Some(("GET /a HTTP/1.0\r\n", false)));
         check("GET /?q=é z HTTP/1.1\r\n\r\n", Some(("GET /?q=%C3%A9%20z HTTP/1.1\r\n", true)));
         check("GET / HTTP/1.1\r\nConnection: keep-alive, Close\r\n\r\n", Some(("GET / HTTP/1.1\r\n", false)));
-        check("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", Some(("POST / HTTP/1.1\r\n", false)));
+        check("GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", Some(("GET / HTTP/1.1\r\n", false)));
+        check("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", Some(("POST / HTTP/1.1\r\nContent-Length: 5\r\n", true)));
+        check("POST / HTTP/1.1\r\nContent-Length: 16385\r\n\r\n", Some(("POST / HTTP/1.1\r\n", false)));
         check(
             "GET / HTTP/1.1\r\nx-alco-peer: 127.0.0.1\r\nx-alco-request: 1\r\nX: \u{e9}\r\nY: b\r\n\r\n",
             Some(("GET / HTTP/1.1\r\nY: b\r\n", true)),

@@ -1,6 +1,6 @@
 //! A request as tiny_http has it, and a reply on its way to the client: at once, or written as it is found.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -15,6 +15,7 @@ use crate::http::body::{Aborted, Body};
 use crate::http::error::Refusal;
 use crate::http::request::Client;
 use crate::http::response::{GZIPPED, Reply, StreamedBody, WriteBody};
+use crate::http::server::request_head::MAX_FORM_BYTES;
 use crate::http::site::Site;
 use crate::threads;
 
@@ -64,6 +65,17 @@ impl Incoming {
     pub fn header(&self, name: &str) -> Option<String> {
         let is = |header: &&Header| header.field.as_str().as_str().eq_ignore_ascii_case(name);
         self.0.headers().iter().find(is).map(|header| header.value.to_string())
+    }
+
+    /// The body of a form that was sent; None: the request has none.
+    pub fn form(&mut self) -> Option<String> {
+        if *self.0.method() != Method::Post {
+            return None;
+        }
+        let mut body = Vec::new();
+        // the gate has read the whole body: nothing is waited for
+        let read = self.0.as_reader().take(MAX_FORM_BYTES as u64).read_to_end(&mut body);
+        read.is_ok().then(|| String::from_utf8_lossy(&body).into_owned())
     }
 
     /// Sends the reply; one that is written as it is found, perhaps by a thread of its own.

@@ -97,6 +97,10 @@ impl LogView<'_> {
                         " "
                         a href=(self.link(&exactly)) title="names the range, the zone and the order: it shows the same lines to others, and later" { "link to exactly this" }
                     }
+                    @if self.may_save {
+                        " "
+                        a rel="nofollow" href=(links::to("save/", &edit::first(q))) title="keeps this search under a name, for all readers" { "save" }
+                    }
                     @for format in self.formats {
                         " "
                         a href=(self.link(&Query { format: *format, ..edit::first(q) })) { (format.label()) }

@@ -23,6 +23,8 @@ pub struct LogView<'a> {
     /// the same search in other forms: name, format
     pub formats: &'a [Format],
     pub page_size: usize,
+    /// the reader may save the search
+    pub may_save: bool,
 }
 
 impl LogView<'_> {
