@@ -221,8 +221,9 @@ impl Metrics {
         self.indexes.iter().find(|(name, _)| name == index).map(|(_, collected)| collected)
     }
 
-    /// In Prometheus' text format, version 0.0.4.
-    pub fn text(&self, now: Ts, process: Process) -> String {
+    /// In Prometheus' text format, version 0.0.4, with those indexes that `shows` returns true for.
+    pub fn text(&self, now: Ts, process: Process, shows: &dyn Fn(&IndexName) -> bool) -> String {
+        let indexes: Vec<&(IndexName, Collected)> = self.indexes.iter().filter(|(name, _)| shows(name)).collect();
         let mut out = Text(String::with_capacity(16 * 1024));
         type CountOf = fn(&Collected) -> u64;
         let counters: [(&str, &str, CountOf); 6] = [
@@ -234,22 +235,16 @@ impl Metrics {
             ("malformed", "Records stored with an alco_error", |c| c.malformed.get()),
         ];
         for (name, help, count) in counters {
-            out.each(&format!("alco_records_{name}_total"), "counter", help, &self.indexes, |c| Some(count(c) as f64));
+            out.each(&format!("alco_records_{name}_total"), "counter", help, &indexes, |c| Some(count(c) as f64));
         }
         let deliveries = |c: &Collected| Some(c.deliveries.get() as f64);
-        out.each(
-            "alco_deliveries_total",
-            "counter",
-            "Deliveries, each of one record or several",
-            &self.indexes,
-            deliveries,
-        );
+        out.each("alco_deliveries_total", "counter", "Deliveries, each of one record or several", &indexes, deliveries);
         let changed = |c: &Collected| Some(c.changed.get() as f64);
         out.each(
             "alco_deliveries_changed_total",
             "counter",
             "Deliveries whose routing key, properties or headers were not readable as they were sent",
-            &self.indexes,
+            &indexes,
             changed,
         );
         let new_patterns = |c: &Collected| Some(c.new_patterns.get() as f64);
@@ -257,7 +252,7 @@ impl Metrics {
             "alco_patterns_new_total",
             "counter",
             "Patterns of messages that were seen for the first time",
-            &self.indexes,
+            &indexes,
             new_patterns,
         );
         let servers: [(&str, CountOf); 3] = [
@@ -270,7 +265,7 @@ impl Metrics {
             "counter",
             "Connections that broke and requests that were not answered",
         );
-        for (index, collected) in &self.indexes {
+        for (index, collected) in &indexes {
             for (server, count) in servers {
                 out.sample(
                     "alco_server_failures_total",
@@ -280,11 +275,11 @@ impl Metrics {
             }
         }
         out.about("alco_batch_records", "histogram", "Records in a batch");
-        for (index, collected) in &self.indexes {
+        for (index, collected) in &indexes {
             out.histogram("alco_batch_records", &[("index", index.as_str())], &collected.batches);
         }
         out.about("alco_insert_seconds", "histogram", "Seconds that searchd took to commit a batch");
-        for (index, collected) in &self.indexes {
+        for (index, collected) in &indexes {
             out.histogram("alco_insert_seconds", &[("index", index.as_str())], &collected.inserts);
         }
         type MomentOf = fn(&Collected) -> &Moment;
@@ -296,13 +291,13 @@ impl Metrics {
         ];
         for (name, help, moment) in ages {
             let age = |c: &Collected| moment(c).get().map(|ts| (now.micros() - ts.micros()).max(0) as f64 / 1e6);
-            out.each(&format!("alco_last_{name}_age_seconds"), "gauge", help, &self.indexes, age);
+            out.each(&format!("alco_last_{name}_age_seconds"), "gauge", help, &indexes, age);
         }
         let backlog =
             |c: &Collected| c.backlog.get(now).filter(|_| c.working.load(Relaxed) > 0).map(|messages| messages as f64);
-        out.each("alco_backlog_messages", "gauge", "Messages that wait in the queue", &self.indexes, backlog);
+        out.each("alco_backlog_messages", "gauge", "Messages that wait in the queue", &indexes, backlog);
         let working = |c: &Collected| Some(c.working.load(Relaxed).max(0) as f64);
-        out.each("alco_workers", "gauge", "Workers that collect at this moment", &self.indexes, working);
+        out.each("alco_workers", "gauge", "Workers that collect at this moment", &indexes, working);
         out.about("alco_search_seconds", "histogram", "Seconds that a search took");
         out.histogram("alco_search_seconds", &[], &self.searched.seconds);
         out.about("alco_search_candidates_total", "counter", "Records that searchd returned and alco checked");
@@ -344,7 +339,7 @@ impl Text {
         name: &str,
         kind: &str,
         help: &str,
-        indexes: &[(IndexName, Collected)],
+        indexes: &[&(IndexName, Collected)],
         value: impl Fn(&Collected) -> Option<f64>,
     ) {
         self.about(name, kind, help);
@@ -383,7 +378,7 @@ mod tests {
         web.inserts.observe(0.2);
         web.inserts.observe(100.0);
         let process = Process { started: Ts::from_micros(500_000), resident: Some(9 << 20) };
-        let text = metrics.text(Ts::from_micros(3_500_000), process);
+        let text = metrics.text(Ts::from_micros(3_500_000), process, &|_| true);
         for line in [
             "# TYPE alco_records_received_total counter",
             "alco_deliveries_total{index=\"web\"} 2",
@@ -405,6 +400,8 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "no '{line}' in\n{text}");
         }
         assert!(!text.contains("alco_last_ack_age_seconds{index=\"mail\"}"), "an event that never happened has no age");
+        let of_mail = metrics.text(Ts::from_micros(3_500_000), process, &|index| index.as_str() == "mail");
+        assert!(of_mail.contains("{index=\"mail\"") && !of_mail.contains("web"), "{of_mail}");
         assert!(!text.contains("alco_backlog_messages{"), "no worker has asked for it");
     }
 }

@@ -52,6 +52,7 @@ mod redis_writes;
 mod refused_logins;
 mod refused_records;
 mod restart;
+mod rights;
 mod saved_searches;
 mod schema;
 mod search_cost;

@@ -9,7 +9,7 @@ use crate::config::ini::Mistake;
 use crate::config::sections::{Reading, read};
 use crate::config::settings::Config;
 use crate::net::tls::Authorities;
-use crate::users_file::{Hashes, parse};
+use crate::users_file::{ListedUsers, parse};
 
 const PLACES: [&str; 2] = ["/usr/local/etc/alco.ini", "/etc/alco.ini"];
 
@@ -101,8 +101,8 @@ fn open_files(reading: &mut Reading) {
     mistakes.sort_by_key(|mistake| mistake.line);
 }
 
-/// The users of users_file, and the hashes of their passwords.
-pub fn users(path: &Path) -> Result<Hashes, String> {
+/// The users of users_file with the hashes of their passwords, and the groups.
+pub fn users(path: &Path) -> Result<ListedUsers, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     parse(&text).map_err(|why| format!("{}: {why}", path.display()))
 }

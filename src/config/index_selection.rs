@@ -105,12 +105,15 @@ pub fn no_index(part: &str) -> String {
     }
 }
 
-/// `there are web, billing`
+/// `there are web, billing`; only a user who may see no index has an empty list.
 pub fn there_are(known: &[&IndexName]) -> String {
     let listed: Vec<&str> = known.iter().take(MAX_LISTED_NAMES).map(|name| name.as_str()).collect();
     let others = known.len() - listed.len();
     let more = if others > 0 { format!(" and {others} others") } else { String::new() };
-    format!("there are {}{more}", listed.join(", "))
+    match listed.is_empty() {
+        true => "there is none that you may see".to_owned(),
+        false => format!("there are {}{more}", listed.join(", ")),
+    }
 }
 
 /// True if the name is what the pattern stands for. Takes a time that grows with the pattern's length only.

@@ -9,6 +9,7 @@
 mod address;
 mod defaults;
 mod files;
+mod grantee;
 mod index_name;
 mod index_selection;
 mod ini;
@@ -22,6 +23,7 @@ mod value;
 
 pub use crate::config::address::{Address, Proxy};
 pub use crate::config::files::{find, users};
+pub use crate::config::grantee::Grantee;
 pub use crate::config::index_name::{
     IndexName, attribute_of_column, field_of_column, index_list, is_attribute_of_column, is_field_of_column,
 };

@@ -1,7 +1,7 @@
 //! Decides which clients may read, if alco.ini restricts it: those that send a user's name and password of users_file (HTTP's
 //! Basic authentication, RFC 7617), and those whose user a trusted proxy names in user_header.
 //!
-//! Addresses without any text of a log are open to all clients: style sheet, health, metrics, searchd's configuration.
+//! Addresses without any text of a log can be open to all clients (`open_paths`). `visible` has what a user may see.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,7 +17,8 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use crate::config;
 use crate::config::{Http, Proxy};
 use crate::http::logins::FailedLogins;
-use crate::users_file::{ComparedHash, Hashes, is_password};
+use crate::http::user::{SignedInBy, User};
+use crate::users_file::{ComparedHash, ListedUsers, is_password};
 
 /// Requests that hash a password or wait for their turn, of the threads that answer requests: the others serve those who are
 /// signed in.
@@ -33,8 +34,10 @@ type Version = (SystemTime, u64);
 pub struct Credentials {
     /// the client's address, or `unix`
     pub peer: String,
-    /// `user_header`, if the client sent it
+    /// `user_header`, if the client sent it, and once only: of two, one may not be the proxy's
     pub named: Option<String>,
+    /// `group_header`, in the same way
+    pub groups: Option<String>,
     /// `Authorization`
     pub authorization: Option<String>,
     /// `X-Forwarded-For`
@@ -45,6 +48,7 @@ pub struct Credentials {
 pub struct Users {
     file: Option<PathBuf>,
     pub header: Option<String>,
+    pub group_header: Option<String>,
     proxies: Vec<Proxy>,
     known: Mutex<KnownUsers>,
     failed: Mutex<FailedLogins>,
@@ -54,9 +58,9 @@ pub struct Users {
     hashing_places: AtomicUsize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    Granted,
+    Granted(User),
     /// the client has not named a user, or with the wrong password
     Denied,
     /// the client may try again after this time
@@ -90,7 +94,7 @@ struct KnownUsers {
     version: Option<Version>,
     /// the reason why the last attempt to read it failed
     wrong: Option<String>,
-    hashes: Hashes,
+    listed: ListedUsers,
     /// passwords that were right, each as a keyed hash: the next request with the same one is quick
     accepted: HashMap<String, u64>,
     keys: RandomState,
@@ -98,10 +102,10 @@ struct KnownUsers {
 
 impl Users {
     pub fn new(http: &Http) -> Users {
-        let (file, header) = (http.users_file.clone(), http.user_header.clone());
         Users {
-            file,
-            header,
+            file: http.users_file.clone(),
+            header: http.user_header.clone(),
+            group_header: http.group_header.clone(),
             proxies: http.trusted_proxies.clone(),
             known: Mutex::default(),
             failed: Mutex::default(),
@@ -116,17 +120,27 @@ impl Users {
     }
 
     pub fn access(&self, credentials: &Credentials) -> Access {
-        let grants = |yes| if yes { Access::Granted } else { Access::Denied };
-        let Some(file) = &self.file else { return grants(self.header.is_none() || self.is_named(credentials)) };
+        if let Some(name) = self.proxys_name(credentials) {
+            return Access::Granted(User::named_by_proxy(name, credentials.groups.as_deref(), &self.read().listed));
+        }
+        let Some(file) = &self.file else {
+            return if self.header.is_none() { Access::Granted(User::default()) } else { Access::Denied };
+        };
         if let Some(line) = self.failed().line(Instant::now()) {
             log::warn!("{line}");
-        }
-        if self.is_named(credentials) {
-            return Access::Granted;
         }
         match credentials.authorization.as_deref().and_then(basic) {
             Some((name, password)) => self.login(file, &Login { address: self.address(credentials), name, password }),
             None => Access::Denied,
+        }
+    }
+
+    /// The same user as users_file has it now, after the user was signed in a while ago. None: no longer.
+    pub fn again(&self, user: &User) -> Option<User> {
+        let known = self.read();
+        match user.signed_in_by() {
+            SignedInBy::Password(hash) if !known.listed.is_hash_of(user.name(), hash) => None,
+            _ => Some(user.with_groups_of(&known.listed)),
         }
     }
 
@@ -136,10 +150,10 @@ impl Users {
             let mut known = self.known();
             known.read(file);
             if known.has_accepted(name, password) {
-                return Access::Granted;
+                return known.granted(name);
             }
             let name_key = known.keys.hash_one(name);
-            (known.hashes.compared(name, name_key), name_key)
+            (known.listed.compared(name, name_key), name_key)
         };
         let too_early = || {
             let mut failed = self.failed();
@@ -154,16 +168,19 @@ impl Users {
         // a panic of another thread leaves nothing half done
         let _turn = self.hashing.lock().unwrap_or_else(PoisonError::into_inner);
         // while this request waited, another may have brought the same password, or failed from the same address
-        if self.known().has_accepted(name, password) {
-            return Access::Granted;
+        let known = self.known();
+        if known.has_accepted(name, password) {
+            return known.granted(name);
         }
+        drop(known);
         if let Some(later) = too_early() {
             return later;
         }
         if is_password(password, &compared) {
-            self.known().accept(name, password, &compared, name_key);
             self.failed().succeeded(address, name_key);
-            return Access::Granted;
+            let mut known = self.known();
+            known.accept(name, password, &compared);
+            return Access::Granted(User::with_password(name, compared, &known.listed));
         }
         let mut failed = self.failed();
         failed.failed(address, name_key, Instant::now());
@@ -180,6 +197,15 @@ impl Users {
         last.filter(is_address).unwrap_or(&credentials.peer).to_owned()
     }
 
+    /// The users of the file as it is now.
+    fn read(&self) -> MutexGuard<'_, KnownUsers> {
+        let mut known = self.known();
+        if let Some(file) = &self.file {
+            known.read(file);
+        }
+        known
+    }
+
     fn known(&self) -> MutexGuard<'_, KnownUsers> {
         // a panic of another thread leaves the maps whole, here and below
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -194,18 +220,9 @@ impl Users {
         self.file.is_some()
     }
 
-    fn is_named(&self, credentials: &Credentials) -> bool {
-        let names = credentials.named.as_ref().is_some_and(|name| !name.trim().is_empty());
-        names && self.trusts(&credentials.peer)
-    }
-
-    /// The name of a user who has been granted access, if alco.ini names users.
-    pub fn name(&self, credentials: &Credentials) -> Option<String> {
-        if self.is_named(credentials) {
-            return credentials.named.as_ref().map(|name| name.trim().to_owned());
-        }
-        self.file.as_ref()?;
-        credentials.authorization.as_deref().and_then(basic).map(|(name, _)| name)
+    fn proxys_name<'a>(&self, credentials: &'a Credentials) -> Option<&'a str> {
+        let name = credentials.named.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        name.filter(|_| self.trusts(&credentials.peer))
     }
 
     /// True for the address of one of trusted_proxies.
@@ -223,7 +240,7 @@ impl KnownUsers {
         }
         self.version = version.ok();
         match config::users(file) {
-            Ok(hashes) => (self.hashes, self.accepted, self.wrong) = (hashes, HashMap::new(), None),
+            Ok(listed) => (self.listed, self.accepted, self.wrong) = (listed, HashMap::new(), None),
             Err(why) if self.wrong.as_ref() == Some(&why) => {}
             Err(why) => {
                 log::error!("users_file: {why}; the users from before stay");
@@ -232,13 +249,18 @@ impl KnownUsers {
         }
     }
 
+    /// For a user whose password was accepted.
+    fn granted(&self, name: &str) -> Access {
+        Access::Granted(User::with_password(name, self.listed.compared(name, 0), &self.listed))
+    }
+
     fn has_accepted(&self, name: &str, password: &str) -> bool {
         self.accepted.get(name) == Some(&self.keys.hash_one(password))
     }
 
     /// `compared`: the hash that the password fits; if the file has another one by now, the password is not accepted again.
-    fn accept(&mut self, name: &str, password: &str, compared: &ComparedHash, name_key: u64) {
-        if self.hashes.compared(name, name_key) == *compared {
+    fn accept(&mut self, name: &str, password: &str, compared: &ComparedHash) {
+        if self.listed.is_hash_of(name, compared) {
             self.accepted.insert(name.to_owned(), self.keys.hash_one(password));
         }
     }
@@ -278,7 +300,7 @@ mod tests {
         let check = |http: &Http, peer: &str, named: Option<&str>, expect| {
             let credentials =
                 Credentials { peer: peer.to_owned(), named: named.map(str::to_owned), ..Credentials::default() };
-            let is_granted = Users::new(http).access(&credentials) == Access::Granted;
+            let is_granted = matches!(Users::new(http).access(&credentials), Access::Granted(_));
             assert_eq!(is_granted, expect, "{peer} {named:?}");
         };
         let two = http(&["10.1.0.0/16", "unix"], Some("X-User"));

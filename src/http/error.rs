@@ -17,6 +17,8 @@ pub enum Refusal {
     NotFound(String),
     /// 401, or 403 where a password would not help
     Unauthorized { password: bool },
+    /// 403: the user may not see it, and why
+    NotAllowed(&'static str),
     /// 503
     Away(String),
     /// the same for a search, which the page offers again
@@ -56,6 +58,7 @@ impl Refusal {
             Refusal::NotFound(why) => (404, why.clone()),
             Refusal::Unauthorized { password: true } => (401, "a user's name and password are needed".to_owned()),
             Refusal::Unauthorized { password: false } => (403, "the proxy must name the user".to_owned()),
+            Refusal::NotAllowed(why) => (403, (*why).to_owned()),
             Refusal::Away(why) | Refusal::SearchAway { why, .. } => (503, why.clone()),
             Refusal::RedisAway(why) => (503, why.clone()),
             Refusal::Later { status, why, seconds } => (*status, format!("{why}; try again in {seconds} s")),

@@ -22,6 +22,10 @@ mod samples;
 mod searchd_service;
 mod server;
 mod site;
+mod user;
+mod visible;
+#[cfg(test)]
+mod walk;
 
 use std::convert::Infallible;
 use std::os::unix::net::UnixStream;
@@ -72,10 +76,10 @@ impl WebServer {
         let (running, ended) = bounded(0);
         // the gate waits on one end together with its sockets; it ends when the other is dropped
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
+        let workers: usize = config.indexes.iter().filter(|_| collects).map(|index| index.threads.get()).sum();
         let site = Arc::new(Site::new(config, metrics, collects, now(), stop.clone())?);
-        let listen = &site.config.http.listen;
-        let workers: usize = site.config.indexes.iter().filter(|_| collects).map(|index| index.threads.get()).sum();
-        let wanted = MAX_CONNECTIONS + site.config.http.max_followers;
+        let listen = &site.http().listen;
+        let wanted = MAX_CONNECTIONS + site.http().max_followers;
         let (max, limit) = connections_with_files(wanted, workers);
         if let Some(limit) = limit {
             log::warn!(
@@ -133,9 +137,14 @@ fn serve(requests: &Requests, site: &Arc<Site>, stop: &Receiver<Infallible>) {
 
 fn answer(mut request: Incoming, site: &Arc<Site>) {
     let form = request.form();
-    let client = Client { form, ..Client::of(|name| request.header(name), site) };
-    let reply = router::reply(site, request.method(), request.url(), &client, now());
-    request.answer(site, reply, &client, routes::error::refused);
+    let client = Client { form, ..Client::of(|name| request.headers(name), site) };
+    let (reply, visible) = router::reply(site, request.method(), request.url(), &client, now());
+    request.answer(
+        site,
+        reply,
+        &client,
+        Box::new(move |site, refusal| routes::error::refused(site, &visible, refusal)),
+    );
 }
 
 fn now() -> Ts {
@@ -183,7 +192,119 @@ mod tests {
         let config = Arc::new(config(vec![]));
         let now = Ts::from_micros(1_795_341_600_000_000);
         let site = Site::new(config, metrics(), false, now, never()).expect("addresses");
-        router::reply(&site, "GET", url, &Client::default(), now)
+        router::reply(&site, "GET", url, &Client::default(), now).0
+    }
+
+    /// A reply to a user whom the proxy names, with all that is sent of it.
+    fn told(site: &Site, user: &str, url: &str) -> String {
+        let credentials =
+            auth::Credentials { peer: "unix".to_owned(), named: Some(user.to_owned()), ..auth::Credentials::default() };
+        let token = Some("0".repeat(32));
+        let client = Client { credentials, token, origin: "http://logs".to_owned(), ..Client::default() };
+        let (reply, _) = router::reply(site, "GET", url, &client, Ts::from_micros(1_795_341_600_000_000));
+        let streamed = if reply.stream.is_some() { "written as it is found" } else { "" };
+        format!("{} {:?} {}{streamed}", reply.status, reply.headers, reply.body)
+    }
+
+    /// `payroll` is for anna; bob may see `web` and `billing`.
+    fn site_with_rights() -> Site {
+        let mut config = config(vec![]);
+        config.http.user_header = Some("X-User".to_owned());
+        config.http.trusted_proxies = vec!["unix".parse().expect("a proxy")];
+        config.http.open_paths = vec![];
+        let mut hidden = Index { name: "payroll".parse().expect("a name"), ..config.indexes[0].clone() };
+        hidden.users = vec!["anna".parse().expect("a user")];
+        config.indexes.push(hidden);
+        let name = |name: &str| name.parse().expect("a name");
+        let shortcut = |indexes: &[&str], shortcut: &str| Shortcut {
+            name: shortcut.to_owned(),
+            index: indexes.iter().map(|index| name(index)).collect(),
+            title: format!("title of {shortcut}"),
+            query: "search=slow".to_owned(),
+            parameter: Some("request_id".to_owned()),
+        };
+        config.shortcuts = vec![
+            shortcut(&["web", "billing", "payroll"], "slow"),
+            shortcut(&["payroll", "web"], "both"),
+            shortcut(&["payroll"], "salaries"),
+        ];
+        let metrics = Metrics::new(config.indexes.iter().map(|index| index.name.clone()));
+        let now = Ts::from_micros(1_795_341_600_000_000);
+        Site::new(Arc::new(config), Arc::new(metrics), true, now, never()).expect("addresses")
+    }
+
+    #[test]
+    fn every_route_answers_as_if_a_hidden_index_did_not_exist() {
+        let site = site_with_rights();
+        let (hidden, missing) = ("payroll", "nothing");
+        let lists = ["payroll", "web,payroll", "pay*", "payroll,*", "p%61yroll", "payroll,web"];
+        let queries = [
+            "",
+            "?format=ndjson",
+            "?format=json",
+            "?follow=1",
+            "?limit=x",
+            "?only_new=1",
+            "?index=payroll",
+            "?index=web&index=payroll",
+        ];
+        let other_list = |list: &str| list.replace("p%61yroll", hidden).replace(hidden, missing).replace("pay", "not");
+        // the words of the addresses, as the replies repeat them
+        let plain = |text: &str| {
+            let words = [hidden, missing, "p%61yroll", "pay*", "not*"];
+            words.iter().fold(text.to_owned(), |text, word| text.replace(word, "…"))
+        };
+        let mut not_found = 0;
+        for (list, query) in lists.iter().flat_map(|list| queries.iter().map(move |query| (list, query))) {
+            let others = walk::paths(&other_list(list));
+            for (path, other) in walk::paths(list).iter().zip(&others).filter(|(path, _)| *path != "metrics") {
+                let url = format!("/logs/{path}{query}");
+                let told_of_missing = told(&site, "bob", &format!("/logs/{other}{}", query.replace(hidden, missing)));
+                let told = told(&site, "bob", &url);
+                assert!(plain(&told) == plain(&told_of_missing), "{url}: {told}\nbut {told_of_missing}");
+                not_found += usize::from(told.starts_with("404"));
+            }
+        }
+        assert!(not_found > 500, "{not_found}");
+        // what names no index, and leads everywhere
+        let mut names = 0;
+        for path in walk::paths("*").into_iter().chain(walk::paths("web")).chain(["grep/".to_owned()]) {
+            for query in queries.iter().filter(|query| !query.contains(hidden)) {
+                let url = format!("/logs/{path}{query}");
+                let (bob, anna) = (told(&site, "bob", &url), told(&site, "anna", &url));
+                assert!(!bob.contains(hidden) && !bob.contains("salaries"), "{url}: {bob}");
+                names += usize::from(anna.contains(hidden));
+            }
+        }
+        assert!(names > 100, "{names}: anna should see it in the header of each page");
+    }
+
+    #[test]
+    fn shortcuts_lead_to_what_the_user_may_see() {
+        let site = site_with_rights();
+        for (user, shortcut, expected) in [
+            ("anna", "slow", "/logs/grep/*/?search=slow"),
+            ("anna", "both", "/logs/grep/payroll,web/?search=slow"),
+            ("anna", "salaries", "/logs/grep/payroll/?search=slow"),
+            ("bob", "slow", "/logs/grep/*/?search=slow"),
+            ("bob", "both", "/logs/grep/web/?search=slow"),
+        ] {
+            let told = told(&site, user, &format!("/logs/grep/shortcut/{shortcut}/"));
+            assert!(told.starts_with("302") && told.contains(&format!("\"{expected}\"")), "{user} {shortcut}: {told}");
+        }
+        let (hidden, missing) = ("salaries", "holidays");
+        let of = |name: &str| told(&site, "bob", &format!("/logs/grep/shortcut/{name}/")).replace(name, "…");
+        assert_eq!(of(hidden), of(missing));
+        // without Redis, alco does not know whether a user saved a search of that name
+        assert!(of(hidden).starts_with("503"));
+    }
+
+    #[test]
+    fn searchds_configuration_is_whole_or_refused() {
+        let site = site_with_rights();
+        let told = |user| told(&site, user, "/logs/collector/sphinx.conf");
+        assert!(told("anna").starts_with("200") && told("anna").contains("payroll_2026"));
+        assert!(told("bob").starts_with("403") && !told("bob").contains("payroll"));
     }
 
     #[track_caller]

@@ -14,6 +14,7 @@ use crate::http::form::{TOKEN_COOKIE, is_token};
 use crate::http::origin::origin;
 use crate::http::server::request_head::{NUMBER, PEER};
 use crate::http::site::Site;
+use crate::http::visible::Visible;
 use crate::query::{Format, Query};
 use crate::search::scope::{Scope, Waits};
 use crate::time::{Range, Ts};
@@ -45,10 +46,18 @@ pub struct Client {
 }
 
 impl Client {
-    /// `header` returns the first value of a header, whatever the case of its name.
-    pub fn of(header: impl Fn(&str) -> Option<String>, site: &Site) -> Client {
+    /// `headers` returns the values of a header in order, whatever the case of its name.
+    pub fn of(headers: impl Fn(&str) -> Vec<String>, site: &Site) -> Client {
+        let header = |name: &str| headers(name).into_iter().next();
+        let once = |name: &str| Some(headers(name)).filter(|values| values.len() == 1)?.pop();
         let peer = header(PEER).unwrap_or_default();
-        let (named, authorization) = (site.users.header.as_deref().and_then(&header), header("Authorization"));
+        let credentials = Credentials {
+            named: site.users.header.as_deref().and_then(once),
+            groups: site.users.group_header.as_deref().and_then(once),
+            authorization: header("Authorization"),
+            forwarded_for: header("X-Forwarded-For"),
+            peer,
+        };
         let gzip = |accepted: String| {
             accepted.split(',').any(|coding| {
                 let mut parts = coding.split(';').map(str::trim);
@@ -58,9 +67,9 @@ impl Client {
         Client {
             number: header(NUMBER).and_then(|number| number.parse().ok()),
             known_etag: header("If-None-Match"),
-            origin: origin(&header, site.users.trusts(&peer), &site.config.http.base_path),
+            origin: origin(header, site.users.trusts(&credentials.peer), &site.http().base_path),
             takes_gzip: header("Accept-Encoding").is_some_and(gzip),
-            credentials: Credentials { peer, named, authorization, forwarded_for: header("X-Forwarded-For") },
+            credentials,
             habits: header("Cookie").as_deref().and_then(kept_habits),
             is_cross_site: header("Sec-Fetch-Site").is_some_and(|site| site == "cross-site"),
             is_foreign: header("Sec-Fetch-Site").is_some_and(|site| site != "same-origin"),
@@ -130,6 +139,8 @@ fn check_escapes(text: &str) -> Result<(), String> {
 /// A search over the log of one or several indexes, with all that its answer depends on.
 #[derive(Clone, Debug)]
 pub struct LogRequest {
+    /// what its user may see
+    pub visible: Visible,
     /// never empty, each once
     pub indexes: Vec<Arc<Index>>,
     pub query: Query,
@@ -142,9 +153,9 @@ pub struct LogRequest {
 
 impl LogRequest {
     /// `list` is the part of the path that names the indexes, `text` the query string.
-    pub fn parse(site: &Site, list: &str, text: &str, now: Ts) -> Result<LogRequest, Refusal> {
-        let selection = site.selection(list)?;
-        let of = |name: &IndexName| site.indexes.iter().find(|index| index.name == *name).cloned();
+    pub fn parse(site: &Site, visible: &Visible, list: &str, text: &str, now: Ts) -> Result<LogRequest, Refusal> {
+        let selection = visible.selection(list)?;
+        let of = |name: &IndexName| visible.indexes().iter().find(|index| index.name == *name).cloned();
         let indexes = selection.iter().filter_map(of).collect();
         let (query, mut errors) = Query::read(selection, text);
         if !errors.is_empty() {
@@ -154,8 +165,8 @@ impl LogRequest {
                 text: text.to_owned(),
             });
         }
-        let zone = query.zone(&site.config.http.timezone).clone();
-        Ok(LogRequest { indexes, query, zone, now, may_save: false })
+        let zone = query.zone(&site.http().timezone).clone();
+        Ok(LogRequest { visible: visible.clone(), indexes, query, zone, now, may_save: false })
     }
 
     /// For a page: with the habits that the browser keeps, where the address says nothing. Streams and the API have only what their
@@ -163,7 +174,7 @@ impl LogRequest {
     pub fn with_habits(mut self, site: &Site, client: &Client) -> LogRequest {
         if let Some(habits) = client.habits.as_deref().filter(|_| self.query.format == Format::Page) {
             self.query = self.query.with_habits(&Query::read(IndexSelection::default(), habits).0);
-            self.zone = self.query.zone(&site.config.http.timezone).clone();
+            self.zone = self.query.zone(&site.http().timezone).clone();
         }
         self
     }
@@ -178,12 +189,12 @@ impl LogRequest {
 
     /// Rows of a page.
     pub fn page_size(&self, site: &Site) -> usize {
-        self.query.limit.unwrap_or(site.config.http.page_size).get()
+        self.query.limit.unwrap_or(site.http().page_size).get()
     }
 
     /// For a page: within search_budget from now on, while the client waits.
     pub fn scope(&self, site: &Site, waits: Waits, page_size: usize) -> Scope {
-        let budget = site.config.http.search_budget;
+        let budget = site.http().search_budget;
         // of the usual two seconds, 300 ms
         let counting = budget * 3 / 20;
         let began = site.searcher.begin();
@@ -193,7 +204,7 @@ impl LogRequest {
 
     /// For a stream: to its end, while the client waits.
     pub fn scope_to_the_end(&self, site: &Site, waits: Waits) -> Scope {
-        let page_size = site.config.http.page_size.get();
+        let page_size = site.http().page_size.get();
         Scope::to_the_end(self.now, self.zone.clone(), page_size, waits, site.searcher.begin())
     }
 }

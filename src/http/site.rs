@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::config::{Config, Index, IndexName, IndexSelection, there_are};
+use crate::config::{Address, Config, Http, Index, IndexName};
 use crate::http::auth::Users;
-use crate::http::error::Refusal;
 use crate::http::followers::Followers;
 use crate::http::form::Tokens;
 use crate::http::kept_answers::KeptAnswers;
 use crate::http::pages::index_list::NewPatterns;
 use crate::http::searchd_service::SearchdService;
 use crate::http::server::clients::Clients;
+use crate::http::user::User;
+use crate::http::visible::Visible;
 use crate::metrics::Metrics;
 use crate::record::pattern::PatternHash;
 use crate::record::pattern::memory::PatternMemory;
@@ -25,6 +26,7 @@ use crate::redis::seen::KnownColumn;
 use crate::search::Searcher;
 use crate::search::filter::Apart;
 use crate::search::overview::Overview;
+use crate::sphinx::conf::sphinx_conf;
 use crate::sphinx::pool::GREETING_TIMEOUT;
 use crate::time::Ts;
 
@@ -41,9 +43,8 @@ const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
 const AFTER_BUDGET: Duration = Duration::from_secs(1);
 
 pub struct Site {
-    pub config: Arc<Config>,
-    /// those of `config`; requests that outlive their route keep them
-    pub indexes: Vec<Arc<Index>>,
+    /// private, so that routes learn of indexes from `Visible` alone
+    config: Arc<Config>,
     pub searcher: Searcher,
     values: RedisStore,
     /// when Redis last failed, and why
@@ -78,7 +79,6 @@ impl Site {
         let values = RedisStore::new(&config.redis, "web", "http")?.answering_within(REDIS_TIMEOUT);
         let searcher = Searcher::new(&config.sphinx, &config.indexes, metrics.searched.clone());
         Ok(Site {
-            indexes: config.indexes.iter().cloned().map(Arc::new).collect(),
             searcher: searcher.answering_pages_within(config.http.search_budget + AFTER_BUDGET - GREETING_TIMEOUT),
             values,
             values_failed: Mutex::new(None),
@@ -98,14 +98,41 @@ impl Site {
         })
     }
 
-    pub fn names(&self) -> Vec<&IndexName> {
-        self.config.indexes.iter().map(|index| &index.name).collect()
+    pub fn http(&self) -> &Http {
+        &self.config.http
     }
 
-    /// The indexes that a list in an address stands for.
-    pub fn selection(&self, list: &str) -> Result<IndexSelection, Refusal> {
-        let known = self.names();
-        IndexSelection::parse(list, &known).map_err(|part| Refusal::NoIndex { part, there_are: there_are(&known) })
+    /// searchd's, for SphinxQL.
+    pub fn sphinx_address(&self) -> &Address {
+        &self.config.sphinx.address
+    }
+
+    pub fn visible_to(&self, user: User) -> Visible {
+        Visible::to_user(&self.config, user)
+    }
+
+    /// For a client that may be a stranger: nothing, if alco knows users.
+    pub fn visible_to_strangers(&self) -> Visible {
+        match self.users.are_needed() {
+            true => Visible::nothing(&self.config),
+            false => self.visible_to(User::default()),
+        }
+    }
+
+    /// True if the user of `visible`, who was signed in a while ago, may still see these indexes.
+    pub fn still_shows(&self, visible: &Visible, indexes: &[IndexName]) -> bool {
+        let now = self.users.again(visible.user()).map(|user| self.visible_to(user));
+        now.is_some_and(|now| indexes.iter().all(|index| now.has(index)))
+    }
+
+    /// Searchd's configuration, with all indexes whoever asks.
+    pub fn sphinx_conf(&self, now: Ts) -> String {
+        sphinx_conf(&self.config, now.day())
+    }
+
+    /// The first index, by which /health finds out if searching works.
+    pub fn first_index(&self) -> &IndexName {
+        &self.config.indexes[0].name
     }
 
     /// The columns that were seen in an index, without its time and message, which every record has. None: Redis is away.

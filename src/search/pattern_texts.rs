@@ -20,7 +20,7 @@ impl Searcher {
     pub fn pattern_texts(&self, query: &Query, scope: &Scope) -> PatternTexts {
         let scope = scope.at_most(LOOKUP_TIME);
         for pattern in query.patterns() {
-            if !self.known_patterns.has(pattern) && !scope.is_over() {
+            if !self.known_patterns.has(pattern, query) && !scope.is_over() {
                 self.look_up(pattern, query, &scope);
             }
         }
@@ -44,7 +44,7 @@ impl Searcher {
             // if searchd is away, the search says so
             let lines = self.page(&one, scope).map(|page| page.lines).unwrap_or_default();
             if let Some(Line::Match(hit)) = lines.first() {
-                return self.known_patterns.learn(pattern::of(&hit.record.message));
+                return self.known_patterns.learn(pattern::of(&hit.record.message), std::slice::from_ref(&hit.index));
             }
         }
     }

@@ -19,7 +19,8 @@ use argh::{ArgsInfo, FromArgs};
 use crate::commands::check::report::{Report, listed};
 use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, Failure};
-use crate::config::{Config, Index, field_of_column};
+use crate::config;
+use crate::config::{Config, Grantee, Index, field_of_column};
 use crate::housekeeping;
 use crate::rabbitmq;
 use crate::rabbitmq::probe::Probe;
@@ -80,12 +81,33 @@ fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8
         }
     }
     files::secrets(config, ini, &mut report);
+    rights(config, &mut report);
     rabbitmq(config, &mut report);
     redis(config, &mut report, now);
     searchd(config, &mut report, now);
     files::data_dir(config, &mut report);
     running::health(config, &mut report);
     report.status()
+}
+
+/// Reports who may see an index, and users and groups that alco does not know.
+fn rights(config: &Config, report: &mut Report) {
+    let http = &config.http;
+    let listed = http.users_file.as_deref().and_then(|path| config::users(path).ok()).unwrap_or_default();
+    for index in config.indexes.iter().filter(|index| !index.users.is_empty()) {
+        let part = format!("index {}", index.name);
+        let is_unknown = |grantee: &&Grantee| match grantee {
+            Grantee::User(name) => http.user_header.is_none() && !listed.has(name),
+            Grantee::Group(name) => http.group_header.is_none() && !listed.has_group(name),
+        };
+        let unknown: Vec<String> = index.users.iter().filter(is_unknown).map(Grantee::to_string).collect();
+        let names: Vec<String> = index.users.iter().map(Grantee::to_string).collect();
+        report.ok(&part, format!("for {} only", names.join(", ")));
+        if !unknown.is_empty() {
+            let text = format!("users: users_file does not have {}", unknown.join(", "));
+            report.warning(&part, text, "add a line of alco passwd for a user, of @group: user, user for a group");
+        }
+    }
 }
 
 fn rabbitmq(config: &Config, report: &mut Report) {

@@ -1,5 +1,6 @@
 //! Finds values that are right alone and wrong together. Pure.
 
+use crate::config::grantee::Grantee;
 use crate::config::index_name::IndexName;
 use crate::config::ini::{Mistake, Section};
 use crate::config::section::title;
@@ -29,7 +30,10 @@ pub fn compare(config: &Config, sections: &[&Section]) -> Vec<Mistake> {
             ("http", _) => http(config),
             ("index", Some(name)) => {
                 config.indexes.iter().find(|index| index.name.as_str() == name).map_or_else(Vec::new, |index| {
-                    [local_part(config, index), queue(config, index)].into_iter().flatten().collect()
+                    [local_part(config, index), queue(config, index), users(config, index)]
+                        .into_iter()
+                        .flatten()
+                        .collect()
                 })
             }
             ("shortcut", Some(name)) => shortcut(config, name),
@@ -91,6 +95,18 @@ fn queue(config: &Config, index: &Index) -> Option<(&'static str, String)> {
     Some(("queue", what))
 }
 
+/// Users or groups that alco could not know.
+fn users(config: &Config, index: &Index) -> Option<(&'static str, String)> {
+    let http = &config.http;
+    if !index.users.is_empty() && http.users_file.is_none() && http.user_header.is_none() {
+        let cure = "set [http] users_file, or user_header and trusted_proxies";
+        return Some(("users", format!("users: no user signs in, so every client may see every index; {cure}")));
+    }
+    let has_groups = http.users_file.is_some() || http.group_header.is_some();
+    let group = index.users.iter().find(|grantee| matches!(grantee, Grantee::Group(_))).filter(|_| !has_groups)?;
+    Some(("users", format!("users: {group} has no members; set [http] users_file or group_header")))
+}
+
 fn http(config: &Config) -> Clashes<'static> {
     let http = &config.http;
     let header = (http.user_header.is_some() && http.trusted_proxies.is_empty()).then(|| {
@@ -102,7 +118,9 @@ fn http(config: &Config) -> Clashes<'static> {
         let cure = "set users_file, or user_header and trusted_proxies; or public = yes, if that is meant";
         ("listen", format!("listen: at {address} other hosts can read the logs without a password; {cure}"))
     });
-    header.into_iter().chain(reachable).collect()
+    let groups = (http.group_header.is_some() && http.user_header.is_none())
+        .then(|| ("group_header", "group_header: has no effect without user_header, which names the user".to_owned()));
+    [header, groups, reachable].into_iter().flatten().collect()
 }
 
 fn pid_files(config: &Config) -> Option<(&'static str, String)> {
@@ -122,6 +140,27 @@ mod tests {
     fn check(text: &str, mistakes: &[&str]) {
         let found = Config::parse(text, "alco.ini").err().unwrap_or_default();
         assert_eq!(found, mistakes);
+    }
+
+    #[test]
+    fn users_of_an_index_must_be_able_to_sign_in() {
+        check(
+            "[http]\ngroup_header = X-Groups\n[index web]\nusers = anna\n[index ops]\n[index all]\nusers =",
+            &[
+                "alco.ini:2: [http] group_header: has no effect without user_header, which names the user",
+                "alco.ini:4: [index web] users: no user signs in, so every client may see every index; set [http] users_file, or \
+                 user_header and trusted_proxies",
+            ],
+        );
+        check(
+            "[http]\nuser_header = X-User\ntrusted_proxies = unix\n[index web]\nusers = anna, @ops, a:b",
+            &["alco.ini:5: [index web] users: 'a:b' is neither a user nor an @group: neither a colon nor a control \
+               character can be in it"],
+        );
+        check(
+            "[http]\nuser_header = X-User\ntrusted_proxies = unix\n[index web]\nusers = anna, @ops",
+            &["alco.ini:5: [index web] users: @ops has no members; set [http] users_file or group_header"],
+        );
     }
 
     #[test]

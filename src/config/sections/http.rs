@@ -21,6 +21,7 @@ pub struct Http {
     pub search_budget: Duration,
     pub users_file: Option<PathBuf>,
     pub user_header: Option<String>,
+    pub group_header: Option<String>,
     pub trusted_proxies: Vec<Proxy>,
     pub max_followers: usize,
     pub open_paths: Vec<OpenPath>,
@@ -66,6 +67,7 @@ impl Default for Http {
             search_budget: Duration::from_secs(2),
             users_file: None,
             user_header: None,
+            group_header: None,
             trusted_proxies: Vec::new(),
             max_followers: 16,
             open_paths: vec![OpenPath::Health],
@@ -86,6 +88,7 @@ impl Http {
         from.take("search_budget", &mut self.search_budget, value::duration_within(budgets));
         from.take("users_file", &mut self.users_file, optional(value::path));
         from.take("user_header", &mut self.user_header, optional(value::header_name));
+        from.take("group_header", &mut self.group_header, optional(value::header_name));
         from.take("trusted_proxies", &mut self.trusted_proxies, list_of(str::parse));
         from.take("max_followers", &mut self.max_followers, number(0..=1000));
         from.take("open_paths", &mut self.open_paths, list_of(value::choice(&OpenPath::ALL)));

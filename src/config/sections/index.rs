@@ -5,6 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use jiff::tz::TimeZone;
 
 use crate::config::defaults::{LEVEL_NAMES, MESSAGE_NAMES, TIMESTAMP_NAMES};
+use crate::config::grantee::Grantee;
 use crate::config::index_name::IndexName;
 use crate::config::property::Property;
 use crate::config::section::Reader;
@@ -16,6 +17,8 @@ pub struct Index {
     pub name: IndexName,
     /// empty: pages show the name
     pub title: String,
+    /// who may see it; empty: all who are signed in
+    pub users: Vec<Grantee>,
     pub queue: String,
     pub routing_keys: Vec<String>,
     pub queue_type: QueueType,
@@ -102,6 +105,7 @@ impl Index {
         let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Index {
             title: String::new(),
+            users: Vec::new(),
             queue: name.to_string(),
             routing_keys: list(&["logstash.#"]),
             queue_type: QueueType::Classic,
@@ -147,6 +151,7 @@ impl Index {
         let fallback = || Index::new("index".parse().expect("a name by the rule"));
         let mut to = parsed.as_ref().map_or_else(|_| fallback(), |name| Index::new(name.clone()));
         from.take("title", &mut to.title, |value| Ok(value.to_owned()));
+        from.take("users", &mut to.users, list_of(str::parse));
         from.take("queue", &mut to.queue, value::amqp_name);
         let keys = not_empty(list_of(value::amqp_name), "write # for every record of the exchange");
         from.take("routing_keys", &mut to.routing_keys, keys);

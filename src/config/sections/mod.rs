@@ -374,6 +374,7 @@ timezone = Europe/Berlin
 search_budget = 5s
 users_file = /users
 user_header = X-User
+group_header = X-Groups
 trusted_proxies = 127.0.0.1, unix
 max_followers = 0
 open_paths =
@@ -381,6 +382,7 @@ shortcuts = all
 public = yes
 [index web]
 title = Web shop
+users = anna, @ops
 queue = alco_web
 routing_keys = logstash.web.#, logstash.nginx
 queue_type = quorum

@@ -77,7 +77,7 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
     if page.has_all && page.lines.is_empty() {
         warnings.extend(hints::missing_columns(site, &request, &scope, false).iter().map(MissingColumn::words));
     }
-    let path = format!("{}api/grep/{}/", site.config.http.base_path, query.indexes);
+    let path = format!("{}api/grep/{}/", site.http().base_path, query.indexes);
     let link = |shown: &Query| {
         let shown = Query { format: Format::Page, ..shown.clone() };
         format!("{}{}", client.origin, links::to(&path, &shown))
@@ -280,6 +280,7 @@ pub fn refused(refusal: &Refusal) -> Reply {
             "send them as HTTP's Basic authentication, as curl -u user:password does"
         }
         Refusal::Unauthorized { password: false } => "use the address of the proxy that signs users in",
+        Refusal::NotAllowed(_) => "the keys users of alco.ini say who may see which index",
         Refusal::Away(_) | Refusal::SearchAway { .. } => "try again in some seconds; alco check shows what is wrong",
         Refusal::RedisAway(_) => "try again in some seconds; alco check shows what is wrong",
         Refusal::Later { .. } => "the header Retry-After has the time in seconds",

@@ -74,7 +74,14 @@ pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answe
     warnings.dedup();
     let mut columns: Vec<SeenColumn> = seen.into_values().collect();
     columns.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    let view = ColumnsView { frame: frame(site, Some(query)), query, now: request.now, columns, more, warnings };
+    let view = ColumnsView {
+        frame: frame(site, &request.visible, Some(query)),
+        query,
+        now: request.now,
+        columns,
+        more,
+        warnings,
+    };
     Ok(Reply::page(200, view.page().into_string()))
 }
 

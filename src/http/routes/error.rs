@@ -6,8 +6,9 @@ use crate::http::pages::Frame;
 use crate::http::pages::error::{ErrorView, Todo};
 use crate::http::pages::search::SearchForm;
 use crate::http::response::Reply;
-use crate::http::routes::frame::{bare_frame, frame};
+use crate::http::routes::frame::frame;
 use crate::http::site::Site;
+use crate::http::visible::Visible;
 use crate::query::Query;
 use crate::query::url::FieldTexts;
 
@@ -27,14 +28,14 @@ pub fn with_headers(reply: Reply, refusal: &Refusal) -> Reply {
 }
 
 /// For a search that can be read but not run: the page has its form, so that the user can correct it.
-pub fn unsearchable(site: &Site, query: &Query, why: &str) -> Reply {
-    with_form(site, query, &FieldTexts::default(), &SearchFailure::invalid(why))
+pub fn unsearchable(site: &Site, visible: &Visible, query: &Query, why: &str) -> Reply {
+    with_form(site, visible, query, &FieldTexts::default(), &SearchFailure::invalid(why))
 }
 
 /// `typed` is in the form's fields, though it cannot be read.
-fn with_form(site: &Site, query: &Query, typed: &FieldTexts, error: &SearchFailure) -> Reply {
+fn with_form(site: &Site, visible: &Visible, query: &Query, typed: &FieldTexts, error: &SearchFailure) -> Reply {
     let pattern_texts = site.searcher.known_patterns.of_query(query);
-    let frame = Frame { has_search_form: true, ..frame(site, Some(query)) };
+    let frame = Frame { has_search_form: true, ..frame(site, visible, Some(query)) };
     let form = SearchForm { base: frame.base, zone: &frame.zone, query, pattern_texts: &pattern_texts }.as_typed(typed);
     let SearchFailure { status, title, why, ref todo } = *error;
     let view = ErrorView { frame, status, title, why, todo: todo.clone(), form: Some(form) };
@@ -55,17 +56,18 @@ impl SearchFailure<'_> {
     }
 }
 
-pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
-    let address = site.config.sphinx.address.to_string();
+/// `visible`: nothing, for a client that is not signed in.
+pub fn refused(site: &Site, visible: &Visible, refusal: &Refusal) -> Reply {
+    let address = site.sphinx_address().to_string();
     let status_command = site.searchd_service.status_command();
     let check_sphinx = Todo::CheckSphinx { address: &address, status_command: status_command.as_deref() };
     let (status, title, why, todo) = match refusal {
         Refusal::Unreadable { why, query, text } => {
-            return with_form(site, query, &FieldTexts::of(text), &SearchFailure::invalid(why));
+            return with_form(site, visible, query, &FieldTexts::of(text), &SearchFailure::invalid(why));
         }
         Refusal::SearchAway { why, query } => {
             let failure = SearchFailure { status: 503, title: AWAY, why, todo: check_sphinx };
-            return with_headers(with_form(site, query, &FieldTexts::default(), &failure), refusal);
+            return with_headers(with_form(site, visible, query, &FieldTexts::default(), &failure), refusal);
         }
         Refusal::Bad(why) => (400, INVALID_SEARCH, why.clone(), Todo::Text("Go back, change it, and try again.")),
         Refusal::NoIndex { part, .. } => {
@@ -84,6 +86,12 @@ pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
             let todo = "Use the address of the proxy that signs users in: one of trusted_proxies in alco.ini, which sends user_header.";
             (403, "Sign in", "The proxy must name the user.".to_owned(), Todo::Text(todo))
         }
+        Refusal::NotAllowed(why) => (
+            403,
+            "Not allowed",
+            format!("{why}."),
+            Todo::Text("open_paths of alco.ini can open this path to all clients."),
+        ),
         Refusal::Away(why) => (503, AWAY, why.clone(), check_sphinx),
         Refusal::RedisAway(why) => {
             let todo = "Searches and shortcuts of alco.ini go on without it. alco check shows what is wrong.";
@@ -97,9 +105,7 @@ pub fn refused(site: &Site, refusal: &Refusal) -> Reply {
             (500, "Internal error", why, todo)
         }
     };
-    let is_for_strangers = matches!(refusal, Refusal::Unauthorized { .. } | Refusal::Later { .. });
-    let frame = if is_for_strangers { bare_frame(site) } else { frame(site, None) };
-    let view = ErrorView { frame, status, title, why: &why, todo, form: None };
+    let view = ErrorView { frame: frame(site, visible, None), status, title, why: &why, todo, form: None };
     with_headers(Reply::page(status, view.page().into_string()), refusal)
 }
 
@@ -114,7 +120,7 @@ pub struct InvalidRequest<'a> {
 pub fn invalid_request(site: &Site, error: &InvalidRequest) -> Reply {
     let InvalidRequest { status, title, why, todo } = *error;
     // a request that cannot be read names no user
-    let frame = if site.users.are_needed() { bare_frame(site) } else { frame(site, None) };
-    let view = ErrorView { frame, status, title, why, todo: Todo::Text(todo), form: None };
+    let visible = site.visible_to_strangers();
+    let view = ErrorView { frame: frame(site, &visible, None), status, title, why, todo: Todo::Text(todo), form: None };
     Reply::page(status, view.page().into_string())
 }

@@ -39,6 +39,7 @@ const PAGE_LINES: usize = 20_000;
 const PAGE_TIME: Duration = Duration::from_secs(86_400);
 
 const STOPS: &str = "alco stops";
+const FORBIDDEN: &str = "this ends here: the user may no longer see it";
 
 /// A stream of text, NDJSON or CSV that goes on.
 pub fn stream(site: &Site, request: LogRequest) -> Reply {
@@ -79,10 +80,11 @@ fn write_stream(site: &Site, request: &LogRequest, body: &mut Body) -> Result<()
         Format::Csv => "\r\n",
         Format::Page | Format::Text | Format::Json => "\r",
     };
-    match follow(site, request, following, FollowOutput::new(body, &head, heartbeat), &mut write)? {
+    match follow(site, following, FollowOutput::new(request, body, &head, heartbeat), &mut write)? {
         FollowEnd::Left => Err(Aborted::ClientLeft),
         FollowEnd::Failed(error) => Err(Aborted::Refused(Refusal::from(error))),
         FollowEnd::Stopped => Ok(body.write_all(rows.borrow().notice(STOPS, clock()).as_bytes())?),
+        FollowEnd::Forbidden => Ok(body.write_all(rows.borrow().notice(FORBIDDEN, clock()).as_bytes())?),
         FollowEnd::Full => Ok(()),
     }
 }
@@ -93,7 +95,7 @@ fn write_page(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), 
     let still = Query { follow: Follow::No, ..query.clone() };
     let lines = LogView {
         // its form for the time zone would stand at the end
-        frame: Frame { state: None, ..frame(site, Some(query)) },
+        frame: Frame { state: None, ..frame(site, &request.visible, Some(query)) },
         query: &still,
         pattern_texts: site.searcher.pattern_texts(query, &request.scope(site, body.waits(), page_size)),
         now: request.now,
@@ -124,11 +126,12 @@ fn write_page(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), 
         (markup.into_string() + "\n", count < PAGE_LINES && Instant::now() < until)
     };
     let following = Following { last: Some(page_size), leaves_out: true };
-    let ended = follow(site, request, following, FollowOutput::new(body, &opening, "<!-- -->\n"), &mut write)?;
+    let ended = follow(site, following, FollowOutput::new(request, body, &opening, "<!-- -->\n"), &mut write)?;
     let words = match ended {
         FollowEnd::Left => return Err(Aborted::ClientLeft),
         FollowEnd::Failed(error) => format!("broken off: {}", error),
         FollowEnd::Stopped => STOPS.to_owned(),
+        FollowEnd::Forbidden => FORBIDDEN.to_owned(),
         FollowEnd::Full => format!("this page ends here, after {} lines", thousands(count as u64)),
     };
     let on = Query { cursor: last.map(Cursor::After), ..query.clone() };
@@ -141,6 +144,8 @@ enum FollowEnd {
     Left,
     /// the daemon stops
     Stopped,
+    /// its user may no longer see an index of it
+    Forbidden,
     /// it has reached its maximal length or age
     Full,
     /// searchd failed while stored records were read
@@ -150,11 +155,11 @@ enum FollowEnd {
 /// Writes stored records, then new ones, until one of these ends comes.
 fn follow(
     site: &Site,
-    request: &LogRequest,
     following: Following,
     output: FollowOutput,
     write: &mut dyn FnMut(News) -> (String, bool),
 ) -> Result<FollowEnd, Aborted> {
+    let request = output.request;
     let scope = request.scope_to_the_end(site, Waits::default());
     let output = RefCell::new(output);
     let pause = |time: Duration| output.borrow_mut().pause(site, time);
@@ -173,6 +178,7 @@ fn follow(
 
 /// The response: its body, the time of its last flush, and the reason why it ends.
 struct FollowOutput<'a> {
+    request: &'a LogRequest,
     body: &'a mut Body,
     /// goes out when searchd has answered once: until then there may be a refusal to show instead
     opening: Option<&'a str>,
@@ -183,8 +189,9 @@ struct FollowOutput<'a> {
 }
 
 impl<'a> FollowOutput<'a> {
-    fn new(body: &'a mut Body, opening: &'a str, heartbeat: &'a str) -> FollowOutput<'a> {
-        FollowOutput { body, opening: Some(opening), heartbeat, unsent: false, sent: Instant::now(), ended: None }
+    fn new(request: &'a LogRequest, body: &'a mut Body, opening: &'a str, heartbeat: &'a str) -> FollowOutput<'a> {
+        let (unsent, sent, ended) = (false, Instant::now(), None);
+        FollowOutput { request, body, opening: Some(opening), heartbeat, unsent, sent, ended }
     }
 
     fn take(&mut self, text: &str, goes_on: bool) -> bool {
@@ -225,6 +232,10 @@ impl<'a> FollowOutput<'a> {
         loop {
             if self.send().is_err() || !self.body.is_read() {
                 self.ended = Some(FollowEnd::Left);
+                return false;
+            }
+            if !site.still_shows(&self.request.visible, &self.request.query.indexes) {
+                self.ended = Some(FollowEnd::Forbidden);
                 return false;
             }
             let left = until.saturating_duration_since(Instant::now());

@@ -2,22 +2,23 @@
 
 use crate::http::pages::Frame;
 use crate::http::site::Site;
+use crate::http::visible::Visible;
 use crate::query::{Query, edit};
 use crate::time::zone_name;
 
 /// A longer search would make the header heavier than a log: its links then keep the range only.
 const MAX_KEPT_BYTES: usize = 500;
 
-/// `query` is the page's search, if it has one, for which the header's links ask in other indexes.
-pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
-    let zone = query.map_or(&site.config.http.timezone, |query| query.zone(&site.config.http.timezone));
+/// `visible`: the links lead to these indexes; `query` is the page's search, if it has one, for which the header's links ask in other indexes.
+pub fn frame<'a>(site: &'a Site, visible: &'a Visible, query: Option<&Query>) -> Frame<'a> {
+    let zone = query.map_or(&site.http().timezone, |query| query.zone(&site.http().timezone));
     let keep = query.map(|query| match edit::elsewhere(query).to_url() {
         kept if kept.len() <= MAX_KEPT_BYTES => kept,
         _ => edit::range_only(query).to_url(),
     });
     Frame {
-        base: &site.config.http.base_path,
-        indexes: site.names(),
+        base: &site.http().base_path,
+        indexes: visible.names(),
         searched: query.map(|query| query.indexes.clone()).unwrap_or_default(),
         keep: keep.unwrap_or_default(),
         zone: zone_name(zone).into_owned(),
@@ -25,9 +26,4 @@ pub fn frame<'a>(site: &'a Site, query: Option<&Query>) -> Frame<'a> {
         refresh: None,
         has_search_form: false,
     }
-}
-
-/// Without the names of the indexes, for a client that may be a stranger.
-pub fn bare_frame(site: &Site) -> Frame<'_> {
-    Frame { indexes: Vec::new(), ..frame(site, None) }
 }

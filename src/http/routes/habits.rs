@@ -32,7 +32,7 @@ fn set(site: &Site, query: &Query, client: &Client, value: &str, seconds: u32) -
             "another site may not change what this browser keeps; use the form of a page".to_owned(),
         ));
     }
-    let base = &site.config.http.base_path;
+    let base = &site.http().base_path;
     let secure = if client.origin.starts_with("https:") { "; Secure" } else { "" };
     let cookie = format!("{HABITS_COOKIE}={value}; Path={base}; Max-Age={seconds}; SameSite=Lax; HttpOnly{secure}");
     let back = links::to(&links::grep_path(base, &query.indexes), &edit::first(query));

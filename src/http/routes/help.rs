@@ -10,7 +10,10 @@ use crate::http::site::Site;
 pub fn help_page(site: &Site, request: &LogRequest) -> Reply {
     let query = &request.query;
     let columns = example_columns(site, request);
-    Reply::page(200, HelpView { frame: frame(site, Some(query)), query, columns }.page().into_string())
+    Reply::page(
+        200,
+        HelpView { frame: frame(site, &request.visible, Some(query)), query, columns }.page().into_string(),
+    )
 }
 
 /// Of the first index: the column of its level, another filtered one, and two values of each, as far as Redis knows them.

@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use crate::config::{Index, IndexName, IndexSelection};
 use crate::http::pages::day_bars::HalfHour;
 use crate::http::pages::{index_list, links};
-use crate::http::request::Client;
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
 use crate::http::routes::shortcuts;
 use crate::http::site::Site;
+use crate::http::visible::Visible;
 use crate::query::url::pairs;
 use crate::record::level::Level;
 use crate::record::pattern::memory::PatternSighting;
@@ -23,18 +23,17 @@ const LISTED_SAVED: usize = 10;
 const NAMED_PATTERNS: usize = 5;
 
 /// `/grep/`; a form that chooses several indexes sends their names in `text`.
-pub fn index_page(site: &Site, client: &Client, text: &str, now: Ts) -> Answer {
+pub fn index_page(site: &Site, visible: &Visible, text: &str, now: Ts) -> Answer {
     let chosen = pairs(text).into_iter().filter(|(name, _)| name == "index").map(|(_, value)| value);
     let chosen: Vec<String> = chosen.collect();
     if !chosen.is_empty() {
-        let selection = site.selection(&chosen.join(","))?;
-        return Ok(Reply::redirect(302, &links::grep_path(&site.config.http.base_path, &selection)));
+        let selection = visible.selection(&chosen.join(","))?;
+        return Ok(Reply::redirect(302, &links::grep_path(&site.http().base_path, &selection)));
     }
-    let saved = shortcuts::saved(site).unwrap_or_default();
+    let saved = shortcuts::saved(site, visible).unwrap_or_default();
     let mut asking = Asking { site, now, away: None, oldest: now };
-    let indexes: Vec<_> = site
-        .config
-        .indexes
+    let indexes: Vec<_> = visible
+        .indexes()
         .iter()
         .map(|index| {
             let figures = asking.figures(index);
@@ -50,23 +49,28 @@ pub fn index_page(site: &Site, client: &Client, text: &str, now: Ts) -> Answer {
                     true => Some(index_list::NewPatterns::Count(0, Vec::new())),
                     false => site.news.of(&index.name, now, || new_patterns(site, &index.name, now)),
                 },
-                shortcuts: shortcut_links(site, &saved, Some(&index.name)),
+                shortcuts: shortcut_links(site, visible, &saved, Some(&index.name)),
             }
         })
         .collect();
-    let zone = &site.config.http.timezone;
+    let zone = &site.http().timezone;
     let begin = shown_since(now, &WallClock::of(zone));
     let quarter = |number: i64| begin.plus_seconds(number * 6 * 3600).clock_in(zone, 0)[..5].to_owned();
     let view = index_list::IndexListView {
-        frame: frame(site, None),
+        frame: frame(site, visible, None),
         now,
         indexes,
-        shortcuts: shortcut_links(site, &saved, None),
-        lists_shortcuts: !saved.is_empty() || shortcuts::may_save(site, client),
+        shortcuts: shortcut_links(site, visible, &saved, None),
+        lists_shortcuts: !saved.is_empty() || shortcuts::may_save(site, visible),
         hours: [0, 1, 2, 3].map(quarter),
-        warnings: asking.warning().into_iter().collect(),
+        warnings: asking.warning().into_iter().chain(nothing_to_see(visible)).collect(),
     };
     Ok(Reply::page(200, view.page().into_string()))
+}
+
+fn nothing_to_see(visible: &Visible) -> Option<String> {
+    let what = "no index of alco.ini is for this user; see the key users of its sections";
+    visible.indexes().is_empty().then(|| what.to_owned())
 }
 
 /// Asks searchd for the figures of one index after the other, until it does not answer.
@@ -87,7 +91,7 @@ impl Asking<'_> {
             if self.away.is_some() {
                 return None;
             }
-            let clock = WallClock::of(&site.config.http.timezone);
+            let clock = WallClock::of(&site.http().timezone);
             site.searchd_service.look();
             site.searcher.overview(&index.name, now, &clock).map_err(|error| self.away = Some(error.to_string())).ok()
         });
@@ -122,7 +126,7 @@ impl Asking<'_> {
 
     fn warning(&self) -> Option<String> {
         let why = self.away.as_ref()?;
-        let zone = &self.site.config.http.timezone;
+        let zone = &self.site.http().timezone;
         Some(match self.oldest == self.now {
             true => why.clone(),
             false => format!("{why}; the figures here are those of {}", self.oldest.clock_in(zone, 0)),
@@ -165,6 +169,7 @@ fn new_patterns(site: &Site, index: &IndexName, now: Ts) -> Option<index_list::N
 /// Those of alco.ini over an index, or over all (None), and then those that users saved.
 fn shortcut_links(
     site: &Site,
+    visible: &Visible,
     saved: &[(SavedShortcut, IndexSelection)],
     index: Option<&IndexName>,
 ) -> Vec<index_list::ShortcutLink> {
@@ -172,17 +177,15 @@ fn shortcut_links(
         Some(index) => indexes.contains(index) && !is_over_all,
         None => is_over_all,
     };
-    let configured = site.config.shortcuts.iter();
-    let configured = configured.filter(|own| is_of(&own.index, shortcuts::is_over_all(site, own)));
-    let configured = configured.map(|own| index_list::ShortcutLink {
+    let configured = visible.shortcuts().filter(|own| is_of(&own.indexes, own.is_over_all()));
+    let configured = configured.map(|own| own.shortcut).map(|own| index_list::ShortcutLink {
         name: own.name.clone(),
         title: own.title.clone(),
         parameter: own.parameter.clone(),
         saved: None,
     });
-    let own = saved
-        .iter()
-        .filter(|(_, indexes)| is_of(indexes, site.indexes.len() > 1 && indexes.len() == site.indexes.len()));
+    let all = visible.indexes().len();
+    let own = saved.iter().filter(|(_, indexes)| is_of(indexes, all > 1 && indexes.len() == all));
     let own = own.take(LISTED_SAVED).map(|(saved, _)| index_list::ShortcutLink {
         name: saved.name.clone(),
         title: String::new(),

@@ -46,7 +46,7 @@ pub fn log_page(site: &Site, request: LogRequest, text: &str) -> Answer {
             Follow::No | Follow::Every(_) => export::stream(request),
         });
     }
-    let base = &site.config.http.base_path;
+    let base = &site.http().base_path;
     if query.format == Format::Json {
         let path = format!("{base}api/grep/{}/", query.indexes);
         return Ok(Reply::redirect(302, &links::to(&path, &Query { format: Format::Page, ..request.query })));
@@ -55,7 +55,7 @@ pub fn log_page(site: &Site, request: LogRequest, text: &str) -> Answer {
         return Ok(Reply::redirect(302, &format!("{}{short}", links::grep_path(base, &query.indexes))));
     }
     if let Err(error) = site.searcher.check(query, request.now, &request.zone) {
-        return Ok(unsearchable(site, query, &error.to_string()));
+        return Ok(unsearchable(site, &request.visible, query, &error.to_string()));
     }
     if query.follow == Follow::Open
         && let Some(slot) = site.followers.take()
@@ -78,7 +78,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     };
     let scope = request.scope(site, body.waits(), page_size);
     let view = LogView {
-        frame: Frame { refresh, has_search_form: true, ..frame(site, Some(query)) },
+        frame: Frame { refresh, has_search_form: true, ..frame(site, &request.visible, Some(query)) },
         query,
         pattern_texts: site.searcher.pattern_texts(query, &scope),
         now: request.now,
@@ -100,7 +100,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     let (mut found, has_all) = write_lines(search, &mut tally, &mut log, body)?;
 
     // the rest has its own time, so that a page whose search was slow still has its histogram
-    let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.config.http.search_budget / 4), ..scope };
+    let scope = Scope { deadline: scope.deadline.max(Instant::now() + site.http().search_budget / 4), ..scope };
     let shown = tally.count();
     let figures = if has_all {
         site.searcher.figures_of(query, &scope, tally)

@@ -5,11 +5,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 
-use crate::http::response::Reply;
+use crate::config::{IndexName, OpenPath};
+use crate::http::error::Refusal;
+use crate::http::response::{Answer, Reply};
 use crate::http::site::Site;
-use crate::metrics::Process;
+use crate::http::visible::Visible;
 use crate::metrics::obstacles::Obstacles;
-use crate::sphinx::conf::sphinx_conf;
+use crate::metrics::{Collected, Process};
 use crate::sphinx::day_index::served_days;
 use crate::time::{Ts, zone_name};
 
@@ -30,10 +32,9 @@ struct ServedIndex<'a> {
 }
 
 /// `/api/collector/indices/`
-pub fn indices(site: &Site, now: Ts) -> Reply {
-    let served: Vec<_> = site
-        .config
-        .indexes
+pub fn indices(site: &Site, visible: &Visible, now: Ts) -> Reply {
+    let served: Vec<_> = visible
+        .indexes()
         .iter()
         .map(|index| ServedIndex {
             name: index.name.as_str(),
@@ -41,7 +42,7 @@ pub fn indices(site: &Site, now: Ts) -> Reply {
             title: &index.title,
             timestamp: index.timestamp_name(),
             message: index.message_name(),
-            timezone: zone_name(&site.config.http.timezone),
+            timezone: zone_name(&site.http().timezone),
             columns: &index.columns,
             level: &index.level,
             level_numbers: index.level_numbers.name(),
@@ -51,15 +52,19 @@ pub fn indices(site: &Site, now: Ts) -> Reply {
     Reply::json(serde_json::to_string(&served).expect("text and lists of text always have a JSON form"))
 }
 
-/// `/collector/sphinx.conf`
-pub fn conf(site: &Site, now: Ts) -> Reply {
-    Reply::text(200, sphinx_conf(&site.config, now.day()))
+/// `/collector/sphinx.conf`: of all indexes, since searchd would no longer serve those that a part leaves out.
+pub fn conf(site: &Site, visible: &Visible, now: Ts) -> Answer {
+    let is_open = site.http().open_paths.contains(&OpenPath::SphinxConf);
+    match is_open || visible.is_everything() {
+        true => Ok(Reply::text(200, site.sphinx_conf(now))),
+        false => Err(Refusal::NotAllowed("searchd's configuration is for users who may see all indexes")),
+    }
 }
 
 /// `/metrics`
-pub fn metrics(site: &Site, now: Ts) -> Reply {
+pub fn metrics(site: &Site, visible: &Visible, now: Ts) -> Reply {
     let process = Process { started: site.started, resident: resident() };
-    Reply::metrics(site.metrics.text(now, process))
+    Reply::metrics(site.metrics.text(now, process, &|index| visible.has(index)))
 }
 
 /// Resident memory in bytes; None where the system is not Linux.
@@ -69,35 +74,50 @@ fn resident() -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// `/health`: a line for each part that runs here; 200 only when all of them work.
-pub fn health(site: &Site, now: Ts) -> Reply {
-    let searching = match site.config.indexes.first().map(|index| site.searcher.is_alive(&index.name, now)) {
-        None | Some(Ok(())) => Ok("searching works".to_owned()),
-        Some(Err(error)) => Err(format!("searching does not work: {error}")),
+/// `/health`: a line for each part that runs here; 200 only when all of them work. Indexes that the client may not see have one line
+/// together, without a name.
+pub fn health(site: &Site, visible: &Visible, now: Ts) -> Reply {
+    let asked = visible.indexes().first().map_or_else(|| site.first_index(), |index| &index.name);
+    let searching = match site.searcher.is_alive(asked, now) {
+        Ok(()) => Ok("searching works".to_owned()),
+        Err(error) => Err(format!("searching does not work: {}", visible.unless_hidden(error.to_string()))),
     };
-    let collecting = site.metrics.indexes.iter().map(|(name, collected)| {
-        let threads =
-            site.config.indexes.iter().find(|index| index.name == *name).map_or(0, |index| index.threads.get());
-        let working = collected.working.load(Relaxed).max(0);
-        let broker = Some(&collected.broker).filter(|_| working == 0);
-        let waits = [&site.metrics.redis, &site.metrics.searchd, &collected.place].into_iter().chain(broker);
-        let whys: Vec<String> = waits.filter_map(Obstacles::why).collect();
-        if !whys.is_empty() {
-            return Err(format!("collecting {name} does not work: {}", whys.join("; ")));
-        }
-        match working {
-            0 => Err(format!("collecting {name} does not work: not connected to RabbitMQ yet")),
-            working if collected.is_stalled(now) => Err(format!(
-                "collecting {name} does not work: {working} of {threads} workers wait for searchd or Redis"
-            )),
-            working => Ok(format!("collecting {name} works: {working} of {threads} workers")),
-        }
-    });
-    let parts: Vec<Result<String, String>> =
-        [searching].into_iter().chain(collecting.filter(|_| site.collects)).collect();
+    let mut parts = vec![searching];
+    if site.collects {
+        let (shown, hidden): (Vec<_>, Vec<_>) = site.metrics.indexes.iter().partition(|(name, _)| visible.has(name));
+        parts.extend(shown.into_iter().map(|(name, collected)| collecting(site, visible, (name, collected), now)));
+        let others = hidden.into_iter().map(|(name, collected)| collecting(site, visible, (name, collected), now));
+        parts.extend(others.reduce(Result::and).map(|others| match others {
+            Ok(_) => Ok("collecting other indexes works".to_owned()),
+            Err(_) => Err("collecting other indexes does not work: alco's log has the reason".to_owned()),
+        }));
+    }
     let status = if parts.iter().all(Result::is_ok) { 200 } else { 503 };
     let line = |part: &Result<String, String>| match part {
         Ok(line) | Err(line) => format!("{line}\n"),
     };
     Reply::text(status, parts.iter().map(line).collect())
+}
+
+fn collecting(
+    site: &Site,
+    visible: &Visible,
+    (name, collected): (&IndexName, &Collected),
+    now: Ts,
+) -> Result<String, String> {
+    let threads = visible.indexes().iter().find(|index| index.name == *name).map_or(0, |index| index.threads.get());
+    let working = collected.working.load(Relaxed).max(0);
+    let broker = Some(&collected.broker).filter(|_| working == 0);
+    let waits = [&site.metrics.redis, &site.metrics.searchd, &collected.place].into_iter().chain(broker);
+    let whys: Vec<String> = waits.filter_map(Obstacles::why).map(|why| visible.unless_hidden(why)).collect();
+    if !whys.is_empty() {
+        return Err(format!("collecting {name} does not work: {}", whys.join("; ")));
+    }
+    match working {
+        0 => Err(format!("collecting {name} does not work: not connected to RabbitMQ yet")),
+        working if collected.is_stalled(now) => {
+            Err(format!("collecting {name} does not work: {working} of {threads} workers wait for searchd or Redis"))
+        }
+        working => Ok(format!("collecting {name} works: {working} of {threads} workers")),
+    }
 }

@@ -34,7 +34,7 @@ pub fn next_error(site: &Site, request: &LogRequest, client: &Client) -> Answer 
         NextError::After(place) | NextError::Late(place) => place,
         NextError::Nothing => from,
     };
-    let path = links::grep_path(&site.config.http.base_path, &query.indexes);
+    let path = links::grep_path(&site.http().base_path, &query.indexes);
     Ok(Reply::redirect(302, &format!("{}#e1", links::to(&path, &edit::after(query, place)))))
 }
 

@@ -27,7 +27,7 @@ pub const MAX_LISTED_PATTERNS: NonZeroUsize = NonZeroUsize::new(1000).expect("it
 
 /// `text` is the query string as it came.
 pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Client) -> Answer {
-    let base = &site.config.http.base_path;
+    let base = &site.http().base_path;
     let indexes = &request.query.indexes;
     if request.query.format == Format::Json {
         let path = format!("{base}api/grep/{indexes}/patterns/");
@@ -42,12 +42,12 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
     // a list does not follow, and has no pages
     let query = &Query { follow: Follow::No, ..edit::first(&request.query) };
     if let Err(error) = site.searcher.check(query, request.now, &request.zone) {
-        return Ok(unsearchable(site, query, &error.to_string()));
+        return Ok(unsearchable(site, &request.visible, query, &error.to_string()));
     }
     let scope = request.scope(site, client.waits(site), 1);
     let wanted = PatternsWanted::of_page(query, LISTED_PATTERNS, MAX_LISTED_PATTERNS.get());
     let found = counted(site, &request, query, &scope, &wanted)?;
-    learn(site, &found);
+    learn(site, query, &found);
     let range = request.range();
     let day = range.start.date_in(&request.zone);
     let is_one_day = day == range.end.plus_micros(-1).date_in(&request.zone);
@@ -61,7 +61,7 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
     let memory = memory.flatten();
     let novelty = |pattern| Some(memory.as_ref()?.novelty(pattern, range.start, range.end));
     let view = PatternsView {
-        frame: Frame { has_search_form: true, ..frame(site, Some(query)) },
+        frame: Frame { has_search_form: true, ..frame(site, &request.visible, Some(query)) },
         query,
         pattern_texts: site.searcher.pattern_texts(query, &scope),
         found: &found,
@@ -75,9 +75,10 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
 }
 
 /// The pages of their lines show the texts.
-fn learn(site: &Site, found: &PatternCounts) {
+fn learn(site: &Site, query: &Query, found: &PatternCounts) {
     for count in &found.patterns {
-        site.searcher.known_patterns.learn(MessagePattern { text: count.text.clone(), hash: count.pattern });
+        let pattern = MessagePattern { text: count.text.clone(), hash: count.pattern };
+        site.searcher.known_patterns.learn(pattern, &query.indexes);
     }
 }
 

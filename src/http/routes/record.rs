@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Index, IndexName, IndexSelection};
+use crate::config::{Index, IndexName};
 use crate::http::error::Refusal;
 use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
@@ -12,6 +12,7 @@ use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::{OPENED_LEVELS, hits, line_view};
 use crate::http::site::Site;
+use crate::http::visible::Visible;
 use crate::query::cursor::Place;
 use crate::query::{Condition, Filter, Format, Query, Within, edit};
 use crate::record::json::{ColumnValue, Columns};
@@ -42,7 +43,7 @@ pub fn record_page(
     around: &[&str],
     came_from_a_search: bool,
 ) -> Answer {
-    let query = &request.query;
+    let (query, visible) = (&request.query, &request.visible);
     let (ts, seq, digest) =
         parse_place(place).ok_or_else(|| Refusal::Bad(format!("'{place}' names no record; use the link of a line")))?;
     let sides = around.first().map_or(Ok((NEAR_LINES, NEAR_LINES)), |sides| parse_sides(sides))?;
@@ -73,7 +74,7 @@ pub fn record_page(
         return Ok(Reply::json(format!("{{\n  {}\n}}\n", members.join(",\n  "))));
     }
     let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS);
-    let stream = stream_around(site, query, &of, &hit.index, &columns);
+    let stream = stream_around(visible, query, &of, &hit.index, &columns);
     let mut page = site.searcher.around(hit, &stream, sides, &request.scope(site, Waits::default(), NEAR_LINES))?;
     for line in &mut page.lines {
         if let Line::Near(hit) = line {
@@ -92,7 +93,7 @@ pub fn record_page(
     let nearby = Range { start: second.plus_seconds(-NEARBY_SECONDS), end: second.plus_seconds(NEARBY_SECONDS) };
     let around = if inside { edit::first(query) } else { edit::within(query, nearby, zone) };
     let settings: Vec<&Index> =
-        site.config.indexes.iter().filter(|index| stream.indexes.contains(&index.name)).collect();
+        visible.indexes().iter().map(|index| &**index).filter(|index| stream.indexes.contains(&index.name)).collect();
     let shown = shown_columns(&settings, query);
     let several = stream.indexes.len() > 1;
     let near = |hit| line_view(&settings, &shown, hit, Role::Near, several);
@@ -108,14 +109,14 @@ pub fn record_page(
         more(page.next.is_some(), before, after + 2 * NEAR_LINES),
     );
     let pattern = pattern::of(&hit.record.message);
-    site.searcher.known_patterns.learn(pattern.clone());
+    site.searcher.known_patterns.learn(pattern.clone(), std::slice::from_ref(&index.name));
     let memory = site.pattern_memory_of(&index.name, &[pattern.hash]);
     let first_seen = memory.and_then(|memory| Some(memory.first_seen(pattern.hash)?.with(ts)));
     let alike = alike(site, request, &edit::only_pattern(&around, pattern.hash));
-    let choices = choices(site, query, index, &columns);
+    let choices = choices(visible, query, index, &columns);
     let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
     let view = record::RecordView {
-        frame: frame(site, Some(query)),
+        frame: frame(site, &request.visible, Some(query)),
         index: &index.name,
         query,
         around: &around,
@@ -172,7 +173,7 @@ fn parse_sides(text: &str) -> Result<(usize, usize), Refusal> {
 
 /// The search for all lines of the stream around a record. A record without the column has the lines of all that was searched.
 fn stream_around(
-    site: &Site,
+    visible: &Visible,
     query: &Query,
     of: &Neighbourhood,
     own: &IndexName,
@@ -182,7 +183,7 @@ fn stream_around(
     match of {
         Neighbourhood::Searched => searched(),
         Neighbourhood::OwnIndex => Query::new(vec![own.clone()]),
-        Neighbourhood::AllIndexes => Query::new(IndexSelection::all(&site.names())),
+        Neighbourhood::AllIndexes => Query::new(visible.all()),
         Neighbourhood::Same(column) => {
             let values = columns.iter().find(|(name, _)| name == column).map_or(&[][..], |(_, value)| value.texts());
             let is = Condition::In(values.to_vec());
@@ -193,12 +194,12 @@ fn stream_around(
 }
 
 /// The surroundings that differ: by index if there are several, and by each filtered column that the record has.
-fn choices(site: &Site, query: &Query, index: &Index, columns: &[(String, ColumnValue)]) -> Vec<Neighbourhood> {
+fn choices(visible: &Visible, query: &Query, index: &Index, columns: &[(String, ColumnValue)]) -> Vec<Neighbourhood> {
     let mut choices = vec![Neighbourhood::Searched];
     if query.indexes.len() > 1 {
         choices.push(Neighbourhood::OwnIndex);
     }
-    if query.indexes.len() < site.indexes.len() {
+    if query.indexes.len() < visible.indexes().len() {
         choices.push(Neighbourhood::AllIndexes);
     }
     let has = |column: &&String| columns.iter().any(|(name, value)| name == *column && !value.texts().is_empty());

@@ -17,12 +17,12 @@ const ALL_VALUES: usize = 1000;
 
 pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Client) -> Reply {
     let query = &request.query;
-    let scope = request.scope(site, client.waits(site), site.config.http.page_size.get());
+    let scope = request.scope(site, client.waits(site), site.http().page_size.get());
     let known = known_values(site, query, column);
     let values = site.searcher.values(query, &scope, &ValuesWanted { column, limit: ALL_VALUES + 1, known: &known });
     let mut column = column_values(values, column, known, ALL_VALUES);
     let warnings = column.note.take().into_iter().collect();
-    let view = values::ValuesView { frame: frame(site, Some(query)), query, column, warnings };
+    let view = values::ValuesView { frame: frame(site, &request.visible, Some(query)), query, column, warnings };
     Reply::page(200, view.page().into_string())
 }
 

@@ -23,7 +23,7 @@ use crate::threads;
 const MAX_DOWNLOADS: usize = 16;
 
 /// Makes a page of the reason why there is no answer.
-pub type Refuse = fn(&Site, &Refusal) -> Reply;
+pub type Refuse = Box<dyn FnOnce(&Site, &Refusal) -> Reply + Send>;
 
 /// The receiver of whole requests from the gate.
 pub struct Requests(tiny_http::Server);
@@ -62,9 +62,10 @@ impl Incoming {
         self.0.method().as_str()
     }
 
-    pub fn header(&self, name: &str) -> Option<String> {
+    /// All values of a header, in order.
+    pub fn headers(&self, name: &str) -> Vec<String> {
         let is = |header: &&Header| header.field.as_str().as_str().eq_ignore_ascii_case(name);
-        self.0.headers().iter().find(is).map(|header| header.value.to_string())
+        self.0.headers().iter().filter(is).map(|header| header.value.to_string()).collect()
     }
 
     /// The body of a form that was sent; None: the request has none.
@@ -99,11 +100,11 @@ impl Incoming {
                 }
                 // missing parts are known only at the end
                 let trailer = "Trailer: Alco-Missing\r\n";
-                let writing = Writing { reply, number, trailer, gzip: false, refuse: in_a_line };
+                let writing = Writing { reply, number, trailer, gzip: false, refuse: Box::new(in_a_line) };
                 self.detach("http-stream", site, running, writing, write);
             }
             Some(StreamedBody::Following(slot, write)) => {
-                let refuse = if reply.is_page() { refuse } else { in_a_line };
+                let refuse = if reply.is_page() { refuse } else { Box::new(in_a_line) };
                 // a trailer is announced before anything can be missing; a follower's response has no end
                 let writing = Writing { reply, number, trailer: "", gzip: false, refuse };
                 self.detach(&format!("follow-{}", slot.number), site, slot, writing, write);
