@@ -16,7 +16,7 @@ use crate::http::pages::index_list::NewPatterns;
 use crate::http::searchd_service::SearchdService;
 use crate::http::server::clients::Clients;
 use crate::http::user::User;
-use crate::http::visible::Visible;
+use crate::http::visible::{AllIndexes, Visible};
 use crate::metrics::Metrics;
 use crate::record::pattern::PatternHash;
 use crate::record::pattern::memory::PatternMemory;
@@ -45,6 +45,7 @@ const AFTER_BUDGET: Duration = Duration::from_secs(1);
 pub struct Site {
     /// private, so that routes learn of indexes from `Visible` alone
     config: Arc<Config>,
+    all_indexes: AllIndexes,
     pub searcher: Searcher,
     values: RedisStore,
     /// when Redis last failed, and why
@@ -94,6 +95,7 @@ impl Site {
             users: Users::new(&config.http),
             tokens: Tokens::default(),
             stop,
+            all_indexes: AllIndexes::new(config.clone()),
             config,
         })
     }
@@ -108,13 +110,13 @@ impl Site {
     }
 
     pub fn visible_to(&self, user: User) -> Visible {
-        Visible::to_user(&self.config, user)
+        self.all_indexes.to(user)
     }
 
     /// For a client that may be a stranger: nothing, if alco knows users.
     pub fn visible_to_strangers(&self) -> Visible {
         match self.users.are_needed() {
-            true => Visible::nothing(&self.config),
+            true => self.all_indexes.to_a_stranger(),
             false => self.visible_to(User::default()),
         }
     }

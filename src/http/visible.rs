@@ -13,8 +13,35 @@ use crate::http::user::User;
 #[derive(Clone)]
 pub struct Visible {
     config: Arc<Config>,
+    /// those of `config` that the user may see, in its order
     indexes: Arc<[Arc<Index>]>,
     user: Arc<User>,
+}
+
+/// All that alco.ini has, from which each request gets what its user may see.
+pub struct AllIndexes {
+    config: Arc<Config>,
+    indexes: Arc<[Arc<Index>]>,
+}
+
+impl AllIndexes {
+    pub fn new(config: Arc<Config>) -> AllIndexes {
+        AllIndexes { indexes: config.indexes.iter().cloned().map(Arc::new).collect(), config }
+    }
+
+    pub fn to(&self, user: User) -> Visible {
+        let may_see = |index: &&Arc<Index>| user.is_among(&index.users);
+        let indexes = match self.indexes.iter().all(|index| may_see(&index)) {
+            true => self.indexes.clone(),
+            false => self.indexes.iter().filter(may_see).cloned().collect(),
+        };
+        Visible { config: self.config.clone(), indexes, user: Arc::new(user) }
+    }
+
+    /// No index, for a client that is not signed in.
+    pub fn to_a_stranger(&self) -> Visible {
+        Visible { config: self.config.clone(), indexes: Arc::default(), user: Arc::default() }
+    }
 }
 
 /// A shortcut, and those of its indexes that the user may see.
@@ -26,18 +53,6 @@ pub struct VisibleShortcut<'a> {
 }
 
 impl Visible {
-    /// The indexes of `config` that the user may see.
-    pub fn to_user(config: &Arc<Config>, user: User) -> Visible {
-        let may_see = |index: &&Index| user.is_among(&index.users);
-        let indexes = config.indexes.iter().filter(may_see).cloned().map(Arc::new).collect();
-        Visible { config: config.clone(), indexes, user: Arc::new(user) }
-    }
-
-    /// No index, for a client that is not signed in.
-    pub fn nothing(config: &Arc<Config>) -> Visible {
-        Visible { config: config.clone(), indexes: Arc::default(), user: Arc::default() }
-    }
-
     pub fn user(&self) -> &User {
         &self.user
     }
