@@ -69,6 +69,10 @@ fn now() -> Ts {
 
 /// `2026-11-22T10:00:00.123Z WARN  ingest-web-1  web: …`
 fn line(out: &mut env_logger::fmt::Formatter, record: &log::Record) -> io::Result<()> {
+    // amiquip's debug has the handshake with the password, its trace whole deliveries: ALCO_LOG=debug must not show them
+    if record.target().starts_with("amiquip") && record.level() > log::Level::Info {
+        return Ok(());
+    }
     let thread = std::thread::current();
     let time = now().rfc3339();
     // milliseconds will do for people

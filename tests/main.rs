@@ -57,6 +57,7 @@ mod saved_searches;
 mod schema;
 mod search_cost;
 mod searchd_silent;
+mod secrets;
 mod send;
 mod servers;
 mod servers_away;

@@ -355,7 +355,7 @@ fn mistakes_are_explained(run: &dyn Fn(&[&str]) -> Output) {
 }
 
 #[test]
-fn https_and_a_password_are_in_the_url() {
+fn passwords_come_from_netrc_or_the_url() {
     let stack = Stack::shared();
     let alco = Alco::start(stack, &stack.index("terminal_tls"));
     let mut publisher = Publisher::open(&stack.amqp);
@@ -379,9 +379,33 @@ fn https_and_a_password_are_in_the_url() {
         command.args([url.as_str(), "terminal_tls", "--bare"]).env("SSL_CERT_FILE", trusted).output().unwrap()
     };
     let user = "some.one:p%40s%3As%2Fw%25@";
-    check(&run(user, &nginx.certificate, &[]), 0, "in secret\n", "");
-    check(&run(user, &nginx.certificate, &["-fm1"]), 0, "in secret\n", "");
-    check(&run(user, &nginx.certificate, &["-e", "nothing"]), 1, "", "");
+    let warning = "every user of this host can read the password of --url in the list of processes";
+    check(&run(user, &nginx.certificate, &[]), 0, "in secret\n", warning);
+    check(&run(user, &nginx.certificate, &["-fm1"]), 0, "in secret\n", warning);
+    check(&run(user, &nginx.certificate, &["-e", "nothing"]), 1, "", warning);
+
+    let host = nginx.url.split("://").nth(1).unwrap().split(':').next().unwrap();
+    let netrc = stack.dir().join("terminal_tls.netrc");
+    fs::write(
+        &netrc,
+        format!("machine elsewhere login x password y\nmachine {host} login some.one password p@s:s/w%\n"),
+    )
+    .unwrap();
+    let option = format!("--netrc={}", netrc.display());
+    for user in ["", "some.one@"] {
+        let found = run(user, &nginx.certificate, &[&option]);
+        check(&found, 0, "in secret\n", "");
+        assert!(found.stderr.is_empty(), "{}", text(&found.stderr));
+    }
+    check(&run("eve@", &nginx.certificate, &[&option]), 2, "", "does not take this user and password");
+    check(&run("", &nginx.certificate, &["--netrc=/nonexistent/netrc"]), 2, "", "cannot read /nonexistent/netrc: ");
+    // the usual place
+    let home = stack.dir().join("terminal_tls.home");
+    fs::create_dir_all(&home).unwrap();
+    fs::rename(&netrc, home.join(".netrc")).unwrap();
+    let mut grep = command(&ini(stack), &["--url", &nginx.url, "terminal_tls", "--bare"]);
+    let found = grep.env("SSL_CERT_FILE", &nginx.certificate).env("HOME", &home).output().unwrap();
+    check(&found, 0, "in secret\n", "");
 
     let wrong = [
         (run("some.one:s3cr3t@", &nginx.certificate, &[]), "does not take this user and password"),
@@ -393,7 +417,8 @@ fn https_and_a_password_are_in_the_url() {
     for (output, expect) in wrong {
         check(&output, 2, "", expect);
         let said = text(&output.stderr);
-        assert!(said.lines().count() == 1 && !said.contains("r3t"), "{said}");
+        let lines = said.lines().filter(|line| !line.contains(warning)).count();
+        assert!(lines == 1 && !said.contains("r3t"), "{said}");
     }
 }
 

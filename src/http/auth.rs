@@ -328,4 +328,18 @@ mod tests {
             assert_eq!(Users::new(&http).address(&credentials), expected);
         }
     }
+
+    #[test]
+    fn an_accepted_password_is_not_kept_as_text() {
+        let file = std::env::temp_dir().join(format!("alco-test-accepted-{}", std::process::id()));
+        fs::write(&file, crate::users_file::line("anna", "tr0ub4dor").expect("a line")).expect("a file for the test");
+        let users = Users::new(&Http { users_file: Some(file.clone()), ..Config::default().http });
+        let authorization = Some(format!("Basic {}", BASE64_STANDARD.encode("anna:tr0ub4dor")));
+        let credentials = Credentials { authorization, ..Credentials::default() };
+        assert!(matches!(users.access(&credentials), Access::Granted(_)));
+        let kept = format!("{users:?}");
+        assert!(users.known().has_accepted("anna", "tr0ub4dor") && kept.contains("anna"), "{kept}");
+        assert!(!kept.contains("tr0ub4dor") && !kept.contains(&BASE64_STANDARD.encode("anna:tr0ub4dor")), "{kept}");
+        fs::remove_file(file).expect("the test's own file");
+    }
 }

@@ -1,6 +1,7 @@
 //! The options of `alco grep`, and how they become a search and the form of its output.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use argh::{ArgsInfo, FromArgs};
@@ -161,6 +162,10 @@ pub struct Grep {
     /// ask the alco at this address instead of searchd
     #[argh(option, arg_name = "url")]
     pub url: Option<String>,
+
+    /// the file with the user and password for --url, instead of ~/.netrc
+    #[argh(option, arg_name = "file")]
+    pub netrc: Option<PathBuf>,
 
     /// the indexes to search, separated by commas; 'shop*' is all whose
     /// names begin so, '*' is all

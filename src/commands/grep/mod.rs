@@ -48,7 +48,7 @@ impl Grep {
         let mut options = self.options()?;
         let failure = |why: String| Failure::new("alco grep", &why, TROUBLE_STATUS);
         let source = match &self.url {
-            Some(url) => Source::remote(url).map_err(failure)?,
+            Some(url) => Source::remote(url, self.netrc.as_deref()).map_err(failure)?,
             None => Source::searchd(environment.config_without_secrets()?, environment.now),
         };
         if !options.none {

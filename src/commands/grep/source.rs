@@ -1,5 +1,6 @@
 //! The source of the answer to a search: searchd, or another alco.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +41,9 @@ impl Source {
         Source::Searchd(Box::new(LocalSearchd { searcher, indexes: config.indexes, zone: config.http.timezone, clock }))
     }
 
-    pub fn remote(url: &str) -> Result<Source, String> {
-        Remote::open(url).map(Source::Remote)
+    /// `netrc`: the file instead of ~/.netrc.
+    pub fn remote(url: &str, netrc: Option<&Path>) -> Result<Source, String> {
+        Remote::open(url, netrc).map(Source::Remote)
     }
 
     /// The zone of times that have none.

@@ -1,18 +1,20 @@
 //! Asks another alco over HTTP. Its NDJSON becomes the same lines that `search` makes of searchd's rows. The only door to ureq.
 
+mod login;
+mod netrc;
 mod patterns;
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::tz::TimeZone;
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use ureq::Agent;
 use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
+use crate::commands::grep::remote::login::url_and_authorization;
 use crate::config::{Config, Index, LevelNumbers, index_list};
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Follow, Format, Query};
@@ -74,8 +76,9 @@ struct Wrong {
 }
 
 impl Remote {
-    pub fn open(url: &str) -> Result<Remote, String> {
-        let (url, authorization) = address(url)?;
+    /// `netrc`: the file with the password, instead of ~/.netrc.
+    pub fn open(url: &str, netrc: Option<&Path>) -> Result<Remote, String> {
+        let (url, authorization) = url_and_authorization(url, netrc)?;
         // the certificates that this host trusts
         let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
         let config = Agent::config_builder().http_status_as_error(false).tls_config(tls);
@@ -209,7 +212,10 @@ impl Remote {
         if status == 401 {
             return Err(match self.authorization {
                 Some(_) => format!("{} does not take this user and password", self.url),
-                None => format!("{} asks for a user and a password: --url=https://user:password@…", self.url),
+                None => format!(
+                    "{} asks for a user and a password; write a line into ~/.netrc: machine HOST login USER password PASSWORD",
+                    self.url
+                ),
             });
         }
         let said = body.read_to_string().unwrap_or_default();
@@ -231,25 +237,6 @@ impl Remote {
 /// The same search for all that a record has, in that format.
 fn asked(query: &Query, format: Format) -> Query {
     Query { format, tracebacks: false, columns: None, ..query.clone() }
-}
-
-/// The URL without user and password, and the Authorization header. In `user:password@`, the signs `@`, `/` and `%` are
-/// percent-encoded.
-fn address(url: &str) -> Result<(String, Option<String>), String> {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if path.contains('@') {
-        return Err(
-            "cannot read the URL: an '@' after the host; in a password, write %2F for / and %40 for @".to_owned()
-        );
-    }
-    let (user, host) = host.rsplit_once('@').map_or((None, host), |(user, host)| (Some(user), host));
-    let basic = |user: &str| {
-        let (user, password) = user.split_once(':').unwrap_or((user, ""));
-        let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
-        format!("Basic {}", BASE64_STANDARD.encode([decoded(user), b":".to_vec(), decoded(password)].concat()))
-    };
-    Ok((format!("{scheme}://{host}{}/", path.trim_end_matches('/')), user.map(basic)))
 }
 
 fn settings(listed: ListedIndex) -> Option<Index> {
@@ -332,29 +319,5 @@ impl NdjsonLines<'_> {
             return false;
         }
         take(News::Line(if is_match { Line::Match(hit) } else { Line::Near(hit) }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(url: &str, asked: &str, user_and_password: Option<&str>) {
-        let authorization = user_and_password.map(|text| format!("Basic {}", BASE64_STANDARD.encode(text)));
-        assert_eq!(address(url), Ok((asked.to_owned(), authorization)), "{url}");
-    }
-
-    #[test]
-    fn user_and_password_leave_the_url() {
-        check("logs", "http://logs/", None);
-        check("https://logs:8000/base/", "https://logs:8000/base/", None);
-        check("u:p@[::1]:8000", "http://[::1]:8000/", Some("u:p"));
-        check("https://u@logs/base", "https://logs/base/", Some("u:"));
-        check("https://u:p:w@logs", "https://logs/", Some("u:p:w"));
-        check("https://u%40x:p%40s%3As%2Fw%25%20%C3%B6@logs", "https://logs/", Some("u@x:p@s:s/w% ö"));
-        check("https://u:p@w@logs", "https://logs/", Some("u:p@w"));
-        let wrong = address("https://u:secret/w@logs").expect_err("neither has a host");
-        assert!(wrong.contains("%2F") && !wrong.contains("secret"), "{wrong}");
     }
 }
