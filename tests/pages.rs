@@ -73,6 +73,11 @@ fn check_headers(path: &str, reply: &Reply) {
     assert!(!policy.contains("unsafe") && !policy.contains("script-src"), "{path}: {policy:?}");
     assert_eq!(reply.header("x-content-type-options"), "nosniff", "{path}");
     assert_eq!(reply.header("referrer-policy"), "no-referrer", "{path}");
+    for of in ["opener", "resource"] {
+        assert_eq!(reply.header(&format!("cross-origin-{of}-policy")), "same-origin", "{path}");
+    }
+    assert!(reply.header("permissions-policy").contains("camera=()"), "{path}");
+    assert_eq!(reply.header("server"), "alco", "{path}: without a version");
     assert!(reply.header("content-type").contains('/'), "{path}: {:?}", reply.headers);
 }
 

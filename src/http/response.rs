@@ -8,9 +8,10 @@ use crate::http::site::Site;
 /// A smaller body fits one packet anyway.
 const MIN_GZIP_BYTES: usize = 1400;
 
-/// Log text is hostile; no site may frame a page, guess its type, or learn where a reader came from. The icon of a page is
-/// an empty `data:` address, which spares browsers from asking for one.
-const SECURITY: [(&str, &str); 3] = [
+/// Log text is hostile; no site may frame a page, guess its type, or learn where a reader came from; hold a page's window, or load
+/// an answer as a part of its own page. A page needs nothing of the reader's device. The icon of a page is an empty `data:`
+/// address, which spares browsers from asking for one.
+const SECURITY: [(&str, &str); 6] = [
     (
         "Content-Security-Policy",
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; \
@@ -18,6 +19,9 @@ const SECURITY: [(&str, &str); 3] = [
     ),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
 /// The headers of a compressed body.
@@ -117,7 +121,7 @@ impl Reply {
             self.body = String::new();
         }
         self.headers.retain(|(name, _)| *name != "Cache-Control");
-        self.with("ETag", &etag).with("Cache-Control", "no-cache")
+        self.with("ETag", &etag).with("Cache-Control", "private, no-cache")
     }
 
     /// The body, compressed if that pays, and its headers.
