@@ -232,7 +232,7 @@ fn a_value_is_traced_through_all_indexes() {
     let alco = site();
     let found = alco.page("/grep/several_jobs/?start_ts=-1h&search=line+13&host=one&tz=Europe/Berlin");
     let record = alco.page(&found.link("class=\"t\"").expect("the line"));
-    let (_, request) = record.html.split_once("<dt>request</dt>").expect("the column");
+    let (_, request) = record.html.split_once(">request</a></dt>").expect("the column");
     let trace =
         request.split(">trace</a>").next().unwrap().rsplit("href=\"").next().unwrap().split('"').next().unwrap();
     let trace = trace.replace("&amp;", "&");

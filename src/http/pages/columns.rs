@@ -80,7 +80,7 @@ impl ColumnsView<'_> {
                     h1 { "Columns of " (self.query.indexes.title()) }
                     @if self.columns.is_empty() { p { "No record with a column has been seen yet." } }
                     @else {
-                        p.dim { "Click a column for the records that have it, an example for those with the same value. The role is the column's in alco.ini." }
+                        p.dim { "Click a column for the records that have it, the number of its values for the list of them, an example for the records with the same value. The role is the column's in alco.ini." }
                         table.indexes {
                             thead { tr { th scope="col" { "column" } th scope="col" { "in alco.ini" } th.n scope="col" { "values" } th scope="col" { "last seen" } th scope="col" { "example" } } }
                             tbody { @for column in &self.columns { (self.row(&path, column)) } }
@@ -114,11 +114,13 @@ impl ColumnsView<'_> {
                     }
                 }
                 td.n {
-                    @match column.values {
-                        KnownValues::NotKept => "",
-                        KnownValues::Count(count) => { a href=(links::to(&format!("{path}values/{}/", links::segment(&column.name)), &edit::first(self.query))) { (thousands(count as u64)) } },
-                        KnownValues::MoreThan(count) => { "over " (thousands(count as u64)) },
-                    }
+                    @let number = match column.values {
+                        KnownValues::NotKept => "values".to_owned(),
+                        KnownValues::Count(count) => thousands(count as u64),
+                        KnownValues::MoreThan(count) => format!("over {}", thousands(count as u64)),
+                    };
+                    @if column.name.len() <= LINK_BYTES { a href=(links::values(path, self.query, &column.name)) { (number) } }
+                    @else if column.values != KnownValues::NotKept { (number) }
                 }
                 td.age { @if let Some(last) = column.last { span title=(last) { (age(last, self.now)) } } }
                 td.example {
@@ -160,6 +162,7 @@ mod tests {
             columns: vec![
                 column("ho<st", KnownValues::Count(1234), "a&b"),
                 column("id", KnownValues::MoreThan(10_000), &"x".repeat(3000)),
+                column("user", KnownValues::NotKept, "ada"),
             ],
             more: false,
             warnings: vec![],
@@ -169,7 +172,8 @@ mod tests {
             "href=\"/grep/web/?start_ts=-1h&amp;ho%3Cst__exists=1\">ho&lt;st</a>",
             "href=\"/grep/web/?start_ts=-1h&amp;ho%3Cst=a%26b\">a&amp;b</a>",
             "href=\"/grep/web/values/ho%3Cst/?start_ts=-1h\">1,234</a>",
-            "over 10,000",
+            "href=\"/grep/web/values/id/?start_ts=-1h\">over 10,000</a>",
+            "href=\"/grep/web/values/user/?start_ts=-1h\">values</a>",
             "3 min ago",
             "title=\"its values are offered as filters\">filtered</span>",
             "title=\"a full-text field of its own\">indexed</span> <span class=\"dim\"",

@@ -31,7 +31,7 @@ pub fn list(query: &Query, path: &str, column: &FilterColumn) -> Markup {
             summary { (visible_in_line(cut(&column.name, SHOWN_CHARS).0)) }
             (values(query, path, column))
             @if column.more {
-                p { a.dim href=(links::to(&format!("{path}values/{}/", links::segment(&column.name)), &edit::first(query))) { "all values…" } }
+                p { a.dim href=(links::values(path, query, &column.name)) { "all values…" } }
             }
         }
     }

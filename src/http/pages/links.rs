@@ -3,8 +3,8 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::{IndexName, IndexSelection};
-use crate::query::Query;
 use crate::query::cursor::Place;
+use crate::query::{Query, edit};
 
 /// Characters that stand in a path unencoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',');
@@ -36,6 +36,11 @@ pub fn to(path: &str, query: &Query) -> String {
         (query, path) if query.is_empty() => path.to_owned(),
         (query, path) => format!("{path}?{query}"),
     }
+}
+
+/// The values of a column in a search, which is at `path`.
+pub fn values(path: &str, query: &Query, column: &str) -> String {
+    to(&format!("{path}values/{}/", segment(column)), &edit::first(query))
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ impl RecordView<'_> {
                     (self.time())
                     (self.pattern())
                     @for (name, value) in self.columns.iter().take(MAX_COLUMNS) {
-                        dt { (visible_in_line(cut(name, 200).0)) }
+                        dt { (self.name(name)) }
                         " "
                         (self.value(name, value))
                     }
@@ -211,6 +211,16 @@ impl RecordView<'_> {
         html! {
             a href=(links::to(&links::index_path(self.frame.base, self.index), &lines)) title=(first.at) { "first seen " (date) " " (clock) }
             @if !first.is_sure { span.dim title="alco does not remember what came before" { " or earlier" } }
+        }
+    }
+
+    /// The name of a column, which leads to its values around the record.
+    fn name(&self, name: &str) -> Markup {
+        let shown = visible_in_line(cut(name, 200).0);
+        let path = links::grep_path(self.frame.base, &self.around.indexes);
+        html! {
+            @if name.len() <= LINK_BYTES { a href=(links::values(&path, self.around, name)) title="its values, with their counts" { (shown) } }
+            @else { (shown) }
         }
     }
 
@@ -353,7 +363,8 @@ mod tests {
         assert!(html.contains(&first), "{html}");
         let patterns = "> or earlier</span> <a href=\"/logs/grep/web/patterns/?search=x\">all patterns</a>";
         assert!(html.contains(patterns), "{html}");
-        assert!(html.contains("<dt>&lt;k&gt;</dt> <dd>&lt;U+202E&gt;v"), "{html}");
+        let name = "<a href=\"/logs/grep/web/values/%3Ck%3E/?search=x\" title=\"its values, with their counts\">&lt;k&gt;</a>";
+        assert!(html.contains(&format!("<dt>{name}</dt> <dd>&lt;U+202E&gt;v")), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/?search=x&amp;tags=b\">only</a>"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/60-20/?search=x#here\""), "{html}");
     }
