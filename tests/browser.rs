@@ -40,6 +40,15 @@ fn a_reader_finds_a_record_with_the_mouse() {
     let total = |text: String| text.split_whitespace().nth(1).unwrap().replace(',', "").parse::<u64>().unwrap();
     let all = total(browser.texts(".total").remove(0));
 
+    // and one in a line, of which only the name of the host is shown
+    let host = browser.texts(".log .c").remove(0);
+    browser.click_to_go(".log label.c");
+    let address = browser.address();
+    assert!(address.ends_with(&format!("&levelname=WARNING&limit=50&host={host}.example.org")), "{address}");
+    let filtered = browser.texts(".log .c:nth-child(3)").into_iter().collect::<HashSet<_>>();
+    assert_eq!(filtered, HashSet::from([format!("{host}.example.org")]));
+    browser.open(&at("/grep/web/?start_ts=-7h&limit=50&levelname=WARNING"));
+
     // a bar leads into its own time
     browser.click_to_go(".hist .bars a:nth-last-of-type(5)");
     assert!(
@@ -208,6 +217,29 @@ fn a_keyboard_is_enough() {
 
     let complaints = browser.complaints();
     assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn the_columns_of_all_lines_stand_below_each_other() {
+    let stack = Stack::shared();
+    let alco = shop(stack);
+    let browser = Browser::start(stack);
+    browser.screen(1280, 900, false);
+    for path in ["/grep/web/?start_ts=-7h", "/grep/web,billing/?start_ts=-7h&search=order&wrap=1"] {
+        browser.open(&format!("{}{path}", alco.url));
+        let lefts = browser.script(
+            "return [...document.querySelectorAll('.heads, .log .r')].map(line => [...line.children].slice(0, 5).map(cell => Math.round(cell.getBoundingClientRect().left)).join())",
+        );
+        let lefts: HashSet<&str> = lefts.as_array().unwrap().iter().map(|left| left.as_str().unwrap()).collect();
+        assert_eq!(lefts.len(), 1, "{path}: {lefts:?}");
+    }
+    // a column's name leads to its values
+    browser.click_to_go(".heads a");
+    assert!(
+        browser.address().ends_with("/values/levelname/?start_ts=-7h&search=order&wrap=1"),
+        "{}",
+        browser.address()
+    );
 }
 
 #[test]

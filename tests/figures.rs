@@ -247,7 +247,7 @@ fn matches_in_columns_are_counted_linked_and_marked() {
     both.iter().for_each(|index| stack.settled_count(index, 40, SOON));
     for index in both {
         for (search, count, where_) in [
-            ("shownsomewhere", 12, "<span class=\"c\">db-<mark>shownsomewhere</mark>.example</span>"),
+            ("shownsomewhere", 12, ">db-<mark>shownsomewhere</mark>.example</"),
             ("NESTEDsome", 4, "<b>context.request</b> x <mark>nestedsome</mark>where"),
             ("somewhere & m", 8, "<b>tags</b> a, listed<mark>Somewhere &amp; m</mark>ore"),
             ("foldedsomewhere", 4, "<mark>foldedsomewhere</mark></pre>"),

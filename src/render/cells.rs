@@ -10,10 +10,14 @@ use crate::record::level;
 use crate::record::level::Level;
 
 /// A column in a line; a record without it has no text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cell {
     pub text: Option<String>,
+    /// the column whose one value the text is; None: it has several, or it is no column of the record
+    pub column: Option<String>,
     pub is_level: bool,
+    /// it has the name of the record's index
+    pub is_index: bool,
     /// byte ranges of the text that match, where the columns are searched too
     pub marks: Vec<Range<usize>>,
 }
@@ -50,18 +54,20 @@ impl Shown {
         let mut cells = Vec::with_capacity(shown.len() + 1);
         for name in shown {
             let is_level = level_columns.contains(name);
-            let mut text = columns.get(name).map(ColumnValue::text);
+            let (mut column, mut value) = (name.as_str(), columns.get(name));
             // the level is in the cell of the level, whichever of the level columns holds it
-            if text.is_none() && is_level {
+            if value.is_none() && is_level {
                 let hidden = holder.filter(|holder| !shown.iter().any(|name| name == holder));
-                text = hidden.and_then(|holder| columns.get(holder)).map(ColumnValue::text);
+                column = hidden.unwrap_or(column);
+                value = hidden.and_then(|holder| columns.get(holder));
             }
-            cells.push(Cell { text, is_level, marks: Vec::new() });
+            let column = matches!(value, Some(ColumnValue::One(_))).then(|| column.to_owned());
+            cells.push(Cell { text: value.map(ColumnValue::text), column, is_level, ..Cell::default() });
         }
         if several {
             // after the level, so that the levels stand below each other
             let at = usize::from(cells.first().is_some_and(|cell| cell.is_level));
-            cells.insert(at, Cell { text: Some(index.to_string()), is_level: false, marks: Vec::new() });
+            cells.insert(at, Cell { text: Some(index.to_string()), is_index: true, ..Cell::default() });
         }
         let context = own.map_or(&[] as &[String], |index| &index.context);
         let context = context.iter().filter_map(|name| Some((name.clone(), columns.get(name)?.text())));

@@ -42,7 +42,9 @@ impl Page {
     }
 
     pub fn lines(&self) -> Vec<Line> {
-        let end = self.html.find("<nav class=\"pages\" id=\"e").unwrap_or(self.html.len());
+        // the values that can be clicked, or the links to other pages
+        let ends = ["<form method=\"get\" hidden>", "<nav class=\"pages\" id=\"e"];
+        let end = ends.iter().find_map(|end| self.html.find(end)).unwrap_or(self.html.len());
         self.html[..end].split("<div class=\"r\"").skip(1).map(line).collect()
     }
 
@@ -108,6 +110,8 @@ fn line(html: &str) -> Line {
     let (head, message) = row.split_once("<span class=\"m\">").unwrap_or((row, ""));
     let message = message.split("</span>").next().unwrap_or_default();
     let href = attribute(head, "href");
+    // a value that is clicked is the label of a button
+    let head = head.replace("<label ", "<span ").replace("</label>", "</span>");
     let cells = head.split("<span class=\"").skip(1).map(|cell| text(between(cell, ">", "</span>"))).collect();
     let marks = message.split("<mark>").skip(1).map(|mark| text(mark.split("</mark>").next().unwrap_or_default()));
     Line {

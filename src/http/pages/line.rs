@@ -3,12 +3,13 @@
 //!
 //! Text that is too long for a line folds: the rest of the message and each context column are `<details>` below it.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
+use crate::http::pages::line_columns::LineColumns;
+use crate::http::pages::marked::{CELL_CHARS, excerpt, excerpt_from, marked};
 use crate::http::pages::{links, thousands};
 use crate::query::cursor::Place;
 use crate::record::level::Level;
@@ -23,7 +24,6 @@ const FOLDED_CHARS: usize = 8000;
 const SHORT_CHARS: usize = 110;
 /// Of a first line whose first match lies beyond that, this much of its start is shown, and this much before the match.
 const LEAD_CHARS: usize = 40;
-const CELL_CHARS: usize = 80;
 
 #[derive(Clone, Debug)]
 pub struct LineView<'a> {
@@ -61,6 +61,7 @@ pub enum Role {
 #[derive(Clone, Copy, Debug)]
 pub struct LogRows<'a> {
     pub zone: &'a TimeZone,
+    pub columns: &'a LineColumns<'a>,
     /// the text before and after a record's place in its address
     pub record_path: &'a str,
     pub record_query: &'a str,
@@ -114,13 +115,9 @@ impl LogRows<'_> {
     fn text(&self, line: &LineView, message: &FirstLine, jump: &Jump) -> Markup {
         html! {
             div.r id=[jump.is_first_match.then_some("match")] {
-                a.t href=(self.href(line)) title=(line.place.ts) { (line.place.ts.clock_in(self.zone, 3)) }
+                a.t href=(self.href(line)) { (line.place.ts.clock_in(self.zone, 3)) }
                 " "
-                @for cell in &line.cells {
-                    @let text = cell.text.as_deref().unwrap_or("-");
-                    span class=(if cell.is_level { "l" } else { "c" }) { (excerpt(text, &cell.marks)) }
-                    " "
-                }
+                @for (at, cell) in line.cells.iter().enumerate() { (self.columns.cell(at, cell)) " " }
                 span.m {
                     @if !message.lead.is_empty() { (visible(message.lead)) " … " }
                     (marked(message.part, line.marks, message.at))
@@ -258,82 +255,10 @@ fn gist(text: &str) -> String {
     format!("{}{}", visible_in_line(shown), if cut_off { "…" } else { "" })
 }
 
-/// A text within a line, cut to fit: its start, or the part around its first match.
-fn excerpt(text: &str, marks: &[Range<usize>]) -> Markup {
-    excerpt_from(text, marks, 0)
-}
-
-/// The same of a part that begins at the byte `start` of the text that has the marks.
-fn excerpt_from(text: &str, marks: &[Range<usize>], start: usize) -> Markup {
-    let mark = marks.iter().find_map(|mark| mark.start.checked_sub(start));
-    let first = mark.and_then(|at| text.get(..at)).map_or(0, |before| before.chars().count());
-    let skipped = if first < CELL_CHARS / 2 { 0 } else { first - CELL_CHARS / 4 };
-    let at = cut(text, skipped).0.len();
-    let (shown, cut_off) = cut(&text[at..], CELL_CHARS);
-    html! { @if at > 0 { "…" } (marked_as(shown, marks, start + at, visible_in_line)) @if cut_off { "…" } }
-}
-
-/// A part of a message that begins at the byte `at` of the whole, its matches marked.
-pub fn marked(part: &str, marks: &[Range<usize>], at: usize) -> Markup {
-    marked_as(part, marks, at, visible)
-}
-
-fn marked_as(part: &str, marks: &[Range<usize>], at: usize, shown: impl Fn(&str) -> Cow<'_, str>) -> Markup {
-    let (pieces, rest) = pieces(part, marks, at);
-    html! { @for (before, mark) in pieces { (shown(before)) mark { (shown(mark)) } } (shown(rest)) }
-}
-
-/// A message as HTML for programs, each match within `<b>`. A client that shows it need not escape anything.
-pub fn snippet(message: &str, marks: &[Range<usize>]) -> String {
-    let (pieces, rest) = pieces(message, marks, 0);
-    html! { @for (before, mark) in pieces { (before) b { (mark) } } (rest) }.into_string()
-}
-
-/// Each match in a part of a text, after the text before it; and the text after the last one.
-fn pieces<'t>(part: &'t str, marks: &[Range<usize>], at: usize) -> (Vec<(&'t str, &'t str)>, &'t str) {
-    let mut done = 0;
-    let mut pieces = Vec::new();
-    for mark in marks {
-        let start = mark.start.saturating_sub(at).clamp(done, part.len());
-        let end = mark.end.saturating_sub(at).clamp(start, part.len());
-        // a mark that is empty, elsewhere, or (never, but this is hostile text) inside a character
-        if start == end || !part.is_char_boundary(start) || !part.is_char_boundary(end) {
-            continue;
-        }
-        pieces.push((&part[done..start], &part[start..end]));
-        done = end;
-    }
-    (pieces, &part[done..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::time::Ts;
-
-    #[track_caller]
-    fn check_marked(part: &str, marks: &[Range<usize>], at: usize, expect: &str) {
-        assert_eq!(marked(part, marks, at).into_string(), expect);
-    }
-
-    #[test]
-    #[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
-    fn matches_are_marked_in_every_part_of_a_message() {
-        check_marked("timed out", &[0..5, 6..9], 0, "<mark>timed</mark> <mark>out</mark>");
-        check_marked("ut\nrest", &[0..12], 10, "<mark>ut</mark>\nrest");
-        check_marked("a<b", &[1..2], 0, "a<mark>&lt;</mark>b");
-        check_marked("日本", &[1..3, 3..6], 0, "日<mark>本</mark>");
-        check_marked("x", &[], 0, "x");
-        check_marked("short", &[3..900], 0, "sho<mark>rt</mark>");
-    }
-
-    #[test]
-    fn a_snippet_marks_matches_and_is_no_markup_of_the_log() {
-        assert_eq!(
-            snippet("<b>\"x\" & é</b>", &[3..6, 9..11]),
-            "&lt;b&gt;<b>&quot;x&quot;</b> &amp; <b>é</b>&lt;/b&gt;"
-        );
-    }
 
     fn line<'a>(message: &'a str, context: &[(&str, &str)]) -> LineView<'a> {
         LineView {
@@ -341,9 +266,9 @@ mod tests {
             place: Place { ts: Ts::from_micros(1_795_341_600_123_456), seq: 7, digest: -9, id: 1 },
             level: Level::Error,
             cells: vec![
-                Cell { text: Some("ERROR".to_owned()), is_level: true, marks: vec![] },
-                Cell { text: Some("<b>\x1b[31mweb\n".to_owned()), is_level: false, marks: vec![] },
-                Cell { text: None, is_level: false, marks: vec![] },
+                Cell { text: Some("ERROR".to_owned()), is_level: true, ..Cell::default() },
+                Cell { text: Some("<b>\x1b[31mweb\n".to_owned()), ..Cell::default() },
+                Cell::default(),
             ],
             message,
             marks: &[],
@@ -353,7 +278,14 @@ mod tests {
     }
 
     fn written(line: &LineView) -> String {
-        let rows = LogRows { zone: &TimeZone::UTC, record_path: "at/", record_query: "?search=x", wrap: false };
+        let columns = LineColumns::default();
+        let rows = LogRows {
+            zone: &TimeZone::UTC,
+            columns: &columns,
+            record_path: "at/",
+            record_query: "?search=x",
+            wrap: false,
+        };
         let jump = Jump { id: Some("e1".to_owned()), next_error: Some("#e2".to_owned()), ..Jump::default() };
         rows.line(line, &jump).into_string()
     }
@@ -363,7 +295,7 @@ mod tests {
         assert_eq!(
             written(&line("a <script> & more", &[])),
             "<div role=\"listitem\" class=\"error\" id=\"e1\"><div class=\"r\">\
-             <a class=\"t\" href=\"at/1795341600123456.7.-9/?search=x#here\" title=\"2026-11-22T10:00:00.123456Z\">10:00:00.123</a> \
+             <a class=\"t\" href=\"at/1795341600123456.7.-9/?search=x#here\">10:00:00.123</a> \
              <span class=\"l\">ERROR</span> <span class=\"c\">&lt;b&gt;web↵</span> <span class=\"c\">-</span> \
              <span class=\"m\">a &lt;script&gt; &amp; more</span>\
              <a class=\"next\" href=\"#e2\" title=\"next error\"> ↓</a></div></div>"
@@ -426,7 +358,8 @@ mod tests {
         let marks = [900..906];
         let text = format!("{}needle", "x".repeat(900));
         for (wrap, is_cut) in [(true, false), (false, true)] {
-            let rows = LogRows { zone: &TimeZone::UTC, record_path: "at/", record_query: "", wrap };
+            let columns = LineColumns::default();
+            let rows = LogRows { zone: &TimeZone::UTC, columns: &columns, record_path: "at/", record_query: "", wrap };
             let html = rows.line(&LineView { marks: &marks, ..line(&text, &[]) }, &Jump::default()).into_string();
             assert_eq!(html.contains(" … "), is_cut, "{html}");
             assert_eq!(html.contains(&format!("<pre>{}<mark>needle</mark></pre>", "x".repeat(900))), is_cut, "{html}");

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use maud::{Markup, html};
 
-use crate::http::pages::line::marked;
+use crate::http::pages::marked::marked;
 use crate::http::pages::search::SearchForm;
 use crate::http::pages::{Frame, histogram, links, note, records, thousands};
 use crate::query::{Against, Format, PatternSort, Query, edit};

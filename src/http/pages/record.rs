@@ -3,7 +3,9 @@
 use maud::{Markup, html};
 
 use crate::config::{IndexName, IndexSelection};
-use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, marked};
+use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role};
+use crate::http::pages::line_columns::LineColumns;
+use crate::http::pages::marked::marked;
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
 use crate::http::pages::{Frame, links, records, thousands};
 use crate::query::{Order, Query, edit};
@@ -42,6 +44,8 @@ pub struct RecordView<'a> {
     pub came_from_a_search: bool,
     pub zone: &'a TimeZone,
     pub record: LineView<'a>,
+    /// those in the lines, in their order
+    pub shown_columns: &'a [String],
     /// of its message
     pub pattern: &'a MessagePattern,
     /// this pattern in this index; None: not known
@@ -122,11 +126,15 @@ impl RecordView<'_> {
             chosen => format!("{}{carried}", chosen.path(self.sides)),
         };
         let wrap = self.query.wraps();
-        let rows = LogRows { zone: self.zone, record_path: &path, record_query: &record_query, wrap };
+        let lines = self.before.iter().chain([&self.record]).chain(&self.after);
+        let mut columns = LineColumns::new(self.shown_columns, None);
+        columns.learn(lines.clone().map(|line| &line.cells[..]));
+        let rows =
+            LogRows { zone: self.zone, columns: &columns, record_path: &path, record_query: &record_query, wrap };
         let mut dates = Dates::new(self.zone);
         html! {
             div.log .wrap[self.query.wraps()] #log role="list" aria-label="Log" {
-                @for line in self.before.iter().chain([&self.record]).chain(&self.after) {
+                @for line in lines {
                     @if let Some(date) = dates.before(line) { (date) }
                     @if line.role == Role::Here { (self.here(&rows, carried)) } @else { (rows.line(line, &Jump::default())) }
                 }
@@ -333,6 +341,7 @@ mod tests {
             came_from_a_search: true,
             zone: &TimeZone::UTC,
             record,
+            shown_columns: &[],
             pattern: &pattern,
             first_seen: Some(FirstSeen { at: Ts::from_micros(1_795_341_500_000_000), is_sure: false }),
             alike: Some(Count::Exact(1234)),
@@ -363,7 +372,8 @@ mod tests {
         assert!(html.contains(&first), "{html}");
         let patterns = "> or earlier</span> <a href=\"/logs/grep/web/patterns/?search=x\">all patterns</a>";
         assert!(html.contains(patterns), "{html}");
-        let name = "<a href=\"/logs/grep/web/values/%3Ck%3E/?search=x\" title=\"its values, with their counts\">&lt;k&gt;</a>";
+        let name =
+            "<a href=\"/logs/grep/web/values/%3Ck%3E/?search=x\" title=\"its values, with their counts\">&lt;k&gt;</a>";
         assert!(html.contains(&format!("<dt>{name}</dt> <dd>&lt;U+202E&gt;v")), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/?search=x&amp;tags=b\">only</a>"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/60-20/?search=x#here\""), "{html}");

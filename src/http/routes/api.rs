@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use crate::http::error::Refusal;
 use crate::http::pages::histogram::HISTOGRAM_BARS;
-use crate::http::pages::{line, links};
+use crate::http::pages::{links, marked};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::with_headers;
@@ -110,7 +110,7 @@ fn log(hit: &Hit, several: bool) -> RecordJson<'_> {
         index: several.then(|| hit.index.as_str()),
         datetime: hit.place.ts.rfc3339(),
         logline: &hit.record.message,
-        logline_snippet: line::snippet(&hit.record.message, &hit.marks),
+        logline_snippet: marked::snippet(&hit.record.message, &hit.marks),
         js: serde_json::from_str(&hit.record.columns).unwrap_or(RawValue::NULL),
     }
 }

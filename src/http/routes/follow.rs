@@ -105,6 +105,7 @@ fn write_page(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), 
         formats: &[],
         page_size,
         may_save: false,
+        grows: true,
     };
     let view = FollowView { lines: &lines, query };
     let mut log = LogWriter::new(&lines);
@@ -119,7 +120,7 @@ fn write_page(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), 
                     last = last.max(Some(hit.place));
                     count += 1;
                 }
-                log.row(&rows.row(line))
+                log.rows(&[rows.row(line)])
             }
             news => view.notice(&notice(news)),
         };

@@ -9,9 +9,9 @@ use std::time::Instant;
 use crate::config::Index;
 use crate::http::body::{Aborted, Body};
 use crate::http::error::Refusal;
-use crate::http::pages::log::LogWriter;
 use crate::http::pages::log::foot::{LogFoot, NearestRecords, Total};
 use crate::http::pages::log::view::LogView;
+use crate::http::pages::log::{LogRow, LogWriter};
 use crate::http::pages::{Frame, histogram, links};
 use crate::http::request::LogRequest;
 use crate::http::response::{Answer, Reply};
@@ -34,6 +34,10 @@ use crate::search::stats::{Tally, Wanted};
 
 /// Values of a column in the list next to the log.
 const LISTED_VALUES: usize = 8;
+/// Lines that wait to be written together: those of a page of the usual size.
+const HELD_LINES: usize = 100;
+/// As bytes of records: a page of huge ones is not held in memory.
+const HELD_BYTES: usize = 1 << 20;
 /// Columns offered for a line.
 const OFFERED_COLUMNS: usize = 60;
 
@@ -88,6 +92,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
         formats: &Format::STREAMS,
         page_size,
         may_save: request.may_save,
+        grows: false,
     };
     let mut log = LogWriter::new(&view);
     let listed = filter_columns(&settings);
@@ -180,10 +185,17 @@ fn write_lines(
         let written = body.borrow_mut().write_all((opening + &part).as_bytes());
         failed.set(failed.get() || written.is_err());
     };
+    let lines = Lines::new(settings, &view.shown_columns, view.query);
+    let (log, found) = (RefCell::new(log), RefCell::new(FoundLines::default()));
+    let write_found = || {
+        let found = found.take();
+        let rows: Vec<LogRow> = found.lines.iter().map(|line| lines.row(line)).collect();
+        write(log.borrow_mut().rows(&rows).into());
+    };
     // found lines go out before searchd is asked for more
     let pulse = || {
         if asked.replace(true) {
-            write(String::new());
+            write_found();
         }
         let mut body = body.borrow_mut();
         !failed.get() && body.flush().is_ok() && body.is_read()
@@ -193,13 +205,17 @@ fn write_lines(
         (Follow::Open | Follow::Every(_), None, Order::OldestFirst) => edit::last(view.query),
         _ => view.query.clone(),
     };
-    let lines = Lines::new(settings, &view.shown_columns, view.query);
     let page = site.searcher.page_as_found(&query, scope, &pulse, &mut |line| {
         if let Line::Match(hit) = &line {
             tally.take(hit);
         }
-        write(log.row(&lines.row(&line)).into());
+        if found.borrow_mut().hold(line) {
+            write_found();
+        }
     });
+    if !found.borrow().lines.is_empty() {
+        write_found();
+    }
     let page = match page {
         Ok(page) => page,
         Err(error) if opening.take().is_some() => {
@@ -219,7 +235,7 @@ fn write_lines(
         ));
     }
     // a page beyond the last one is empty for another reason
-    let is_empty = log.is_empty() && view.query.cursor.is_none();
+    let is_empty = log.borrow().is_empty() && view.query.cursor.is_none();
     let found = LogFoot {
         previous: page.previous,
         next: page.next,
@@ -234,6 +250,24 @@ fn write_lines(
         meant: None,
     };
     Ok((found, page.has_all))
+}
+
+/// Lines that are not written yet: those that are written together have their columns below each other.
+#[derive(Default)]
+struct FoundLines {
+    lines: Vec<Line>,
+    bytes: usize,
+}
+
+impl FoundLines {
+    /// Returns true if they are enough to be written.
+    fn hold(&mut self, line: Line) -> bool {
+        if let Line::Match(hit) | Line::Near(hit) = &line {
+            self.bytes += hit.record.message.len() + hit.record.columns.len();
+        }
+        self.lines.push(line);
+        self.lines.len() >= HELD_LINES || self.bytes >= HELD_BYTES
+    }
 }
 
 /// A form sends every field, empty or not; the address bar is for people, so the same search gets its short address.

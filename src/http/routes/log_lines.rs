@@ -56,8 +56,7 @@ impl<'a> Lines<'a> {
     /// Marks matches in the cells, and adds matching columns that have no cell.
     fn mark_columns(&self, line: &mut LineView, hit: &Hit, pattern: &Pattern) {
         for cell in &mut line.cells {
-            // with several indexes, the cell with the index's name is not a column of the record
-            let text = cell.text.as_ref().filter(|text| !(self.several && *text == hit.index.as_str()));
+            let text = cell.text.as_ref().filter(|_| !cell.is_index);
             cell.marks = text.map_or_else(Vec::new, |text| pattern.marks(text));
         }
         for (column, value) in Columns::parse(&hit.record.columns).flat(OPENED_LEVELS) {

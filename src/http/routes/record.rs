@@ -127,6 +127,7 @@ pub fn record_page(
         came_from_a_search,
         zone,
         record: line_view(&settings, &shown, hit, Role::Here, several),
+        shown_columns: &shown,
         pattern: &pattern,
         first_seen,
         alike,

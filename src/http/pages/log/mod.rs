@@ -10,6 +10,7 @@ pub mod view;
 use maud::{Markup, PreEscaped, html};
 
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, gap};
+use crate::http::pages::line_columns::LineColumns;
 use crate::http::pages::log::foot::{LogFoot, Written};
 use crate::http::pages::log::view::LogView;
 use crate::http::pages::search::SearchForm;
@@ -171,7 +172,9 @@ pub struct LogWriter<'a> {
     /// of the search, for the address of each record
     carried: String,
     dates: Dates<'a>,
+    columns: LineColumns<'a>,
     begun: bool,
+    has_heading: bool,
     written: Written,
 }
 
@@ -179,7 +182,11 @@ impl<'a> LogWriter<'a> {
     pub fn new(view: &'a LogView<'a>) -> LogWriter<'a> {
         let query = Query { follow: Follow::No, ..view.query.clone() }.to_url();
         let carried = if query.is_empty() || query.len() > CARRIED_BYTES { String::new() } else { format!("?{query}") };
-        LogWriter { view, carried, dates: Dates::new(view.zone), begun: false, written: Written::default() }
+        // a page that grows has no end for the form of the values
+        let clicked = (!view.grows).then_some(view.query);
+        let columns = LineColumns::new(&view.shown_columns, clicked);
+        let (dates, written) = (Dates::new(view.zone), Written::default());
+        LogWriter { view, carried, dates, columns, begun: false, has_heading: false, written }
     }
 
     /// The markup before the first line.
@@ -188,7 +195,21 @@ impl<'a> LogWriter<'a> {
         html! { @if first { (PreEscaped(opened(self.view.query.wraps()))) } }
     }
 
-    pub fn row(&mut self, row: &LogRow) -> Markup {
+    /// Rows that are found together: their columns stand below each other.
+    pub fn rows(&mut self, rows: &[LogRow]) -> Markup {
+        let lines = rows.iter().filter_map(|row| if let LogRow::Line(line) = row { Some(line) } else { None });
+        let Some(first) = lines.clone().next() else { return html! { @for row in rows { (self.row(row)) } } };
+        self.columns.learn(lines.map(|line| &line.cells[..]));
+        let begin = self.begin();
+        let is_first = !std::mem::replace(&mut self.has_heading, true);
+        html! {
+            (begin)
+            @if is_first { (self.columns.heading(self.view.query, &first.cells)) }
+            @for row in rows { (self.row(row)) }
+        }
+    }
+
+    fn row(&mut self, row: &LogRow) -> Markup {
         let line = match row {
             LogRow::Gap => return gap(),
             LogRow::Line(line) => line,
@@ -206,10 +227,14 @@ impl<'a> LogWriter<'a> {
         }
         self.written.lines += 1;
         let LogView { zone, query, .. } = self.view;
-        let begin = self.begin();
-        let rows = LogRows { zone, record_path: "at/", record_query: &self.carried, wrap: query.wraps() };
+        let rows = LogRows {
+            zone,
+            columns: &self.columns,
+            record_path: "at/",
+            record_query: &self.carried,
+            wrap: query.wraps(),
+        };
         html! {
-            (begin)
             @if let Some(date) = self.dates.before(line) { (date) }
             (rows.line(line, &jump))
         }
@@ -226,7 +251,7 @@ impl<'a> LogWriter<'a> {
     /// The end of the lines, and the part after them.
     pub fn end(&self, found: &LogFoot) -> Markup {
         html! {
-            @if self.written.lines > 0 { (PreEscaped("</div>")) } @else { (self.view.nothing(found)) }
+            @if self.written.lines > 0 { (PreEscaped("</div>")) (self.columns.form()) } @else { (self.view.nothing(found)) }
             (self.view.total(found))
             div.notes {
                 @for warning in &found.warnings { (note(html! { (visible_in_line(warning)) })) }

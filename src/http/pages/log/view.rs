@@ -25,6 +25,8 @@ pub struct LogView<'a> {
     pub page_size: usize,
     /// the reader may save the search
     pub may_save: bool,
+    /// it stays open, and nothing comes after its lines
+    pub grows: bool,
 }
 
 impl LogView<'_> {

@@ -1,0 +1,306 @@
+//! The columns of the lines of a page: how wide each is, so that they stand below each other; the end that all its host names
+//! share, which is left out; and the values that a click keeps.
+//!
+//! Lines are written as they are found, so all of it grows: a later line never takes back what an earlier one was given.
+//!
+//! A value that is clicked is the `<label>` of a button in one form after the lines. A link in each cell, with the search in each
+//! address, would double the weight of a page.
+
+use std::collections::HashMap;
+
+use maud::{Markup, html};
+
+use crate::http::pages::marked::excerpt;
+use crate::http::pages::{links, search};
+use crate::query::group::parameters;
+use crate::query::{Condition, Filter, Query, edit};
+use crate::render::cells::Cell;
+use crate::render::escape::{cut, visible_in_line};
+
+/// A longer value stands out of its column, so that one does not push all messages to the right.
+const MAX_WIDTH_CHARS: usize = 24;
+/// The name of a column makes it no wider than this.
+const MAX_NAME_CHARS: usize = 10;
+/// A longer value is not clicked: the page would hold it twice.
+const MAX_VALUE_BYTES: usize = 200;
+/// Columns of host names are known by these parts of their names.
+const HOST_COLUMNS: [&str; 5] = ["host", "node", "server", "fqdn", "machine"];
+
+#[derive(Debug, Default)]
+pub struct LineColumns<'a> {
+    /// the names of the columns that the lines show
+    shown: &'a [String],
+    /// the search that a click on a value narrows; None: values are not clicked
+    clicked: Option<&'a Query>,
+    /// of each cell of a line; empty before the first one
+    columns: Vec<LineColumn>,
+    /// the parameters that a click adds, in the order of their buttons
+    buttons: Vec<(String, String)>,
+    /// column -> value -> button
+    numbers: HashMap<String, HashMap<String, usize>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct LineColumn {
+    name: String,
+    width_chars: usize,
+    /// `.dc1.example.org`; empty: nothing is left out
+    end: String,
+}
+
+impl LineColumn {
+    fn of(name: &str) -> LineColumn {
+        LineColumn { width_chars: shown_name(name).chars().count(), name: name.to_owned(), end: String::new() }
+    }
+}
+
+impl<'a> LineColumns<'a> {
+    pub fn new(shown: &'a [String], clicked: Option<&'a Query>) -> LineColumns<'a> {
+        LineColumns { shown, clicked, ..LineColumns::default() }
+    }
+
+    /// Takes the lines that are written next.
+    pub fn learn<'l>(&mut self, lines: impl Iterator<Item = &'l [Cell]> + Clone) {
+        if let (true, Some(line)) = (self.columns.is_empty(), lines.clone().next()) {
+            let mut shown = self.shown.iter();
+            let name = |cell: &Cell| if cell.is_index { Some("index") } else { shown.next().map(String::as_str) };
+            self.columns = line.iter().map(name).map(|name| LineColumn::of(name.unwrap_or_default())).collect();
+        }
+        for at in 0..self.columns.len() {
+            let cells = lines.clone().filter_map(|line| line.get(at));
+            let column = &mut self.columns[at];
+            if column.end.is_empty() && is_of_hosts(&column.name) {
+                column.end = common_end(cells.clone().filter_map(|cell| cell.text.as_deref()));
+            }
+            for cell in cells {
+                let text = cell.text.as_deref().map_or("-", |text| shortened(text, &column.end));
+                let chars = text.chars().take(MAX_WIDTH_CHARS + 1).count();
+                if chars <= MAX_WIDTH_CHARS {
+                    column.width_chars = column.width_chars.max(chars);
+                }
+                if let (Some(query), Some((name, value))) = (self.clicked, value_of(cell)) {
+                    number(query, &mut self.buttons, &mut self.numbers, name, value);
+                }
+            }
+        }
+    }
+
+    /// The cell at that place of a line.
+    pub fn cell(&self, at: usize, cell: &Cell) -> Markup {
+        let whole = cell.text.as_deref().unwrap_or("-");
+        let column = self.columns.get(at);
+        let text = column.filter(|_| cell.marks.is_empty()).map_or(whole, |column| shortened(whole, &column.end));
+        let title = (text.len() < whole.len()).then(|| visible_in_line(whole));
+        let class = class(cell.is_level, column);
+        let button = value_of(cell).and_then(|(column, value)| self.numbers.get(column)?.get(value));
+        html! {
+            @match button {
+                Some(button) => label class=(class) for={ "v" (button) } title=[title] { (excerpt(text, &cell.marks)) },
+                None => span class=(class) title=[title] { (excerpt(text, &cell.marks)) },
+            }
+        }
+    }
+
+    /// The names of the columns, each a link to its values. The Tab key goes on to the lines. `first`: one of the lines below.
+    pub fn heading(&self, query: &Query, first: &[Cell]) -> Markup {
+        html! {
+            @if !self.columns.is_empty() { div.heads role="listitem" {
+                span.w12 { "time" }
+                " "
+                @for (column, cell) in self.columns.iter().zip(first) {
+                    @let (class, name) = (width(column), shown_name(&column.name));
+                    @let title = (name != column.name).then(|| visible_in_line(&column.name));
+                    @if cell.is_index { span class=(class) { (name) } }
+                    @else { a class=(class) href=(links::values("", query, &column.name)) title=[title] tabindex="-1" { (name) } }
+                    " "
+                }
+                span { "message" }
+            } }
+        }
+    }
+
+    /// The buttons of the values, which the lines' labels press.
+    pub fn form(&self) -> Markup {
+        let Some(query) = self.clicked.filter(|_| !self.buttons.is_empty()) else { return html! {} };
+        html! {
+            form method="get" hidden {
+                @for (name, value) in edit::first(query).pairs() { input type="hidden" name=(search::field(&name)) value=(search::field(&value)); }
+                @for (at, (name, value)) in self.buttons.iter().enumerate() {
+                    " "
+                    button id={ "v" (at) } name=(search::field(name)) value=(search::field(value)) {}
+                }
+            }
+        }
+    }
+}
+
+/// Gives the value a button, unless it has one, or the search asks for it and no other already.
+fn number(
+    query: &Query,
+    buttons: &mut Vec<(String, String)>,
+    numbers: &mut HashMap<String, HashMap<String, usize>>,
+    column: &str,
+    value: &str,
+) {
+    if numbers.get(column).is_some_and(|numbers| numbers.contains_key(value)) {
+        return;
+    }
+    let is = Condition::In(vec![value.to_owned()]);
+    let filter = Filter { column: column.to_owned(), is, off: false };
+    if query.filters.contains(&filter) {
+        return;
+    }
+    if let Some(parameter) = parameters(&filter, &query.filters).pop() {
+        numbers.entry(column.to_owned()).or_default().insert(value.to_owned(), buttons.len());
+        buttons.push(parameter);
+    }
+}
+
+/// The column and the value that a click on the cell keeps. A form cannot send control characters as they are.
+fn value_of(cell: &Cell) -> Option<(&str, &str)> {
+    let (column, value) = (cell.column.as_deref()?, cell.text.as_deref()?);
+    (value.len() <= MAX_VALUE_BYTES && !value.contains(char::is_control) && !value.is_empty())
+        .then_some((column, value))
+}
+
+fn class(is_level: bool, column: Option<&LineColumn>) -> String {
+    let kind = if is_level { "l" } else { "c" };
+    column.map_or_else(|| kind.to_owned(), |column| format!("{kind} {}", width(column)))
+}
+
+/// Its class: style.css has one for each even number of characters.
+fn width(column: &LineColumn) -> String {
+    format!("w{}", column.width_chars.div_ceil(2) * 2)
+}
+
+fn shown_name(name: &str) -> String {
+    match cut(name, MAX_NAME_CHARS) {
+        (_, false) => visible_in_line(name).into_owned(),
+        _ => format!("{}…", visible_in_line(cut(name, MAX_NAME_CHARS - 1).0)),
+    }
+}
+
+fn is_of_hosts(column: &str) -> bool {
+    let lower = column.to_ascii_lowercase();
+    HOST_COLUMNS.iter().any(|part| lower.contains(part))
+}
+
+fn shortened<'t>(text: &'t str, end: &str) -> &'t str {
+    text.strip_suffix(end).filter(|start| !start.is_empty()).unwrap_or(text)
+}
+
+/// The domain that all the host names share, with the dot before it; each keeps one label at least. Empty if they share none, are all
+/// the same, or are addresses.
+fn common_end<'t>(hosts: impl Iterator<Item = &'t str>) -> String {
+    let mut first: Option<&str> = None;
+    let mut common = 0;
+    let mut differ = false;
+    for host in hosts.filter(|host| host.contains('.')) {
+        let Some(first) = first else {
+            first = Some(host);
+            common = host.len();
+            continue;
+        };
+        differ |= host != first;
+        let equal = host.bytes().rev().zip(first.bytes().rev()).take(common).take_while(|(a, b)| a == b).count();
+        // one of the two has to keep a label
+        common = equal.min(host.len() - 1).min(first.len() - 1);
+    }
+    let end = first.filter(|_| differ).and_then(|first| first.get(first.len() - common..)).unwrap_or_default();
+    let end = end.find('.').map_or("", |dot| &end[dot..]);
+    let is_domain = end.rsplit('.').next().is_some_and(|last| last.contains(|c: char| c.is_ascii_alphabetic()));
+    if is_domain { end.to_owned() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOWN: [&str; 2] = ["level", "host"];
+
+    fn line(level: &str, host: Option<&str>) -> Vec<Cell> {
+        let cell = |column: usize, text: Option<&str>| Cell {
+            text: text.map(str::to_owned),
+            column: Some(SHOWN[column].to_owned()),
+            is_level: column == 0,
+            ..Cell::default()
+        };
+        vec![cell(0, Some(level)), cell(1, host)]
+    }
+
+    /// The second cell of the last line, and the form, where the lines are those of the page.
+    fn written(query: &str, lines: &[Vec<Cell>]) -> (String, String) {
+        let shown = SHOWN.map(str::to_owned);
+        let query = Query::from_url(vec!["web".parse().expect("a name")], query).expect(query);
+        let mut columns = LineColumns::new(&shown, Some(&query));
+        columns.learn(lines.iter().map(Vec::as_slice));
+        let last = lines.last().expect("a line");
+        (columns.cell(1, &last[1]).into_string(), columns.form().into_string())
+    }
+
+    #[test]
+    fn a_column_is_as_wide_as_its_values() {
+        let hosts = |hosts: &[&str]| {
+            let lines: Vec<Vec<Cell>> = hosts.iter().map(|host| line("INFO", Some(host))).collect();
+            let (cell, _) = written("", &lines);
+            let (_, class) = cell.split_once("class=\"c ").expect("a class");
+            class.split_once('"').expect("its end").0.to_owned()
+        };
+        assert_eq!(hosts(&["a"]), "w4", "the column's name");
+        assert_eq!(hosts(&["web-001", "b"]), "w8");
+        assert_eq!(hosts(&["x".repeat(300).as_str(), "web-00001"]), "w10", "one that is too long stands out");
+        assert_eq!(hosts(&["x".repeat(24).as_str()]), "w24");
+    }
+
+    #[test]
+    fn the_end_that_all_host_names_share_is_left_out() {
+        for (hosts, end) in [
+            (&["app-1.dc1.example.org", "app-2.dc1.example.org", "db"][..], ".dc1.example.org"),
+            (&["app-1.dc1.example.org", "app-1.dc2.example.org"], ".example.org"),
+            (&["app-1.example.org", "example.org"], ".org"),
+            (&["xapp.example.org", "app.example.org"], ".example.org"),
+            (&["app-1.example.org", "app-1.example.org"], ""),
+            (&["app-1.example.org", "app-1.example.com"], ""),
+            (&["10.1.0.1", "10.2.0.1"], ""),
+            (&["é.org", "è.org"], ".org"),
+            (&[".org", "..org"], ""),
+            (&["a", "b"], ""),
+            (&[], ""),
+        ] {
+            assert_eq!(common_end(hosts.iter().copied()), end, "{hosts:?}");
+        }
+        let lines = [line("INFO", Some("app-1.example.org")), line("INFO", Some("<b>.example.org"))];
+        let (cell, _) = written("", &lines);
+        assert_eq!(cell, "<label class=\"c w6\" for=\"v2\" title=\"&lt;b&gt;.example.org\">&lt;b&gt;</label>");
+        assert!(!is_of_hosts("logger") && is_of_hosts("source_host"));
+    }
+
+    #[test]
+    fn a_click_on_a_value_adds_its_filter() {
+        let (cell, form) =
+            written("search=x&cursor=a1.2.3.4&host=b", &[line("INFO", Some("a\"b")), line("INFO", Some("a\"b"))]);
+        assert_eq!(cell, "<label class=\"c w4\" for=\"v1\">a&quot;b</label>");
+        let value = "<button id=\"v1\" name=\"host__in\" value=\"a&quot;b\"></button>";
+        let level = "<button id=\"v0\" name=\"level\" value=\"INFO\"></button>";
+        let search =
+            "<input type=\"hidden\" name=\"search\" value=\"x\"><input type=\"hidden\" name=\"host\" value=\"b\">";
+        assert_eq!(form, format!("<form method=\"get\" hidden>{search} {level} {value}</form>"));
+    }
+
+    #[test]
+    fn a_value_that_no_form_can_send_is_not_clicked() {
+        let long = "x".repeat(MAX_VALUE_BYTES + 1);
+        for (query, host) in [
+            ("", None),
+            ("", Some("")),
+            ("", Some("a\nb")),
+            ("", Some("\x1b[31m")),
+            ("", Some(long.as_str())),
+            // it is asked for already
+            ("host=a", Some("a")),
+        ] {
+            let (cell, _) = written(query, &[line("INFO", host)]);
+            assert!(cell.starts_with("<span class=\"c w"), "{cell}");
+        }
+    }
+}

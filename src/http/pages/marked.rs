@@ -1,0 +1,88 @@
+//! Text of a log with the matches in it marked: all of it, or the part around the first match.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use maud::{Markup, html};
+
+use crate::render::escape::{cut, visible, visible_in_line};
+
+/// Of a text within a line.
+pub const CELL_CHARS: usize = 80;
+
+/// A text within a line, cut to fit: its start, or the part around its first match.
+pub fn excerpt(text: &str, marks: &[Range<usize>]) -> Markup {
+    excerpt_from(text, marks, 0)
+}
+
+/// The same of a part that begins at the byte `start` of the text that has the marks.
+pub fn excerpt_from(text: &str, marks: &[Range<usize>], start: usize) -> Markup {
+    let mark = marks.iter().find_map(|mark| mark.start.checked_sub(start));
+    let first = mark.and_then(|at| text.get(..at)).map_or(0, |before| before.chars().count());
+    let skipped = if first < CELL_CHARS / 2 { 0 } else { first - CELL_CHARS / 4 };
+    let at = cut(text, skipped).0.len();
+    let (shown, cut_off) = cut(&text[at..], CELL_CHARS);
+    html! { @if at > 0 { "…" } (marked_as(shown, marks, start + at, visible_in_line)) @if cut_off { "…" } }
+}
+
+/// A part of a message that begins at the byte `at` of the whole, its matches marked.
+pub fn marked(part: &str, marks: &[Range<usize>], at: usize) -> Markup {
+    marked_as(part, marks, at, visible)
+}
+
+fn marked_as(part: &str, marks: &[Range<usize>], at: usize, shown: impl Fn(&str) -> Cow<'_, str>) -> Markup {
+    let (pieces, rest) = pieces(part, marks, at);
+    html! { @for (before, mark) in pieces { (shown(before)) mark { (shown(mark)) } } (shown(rest)) }
+}
+
+/// A message as HTML for programs, each match within `<b>`. A client that shows it need not escape anything.
+pub fn snippet(message: &str, marks: &[Range<usize>]) -> String {
+    let (pieces, rest) = pieces(message, marks, 0);
+    html! { @for (before, mark) in pieces { (before) b { (mark) } } (rest) }.into_string()
+}
+
+/// Each match in a part of a text, after the text before it; and the text after the last one.
+fn pieces<'t>(part: &'t str, marks: &[Range<usize>], at: usize) -> (Vec<(&'t str, &'t str)>, &'t str) {
+    let mut done = 0;
+    let mut pieces = Vec::new();
+    for mark in marks {
+        let start = mark.start.saturating_sub(at).clamp(done, part.len());
+        let end = mark.end.saturating_sub(at).clamp(start, part.len());
+        // a mark that is empty, elsewhere, or (never, but this is hostile text) inside a character
+        if start == end || !part.is_char_boundary(start) || !part.is_char_boundary(end) {
+            continue;
+        }
+        pieces.push((&part[done..start], &part[start..end]));
+        done = end;
+    }
+    (pieces, &part[done..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_marked(part: &str, marks: &[Range<usize>], at: usize, expect: &str) {
+        assert_eq!(marked(part, marks, at).into_string(), expect);
+    }
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
+    fn matches_are_marked_in_every_part_of_a_message() {
+        check_marked("timed out", &[0..5, 6..9], 0, "<mark>timed</mark> <mark>out</mark>");
+        check_marked("ut\nrest", &[0..12], 10, "<mark>ut</mark>\nrest");
+        check_marked("a<b", &[1..2], 0, "a<mark>&lt;</mark>b");
+        check_marked("日本", &[1..3, 3..6], 0, "日<mark>本</mark>");
+        check_marked("x", &[], 0, "x");
+        check_marked("short", &[3..900], 0, "sho<mark>rt</mark>");
+    }
+
+    #[test]
+    fn a_snippet_marks_matches_and_is_no_markup_of_the_log() {
+        assert_eq!(
+            snippet("<b>\"x\" & é</b>", &[3..6, 9..11]),
+            "&lt;b&gt;<b>&quot;x&quot;</b> &amp; <b>é</b>&lt;/b&gt;"
+        );
+    }
+}
