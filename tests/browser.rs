@@ -243,6 +243,37 @@ fn the_columns_of_all_lines_stand_below_each_other() {
 }
 
 #[test]
+fn search_and_pages_stay_in_sight() {
+    let stack = Stack::shared();
+    let alco = shop(stack);
+    let browser = Browser::start(stack);
+    browser.screen(1280, 900, false);
+    browser.open(&format!("{}/grep/web/?start_ts=-7h&limit=300", alco.url));
+    browser.script("scrollTo(0, 3000)");
+    let seen = |css: &str| {
+        browser.script(&format!(
+            "const box = document.querySelector('{css}').getBoundingClientRect(); \
+             return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)?.closest('{css}') != null"
+        ))
+    };
+    for css in ["input[name=search]", "input[name=start_ts]", "a[rel=next]"] {
+        assert_eq!(seen(css), true, "{css}");
+    }
+    assert_eq!(seen(".total"), false, "the page is scrolled");
+    // a jump ends below the form
+    browser.open(&format!("{}/grep/web/?start_ts=-7h&limit=300#e3", alco.url));
+    assert_eq!(seen("#e3 .t"), true);
+    // the figures next to the log end in one line, whatever stands after them
+    browser.open(&format!("{}/grep/web/?start_ts=-7h&levelname=INFO&host__not=app-1.example.org", alco.url));
+    let ends = browser.script("return [...document.querySelectorAll('aside .num:not(:empty)')].map(number => Math.round(number.getBoundingClientRect().right))");
+    let ends = ends.as_array().unwrap();
+    assert!(ends.len() > 5 && ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+    // the worst level comes first
+    let levels = browser.texts("aside details:first-of-type li > a:first-child");
+    assert_eq!(levels, ["ERROR", "WARNING", "✓ INFO", "DEBUG"]);
+}
+
+#[test]
 fn lines_that_are_copied_are_the_lines_alone() {
     let stack = Stack::shared();
     let alco = shop(stack);

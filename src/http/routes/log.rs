@@ -20,7 +20,7 @@ use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::Lines;
 use crate::http::routes::nearest::nearest_records;
 use crate::http::routes::next_error::has_later_error;
-use crate::http::routes::values::{column_values, known_values};
+use crate::http::routes::values::{by_severity, column_values, known_values};
 use crate::http::routes::{export, follow, hints};
 use crate::http::site::Site;
 use crate::query::{Follow, Format, Order, Query, REFRESH_SECONDS, edit};
@@ -143,7 +143,9 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
             Ok(_) => site.searcher.values(query, &scope, &wanted),
             Err(error) => Err(error.clone()),
         };
-        body.part(view.filter(&column_values(values, column, known, LISTED_VALUES)))?;
+        let mut column = column_values(values, column, known, LISTED_VALUES);
+        by_severity(&mut column, &settings);
+        body.part(view.filter(&column))?;
     }
     body.part(view.closing(&other_columns(site, &settings, &view.shown_columns)))?;
     Ok(())

@@ -1,13 +1,16 @@
 //! `/grep/<index>/values/<column>/`: the values of a column with their counts, as in the lists of the log's page.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
+use crate::config::Index;
 use crate::http::pages::{filters, values};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::Reply;
 use crate::http::routes::frame::frame;
 use crate::http::site::Site;
 use crate::query::Query;
+use crate::record::level::{self, Level};
 use crate::record::number::Number;
 use crate::search::hit::SearchError;
 use crate::search::stats::column_values::{ValueCounts, ValuesWanted};
@@ -21,6 +24,7 @@ pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Cli
     let known = known_values(site, query, column);
     let values = site.searcher.values(query, &scope, &ValuesWanted { column, limit: ALL_VALUES + 1, known: &known });
     let mut column = column_values(values, column, known, ALL_VALUES);
+    by_severity(&mut column, &request.settings());
     let warnings = column.note.take().into_iter().collect();
     let view = values::ValuesView { frame: frame(site, &request.visible, Some(query)), query, column, warnings };
     Reply::page(200, view.page().into_string())
@@ -29,6 +33,14 @@ pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Cli
 /// The values of a column that Redis remembers of each of the query's indexes.
 pub fn known_values(site: &Site, query: &Query, column: &str) -> Vec<Vec<String>> {
     query.indexes.iter().map(|index| site.offered_values(index, column)).collect()
+}
+
+/// The values of a column of levels by their severity, the worst first; those of another column as they are.
+pub fn by_severity(column: &mut filters::FilterColumn, settings: &[&Index]) {
+    if let Some(index) = settings.iter().find(|index| index.level.contains(&column.name)) {
+        let scale = level::numbers(index, &column.name, || false);
+        column.values.sort_by_key(|(value, _)| Reverse(Level::of(value, scale)));
+    }
 }
 
 /// Counted values first; then those known of each index: the reader may look for a value outside the range.
