@@ -227,7 +227,7 @@ impl RecordView<'_> {
         let shown = visible_in_line(cut(name, 200).0);
         let path = links::grep_path(self.frame.base, &self.around.indexes);
         html! {
-            @if name.len() <= LINK_BYTES { a href=(links::values(&path, self.around, name)) title="its values, with their counts" { (shown) } }
+            @if name.len() <= LINK_BYTES { a href=(links::values(&path, self.around, name)) { (shown) } }
             @else { (shown) }
         }
     }
@@ -372,8 +372,7 @@ mod tests {
         assert!(html.contains(&first), "{html}");
         let patterns = "> or earlier</span> <a href=\"/logs/grep/web/patterns/?search=x\">all patterns</a>";
         assert!(html.contains(patterns), "{html}");
-        let name =
-            "<a href=\"/logs/grep/web/values/%3Ck%3E/?search=x\" title=\"its values, with their counts\">&lt;k&gt;</a>";
+        let name = "<a href=\"/logs/grep/web/values/%3Ck%3E/?search=x\">&lt;k&gt;</a>";
         assert!(html.contains(&format!("<dt>{name}</dt> <dd>&lt;U+202E&gt;v")), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/?search=x&amp;tags=b\">only</a>"), "{html}");
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/60-20/?search=x#here\""), "{html}");
