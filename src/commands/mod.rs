@@ -12,6 +12,7 @@ mod flags;
 mod grep;
 mod passwd;
 mod run;
+mod searchd_program;
 mod send;
 mod sphinx_conf;
 

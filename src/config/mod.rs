@@ -13,6 +13,7 @@ mod grantee;
 mod index_name;
 mod index_selection;
 mod ini;
+mod manticore_directives;
 mod property;
 mod secret;
 mod section;

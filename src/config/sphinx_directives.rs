@@ -3,12 +3,23 @@
 //! A search is exact only if searchd cuts text into words as `sphinx::fulltext` expects, keeps what alco stores, and loses
 //! nothing that it has confirmed. Everything else (memory, timeouts, threads, logs) is the administrator's.
 
+use crate::config::manticore_directives;
 use crate::config::value::nearest;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     Sphinx,
     Manticore,
+}
+
+impl Dialect {
+    /// The name of the product.
+    pub fn product(self) -> &'static str {
+        match self {
+            Dialect::Sphinx => "Sphinx",
+            Dialect::Manticore => "Manticore",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,38 +173,36 @@ const SEARCHD: &[&str] = &[
     "workers",
 ];
 
-/// Directives that Manticore warns of, or no longer has.
-const NOT_OF_MANTICORE: &[&str] = &[
-    "dist_threads",
-    "max_children",
-    "ondisk_attrs_default",
-    "prefork_rotation_throttle",
-    "preopen_indexes",
-    "queue_max_length",
-    "read_timeout",
-    "workers",
-];
-
 /// # Errors
-/// The reason why searchd of that dialect does not know this directive: it would end at its next start. Manticore gets new
-/// directives with each release, so only those that it warns of are refused.
-pub fn known(of: Of, key: &str, dialect: Dialect) -> Result<(), String> {
-    match dialect {
-        Dialect::Manticore if of == Of::Searchd && NOT_OF_MANTICORE.contains(&key) => {
-            Err(format!("Manticore no longer has the directive '{key}'; leave the line out"))
+/// The reason why searchd of that dialect should not get this directive: at one that it does not know, it would end at its next start.
+/// None: the dialect is not known, and one of them has to know it.
+pub fn known(of: Of, key: &str, dialect: Option<Dialect>) -> Result<(), String> {
+    let (sphinx, manticore) = match of {
+        Of::Index => (INDEX, manticore_directives::INDEX),
+        Of::Searchd => (SEARCHD, manticore_directives::SEARCHD),
+    };
+    let known = match dialect {
+        None => [sphinx, manticore].concat(),
+        Some(Dialect::Sphinx) => sphinx.to_vec(),
+        Some(Dialect::Manticore) if manticore_directives::WARNED_OF.contains(&key) => {
+            return Err(format!("Manticore no longer has the directive '{key}'; leave the line out"));
         }
-        Dialect::Manticore => Ok(()),
-        Dialect::Sphinx => {
-            let known = if of == Of::Index { INDEX } else { SEARCHD };
-            let near = || {
-                nearest(key, known.iter().copied()).map_or(String::new(), |near| format!("; did you mean '{near}'?"))
-            };
-            match known.contains(&key) {
-                true => Ok(()),
-                false => Err(format!("searchd has no directive '{key}', and would end at its next start{}", near())),
-            }
-        }
+        Some(Dialect::Manticore) => manticore.to_vec(),
+    };
+    if known.contains(&key) {
+        return Ok(());
     }
+    let near = nearest(key, known).map_or(String::new(), |near| format!("; did you mean '{near}'?"));
+    Err(format!(
+        "{} has no directive '{key}', and would end at its next start{near}",
+        dialect.map_or("searchd", Dialect::product)
+    ))
+}
+
+/// True if searchd of that engine does not end at this directive; it may warn of it.
+pub fn is_read(of: Of, key: &str, engine: Dialect) -> bool {
+    known(of, key, Some(engine)).is_ok()
+        || engine == Dialect::Manticore && manticore_directives::WARNED_OF.contains(&key)
 }
 
 /// True if several lines may have this directive.
@@ -259,6 +268,9 @@ fn check_searchd(key: &str, value: &str) -> Result<(), String> {
         ("max_packet_size", value) if !bytes(value).is_some_and(|bytes| (64 << 20..=128 << 20).contains(&bytes)) => {
             Err(format!("{key}: '{value}' is not within 64M and 128M: a record of 4 MiB would not get through"))
         }
+        ("mysql_version_string", _) => Err(format!(
+            "'{key}' cannot be set: by its version, alco knows which engine searchd is; leave the line out"
+        )),
         ("data_dir", _) => Err(format!("'{key}' makes Manticore ignore the day indexes; leave the line out")),
         _ => Ok(()),
     }
@@ -305,6 +317,7 @@ mod tests {
         refused(Of::Searchd, "workers", "prefork", "realtime");
         refused(Of::Searchd, "max_packet_size", "8M", "4 MiB");
         refused(Of::Searchd, "max_packet_size", "1024", "4 MiB");
+        refused(Of::Searchd, "mysql_version_string", "5.0.37", "which engine");
     }
 
     #[test]
@@ -323,14 +336,26 @@ mod tests {
             Ok(()) => assert_eq!(refused, "", "{key}"),
             Err(why) => assert!(!refused.is_empty() && why.contains(refused), "{why}"),
         };
-        check(Of::Index, "rt_memlimit", Dialect::Sphinx, "did you mean 'rt_mem_limit'?");
-        check(Of::Index, "rt_mem_limit", Dialect::Sphinx, "");
-        check(Of::Searchd, "max_children", Dialect::Sphinx, "");
-        check(Of::Searchd, "optimize_cutoff", Dialect::Sphinx, "has no directive");
-        check(Of::Searchd, "optimize_cutoff", Dialect::Manticore, "");
-        check(Of::Index, "optimize_cutoff", Dialect::Manticore, "");
-        for key in NOT_OF_MANTICORE {
-            check(Of::Searchd, key, Dialect::Manticore, "no longer has");
+        let (sphinx, manticore) = (Some(Dialect::Sphinx), Some(Dialect::Manticore));
+        check(
+            Of::Index,
+            "rt_memlimit",
+            sphinx,
+            "Sphinx has no directive 'rt_memlimit', and would end at its next start",
+        );
+        for dialect in [None, sphinx, manticore] {
+            check(Of::Index, "rt_memlimit", dialect, "did you mean 'rt_mem_limit'?");
+            check(Of::Index, "rt_mem_limit", dialect, "");
+        }
+        for (of, key) in [(Of::Searchd, "optimize_cutoff"), (Of::Index, "optimize_cutoff"), (Of::Searchd, "threads")] {
+            check(of, key, sphinx, "has no directive");
+            check(of, key, manticore, "");
+            check(of, key, None, "");
+        }
+        for (of, key) in [(Of::Searchd, "max_children"), (Of::Searchd, "workers"), (Of::Index, "ondisk_attrs")] {
+            check(of, key, sphinx, "");
+            check(of, key, manticore, "no longer has");
+            check(of, key, None, "");
         }
     }
 }

@@ -71,6 +71,8 @@ pub struct Days {
     signalled: Option<(Instant, Duration)>,
     /// the last warning
     logged: Option<String>,
+    /// searchd is another engine than alco.ini states
+    is_misstated: bool,
 }
 
 impl Days {
@@ -88,6 +90,7 @@ impl Days {
     pub fn look(&mut self, config: &Config, today: Day, engine: &mut Engine, idle: bool) {
         // the workers log an outage of searchd
         let Ok(tables) = engine.select(statement::SHOW_TABLES) else { return };
+        self.compare_dialect(&config.sphinx, engine);
         if idle {
             keep_binlog_in_use(config, today, engine);
         }
@@ -120,6 +123,15 @@ impl Days {
             Err(why) => self.warn(format!("searchd {text}: {why}")),
         }
         self.signalled = Some((Instant::now(), wait));
+    }
+
+    /// Logs once that searchd is another engine than alco.ini states.
+    fn compare_dialect(&mut self, sphinx: &Sphinx, engine: &mut Engine) {
+        let misstated = engine.dialect().ok().and_then(|found| sphinx.misstated(found));
+        if let (Some(wrong), false) = (&misstated, self.is_misstated) {
+            log::warn!("searchd {wrong}: set dialect = auto, and restart searchd");
+        }
+        self.is_misstated = misstated.is_some();
     }
 
     /// Logs a line once, and not again until searchd serves all day indexes.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::config::{Address, Config, Http, Index, IndexName};
+use crate::config::{Address, Config, Dialect, Http, Index, IndexName};
 use crate::http::auth::Users;
 use crate::http::followers::Followers;
 use crate::http::form::Tokens;
@@ -127,9 +127,18 @@ impl Site {
         now.is_some_and(|now| indexes.iter().all(|index| now.has(index)))
     }
 
-    /// Searchd's configuration, with all indexes whoever asks.
-    pub fn sphinx_conf(&self, now: Ts) -> String {
-        sphinx_conf(&self.config, now.day())
+    /// Searchd's configuration, with all indexes whoever asks, for a searchd on another host. It takes no connection while it waits for
+    /// this answer, so alco knows its engine from the last search.
+    ///
+    /// # Errors
+    /// The directives at which that engine would end.
+    pub fn sphinx_conf(&self, now: Ts) -> Result<String, String> {
+        let sphinx = &self.config.sphinx;
+        let engine = sphinx.dialect.or_else(|| self.searcher.last_dialect()).unwrap_or(Dialect::Sphinx);
+        match sphinx.refused_by(engine).as_slice() {
+            [] => Ok(sphinx_conf(&self.config, engine, now.day())),
+            refused => Err(refused.join("; ")),
+        }
     }
 
     /// The first index, by which /health finds out if searching works.

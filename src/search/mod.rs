@@ -62,7 +62,7 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use crate::config;
-use crate::config::IndexName;
+use crate::config::{Dialect, IndexName};
 use crate::metrics::Searched;
 use crate::query::Query;
 use crate::query::cursor::Place;
@@ -158,6 +158,11 @@ impl Searcher {
     /// The same for readers who wait: an answer to a page that takes longer than this is an error.
     pub fn answering_pages_within(self, time: Duration) -> Searcher {
         Searcher { pool: Pool::new(&self.sphinx.address, time).watched(), ..self }
+    }
+
+    /// The engine that has answered the last search; None: none has answered yet.
+    pub fn last_dialect(&self) -> Option<Dialect> {
+        self.pool.last_dialect()
     }
 
     /// For the scope of a search that begins now.

@@ -202,6 +202,11 @@ impl Engine {
         Ok(dialect::of_version(self.version()?))
     }
 
+    /// That of the open connection; None: there is none.
+    pub fn known_dialect(&self) -> Option<Dialect> {
+        Some(dialect::of_version(self.conn.as_ref()?.server_version()))
+    }
+
     fn ask<T>(&mut self, question: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> Result<T, Fault> {
         if self.conn.is_none() {
             self.conn = Some(self.connect()?);

@@ -11,7 +11,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::config::{Config, Index, IndexName, Sphinx};
+use crate::config::{Config, Dialect, Index, IndexName, Sphinx};
 use crate::sphinx::counting::rules_field;
 use crate::sphinx::day_index::{day_index, served_days};
 use crate::sphinx::day_schema::DaySchema;
@@ -25,7 +25,10 @@ const OF_DISTRIBUTED: [&str; 5] =
 
 type Directives = Vec<(String, String)>;
 
-pub fn sphinx_conf(config: &Config, today: Day) -> String {
+/// For searchd of that engine.
+pub fn sphinx_conf(config: &Config, engine: Dialect, today: Day) -> String {
+    let (key, value) = dialect::day_index_directive(engine);
+    let of_engine = directive(key, value);
     let mut out = format!("# searchd's configuration on {today}, written by alco from alco.ini: change it there\n");
     for index in &config.indexes {
         let overrides = match config.sphinx.index_of.get(&index.name) {
@@ -35,7 +38,8 @@ pub fn sphinx_conf(config: &Config, today: Day) -> String {
         let (of_distributed, of_days): (Directives, Directives) =
             overrides.into_iter().partition(|(key, _)| OF_DISTRIBUTED.contains(&key.as_str()));
         for day in served_days(today, index.days) {
-            let directives = over(day_directives(index, &config.sphinx, day), &of_days);
+            let generated = [day_directives(index, &config.sphinx, day), vec![of_engine.clone()]].concat();
+            let directives = over(generated, &of_days);
             section(&mut out, &format!("index {}", day_index(&index.name, day)), &directives);
         }
         let local = local_directives(index, today);
@@ -44,7 +48,9 @@ pub fn sphinx_conf(config: &Config, today: Day) -> String {
         let agents = peers.map(|mirrors| directive("agent", format!("{}:{}_local", mirrors.join("|"), index.name)));
         section(&mut out, &format!("index {}", index.name), &over([local, agents.collect()].concat(), &of_distributed));
     }
-    section(&mut out, "searchd", &over(searchd_directives(&config.sphinx), &config.sphinx.searchd));
+    let of_engine = dialect::searchd_directives(engine).iter().map(|(key, value)| directive(key, *value));
+    let generated = searchd_directives(&config.sphinx).into_iter().chain(of_engine).collect();
+    section(&mut out, "searchd", &over(generated, &config.sphinx.searchd));
     out
 }
 
@@ -108,8 +114,6 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
         // the RAM that today's index of each name takes before it writes a chunk to the disk: small, for many names on one host
         directive("rt_mem_limit", "256M"),
     ]);
-    let (key, value) = dialect::day_index_directive(sphinx.dialect);
-    directives.push(directive(key, value));
     directives
 }
 
@@ -124,7 +128,7 @@ fn searchd_directives(sphinx: &Sphinx) -> Directives {
         Some(path) => path.display().to_string(),
         None => format!("{data_dir}/searchd.pid"),
     };
-    let mut directives = vec![
+    vec![
         directive("listen", format!("{}:mysql41", sphinx.address)),
         directive("log", format!("{data_dir}/searchd.log")),
         directive("pid_file", pid_file),
@@ -141,9 +145,7 @@ fn searchd_directives(sphinx: &Sphinx) -> Directives {
         directive("collation_server", "binary"),
         // no file begins like this: a query cannot read files
         directive("snippets_file_prefix", "/nonexistent/"),
-    ];
-    directives.extend(dialect::searchd_directives(sphinx.dialect).iter().map(|(key, value)| directive(key, *value)));
-    directives
+    ]
 }
 
 /// The directory of searchd's binlog.
@@ -159,7 +161,8 @@ mod tests {
 
     fn conf(ini: &str) -> String {
         let config = Config::parse(ini, "alco.ini").expect("no mistakes");
-        sphinx_conf(&config, Day::parse_compact("20261122").expect("a day"))
+        let engine = config.sphinx.dialect.unwrap_or(Dialect::Sphinx);
+        sphinx_conf(&config, engine, Day::parse_compact("20261122").expect("a day"))
     }
 
     /// The section with this header, one directive a line.
@@ -245,7 +248,8 @@ mod tests {
     #[test]
     fn searchd_section_has_places_and_safe_values() {
         check("", "searchd", &SEARCHD);
-        check("[sphinx]\ndialect = manticore", "searchd", &SEARCHD[..10]);
+        let manticores = ["buddy_path = "];
+        check("[sphinx]\ndialect = manticore", "searchd", &[&SEARCHD[..10], &manticores.map(str::trim)].concat());
         let ini = "[sphinx]\naddress = /run/s.sock\npid_file = /run/s.pid";
         let own = ["listen = /run/s.sock:mysql41", SEARCHD[1], "pid_file = /run/s.pid"];
         check(ini, "searchd", &[&own, &SEARCHD[3..]].concat());

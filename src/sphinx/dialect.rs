@@ -18,6 +18,15 @@ pub fn of_version((major, minor, _): (u16, u16, u16)) -> Dialect {
     if (major, minor) < (2, 4) { Dialect::Sphinx } else { Dialect::Manticore }
 }
 
+/// The engine of a searchd that introduces itself with that text; None: of neither.
+pub fn of_banner(banner: &str) -> Option<Dialect> {
+    banner.lines().find_map(|line| match line.split(' ').next()? {
+        "Sphinx" => Some(Dialect::Sphinx),
+        "Manticore" => Some(Dialect::Manticore),
+        _ => None,
+    })
+}
+
 /// The end of every SELECT that may have a MATCH or count something.
 pub const WITHOUT_RANKS: &str = "ranker=none";
 
@@ -45,12 +54,13 @@ pub fn day_index_directive(dialect: Dialect) -> (&'static str, &'static str) {
     }
 }
 
-/// The directives that the searchd section has for this engine alone. Manticore warns of these two.
+/// The directives that the searchd section has for this engine alone. Manticore warns of the two of Sphinx.
 pub fn searchd_directives(dialect: Dialect) -> &'static [(&'static str, &'static str)] {
     match dialect {
         // 200 connections, a thread each: the workers', the pages', the followers' and some commands'
         Dialect::Sphinx => &[("workers", "threads"), ("max_children", "200")],
-        Dialect::Manticore => &[],
+        // without it, Manticore warns that its helper program is missing; with peers or telemetry, it would start it
+        Dialect::Manticore => &[("buddy_path", "")],
     }
 }
 
@@ -237,6 +247,25 @@ mod tests {
             (["7", "sphinxql", "net_idle", "1.250000", "-"], None),
         ] {
             assert_eq!(found(&sphinx, &row), expect, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn each_engine_is_known_by_its_banner() {
+        for (banner, expect) in [
+            (
+                "[Sun Nov 29 17:22:01.276 2026] [29740] FATAL: malformed or unknown option near '--version'; use '-h'\n\
+                 Sphinx 2.2.11-id64-release (95ae9a6)\nCopyright (c) 2001-2016, Andrew Aksyonoff\n",
+                Some(Dialect::Sphinx),
+            ),
+            (
+                "Manticore 29.2.2 e790cb571@26082218\nCopyright (c) 2001-2016, Andrew Aksyonoff\n",
+                Some(Dialect::Manticore),
+            ),
+            ("sh: 1: searchd: not found", None),
+            ("", None),
+        ] {
+            assert_eq!(of_banner(banner), expect, "{banner}");
         }
     }
 

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::Address;
+use crate::config::{Address, Dialect};
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::doubt::{Advice, Doubt};
 
@@ -17,6 +17,8 @@ pub struct Pool {
     idle: Mutex<Vec<Engine>>,
     /// None: each question is asked, whatever became of the last one
     doubt: Option<Mutex<Doubt>>,
+    /// that of the last connection that was open
+    dialect: Mutex<Option<Dialect>>,
 }
 
 /// The pool keeps at most this number of connections open while they are idle.
@@ -26,12 +28,17 @@ pub const GREETING_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Pool {
     pub fn new(address: &Address, timeout: Duration) -> Pool {
-        Pool { address: address.clone(), timeout, idle: Mutex::new(Vec::new()), doubt: None }
+        Pool { address: address.clone(), timeout, idle: Mutex::default(), doubt: None, dialect: Mutex::default() }
     }
 
     /// The same for questions of readers who wait: while searchd is silent, only the first one waits for it.
     pub fn watched(self) -> Pool {
         Pool { doubt: Some(Mutex::default()), ..self }
+    }
+
+    /// The engine that answered last; None: none has answered yet.
+    pub fn last_dialect(&self) -> Option<Dialect> {
+        *self.dialect()
     }
 
     /// Lends a connection for the time of `work`.
@@ -46,6 +53,9 @@ impl Pool {
         let mut engine = lent.unwrap_or_else(|| Engine::new(&self.address, self.timeout));
         let asked = Instant::now();
         let result = work(&mut engine);
+        if let Some(dialect) = engine.known_dialect() {
+            *self.dialect() = Some(dialect);
+        }
         if let Err(Fault::Retry(why)) = &result
             && asked.elapsed() >= GREETING_TIMEOUT
         {
@@ -89,6 +99,11 @@ impl Pool {
                 Err(fault)
             }
         }
+    }
+
+    fn dialect(&self) -> MutexGuard<'_, Option<Dialect>> {
+        // a panic of another thread leaves it whole
+        self.dialect.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn doubt(&self) -> Option<MutexGuard<'_, Doubt>> {

@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{Uid, User};
 
 use crate::commands::check::report::{Report, listed};
-use crate::config::{Address, Config, Dialect, Secret};
+use crate::config::{Address, Config, Secret};
 use crate::sphinx::conf::binlog_path;
 use crate::time::Day;
 
@@ -48,7 +48,7 @@ pub fn secrets(config: &Config, ini: Option<&Path>, report: &mut Report) {
 /// loses records that it had confirmed. No variable of searchd shows it, but searchd holds a lock there while it has a binlog.
 ///
 /// binlog_flush cannot be seen. alco.ini takes no value but 2, and a searchd with another configuration most likely has its binlog
-/// elsewhere. If searchd runs on another host, or is Manticore, nothing is examined.
+/// elsewhere. If searchd runs on another host, nothing is examined.
 pub fn binlog(config: &Config, report: &mut Report) {
     const PART: &str = "searchd";
     let sphinx = &config.sphinx;
@@ -59,7 +59,7 @@ pub fn binlog(config: &Config, report: &mut Report) {
         }
     };
     // `data_dir` below reports a directory that is missing
-    if !is_here || sphinx.dialect != Dialect::Sphinx || fs::read_dir(&sphinx.data_dir).is_err() {
+    if !is_here || fs::read_dir(&sphinx.data_dir).is_err() {
         return;
     }
     let dir = binlog_path(sphinx);

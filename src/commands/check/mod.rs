@@ -28,7 +28,7 @@ use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::day_index::{day_index, served_days, since};
-use crate::sphinx::statement;
+use crate::sphinx::{dialect, statement};
 use crate::time::{Day, Ts};
 
 /// A user waits at a terminal for the answer.
@@ -246,6 +246,9 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
         Ok(answers) => answers,
         Err(fault) => return report.error(PART, fault.why(), cure),
     };
+    if let Some(wrong) = sphinx.misstated(dialect::of_version(version)) {
+        report.warning(PART, format!("it {wrong}"), "set dialect = auto, and restart searchd");
+    }
     let version = format!("{}.{}.{}", version.0, version.1, version.2);
     report.server(PART, &sphinx.address.to_string(), "searchd", &version, OLDEST_SPHINX);
     if let Some((seconds, ours)) = time {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use crate::config::address::Address;
 use crate::config::index_name::IndexName;
 use crate::config::section::Reader;
-use crate::config::sphinx_directives::Dialect;
+use crate::config::sphinx_directives;
+use crate::config::sphinx_directives::{Dialect, Of};
 use crate::config::value;
 use crate::config::value::{choice, optional};
 
@@ -17,7 +18,8 @@ pub struct Sphinx {
     pub pid_file: Option<PathBuf>,
     /// the unit or rc.d script that starts searchd, as pages show it
     pub service: Option<String>,
-    pub dialect: Dialect,
+    /// None: that of the searchd that is found
+    pub dialect: Option<Dialect>,
     /// shards, each a list of mirrors `host:port`
     pub peers: Vec<Vec<String>>,
     /// directives of `[sphinx.index]`, in the order of the file; they replace the generated ones
@@ -35,7 +37,7 @@ impl Default for Sphinx {
             data_dir: PathBuf::from("/var/db/alco"),
             pid_file: None,
             service: None,
-            dialect: Dialect::Sphinx,
+            dialect: None,
             peers: Vec::new(),
             index: Vec::new(),
             index_of: BTreeMap::new(),
@@ -45,6 +47,32 @@ impl Default for Sphinx {
 }
 
 impl Sphinx {
+    /// If `dialect` states another engine than the one that was found: the rest of a sentence about the latter.
+    pub fn misstated(&self, found: Dialect) -> Option<String> {
+        let stated = self.dialect.filter(|stated| *stated != found)?.product().to_lowercase();
+        Some(format!(
+            "is {}, but alco.ini has [sphinx] dialect = {stated}, for which alco writes sphinx.conf",
+            found.product()
+        ))
+    }
+
+    /// The reasons why searchd of that engine would end at some of the directives. If `dialect` states the engine, there are none, since
+    /// they are mistakes of the file.
+    pub fn refused_by(&self, engine: Dialect) -> Vec<String> {
+        let indexes = self.index_of.iter().map(|(name, own)| (format!("[sphinx.index {name}]"), Of::Index, own));
+        let sections = [
+            ("[sphinx.index]".to_owned(), Of::Index, &self.index),
+            ("[sphinx.searchd]".to_owned(), Of::Searchd, &self.searchd),
+        ];
+        let refused = |(section, of, directives): (String, Of, &Vec<(String, String)>)| -> Vec<String> {
+            let unknown = directives.iter().filter(|(key, _)| !sphinx_directives::is_read(of, key, engine));
+            let why = |key: &str| sphinx_directives::known(of, key, Some(engine)).err();
+            unknown.filter_map(|(key, _)| Some(format!("{section} {}", why(key)?))).collect()
+        };
+        let stated = self.dialect.is_some();
+        sections.into_iter().chain(indexes).filter(|_| !stated).flat_map(refused).collect()
+    }
+
     /// Takes the keys of `[sphinx]`.
     pub fn read(&mut self, from: &mut Reader) {
         let path = |value: &str| value::path(value::for_searchd(value)?);
@@ -55,7 +83,7 @@ impl Sphinx {
         from.take(
             "dialect",
             &mut self.dialect,
-            choice(&[("sphinx", Dialect::Sphinx), ("manticore", Dialect::Manticore)]),
+            choice(&[("auto", None), ("sphinx", Some(Dialect::Sphinx)), ("manticore", Some(Dialect::Manticore))]),
         );
         from.take("peers", &mut self.peers, value::peers);
     }

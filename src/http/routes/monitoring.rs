@@ -56,7 +56,10 @@ pub fn indices(site: &Site, visible: &Visible, now: Ts) -> Reply {
 pub fn conf(site: &Site, visible: &Visible, now: Ts) -> Answer {
     let is_open = site.http().open_paths.contains(&OpenPath::SphinxConf);
     match is_open || visible.is_everything() {
-        true => Ok(Reply::text(200, site.sphinx_conf(now))),
+        true => match site.sphinx_conf(now) {
+            Ok(conf) => Ok(Reply::text(200, conf)),
+            Err(refused) => Ok(Reply::text(500, format!("cannot write searchd's configuration: {refused}\n"))),
+        },
         false => Err(Refusal::NotAllowed("searchd's configuration is for users who may see all indexes")),
     }
 }
