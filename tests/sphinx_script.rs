@@ -561,6 +561,38 @@ fn wanted(program: &str) -> String {
     fs::canonicalize(found.expect(program)).unwrap().display().to_string()
 }
 
+/// A searchd that runs the script shows its version to alco; here the one on the PATH does.
+#[test]
+fn the_configuration_is_for_the_engine_that_is_found() {
+    let dir = directory("engine");
+    let (ini, searchd) = (dir.join("alco.ini"), dir.join("searchd"));
+    let printed = |banner: &str, settings: &str| {
+        executable(&searchd, &format!("[ \"$1\" = --version ] && echo '{banner}'\n"));
+        fs::write(&ini, settings).unwrap();
+        let output =
+            Command::new(BINARY).args(["sphinx-conf", "--config"]).arg(&ini).env("PATH", &dir).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (sphinx, manticore) = ("    ondisk_attrs = pool\n", "    buddy_path = \n");
+    for (banner, settings, expect) in [
+        ("Sphinx 2.2.11-id64-release (95ae9a6)", "", sphinx),
+        ("Manticore 29.2.2 e790cb571@26082218", "", manticore),
+        ("Manticore 29.2.2 e790cb571@26082218", "[sphinx]\ndialect = sphinx\n", sphinx),
+        ("another program", "[sphinx]\ndialect = manticore\n", manticore),
+    ] {
+        let (code, conf, _) = printed(banner, settings);
+        assert_eq!((code, conf.contains(expect)), (Some(0), true), "{banner} {settings}: {conf}");
+        assert_ne!(conf.contains(sphinx), conf.contains(manticore), "{banner} {settings}");
+    }
+    let (code, conf, why) = printed("another program", "");
+    assert!(code == Some(0) && conf.contains(sphinx) && why.contains("set [sphinx] dialect"), "{why}");
+    // searchd would end at it
+    let (code, conf, why) = printed("Sphinx 2.2.11-id64-release (95ae9a6)", "[sphinx.searchd]\nthreads = 4\n");
+    let expect = "[sphinx.searchd] Sphinx has no directive 'threads'";
+    assert!((code, &*conf) == (Some(2), "") && why.contains(expect), "{why}");
+}
+
 #[test]
 fn alco_fails_if_it_cannot_print_everything() {
     let full = fs::File::options().write(true).open("/dev/full").unwrap();

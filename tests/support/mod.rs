@@ -63,6 +63,11 @@ pub fn not_checked(what: &str, why: &str) {
     file.write_all(line.as_bytes()).unwrap();
 }
 
+/// True if the searchd of the tests is Manticore: by ALCO_TEST_DIALECT, which tests/stack describes. Debian's is Sphinx 2.2.11.
+pub fn is_manticore() -> bool {
+    std::env::var("ALCO_TEST_DIALECT").is_ok_and(|dialect| dialect == "manticore")
+}
+
 /// An empty directory of this process. Directories of processes that have ended are removed: their logs stay until the next run.
 pub fn directory(name: &str) -> PathBuf {
     let tests = Path::new(ROOT).join("target/tests");
