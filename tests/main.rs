@@ -30,6 +30,7 @@ mod infix_length;
 mod install;
 mod leases;
 mod loggers;
+mod lying_servers;
 mod manual;
 mod memory;
 mod metrics;

@@ -33,7 +33,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, unbounded};
 
 use crate::config::Config;
 use crate::http::request::Client;
@@ -48,6 +48,8 @@ use crate::time::Ts;
 /// Requests answered at a time. They mostly wait for searchd, for a turn among long searches, or for a password to be hashed; none
 /// of that must keep a page from its style sheet.
 const POOL_THREADS: usize = 24;
+/// Threads for what must be answered while all of these wait: /health, /metrics and the style sheet.
+const URGENT_THREADS: usize = 3;
 
 /// The running web part.
 pub struct WebServer {
@@ -96,18 +98,36 @@ impl WebServer {
         };
         let gate = Gate::new(listen, settings)?;
 
-        for number in 1..=POOL_THREADS {
-            let (requests, site, stop) = (requests.clone(), site.clone(), stop.clone());
+        // each connection has one request at a time, so that their number is bounded
+        let ((usual, of_pool), (urgent, of_urgent)) = (unbounded(), unbounded());
+        for number in 1..=POOL_THREADS + URGENT_THREADS {
+            let requests = if number <= POOL_THREADS { of_pool.clone() } else { of_urgent.clone() };
+            let (site, stop) = (site.clone(), stop.clone());
             spawn_watched(&format!("http-{number}"), ends, move || serve(&requests, &site, &stop))?;
         }
         spawn_watched("http-gate", ends, move || gate.run())?;
+        let (receiver, base, stopping) = (requests.clone(), site.http().base_path.clone(), stop.clone());
+        spawn_watched("http-receiver", ends, move || {
+            loop {
+                let sent = match receiver.next() {
+                    Ok(request) if router::is_urgent(&base, request.url()) => urgent.send(request),
+                    Ok(request) => usual.send(request),
+                    // this thread was woken to end
+                    Err(_) if is_closed(&stopping) => return,
+                    Err(error) => return log::error!("cannot serve HTTP any longer: {error}"),
+                };
+                if sent.is_err() {
+                    return;
+                }
+            }
+        })?;
         spawn_watched("http-stop", ends, move || {
             // nothing is ever sent: this returns when the channel is closed
             let _ = stop.recv();
             drop(stopper);
-            (0..POOL_THREADS).for_each(|_| requests.unblock());
+            requests.unblock();
         })?;
-        Ok(WebServer { ended, watched: POOL_THREADS + 2, _private: private })
+        Ok(WebServer { ended, watched: POOL_THREADS + URGENT_THREADS + 3, _private: private })
     }
 
     /// Waits for the connections to end, but not beyond the deadline: a client that reads slowly may hold one.
@@ -119,20 +139,21 @@ impl WebServer {
     }
 }
 
-/// Answers requests until `stop` is closed, or tiny_http's listener has ended for good; the daemon then ends the process.
-fn serve(requests: &Requests, site: &Arc<Site>, stop: &Receiver<Infallible>) {
-    loop {
-        match requests.next() {
-            // a panic must not end the thread, which later requests need
-            Ok(request) => match catch_unwind(AssertUnwindSafe(|| answer(request, site))) {
-                Ok(()) => {}
-                Err(_) => log::error!("answering a request panicked; the thread goes on"),
-            },
-            // this thread was woken to end
-            Err(_) if stop.try_recv() == Err(TryRecvError::Disconnected) => return,
-            Err(error) => return log::error!("cannot serve HTTP any longer: {error}"),
+/// Answers requests until `stop` is closed, or no more will come; the daemon then ends the process.
+fn serve(requests: &Receiver<Incoming>, site: &Arc<Site>, stop: &Receiver<Infallible>) {
+    for request in requests {
+        // a panic must not end the thread, which later requests need
+        if catch_unwind(AssertUnwindSafe(|| answer(request, site))).is_err() {
+            log::error!("answering a request panicked; the thread goes on");
+        }
+        if is_closed(stop) {
+            return;
         }
     }
+}
+
+fn is_closed(stop: &Receiver<Infallible>) -> bool {
+    stop.try_recv() == Err(TryRecvError::Disconnected)
 }
 
 fn answer(mut request: Incoming, site: &Arc<Site>) {

@@ -20,6 +20,12 @@ use crate::time::Ts;
 /// Longer addresses are refused: our own links stay below, and servers and browsers stop at about as much.
 const MAX_URL_BYTES: usize = 16 * 1024;
 
+/// True for an address that must be answered while all others wait for searchd or for their turn.
+pub fn is_urgent(base: &str, url: &str) -> bool {
+    let path = url.split('?').next().unwrap_or_default();
+    path.strip_prefix(base).is_some_and(|path| matches!(path, "health" | "metrics" | "style.css"))
+}
+
 /// The reply to a request, whatever happens, and what its user may see.
 pub fn reply(site: &Site, method: &str, url: &str, client: &Client, now: Ts) -> (Reply, Visible) {
     let asked = match parsed(site, method, url) {

@@ -48,6 +48,8 @@ pub struct Site {
     all_indexes: AllIndexes,
     pub searcher: Searcher,
     values: RedisStore,
+    /// held by the request that asks Redis
+    values_turn: Mutex<()>,
     /// when Redis last failed, and why
     values_failed: Mutex<Option<(Instant, redis::Error)>>,
     /// of the index list
@@ -82,6 +84,7 @@ impl Site {
         Ok(Site {
             searcher: searcher.answering_pages_within(config.http.search_budget + AFTER_BUDGET - GREETING_TIMEOUT),
             values,
+            values_turn: Mutex::default(),
             values_failed: Mutex::new(None),
             news: KeptAnswers::new(NEWS_SECONDS),
             overviews: KeptAnswers::new(OVERVIEW_SECONDS),
@@ -179,15 +182,25 @@ impl Site {
     pub fn ask_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, redis::Error>) -> Result<T, redis::Error> {
         // a panic of another thread leaves whole values
         let failed = || self.values_failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, error)) = &*failed()
-            && at.elapsed() < REDIS_PAUSE
-        {
+        let is_retry = match &mut *failed() {
+            Some((at, error)) if at.elapsed() < REDIS_PAUSE => return Err(error.clone()),
+            // one request tries again, and the others do without Redis until it has an answer
+            Some((at, _)) => {
+                *at = Instant::now();
+                true
+            }
+            None => false,
+        };
+        let _turn = self.values_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // while this request waited for its turn, another one may have found out
+        if let (false, Some((_, error))) = (is_retry, &*failed()) {
             return Err(error.clone());
         }
         let answer = ask(&self.values);
-        if let Err(error) = &answer {
-            *failed() = Some((Instant::now(), error.clone()));
-        }
+        *failed() = match &answer {
+            Ok(_) => None,
+            Err(error) => Some((Instant::now(), error.clone())),
+        };
         answer
     }
 }

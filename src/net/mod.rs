@@ -1,4 +1,5 @@
-//! Connections to servers: TCP with a timeout, and TLS over it; the name of this host.
+//! Connections to servers: TCP with a timeout, and TLS over it; how long to wait for an answer; the name of this host.
 pub mod host;
+pub mod patience;
 pub mod tcp;
 pub mod tls;

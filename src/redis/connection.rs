@@ -5,20 +5,19 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::{Client, ConnectionAddr, ConnectionLike, ErrorKind, IntoConnectionInfo, Pipeline, RedisResult};
+use redis::{ConnectionInfo, ConnectionLike, IntoConnectionInfo, Pipeline, RedisResult};
 
 use crate::config;
-use crate::net;
 use crate::net::tls::Authorities;
 use crate::redis::error::Error;
-use crate::redis::tls::RedisTlsStream;
+use crate::redis::stream::RedisStream;
 use crate::time::Ts;
 
 /// Redis answers in microseconds; one that needs seconds counts as away.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub struct RedisStore {
-    client: Client,
+    info: ConnectionInfo,
     authorities: Option<Authorities>,
     /// for texts: without the password
     address: String,
@@ -27,10 +26,8 @@ pub struct RedisStore {
     /// the number of this owner's session
     session: u32,
     timeout: Duration,
-    connection: Mutex<Option<RedisConnection>>,
+    connection: Mutex<Option<RedisStream>>,
 }
-
-type RedisConnection = Box<dyn ConnectionLike + Send>;
 
 impl RedisStore {
     /// Does not connect yet. No other process has the name `process`, and no other thread of this one the name `thread`.
@@ -38,10 +35,9 @@ impl RedisStore {
         let address = redis.url.without_password().to_string();
         let cannot = |error| format!("cannot use [redis] url {address}: {error}");
         let info = redis.url.expose().into_connection_info().map_err(cannot)?;
-        let client = Client::open(info).map_err(cannot)?;
         let authorities = redis.authorities.clone();
         Ok(RedisStore {
-            client,
+            info,
             authorities,
             address,
             owner: format!("{process}/{thread}"),
@@ -106,7 +102,7 @@ impl RedisStore {
             Some(connection) => connection,
             None => held.insert(self.connect().map_err(at_address)?),
         };
-        question(connection.as_mut()).map_err(|answer| {
+        question(connection).map_err(|answer| {
             let error = Error::from(&answer);
             // an answer of Redis itself leaves the connection in step, another error may not; and only connecting logs in again
             if answer.code().is_none() || matches!(error, Error::Refused(_)) {
@@ -116,34 +112,7 @@ impl RedisStore {
         })
     }
 
-    fn connect(&self) -> Result<RedisConnection, Error> {
-        let info = self.client.get_connection_info();
-        let mut connection: RedisConnection = match info.addr() {
-            ConnectionAddr::TcpTls { host, port, .. } => {
-                let authorities = self.authorities.as_ref();
-                let server = net::tls::Server { host, authorities, section: "redis", plain: "redis" };
-                Box::new(RedisTlsStream::open(server, *port, info, self.timeout)?)
-            }
-            _ => Box::new(self.connect_plain().map_err(|error| {
-                let closed = error.is_connection_dropped() && !error.is_connection_refusal();
-                match closed || error.kind() == ErrorKind::Parse {
-                    true => {
-                        let cure = "if that is its port for TLS, have [redis] url begin with rediss://";
-                        Error::Away(format!("{error}; {cure}"))
-                    }
-                    false => Error::from(&error),
-                }
-            })?),
-        };
-        let name = format!("alco-{}", self.owner);
-        let named = redis::cmd("CLIENT").arg("SETNAME").arg(name).query::<()>(connection.as_mut());
-        named.map(|()| connection).map_err(|error| Error::from(&error))
-    }
-
-    fn connect_plain(&self) -> RedisResult<redis::Connection> {
-        let connection = self.client.get_connection_with_timeout(self.timeout)?;
-        connection.set_read_timeout(Some(self.timeout))?;
-        connection.set_write_timeout(Some(self.timeout))?;
-        Ok(connection)
+    fn connect(&self) -> Result<RedisStream, Error> {
+        RedisStream::open(&self.info, self.authorities.as_ref(), self.timeout, &format!("alco-{}", self.owner))
     }
 }

@@ -25,10 +25,11 @@ mod error;
 pub mod keys;
 pub mod leases;
 pub mod patterns;
+mod replies;
 pub mod seen;
 pub mod shortcuts;
 pub mod stored;
-mod tls;
+mod stream;
 pub mod turns;
 
 pub use crate::redis::error::Error;

@@ -42,18 +42,21 @@ pub fn place_of(row: &Row) -> Place {
 }
 
 /// A row of `WHOLE_COLUMNS`.
-pub fn whole_record(mut row: Row) -> (Place, Stored) {
-    (place_of(&row), Stored { message: row.take_text(4), columns: columns_of(&mut row, 5) })
+pub fn whole_record(row: Row) -> (Place, Stored) {
+    (place_of(&row), Stored { message: row.text(4), columns: columns_of(&row, 5) })
 }
 
 /// The columns as sent, from `js` and the `exact` after it.
-pub fn columns_of(row: &mut Row, js: usize) -> String {
+pub fn columns_of(row: &Row, js: usize) -> String {
     if !row.bytes(js + 1).is_empty() {
-        return row.take_text(js + 1);
+        return row.text(js + 1);
     }
-    let printed = row.take_text(js);
+    let printed = row.text(js);
     if has_decimals(&printed) { read_back(&printed) } else { printed }
 }
+
+/// Documents whose columns are read by one question: an answer has a bound, which columns of 64 kB would reach.
+const MAX_COLUMNS_READ: usize = 1000;
 
 /// Reads the columns of these documents of one slice. The narrowing leaves searchd fewer documents to look through.
 pub fn read_columns(
@@ -62,24 +65,31 @@ pub fn read_columns(
     narrowing: &Restriction,
     hits: &mut Vec<Hit>,
 ) -> Result<(), SearchError> {
-    let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
-    let places = || hits.iter().map(|hit| hit.place.ts);
-    let (Some(first), Some(last)) = (places().min(), places().max()) else { return Ok(()) };
-    let range = Range { start: first, end: last.plus_micros(1) };
-    let statement = Select {
-        columns: "id, js, exact",
-        from: &slice.from,
-        narrowing: &Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() },
-        keys: slice.keys.as_ref(),
-        range,
-        newest_first: false,
-        beyond: None,
-        limit: ids.len(),
+    let mut columns: HashMap<u64, String> = HashMap::with_capacity(hits.len());
+    for hits in hits.chunks(MAX_COLUMNS_READ) {
+        let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
+        let places = || hits.iter().map(|hit| hit.place.ts);
+        let (Some(first), Some(last)) = (places().min(), places().max()) else { break };
+        let range = Range { start: first, end: last.plus_micros(1) };
+        let statement = Select {
+            columns: "id, js, exact",
+            from: &slice.from,
+            narrowing: &Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() },
+            keys: slice.keys.as_ref(),
+            range,
+            newest_first: false,
+            beyond: None,
+            limit: ids.len(),
+        }
+        .among(&ids);
+        let read = pool.with(|engine| {
+            engine.each(&statement, |row| {
+                columns.insert(row.int(0).unwrap_or(0) as u64, columns_of(&row, 1));
+                true
+            })
+        });
+        read.map_err(|fault| away(&fault))?;
     }
-    .among(&ids);
-    let rows = pool.with(|engine| engine.select(&statement)).map_err(|fault| away(&fault))?;
-    let mut columns: HashMap<u64, String> =
-        rows.into_iter().map(|mut row| (row.int(0).unwrap_or(0) as u64, columns_of(&mut row, 1))).collect();
     // a document that has expired meanwhile is no longer a hit
     hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
         Some(columns) => {

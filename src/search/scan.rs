@@ -275,9 +275,9 @@ impl<'a> Walk<'a> {
         let (is_costly, begun) = (checked && plan.pattern.may_take_long(), Instant::now());
         let bytes_per_clock = if is_costly { COSTLY_BYTES_PER_CLOCK } else { BYTES_PER_CLOCK };
         let result = self.searchd.pool.with(|engine| {
-            engine.each(&statement, |mut row| {
-                let (place, message) = (place_of(&row), row.take_text(4));
-                let columns = if whole { columns_of(&mut row, 5) } else { String::new() };
+            engine.each(&statement, |row| {
+                let (place, message) = (place_of(&row), row.text(4));
+                let columns = if whole { columns_of(&row, 5) } else { String::new() };
                 let size = message.len() + columns.len();
                 // the walk stops late rather than without any progress
                 looked += bytes_per_clock / CHECKS_PER_CLOCK + size;

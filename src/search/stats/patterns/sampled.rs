@@ -44,8 +44,8 @@ impl<'a> Sampled<'a> {
         let statement = Select { columns: "id, logline", ..select_of(&day, &all, ids.len()) }.among(ids);
         let lines = &mut self.lines;
         let read = self.searcher.pool.with(|engine| {
-            engine.each(&statement, |mut row| {
-                let message = row.take_text(1);
+            engine.each(&statement, |row| {
+                let message = row.text(1);
                 lines.insert((slice, row.int(0).unwrap_or(0) as u64), pattern::line(&message).to_owned());
                 true
             })

@@ -1,0 +1,273 @@
+//! Programs that answer at the ports of searchd, Redis and RabbitMQ and are none of them, or lie: alco says what answers there, serves
+//! what it can meanwhile, and takes little memory for it.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{ALCO, Alco, LONG, SOON, Stack, executable, memory_kib, try_get, wait_until};
+
+/// A lie, by its name: it speaks on a connection until the client has gone.
+type Lie = (&'static str, fn(&mut TcpStream) -> std::io::Result<()>);
+
+/// Answers each connection with the lie that is chosen.
+struct Liar {
+    port: u16,
+    chosen: Arc<AtomicUsize>,
+    lies: &'static [Lie],
+}
+
+impl Liar {
+    fn start(lies: &'static [Lie]) -> Liar {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let chosen = Arc::new(AtomicUsize::new(0));
+        let lie = chosen.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, lie) = (stream.unwrap(), lie.load(SeqCst));
+                // the client ends the connection, sooner or later
+                thread::spawn(move || lies[lie].1(&mut stream));
+            }
+        });
+        Liar { port, chosen, lies }
+    }
+
+    /// Tells each lie in turn.
+    fn each(&self, mut check: impl FnMut(&str)) {
+        for (number, (name, _)) in self.lies.iter().enumerate() {
+            self.chosen.store(number, SeqCst);
+            check(name);
+        }
+    }
+}
+
+/// An alco over the stack's servers but for one: a line of its ini names the liar instead.
+fn alco_with(stack: &Stack, begin_of_line: &str, line: &str) -> Alco {
+    let program = stack.dir().join(format!("alco-with-{}", begin_of_line.trim_end_matches([' ', '='])));
+    executable(&program, &format!("sed -i 's|^{begin_of_line}.*|{line}|' \"$3\"\nexec {ALCO} \"$@\"\n"));
+    let alco = Alco::spawn_as(&program, stack, &format!("{}[http]\nsearch_budget = 2s\n", stack.index("liars")));
+    wait_until("alco listens", SOON, || try_get(&format!("{}/style.css", alco.url)).ok());
+    alco
+}
+
+/// Reads until the client has gone.
+fn listen(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut chunk = [0; 1 << 16];
+    while stream.read(&mut chunk)? > 0 {}
+    Ok(())
+}
+
+/// A packet of SphinxQL.
+fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap() | u32::from(sequence) << 24;
+    [&length.to_le_bytes(), payload].concat()
+}
+
+/// Greets as searchd 2.2.11, takes the login and a statement.
+fn as_searchd(stream: &mut TcpStream) -> std::io::Result<()> {
+    let greeting = [
+        b"\x0a2.2.11-id64-release (95ae9a6)\0\x01\0\0\0\x01\x02\x03\x04\x05\x06\x07\x08\0\x08\x82\0\x02\0",
+        &[0; 26][..],
+    ];
+    stream.write_all(&packet(0, &greeting.concat()))?;
+    read_packet(stream)?;
+    stream.write_all(&packet(2, b"\0\0\0\x02\0\0\0"))?;
+    read_packet(stream)
+}
+
+fn read_packet(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut head = [0; 4];
+    stream.read_exact(&mut head)?;
+    let mut payload = vec![0; u32::from_le_bytes([head[0], head[1], head[2], 0]) as usize];
+    stream.read_exact(&mut payload)
+}
+
+/// The columns of an answer with one column.
+fn column(stream: &mut TcpStream) -> std::io::Result<()> {
+    let definition = b"\x03def\0\0\0\x02id\0\x0c\x21\0\xff\0\0\0\xfe\0\0\0\0\0";
+    stream.write_all(&[packet(1, b"\x01"), packet(2, definition), packet(3, b"\xfe\0\0\x02\0")].concat())
+}
+
+fn endless_rows(stream: &mut TcpStream, bytes: usize) -> std::io::Result<()> {
+    as_searchd(stream)?;
+    column(stream)?;
+    let length = u32::try_from(bytes).unwrap().to_le_bytes();
+    let row = [&[0xfd], &length[..3], &vec![b'7'; bytes]].concat();
+    for sequence in (0..=u8::MAX).cycle().skip(4) {
+        stream.write_all(&packet(sequence, &row))?;
+    }
+    Ok(())
+}
+
+const SEARCHDS: &[Lie] = &[
+    ("a number of columns of 2^64", |stream| {
+        as_searchd(stream)?;
+        stream.write_all(&packet(1, b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff"))?;
+        listen(stream)
+    }),
+    ("a number of columns of 2^40", |stream| {
+        as_searchd(stream)?;
+        stream.write_all(&packet(1, b"\xfe\0\0\0\0\0\x01\0\0"))?;
+        listen(stream)
+    }),
+    ("a value of 2^64 bytes", |stream| {
+        as_searchd(stream)?;
+        column(stream)?;
+        stream.write_all(&packet(4, b"\xfe\xff\xff\xff\xff\xff\xff\xff\xffabc"))?;
+        listen(stream)
+    }),
+    ("an empty packet", |stream| {
+        as_searchd(stream)?;
+        stream.write_all(&packet(1, b""))?;
+        listen(stream)
+    }),
+    ("an empty row", |stream| {
+        as_searchd(stream)?;
+        column(stream)?;
+        stream.write_all(&packet(4, b""))?;
+        listen(stream)
+    }),
+    ("rows without an end", |stream| endless_rows(stream, 1000)),
+    ("rows of 15 MB without an end", |stream| endless_rows(stream, 15_000_000)),
+    ("a request for a file", |stream| {
+        as_searchd(stream)?;
+        stream.write_all(&packet(1, b"\xfb/etc/passwd"))?;
+        listen(stream)
+    }),
+    ("a refused greeting", |stream| stream.write_all(&packet(0, b"\xff\x10\x04Too many connections"))),
+    ("an early end", |stream| stream.write_all(&packet(0, b"\x0a2.2.11"))),
+    ("SSH", |stream| stream.write_all(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n").and_then(|()| listen(stream))),
+    ("HTTP", |stream| stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").and_then(|()| listen(stream))),
+    ("searchd's other port", |stream| stream.write_all(b"\0\0\0\x01").and_then(|()| listen(stream))),
+    ("a packet of 16 MB that stops", |stream| {
+        as_searchd(stream)?;
+        column(stream)?;
+        stream.write_all(&[&[0xfe, 0xff, 0xff, 4][..], &[b'7'; 100_000]].concat())?;
+        listen(stream)
+    }),
+    ("a byte now and then", |stream| {
+        as_searchd(stream)?;
+        column(stream)?;
+        stream.write_all(&[0xfe, 0xff, 0xff, 4])?;
+        loop {
+            stream.write_all(b"7")?;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }),
+    ("silence", listen),
+];
+
+/// alco's memory that is its own, in MiB.
+fn own_memory(pid: u32) -> u64 {
+    memory_kib(pid, "RssAnon").unwrap() / 1024
+}
+
+/// Of 24 pages that are asked for at a time. Four of them may hold about 75 MiB of large rows.
+const MAX_MEMORY_MIB: u64 = 450;
+/// alco promises 1 s; the tests run on busy machines.
+const HEALTH_TIME: Duration = Duration::from_secs(10);
+
+/// alco promises five seconds; three more are for a busy machine.
+const MAX_STOP: Duration = Duration::from_secs(5 + 3);
+
+/// Asks for that page from many clients, who leave after a while, and returns the most memory meanwhile.
+fn clients(url: &str, pid: u32, path: &str) -> u64 {
+    let host = url.strip_prefix("http://").unwrap();
+    let mut streams: Vec<TcpStream> = (0..24)
+        .map(|_| {
+            let mut stream = TcpStream::connect(host).unwrap();
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: alco\r\n\r\n").unwrap();
+            stream.set_nonblocking(true).unwrap();
+            stream
+        })
+        .collect();
+    let (begun, mut most, mut answered) = (Instant::now(), 0, vec![false; streams.len()]);
+    while begun.elapsed() < Duration::from_millis(1500) && answered.contains(&false) {
+        for (stream, answered) in streams.iter_mut().zip(&mut answered) {
+            *answered |= stream.read(&mut [0; 4096]).is_ok();
+        }
+        most = most.max(own_memory(pid));
+        thread::sleep(Duration::from_millis(10));
+    }
+    most
+}
+
+#[test]
+fn a_lying_searchd_costs_pages_and_no_more() {
+    let stack = Stack::shared();
+    let liar = Liar::start(SEARCHDS);
+    let alco = alco_with(stack, "address = ", &format!("address = 127.0.0.1:{}", liar.port));
+    liar.each(|lie| {
+        let most = clients(&alco.url, alco.pid(), "/grep/liars/?start_ts=-1h&search=x");
+        let begun = Instant::now();
+        let health = alco.get("/health");
+        let took = begun.elapsed();
+        println!("{lie}: {most} MiB at most, /health after {took:?}: {}", health.body);
+        assert!(took < HEALTH_TIME, "{lie}: /health took {took:?}");
+        assert_eq!(health.status, 503, "{lie}: {}", health.body);
+        assert!(most < MAX_MEMORY_MIB, "{lie}: {most} MiB");
+        if matches!(lie, "SSH" | "HTTP") {
+            assert!(health.body.contains("no searchd answers there: it begins with \""), "{}", health.body);
+        }
+    });
+    assert_eq!(alco.logged("panicked"), 0, "{}", alco.log());
+    let begun = Instant::now();
+    assert!(alco.stop().success());
+    assert!(begun.elapsed() < MAX_STOP, "the stop took {:?}", begun.elapsed());
+}
+
+/// Replies of a Redis that lies, to whatever it is asked.
+const REDISES: &[Lie] = &[
+    ("a text of 2^63 bytes", |stream| repeat(stream, b"$9223372036854775807\r\n", b"x")),
+    ("a list of 2^63", |stream| repeat(stream, b"*9223372036854775807\r\n", b":1\r\n")),
+    ("lists within each other", |stream| repeat(stream, b"", b"*1\r\n")),
+    ("a reply without an end", |stream| repeat(stream, b"+", b"x")),
+    ("replies without an end", |stream| repeat(stream, b"", b"+OK\r\n")),
+    ("SSH", |stream| stream.write_all(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n").and_then(|()| listen(stream))),
+    ("HTTP", |stream| stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").and_then(|()| listen(stream))),
+    ("a byte now and then", |stream| {
+        loop {
+            stream.write_all(b"+")?;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }),
+    ("silence", listen),
+];
+
+/// Sends the begin, and the rest until the client has gone. Reads nothing: the client's questions fit into the buffers.
+fn repeat(stream: &mut TcpStream, begin: &[u8], rest: &[u8]) -> std::io::Result<()> {
+    stream.write_all(begin)?;
+    let many = rest.repeat(10_000);
+    loop {
+        stream.write_all(&many)?;
+    }
+}
+
+#[test]
+fn a_lying_redis_costs_pages_only_values() {
+    let stack = Stack::shared();
+    let liar = Liar::start(REDISES);
+    liar.each(|lie| {
+        // pages do without Redis for a while after it has failed, so each lie gets an alco
+        let alco = alco_with(stack, "url = redis", &format!("url = redis://127.0.0.1:{}", liar.port));
+        let most = clients(&alco.url, alco.pid(), "/grep/liars/");
+        let begun = Instant::now();
+        let page = alco.get("/grep/liars/?start_ts=-1h");
+        println!("{lie}: {most} MiB at most, a page after {:?}", begun.elapsed());
+        assert_eq!(page.status, 200, "{lie}: {}", page.body);
+        assert!(begun.elapsed() < HEALTH_TIME, "{lie}: {:?}", begun.elapsed());
+        assert!(most < MAX_MEMORY_MIB, "{lie}: {most} MiB");
+        if matches!(lie, "SSH" | "HTTP") {
+            let says = "no Redis answers there: it sends \"";
+            wait_until("/health names it", LONG, || alco.get("/health").body.contains(says).then_some(()));
+        }
+        assert_eq!(alco.logged("panicked"), 0, "{}", alco.log());
+        let begun = Instant::now();
+        assert!(alco.stop().success());
+        assert!(begun.elapsed() < MAX_STOP, "{lie}: the stop took {:?}", begun.elapsed());
+    });
+}
