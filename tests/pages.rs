@@ -109,6 +109,11 @@ fn every_address_answers_with_strict_headers() {
         check(&alco, "/grep/pages/help/?start_ts=-1h", 200, &["How to search", "@levelname=ERROR", "28.11.2026 15:40"]);
     assert!(help.body.contains("href=\"/grep/pages/?start_ts=-1h&amp;levelname=ERROR\">"), "{}", help.body);
     assert!(log(&alco).html.contains("href=\"/grep/pages/help/?start_ts=-1h\""), "the form leads to the help");
+    // its example of a number is one that the index has
+    let (_, number) =
+        help.body.split_once("href=\"/grep/pages/?start_ts=-1h&amp;seq__gte=").expect("an example of a number");
+    let found = alco.page(&format!("/grep/pages/?start_ts=-1h&seq__gte={}", number.split('"').next().unwrap()));
+    assert!(found.total() > 0, "{}", found.html);
     check(&alco, "/grep/pages/patterns/?start_ts=-1h", 200, &["exactly 10 records", "basket * is full, said *"]);
     check(&alco, "/health", 200, &["works"]);
     check(&alco, "/style.css", 200, &[]);
@@ -131,6 +136,22 @@ fn error_pages_name_the_mistake_and_its_cure() {
         check(&alco, "/grep/pages/?tz=Atlantis", 400, &["Atlantis", "write UTC, Europe/Berlin, Berlin, MSK or +02:00"]);
     assert!(unread.body.contains("name=\"tz\" value=\"Atlantis\""), "{}", unread.body);
     check(&alco, "/grep/pages/?cursor=x", 400, &["cursor"]);
+    let reversed = "/grep/pages/?start_ts=2026-11-28+10:00&end_ts=2026-11-27+9:00";
+    let reversed = check(
+        &alco,
+        reversed,
+        200,
+        &["The range ends at 2026-11-27 09:00:00, before it begins at 2026-11-28 10:00:00."],
+    );
+    let swapped = "href=\"?start_ts=2026-11-27+09:00&amp;end_ts=2026-11-28+10:00\">Swap from and to</a>";
+    assert!(reversed.body.contains(swapped), "{}", reversed.body);
+    check(&alco, "/grep/pages/?invert=1&start_ts=-1h", 200, &["An empty text is in every line, so invert leaves none"]);
+    let nothing = alco.get("/api/grep/pages/?invert=1").body;
+    assert!(nothing.contains("an empty text is in every line"), "{nothing}");
+    for path in ["/grep/pages/patterns/?start_ts=-1h&limit=5000", "/api/grep/pages/patterns/?start_ts=-1h&limit=5000"] {
+        let list = alco.get(path).body;
+        assert!(list.contains("limit=5000 is more than the 1000 patterns of a list"), "{path}: {list}");
+    }
     check(&alco, "/grep/pages/?status__gt=much", 400, &["much"]);
     check(&alco, "/grep/pages/?search=100%", 400, &["Write % as %25"]);
     check(&alco, "/grep/pages/at/1.2/", 400, &["names no record"]);
@@ -301,7 +322,7 @@ fn pages_begin_with_the_newest_line_and_streams_do_not() {
     assert_eq!(numbers(&alco.page(&old)), up, "{old}");
     assert_eq!(alco.page(&old).link_called("newest first"), Some(format!("{LOG}&order=desc")));
     assert_eq!(numbers(&alco.page(&format!("{LOG}&order=desc"))), down);
-    let refreshing = page.link_called("every 10 s").expect("a link to a page that reloads itself");
+    let refreshing = page.link_called("refresh every 10 s").expect("a link to a page that reloads itself");
     assert_eq!(numbers(&alco.page(&refreshing)), down, "{refreshing}");
     // pages of three, there and back
     let first = alco.page(&format!("{LOG}&search=basket&limit=3"));
@@ -718,7 +739,7 @@ fn a_missing_broker_does_not_stop_searches() {
         stack.index("formats")
     ));
     assert_eq!(try_get(&format!("{}/grep/formats/", alco.url)).unwrap().status, 200);
-    check_said(&alco, &format!("127.0.0.1:{broker}"), 1);
+    check_said(&alco, &format!("rabbitmq at amqp://guest@127.0.0.1:{broker}"), 1);
 }
 
 /// The text is logged exactly `expected` times, though alco tries again and again.

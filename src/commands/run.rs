@@ -1,9 +1,12 @@
 //! `alco run`: the daemon, in the foreground.
 
+use std::path::Path;
+
 use argh::{ArgsInfo, FromArgs};
 
 use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, FAILURE_STATUS, Failure};
+use crate::config::{Address, Config};
 use crate::daemon::{self, Roles};
 
 /// Collect records and serve the pages, until SIGTERM or SIGINT.
@@ -36,6 +39,9 @@ impl Run {
         #[cfg(target_env = "gnu")]
         start_with_small_heap();
         let config = environment.config()?;
+        for line in introduction(&config, environment.ini().as_deref(), parts) {
+            log::info!("{line}");
+        }
         daemon::run(config, parts).map_err(|why| Failure::new("alco", &why, FAILURE_STATUS))?;
         Ok(Done::status(0))
     }
@@ -48,6 +54,46 @@ impl Run {
             )),
             (collect_only, web_only) => Ok(Roles { collect: !web_only, web: !collect_only }),
         }
+    }
+}
+
+/// Names of indexes in a line of the log.
+const NAMED_INDEXES: usize = 20;
+
+/// What runs here, in some lines for the log. They have no passwords.
+fn introduction(config: &Config, ini: Option<&Path>, parts: Roles) -> Vec<String> {
+    let what = match (parts.collect, parts.web) {
+        (true, true) => "collects records and serves pages",
+        (true, false) => "collects records",
+        (false, _) => "serves pages",
+    };
+    let ini = ini.map_or_else(|| "without an alco.ini".to_owned(), |ini| format!("with {}", ini.display()));
+    let names: Vec<&str> = config.indexes.iter().take(NAMED_INDEXES).map(|index| index.name.as_str()).collect();
+    let more = match config.indexes.len().saturating_sub(NAMED_INDEXES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let brokers: Vec<String> = config.rabbitmq.urls.iter().map(|url| url.without_password()).collect();
+    let broker = if parts.collect { format!("RabbitMQ {}, ", brokers.join(" or ")) } else { String::new() };
+    let (redis, searchd) = (config.redis.url.without_password(), &config.sphinx.address);
+    let mut lines = vec![
+        format!("alco {} {what}, {ini}", env!("CARGO_PKG_VERSION")),
+        format!("indexes: {}{more}", names.join(", ")),
+        format!("servers: {broker}Redis {redis}, searchd {searchd}"),
+    ];
+    if parts.web {
+        let listen: Vec<String> =
+            config.http.listen.iter().map(|address| page_address(address, &config.http.base_path)).collect();
+        lines.push(format!("pages: {}", listen.join(", ")));
+    }
+    lines
+}
+
+/// As a browser takes it; a Unix socket as its path.
+fn page_address(address: &Address, base_path: &str) -> String {
+    match address {
+        Address::Tcp { .. } => format!("http://{address}{base_path}"),
+        Address::Unix(path) => path.display().to_string(),
     }
 }
 
@@ -73,6 +119,23 @@ fn start_with_small_heap() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_lines_of_the_log_say_what_runs() {
+        let ini = "[rabbitmq]\nurl = amqp://u:s3cret@h1/, amqp://h2/\n[redis]\nurl = redis://:s3cret@r:1/0\n\
+                   [http]\nlisten = [::1]:80, /run/a\nbase_path = /logs/\n[index web]\n[index billing]\n";
+        let config = Config::parse(ini, "alco.ini").expect("no mistakes");
+        let (collect, web) = (Roles { collect: true, web: true }, Roles { collect: false, web: true });
+        let lines = introduction(&config, Some(Path::new("/etc/alco.ini")), collect);
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(lines[0], format!("alco {version} collects records and serves pages, with /etc/alco.ini"));
+        assert_eq!(lines[1], "indexes: web, billing");
+        assert!(lines[2].starts_with("servers: RabbitMQ amqp://u") && lines[2].ends_with("searchd 127.0.0.1:9306"));
+        assert_eq!(lines[3], "pages: http://[::1]:80/logs/, /run/a");
+        assert!(!lines.concat().contains("s3cret"), "{lines:?}");
+        let lines = introduction(&config, None, web);
+        assert!(lines[0].ends_with("serves pages, without an alco.ini") && !lines[2].contains("RabbitMQ"), "{lines:?}");
+    }
 
     #[test]
     fn each_option_of_run_leaves_out_the_other_part() {

@@ -132,7 +132,9 @@ impl Finishing {
         self.merging = None;
         self.done.insert((at, day));
         match disk {
-            0 | 1 => log::info!("{name}: the day is over, and on the disk in one piece"),
+            // a day without records
+            0 => log::debug!("{name}: the day is over, and empty"),
+            1 => log::info!("{name}: the day is over, and on the disk in one piece"),
             n => log::info!("{name}: the day is over, and on the disk in {n} pieces, which searchd has not merged"),
         }
         Ok(())
