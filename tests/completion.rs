@@ -1,13 +1,13 @@
 //! `alco completion`: bash, zsh and fish complete by the scripts that it prints.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use crate::support::{ALCO, directory};
 
 /// A line as far as it is typed, and one of the words that the shell must offer for its end.
-const LINES: [(&str, &str); 11] = [
+const LINES: [(&str, &str); 18] = [
     ("alco gr", "grep"),
     ("alco grep", "grep"),
     ("alco sphinx", "sphinx-conf"),
@@ -20,6 +20,15 @@ const LINES: [(&str, &str); 11] = [
     ("alco send -k key --t", "--tee"),
     ("alco check --conf", "--config"),
     ("alco run --config the-i", "the-ini-to-read"),
+    // values
+    ("alco grep --color=al", "always"),
+    ("alco grep web --patterns --against=y", "yesterday"),
+    ("alco grep web --patterns --against be", "before"),
+    ("alco completion fi", "fish"),
+    // indexes of alco.ini
+    ("alco grep bil", "billing"),
+    ("alco grep -i --since -1h bil", "billing"),
+    ("alco grep stock,bil", "stock,billing"),
 ];
 
 /// A directory with the script and one more file.
@@ -28,25 +37,28 @@ fn with_script(shell: &str, name: &str) -> PathBuf {
     let output = Command::new(ALCO).args(["completion", shell]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     fs::write(dir.join(name), output.stdout).unwrap();
-    fs::write(dir.join("the-ini-to-read"), "").unwrap();
+    fs::write(dir.join("the-ini-to-read"), "[index billing]\n[index stock]\n").unwrap();
     dir
 }
 
 /// The output of a shell in that directory. Fails if the shell does, or writes to stderr.
 #[track_caller]
 fn said(dir: &PathBuf, words: &[&str]) -> String {
-    let output = Command::new("timeout").arg("60").args(words).current_dir(dir).output().unwrap();
+    let path = format!("{}:{}", Path::new(ALCO).parent().unwrap().display(), env::var("PATH").unwrap());
+    let mut command = Command::new("timeout");
+    command.arg("60").args(words).current_dir(dir).env("PATH", path).env("ALCO_INI", dir.join("the-ini-to-read"));
+    let output = command.output().unwrap();
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && wrong.is_empty(), "{words:?}: {} {said} {wrong}", output.status);
     said.into_owned()
 }
 
-#[test]
-fn bash_completes() {
-    const COMPLETE: &str = r#"
+/// Completes the line $1 as bash does.
+const COMPLETE_BASH: &str = r#"
         . ./alco
         cmd=mine
-        set -f; COMP_WORDS=($1); set +f
+        # bash makes words of their own of what COMP_WORDBREAKS has
+        set -f; COMP_WORDS=(${1//=/ = }); set +f
         COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_LINE=$1 COMP_POINT=${#1}
         set -- $(complete -p alco)
         while [ "$1" != -F ]; do shift; done
@@ -56,14 +68,19 @@ fn bash_completes() {
         printf '%s\n' "${COMPREPLY[@]}"
         [ "$cmd" = mine ] || echo 'a variable of the user is gone'
     "#;
+
+#[test]
+fn bash_completes() {
     let dir = with_script("bash", "alco");
     // `*` must not become this file's name
     fs::write(dir.join("check"), "").unwrap();
     for (line, expect) in LINES {
-        let offered = said(&dir, &["bash", "--norc", "-c", COMPLETE, "bash", line]);
+        let offered = said(&dir, &["bash", "--norc", "-c", COMPLETE_BASH, "bash", line]);
         assert!(offered.lines().any(|word| word == expect), "{line}: {offered}");
         assert!(!offered.contains(' '), "{line}: {offered}");
     }
+    // the pattern of grep is not the name of an index
+    assert_eq!(said(&dir, &["bash", "--norc", "-c", COMPLETE_BASH, "bash", "alco grep stock bil"]).trim(), "");
     let registered = said(&dir, &["bash", "--norc", "-c", ". ./alco; complete -p alco"]);
     assert!(registered.contains(" -o default "), "{registered}");
 }
@@ -74,7 +91,9 @@ fn fish_completes() {
     for (line, expect) in LINES {
         let program = "source alco.fish; complete -C $argv[1]";
         let offered = said(&dir, &["fish", "--no-config", "-c", program, line]);
-        assert!(offered.lines().any(|word| word.split('\t').next() == Some(expect)), "{line}: {offered}");
+        // the whole word, also of an option with its value
+        let is_expected = |word: &str| word == expect || word.ends_with(&format!("={expect}"));
+        assert!(offered.lines().any(|word| word.split('\t').next().is_some_and(is_expected)), "{line}: {offered}");
     }
 }
 
@@ -102,6 +121,19 @@ fn zsh_completes() {
     let words: Vec<&str> = LINES.iter().flat_map(|(line, expect)| [*line, *expect]).collect();
     let got_to = said(&dir, &[&["zsh", "-f", "-c", TYPE, "zsh"], words.as_slice()].concat());
     assert_eq!(got_to.lines().count(), LINES.len(), "{got_to}");
+}
+
+#[test]
+fn the_names_of_the_indexes_are_printed() {
+    let ini = directory("completion-indexes").join("alco.ini");
+    fs::write(&ini, "[index billing]\n[index stock]\n[redis]\npassword_file = /nonexistent\n").unwrap();
+    for (words, code, printed) in
+        [(&["--indexes"][..], 0, "billing\nstock\n"), (&["--indexes", "bash"], 2, ""), (&[], 2, "")]
+    {
+        let output = Command::new(ALCO).arg("completion").args(words).env("ALCO_INI", &ini).output().unwrap();
+        let found = (output.status.code(), String::from_utf8(output.stdout).unwrap());
+        assert_eq!(found, (Some(code), printed.to_owned()), "{words:?}");
+    }
 }
 
 #[test]

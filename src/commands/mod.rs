@@ -55,7 +55,7 @@ impl Command {
             Command::SphinxConf(sphinx_conf) => sphinx_conf.run(environment),
             Command::Check(check) => check.run(environment),
             Command::Passwd(passwd) => passwd.run(),
-            Command::Completion(completion) => Ok(completion.run(&Alco::get_args_info())),
+            Command::Completion(completion) => completion.run(&Alco::get_args_info(), environment),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Command {
     example = "alco check",
     example = "alco run --config /usr/local/etc/alco.ini",
     example = "alco grep web 'connection refused' --since=-2h",
-    example = "make 2>&1 | alco send --tee -k build.web",
+    example = "make 2>&1 | alco send --tee -k logstash.build",
     error_code(0, "success; grep: a record was found; check: all is well"),
     error_code(1, "failure; grep: no record was found; check: there are warnings"),
     error_code(2, "wrong usage, or a mistake in alco.ini; grep: the search failed; check: there are errors")
