@@ -222,3 +222,37 @@ fn only_a_terminal_shows_a_progress_bar() {
         crate::support::queue_state(&stack.amqp, "bar").filter(|queue| queue.messages == 60_000)
     });
 }
+
+/// The examples of `alco send --help`, run by a shell in a directory with what they name.
+#[test]
+fn the_examples_of_its_help_work_as_they_are() {
+    let stack = Stack::private("examples", "[index logs]\ndays = 2\n");
+    let alco = Alco::start(&stack, "[index logs]\ndays = 2\n");
+    let dir = stack.dir().join("examples");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("Makefile"), "all:\n\t@echo built the program\n").unwrap();
+    std::fs::write(dir.join("old.json"), "{\"message\":\"an old record\"}\n").unwrap();
+    let zipped = Command::new("gzip").arg("-k").arg(dir.join("old.json")).status().unwrap();
+    assert!(zipped.success());
+
+    let help = Command::new(ALCO).args(["send", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, examples) = help.split_once("Examples:\n").expect("examples");
+    let examples: Vec<&str> = examples.split("\n\n").next().unwrap().lines().map(str::trim).collect();
+    assert_eq!(examples.len(), 3, "{examples:?}");
+    let path = std::path::Path::new(ALCO).parent().unwrap().display().to_string();
+    for example in &examples {
+        let output = Command::new("sh")
+            .args(["-c", example])
+            .current_dir(&dir)
+            .env("PATH", format!("{path}:{}", std::env::var("PATH").unwrap()))
+            .env("ALCO_INI", stack.dir().join("alco.ini"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let stored = stack.settled("logs", 3, SOON);
+    assert_eq!(stored.get("built the program"), Some(&1), "{stored:?}");
+    assert_eq!(stored.get("an old record"), Some(&2), "{stored:?}");
+    assert!(alco.stop().success());
+}

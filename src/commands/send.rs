@@ -35,7 +35,7 @@ const WRITTEN: [&str; 5] = ["@timestamp", "@version", "message", "seq", BODY_COL
     name = "send",
     help_triggers("-h", "--help"),
     note = "On a terminal, a bar shows the progress and the rate, and the time left if stdin is a file.",
-    example = "make 2>&1 | alco send --tee -k build.web --logger make job=nightly",
+    example = "make 2>&1 | alco send --tee -k logstash.build --logger make job=nightly",
     example = "alco send --json <old.json",
     example = "zcat old.json.gz | alco send --json",
     error_code(0, "the broker has confirmed every line"),
@@ -43,7 +43,7 @@ const WRITTEN: [&str; 5] = ["@timestamp", "@version", "message", "seq", BODY_COL
     error_code(2, "wrong usage, or a mistake in alco.ini")
 )]
 pub struct Send {
-    /// the routing key; 'logstash' unless given
+    /// the routing key, which an index must have among its routing_keys; 'logstash' unless given
     #[argh(option, short = 'k', default = "\"logstash\".to_owned()", arg_name = "key")]
     pub routing_key: String,
 
