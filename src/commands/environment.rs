@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::commands::exit::{Failure, WRONG_USAGE_STATUS};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Shortcut};
+use crate::query::{Filter, Query};
+use crate::search::filter::Filters;
+use crate::search::pattern::Pattern;
 use crate::time::Ts;
 
 #[derive(Debug)]
@@ -38,12 +41,56 @@ impl Environment {
 
     fn load(&self, read: fn(&Path) -> Result<Config, Vec<String>>) -> Result<Config, Failure> {
         let config = match self.ini.clone().map_or_else(config::find, Ok) {
-            Ok(path) => read(&path),
+            Ok(path) => read(&path).and_then(|config| match wrong_shortcuts(&config, &path) {
+                wrong if wrong.is_empty() => Ok(config),
+                wrong => Err(wrong),
+            }),
             Err(notice) => {
                 log::warn!("{notice}");
                 Ok(Config::default())
             }
         };
         config.map_err(|mistakes| Failure { text: mistakes.join("\n") + "\n", status: WRONG_USAGE_STATUS })
+    }
+}
+
+/// The mistakes in the searches of shortcuts, each as a line.
+fn wrong_shortcuts(config: &Config, path: &Path) -> Vec<String> {
+    let wrong = |shortcut: &Shortcut| {
+        let query = Query::from_url(shortcut.index.clone(), &shortcut.query);
+        let checked = query.and_then(|query| {
+            let on: Vec<&Filter> = query.filters.iter().filter(|filter| !filter.off).collect();
+            Filters::new(on.into_iter()).and(Pattern::new(&query)).map(drop)
+        });
+        let why = checked.err()?;
+        Some(format!("{}:{}: [shortcut {}] query: {why}", path.display(), shortcut.line, shortcut.name))
+    };
+    config.shortcuts.iter().filter_map(wrong).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_of_a_shortcut_is_checked() {
+        let mistakes = |query: &str| {
+            let ini = format!("[index web]\n[shortcut slow]\nindex = web\nquery = {query}\n");
+            wrong_shortcuts(&Config::parse(&ini, "alco.ini").expect("no mistakes"), Path::new("/etc/alco.ini"))
+                .join("\n")
+        };
+        for good in ["search=slow&levelname=WARNING&start_ts=-1h", "?host__like=web*", "off.host=x&search=a%26b"] {
+            assert_eq!(mistakes(good), "", "{good}");
+        }
+        for (bad, why) in [
+            ("start_ts=teatime", "'teatime'"),
+            ("status__gt=much", "much"),
+            ("search=(a&mode=regex", "unclosed group"),
+            ("limit=none", "limit"),
+        ] {
+            let found = mistakes(bad);
+            assert!(found.starts_with("/etc/alco.ini:4: [shortcut slow] query: ") && found.contains(why), "{found}");
+            assert_eq!(found.lines().count(), 1, "{found}");
+        }
     }
 }

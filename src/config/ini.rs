@@ -25,6 +25,8 @@ pub struct Entry<'t> {
     pub line: usize,
     pub key: &'t str,
     pub value: &'t str,
+    /// that after the value, without its `;`
+    pub comment: Option<&'t str>,
 }
 
 impl Section<'_> {
@@ -49,7 +51,8 @@ pub fn parse(text: &str) -> (Vec<Section<'_>>, Vec<Mistake>) {
     let mut under_wrong_header = false;
     for (number, text) in (1..).zip(text.lines()) {
         let mut wrong = |what: String| mistakes.push(Mistake { line: number, what });
-        match line(text) {
+        let (content, comment) = split_comment(text);
+        match line(content) {
             Ok(IniLine::Empty) => {}
             Ok(IniLine::Header(kind, name)) => {
                 under_wrong_header = false;
@@ -57,7 +60,7 @@ pub fn parse(text: &str) -> (Vec<Section<'_>>, Vec<Mistake>) {
             }
             Ok(IniLine::Entry(..)) if under_wrong_header => {}
             Ok(IniLine::Entry(key, value)) => match sections.last_mut() {
-                Some(section) => section.entries.push(Entry { line: number, key, value }),
+                Some(section) => section.entries.push(Entry { line: number, key, value, comment }),
                 None => wrong(format!("'{key}' is before the first section; begin with one, such as [rabbitmq]")),
             },
             Err(what) => {
@@ -69,8 +72,9 @@ pub fn parse(text: &str) -> (Vec<Section<'_>>, Vec<Mistake>) {
     (sections, mistakes)
 }
 
+/// `text` is without its comment.
 fn line(text: &str) -> Result<IniLine<'_>, String> {
-    let text = without_comment(text).trim();
+    let text = text.trim();
     if text.is_empty() {
         return Ok(IniLine::Empty);
     }
@@ -95,18 +99,18 @@ fn line(text: &str) -> Result<IniLine<'_>, String> {
     }
 }
 
-fn without_comment(text: &str) -> &str {
+fn split_comment(text: &str) -> (&str, Option<&str>) {
     if text.trim_start().starts_with('#') {
-        return "";
+        return ("", None);
     }
     let mut white = true; // the start of a line counts as white space
     for (at, c) in text.char_indices() {
         if c == ';' && white {
-            return &text[..at];
+            return (&text[..at], Some(text[at + 1..].trim()));
         }
         white = c.is_whitespace();
     }
-    text
+    (text, None)
 }
 
 #[cfg(test)]
@@ -122,7 +126,7 @@ mod tests {
         for section in sections {
             let name = section.name.map_or(String::new(), |name| format!(" {name}"));
             found += &format!("{}[{}{name}]", section.line, section.kind);
-            for Entry { line, key, value } in section.entries {
+            for Entry { line, key, value, .. } in section.entries {
                 found += &format!(" {line}:{key}={value}|");
             }
             found += "\n";
@@ -171,7 +175,7 @@ mod tests {
 
     /// Any text that the grammar can hold.
     fn value() -> impl Strategy<Value = String> {
-        "[^\\p{Cc}]{0,20}".prop_map(|text| without_comment(&format!("= {}", text.trim()))[1..].trim().to_owned())
+        "[^\\p{Cc}]{0,20}".prop_map(|text| split_comment(&format!("= {}", text.trim())).0[1..].trim().to_owned())
     }
 
     proptest! {
@@ -195,7 +199,7 @@ mod tests {
                 let mut section = Section { line: next(), kind, name, entries: Vec::new() };
                 for (key, value) in entries {
                     text += &format!("{key} = {value}\n");
-                    section.entries.push(Entry { line: next(), key, value });
+                    section.entries.push(Entry { line: next(), key, value, comment: None });
                 }
                 expect.push(section);
             }

@@ -14,6 +14,18 @@ pub fn title(section: &Section) -> String {
     }
 }
 
+/// True for a comment that is more likely the rest of the list: several single words, or one as those of `value` are.
+fn looks_like_items(comment: &str, value: &str) -> bool {
+    let is_plain = |item: &str| item.chars().all(char::is_alphanumeric);
+    let items: Vec<&str> = comment.split([',', ';']).map(str::trim).filter(|item| !item.is_empty()).collect();
+    match items[..] {
+        [] => false,
+        _ if items.iter().any(|item| item.contains(char::is_whitespace)) => false,
+        [item] => !is_plain(item) || value.split(',').all(|item| is_plain(item.trim())),
+        _ => true,
+    }
+}
+
 /// Collects the mistakes of a section. Each begins with the section: `[redis] unknown key …`.
 pub struct Reader<'a> {
     pub section: &'a Section<'a>,
@@ -34,6 +46,21 @@ impl<'a> Reader<'a> {
                 Ok(value) => *to = value,
                 Err(why) => self.wrong(entry.line, format!("{key}: {why}")),
             }
+        }
+    }
+
+    /// As `take`, for a list, of which a comment may have cut off a part.
+    pub fn take_list<T>(&mut self, key: &'static str, to: &mut Vec<T>, parse: impl Fn(&str) -> Result<Vec<T>, String>) {
+        self.take(key, to, parse);
+        let entry = self.section.entries.iter().find(|entry| entry.key == key);
+        if let Some(entry) = entry
+            && let Some(comment) = entry.comment.filter(|comment| looks_like_items(comment, entry.value))
+        {
+            let what = format!(
+                "{key}: the list ends before ' ;', and '{comment}' is a comment; write commas between items, and a comment on \
+                 a line of its own"
+            );
+            self.wrong(entry.line, what);
         }
     }
 
@@ -74,7 +101,7 @@ impl<'a> Reader<'a> {
     /// `[sphinx.index]` and the like: the keys are searchd's.
     pub fn directives(mut self, of: Of, to: &mut Vec<(String, String)>) -> Vec<Mistake> {
         self.twice(|key| sphinx_directives::may_repeat(of, key));
-        for Entry { line, key, value } in &self.section.entries {
+        for Entry { line, key, value, .. } in &self.section.entries {
             let checked = sphinx_directives::check(of, key, value)
                 .and_then(|()| value::for_searchd(value).map(drop).map_err(|why| format!("{key}: {why}")));
             match checked {

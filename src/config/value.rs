@@ -20,7 +20,7 @@ pub fn text(value: &str) -> Value<String> {
     }
 }
 
-/// The name of an exchange, a queue or a routing key: AMQP has one byte for its length.
+/// The name of an exchange or a queue, or a routing key: AMQP has one byte for its length.
 pub fn amqp_name(value: &str) -> Value<String> {
     match value.len() {
         // 5: room for `.dead`
@@ -112,9 +112,24 @@ pub fn size(range: RangeInclusive<usize>) -> impl Fn(&str) -> Value<usize> {
     }
 }
 
-/// `a, b`; empty is the empty list.
+/// A routing key, or a pattern of some.
+pub fn routing_key(value: &str) -> Value<String> {
+    match value.contains([' ', '\t', ';']) {
+        true => Err(format!("'{value}' has a space or a semicolon; write a comma between routing keys")),
+        false => amqp_name(value),
+    }
+}
+
+/// `a, b`; empty is the empty list. A single name with a space or a semicolon is more likely a list without commas; if it is one, a
+/// comma ends it.
 pub fn list(value: &str) -> Value<Vec<String>> {
-    list_of(|item| Ok(item.to_owned()))(value)
+    let divides = |c: char| c.is_whitespace() || c == ';';
+    if value.contains(divides) && !value.contains(',') {
+        let items: Vec<&str> = value.split(divides).filter(|item| !item.is_empty()).collect();
+        return Err(format!("'{value}' has no comma; write {}; or '{value},' if that is one name", items.join(", ")));
+    }
+    let single = value.strip_suffix(',').filter(|name| name.contains(divides) && !name.contains(','));
+    list_of(|item| Ok(item.to_owned()))(single.unwrap_or(value))
 }
 
 pub fn list_of<T>(parse: impl Fn(&str) -> Value<T>) -> impl Fn(&str) -> Value<Vec<T>> {
@@ -335,7 +350,8 @@ mod tests {
         let items = |items: &[&str]| Some(items.iter().map(|&item| item.to_owned()).collect::<Vec<String>>());
         check(list, "", items(&[]));
         check(list, "a,b , c d", items(&["a", "b", "c d"]));
-        for bad in [",", "a,", "a,,b", "a, a"] {
+        check(list, "Remote Addr,", items(&["Remote Addr"]));
+        for bad in [",", "a,", "a,,b", "a, a", "a b", "a;b", "a, b,"] {
             check(list, bad, None);
         }
         let shard = |mirrors: &[&str]| mirrors.iter().map(|&mirror| mirror.to_owned()).collect::<Vec<String>>();

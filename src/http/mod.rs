@@ -201,6 +201,7 @@ mod tests {
             title: String::new(),
             query: "search=slow&start_ts=-1h".to_owned(),
             parameter: Some("request_id".to_owned()),
+            line: 0,
         }];
         config
     }
@@ -243,6 +244,7 @@ mod tests {
             title: format!("title of {shortcut}"),
             query: "search=slow".to_owned(),
             parameter: Some("request_id".to_owned()),
+            line: 0,
         };
         config.shortcuts = vec![
             shortcut(&["web", "billing", "payroll"], "slow"),

@@ -166,12 +166,12 @@ mod tests {
     #[test]
     fn a_named_index_must_exist() {
         check(
-            "[shortcut s]\nindex = wbe, zzzzz\n[index web]\n[sphinx.index webb]\n[sphinx.index Q]",
+            "[shortcut s]\nindex = wbe, zzzzz\nquery = search=x\n[index web]\n[sphinx.index webb]\n[sphinx.index Q]",
             &[
                 "alco.ini:2: [shortcut s] index: there is no index 'wbe'; did you mean 'web'?",
                 "alco.ini:2: [shortcut s] index: there is no index 'zzzzz'; add [index zzzzz]",
-                "alco.ini:4: [sphinx.index webb] there is no index 'webb'; did you mean 'web'?",
-                "alco.ini:5: [sphinx.index Q] there is no index 'Q'; add [index Q]",
+                "alco.ini:5: [sphinx.index webb] there is no index 'webb'; did you mean 'web'?",
+                "alco.ini:6: [sphinx.index Q] there is no index 'Q'; add [index Q]",
             ],
         );
     }

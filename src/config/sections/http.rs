@@ -80,7 +80,7 @@ impl Default for Http {
 impl Http {
     /// Takes the keys of the section.
     pub fn read(&mut self, from: &mut Reader) {
-        from.take("listen", &mut self.listen, not_empty(list_of(value::address), "write 127.0.0.1:8000"));
+        from.take_list("listen", &mut self.listen, not_empty(list_of(value::address), "write 127.0.0.1:8000"));
         from.take("base_path", &mut self.base_path, value::base_path);
         from.take("page_size", &mut self.page_size, |value| non_zero(number(1..=10_000usize)(value)?));
         from.take("timezone", &mut self.timezone, crate::time::zone);
@@ -89,9 +89,9 @@ impl Http {
         from.take("users_file", &mut self.users_file, optional(value::path));
         from.take("user_header", &mut self.user_header, optional(value::header_name));
         from.take("group_header", &mut self.group_header, optional(value::header_name));
-        from.take("trusted_proxies", &mut self.trusted_proxies, list_of(str::parse));
+        from.take_list("trusted_proxies", &mut self.trusted_proxies, list_of(str::parse));
         from.take("max_followers", &mut self.max_followers, number(0..=1000));
-        from.take("open_paths", &mut self.open_paths, list_of(value::choice(&OpenPath::ALL)));
+        from.take_list("open_paths", &mut self.open_paths, list_of(value::choice(&OpenPath::ALL)));
         let shortcuts =
             [("users", SavedShortcuts::Users), ("all", SavedShortcuts::All), ("none", SavedShortcuts::None)];
         from.take("shortcuts", &mut self.shortcuts, value::choice(&shortcuts));

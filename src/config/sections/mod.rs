@@ -226,6 +226,31 @@ mod tests {
             "[rabbitmq]\nbatch_age = 10",
             &["alco.ini:2: [rabbitmq] batch_age: '10' has no unit; write 500ms, 2s, 10m, 1h or 1d"],
         );
+        check(
+            "[index web]\nrouting_keys = logstash.web.# logstash.nginx\n[index billing]\nqueue = b\nrouting_keys = a.#; b.#",
+            &[
+                "alco.ini:2: [index web] routing_keys: 'logstash.web.# logstash.nginx' has a space or a semicolon; write a comma \
+                 between routing keys",
+                "alco.ini:5: [index billing] routing_keys: 'a.#; b.#' has a space or a semicolon; write a comma between routing keys",
+            ],
+        );
+        check(
+            "[index web]\ncolumns = levelname host\nfiltered = a;b\nhidden = a ; b, c\nexcluded = a ; a comment",
+            &[
+                "alco.ini:2: [index web] columns: 'levelname host' has no comma; write levelname, host; or 'levelname host,' if that \
+                 is one name",
+                "alco.ini:3: [index web] filtered: 'a;b' has no comma; write a, b; or 'a;b,' if that is one name",
+                "alco.ini:4: [index web] hidden: the list ends before ' ;', and 'b, c' is a comment; write commas between items, and \
+                 a comment on a line of its own",
+            ],
+        );
+        check(
+            "[index web]\n[shortcut s]\nindex = web\n[shortcut t]\nquery =\n[shortcut one]\nparameter = request_id",
+            &[
+                "alco.ini:2: [shortcut s] has no query; write one as it stands in an address, such as search=slow&start_ts=-1h",
+                "alco.ini:5: [shortcut t] has no query; write one as it stands in an address, such as search=slow&start_ts=-1h",
+            ],
+        );
         check("[index web]\nsearch = yes", &["alco.ini:2: [index web] search: 'yes' is not one of message, all"]);
         check(
             "[http]\nuser_header = X-User",

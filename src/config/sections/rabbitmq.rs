@@ -69,7 +69,7 @@ impl Default for Rabbitmq {
 impl Rabbitmq {
     /// Takes the keys of the section.
     pub fn read(&mut self, from: &mut Reader) {
-        from.take("url", &mut self.urls, not_empty(list_of(value::url(&["amqp", "amqps"])), "leave the line out"));
+        from.take_list("url", &mut self.urls, not_empty(list_of(value::url(&["amqp", "amqps"])), "leave the line out"));
         from.take("exchange", &mut self.exchange, value::amqp_name);
         from.take("exchange_type", &mut self.exchange_type, |value| match value {
             // types of plugins begin with x-

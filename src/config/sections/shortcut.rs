@@ -12,6 +12,8 @@ pub struct Shortcut {
     /// a query string as in a link, without the `?`
     pub query: String,
     pub parameter: Option<String>,
+    /// of `query`, for mistakes in it
+    pub line: usize,
 }
 
 impl Shortcut {
@@ -21,11 +23,24 @@ impl Shortcut {
             from.wrong(from.section.line, why);
         }
         let (name, query) = (name.to_owned(), String::new());
-        let mut to = Shortcut { name, index: Vec::new(), title: String::new(), query, parameter: None };
-        from.take("index", &mut to.index, list_of(str::parse));
+        let mut to = Shortcut {
+            name,
+            index: Vec::new(),
+            title: String::new(),
+            query,
+            parameter: None,
+            line: from.section.line_of("query"),
+        };
+        from.take_list("index", &mut to.index, list_of(str::parse));
         from.take("title", &mut to.title, |value| Ok(value.to_owned()));
         from.take("query", &mut to.query, |value| Ok(value.strip_prefix('?').unwrap_or(value).to_owned()));
         from.take("parameter", &mut to.parameter, optional(text));
+        if to.query.is_empty() && to.parameter.is_none() {
+            from.wrong_at(
+                "query",
+                "has no query; write one as it stands in an address, such as search=slow&start_ts=-1h".to_owned(),
+            );
+        }
         to
     }
 }

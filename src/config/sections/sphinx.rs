@@ -85,6 +85,6 @@ impl Sphinx {
             &mut self.dialect,
             choice(&[("auto", None), ("sphinx", Some(Dialect::Sphinx)), ("manticore", Some(Dialect::Manticore))]),
         );
-        from.take("peers", &mut self.peers, value::peers);
+        from.take_list("peers", &mut self.peers, value::peers);
     }
 }
