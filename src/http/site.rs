@@ -41,6 +41,8 @@ const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
 /// A page whose search is over has its answer, or its error, this long after the budget at the latest: half of it is for searchd's last
 /// answer, half for a greeting.
 const AFTER_BUDGET: Duration = Duration::from_secs(1);
+/// A searchd that has much to do may be silent for this time, however small the budget.
+const MIN_SILENCE: Duration = Duration::from_secs(2);
 
 pub struct Site {
     /// private, so that routes learn of indexes from `Visible` alone
@@ -82,7 +84,8 @@ impl Site {
         let values = RedisStore::new(&config.redis, "web", "http")?.answering_within(REDIS_TIMEOUT);
         let searcher = Searcher::new(&config.sphinx, &config.indexes, metrics.searched.clone());
         Ok(Site {
-            searcher: searcher.answering_pages_within(config.http.search_budget + AFTER_BUDGET - GREETING_TIMEOUT),
+            searcher: searcher
+                .answering_pages_within(config.http.search_budget.max(MIN_SILENCE) + AFTER_BUDGET - GREETING_TIMEOUT),
             values,
             values_turn: Mutex::default(),
             values_failed: Mutex::new(None),

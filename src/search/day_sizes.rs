@@ -13,7 +13,7 @@ const MAX_DAY_INDEXES: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DaySize {
     pub documents: u64,
-    /// None: the engine does not report it
+    /// on the disk, and those that searchd will write there; None: the engine does not report them
     pub disk_bytes: Option<u64>,
 }
 
@@ -30,7 +30,8 @@ impl DaySizes {
 
     pub fn note(&mut self, day_index: &str, status: &IndexStatus, now: Instant) -> DaySize {
         let documents = status.figure("indexed_documents").unwrap_or(0);
-        let size = DaySize { documents, disk_bytes: status.figure("disk_bytes") };
+        let in_memory = status.figure("ram_chunk").unwrap_or(0);
+        let size = DaySize { documents, disk_bytes: status.figure("disk_bytes").map(|disk| disk + in_memory) };
         if self.0.len() >= MAX_DAY_INDEXES {
             self.0.retain(|_, (asked, _)| now < *asked + 20 * FRESH_TIME);
         }
@@ -46,7 +47,9 @@ mod tests {
     #[test]
     fn a_day_that_is_over_is_rarely_asked_again() {
         let (mut sizes, begin) = (DaySizes::default(), Instant::now());
-        let status = IndexStatus([("indexed_documents".to_owned(), 5), ("disk_bytes".to_owned(), 700)].into());
+        let status = IndexStatus(
+            [("indexed_documents".to_owned(), 5), ("disk_bytes".to_owned(), 600), ("ram_chunk".to_owned(), 100)].into(),
+        );
         let size = DaySize { documents: 5, disk_bytes: Some(700) };
         assert_eq!(sizes.get("web_20261122", false, begin), None);
         assert_eq!(sizes.note("web_20261122", &status, begin), size);

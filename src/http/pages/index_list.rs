@@ -96,7 +96,7 @@ impl IndexListView<'_> {
                 (self.figures(&format!("{base}grep/{}/", index.name), index.figures.as_ref(), shown))
                 @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (new.markup(base, index.name)) } @else { "?" } } }
                 @if shown.backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }
-                td {
+                td.age {
                     (self.last(index))
                     @if let Some(collecting) = index.collecting.filter(|collecting| collecting.stalled) {
                         " " span.stale { "stalled: " (collecting.ages(self.now)) }
@@ -216,7 +216,7 @@ fn kept_days(kept: &KeptRecords) -> Markup {
     let since = kept.since.as_ref().map_or_else(String::new, |since| format!("since {since}; "));
     html! {
         span title={ (since) "days = " (kept.most_days) } { (kept.days) " d" }
-        @if let Some(bytes) = kept.disk_bytes { " " span.dim title="on the disk of this node" { (disk_size(bytes)) } }
+        @if let Some(bytes) = kept.disk_bytes { " " span.dim title="on the disk of this node, with what searchd has yet to write" { (disk_size(bytes)) } }
     }
 }
 
