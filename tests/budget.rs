@@ -98,6 +98,7 @@ fn answer(alco: &Alco, path: &str) -> Part {
     let page: Value = serde_json::from_str(&reply.body).unwrap();
     let link = |name: &str| page[name].as_str().map(|url| url.strip_prefix(&alco.url).unwrap().to_owned());
     let is_cut = page["searched_up_to"].is_string();
+    assert_eq!(page["warnings"].to_string().contains("the time ran out at "), is_cut, "{page}");
     let (next, previous) = (link("next"), link("previous"));
     let onward = if path.contains("cursor=b") { &previous } else { &next };
     assert!(!is_cut || onward.is_some(), "{path}: cut, and no way on");

@@ -308,6 +308,7 @@ fn help_page() -> String {
         level: "levelname".to_owned(),
         levels: ["ERROR", "INFO"].map(str::to_owned),
         other: "host".to_owned(),
+        number: None,
         values: ["web-07.example.org", "<b>web 05\u{202e}</b>"].map(str::to_owned),
     };
     help::HelpView { frame: frame(&indexes, Some(&query)), query: &query, columns }.page().into_string()

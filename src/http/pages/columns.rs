@@ -82,7 +82,7 @@ impl ColumnsView<'_> {
                     @else {
                         p.dim { "Click a column for the records that have it, the number of its values for the list of them, an example for the records with the same value. The role is the column's in alco.ini." }
                         table.indexes {
-                            thead { tr { th scope="col" { "column" } th scope="col" { "in alco.ini" } th.n scope="col" { "values" } th scope="col" { "last seen" } th scope="col" { "example" } } }
+                            thead { tr { th scope="col" { "column" } th scope="col" { "role" } th.n scope="col" { "values" } th scope="col" { "last seen" } th scope="col" { "example" } } }
                             tbody { @for column in &self.columns { (self.row(&path, column)) } }
                         }
                         @if self.more {

@@ -24,6 +24,8 @@ pub struct ExampleColumns {
     pub levels: [String; 2],
     pub other: String,
     pub values: [String; 2],
+    /// a column that is a number in some record of the range, and that number
+    pub number: Option<(String, String)>,
 }
 
 /// What is typed, and what it finds.
@@ -114,7 +116,9 @@ impl HelpView<'_> {
     }
 
     fn column_examples(&self) -> Vec<(String, &'static str)> {
-        let ExampleColumns { level, levels: [one, two], other, values: [a, b] } = &self.columns;
+        let ExampleColumns { level, levels: [one, two], other, values: [a, b], number } = &self.columns;
+        let usual = ("status".to_owned(), "500".to_owned());
+        let (column, number) = number.as_ref().unwrap_or(&usual);
         let [a, b] = [a, b]
             .map(|value| if value.contains(char::is_whitespace) { format!("\"{value}\"") } else { value.clone() });
         vec![
@@ -125,7 +129,7 @@ impl HelpView<'_> {
                 format!("@{other}~{}", &a.trim_matches('"').chars().take(3).collect::<String>()),
                 "has this text in it; * is any text",
             ),
-            ("@status>=500".to_owned(), "a number: >, >=, <, <="),
+            (format!("@{column}>={number}"), "a number: >, >=, <, <="),
             (format!("@{other}!"), "records without the column"),
             (format!("@{other}__exists=1"), "records that have it"),
             (format!("timeout @{other}={a} @{level}={one}"), "text and filters: all of them"),
@@ -185,6 +189,7 @@ mod tests {
             levels: [text("ERROR"), text("INFO")],
             other: text("host"),
             values: [text("web 1"), text("web-2")],
+            number: Some((text("lineno"), text("17"))),
         };
         HelpView { frame: Frame { base: "/", ..Frame::default() }, query, columns }
     }
@@ -199,6 +204,7 @@ mod tests {
             "search=timeout+%7C+refused&amp;mode=words\">",
             "levelname=ERROR&amp;levelname=INFO\"><code>@levelname=ERROR,INFO</code>",
             "host__like=web\"><code>@host~web</code>",
+            "lineno__gte=17\"><code>@lineno&gt;=17</code>",
             "host__exists=0\"><code>@host!</code>",
             "search=timeout&amp;host=web+1&amp;levelname=ERROR\">",
             "any=host=%22web+1%22+%7C+host=web-2+levelname=ERROR\">",

@@ -24,7 +24,7 @@ use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::with_headers;
 use crate::http::routes::hints;
 use crate::http::routes::new_patterns::counted;
-use crate::http::routes::patterns::MAX_LISTED_PATTERNS;
+use crate::http::routes::patterns::{MAX_LISTED_PATTERNS, over_limit};
 use crate::http::routes::values::known_values;
 use crate::http::site::Site;
 use crate::query::cursor::Cursor;
@@ -76,6 +76,12 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
     let mut warnings = page.warnings.clone();
     if page.has_all && page.lines.is_empty() {
         warnings.extend(hints::missing_columns(site, &request, &scope, false).iter().map(MissingColumn::words));
+    }
+    if let Some(place) = page.reached {
+        warnings.push(format!("the time ran out at {}: the link that goes on is in this answer", place.ts.rfc3339()));
+    }
+    if page.lines.is_empty() && query.invert && query.search.is_empty() {
+        warnings.push("an empty text is in every line, so invert leaves none".to_owned());
     }
     let path = format!("{}api/grep/{}/", site.http().base_path, query.indexes);
     let link = |shown: &Query| {
@@ -220,6 +226,11 @@ pub fn patterns(site: &Site, request: &LogRequest, client: &Client) -> Answer {
     let most = MAX_LISTED_PATTERNS.get();
     let wanted = PatternsWanted::of_page(query, most, most);
     let found = counted(site, request, query, &scope, &wanted)?;
+    let mut warnings = found.warnings;
+    warnings.extend(over_limit(query));
+    if !found.exact {
+        warnings.push("the time ran out: the numbers are those of the records that were counted".to_owned());
+    }
     let object = |count| RawValue::from_string(object(count, true)).ok();
     let (number, is_number_exact) = match found.number {
         Count::Exact(number) => (number, true),
@@ -233,7 +244,7 @@ pub fn patterns(site: &Site, request: &LogRequest, client: &Client) -> Answer {
         bars: found.bars.iter().map(span).collect(),
         before: found.before.map(|before| BeforeJson { span: span(&before.range), records: before.records }),
         exact: found.exact && found.before.is_none_or(|before| before.exact) && found.has_whole_bars && is_number_exact,
-        warnings: found.warnings,
+        warnings,
     }))
 }
 

@@ -25,6 +25,14 @@ use crate::time::Ts;
 const LISTED_PATTERNS: usize = 100;
 pub const MAX_LISTED_PATTERNS: NonZeroUsize = NonZeroUsize::new(1000).expect("it is not 0");
 
+/// The notice that a list has fewer patterns than the search asks for.
+pub fn over_limit(query: &Query) -> Option<String> {
+    let asked = query.limit.filter(|limit| *limit > MAX_LISTED_PATTERNS)?;
+    Some(format!(
+        "limit={asked} is more than the {MAX_LISTED_PATTERNS} patterns of a list; format=ndjson has all of them"
+    ))
+}
+
 /// `text` is the query string as it came.
 pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Client) -> Answer {
     let base = &site.http().base_path;
@@ -46,7 +54,8 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
     }
     let scope = request.scope(site, client.waits(site), 1);
     let wanted = PatternsWanted::of_page(query, LISTED_PATTERNS, MAX_LISTED_PATTERNS.get());
-    let found = counted(site, &request, query, &scope, &wanted)?;
+    let mut found = counted(site, &request, query, &scope, &wanted)?;
+    found.warnings.extend(over_limit(query));
     learn(site, query, &found);
     let range = request.range();
     let day = range.start.date_in(&request.zone);

@@ -182,6 +182,18 @@ impl LogView<'_> {
         html! { a href=(all) { (word) (thousands(number)) " " (records) } " " (match_) " in the columns" }
     }
 
+    /// For a range that ends before it begins.
+    fn reversed(&self) -> Markup {
+        let q = self.query;
+        let swapped = q.start.clone().zip(q.end.clone()).map(|(start, end)| edit::from_to(q, Some(end), Some(start)));
+        html! {
+            p {
+                "The range ends at " (self.moment(self.range.end)) ", before it begins at " (self.moment(self.range.start)) ". "
+                @if let Some(swapped) = swapped { a href=(self.link(&swapped)) { "Swap from and to" } }
+            }
+        }
+    }
+
     /// Suggestions, on an empty page.
     pub(super) fn nothing(&self, found: &LogFoot) -> Markup {
         let q = self.query;
@@ -197,7 +209,8 @@ impl LogView<'_> {
             section #log .nothing {
                 h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
                 @let outside = found.nearest.kept.filter(|kept| self.range.end <= kept.start || self.range.start >= kept.end);
-                p { "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." }
+                @if self.range.end < self.range.start { (self.reversed()) }
+                @else { p { "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." } }
                 @if let Some(kept) = outside { p { "Records are kept from " (self.moment(kept.start)) " to " (self.moment(kept.end)) "." } }
                 ul {
                     @for column in &found.missing_columns { li { (self.missing_column(column)) } }
@@ -208,7 +221,10 @@ impl LogView<'_> {
                         }
                     }
                     @if q.cursor.is_some() { li { "This is beyond the last page: " a href=(self.link(&edit::first(q))) { "the first page" } } }
-                    @if self.range.is_empty() { li { "The range is empty: it ends before it begins." } }
+                    @if self.range.start == self.range.end { li { "The range is empty: it ends where it begins." } }
+                    @if q.invert && q.search.is_empty() {
+                        li { "An empty text is in every line, so " b { "invert" } " leaves none: " a href=(self.link(&Query { invert: false, ..edit::first(q) })) { "without invert" } }
+                    }
                     @for (name, query) in &ranges {
                         @if query.start.as_ref().is_some_and(|start| is_further_back(start.at(self.now, self.zone))) {
                             li { "Look further back: " a href=(self.link(query)) { "the last " (name) } }

@@ -124,7 +124,7 @@ impl LogView<'_> {
                 Follow::No => {
                     a href=(link(Follow::Open)) accesskey="f" title="the page stays open and grows" { "follow" }
                     " "
-                    a.dim href=(link(Follow::Every(REFRESH_SECONDS))) title="the page refreshes itself" { "every " (REFRESH_SECONDS) " s" }
+                    a.dim href=(link(Follow::Every(REFRESH_SECONDS))) title="the page loads itself again" { "refresh every " (REFRESH_SECONDS) " s" }
                 },
                 Follow::Open => a href=(link(Follow::No)) accesskey="f" { "stop refreshing" },
                 Follow::Every(seconds) => {
