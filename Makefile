@@ -1,6 +1,6 @@
 # For GNU make and BSD make. All that is built or run is below target/.
 
-.PHONY: build demo check bench chaos fresh soak install uninstall package
+.PHONY: build demo check bench chaos deny fuzz fresh soak install uninstall package
 
 build:
 	cargo build --release --bin alco
@@ -24,13 +24,21 @@ chaos:
 	@tests/packages check
 	CHAOS_SECONDS=$${CHAOS_SECONDS:-420} CHAOS_FAULTS=$${CHAOS_FAULTS:-40} cargo test --test chaos
 
+# licences, doubled crates, sources and advisories of all that is linked; make check does it but for the advisories
+deny:
+	@tests/deny all
+
+# looks for bytes that break what reads strangers' bytes, a minute for each kind; FUZZ_SECONDS changes that
+fuzz:
+	@fuzz/run $${FUZZ_SECONDS:-60}
+
 # checks that tests/packages installs every program that the tests call on a new Debian; six minutes, as root
 fresh:
 	@tests/packages check
 	@tests/fresh
 
 # every test in its full form, where make check runs a short one or none
-soak: fresh
+soak: fresh deny
 	ALCO_SOAK=1 cargo test --bin alco exact::
 	ALCO_SOAK=1 cargo test --test stack -- --include-ignored
 
