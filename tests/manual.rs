@@ -157,3 +157,42 @@ fn every_key_is_in_alco_ini_5_with_its_default_and_nothing_else() {
     }
     assert_eq!(described, there, "left: described in man/alco.ini.5, right: in alco.ini.example");
 }
+
+/// The bounds of alco.ini(5) are those of the sources: the place of each constant, and its value in the manual.
+#[test]
+fn the_manual_has_the_bounds_of_the_sources() {
+    let manual = fs::read_to_string(Path::new(ROOT).join("man/alco.ini.5")).unwrap();
+    let bounds = manual.split(".Sh BOUNDS\n").nth(1).unwrap().split("\n.Sh ").next().unwrap();
+    for (file, constant, shown) in [
+        ("http/server/gate.rs", "MAX_CONNECTIONS: usize = 128;", "128 and\n.Li max_followers"),
+        ("http/server/gate.rs", "HEAD_BYTES: usize = 32 * 1024;", "32 KiB, in 10 s"),
+        ("http/server/gate.rs", "HEAD_TIME: Duration = Duration::from_secs(10);", "32 KiB, in 10 s"),
+        ("http/server/gate.rs", "IDLE_TIME: Duration = Duration::from_secs(30);", "30 s between two requests"),
+        ("http/server/gate.rs", "WRITE_TIME: Duration = Duration::from_secs(30);", "30 s without accepting a byte"),
+        ("http/server/request_head.rs", "MAX_FORM_BYTES: usize = 16 * 1024;", "16 KiB.\nBeyond: it is not read"),
+        ("http/server/send.rs", "MAX_DOWNLOADS: usize = 16;", "16 at a time"),
+        ("http/router.rs", "MAX_URL_BYTES: usize = 16 * 1024;", "16 KiB.\nBeyond: 414"),
+        ("http/routes/follow.rs", "PAGE_LINES: usize = 20_000;", "20,000 lines, or a day"),
+        ("http/routes/habits.rs", "MAX_COOKIE_BYTES: usize = 3000;", "3,000 bytes"),
+        ("http/routes/shortcuts.rs", "MAX_SAVED_BYTES: usize = 2000;", "2,000 bytes each"),
+        ("http/logins.rs", "FREE_FAILURES: u32 = 3;", "Three, then a wait from 1 s"),
+        ("query/mod.rs", "MAX_FILTERS: usize = 64;", "64.\nBeyond: 400"),
+        ("query/mod.rs", "MAX_LIMIT: usize = 10_000;", "10,000 lines of a page"),
+        ("query/mod.rs", "MAX_CONTEXT_LINES: u32 = 1000;", "1000.\nBeyond: 400"),
+        ("search/pattern/mod.rs", "MAX_REGEX_BYTES: usize = 4 << 20;", "4 MiB when it is compiled"),
+        ("search/turns.rs", "MAX_WAITING_PAGES: usize = 6;", "six pages may\nwait"),
+        ("record/mod.rs", "MAX_BODY: usize = 4 << 20;", "4 MiB.\nBeyond: the dead queue"),
+        ("ingest/body/unpack.rs", "MAX_WINDOW_BYTES: u64 = 8 << 20;", "a window of 8 MiB"),
+        ("sphinx/attributes.rs", "MAX_DEPTH: usize = 128;", "128 levels"),
+        ("rabbitmq/frames.rs", "MAX_LEVELS: usize = 32;", "32 levels"),
+        ("redis/shortcuts.rs", "MAX_SAVED: usize = 200;", "200, and 50 of one user"),
+        ("redis/shortcuts.rs", "MAX_SAVED_BY_ONE: usize = 50;", "200, and 50 of one user"),
+        ("redis/seen.rs", "LISTED_COLUMNS: usize = 1000;", "1,000 columns"),
+        ("redis/seen.rs", "OFFERED_VALUES: usize = 10_000;", "10,000 values"),
+        ("redis/patterns.rs", "MAX_PATTERNS: usize = 20_000;", "20,000 patterns"),
+    ] {
+        let source = fs::read_to_string(Path::new(ROOT).join("src").join(file)).unwrap();
+        assert!(source.contains(constant), "{file} has another bound than '{constant}': change BOUNDS in alco.ini(5), and this test");
+        assert!(bounds.contains(shown), "no '{shown}' for {constant} in alco.ini(5): {bounds}");
+    }
+}
