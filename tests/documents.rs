@@ -146,13 +146,13 @@ fn the_rsyslog_configuration_of_sources_md_sends_records() {
     assert!(line.contains("ERR") && line.contains("backup"), "{line}");
 }
 
-/// README.md, CONTRIBUTING.md and the pages below docs/, by their paths.
+/// README.md, CONTRIBUTING.md, SECURITY.md and the pages below docs/, by their paths.
 fn documents() -> BTreeSet<String> {
     let pages = fs::read_dir(Path::new(ROOT).join("docs")).unwrap().map(|entry| {
         let name = entry.unwrap().file_name().into_string().unwrap();
         format!("docs/{name}")
     });
-    pages.chain(["README.md", "CONTRIBUTING.md"].map(str::to_owned)).collect()
+    pages.chain(["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned)).collect()
 }
 
 /// As GitHub makes the anchor of a heading: lower case, `-` for a space, no punctuation.
