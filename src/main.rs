@@ -12,6 +12,8 @@
 mod commands;
 mod config;
 mod daemon;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod housekeeping;
 mod http;
 mod ingest;

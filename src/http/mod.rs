@@ -27,6 +27,10 @@ mod visible;
 #[cfg(test)]
 mod walk;
 
+// for arbitrary bytes
+#[cfg(any(test, fuzzing))]
+pub use crate::http::{request::RequestUrl, server::request_head::rewritten};
+
 use std::convert::Infallible;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};

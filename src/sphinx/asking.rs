@@ -250,7 +250,7 @@ fn alternatives(piece: &Piece) -> Vec<Vec<Token>> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use proptest::prelude::*;
 

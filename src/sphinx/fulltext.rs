@@ -246,7 +246,7 @@ pub fn folded(c: char) -> char {
     fold(c)
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub mod tests {
     use super::*;
 

@@ -11,12 +11,14 @@ use syn::visit::{self, Visit};
 
 use crate::engine::source::{Constant, Function, Manner, Mention, Name, Place, Scope, Tree, child};
 
-/// `#[test]`, `#[cfg(test)]`, and `#[cfg(all(test, …))]`; not `#[cfg(not(test))]`.
+/// `#[test]`, `#[cfg(test)]`, `#[cfg(all(test, …))]` and `#[cfg(any(test, fuzzing))]`; not `#[cfg(not(test))]`.
 pub fn for_tests(attribute: &syn::Attribute) -> bool {
     fn only(tokens: TokenStream) -> bool {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         tokens.iter().enumerate().any(|(at, token)| match (token, tokens.get(at + 1)) {
-            (TokenTree::Ident(name), Some(TokenTree::Group(group))) => name == "all" && only(group.stream()),
+            (TokenTree::Ident(name), Some(TokenTree::Group(group))) => {
+                name == "all" && only(group.stream()) || name == "any" && group.stream().to_string() == "test , fuzzing"
+            }
             (TokenTree::Ident(name), _) => name == "test",
             _ => false,
         })
