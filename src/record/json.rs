@@ -12,6 +12,9 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// Brackets in a text that are tried as the start of JSON: each try may read the text to its end.
+const EMBEDDED_TRIES: usize = 50;
+
 /// The members of a JSON object; a key may occur several times.
 #[derive(Debug, Default)]
 pub struct Columns<'a>(pub Vec<Member<'a>>);
@@ -97,6 +100,27 @@ impl ColumnValue {
             ColumnValue::Many(texts) => texts.join(", "),
         }
     }
+}
+
+/// The byte ranges of the first objects, and lists of objects, in a text; at most that many. Empty ones, and lists such as `[12]`,
+/// do not count.
+pub fn embedded_json(text: &str, most: usize) -> Vec<Range<usize>> {
+    let has_members = |json: &str| json.split('{').skip(1).any(|rest| rest.trim_start().starts_with('"'));
+    let mut found = Vec::new();
+    let mut from = 0;
+    for _ in 0..EMBEDDED_TRIES {
+        let Some(at) = text[from..].find(['{', '[']).filter(|_| found.len() < most) else { break };
+        let start = from + at;
+        let value = serde_json::Deserializer::from_str(&text[start..]).into_iter::<&RawValue>().next();
+        from = match value {
+            Some(Ok(value)) if has_members(value.get()) => {
+                found.push(start..start + value.get().len());
+                start + value.get().len()
+            }
+            _ => start + 1,
+        };
+    }
+    found
 }
 
 /// A string without its quotes; other scalars as they are written.
@@ -300,6 +324,22 @@ mod tests {
     #[track_caller]
     fn check(columns: &str, name: &str, expect: Option<&str>) {
         assert_eq!(Columns::parse(columns).get(name).map(ColumnValue::text).as_deref(), expect, "{name} of {columns}");
+    }
+
+    #[test]
+    fn json_within_a_text_is_found() {
+        for (text, expect) in [
+            (r#"sent {"a": {"b": 1}} and [{"c":2}], took [12] ms"#, &[r#"{"a": {"b": 1}}"#, r#"[{"c":2}]"#][..]),
+            (r#"{"whole":"x}"}"#, &[r#"{"whole":"x}"}"#]),
+            (r#"[web] {not json} { "a" : "é" }"#, &[r#"{ "a" : "é" }"#]),
+            (r#"{} [] {"cut": "#, &[]),
+            ("", &[]),
+        ] {
+            let found: Vec<&str> = embedded_json(text, 5).into_iter().map(|range| &text[range]).collect();
+            assert_eq!(found, expect, "{text}");
+        }
+        assert_eq!(embedded_json(&r#"{"a":1} "#.repeat(9), 2).len(), 2);
+        assert_eq!(embedded_json(&"[".repeat(200_000), 2).len(), 0);
     }
 
     #[test]

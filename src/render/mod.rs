@@ -8,7 +8,9 @@ mod csv;
 pub mod escape;
 pub mod ndjson;
 pub mod patterns;
+pub mod pretty_json;
 mod text;
+pub mod web_links;
 
 use std::ops::Range;
 

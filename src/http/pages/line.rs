@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use crate::http::pages::line_columns::LineColumns;
-use crate::http::pages::marked::{CELL_CHARS, excerpt, excerpt_from, marked};
+use crate::http::pages::marked::{CELL_CHARS, excerpt, excerpt_from, linked};
 use crate::http::pages::{links, thousands};
 use crate::query::cursor::Place;
 use crate::record::level::Level;
@@ -120,7 +120,7 @@ impl LogRows<'_> {
                 @for (at, cell) in line.cells.iter().enumerate() { (self.columns.cell(at, cell)) " " }
                 span.m {
                     @if !message.lead.is_empty() { (visible(message.lead)) " … " }
-                    (marked(message.part, line.marks, message.at))
+                    (linked(message.part, line.marks, message.at, message.is_cut))
                     @if message.is_cut { "…" }
                 }
                 @if let Some(next) = &jump.next_error {
@@ -141,7 +141,7 @@ impl LogRows<'_> {
         html! {
             details.fold open[self.wrap] {
                 summary aria-label="the whole message" {}
-                @if !shown.is_empty() { pre { (marked(shown, line.marks, folded.at)) } }
+                @if !shown.is_empty() { pre { (linked(shown, line.marks, folded.at, more)) } }
                 @if more || folded.is_cut { (self.whole(line, line.message.len())) }
             }
         }
@@ -153,7 +153,7 @@ impl LogRows<'_> {
         html! {
             details.context open[line.role == Role::Here || found.is_some()] {
                 summary { (visible_in_line(name)) " " span { (gist(text)) } }
-                pre { (marked(shown, found.map_or(&[], |found| &found.marks), 0)) }
+                pre { (linked(shown, found.map_or(&[], |found| &found.marks), 0, more)) }
                 @if more { (self.whole(line, text.len())) }
             }
         }

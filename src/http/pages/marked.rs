@@ -6,6 +6,7 @@ use std::ops::Range;
 use maud::{Markup, html};
 
 use crate::render::escape::{cut, visible, visible_in_line};
+use crate::render::web_links::web_links;
 
 /// Of a text within a line.
 pub const CELL_CHARS: usize = 80;
@@ -28,6 +29,20 @@ pub fn excerpt_from(text: &str, marks: &[Range<usize>], start: usize) -> Markup 
 /// A part of a message that begins at the byte `at` of the whole, its matches marked.
 pub fn marked(part: &str, marks: &[Range<usize>], at: usize) -> Markup {
     marked_as(part, marks, at, visible)
+}
+
+/// The same with its web addresses as links, which no mark divides. `is_cut`: the whole goes on after the part.
+pub fn linked(part: &str, marks: &[Range<usize>], at: usize, is_cut: bool) -> Markup {
+    let links = web_links(part, is_cut);
+    let starts = std::iter::once(0).chain(links.iter().map(|link| link.end));
+    let rest = links.last().map_or(0, |link| link.end);
+    html! {
+        @for (start, link) in starts.zip(&links) {
+            (marked(&part[start..link.start], marks, at + start))
+            a href=(part[link.clone()]) rel="noreferrer" { (marked(&part[link.clone()], marks, at + link.start)) }
+        }
+        (marked(&part[rest..], marks, at + rest))
+    }
 }
 
 fn marked_as(part: &str, marks: &[Range<usize>], at: usize, shown: impl Fn(&str) -> Cow<'_, str>) -> Markup {
@@ -76,6 +91,30 @@ mod tests {
         check_marked("日本", &[1..3, 3..6], 0, "日<mark>本</mark>");
         check_marked("x", &[], 0, "x");
         check_marked("short", &[3..900], 0, "sho<mark>rt</mark>");
+    }
+
+    #[test]
+    #[allow(clippy::single_range_in_vec_init)] // one mark is a list of one
+    fn no_mark_divides_a_web_address() {
+        let link = |text: &str| format!("<a href=\"http://a/b?c&amp;d\" rel=\"noreferrer\">{text}</a>");
+        for (marks, expect) in [
+            (vec![], format!("to {}, ok", link("http://a/b?c&amp;d"))),
+            (vec![10..12], format!("to {}, ok", link("http://<mark>a/</mark>b?c&amp;d"))),
+            (
+                vec![0..7, 16..20],
+                format!("<mark>to </mark>{}<mark>, o</mark>k", link("<mark>http</mark>://a/b?c&amp;<mark>d</mark>")),
+            ),
+        ] {
+            let marks: Vec<Range<usize>> =
+                marks.into_iter().map(|mark: Range<usize>| mark.start + 5..mark.end + 5).collect();
+            assert_eq!(linked("to http://a/b?c&d, ok", &marks, 5, false).into_string(), expect);
+        }
+        assert_eq!(linked("to http://a/b", &[], 0, true).into_string(), "to http://a/b", "it may be half of one");
+        let hostile = linked("javascript://a/%0aalert(1) http://a/\"onclick=x", &[], 0, false).into_string();
+        assert_eq!(
+            hostile,
+            "javascript://a/%0aalert(1) <a href=\"http://a/\" rel=\"noreferrer\">http://a/</a>&quot;onclick=x"
+        );
     }
 
     #[test]

@@ -5,15 +5,16 @@ use maud::{Markup, html};
 use crate::config::{IndexName, IndexSelection};
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role};
 use crate::http::pages::line_columns::LineColumns;
-use crate::http::pages::marked::marked;
+use crate::http::pages::marked::linked;
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
 use crate::http::pages::{Frame, links, records, thousands};
 use crate::query::{Order, Query, edit};
-use crate::record::json::ColumnValue;
+use crate::record::json::{ColumnValue, embedded_json};
 use crate::record::pattern::MessagePattern;
 use crate::record::pattern::memory::FirstSeen;
 use crate::render::escape::{cut, visible, visible_in_line};
 use crate::render::patterns::pattern_shown;
+use crate::render::pretty_json::pretty;
 use crate::search::hit::Count;
 use crate::search::pattern::Pattern;
 use crate::time::{Range, When};
@@ -23,6 +24,8 @@ use jiff::tz::TimeZone;
 const MAX_COLUMNS: usize = 250;
 /// A value of this size makes a link that servers and browsers refuse.
 const LINK_BYTES: usize = 2000;
+/// Of a message with more objects and lists, the first ones are shown apart.
+const UNFOLDED_JSON: usize = 5;
 /// A record of more bytes is not shown a second time as JSON.
 const JSON_BYTES: usize = 256 * 1024;
 
@@ -150,8 +153,9 @@ impl RecordView<'_> {
                 (rows.heading(record))
                 (self.neighbourhood.markup(|of| self.with_lines(self.sides, of, carried)))
                 @if record.message.contains('\n') || cut(record.message, 100).1 {
-                    pre.message { (marked(record.message, record.marks, 0)) }
+                    pre.message { (linked(record.message, record.marks, 0, false)) }
                 }
+                (self.message_json())
                 @for (name, text) in &record.context {
                     h2 { (visible_in_line(name)) }
                     pre { (self.shown(text)) }
@@ -169,6 +173,18 @@ impl RecordView<'_> {
                     p.dim { (thousands((self.columns.len() - MAX_COLUMNS) as u64)) " more columns are only in " a href={ (self.path()) "?format=json" } { "the JSON form" } }
                 }
                 (self.json_form())
+            }
+        }
+    }
+
+    /// The JSON in the message, a line for each member.
+    fn message_json(&self) -> Markup {
+        let message = self.record.message;
+        let is_short = message.len() <= JSON_BYTES;
+        let found = if is_short { embedded_json(message, UNFOLDED_JSON) } else { Vec::new() };
+        html! {
+            @for json in found.into_iter().filter_map(|range| pretty(&message[range], JSON_BYTES)) {
+                details.json { summary { "JSON in the message" } pre { (linked(&json, &[], 0, false)) } }
             }
         }
     }
@@ -244,7 +260,7 @@ impl RecordView<'_> {
 
     /// A value with the matches in it.
     fn shown(&self, text: &str) -> Markup {
-        marked(text, &self.in_columns.map_or_else(Vec::new, |pattern| pattern.marks(text)), 0)
+        linked(text, &self.in_columns.map_or_else(Vec::new, |pattern| pattern.marks(text)), 0, false)
     }
 
     fn links(&self, name: &str, text: &str) -> Markup {
@@ -313,7 +329,7 @@ mod tests {
         let web: IndexName = "web".parse().expect("a name");
         let query = Query::from_url(vec![web.clone()], "search=x").expect("a query");
         let place = Place { ts: Ts::from_micros(1_795_341_600_123_456), seq: 1, digest: 2, id: 3 };
-        let message = "one <b>\n  two";
+        let message = "one <b>\n  {\"url\":\"https://a/b\"}";
         let pattern = pattern::of(message);
         let record = LineView {
             role: Role::Here,
@@ -360,7 +376,12 @@ mod tests {
         .page()
         .into_string();
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/?format=json\""), "{html}");
-        assert!(html.contains("<pre class=\"message\">one &lt;b&gt;\n  two</pre>"), "{html}");
+        let link = "<a href=\"https://a/b\" rel=\"noreferrer\">https://a/b</a>";
+        let message = format!("<pre class=\"message\">one &lt;b&gt;\n  {{&quot;url&quot;:&quot;{link}&quot;}}</pre>");
+        assert!(html.contains(&message), "{html}");
+        let json =
+            format!("<summary>JSON in the message</summary><pre>{{\n  &quot;url&quot;: &quot;{link}&quot;\n}}</pre>");
+        assert!(html.contains(&json), "{html}");
         assert!(html.contains("<pre>Trace\n  &lt;i&gt;</pre>"), "{html}");
         let only = format!("<a href=\"/logs/grep/web/?search=x&amp;pattern={}\">only</a>", pattern.hash);
         assert!(html.contains(&format!("<dt>pattern</dt> <dd>one &lt;b&gt; <span class=\"act\">{only}")), "{html}");
