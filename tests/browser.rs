@@ -58,6 +58,14 @@ fn a_reader_finds_a_record_with_the_mouse() {
     );
     let part = total(browser.texts(".total").remove(0));
     assert!(0 < part && part < all, "{part} of {all}");
+    // the histogram shows the whole still, and a second bar ends the range
+    assert!(browser.address().contains("&overview=-7h"), "{}", browser.address());
+    assert!(browser.texts(".peaks").remove(0).contains("Another bar ends the range there."));
+    browser.click_to_go(".hist .bars a:nth-last-of-type(3)");
+    let range = total(browser.texts(".total").remove(0));
+    assert!(part < range && range < all && !browser.address().contains("overview"), "{part} {range} {all}");
+    let ticks = browser.all(".hist .ticks text").len() - 2;
+    assert!((2..=5).contains(&ticks), "{ticks}");
 
     // on to the next page, and back to the same lines
     browser.open(&at("/grep/web/?start_ts=-7h&limit=50&levelname=INFO&order=asc"));
@@ -329,8 +337,51 @@ fn a_phone_s_page_does_not_slide_and_begins_with_the_log() {
         top(".hist") < top(".log") && top(".log") < top("aside"),
         "the log does not stand between histogram and filters"
     );
+    // the form is one line that shows what is searched
+    assert_eq!(browser.script("return document.querySelector('input[name=search]').checkVisibility()"), false);
+    let form = browser.texts(".unfold summary").remove(0);
+    assert_eq!(form, "search all records · levelname = ERROR · -6h to now");
+    let height = "return document.querySelector('form.search').getBoundingClientRect().height";
+    assert!(browser.script(height).as_f64().unwrap() < 667.0 / 8.0);
+    browser.click(".unfold summary");
+    // what is tapped is high enough for a finger
+    let low = browser.script(
+        "return [...document.querySelectorAll('.top a, .unfold summary, form.search :is(input, select, button, a), .bar a, .pages a, aside :is(a, summary), .log .t')]
+            .filter(e => e.checkVisibility() && e.type != 'checkbox' && e.getBoundingClientRect().height < 44)
+            .map(e => e.outerHTML.slice(0, 80) + e.getBoundingClientRect().height)",
+    );
+    assert_eq!(low, json!([]));
+    assert_eq!(browser.overhang(), 0, "the unfolded form is wider than the screen");
+    browser.click(".unfold summary");
     browser.click_to_go("a.phone");
     assert!(top("aside").unwrap() < 667.0, "the filters are not reached with one tap");
+}
+
+#[test]
+fn a_printed_page_has_its_search_and_no_controls() {
+    let stack = Stack::shared();
+    let alco = shop(stack);
+    let browser = Browser::start(stack);
+    browser.screen(1000, 900, false);
+    browser.chrome("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    let path = "/grep/web,billing/?start_ts=-7h&search=failed&levelname=ERROR&exc_info__exists=1&off.host=x&limit=5";
+    browser.open(&format!("{}{path}", alco.url));
+    let search = browser.texts(".unfold summary").remove(0);
+    assert_eq!(search, "search failed · levelname = ERROR · exc_info is there · -7h to now UTC");
+    let total = "const total = document.querySelector('.total'); return total.innerText + getComputedStyle(total.lastElementChild, '::after').content";
+    let total = browser.script(total);
+    assert!(
+        total.as_str().unwrap().starts_with("exactly ") && total.as_str().unwrap().contains("attr(title)")
+            || total.as_str().unwrap().contains(" to 20"),
+        "{total}"
+    );
+    let seen = "filter(e => e.checkVisibility({contentVisibilityAuto: true}) && e.getBoundingClientRect().height > 0)";
+    let tracebacks = browser.script(&format!("return [...document.querySelectorAll('.context pre')].{seen}.length"));
+    assert_eq!(tracebacks, 5, "tracebacks are unfolded");
+    let controls = format!(
+        "return [...document.querySelectorAll('input, select, button, aside, .pages, .bar a, header nav, footer')].{seen}.length"
+    );
+    assert_eq!(browser.script(&controls), 0);
 }
 
 #[test]

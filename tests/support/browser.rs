@@ -156,6 +156,7 @@ impl Browser {
         let screen =
             json!({"width": width, "height": height, "deviceScaleFactor": if phone { 2 } else { 1 }, "mobile": phone});
         self.chrome("Emulation.setDeviceMetricsOverride", screen);
+        self.chrome("Emulation.setTouchEmulationEnabled", json!({"enabled": phone, "maxTouchPoints": 1}));
     }
 
     pub fn colours(&self, scheme: &str) {

@@ -66,38 +66,65 @@ impl SearchForm<'_> {
         html! {
             form.search role="search" method="get" {
                 @for (name, value) in hidden_fields(query) { input type="hidden" name=(field(&name)) value=(field(&value)); }
-                div.row {
-                    input type="search" name="search" value=(field(&own)) aria-label="Search" accesskey="s" size="40"
-                        placeholder="text of a line, or @column=value" autocomplete="off" spellcheck="false";
-                    " "
-                    a.help href=(links::to(&help, &edit::first(query))) title="how to search" aria-label="How to search" accesskey="h" { "?" }
-                    " "
-                    (mode(query.mode))
-                    " "
-                    (flag("case", "case", "upper and lower case differ", query.case))
-                    " "
-                    (flag("word", "word", "whole words only", query.word))
-                    " "
-                    (flag("invert", "invert", "lines that do not match", query.invert))
-                    " "
-                    (within(query.within))
-                    " "
-                    (context(query.context))
-                    " "
-                    button { "grep" }
-                }
-                div.row {
-                    (quick(query))
-                    " "
-                    (when("start_ts", "from", typed.start.clone().or(start), "-5m"))
-                    " "
-                    (when("end_ts", "to", typed.end.clone().or(end), "now"))
-                    " "
-                    (zone_field(typed.zone.clone().or_else(|| query.tz.as_ref().map(|zone| zone_name(zone).into_owned())), self.zone))
-                    " "
-                    (chips(query, pattern_texts))
+                details.unfold { summary { b { "search" } " " (self.searched()) } }
+                div.rows {
+                    div.row {
+                        input type="search" name="search" value=(field(&own)) aria-label="Search" accesskey="s" size="40"
+                            placeholder="text of a line, or @column=value" autocomplete="off" spellcheck="false";
+                        " "
+                        a.help href=(links::to(&help, &edit::first(query))) title="how to search" aria-label="How to search" accesskey="h" { "?" }
+                        " "
+                        (mode(query.mode))
+                        " "
+                        (flag("case", "case", "upper and lower case differ", query.case))
+                        " "
+                        (flag("word", "word", "whole words only", query.word))
+                        " "
+                        (flag("invert", "invert", "lines that do not match", query.invert))
+                        " "
+                        (within(query.within))
+                        " "
+                        (context(query.context))
+                        " "
+                        button { "grep" }
+                    }
+                    div.row {
+                        (quick(query))
+                        " "
+                        (when("start_ts", "from", typed.start.clone().or(start), "-5m"))
+                        " "
+                        (when("end_ts", "to", typed.end.clone().or(end), "now"))
+                        " "
+                        (zone_field(typed.zone.clone().or_else(|| query.tz.as_ref().map(|zone| zone_name(zone).into_owned())), self.zone))
+                        " "
+                        (chips(query, pattern_texts))
+                    }
                 }
             }
+        }
+    }
+
+    /// The search in words: what a phone shows of the form, and a printed page.
+    fn searched(&self) -> Markup {
+        let SearchForm { query, pattern_texts, zone, .. } = *self;
+        let mode = [(Mode::Words, "words"), (Mode::Regex, "regex")].into_iter().find(|(mode, _)| *mode == query.mode);
+        let context = match query.context {
+            Context::None | Context::Lines(0) => None,
+            Context::Lines(lines) => Some(format!("context {lines}")),
+            Context::All => Some("all following".to_owned()),
+        };
+        let start = query.start.as_ref().map_or_else(|| "-5m".to_owned(), When::to_string);
+        let end = query.end.as_ref().map_or_else(|| "now".to_owned(), When::to_string);
+        html! {
+            @if query.search.is_empty() { "all records" } @else { q { (visible_in_line(cut(&query.search, GROUP_CHARS).0)) } }
+            @if let Some((_, mode)) = mode { " " (mode) }
+            @for (is_on, name) in [(query.case, "case"), (query.word, "word"), (query.invert, "invert")] { @if is_on { " " (name) } }
+            @if query.within == Within::All { " in all columns" }
+            @if let Some(context) = context { " " (context) }
+            @for filter in query.filters.iter().filter(|filter| !filter.off) {
+                " · " (visible_in_line(cut(&filter.column, VALUE_CHARS).0)) " " (condition(filter, pattern_texts))
+            }
+            " · " (start) " to " (end) span.printed { " " (zone) }
         }
     }
 }
