@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::query::condition::PATTERN;
 use crate::query::cursor::{Cursor, Place};
-use crate::query::{Condition, Filter, Follow, Order, Query};
+use crate::query::{Condition, Filter, Follow, Order, Query, WholeRange};
 use crate::record::pattern::PatternHash;
 use crate::time::{Range, Ts, When};
 
@@ -37,7 +37,7 @@ pub fn before(query: &Query, place: Place) -> Query {
 /// The same search, following new records or not. One that follows has no end of its range.
 pub fn follow(query: &Query, follow: Follow) -> Query {
     let end = if follow == Follow::No { query.end.clone() } else { None };
-    Query { follow, end, ..first(query) }
+    Query { follow, end, overview: None, ..first(query) }
 }
 
 pub fn ordered(query: &Query, order: Order) -> Query {
@@ -45,7 +45,18 @@ pub fn ordered(query: &Query, order: Order) -> Query {
 }
 
 pub fn from_to(query: &Query, start: Option<When>, end: Option<When>) -> Query {
-    Query { start, end, ..first(query) }
+    Query { start, end, overview: None, ..first(query) }
+}
+
+/// A part of the range, seen within the whole of it.
+pub fn part(query: &Query, range: Range, zone: &TimeZone) -> Query {
+    let (start, end) = (query.start.clone(), query.end.clone());
+    Query { overview: Some(WholeRange { start, end }), ..within(query, range, zone) }
+}
+
+/// The search over the whole of which its range is a part, if it is.
+pub fn whole(query: &Query) -> Option<Query> {
+    query.overview.as_ref().map(|WholeRange { start, end }| from_to(query, start.clone(), end.clone()))
 }
 
 /// Exactly that range, in any zone.
@@ -155,7 +166,7 @@ pub fn among_patterns(query: &Query, patterns: Vec<PatternHash>) -> Query {
 
 /// The same search for a list of its patterns: that has no end to follow, and is not as long as a page of lines.
 pub fn listed_patterns(query: &Query) -> Query {
-    Query { follow: Follow::No, limit: None, ..first(query) }
+    Query { follow: Follow::No, limit: None, overview: None, ..first(query) }
 }
 
 /// The same search for its lines, from a list of its patterns.
@@ -165,7 +176,7 @@ pub fn lines(query: &Query) -> Query {
 
 /// The same search for the lines of other indexes.
 pub fn elsewhere(query: &Query) -> Query {
-    Query { follow: Follow::No, ..lines(query) }
+    Query { follow: Follow::No, overview: None, ..lines(query) }
 }
 
 /// Of a search, only its range and what names its times.
@@ -329,6 +340,24 @@ mod tests {
         check(switched(&q, 0), "off.host=a&status__gt=5&x__like=y");
         check(switched(&switched(&q, 0), 0), "host=a&status__gt=5&x__like=y");
         check(removed(&q, 1), "host=a&x__like=y");
+    }
+
+    #[test]
+    fn a_part_of_a_range_remembers_the_whole() {
+        let range =
+            Range { start: Ts::from_micros(1_795_341_600_000_000), end: Ts::from_micros(1_795_341_900_000_000) };
+        let part_of = |url: &str| part(&query(url), range, &TimeZone::UTC);
+        check(
+            part_of("search=x&start_ts=-6h&cursor=a1.2.3.4"),
+            "search=x&start_ts=2026-11-22+10:00&end_ts=2026-11-22+10:05&overview=-6h",
+        );
+        for url in ["search=x", "start_ts=-6h", "end_ts=now", "start_ts=2026-11-22&end_ts=23.11.2026+10:00"] {
+            let part = part_of(url);
+            assert_eq!(query(&part.to_url()), part, "{url}");
+            check(whole(&part).expect("the whole"), url);
+        }
+        assert_eq!(whole(&query("start_ts=-6h")), None);
+        assert_eq!(from_to(&part_of(""), None, None).overview, None);
     }
 
     #[test]

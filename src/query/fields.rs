@@ -12,6 +12,7 @@ impl Query {
         let mut url = QueryWriter(Vec::new());
         url.some("start_ts", self.start.as_ref());
         url.some("end_ts", self.end.as_ref());
+        url.some("overview", self.overview.as_ref());
         if !self.search.is_empty() {
             url.put("search", &write_typed(&self.search));
         }

@@ -12,6 +12,7 @@ pub mod parameter;
 pub mod suggestion;
 pub mod url;
 
+use std::fmt;
 use std::num::NonZeroUsize;
 
 use jiff::tz::TimeZone;
@@ -44,6 +45,8 @@ pub struct Query {
     pub start: Option<When>,
     /// `end_ts`; None is the present
     pub end: Option<When>,
+    /// `overview`: the range of the histogram, where a bar of it is the range of the search
+    pub overview: Option<WholeRange>,
     /// `search`: what the user typed, untrimmed; empty matches every record
     pub search: String,
     pub mode: Mode,
@@ -201,6 +204,36 @@ impl Query {
             Context::None => (self.before, Some(self.after)),
             Context::Lines(lines) => (self.before.max(lines), Some(self.after.max(lines))),
             Context::All => (self.before, None),
+        }
+    }
+}
+
+/// A range around that of a search: `-6h`, or with its end `yesterday..today`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WholeRange {
+    /// as those of a query
+    pub start: Option<When>,
+    pub end: Option<When>,
+}
+
+impl WholeRange {
+    /// # Errors
+    /// A sentence that names the forms of times.
+    pub fn parse(text: &str) -> Result<WholeRange, String> {
+        let (start, end) = text.split_once("..").unwrap_or((text, ""));
+        let when = |text: &str| if text.is_empty() { Ok(None) } else { When::parse(text).map(Some) };
+        Ok(WholeRange { start: when(start)?, end: when(end)? })
+    }
+}
+
+impl fmt::Display for WholeRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.start, &self.end) {
+            (Some(start), None) => write!(f, "{start}"),
+            (start, end) => {
+                let text = |when: &Option<When>| when.as_ref().map_or_else(String::new, When::to_string);
+                write!(f, "{}..{}", text(start), text(end))
+            }
         }
     }
 }

@@ -4,9 +4,10 @@
 pub type Parameter = (String, String);
 
 /// Parameters that are not columns; a column of such a name is `js.<column>`.
-pub const RESERVED: [&str; 25] = [
+pub const RESERVED: [&str; 26] = [
     "start_ts",
     "end_ts",
+    "overview",
     "search",
     "mode",
     "case",

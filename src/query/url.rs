@@ -12,7 +12,7 @@ use crate::query::inline_filters::read_typed;
 use crate::query::parameter::{JS, OFF, Parameter, RESERVED, bad, one_of, split_list, yes_or_no};
 use crate::query::{
     Against, Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_FILTERS, MAX_LIMIT,
-    MAX_REFRESH_SECONDS, Mode, Order, PatternSort, Query, Within,
+    MAX_REFRESH_SECONDS, Mode, Order, PatternSort, Query, WholeRange, Within,
 };
 use crate::time;
 use crate::time::When;
@@ -91,6 +91,7 @@ impl Query {
             _ if text.is_empty() => {}
             "start_ts" => self.start = Some(When::parse(text)?),
             "end_ts" => self.end = Some(When::parse(text)?),
+            "overview" => self.overview = Some(WholeRange::parse(text)?),
             "mode" => {
                 self.mode =
                     one_of(key, text, &[("literal", Mode::Literal), ("words", Mode::Words), ("regex", Mode::Regex)])?;

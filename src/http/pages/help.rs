@@ -93,7 +93,7 @@ impl HelpView<'_> {
                     p {
                         "A nested column is " code { "@a.b=x" } ". A backslash before it makes it text: " code { "\\@a=b" } ". "
                         a href=(links::to(&format!("{}columns/", links::grep_path(self.frame.base, &self.query.indexes)), self.query)) { "The columns of this index" }
-                        ", with an example of each."
+                        ", with an example of each. A click on a value, next to the log or in a line, keeps only the records that have it."
                     }
                     h2 { "Range: from, to" }
                     table.indexes {
@@ -101,6 +101,7 @@ impl HelpView<'_> {
                         tbody { @for (from, to, what) in TIMES { (self.time(from, to, what)) } }
                     }
                     p { "Times without a zone are in " (self.frame.zone) "; the field beside the range takes another: Europe/Berlin, Berlin, MSK, +02:00. Other forms are refused, with these named." }
+                    p { "A bar of the histogram shows the lines of its own time; a second bar then ends the range there." }
                     h2 { "Keys" }
                     p { "With the access key of your browser: Alt+Shift in Firefox, Alt in Chromium, Control+Option on a Mac." }
                     table.indexes {

@@ -29,7 +29,7 @@ use crate::render::cells::shown_columns;
 use crate::search::hit::{Count, Line};
 use crate::search::scope::Scope;
 use crate::search::stats::column_values::ValuesWanted;
-use crate::search::stats::histogram::Bar;
+use crate::search::stats::histogram::{Bar, TimeHistogram};
 use crate::search::stats::{Tally, Wanted};
 
 /// Values of a column in the list next to the log.
@@ -128,8 +128,10 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     body.part(log.end(&found))?;
     match &figures {
         Ok(figures) => {
-            let bars: Vec<histogram::HistogramBar> = figures.histogram().bars.iter().map(bar).collect();
-            body.part(view.histogram(&bars, !figures.histogram().exact))?;
+            let whole = whole_histogram(site, request, &scope);
+            let histogram = whole.as_ref().unwrap_or_else(|| figures.histogram());
+            let bars: Vec<histogram::HistogramBar> = histogram.bars.iter().map(bar).collect();
+            body.part(view.histogram(&bars, !histogram.exact))?;
         }
         Err(error) => body.part(view.no_histogram(&error.to_string()))?,
     }
@@ -149,6 +151,17 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     }
     body.part(view.closing(&other_columns(site, &settings, &view.shown_columns)))?;
     Ok(())
+}
+
+/// The histogram around the range of a search that is a part of a longer one; None: it is not, or no longer.
+fn whole_histogram(site: &Site, request: &LogRequest, scope: &Scope) -> Option<TimeHistogram> {
+    let (whole, part) = (edit::whole(&request.query)?, request.range());
+    let range = whole.range(request.now, &request.zone);
+    if part.start < range.start || range.end < part.end {
+        return None;
+    }
+    let wanted = Wanted { bars: histogram::HISTOGRAM_BARS, columns: &[] };
+    Some(site.searcher.figures(&whole, scope, wanted).ok()?.histogram().clone())
 }
 
 /// The columns of the lists next to the log, each once.

@@ -8,7 +8,7 @@ use crate::record::json::Columns;
 use crate::record::level;
 use crate::record::level::Level;
 use crate::search::hit::Hit;
-use crate::time::{Range, SECOND_MICROS, Ts, WallClock};
+use crate::time::{Range, SECOND_MICROS, Ts, WallClock, clock_steps_micros};
 
 const MINUTE_MICROS: i64 = 60 * SECOND_MICROS;
 const HOUR_MICROS: i64 = 60 * MINUTE_MICROS;
@@ -111,7 +111,7 @@ impl Steps {
             Steps { width_micros, clock: clock.clone(), ahead_micros }
         };
         let are_few = |steps: &Steps| steps.last(range) - steps.number(range.start) <= most as i64;
-        step_widths_micros().map(steps).find(are_few).unwrap_or(steps(i64::MAX / 4))
+        clock_steps_micros().map(steps).find(are_few).unwrap_or(steps(i64::MAX / 4))
     }
 
     /// The number of a time's step.
@@ -158,19 +158,6 @@ impl Steps {
         }
         parts
     }
-}
-
-/// Wider and wider: 1, 2 and 5 of the next power of ten, but parts of a minute, an hour and a day where these are in reach.
-fn step_widths_micros() -> impl Iterator<Item = i64> {
-    let decimal = |unit: i64, powers: std::ops::Range<u32>| {
-        powers.flat_map(move |power| [1, 2, 5].map(|n| n * 10_i64.pow(power) * unit))
-    };
-    let sixtieths = |unit: i64| [1, 2, 5, 10, 15, 30].map(|n| n * unit);
-    decimal(1, 0..6)
-        .chain(sixtieths(SECOND_MICROS))
-        .chain(sixtieths(MINUTE_MICROS))
-        .chain([1, 2, 3, 6, 12].map(|n| n * HOUR_MICROS))
-        .chain(decimal(DAY_MICROS, 0..6))
 }
 
 #[cfg(test)]

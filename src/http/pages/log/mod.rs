@@ -48,7 +48,11 @@ impl LogView<'_> {
 
     /// Comes after the lines.
     pub fn histogram(&self, bars: &[histogram::HistogramBar], partial: bool) -> Markup {
-        histogram::HistogramView { query: self.query, zone: self.zone, bars, partial }.markup()
+        let is_whole = |whole: (&histogram::HistogramBar, &histogram::HistogramBar)| {
+            whole.0.range.start < self.range.start || self.range.end < whole.1.range.end
+        };
+        let chosen = bars.first().zip(bars.last()).is_some_and(is_whole).then_some(self.range);
+        histogram::HistogramView { query: self.query, zone: self.zone, bars, partial, chosen }.markup()
     }
 
     pub fn no_histogram(&self, why: &str) -> Markup {
@@ -180,7 +184,7 @@ pub struct LogWriter<'a> {
 
 impl<'a> LogWriter<'a> {
     pub fn new(view: &'a LogView<'a>) -> LogWriter<'a> {
-        let query = Query { follow: Follow::No, ..view.query.clone() }.to_url();
+        let query = Query { follow: Follow::No, overview: None, ..view.query.clone() }.to_url();
         let carried = if query.is_empty() || query.len() > CARRIED_BYTES { String::new() } else { format!("?{query}") };
         // a page that grows has no end for the form of the values
         let clicked = (!view.grows).then_some(view.query);
