@@ -10,6 +10,7 @@ mod browser;
 mod budget;
 mod check;
 mod clock;
+mod cluster;
 mod collect;
 mod column_flood;
 mod completion;

@@ -20,11 +20,11 @@ fn rabbitmq(ack_delay: &str, redelivery_wait: &str) -> String {
 }
 
 /// Publishes records while `work` runs; returns their number.
-fn under_load(amqp: &str, index: &str, work: impl FnOnce()) -> usize {
+pub fn under_load(amqp: &str, index: &str, work: impl FnOnce()) -> usize {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let publishing = scope.spawn(|| {
-            let mut publisher = Publisher::to_queue(amqp, index);
+            let mut publisher = Publisher::open(amqp);
             let mut published = 0;
             while !over.load(Relaxed) {
                 let numbers = published..published + 100;

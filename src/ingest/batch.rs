@@ -20,7 +20,7 @@ use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::{Draft, Statement, Statements};
 use crate::ingest::store::Store;
 use crate::metrics::Collected;
-use crate::rabbitmq::{self, Session, Tag};
+use crate::rabbitmq::{self, Delivery, Part, Session, Tag};
 use crate::record::{Record, Shape};
 use crate::redis;
 use crate::redis::connection::RedisStore;
@@ -198,6 +198,30 @@ impl Batch {
     }
 }
 
+/// The way to the dead queue.
+pub(super) struct DeadLetters<'a> {
+    pub(super) session: &'a mut Session,
+    pub(super) servers: &'a mut Servers,
+    pub(super) inbox: &'a mut Inbox,
+    pub(super) index: &'a Index,
+}
+
+impl DeadLetters<'_> {
+    /// Puts a delivery, or one of its records, into the dead queue, and returns when the broker has it.
+    pub(super) fn put(&mut self, delivery: &Delivery, part: Part, why: &str) -> Result<(), Stop> {
+        let Index { name, queue, .. } = self.index;
+        // a new session would meet the same refusal
+        while let Err(error) = self.session.dead_letter(queue, delivery, part, why) {
+            let rabbitmq::Error::Refused(refused) = error else { return Err(error.into()) };
+            self.servers.place_failed(&Trouble::Refused(refused))?;
+            self.inbox.listen()?;
+        }
+        self.servers.place_works(&format!("{queue}.dead"));
+        log::warn!("{name}: a record went to queue '{queue}.dead': {why}");
+        Ok(())
+    }
+}
+
 impl FullBatch {
     /// The record may be stored already: its column `alco_error` will show that.
     pub(super) fn mark_doubtful(&mut self, at: usize) {
@@ -234,14 +258,7 @@ impl FullBatch {
     ) -> Result<(), Stop> {
         for entry in &self.entries {
             if let Fate::DeadLetter(why) = &entry.fate {
-                // a new session would meet the same refusal
-                while let Err(error) = session.dead_letter(&index.queue, &entry.delivery, entry.part(), why) {
-                    let rabbitmq::Error::Refused(refused) = error else { return Err(error.into()) };
-                    servers.place_failed(&Trouble::Refused(refused))?;
-                    inbox.listen()?;
-                }
-                servers.place_works(&format!("{}.dead", index.queue));
-                log::warn!("{}: a record went to queue '{}.dead': {why}", index.name, index.queue);
+                DeadLetters { session, servers, inbox, index }.put(&entry.delivery, entry.part(), why)?;
             }
         }
         Ok(())

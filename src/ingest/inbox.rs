@@ -125,6 +125,18 @@ impl Inbox {
         self.arrived.pop_front()
     }
 
+    /// Takes out the deliveries that the broker will not deliver again.
+    pub(super) fn take_last_deliveries(&mut self, limit: u64) -> Vec<Arrival> {
+        let is_last =
+            |arrival: &Arrival| arrival.delivery.redelivered && rabbitmq::deliveries_before(&arrival.delivery) >= limit;
+        if !self.arrived.iter().any(is_last) {
+            return Vec::new();
+        }
+        let (last, others) = self.arrived.drain(..).partition::<Vec<Arrival>, _>(is_last);
+        self.arrived = others.into();
+        last
+    }
+
     pub(super) fn last_redelivered(&self) -> Instant {
         self.last_redelivered
     }

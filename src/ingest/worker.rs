@@ -201,6 +201,7 @@ impl Worker {
                 Woken::Arrived => {
                     self.inbox.gather(deliveries, self.shared.config.rabbitmq.batch.records.get())?;
                     self.shared.note_changed(session.take_changed());
+                    self.dead_letter_last_deliveries(session)?;
                     self.take_some(session)?;
                 }
                 Woken::Due => self.flush(session)?,

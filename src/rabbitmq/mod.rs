@@ -6,6 +6,7 @@
 mod amqp_stream;
 mod connect;
 mod dead_letter;
+mod declare;
 mod error;
 mod frames;
 pub mod probe;
@@ -15,14 +16,11 @@ pub mod publisher;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amiquip::{
-    AmqpValue, Channel, Confirm, Connection, ConsumerOptions, Error as AmqpError, ExchangeDeclareOptions, ExchangeType,
-    FieldTable, Publish, QueueDeclareOptions,
-};
+use amiquip::{AmqpValue, Channel, Confirm, Connection, ConsumerOptions, Error as AmqpError, FieldTable, Publish};
 pub use amiquip::{ConsumerMessage as Message, Delivery};
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
-use crate::config::{Argument, ExchangeDurable, Index, QueueType, Rabbitmq, Secret};
+use crate::config::{Index, QueueType, Rabbitmq, Secret};
 use crate::rabbitmq::amqp_stream::ChangedDeliveries;
 use crate::rabbitmq::connect::connect;
 use crate::rabbitmq::error::cannot;
@@ -36,10 +34,13 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Session {
     connection: Connection,
     channel: Channel,
+    queue_type: QueueType,
     /// for the dead queue only, opened when it is needed
     dead: Option<(Channel, Receiver<Confirm>)>,
     /// texts to log once, about an exchange or a queue that has other properties
     pub notices: Vec<String>,
+    /// deliveries of a record after which the broker drops it, if the queue has such a limit
+    pub delivery_limit: Option<u64>,
     changed: ChangedDeliveries,
 }
 
@@ -89,9 +90,11 @@ impl Session {
     /// Tries the addresses in turn, connects, and declares exchange and queue. The caller then binds the queue.
     pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, Error> {
         let Opened { mut connection, channel, notice, changed } = open(rabbitmq)?;
-        let (channel, of_queue) = declare_queue(&mut connection, channel, index)?;
+        let (channel, of_queue) = declare::queue(&mut connection, channel, index)?;
         let notices = notice.into_iter().chain(of_queue).collect();
-        Ok(Session { connection, channel, dead: None, notices, changed })
+        let (_, version) = product(&connection);
+        let delivery_limit = declare::delivery_limit(index, &version);
+        Ok(Session { connection, channel, queue_type: index.queue_type, dead: None, notices, delivery_limit, changed })
     }
 
     /// The number of deliveries since the last call with text that was not UTF-8, or with headers nested too deep: they came with
@@ -149,6 +152,11 @@ impl Session {
         tag.0.ack_multiple(&self.channel).map_err(|error| cannot("acknowledge", &error))
     }
 
+    /// Acknowledges that delivery alone.
+    pub fn ack_one(&self, delivery: Delivery) -> Result<(), Error> {
+        delivery.ack(&self.channel).map_err(|error| cannot("acknowledge", &error))
+    }
+
     /// Puts a delivery, or one of its records, into the durable queue `<queue>.dead` with the reason, and waits until the broker
     /// has it.
     ///
@@ -168,8 +176,9 @@ impl Session {
         let dead_queue = format!("{queue}.dead");
         if self.dead.is_none() {
             let channel = self.connection.open_channel(None).map_err(fault)?;
-            let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-            channel.queue_declare(dead_queue.as_str(), options).map_err(fault)?;
+            let declared = declare::dead_queue(&mut self.connection, channel, queue, self.queue_type);
+            let why = |why| format!("cannot put a record into '{queue}.dead': {why}");
+            let channel = declared.map_err(|error| error.with_text(why))?;
             channel.enable_publisher_confirms().map_err(fault)?;
             let confirms = channel.listen_for_publisher_confirms().map_err(fault)?;
             self.dead = Some((channel, confirms));
@@ -205,6 +214,27 @@ impl Session {
     }
 }
 
+/// Product and version, such as `RabbitMQ` and `3.10.8`; empty if the broker does not send them.
+fn product(connection: &Connection) -> (String, String) {
+    let property = |name: &str| match connection.server_properties().get(name) {
+        Some(AmqpValue::LongString(text)) => text.to_string(),
+        _ => String::new(),
+    };
+    (property("product"), property("version"))
+}
+
+/// The number of earlier deliveries of a record that ended without an acknowledgement, as quorum queues count them.
+pub fn deliveries_before(delivery: &Delivery) -> u64 {
+    let counted = delivery.properties.headers().as_ref().and_then(|headers| headers.get("x-delivery-count"));
+    match counted {
+        Some(AmqpValue::LongLongInt(count)) => u64::try_from(*count).unwrap_or(0),
+        Some(AmqpValue::LongInt(count)) => u64::try_from(*count).unwrap_or(0),
+        Some(AmqpValue::LongUInt(count)) => u64::from(*count),
+        Some(AmqpValue::ShortShortInt(count)) => u64::try_from(*count).unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// The result of `open` for the first broker with which it succeeds.
 ///
 /// # Errors
@@ -231,90 +261,8 @@ fn open(rabbitmq: &Rabbitmq) -> Result<Opened, Error> {
         let channel = connection.open_channel(None).map_err(|error| Error::from(&error))?;
         Ok((connection, channel, changed))
     })?;
-    let (channel, notice) = declare_exchange(&mut connection, channel, rabbitmq)?;
+    let (channel, notice) = declare::exchange(&mut connection, channel, rabbitmq)?;
     Ok(Opened { connection, channel, notice, changed })
-}
-
-fn declare_exchange(
-    connection: &mut Connection,
-    channel: Channel,
-    rabbitmq: &Rabbitmq,
-) -> Result<(Channel, Option<String>), Error> {
-    let name = &rabbitmq.exchange;
-    let durable = rabbitmq.exchange_durable != ExchangeDurable::No;
-    let kind = match rabbitmq.exchange_type.as_str() {
-        "topic" => ExchangeType::Topic,
-        "fanout" => ExchangeType::Fanout,
-        "direct" => ExchangeType::Direct,
-        "headers" => ExchangeType::Headers,
-        other => ExchangeType::Custom(other.to_owned()),
-    };
-    let options = ExchangeDeclareOptions { durable, ..ExchangeDeclareOptions::default() };
-    let Err(error) = channel.exchange_declare(kind, name.as_str(), options) else { return Ok((channel, None)) };
-    let cannot_declare = |error: Error| {
-        error.with_text(|why| {
-            format!("cannot declare exchange '{name}' ({}, durable = {durable}): {why}", rabbitmq.exchange_type)
-        })
-    };
-    let why = match Error::from(&error) {
-        Error::Mismatch(why) if rabbitmq.exchange_durable == ExchangeDurable::Auto => why,
-        refused @ Error::Refused(_) => return Err(cannot_declare(refused)),
-        other => {
-            return Err(cannot_declare(other).with_text(|why| {
-                format!("{why}; set [rabbitmq] exchange_type and exchange_durable as the producers declare it")
-            }));
-        }
-    };
-    // the error has closed the channel; a new one uses the exchange as it is
-    let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
-    channel
-        .exchange_declare_passive(name.as_str())
-        .map_err(|error| cannot(&format!("use exchange '{name}'"), &error))?;
-    let notice = format!("exchange '{name}' exists with other properties and is used as it is: {why}");
-    Ok((channel, Some(notice)))
-}
-
-/// Returns a channel on which the queue is declared, and a text to log once if it has other properties: alco uses such a queue as
-/// it is.
-fn declare_queue(
-    connection: &mut Connection,
-    channel: Channel,
-    index: &Index,
-) -> Result<(Channel, Option<String>), Error> {
-    let name = &index.queue;
-    let mut arguments = FieldTable::new();
-    if index.queue_type == QueueType::Quorum {
-        arguments.insert("x-queue-type".into(), AmqpValue::LongString("quorum".into()));
-    }
-    for (key, argument) in &index.queue_arguments {
-        let value = match argument {
-            Argument::Number(number) => AmqpValue::LongLongInt(*number),
-            Argument::Flag(flag) => AmqpValue::Boolean(*flag),
-            Argument::Text(text) => AmqpValue::LongString(text.as_str().into()),
-        };
-        arguments.insert(key.as_str().into(), value);
-    }
-    let options = QueueDeclareOptions { durable: index.durable, arguments, ..QueueDeclareOptions::default() };
-    let Err(error) = channel.queue_declare(name.as_str(), options) else { return Ok((channel, None)) };
-    let cannot_declare = |error: Error| error.with_text(|why| format!("cannot declare queue '{name}': {why}"));
-    let look = |error: Error| {
-        cannot_declare(error).with_text(|why| format!("{why}; look at the queue and at [index {}]", index.name))
-    };
-    let why = match Error::from(&error) {
-        Error::Mismatch(why) => why,
-        refused @ Error::Refused(_) => return Err(cannot_declare(refused)),
-        other => return Err(look(other)),
-    };
-    // the error has closed the channel
-    let channel = connection.open_channel(None).map_err(|error| cannot("open a channel", &error))?;
-    if let Err(error) = channel.queue_declare_passive(name.as_str()) {
-        return Err(match cannot(&format!("use queue '{name}'"), &error) {
-            // an argument that no queue may have
-            Error::NotFound(_) => look(Error::Mismatch(why)),
-            other => other,
-        });
-    }
-    Ok((channel, Some(format!("queue '{name}' exists with other properties and is used as it is: {why}"))))
 }
 
 /// The reason why the broker has ended a channel on which alco waited for an answer to `what`: the channel returns it to the next

@@ -1,11 +1,11 @@
 //! Looks for the exchange and the queues that alco needs, for `alco check`. It declares none that is missing.
 
-use amiquip::{AmqpValue, Channel, Connection};
+use amiquip::{Channel, Connection};
 
 use crate::config::{Index, Rabbitmq};
 use crate::rabbitmq::connect::connect;
 use crate::rabbitmq::error::{Error, cannot};
-use crate::rabbitmq::{Queue, declare_exchange, declare_queue, first_of};
+use crate::rabbitmq::{Queue, declare, first_of, product};
 
 pub struct Probe {
     connection: Connection,
@@ -24,11 +24,7 @@ impl Probe {
 
     /// Product and version, such as `RabbitMQ` and `3.10.8`; empty if the broker does not send them.
     pub fn product(&self) -> (String, String) {
-        let property = |name: &str| match self.connection.server_properties().get(name) {
-            Some(AmqpValue::LongString(text)) => text.to_string(),
-            _ => String::new(),
-        };
-        (property("product"), property("version"))
+        product(&self.connection)
     }
 
     /// A notice if the exchange has other properties than configured.
@@ -41,14 +37,14 @@ impl Probe {
             .exchange_declare_passive(rabbitmq.exchange.as_str())
             .map_err(|error| cannot(&format!("use exchange '{}'", rabbitmq.exchange), &error))?;
         // the exchange exists, so declaring it only compares
-        declare_exchange(&mut self.connection, channel, rabbitmq).map(|(_, notice)| notice)
+        declare::exchange(&mut self.connection, channel, rabbitmq).map(|(_, notice)| notice)
     }
 
-    /// The queue, and a notice if it has other properties than configured.
+    /// The queue, and notices if it has other properties than configured.
     ///
     /// # Errors
     /// `NotFound`: there is no such queue.
-    pub fn queue(&mut self, index: &Index) -> Result<(Queue, Option<String>), Error> {
+    pub fn queue(&mut self, index: &Index) -> Result<(Queue, Vec<String>), Error> {
         let channel = self.channel()?;
         let queue = channel
             .queue_declare_passive(index.queue.as_str())
@@ -57,7 +53,7 @@ impl Probe {
             messages: queue.declared_message_count().unwrap_or(0),
             consumers: queue.declared_consumer_count().unwrap_or(0),
         };
-        declare_queue(&mut self.connection, channel, index).map(|(_, notice)| (found, notice))
+        declare::queue(&mut self.connection, channel, index).map(|(_, notices)| (found, notices))
     }
 
     /// Opens a channel, one for each question: a failed one closes its channel.

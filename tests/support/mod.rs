@@ -8,6 +8,7 @@ mod alco;
 mod broker;
 pub mod browser;
 pub mod clock;
+pub mod cluster;
 pub mod corpus;
 mod ini;
 pub mod link;

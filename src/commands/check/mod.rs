@@ -149,14 +149,14 @@ fn rabbitmq(config: &Config, report: &mut Report) {
 
 fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
     let (part, queue) = (format!("index {}", index.name), &index.queue);
-    let (found, notice) = match probe.queue(index) {
+    let (found, notices) = match probe.queue(index) {
         Ok(found) => found,
         Err(rabbitmq::Error::NotFound(_)) => {
             return report.warning(&part, format!("there is no queue '{queue}'"), "alco run declares and binds it");
         }
         Err(error) => return report.error(&part, error, "its records wait until then"),
     };
-    if let Some(notice) = notice {
+    for notice in notices {
         let cure = "set durable, queue_type and queue_arguments to the properties that it has";
         report.warning(&part, notice, cure);
     }

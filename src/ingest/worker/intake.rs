@@ -4,15 +4,34 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::ingest::batch::Unnumbered;
+use crate::ingest::batch::{DeadLetters, Unnumbered};
 use crate::ingest::body::{Content, Pieces};
 use crate::ingest::entry::{self, InDelivery, Parcel};
 use crate::ingest::inbox::Arrival;
 use crate::ingest::servers::Stop;
 use crate::ingest::worker::{TICK, Worker};
-use crate::rabbitmq::Session;
+use crate::rabbitmq::{Part, Session};
 
 impl Worker {
+    /// Dead-letters the records that the broker would drop if they came back once more, before anything that could end this process
+    /// or take long. Some may be stored already.
+    pub(super) fn dead_letter_last_deliveries(&mut self, session: &mut Session) -> Result<(), Stop> {
+        let Some(limit) = session.delivery_limit else { return Ok(()) };
+        for Arrival { delivery, digest, .. } in self.inbox.take_last_deliveries(limit) {
+            let why = format!(
+                "not acknowledged after {limit} deliveries, the limit of its queue: RabbitMQ would drop it next; it may be stored"
+            );
+            let Worker { shared, servers, inbox, .. } = self;
+            DeadLetters { session, servers, inbox, index: &shared.index }.put(&delivery, Part::Whole, &why)?;
+            session.ack_one(delivery)?;
+            self.inbox.decided(&[digest]);
+            self.counters().received.add(1);
+            self.counters().redelivered.add(1);
+            self.counters().dead.add(1);
+        }
+        Ok(())
+    }
+
     /// Takes as many deliveries as a full batch may have, and not without end: under full load there is always one more, and the
     /// stop must be heard.
     pub(super) fn take_some(&mut self, session: &mut Session) -> Result<(), Stop> {
