@@ -50,6 +50,7 @@ mod peers;
 mod programs;
 mod queues;
 mod redelivery;
+mod redis_failover;
 mod redis_writes;
 mod refused_logins;
 mod refused_records;

@@ -75,7 +75,8 @@ fn introduction(config: &Config, ini: Option<&Path>, parts: Roles) -> Vec<String
     };
     let brokers: Vec<String> = config.rabbitmq.urls.iter().map(|url| url.without_password()).collect();
     let broker = if parts.collect { format!("RabbitMQ {}, ", brokers.join(" or ")) } else { String::new() };
-    let (redis, searchd) = (config.redis.url.without_password(), &config.sphinx.address);
+    let redis: Vec<String> = config.redis.urls.iter().map(|url| url.without_password()).collect();
+    let (redis, searchd) = (redis.join(" or "), &config.sphinx.address);
     let mut lines = vec![
         format!("alco {} {what}, {ini}", env!("CARGO_PKG_VERSION")),
         format!("indexes: {}{more}", names.join(", ")),

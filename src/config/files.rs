@@ -77,7 +77,7 @@ fn open_files(reading: &mut Reading) {
     }
     if let Some(path) = &config.redis.password_file {
         match password(path) {
-            Ok(password) => config.redis.url = config.redis.url.with_password(&password),
+            Ok(password) => config.redis.urls.iter_mut().for_each(|url| *url = url.with_password(&password)),
             Err(what) => wrong(redis_lines.password_file, "redis", what),
         }
     }
@@ -160,7 +160,7 @@ mod tests {
         let config = Config::load(&ini).expect("no mistakes");
         let urls: Vec<&str> = config.rabbitmq.urls.iter().map(Secret::expose).collect();
         assert_eq!(urls, ["amqp://a:p%40ss%20word@h/v", "amqp://b:p%40ss%20word@h"]);
-        assert_eq!(config.redis.url.expose(), "redis://:p%40ss%20word@h");
+        assert_eq!(config.redis.urls[0].expose(), "redis://:p%40ss%20word@h");
         fs::remove_dir_all(at).expect("the test's own directory");
     }
 
@@ -176,7 +176,7 @@ mod tests {
             Config::load(&ini).expect_err("mistakes"),
             [
                 format!("{name}:3: [redis] password_file: cannot read /nonexistent/pw: {missing}"),
-                format!("{name}:4: [redis] unknown key 'x'; the keys are url, password_file, ca_file"),
+                format!("{name}:4: [redis] unknown key 'x'; the keys are url, sentinel, password_file, ca_file"),
                 format!("{name}:5: [redis] ca_file: cannot read /nonexistent/ca: {missing}"),
                 format!("{name}:7: [http] users_file: cannot read /nonexistent/users: {missing}"),
             ]

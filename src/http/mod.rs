@@ -198,7 +198,7 @@ mod tests {
         config.http.listen = listen;
         config.sphinx.address = Address::Unix("/nonexistent/searchd".into());
         config.sphinx.service = Some("alco-searchd".to_owned());
-        config.redis.url = crate::config::Secret::new("redis+unix:///nonexistent/redis".to_owned());
+        config.redis.urls = vec![crate::config::Secret::new("redis+unix:///nonexistent/redis".to_owned())];
         config.shortcuts = vec![Shortcut {
             name: "slow".to_owned(),
             index: vec!["web".parse().expect("a name"), "billing".parse().expect("a name")],

@@ -1,26 +1,25 @@
-//! A connection to Redis: opened when it is needed, and again after an error that may leave it out of step. Only this file opens
-//! one.
+//! A connection to Redis: opened when it is needed, and again after an error that may leave it out of step.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::{ConnectionInfo, ConnectionLike, IntoConnectionInfo, Pipeline, RedisResult};
+use redis::{ConnectionLike, Pipeline, RedisResult};
 
 use crate::config;
-use crate::net::tls::Authorities;
 use crate::redis::error::Error;
+use crate::redis::primary::Primary;
 use crate::redis::stream::RedisStream;
 use crate::time::Ts;
 
 /// Redis answers in microseconds; one that needs seconds counts as away.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What a replica answers to a write, with other words around it if a script writes.
+const READ_ONLY: &str = "READONLY";
+
 pub struct RedisStore {
-    info: ConnectionInfo,
-    authorities: Option<Authorities>,
-    /// for texts: without the password
-    address: String,
+    primary: Primary,
     /// the owner of its leases: `<process>/<thread>`
     pub owner: String,
     /// the number of this owner's session
@@ -32,14 +31,8 @@ pub struct RedisStore {
 impl RedisStore {
     /// Does not connect yet. No other process has the name `process`, and no other thread of this one the name `thread`.
     pub fn new(redis: &config::Redis, process: &str, thread: &str) -> Result<RedisStore, String> {
-        let address = redis.url.without_password().to_string();
-        let cannot = |error| format!("cannot use [redis] url {address}: {error}");
-        let info = redis.url.expose().into_connection_info().map_err(cannot)?;
-        let authorities = redis.authorities.clone();
         Ok(RedisStore {
-            info,
-            authorities,
-            address,
+            primary: Primary::new(redis)?,
             owner: format!("{process}/{thread}"),
             session: 0,
             timeout: TIMEOUT,
@@ -97,15 +90,17 @@ impl RedisStore {
             *held = None;
             held
         });
-        let at_address = |error: Error| error.with_text(|why| format!("redis at {}: {why}", self.address));
+        let at_address = |error: Error| error.with_text(|why| format!("redis at {}: {why}", self.primary.shown()));
         let connection = match &mut *held {
             Some(connection) => connection,
             None => held.insert(self.connect().map_err(at_address)?),
         };
         question(connection).map_err(|answer| {
             let error = Error::from(&answer);
-            // an answer of Redis itself leaves the connection in step, another error may not; and only connecting logs in again
-            if answer.code().is_none() || matches!(error, Error::Refused(_)) {
+            // an answer of Redis itself leaves the connection in step, another error may not; and only connecting logs in again, or finds
+            // the primary that has taken the place of this one
+            let is_replica = self.primary.may_move() && error.to_string().contains(READ_ONLY);
+            if answer.code().is_none() || matches!(error, Error::Refused(_)) || is_replica {
                 *held = None;
             }
             at_address(error)
@@ -113,6 +108,6 @@ impl RedisStore {
     }
 
     fn connect(&self) -> Result<RedisStream, Error> {
-        RedisStream::open(&self.info, self.authorities.as_ref(), self.timeout, &format!("alco-{}", self.owner))
+        self.primary.connect(self.timeout, &format!("alco-{}", self.owner))
     }
 }

@@ -25,6 +25,7 @@ mod error;
 pub mod keys;
 pub mod leases;
 pub mod patterns;
+mod primary;
 mod replies;
 pub mod seen;
 pub mod shortcuts;

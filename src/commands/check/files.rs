@@ -26,7 +26,7 @@ pub fn secrets(config: &Config, ini: Option<&Path>, report: &mut Report) {
     let (rabbitmq, redis) = (&config.rabbitmq, &config.redis);
     // Config has put the passwords of the password files into the URLs
     let in_ini = rabbitmq.password_file.is_none() && rabbitmq.urls.iter().any(is_secret)
-        || redis.password_file.is_none() && is_secret(&redis.url);
+        || redis.password_file.is_none() && redis.urls.iter().any(is_secret);
     let files = [
         ("alco.ini", ini.filter(|_| in_ini)),
         ("rabbitmq", rabbitmq.password_file.as_deref()),

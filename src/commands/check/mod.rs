@@ -20,7 +20,7 @@ use crate::commands::check::report::{Report, listed};
 use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, Failure};
 use crate::config;
-use crate::config::{Config, Grantee, Index, field_of_column};
+use crate::config::{Config, Grantee, Index, Secret, field_of_column};
 use crate::housekeeping;
 use crate::rabbitmq;
 use crate::rabbitmq::probe::Probe;
@@ -174,7 +174,8 @@ fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
 
 fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
     const PART: &str = "redis";
-    let address = config.redis.url.without_password();
+    let shown: Vec<String> = config.redis.urls.iter().map(Secret::without_password).collect();
+    let address = shown.join(", ");
     let cure = "start it, or set [redis] url";
     let values = match RedisStore::new(&config.redis, "check", "check") {
         Ok(values) => values,

@@ -383,7 +383,8 @@ ca_file = /ca
 ack_delay = 3s
 redelivery_wait = 90s
 [redis]
-url = rediss://r:6380/1
+url = rediss://r:6380/1, rediss://s:6380/1
+sentinel = main
 [sphinx]
 address = /var/run/searchd.sock
 data_dir = /data/sphinx

@@ -1,0 +1,93 @@
+//! Another Redis becomes the primary: alco finds it by Sentinel or among several addresses, and no record is lost or stored twice.
+
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+
+use crate::nodes::under_load;
+use crate::support::{Alco, LONG, SOON, Stack, free_port, queue_state, wait_until};
+
+/// A redis-server of this test, beside the one of the stack.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(stack: &Stack, name: &str, options: &[&str], lines: &str) -> Server {
+    let dir = stack.dir().join(name);
+    fs::create_dir_all(&dir).unwrap();
+    let (conf, log) = (dir.join("conf"), File::create(dir.join("log")).unwrap());
+    fs::write(&conf, format!("bind 127.0.0.1\ndir {}\n{lines}", dir.display())).unwrap();
+    let mut server = Command::new("redis-server");
+    server.arg(conf).args(options).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    let child = server.spawn().unwrap();
+    stack.adopt(child.id());
+    Server(child)
+}
+
+fn ask<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> Option<T> {
+    let mut redis = redis::Client::open(url).unwrap().get_connection().ok()?;
+    redis::cmd(command[0]).arg(&command[1..]).query(&mut redis).ok()
+}
+
+/// The primary fails over under load: `fail` has it do so.
+#[track_caller]
+fn check(name: &str, redis: impl FnOnce(&Stack, u16) -> (String, Option<Server>), fail: impl FnOnce(&Stack, u16)) {
+    let ini = format!("[index {name}]\ndays = 2\nthreads = 2\nrouting_keys = {name}.#\n");
+    let stack = Stack::private(name, &ini);
+    let (primary, port) = (stack.redis.clone(), free_port());
+    let primary_port = primary.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
+    let replica_of = format!("port {port}\nreplicaof 127.0.0.1 {primary_port}\nsave \"\"\nappendonly yes\n");
+    let _replica = start(&stack, "replica", &[], &replica_of);
+    let replica = format!("redis://127.0.0.1:{port}/0");
+    wait_until("the replica follows", SOON, || {
+        ask::<String>(&replica, &["INFO"]).filter(|info| info.contains("master_link_status:up"))
+    });
+    let (setting, _sentinel) = redis(&stack, port);
+    let path = stack.dir().join("alco.ini");
+    let text = fs::read_to_string(&path).unwrap().replace(&format!("url = {primary}"), &setting);
+    fs::write(&path, text).unwrap();
+    let alco = Alco::start(&stack, &ini);
+    let published = under_load(&stack.amqp, name, || {
+        wait_until("a part is stored", LONG, || stack.count(name).filter(|count| *count > 2000));
+        fail(&stack, port);
+        let is_primary = || ask::<String>(&replica, &["INFO"]).filter(|info| info.contains("role:master"));
+        wait_until("the replica is the primary", LONG, is_primary);
+        let before = stack.count(name).unwrap();
+        wait_until("more is stored", LONG, || stack.count(name).filter(|count| *count > before + 5000));
+    });
+    let stored = stack.settled(name, published as u64, LONG);
+    wait_until("all are taken", LONG, || queue_state(&stack.amqp, name).filter(|queue| queue.messages == 0));
+    assert!(alco.stop().success());
+    assert_eq!((stored.len(), stack.count(name)), (published, Some(published as u64)), "each once");
+}
+
+#[test]
+fn sentinel_names_another_redis_and_no_record_is_lost() {
+    let sentinel = |stack: &Stack, _| {
+        let primary = stack.redis.rsplit(':').next().unwrap().split('/').next().unwrap().to_owned();
+        let port = free_port();
+        let lines = format!(
+            "port {port}\nsentinel monitor main 127.0.0.1 {primary} 1\nsentinel down-after-milliseconds main 1000\n\
+             sentinel failover-timeout main 5000\n"
+        );
+        let server = start(stack, "sentinel", &["--sentinel"], &lines);
+        let url = format!("redis://127.0.0.1:{port}/0");
+        wait_until("Sentinel knows the replica", LONG, || {
+            ask::<Vec<redis::Value>>(&url, &["SENTINEL", "REPLICAS", "main"]).filter(|replicas| !replicas.is_empty())
+        });
+        // one that is down is passed over
+        (format!("url = redis://127.0.0.1:{}/0, {url}\nsentinel = main", free_port()), Some(server))
+    };
+    check("sentinel", sentinel, |stack, _| stack.kill("redis"));
+}
+
+#[test]
+fn the_primary_among_several_addresses_takes_the_records() {
+    let both = |stack: &Stack, port| (format!("url = redis://127.0.0.1:{port}/0, {}", stack.redis), None);
+    // the old one lives on, and takes no writes
+    check("addresses", both, |stack, port| stack.ask_redis::<()>(&["FAILOVER", "TO", "127.0.0.1", &port.to_string()]));
+}
