@@ -113,6 +113,28 @@ fn sent_lines_are_stored_as_records() {
         assert!(kept == bytes, "{word}: {} bytes", kept.len());
         assert_eq!(record.get("alco_error").and_then(|error| error.as_str()), error, "{word}");
     }
+    printed_records_are_sent_as_they_came(stack, &alco);
+}
+
+/// Records that `alco grep --json` has printed are moved without its `@id`; an `alco_error` is the record's own by then.
+#[track_caller]
+fn printed_records_are_sent_as_they_came(stack: &Stack, alco: &Alco) {
+    let printed = || -> Vec<serde_json::Value> {
+        let lines = alco.get("/grep/send/?format=ndjson&start_ts=-1h&search=as%20it%20is").body;
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let before = printed();
+    assert_eq!(before.len(), 1, "{before:?}");
+    check(&send(stack, &["--json", "-k", "send.json"], before[0].to_string().as_bytes()), 0, "");
+    let after = wait_until("it is there twice", SOON, || Some(printed()).filter(|lines| lines.len() == 2));
+    for mut record in after {
+        let own = record.as_object_mut().unwrap();
+        own.remove("@id").unwrap();
+        assert!(
+            own.keys().all(|key| ["@timestamp", "alco_error", "@alco_error", "message", "n"].contains(&key.as_str())),
+            "{own:?}"
+        );
+    }
 }
 
 /// An `alco send` that waits for lines, to a queue without a consumer.

@@ -16,6 +16,7 @@ use crate::net::host::host_name;
 use crate::rabbitmq::publisher::Publisher;
 use crate::record::bytes::{BODY_COLUMN, in_base64};
 use crate::record::{MAX_BODY, is_object, without_mark};
+use crate::render::ndjson::as_sent;
 use crate::time::Ts;
 
 /// Records that were sent and are not confirmed yet: enough to keep the broker busy. After a broken connection the user has to
@@ -47,7 +48,7 @@ pub struct Send {
     #[argh(option, short = 'k', default = "\"logstash\".to_owned()", arg_name = "key")]
     pub routing_key: String,
 
-    /// the lines are JSON records: an object, or an array of objects, on each line; alco sends them unchanged
+    /// the lines are JSON records: an object, or an array of objects, on each line; alco sends them unchanged, but for @id and the like of alco grep --json
     #[argh(switch)]
     pub json: bool,
 
@@ -108,7 +109,7 @@ impl Send {
 #[derive(Debug)]
 struct SendOptions {
     routing_key: String,
-    /// the lines are records already, and are sent unchanged
+    /// the lines are records already
     json: bool,
     /// `column=value`, for lines that are plain text
     columns: Vec<(String, String)>,
@@ -203,7 +204,10 @@ fn lines(
         let body = match options.json {
             true if text.iter().all(u8::is_ascii_whitespace) => continue,
             true => match is_record(text) {
-                Ok(()) => Cow::Borrowed(text),
+                Ok(()) => match std::str::from_utf8(text).ok().and_then(as_sent) {
+                    Some(sent) => Cow::Owned(sent.into_bytes()),
+                    None => Cow::Borrowed(text),
+                },
                 Err(why) => {
                     let refused = format!(
                         "line {number}: {why}; --json takes an object, or an array of objects, on each line, as jq -c prints \

@@ -72,6 +72,27 @@ pub fn own_key(key: &str) -> &str {
     key.strip_prefix('@').filter(|own| is_escaped(own)).unwrap_or(key)
 }
 
+/// The record of a line that `line` has written, as a producer would send it: without what alco has added. None: it is another line.
+///
+/// Such a line has an `@id` of alco's form; a record's own key `@id` would be `@@id` there.
+pub fn as_sent(line: &str) -> Option<String> {
+    let members = Columns::parse(line).0;
+    let (_, id) = members.iter().rfind(|(key, _)| key == "@id")?;
+    if !is_id(id.trim_matches('"')) {
+        return None;
+    }
+    let is_added = |key: &str| key.strip_prefix('@').is_some_and(|name| ADDED.contains(&name));
+    let own = members.iter().filter(|(key, _)| !is_added(key));
+    let own: Vec<String> = own.map(|(key, value)| format!("{}:{value}", quoted(own_key(key)))).collect();
+    Some(format!("{{{}}}", own.join(",")))
+}
+
+/// True for `<ts>.<seq>.<digest>.<document>`.
+fn is_id(text: &str) -> bool {
+    let is_number = |part: &str| part.parse::<i64>().is_ok();
+    text.split('.').count() == 4 && text.split('.').all(is_number)
+}
+
 /// The record as JSON, member by member: time and message are kept apart from the columns where they are as alco would
 /// write them.
 pub fn whole(index: &Index, hit: &Hit) -> Vec<(String, String)> {
@@ -127,5 +148,29 @@ pub(super) fn on_one_line(from: usize, out: &mut String) {
             '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_alco_is_sent_as_it_came() {
+        let check = |line: &str, sent: Option<&str>| assert_eq!(as_sent(line).as_deref(), sent, "{line}");
+        check(
+            r#"{"@timestamp":"2026-11-22T10:00:00Z","message":"a \" b","n":1e-7,"@id":"1795341600000001.7.-5.9"}"#,
+            Some(r#"{"@timestamp":"2026-11-22T10:00:00Z","message":"a \" b","n":1e-7}"#),
+        );
+        check(
+            r#"{"@@id":"own","@@@id":1,"@index2":2,"@id":"1.0.5.9","@index":"web","@match":true,"@group":3}"#,
+            Some(r#"{"@id":"own","@@id":1,"@index2":2}"#),
+        );
+        check(r#"{"@id":"1.0.5.9"}"#, Some("{}"));
+        // a producer's own
+        check(r#"{"@id":"https://example.org/1","message":"x"}"#, None);
+        check(r#"{"@id":"1.2.3","message":"x"}"#, None);
+        check(r#"{"message":"x"}"#, None);
+        check("[1]", None);
     }
 }
