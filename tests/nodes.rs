@@ -198,3 +198,39 @@ fn a_node_without_searchd_leaves_its_records_to_the_others() {
     eprintln!("{name}: {published} published, {} twice, {marked} marked", twice(&copies));
     assert!(marked <= 1000, "only those of the batch that it was storing: {marked}");
 }
+
+#[test]
+fn one_ini_on_all_nodes_and_changed_peers_count_each_record_once() {
+    let name = "oneini";
+    let ini = index(name, "");
+    let nodes = nodes(name, 2, &ini);
+    let (amqp, ports) = (&nodes[0].stack.amqp, [nodes[0].port, nodes[1].port]);
+    // the records are in the second node alone
+    let second = nodes[1].alco(&ini);
+    let mut publisher = Publisher::open(amqp);
+    publisher.publish("logstash", &format!("{name}.key"), (0..30).map(|n| body(&format!("record {n}"))));
+    publisher.close();
+    wait_until("they are stored", LONG, || (count(&nodes, name) == 30).then_some(()));
+    assert!(second.stop().success());
+    let path = nodes[0].stack.dir().join("alco.ini");
+    let written = fs::read_to_string(&path).unwrap();
+    let set_peers = |peers: &str| {
+        let peers = format!("peers = {peers}\n");
+        fs::write(&path, written.replace(&format!("peers = 127.0.0.1:{}\n", ports[1]), &peers)).unwrap();
+    };
+    // searchd drops a name that it cannot find, and asks no peer
+    set_peers("nosuchhost.invalid:9312");
+    nodes[0].stack.stop("searchd");
+    nodes[0].stack.restart("searchd");
+    assert_eq!(nodes[0].stack.count(name), Some(0));
+    // alco has it read the peers that alco.ini has by now, among them this node itself
+    set_peers(&format!("127.0.0.1:{}, 127.0.0.1:{}", ports[0], ports[1]));
+    let first = nodes[0].alco(&ini);
+    wait_until("searchd asks the peer", LONG, || nodes[0].stack.count(name).filter(|count| *count > 0));
+    let agents = nodes[0].stack.select(&format!("DESCRIBE {name}")).unwrap();
+    let agents: Vec<&String> = agents.iter().filter(|agent| agent.contains(':')).collect();
+    assert_eq!(agents, [&format!("127.0.0.1:{}:{name}_local", ports[1])]);
+    assert_eq!(first.logged("does not ask the peer"), 1, "{}", first.log());
+    let counted = first.get(&format!("/api/grep/{name}/count/?start_ts=-1h")).body;
+    assert_eq!(counted, r#"{"count":30,"missing":[]}"#);
+}

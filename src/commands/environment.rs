@@ -3,11 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use crate::commands::exit::{Failure, WRONG_USAGE_STATUS};
-use crate::config::{self, Config, Shortcut};
+use crate::config::{self, Address, Config, Shortcut};
+use crate::net::host::{addresses_of, own_addresses};
 use crate::query::{Filter, Query};
 use crate::search::filter::Filters;
 use crate::search::pattern::Pattern;
 use crate::time::Ts;
+
+/// All nodes may have one alco.ini, which names this one among the peers.
+fn without_own_node(mut config: Config) -> Config {
+    let sphinx = &mut config.sphinx;
+    if !sphinx.peers.is_empty() {
+        let here = match &sphinx.address {
+            Address::Tcp { host, .. } if !sphinx.address.is_local() => addresses_of(host),
+            _ => own_addresses(),
+        };
+        sphinx.leave_out_own(|host| !addresses_of(host).is_disjoint(&here));
+    }
+    config
+}
 
 #[derive(Debug)]
 pub struct Environment {
@@ -50,7 +64,9 @@ impl Environment {
                 Ok(Config::default())
             }
         };
-        config.map_err(|mistakes| Failure { text: mistakes.join("\n") + "\n", status: WRONG_USAGE_STATUS })
+        config
+            .map(without_own_node)
+            .map_err(|mistakes| Failure { text: mistakes.join("\n") + "\n", status: WRONG_USAGE_STATUS })
     }
 }
 

@@ -90,7 +90,6 @@ const SHAPE: &[&str] = &[
 const INDEX: &[&str] = &[
     "agent_connect_timeout",
     "agent_query_timeout",
-    "agent_retry_count",
     "docinfo",
     "expand_keywords",
     "global_idf",
@@ -101,7 +100,6 @@ const INDEX: &[&str] = &[
     "inplace_reloc_factor",
     "inplace_write_factor",
     "min_infix_len",
-    "mirror_retry_count",
     "mlock",
     "ondisk_attrs",
     "preopen",
@@ -125,7 +123,6 @@ const SEARCHD: &[&str] = &[
     "expansion_limit",
     "ha_period_karma",
     "ha_ping_interval",
-    "hostname_lookup",
     "listen",
     "listen_backlog",
     "log",
@@ -352,6 +349,11 @@ mod tests {
             check(of, key, manticore, "");
             check(of, key, None, "");
         }
+        // 2.2.11 ends at each of the first three
+        check(Of::Index, "agent_retry_count", sphinx, "has no directive");
+        check(Of::Index, "mirror_retry_count", sphinx, "has no directive");
+        check(Of::Searchd, "hostname_lookup", sphinx, "has no directive");
+        check(Of::Searchd, "agent_retry_count", sphinx, "");
         for (of, key) in [(Of::Searchd, "max_children"), (Of::Searchd, "workers"), (Of::Index, "ondisk_attrs")] {
             check(of, key, sphinx, "");
             check(of, key, manticore, "no longer has");

@@ -1,6 +1,7 @@
 //! Periodic work in a thread of its own: logs what was collected, forgets values past retention, keeps searchd serving the day
 //! indexes it should serve, and optimizes those of days that are over.
 
+mod agents;
 mod optimize;
 mod served_days;
 

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::config::{Config, Sphinx};
+use crate::housekeeping::agents;
 use crate::sphinx::client::Engine;
 use crate::sphinx::day_index::{day_index, served_days};
 use crate::sphinx::{dialect, statement};
@@ -96,7 +97,7 @@ impl Days {
         }
         let served = tables.iter().map(|row| row.text(0)).collect();
         let difference = Difference::of(config, today, &served);
-        let Some(text) = difference.text() else {
+        let Some(text) = difference.text().or_else(|| agents::difference(config, engine)) else {
             if self.signalled.take().is_some() | self.logged.take().is_some() {
                 log::info!("searchd serves all day indexes, from {}", span(config, today));
             }

@@ -23,6 +23,11 @@ use crate::time::Day;
 const OF_DISTRIBUTED: [&str; 5] =
     ["agent_connect_timeout", "agent_query_timeout", "agent_retry_count", "ha_strategy", "mirror_retry_count"];
 
+/// Every question waits for a peer that is cut off. In one network, a connection takes a millisecond.
+const AGENT_CONNECT_MILLISECONDS: &str = "500";
+/// searchd's default: a peer that answers later is missing in the answer.
+const AGENT_QUERY_MILLISECONDS: &str = "3000";
+
 type Directives = Vec<(String, String)>;
 
 /// For searchd of that engine.
@@ -44,9 +49,8 @@ pub fn sphinx_conf(config: &Config, engine: Dialect, today: Day) -> String {
         }
         let local = local_directives(index, today);
         section(&mut out, &format!("index {}_local", index.name), &local);
-        let peers = config.sphinx.peers.iter();
-        let agents = peers.map(|mirrors| directive("agent", format!("{}:{}_local", mirrors.join("|"), index.name)));
-        section(&mut out, &format!("index {}", index.name), &over([local, agents.collect()].concat(), &of_distributed));
+        let agents = agent_directives(&config.sphinx, index);
+        section(&mut out, &format!("index {}", index.name), &over([local, agents].concat(), &of_distributed));
     }
     let of_engine = dialect::searchd_directives(engine).iter().map(|(key, value)| directive(key, *value));
     let generated = searchd_directives(&config.sphinx).into_iter().chain(of_engine).collect();
@@ -120,6 +124,29 @@ fn day_directives(index: &Index, sphinx: &Sphinx, day: Day) -> Directives {
 fn local_directives(index: &Index, today: Day) -> Directives {
     let days = served_days(today, index.days).map(|day| directive("local", day_index(&index.name, day)));
     std::iter::once(directive("type", "distributed")).chain(days).collect()
+}
+
+/// How a distributed index asks the peers.
+fn agent_directives(sphinx: &Sphinx, index: &Index) -> Directives {
+    let agent = |mirrors: &Vec<String>| directive("agent", format!("{}:{}_local", mirrors.join("|"), index.name));
+    let mut directives: Directives = sphinx.peers.iter().map(agent).collect();
+    if !directives.is_empty() {
+        directives.extend([
+            directive("agent_connect_timeout", AGENT_CONNECT_MILLISECONDS),
+            directive("agent_query_timeout", AGENT_QUERY_MILLISECONDS),
+        ]);
+    }
+    if sphinx.peers.iter().any(|mirrors| mirrors.len() > 1) {
+        // by default searchd goes on asking a mirror that is down, and its part is missing then
+        directives.push(directive("ha_strategy", "noerrors"));
+    }
+    directives
+}
+
+/// The agents of an index's distributed index, as DESCRIBE names them.
+pub fn agent_names<'a>(sphinx: &'a Sphinx, index: &IndexName) -> impl Iterator<Item = (&'a str, String)> {
+    let part = format!("{index}_local");
+    sphinx.peers.iter().flatten().map(move |peer| (peer.as_str(), format!("{peer}:{part}")))
 }
 
 fn searchd_directives(sphinx: &Sphinx) -> Directives {
@@ -223,7 +250,13 @@ mod tests {
             "[sphinx]\npeers = b:9312|c:9312, d:9312\n[index web]\ndays = 1\n[sphinx.index]\nagent_query_timeout = 500";
         let local =
             ["type = distributed", "local = web_20261122", "local = web_20261123", "local = web_20261124"].as_slice();
-        let agents = ["agent = b:9312|c:9312:web_local", "agent = d:9312:web_local", "agent_query_timeout = 500"];
+        let agents = [
+            "agent = b:9312|c:9312:web_local",
+            "agent = d:9312:web_local",
+            "agent_connect_timeout = 500",
+            "ha_strategy = noerrors",
+            "agent_query_timeout = 500",
+        ];
         check(ini, "index web_local", local);
         check(ini, "index web", &[local, &agents].concat());
         let headers = |text: &str| conf(text).lines().filter(|line| line.starts_with("index ")).count();

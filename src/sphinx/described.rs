@@ -27,6 +27,11 @@ impl DescribedIndex {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
+    /// The agents of a distributed index.
+    pub fn agents(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, kind)| kind.starts_with("remote_")).map(|(name, _)| name.as_str())
+    }
+
     /// The names of its full-text fields.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter(|(_, kind)| is_field(kind.as_bytes())).map(|(name, _)| name.as_str())

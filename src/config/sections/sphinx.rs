@@ -87,4 +87,49 @@ impl Sphinx {
         );
         from.take_list("peers", &mut self.peers, value::peers);
     }
+
+    /// Takes this node out of `peers`, with its mirrors, which have the same records: all nodes may have one alco.ini. A peer is this
+    /// node if it names a host that is here, and a port at which its searchd answers peers.
+    pub fn leave_out_own(&mut self, is_here: impl Fn(&str) -> bool) {
+        let ports: Vec<&str> = self.searchd.iter().filter_map(|(key, value)| peer_port(key, value)).collect();
+        let is_own =
+            |peer: &String| peer.rsplit_once(':').is_some_and(|(host, port)| ports.contains(&port) && is_here(host));
+        self.peers.retain(|mirrors| !mirrors.iter().any(is_own));
+    }
+}
+
+/// The port of a `listen` at which searchd answers peers: `9312`, `host:9312`, `host:9312:sphinx`.
+fn peer_port<'a>(key: &str, listen: &'a str) -> Option<&'a str> {
+    let address = listen.strip_suffix(":sphinx").unwrap_or(listen);
+    let port = address.rsplit(':').next()?;
+    (key == "listen" && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())).then_some(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_not_its_own_peer() {
+        let check = |listen: &[&str], peers: &[&[&str]], expected: &[&str]| {
+            let shard = |mirrors: &&[&str]| mirrors.iter().map(|&peer| peer.to_owned()).collect();
+            let mut sphinx = Sphinx {
+                searchd: listen.iter().map(|listen| ("listen".to_owned(), (*listen).to_owned())).collect(),
+                peers: peers.iter().map(shard).collect(),
+                ..Sphinx::default()
+            };
+            sphinx.leave_out_own(|host| host == "a" || host == "[::1]");
+            let left: Vec<String> = sphinx.peers.iter().map(|mirrors| mirrors.join("|")).collect();
+            assert_eq!(left, expected, "{listen:?} {peers:?}");
+        };
+        let all: &[&[&str]] = &[&["a:9312"], &["b:9312"], &["a:9313"]];
+        check(&["127.0.0.1:9306:mysql41", "9312"], all, &["b:9312", "a:9313"]);
+        check(&["10.0.0.1:9312:sphinx", "[::]:9313"], all, &["b:9312"]);
+        check(&["9312"], &[&["[::1]:9312"]], &[]);
+        // mirrors have the records of this node
+        check(&["9312"], &[&["b:9312", "a:9312"], &["c:9312", "d:9312"]], &["c:9312|d:9312"]);
+        // its searchd answers no peers
+        check(&["127.0.0.1:9306:mysql41"], all, &["a:9312", "b:9312", "a:9313"]);
+        check(&["/run/9312"], all, &["a:9312", "b:9312", "a:9313"]);
+    }
 }
