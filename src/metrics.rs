@@ -16,6 +16,8 @@ pub struct Metrics {
     pub indexes: Vec<(IndexName, Collected)>,
     pub redis: Obstacles,
     pub searchd: Obstacles,
+    /// this host's clock is wrong
+    pub clock: Obstacles,
     pub searched: Arc<Searched>,
 }
 
@@ -213,6 +215,7 @@ impl Metrics {
             indexes: indexes.map(|name| (name, Collected::new())).collect(),
             redis: Obstacles::default(),
             searchd: Obstacles::default(),
+            clock: Obstacles::default(),
             searched: Arc::default(),
         }
     }

@@ -56,3 +56,18 @@ fn records_without_time_are_in_the_day_of_their_arrival() {
     assert_eq!(run.numbers(run.today()).len(), new.len() + 200, "{}", run.alco.log());
     assert!(run.alco.stop().success());
 }
+
+#[test]
+fn a_clock_that_is_a_day_off_is_reported_while_alco_runs() {
+    let mut run = ClockedRun::start("skewed", "days = 3\n", SignedDuration::from_hours(-24));
+    let health = || run.alco.get("/health");
+    let wrong = wait_until("it is reported", LONG, || Some(health()).filter(|health| health.status == 503));
+    assert!(wrong.body.contains("clock does not work: this host's clock is 86400 s behind that of redis"), "{wrong:?}");
+    assert_eq!(run.alco.logged("s behind that of redis"), 1, "{}", run.alco.log());
+    run.clock.set(SignedDuration::ZERO);
+    wait_until("it is right again", LONG, || Some(health()).filter(|health| health.status == 200));
+    assert_eq!(run.alco.logged("agrees with that of redis again"), 1, "{}", run.alco.log());
+    run.publish(10);
+    run.all_are_stored_once();
+    assert!(run.alco.stop().success());
+}

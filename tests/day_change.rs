@@ -127,6 +127,8 @@ fn a_month_of_days_passes_unattended() {
     let log = run.alco.log();
     let complaints: Vec<&str> =
         log.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
+    // its clock is not that of Redis, since this test sets it
+    let complaints: Vec<&str> = complaints.into_iter().filter(|line| !line.contains("this host's clock")).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
     assert!(run.alco.stop().success());
 }

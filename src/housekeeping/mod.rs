@@ -2,6 +2,7 @@
 //! indexes it should serve, and optimizes those of days that are over.
 
 mod agents;
+mod clock;
 mod optimize;
 mod served_days;
 
@@ -134,12 +135,37 @@ impl<'a> Housekeeping<'a> {
             return;
         }
         match self.values.takes_writes() {
-            Ok(()) => self.metrics.redis.end(Waiter::Housekeeping),
+            Ok(()) => {
+                self.metrics.redis.end(Waiter::Housekeeping);
+                self.compare_clocks();
+            }
             Err(error) => {
                 if let redis::Error::Refused(_) = error {
                     self.refused_rounds = REFUSED_ROUNDS;
                 }
                 self.metrics.redis.begin(Waiter::Housekeeping, &error.to_string());
+            }
+        }
+    }
+
+    fn compare_clocks(&self) {
+        let now = || Ts::of(SystemTime::now());
+        let before = now();
+        // an outage of Redis is noticed elsewhere
+        let Ok(theirs) = self.values.time() else { return };
+        let was_wrong = self.metrics.clock.why().is_some();
+        match clock::fault(theirs, (before, now())) {
+            Some(fault) => {
+                if !was_wrong {
+                    log::warn!("{fault}");
+                }
+                self.metrics.clock.begin(Waiter::Housekeeping, &fault);
+            }
+            None => {
+                if was_wrong {
+                    log::info!("this host's clock agrees with that of redis again");
+                }
+                self.metrics.clock.end(Waiter::Housekeeping);
             }
         }
     }

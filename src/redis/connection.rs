@@ -83,6 +83,12 @@ impl RedisStore {
         Ok((info, Ts::from_micros(seconds.saturating_mul(1_000_000).saturating_add(micros))))
     }
 
+    /// The time of its clock, which all nodes with this Redis see.
+    pub fn time(&self) -> Result<Ts, Error> {
+        let (seconds, micros): (i64, i64) = self.ask(|connection| redis::cmd("TIME").query(connection))?;
+        Ok(Ts::from_micros(seconds.saturating_mul(1_000_000).saturating_add(micros)))
+    }
+
     pub fn ask<T>(&self, question: impl FnOnce(&mut dyn ConnectionLike) -> RedisResult<T>) -> Result<T, Error> {
         // a panic while it was held leaves a connection that may be out of step
         let mut held = self.connection.lock().unwrap_or_else(|poisoned: PoisonError<_>| {

@@ -95,6 +95,8 @@ pub fn health(site: &Site, visible: &Visible, now: Ts) -> Reply {
             Err(_) => Err("collecting other indexes does not work: alco's log has the reason".to_owned()),
         }));
     }
+    // noticed by the part that collects
+    parts.extend(site.metrics.clock.why().map(|why| Err(format!("clock does not work: {why}"))));
     let status = if parts.iter().all(Result::is_ok) { 200 } else { 503 };
     let line = |part: &Result<String, String>| match part {
         Ok(line) | Err(line) => format!("{line}\n"),
