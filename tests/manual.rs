@@ -192,7 +192,10 @@ fn the_manual_has_the_bounds_of_the_sources() {
         ("redis/patterns.rs", "MAX_PATTERNS: usize = 20_000;", "20,000 patterns"),
     ] {
         let source = fs::read_to_string(Path::new(ROOT).join("src").join(file)).unwrap();
-        assert!(source.contains(constant), "{file} has another bound than '{constant}': change BOUNDS in alco.ini(5), and this test");
+        assert!(
+            source.contains(constant),
+            "{file} has another bound than '{constant}': change BOUNDS in alco.ini(5), and this test"
+        );
         assert!(bounds.contains(shown), "no '{shown}' for {constant} in alco.ini(5): {bounds}");
     }
 }
