@@ -15,6 +15,8 @@ mod collect;
 mod column_flood;
 mod completion;
 mod context;
+#[cfg(target_os = "linux")] // the addresses 127.0.0.x
+mod crowds;
 mod day_change;
 mod days;
 mod documents;

@@ -189,7 +189,7 @@ impl Users {
     }
 
     /// The client's address; that which a trusted proxy names, if the client came through one.
-    fn address(&self, credentials: &Credentials) -> String {
+    pub fn address(&self, credentials: &Credentials) -> String {
         let forwarded = credentials.forwarded_for.as_deref().filter(|_| self.trusts(&credentials.peer));
         // what comes before the last comma, the client itself may have sent
         let last = forwarded.and_then(|list| list.rsplit(',').next()).map(str::trim);

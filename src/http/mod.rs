@@ -32,16 +32,20 @@ mod walk;
 pub use crate::http::{request::RequestUrl, server::request_head::rewritten};
 
 use std::convert::Infallible;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use crate::config::Config;
 use crate::http::request::Client;
+use crate::http::server::crowd::Household;
 use crate::http::server::gate::{Gate, GateSettings, MAX_CONNECTIONS};
+use crate::http::server::places::Places;
+use crate::http::server::request_queue::RequestQueue;
 use crate::http::server::send::{Incoming, Requests};
 use crate::http::server::socket::{Private, connections_with_files};
 use crate::http::site::Site;
@@ -54,6 +58,8 @@ use crate::time::Ts;
 const POOL_THREADS: usize = 24;
 /// Threads for what must be answered while all of these wait: /health, /metrics and the style sheet.
 const URGENT_THREADS: usize = 3;
+/// Of the pool, for the clients of one address.
+const MAX_THREADS_OF_CLIENT: usize = POOL_THREADS / 2;
 
 /// The running web part.
 pub struct WebServer {
@@ -93,36 +99,26 @@ impl WebServer {
                  raise the limit (ulimit -n, LimitNOFILE of a systemd unit)"
             );
         }
-        let settings = GateSettings {
-            inner: private.socket(),
-            max,
-            clients: site.clients.clone(),
-            stop: stopped,
-            _running: running,
-        };
-        let gate = Gate::new(listen, settings)?;
+        let settings =
+            GateSettings { inner: private.socket(), clients: site.clients.clone(), stop: stopped, _running: running };
+        let places = Places::new(max, site.http().trusted_proxies.clone());
+        let gate = Gate::new(listen, places, settings)?;
 
-        // each connection has one request at a time, so that their number is bounded
-        let ((usual, of_pool), (urgent, of_urgent)) = (unbounded(), unbounded());
+        let usual = Arc::new(RequestQueue::new(MAX_THREADS_OF_CLIENT));
+        let urgent = Arc::new(RequestQueue::new(URGENT_THREADS));
         for number in 1..=POOL_THREADS + URGENT_THREADS {
-            let requests = if number <= POOL_THREADS { of_pool.clone() } else { of_urgent.clone() };
-            let (site, stop) = (site.clone(), stop.clone());
-            spawn_watched(&format!("http-{number}"), ends, move || serve(&requests, &site, &stop))?;
+            let requests = if number <= POOL_THREADS { usual.clone() } else { urgent.clone() };
+            let site = site.clone();
+            spawn_watched(&format!("http-{number}"), ends, move || serve(&requests, &site))?;
         }
         spawn_watched("http-gate", ends, move || gate.run())?;
-        let (receiver, base, stopping) = (requests.clone(), site.http().base_path.clone(), stop.clone());
+        let (receiver, queues, stopping) = (requests.clone(), [usual, urgent], stop.clone());
         spawn_watched("http-receiver", ends, move || {
-            loop {
-                let sent = match receiver.next() {
-                    Ok(request) if router::is_urgent(&base, request.url()) => urgent.send(request),
-                    Ok(request) => usual.send(request),
-                    // this thread was woken to end
-                    Err(_) if is_closed(&stopping) => return,
-                    Err(error) => return log::error!("cannot serve HTTP any longer: {error}"),
-                };
-                if sent.is_err() {
-                    return;
-                }
+            let why = receive(&receiver, &site, &queues);
+            queues.iter().for_each(|queue| queue.close());
+            // this thread was woken to end, or tiny_http's listener has ended for good
+            if stopping.try_recv() != Err(TryRecvError::Disconnected) {
+                log::error!("cannot serve HTTP any longer: {why}");
             }
         })?;
         spawn_watched("http-stop", ends, move || {
@@ -143,21 +139,27 @@ impl WebServer {
     }
 }
 
-/// Answers requests until `stop` is closed, or no more will come; the daemon then ends the process.
-fn serve(requests: &Receiver<Incoming>, site: &Arc<Site>, stop: &Receiver<Infallible>) {
-    for request in requests {
+/// Puts the requests that come into their queues, and returns the reason why no more will come.
+fn receive(requests: &Requests, site: &Site, [usual, urgent]: &[Arc<RequestQueue<Incoming>>; 2]) -> io::Error {
+    loop {
+        let request = match requests.next() {
+            Ok(request) => request,
+            Err(error) => return error,
+        };
+        let is_urgent = router::is_urgent(&site.http().base_path, request.url());
+        let household = Household::of(&Client::address(|name| request.headers(name), site));
+        (if is_urgent { urgent } else { usual }).put(household, request);
+    }
+}
+
+/// Answers requests until no more will come; the daemon then ends the process.
+fn serve(requests: &RequestQueue<Incoming>, site: &Arc<Site>) {
+    while let Some((request, _taken)) = requests.take() {
         // a panic must not end the thread, which later requests need
         if catch_unwind(AssertUnwindSafe(|| answer(request, site))).is_err() {
             log::error!("answering a request panicked; the thread goes on");
         }
-        if is_closed(stop) {
-            return;
-        }
     }
-}
-
-fn is_closed(stop: &Receiver<Infallible>) -> bool {
-    stop.try_recv() == Err(TryRecvError::Disconnected)
 }
 
 fn answer(mut request: Incoming, site: &Arc<Site>) {

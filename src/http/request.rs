@@ -46,6 +46,13 @@ pub struct Client {
 }
 
 impl Client {
+    /// The address of the client that sent these headers, or the one that a trusted proxy names.
+    pub fn address(headers: impl Fn(&str) -> Vec<String>, site: &Site) -> String {
+        let header = |name: &str| headers(name).into_iter().next();
+        let (peer, forwarded_for) = (header(PEER).unwrap_or_default(), header("X-Forwarded-For"));
+        site.users.address(&Credentials { peer, forwarded_for, ..Credentials::default() })
+    }
+
     /// `headers` returns the values of a header in order, whatever the case of its name.
     pub fn of(headers: impl Fn(&str) -> Vec<String>, site: &Site) -> Client {
         let header = |name: &str| headers(name).into_iter().next();

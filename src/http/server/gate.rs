@@ -1,6 +1,8 @@
 //! The gate listens. It limits connections, and the size and age of a head, which tiny_http does not. It passes each request on
 //! through a private Unix socket.
 //!
+//! When all places are taken, a connection that does nothing makes room for a client that comes (`crowd`).
+//!
 //! Invariant: tiny_http gets whole heads only, one request a connection, and only from the gate.
 
 use std::convert::Infallible;
@@ -9,7 +11,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -17,6 +18,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::config::Address;
 use crate::http::server::clients::Clients;
+use crate::http::server::crowd::Doing;
+use crate::http::server::places::{ClientPlace, Places};
 use crate::http::server::request_head;
 use crate::http::server::socket::{ClientSocket, Listener};
 use crate::threads;
@@ -39,6 +42,8 @@ const SILENCE: Duration = Duration::from_secs(3);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// For a client to notice that it has its answer.
 const PARTING_TIME: Duration = Duration::from_secs(1);
+/// A client reads at least this much in a second, in the mean of an answer: less holds a thread for too long.
+const MIN_BYTES_A_SECOND: f64 = 4096.0;
 /// Until a file descriptor may be free again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -51,8 +56,6 @@ pub struct Gate {
 pub struct GateSettings {
     /// where tiny_http listens
     pub inner: PathBuf,
-    /// connections at a time
-    pub max: usize,
     pub clients: Arc<Clients>,
     /// closed when the daemon stops; every wait notices it
     pub stop: UnixStream,
@@ -62,24 +65,15 @@ pub struct GateSettings {
 
 struct GateState {
     settings: GateSettings,
-    /// connections that are open
-    open: AtomicUsize,
-}
-
-/// Counts a connection as long as it lives.
-struct Open(Arc<GateState>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, SeqCst);
-    }
+    places: Arc<Places>,
 }
 
 impl Gate {
     /// Listens everywhere it should, or nowhere.
-    pub fn new(listen: &[Address], settings: GateSettings) -> Result<Gate, String> {
+    pub fn new(listen: &[Address], places: Places, settings: GateSettings) -> Result<Gate, String> {
         let listeners = listen.iter().map(Listener::new).collect::<Result<_, String>>()?;
-        Ok(Gate { listeners, shared: Arc::new(GateState { settings, open: AtomicUsize::new(0) }) })
+        let places = Arc::new(places);
+        Ok(Gate { listeners, shared: Arc::new(GateState { settings, places }) })
     }
 
     pub fn run(self) {
@@ -101,16 +95,17 @@ impl Gate {
         }
     }
 
-    fn admit(&self, mut client: ClientSocket) {
-        if self.shared.open.load(SeqCst) >= self.shared.settings.max {
+    fn admit(&self, client: ClientSocket) {
+        let client = Arc::new(client);
+        let Some(place) = self.shared.places.take(&client) else {
             // this fits into the socket's buffer, so it does not block; the client may miss it
-            let _ = client.write_all(plain(503, "Service Unavailable", "too many connections").as_bytes());
+            let _ = (&*client).write_all(plain(503, "Service Unavailable", "too many connections").as_bytes());
             return;
-        }
-        self.shared.open.fetch_add(1, SeqCst);
-        let open = Open(self.shared.clone());
+        };
+        let shared = self.shared.clone();
         let serve = move || {
-            if let Err(error) = serve(&mut client, &open.0).and_then(|()| part(&mut client, &open.0)) {
+            let outcome = serve(&client, &place, &shared).and_then(|()| part(&client, &shared));
+            if let Err(error) = outcome {
                 log::debug!("HTTP: {error}");
                 // a reply that is not whole must not look whole
                 client.reset();
@@ -148,12 +143,12 @@ impl GateState {
 }
 
 /// Requests of one connection, one after the other.
-fn serve(client: &mut ClientSocket, shared: &GateState) -> io::Result<()> {
+fn serve(mut client: &ClientSocket, place: &ClientPlace, shared: &GateState) -> io::Result<()> {
     client.set_write_timeout(WRITE_TIME)?;
     let peer = client.peer();
     let mut bytes = Vec::new();
     loop {
-        let length = match read_head(client, shared, &mut bytes)? {
+        let length = match read_head(client, place, shared, &mut bytes)? {
             Next::Head(length) => length,
             Next::End => return Ok(()),
             Next::Refuse(reply) => return client.write_all(reply.as_bytes()),
@@ -166,11 +161,13 @@ fn serve(client: &mut ClientSocket, shared: &GateState) -> io::Result<()> {
         if !read_form(client, shared, &mut bytes, head.form_bytes)? {
             return client.write_all(plain(408, "Request Timeout", "the request did not end").as_bytes());
         }
+        place.note(Doing::Answering);
         let mut inner = UnixStream::connect(&shared.settings.inner)?;
         inner.write_all(head.text.as_bytes())?;
         inner.write_all(&bytes[..head.form_bytes])?;
         bytes.drain(..head.form_bytes);
-        let keep = forward(&mut inner, client, shared, &mut bytes)?;
+        let keep = forward(&mut inner, client, place, shared, &mut bytes)?;
+        place.is_served();
         if waiting.is_broken_off() {
             // wait until what was sent has arrived: a reset discards what is on its way
             shared.wait(&[client.fd()], Some(PARTING_TIME));
@@ -183,7 +180,7 @@ fn serve(client: &mut ClientSocket, shared: &GateState) -> io::Result<()> {
 }
 
 /// Lingering close: reads the client's input for a while before the connection is closed, or TCP resets it and the reply is lost.
-fn part(client: &mut ClientSocket, shared: &GateState) -> io::Result<()> {
+fn part(mut client: &ClientSocket, shared: &GateState) -> io::Result<()> {
     client.shutdown()?;
     let until = Instant::now() + PARTING_TIME;
     let mut chunk = [0; 4096];
@@ -205,8 +202,14 @@ enum Next {
     Refuse(String),
 }
 
-fn read_head(client: &mut ClientSocket, shared: &GateState, bytes: &mut Vec<u8>) -> io::Result<Next> {
+fn read_head(
+    mut client: &ClientSocket,
+    place: &ClientPlace,
+    shared: &GateState,
+    bytes: &mut Vec<u8>,
+) -> io::Result<Next> {
     let mut began = Instant::now();
+    place.note(Doing::Idle);
     bytes.drain(..request_head::empty_lines(bytes));
     loop {
         if let Some(length) = request_head::length(bytes) {
@@ -241,12 +244,13 @@ fn read_head(client: &mut ClientSocket, shared: &GateState, bytes: &mut Vec<u8>)
         bytes.drain(..request_head::empty_lines(bytes));
         if is_first && !bytes.is_empty() {
             began = Instant::now();
+            place.note(Doing::Resting);
         }
     }
 }
 
 /// Waits for the whole of a form. Returns whether it came in time.
-fn read_form(client: &mut ClientSocket, shared: &GateState, bytes: &mut Vec<u8>, length: usize) -> io::Result<bool> {
+fn read_form(mut client: &ClientSocket, shared: &GateState, bytes: &mut Vec<u8>, length: usize) -> io::Result<bool> {
     let until = Instant::now() + HEAD_TIME;
     while bytes.len() < length {
         let left = until.saturating_duration_since(Instant::now());
@@ -270,10 +274,12 @@ fn read_form(client: &mut ClientSocket, shared: &GateState, bytes: &mut Vec<u8>,
 /// `bytes`. Returns whether the connection can be used again.
 fn forward(
     inner: &mut UnixStream,
-    client: &mut ClientSocket,
+    mut client: &ClientSocket,
+    place: &ClientPlace,
     shared: &GateState,
     bytes: &mut Vec<u8>,
 ) -> io::Result<bool> {
+    let mut pace = ReadingPace::default();
     let mut chunk = vec![0; CHUNK_BYTES];
     let (mut keep, mut began) = (true, false);
     // whether to read from the client, and whether it has closed its side
@@ -292,6 +298,9 @@ fn forward(
                         let read = client.read(&mut ahead)?;
                         bytes.extend_from_slice(&ahead[..read]);
                         is_silent = read == 0;
+                        if is_silent && place.is_lost() {
+                            return Err(io::Error::other("another client has its place"));
+                        }
                         listens = !is_silent && bytes.len() <= HEAD_BYTES;
                         continue;
                     }
@@ -314,7 +323,33 @@ fn forward(
             began = true;
             keep = !request_head::closes(&chunk[..read]);
         }
-        client.write_all(&chunk[..read])?;
+        place.note(Doing::Resting);
+        let mut left = &chunk[..read];
+        while !left.is_empty() {
+            let begun = Instant::now();
+            let written = client.write(left)?;
+            left = &left[written..];
+            if pace.is_slow(written, begun.elapsed()) {
+                return Err(io::Error::other("the client reads too slowly"));
+            }
+        }
+        place.note(Doing::Answering);
+    }
+}
+
+/// How fast a client reads.
+#[derive(Default)]
+struct ReadingPace {
+    bytes: usize,
+    waited: Duration,
+}
+
+impl ReadingPace {
+    /// Notes that the client took so many bytes in that time. True if it has taken too few for all its time.
+    fn is_slow(&mut self, bytes: usize, time: Duration) -> bool {
+        self.bytes += bytes;
+        self.waited += time;
+        self.waited > WRITE_TIME + Duration::from_secs_f64(self.bytes as f64 / MIN_BYTES_A_SECOND)
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{Backlog, listen, setsockopt, sockopt};
 
 use crate::config::Address;
 
@@ -22,6 +22,9 @@ const FILES_OF_CONNECTION: u64 = 5;
 const FILES_OF_PROCESS: u64 = 24;
 /// Of a worker: the broker, with what amiquip polls, searchd and Redis.
 const FILES_OF_WORKER: u64 = 10;
+
+/// Connections that the system holds until the gate takes them; it allows 4096 by default.
+const WAITING_CONNECTIONS: i32 = 1024;
 
 /// The number of connections for which the process may open files, at most `wanted`. Raises the limit of open files, as far as it
 /// may, if it is too low. Returns that limit too, if it does not allow `wanted`.
@@ -74,7 +77,11 @@ impl Drop for Private {
 impl Listener {
     pub fn new(address: &Address) -> Result<Listener, String> {
         let listener = match address {
-            Address::Tcp { host, port } => TcpListener::bind((host.as_str(), *port)).map(Listener::Tcp),
+            Address::Tcp { host, port } => TcpListener::bind((host.as_str(), *port)).and_then(|listener| {
+                // connections that a burst of clients brings wait here, and not for their second attempt
+                listen(&listener, Backlog::new(WAITING_CONNECTIONS)?)?;
+                Ok(Listener::Tcp(listener))
+            }),
             Address::Unix(path) => {
                 remove_stale(path);
                 UnixListener::bind(path).map(|listener| Listener::Unix(listener, path.clone()))
@@ -144,6 +151,15 @@ impl ClientSocket {
         }
     }
 
+    /// Ends every wait of the thread that serves it.
+    pub fn wake(&self) {
+        // it fails only if the connection has ended
+        let _ = match self {
+            ClientSocket::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            ClientSocket::Unix(stream) => stream.shutdown(Shutdown::Both),
+        };
+    }
+
     /// Makes the end of the connection a reset, so that the client does not take it for the end of the reply. A Unix socket has
     /// no reset.
     pub fn reset(&self) {
@@ -165,20 +181,20 @@ impl ClientSocket {
     }
 }
 
-impl Read for ClientSocket {
+impl Read for &ClientSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            ClientSocket::Tcp(stream) => stream.read(buffer),
-            ClientSocket::Unix(stream) => stream.read(buffer),
+            ClientSocket::Tcp(stream) => (&*stream).read(buffer),
+            ClientSocket::Unix(stream) => (&*stream).read(buffer),
         }
     }
 }
 
-impl Write for ClientSocket {
+impl Write for &ClientSocket {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match self {
-            ClientSocket::Tcp(stream) => stream.write(buffer),
-            ClientSocket::Unix(stream) => stream.write(buffer),
+            ClientSocket::Tcp(stream) => (&*stream).write(buffer),
+            ClientSocket::Unix(stream) => (&*stream).write(buffer),
         }
     }
 

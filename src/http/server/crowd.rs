@@ -1,0 +1,219 @@
+//! Which connection goes when all places are taken and another client comes. Pure: the time is an argument.
+//!
+//! Invariant: a client whose address holds few places is served however many places another address has taken, and by no connection
+//! of an address that holds fewer. What waits idle goes first, then what does not move, and strangers before those who were served.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// A head that has begun, or an answer that the client does not read, may rest for this time: a slow line rests for less.
+const RESTS: Duration = Duration::from_secs(1);
+/// An address counts as served for this time after its last answer.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// Addresses to remember; beyond them, those that were served longest ago are forgotten.
+const MAX_REMEMBERED: usize = 4096;
+/// Bits of an IPv6 address that are one client's network.
+const NETWORK_BITS: u32 = 64;
+
+/// Clients that count as one: those of an IPv4 address, of a network of IPv6, of a Unix socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Household {
+    Ip(IpAddr),
+    /// a proxy that alco trusts, or another program on this host: many clients may be behind it
+    Local,
+}
+
+impl Household {
+    /// Of an address in text; another text is a Unix socket's.
+    pub fn of(address: &str) -> Household {
+        match address.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+            Ok(IpAddr::V6(ip)) => {
+                let network = ip.to_bits() >> (u128::BITS - NETWORK_BITS) << (u128::BITS - NETWORK_BITS);
+                Household::Ip(IpAddr::V6(network.into()))
+            }
+            Ok(ip) => Household::Ip(ip),
+            Err(_) => Household::Local,
+        }
+    }
+}
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// it waits for a request
+    Idle,
+    /// it waits for the rest of a request, or for the client to read
+    Resting,
+    /// its answer is made, or moves
+    Answering,
+}
+
+#[derive(Debug)]
+struct Guest {
+    household: Household,
+    doing: Doing,
+    since: Instant,
+}
+
+/// The outcome of a client's coming.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Admission {
+    Free,
+    /// after this connection has gone
+    InsteadOf(u64),
+    Full,
+}
+
+#[derive(Debug)]
+pub struct Crowd {
+    max: usize,
+    guests: HashMap<u64, Guest>,
+    served: HashMap<Household, Instant>,
+}
+
+impl Crowd {
+    pub fn new(max: usize) -> Crowd {
+        Crowd { max, guests: HashMap::new(), served: HashMap::new() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.guests.len()
+    }
+
+    pub fn admission(&self, household: Household, now: Instant) -> Admission {
+        if self.guests.len() < self.max {
+            return Admission::Free;
+        }
+        let mut counts: HashMap<Household, usize> = HashMap::new();
+        self.guests.values().for_each(|guest| *counts.entry(guest.household).or_default() += 1);
+        let (own, is_known) = (counts.get(&household).copied().unwrap_or(0), self.is_known(household, now));
+        let places = self.guests.iter().filter_map(|(number, guest)| {
+            let count = counts[&guest.household];
+            let is_stranger = !self.is_known(guest.household, now);
+            let rests = now.saturating_duration_since(guest.since) >= RESTS;
+            let is_heavy = guest.household != Household::Local && count > self.max / 2 && own < self.max / 4;
+            let may_go = match guest.doing {
+                Doing::Idle => guest.household == household || count >= own,
+                Doing::Resting => is_heavy || rests && (count > own + 1 || is_known && is_stranger && count >= own),
+                Doing::Answering => is_heavy,
+            };
+            may_go.then_some((guest.doing as u8, !is_stranger, Reverse(count), guest.since, *number))
+        });
+        places.min().map_or(Admission::Full, |(.., number)| Admission::InsteadOf(number))
+    }
+
+    pub fn enter(&mut self, number: u64, household: Household, now: Instant) {
+        self.guests.insert(number, Guest { household, doing: Doing::Idle, since: now });
+    }
+
+    pub fn note(&mut self, number: u64, doing: Doing, now: Instant) {
+        if let Some(guest) = self.guests.get_mut(&number) {
+            (guest.doing, guest.since) = (doing, now);
+        }
+    }
+
+    /// The client has read an answer to its end.
+    pub fn is_served(&mut self, number: u64, now: Instant) {
+        let Some(guest) = self.guests.get(&number) else { return };
+        self.served.insert(guest.household, now);
+        if self.served.len() > MAX_REMEMBERED {
+            self.served.retain(|_, at| now.saturating_duration_since(*at) < REMEMBERED);
+        }
+        if self.served.len() > MAX_REMEMBERED {
+            let oldest = self.served.iter().min_by_key(|(_, at)| **at).map(|(household, _)| *household);
+            oldest.map(|household| self.served.remove(&household));
+        }
+    }
+
+    /// The connection has ended, or is told to.
+    pub fn leave(&mut self, number: u64) {
+        self.guests.remove(&number);
+    }
+
+    fn is_known(&self, household: Household, now: Instant) -> bool {
+        self.served.get(&household).is_some_and(|at| now.saturating_duration_since(*at) < REMEMBERED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUSEHOLDS: [&str; 3] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+
+    /// A crowd of eight places, all taken: what the connections of each household do, by their number, for so many seconds.
+    fn crowd(guests: &[(usize, Doing, u64)], now: Instant) -> Crowd {
+        let mut crowd = Crowd::new(8);
+        for (number, (household, doing, seconds)) in guests.iter().enumerate() {
+            crowd.enter(number as u64, Household::of(HOUSEHOLDS[*household]), now);
+            crowd.note(number as u64, *doing, now - Duration::from_secs(*seconds));
+        }
+        crowd
+    }
+
+    #[track_caller]
+    fn check(guests: &[(usize, Doing, u64)], newcomer: usize, expect: Admission) {
+        let now = Instant::now() + Duration::from_secs(3600);
+        let household = Household::of(HOUSEHOLDS[newcomer]);
+        assert_eq!(crowd(guests, now).admission(household, now), expect, "{guests:?}");
+    }
+
+    #[test]
+    fn what_does_nothing_goes_first() {
+        use Doing::{Answering, Idle, Resting};
+        check(&[(0, Idle, 9); 7], 1, Admission::Free);
+        let mut guests = [(0, Answering, 0); 8];
+        guests[3] = (0, Idle, 5);
+        check(&guests, 0, Admission::InsteadOf(3));
+        guests[4] = (0, Idle, 6);
+        check(&guests, 1, Admission::InsteadOf(4));
+        guests[3] = (0, Resting, 9);
+        guests[4] = (0, Resting, 3);
+        check(&guests, 1, Admission::InsteadOf(3));
+        check(&guests, 0, Admission::Full);
+    }
+
+    #[test]
+    fn a_household_with_many_places_makes_room() {
+        use Doing::{Answering, Idle, Resting};
+        let mut guests = [(0, Resting, 9); 8];
+        guests[7] = (1, Idle, 9);
+        check(&guests, 1, Admission::InsteadOf(7));
+        check(&guests, 0, Admission::Full);
+        guests[7] = (1, Answering, 0);
+        check(&guests, 1, Admission::InsteadOf(0));
+        check(&guests, 2, Admission::InsteadOf(0));
+        check(&[(0, Resting, 0); 8], 2, Admission::InsteadOf(0));
+        check(&[(0, Answering, 0); 8], 2, Admission::InsteadOf(0));
+        let mut guests = [(0, Answering, 0); 8];
+        guests[..4].fill((1, Answering, 0));
+        check(&guests, 2, Admission::Full);
+        check(&guests, 0, Admission::Full);
+    }
+
+    #[test]
+    fn those_who_were_served_come_before_strangers() {
+        let now = Instant::now() + Duration::from_secs(3600);
+        let of = |household: usize| Household::of(HOUSEHOLDS[household]);
+        let mut guests = [(0, Doing::Resting, 9); 8];
+        guests[4..].fill((1, Doing::Resting, 5));
+        let mut crowd = crowd(&guests, now);
+        assert_eq!(crowd.admission(of(2), now), Admission::InsteadOf(0));
+        crowd.is_served(0, now - Duration::from_secs(60));
+        assert_eq!(crowd.admission(of(2), now), Admission::InsteadOf(4));
+        assert_eq!(crowd.admission(of(0), now), Admission::InsteadOf(4));
+        assert_eq!(crowd.admission(of(1), now), Admission::Full);
+        let later = now + REMEMBERED;
+        assert_eq!(crowd.admission(of(0), later), Admission::Full);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_household() {
+        assert_eq!(Household::of("2001:db8:1:2::1"), Household::of("2001:db8:1:2:ffff::9"));
+        assert_ne!(Household::of("2001:db8:1:2::1"), Household::of("2001:db8:1:3::1"));
+        assert_eq!(Household::of("::ffff:192.0.2.1"), Household::of("192.0.2.1"));
+        assert_eq!(Household::of("unix"), Household::Local);
+    }
+}

@@ -1,0 +1,111 @@
+//! The places of the gate: which connections are open, and the one that makes room for another (`crowd`).
+//!
+//! Invariant: at most `max` connections are open, those among them that were told to end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::Proxy;
+use crate::http::server::crowd::{Admission, Crowd, Doing, Household};
+use crate::http::server::socket::ClientSocket;
+
+/// The wait for a connection that was told to end, before the next one takes its place.
+const LEAVING_TIME: Duration = Duration::from_millis(200);
+
+pub struct Places {
+    max: usize,
+    /// their connections do not count as those of one client
+    proxies: Vec<Proxy>,
+    taken: Mutex<TakenPlaces>,
+    /// a connection has ended
+    left: Condvar,
+}
+
+struct TakenPlaces {
+    last: u64,
+    crowd: Crowd,
+    sockets: HashMap<u64, Arc<ClientSocket>>,
+    /// told to end, and not ended yet
+    leaving: usize,
+}
+
+impl TakenPlaces {
+    fn open(&self) -> usize {
+        self.crowd.len() + self.leaving
+    }
+}
+
+/// The place of a connection, as long as it lives.
+pub struct ClientPlace {
+    places: Arc<Places>,
+    number: u64,
+}
+
+impl Places {
+    pub fn new(max: usize, proxies: Vec<Proxy>) -> Places {
+        let taken = TakenPlaces { last: 0, crowd: Crowd::new(max), sockets: HashMap::new(), leaving: 0 };
+        Places { max, proxies, taken: Mutex::new(taken), left: Condvar::new() }
+    }
+
+    /// A place for a client, perhaps that of a connection which does nothing. None: there is no place.
+    pub fn take(self: &Arc<Places>, client: &Arc<ClientSocket>) -> Option<ClientPlace> {
+        let peer = client.peer();
+        let is_proxy = self.proxies.iter().any(|proxy| proxy.is(&peer));
+        let household = if is_proxy { Household::Local } else { Household::of(&peer) };
+        let mut taken = self.taken();
+        match taken.crowd.admission(household, Instant::now()) {
+            Admission::Free => {}
+            Admission::Full => return None,
+            Admission::InsteadOf(number) => {
+                taken.crowd.leave(number);
+                taken.leaving += 1;
+                if let Some(socket) = taken.sockets.remove(&number) {
+                    socket.wake();
+                }
+            }
+        }
+        let waited = self.left.wait_timeout_while(taken, LEAVING_TIME, |taken| taken.open() >= self.max);
+        let mut taken = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if taken.open() >= self.max {
+            return None;
+        }
+        taken.last += 1;
+        let number = taken.last;
+        taken.crowd.enter(number, household, Instant::now());
+        taken.sockets.insert(number, client.clone());
+        Some(ClientPlace { places: self.clone(), number })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, TakenPlaces> {
+        // a panic of another thread leaves the numbers whole
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientPlace {
+    pub fn note(&self, doing: Doing) {
+        self.places.taken().crowd.note(self.number, doing, Instant::now());
+    }
+
+    /// The client has read an answer to its end.
+    pub fn is_served(&self) {
+        self.places.taken().crowd.is_served(self.number, Instant::now());
+    }
+
+    /// True if the connection was told to end.
+    pub fn is_lost(&self) -> bool {
+        !self.places.taken().sockets.contains_key(&self.number)
+    }
+}
+
+impl Drop for ClientPlace {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken();
+        taken.crowd.leave(self.number);
+        if taken.sockets.remove(&self.number).is_none() {
+            taken.leaving -= 1;
+        }
+        self.places.left.notify_one();
+    }
+}
