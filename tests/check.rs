@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::clock::Clock;
-use crate::support::{ALCO, Alco, Stack, is_manticore, not_checked};
+use crate::support::{ALCO, Alco, Stack, directory, is_manticore, not_checked};
 
 fn check(ini: &Path, json: bool) -> (Option<i32>, Vec<String>) {
     check_by(ALCO.as_ref(), ini, json)
@@ -29,6 +29,20 @@ fn shows(lines: &[String], state: &str, part: &str, texts: &[&str]) {
 }
 
 const INI: &str = "[index checked]\ndays = 2\nrouting_keys = checked.#\n";
+
+#[test]
+fn users_of_an_index_whom_alco_does_not_know_are_reported() {
+    let dir = directory("check-users");
+    let (users, ini) = (dir.join("users"), dir.join("alco.ini"));
+    fs::write(&users, "@ops: anna\n").unwrap();
+    let ini_text =
+        format!("[http]\nusers_file = {}\n[index web]\nusers = eve, @ops, @web\n[index all]\n", users.display());
+    fs::write(&ini, ini_text).unwrap();
+    let (_, lines) = check(&ini, false);
+    shows(&lines, "ok", "index web", &["for eve, @ops, @web only"]);
+    shows(&lines, "warning", "index web", &["users_file does not have eve, @web; ", "alco passwd", "@group: user"]);
+    assert!(!lines.iter().any(|line| line.contains("index all: for")), "{lines:?}");
+}
 
 #[test]
 fn alco_check_reports_each_fault_with_its_cure() {

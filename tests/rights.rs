@@ -30,7 +30,7 @@ impl Rights {
         fs::write(&users_file, "@ops: anna\n").unwrap();
         let settings = format!(
             "{}{}users = @ops\n[http]\nusers_file = {}\nuser_header = X-User\ngroup_header = X-Groups\ntrusted_proxies = 127.0.0.1\n\
-             open_paths = /health, /metrics\n[shortcut slow]\n[shortcut pay]\nindex = {HIDDEN}\n",
+             open_paths = /health, /metrics\n[shortcut slow]\nquery = start_ts=-1h\n[shortcut pay]\nindex = {HIDDEN}\nquery = start_ts=-1h\n",
             stack.index("rights_web"),
             stack.index(HIDDEN),
             users_file.display()
