@@ -76,7 +76,7 @@ fn wrong_shortcuts(config: &Config, path: &Path) -> Vec<String> {
         let query = Query::from_url(shortcut.index.clone(), &shortcut.query);
         let checked = query.and_then(|query| {
             let on: Vec<&Filter> = query.filters.iter().filter(|filter| !filter.off).collect();
-            Filters::new(on.into_iter()).and(Pattern::new(&query)).map(drop)
+            Filters::new(on).and(Pattern::new(&query)).map(drop)
         });
         let why = checked.err()?;
         Some(format!("{}:{}: [shortcut {}] query: {why}", path.display(), shortcut.line, shortcut.name))
