@@ -21,7 +21,7 @@ const HOSTILE: &str =
 /// An alco with ten records: plain ones, one with a traceback, one with hostile text.
 fn site() -> Alco {
     let stack = Stack::shared();
-    let alco = Alco::start(stack, &stack.index("pages"));
+    let alco = Alco::start(stack, &(stack.index("pages") + "[http]\nshortcuts = all\n"));
     // tests share the index: the first one fills it
     static FILL: std::sync::Once = std::sync::Once::new();
     FILL.call_once(|| {
@@ -417,6 +417,10 @@ fn the_next_error_is_found_on_a_later_page() {
 fn hostile_records_come_out_harmless() {
     let alco = site();
     let record = place(&alco, "<script>");
+    let hostile = "5 pages search=%3Cscript%3E <script>alert(1)</script>\u{1b}";
+    for name in ["<script>alert(1)</script>", "\u{1b}[31m\u{202e}"] {
+        Stack::shared().ask_redis::<()>(&["HSET", "ALCO:SHORTCUTS", name, hostile]);
+    }
     for path in [
         LOG,
         &record,
@@ -431,6 +435,8 @@ fn hostile_records_come_out_harmless() {
         "/grep/pages/?start_ts=-1h&search=%1b%5b31m%e2%80%ae",
         "/grep/pages/?host=%3Cscript%3E%22%27%1b%07%e2%80%ae&start_ts=-1h",
         "/grep/pages/?columns=%3Cscript%3E&start_ts=-1h",
+        "/grep/pages/save/?start_ts=-1h&search=%3Cscript%3E%1b",
+        "/grep/shortcut/",
         "/grep/%3Cscript%3E/",
         "/%3Cscript%3E",
     ] {

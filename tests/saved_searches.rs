@@ -176,15 +176,15 @@ fn forged(anna: &Reader, ben: &Reader) {
 fn without_users_searches_are_saved_only_if_the_ini_has_all() {
     let stack = Stack::shared();
     let ini = |more: &str| {
-        format!("[index pages]\ndays = 2\nrouting_keys = saved-none.#\nqueue = saved_none\n[http]\n{more}\n")
+        format!("[index send]\ndays = 2\nrouting_keys = saved-none.#\nqueue = saved_none\n[http]\n{more}\n")
     };
-    let save = "/grep/pages/save/?search=x";
+    let save = "/grep/send/save/?search=x";
     for (more, why) in [("", "Only users who are signed in"), ("shortcuts = none", "shortcuts = none in alco.ini")] {
         let alco = Alco::start(stack, &ini(more));
         let reader = Reader { alco: &alco, user: Some("anna") };
         refuses(&reader.ask(save, &[]), 404, why);
         refuses(&reader.post("/grep/shortcut/", "name=x", &[]), 404, why);
-        assert!(!reader.ask("/grep/pages/?search=x", &[]).body.contains("href=\"save/"));
+        assert!(!reader.ask("/grep/send/?search=x", &[]).body.contains("href=\"save/"));
         assert!(!reader.ask("/grep/", &[]).body.contains("all shortcuts"));
         assert!(alco.stop().success());
     }

@@ -265,7 +265,7 @@ pub fn shop(stack: &Stack) -> Alco {
     let shortcut = "[shortcut errors]\nindex = web, billing, stock\ntitle = Errors of the last 6 hours\n\
                     query = levelname=ERROR&start_ts=-6h\n\
                     [shortcut request]\nindex = web\ntitle = One request\nquery = start_ts=-7h\nparameter = request_id\n";
-    let ini = SHOP.map(|index| stack.index(index)).concat() + shortcut;
+    let ini = SHOP.map(|index| stack.index(index)).concat() + shortcut + "[http]\nshortcuts = all\n";
     // tests share the indexes: the first one fills them
     static FILL: Once = Once::new();
     FILL.call_once(|| fill(stack, &ini));

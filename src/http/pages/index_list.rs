@@ -60,7 +60,7 @@ impl IndexListView<'_> {
                             th scope="col" { "index" }
                             th.n scope="col" { "last 5 min" }
                             th scope="col" {
-                                "24 hours"
+                                "24 hours "
                                 span.scale aria-hidden="true" { @for hour in &self.hours { span { (hour) } " " } span { "now" } }
                             }
                             th.n scope="col" { "today" }
