@@ -85,7 +85,7 @@ fn all_is_well(alco: &Alco) {
         ("rabbitmq", "exchange 'logstash' is as configured"),
         ("index checked", "0 records wait, 1 consumers"),
         ("redis", "Redis "),
-        ("searchd", "searchd "),
+        ("searchd", if is_manticore() { "Manticore's searchd " } else { "searchd 2." }),
         ("searchd", "may have it read its configuration again"),
         ("searchd", "its binlog is in "),
         ("searchd", "its clock agrees with this host's"),

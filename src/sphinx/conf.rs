@@ -281,8 +281,8 @@ mod tests {
     #[test]
     fn searchd_section_has_places_and_safe_values() {
         check("", "searchd", &SEARCHD);
-        let manticores = ["buddy_path = "];
-        check("[sphinx]\ndialect = manticore", "searchd", &[&SEARCHD[..10], &manticores.map(str::trim)].concat());
+        let manticores = ["buddy_path =", "secondary_indexes = 0"];
+        check("[sphinx]\ndialect = manticore", "searchd", &[&SEARCHD[..10], &manticores].concat());
         let ini = "[sphinx]\naddress = /run/s.sock\npid_file = /run/s.pid";
         let own = ["listen = /run/s.sock:mysql41", SEARCHD[1], "pid_file = /run/s.pid"];
         check(ini, "searchd", &[&own, &SEARCHD[3..]].concat());

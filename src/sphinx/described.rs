@@ -47,6 +47,17 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_known_by_the_types_of_each_engine() {
+        let sphinx =
+            described(&[("id", "bigint"), ("line", "field"), ("seq", "uint"), ("logline", "string"), ("js", "json")]);
+        let manticore =
+            described(&[("id", "bigint"), ("line", "text"), ("seq", "uint"), ("logline", "string"), ("js", "json")]);
+        for engine in [sphinx, manticore] {
+            assert_eq!(engine.fields().collect::<Vec<_>>(), ["line"]);
+        }
+    }
+
+    #[test]
     fn an_index_of_another_configuration_is_recognized() {
         let all = COLUMNS.map(|column| (column, if column == "line" { "field" } else { "bigint" }));
         assert_eq!(described(&all).lacking(), None);

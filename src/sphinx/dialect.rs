@@ -13,9 +13,13 @@ use std::borrow::Cow;
 use crate::config::Dialect;
 use crate::sphinx::{DocId, statement};
 
-/// The engine of that version. Manticore began with Sphinx 2.3.2 and calls its first release 2.4.1.
+/// The engine of that version. Manticore began with Sphinx 2.3.2 and calls its first release 2.4.1; built from its repository, without
+/// a release, it is 0.0.0.
 pub fn of_version((major, minor, _): (u16, u16, u16)) -> Dialect {
-    if (major, minor) < (2, 4) { Dialect::Sphinx } else { Dialect::Manticore }
+    match (major, minor) {
+        (0, 1..) | (1, _) | (2, 0..=3) => Dialect::Sphinx,
+        _ => Dialect::Manticore,
+    }
 }
 
 /// The engine of a searchd that introduces itself with that text; None: of neither.
@@ -59,8 +63,12 @@ pub fn searchd_directives(dialect: Dialect) -> &'static [(&'static str, &'static
     match dialect {
         // 200 connections, a thread each: the workers', the pages', the followers' and some commands'
         Dialect::Sphinx => &[("workers", "threads"), ("max_children", "200")],
-        // without it, Manticore warns that its helper program is missing; with peers or telemetry, it would start it
-        Dialect::Manticore => &[("buddy_path", "")],
+        Dialect::Manticore => &[
+            // else Manticore warns that its helper program is missing; with peers or telemetry, it would start it
+            ("buddy_path", ""),
+            // with its columnar library, Manticore would use indexes without which alco was tested
+            ("secondary_indexes", "0"),
+        ],
     }
 }
 
@@ -203,10 +211,11 @@ pub fn grouped_values(path: &str) -> String {
     )
 }
 
-/// True if the group of which searchd prints this may be that of true or false, rather than of a text. `shortest`: the least LENGTH()
-/// of its values. Manticore prints 1 and 0 for them; 2.x counts them among null (`is_null_group`).
-pub fn may_be_boolean(dialect: Dialect, printed: &str, shortest: i64) -> bool {
-    dialect == Dialect::Manticore && matches!(printed, "0" | "1") && shortest == 0
+/// True if the group of which searchd prints this may be that of true or false, rather than of a text. `longest`: the greatest LENGTH()
+/// of its values. Manticore prints 1 and 0 for true and false, in groups without a number; 2.x counts them among null
+/// (`is_null_group`).
+pub fn may_be_boolean(dialect: Dialect, printed: &str, longest: i64) -> bool {
+    dialect == Dialect::Manticore && matches!(printed, "0" | "1") && longest == 0
 }
 
 /// True if searchd prints this for the group of null. It prints the same for an empty text, true, false and an empty array, and the
@@ -240,6 +249,29 @@ mod tests {
             inserting_thread(|name| Cow::Borrowed(column(name)))
         };
         let sphinx = ["Tid", "Proto", "State", "Time", "Info"];
+        let manticore = [
+            "TID",
+            "Name",
+            "Proto",
+            "State",
+            "Connection from",
+            "ConnID",
+            "This/prev job time",
+            "Jobs done",
+            "Thread status",
+            "Info",
+        ];
+        let row = |time, statement| {
+            ["11524", "work_0", "mysql", "query", "127.0.0.1:32910", "12", time, "1138", "working", statement]
+        };
+        for (time, statement, expect) in [
+            ("15ms", "REPLACE INTO web_20261128 (id,ts", Some((12, 0.015))),
+            ("1m 11s", "REPLACE INTO web_20261128 (id,ts", Some((12, 71.0))),
+            ("-", "REPLACE INTO web_20261128 (id,ts", None),
+            ("86us", "SHOW THREADS", None),
+        ] {
+            assert_eq!(found(&manticore, &row(time, statement)), expect, "{time} {statement}");
+        }
         for (row, expect) in [
             (["7", "sphinxql", "query", "1.250000", "REPLACE INTO web_20261122 (id"], Some((7, 1.25))),
             (["7", "sphinxql", "net_read", "0.000100", "-"], Some((7, 0.0001))),
@@ -277,6 +309,7 @@ mod tests {
             ((2, 4, 1), Dialect::Manticore),
             ((6, 3, 8), Dialect::Manticore),
             ((29, 2, 2), Dialect::Manticore),
+            ((0, 0, 0), Dialect::Manticore),
         ] {
             assert_eq!(of_version(version), expect, "{version:?}");
         }

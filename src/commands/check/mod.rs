@@ -20,7 +20,7 @@ use crate::commands::check::report::{Report, listed};
 use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, Failure};
 use crate::config;
-use crate::config::{Config, Grantee, Index, Secret, field_of_column};
+use crate::config::{Config, Dialect, Grantee, Index, Secret, field_of_column};
 use crate::housekeeping;
 use crate::rabbitmq;
 use crate::rabbitmq::probe::Probe;
@@ -37,6 +37,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const OLDEST_RABBITMQ: &[u64] = &[3, 8];
 const OLDEST_REDIS: &[u64] = &[5];
 const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
+/// It counts distinct values exactly if asked to.
+const OLDEST_MANTICORE: &[u64] = &[6, 2];
 /// The cure where the finding has its own already.
 const NOTHING_UNTIL_THEN: &str = "alco collects nothing until then";
 /// As above, for what only a new connection meets: a server does not ask an older one for its password or rights again.
@@ -250,8 +252,14 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     if let Some(wrong) = sphinx.misstated(dialect::of_version(version)) {
         report.warning(PART, format!("it {wrong}"), "set dialect = auto, and restart searchd");
     }
+    let (product, oldest) = match dialect::of_version(version) {
+        Dialect::Sphinx => ("searchd", OLDEST_SPHINX),
+        // a build from its repository has no number
+        Dialect::Manticore if version == (0, 0, 0) => ("Manticore's searchd", &[] as &[u64]),
+        Dialect::Manticore => ("Manticore's searchd", OLDEST_MANTICORE),
+    };
     let version = format!("{}.{}.{}", version.0, version.1, version.2);
-    report.server(PART, &sphinx.address.to_string(), "searchd", &version, OLDEST_SPHINX);
+    report.server(PART, &sphinx.address.to_string(), product, &version, oldest);
     if let Some((seconds, ours)) = time {
         report.skew(PART, Ts::from_micros(seconds.saturating_mul(1_000_000)), ours);
     }

@@ -112,7 +112,7 @@ impl Group {
         match self.text.parse::<i64>() {
             Ok(integer) if self.longest > 0 => {
                 let is_alone = |other: i64| other == integer || other == 0 && self.shortest == 0;
-                self.longest == 1 && is_alone(self.least) && is_alone(self.most) && !self.boolean
+                self.longest == 1 && is_alone(self.least) && is_alone(self.most)
             }
             _ => !self.boolean && !is_json(&self.text, '['),
         }
@@ -175,7 +175,7 @@ impl Counts {
             (Some(number), Ok(integer), _) if *longest > 0 => {
                 self.add_number(number, text, *records);
                 let is_alone = |other: i64| other == integer || other == 0 && integer.unsigned_abs() < BEYOND_32_BITS;
-                *longest == 1 && is_alone(*least) && is_alone(*most) && !boolean
+                *longest == 1 && is_alone(*least) && is_alone(*most)
             }
             (Some(_), Err(_), Some(PRINTED_DECIMALS)) if *longest > 0 => {
                 let value = read_back(text);
@@ -327,7 +327,6 @@ mod tests {
             (Group { longest: 2, ..integer("443", 0, 0) }, false),
             (of("5"), true),
             (Group { boolean: true, ..of("1") }, false),
-            (Group { boolean: true, shortest: 0, ..integer("0", 0, 0) }, false),
             (of("it's \"9.50\""), true),
             (of("10.0.0.10"), true),
             (of("a\u{fffd}"), false),

@@ -185,9 +185,9 @@ impl<'a> Figures<'a> {
         }
         let rows = self.rows(slice, narrowing, by_value(&grouped_values(path), path))?;
         let mut groups: Vec<Group> = rows.iter().map(group_of).collect();
-        if groups.iter().any(|group| may_be_boolean(Dialect::Manticore, &group.text, group.shortest)) {
+        if groups.iter().any(|group| may_be_boolean(Dialect::Manticore, &group.text, group.longest)) {
             let dialect = self.searcher.pool.with(Engine::dialect).map_err(|fault| away(&fault))?;
-            groups.iter_mut().for_each(|group| group.boolean = may_be_boolean(dialect, &group.text, group.shortest));
+            groups.iter_mut().for_each(|group| group.boolean = may_be_boolean(dialect, &group.text, group.longest));
         }
         let repeats = groups.iter().any(Group::may_repeat);
         if repeats {
