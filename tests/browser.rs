@@ -343,6 +343,9 @@ fn a_phone_s_page_does_not_slide_and_begins_with_the_log() {
     assert_eq!(form, "search all records · levelname = ERROR · -6h to now");
     let height = "return document.querySelector('form.search').getBoundingClientRect().height";
     assert!(browser.script(height).as_f64().unwrap() < 667.0 / 8.0);
+    let overlaps = "const boxes = [...document.querySelectorAll('.bar a')].filter(a => a.checkVisibility()).map(a => a.getBoundingClientRect());
+        return boxes.slice(1).filter((box, at) => box.left < boxes[at].right && box.top < boxes[at].bottom).length";
+    assert_eq!(browser.script(overlaps), 0, "links write over each other");
     browser.click(".unfold summary");
     // what is tapped is high enough for a finger
     let low = browser.script(

@@ -57,7 +57,7 @@ impl HistogramView<'_> {
 
         html! {
             section.hist aria-label="Records over time" {
-                span.most aria-hidden="true" { (thousands(most)) }
+                p.most aria-hidden="true" { (thousands(most)) }
                 " "
                 div.plot {
                     (self.drawing(most, &ticks))
@@ -111,7 +111,7 @@ impl HistogramView<'_> {
                     @let permille = tick.at * 1000 / self.bars.len();
                     @let is_near = room_permille(tick.at, self.bars.len()) < near_permille;
                     " "
-                    text.near[is_near] x={ (permille / 10) "." (permille % 10) "%" } y="12" { (tick.label) }
+                    text class=[is_near.then_some("near")] x={ (permille / 10) "." (permille % 10) "%" } y="12" { (tick.label) }
                 }
                 " "
                 text x="100%" y="12" { (self.label(last.range.end, is_one_day)) }
@@ -340,7 +340,7 @@ mod tests {
             "peak 400 at <a ",
             "most errors 90 at <a ",
             ">zoom out</a>",
-            "<span class=\"most\" aria-hidden=\"true\">400</span>",
+            "<p class=\"most\" aria-hidden=\"true\">400</p>",
         ] {
             assert!(html.contains(part), "no {part} in {html}");
         }
