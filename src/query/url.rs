@@ -155,6 +155,7 @@ impl Query {
         }
         let (column, operator) = split_operator(key);
         let is_pattern = !is_column && column == PATTERN;
+        let mut gathers = false;
         let is = match operator {
             Some(operator) if operator.takes_empty || !value.is_empty() => (operator.read)(key, &value)?,
             // a field of a form that was left empty; the empty string itself is asked for by `__in=`
@@ -175,12 +176,15 @@ impl Query {
                     _ => {}
                 }
                 self.has_room_for(1)?;
-                plain.push(self.filters.len());
+                gathers = true;
                 Condition::In(vec![value])
             }
         };
         self.has_room_for(single_filters(&is))?;
         let is = if is_pattern { is.on_pattern(key)? } else { is };
+        if gathers {
+            plain.push(self.filters.len());
+        }
         self.filters.push(Filter { column: column.to_owned(), is, off });
         Ok(())
     }
@@ -592,6 +596,13 @@ mod tests {
             });
             q
         })
+    }
+
+    #[test]
+    fn patterns_that_cannot_be_read_do_not_meet_later_ones() {
+        let web = || vec!["web".parse::<crate::config::IndexName>().expect("a name")];
+        let (query, errors) = Query::read(web(), "pattern=x&pattern=y&a=1&pattern=1f2e3d4c5b6a798&a=2");
+        assert_eq!((query.to_url().as_str(), errors.len()), ("a=1&a=2&pattern=1f2e3d4c5b6a798", 2));
     }
 
     proptest! {
