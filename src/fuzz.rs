@@ -24,8 +24,10 @@ use crate::sphinx::statement;
 use crate::time::Ts;
 use crate::users_file;
 
+pub type EntryPoint = fn(&[u8]);
+
 /// The entry points by the names of their seeds' folders.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub const TARGETS: [(&str, EntryPoint); 7] = [
     ("record", record),
     ("ini", ini),
     ("address", address),
@@ -242,8 +244,8 @@ fn render(bytes: &[u8]) {
 /// The number of cells of one row; None: it is not one whole row.
 fn csv_cells(row: &str) -> Option<NonZeroU64> {
     let mut cells = NonZeroU64::MIN;
-    let (mut quoted, mut rest) = (false, row.strip_suffix("\r\n")?.chars());
-    while let Some(c) = rest.next() {
+    let mut quoted = false;
+    for c in row.strip_suffix("\r\n")?.chars() {
         match c {
             '"' => quoted = !quoted,
             ',' if !quoted => cells = cells.checked_add(1)?,
@@ -274,7 +276,7 @@ mod tests {
     }
 
     /// True if the entry point holds for these bytes; else they are printed.
-    fn holds(target: &str, entry: fn(&[u8]), bytes: &[u8]) -> bool {
+    fn holds(target: &str, entry: EntryPoint, bytes: &[u8]) -> bool {
         let holds = catch_unwind(AssertUnwindSafe(|| entry(bytes))).is_ok();
         if !holds {
             println!("{target} does not hold for {:?}", bytes.escape_ascii().to_string());
