@@ -216,7 +216,7 @@ mod tests {
     fn a_config_mistake_has_a_place_a_cause_and_a_cure() {
         check(
             "[redis]\nadress = x",
-            &["alco.ini:2: [redis] unknown key 'adress'; the keys are url, password_file, ca_file"],
+            &["alco.ini:2: [redis] unknown key 'adress'; the keys are url, sentinel, password_file, ca_file"],
         );
         check("[sphinx]\nadress = x", &["alco.ini:2: [sphinx] unknown key 'adress'; did you mean 'address'?"]);
         check("[rabitmq]\nx = 1", &["alco.ini:1: unknown section [rabitmq]; did you mean [rabbitmq]?"]);
