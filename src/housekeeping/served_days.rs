@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::config::{Config, Sphinx};
 use crate::housekeeping::agents;
 use crate::sphinx::client::Engine;
-use crate::sphinx::day_index::{day_index, served_days};
+use crate::sphinx::day_index::{day_index, local_index, peer_index, served_days};
 use crate::sphinx::{dialect, statement};
 use crate::time::Day;
 
@@ -36,7 +36,11 @@ impl Difference {
             .iter()
             .flat_map(|index| {
                 let days = served_days(today, index.days).map(|day| day_index(&index.name, day));
-                [index.name.to_string(), format!("{}_local", index.name)].into_iter().chain(days)
+                let own: Vec<String> = days.chain([local_index(&index.name)]).collect();
+                let peers = 1..=config.sphinx.peers.iter().flatten().count();
+                let of_peers = |number| own.iter().map(move |own| peer_index(own, number));
+                let of_peers: Vec<String> = peers.flat_map(of_peers).collect();
+                own.into_iter().chain(of_peers).chain([index.name.to_string()])
             })
             .collect();
         // searchd may serve other indexes too, which are not alco's

@@ -36,7 +36,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
@@ -60,6 +60,10 @@ const POOL_THREADS: usize = 24;
 const URGENT_THREADS: usize = 3;
 /// Of the pool, for the clients of one address.
 const MAX_THREADS_OF_CLIENT: usize = POOL_THREADS / 2;
+
+/// The time between two questions whether a peer that is away answers again; others are asked less often.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+const TURNS_PER_PROBE_OF_ALL: u64 = 5;
 
 /// The running web part.
 pub struct WebServer {
@@ -121,13 +125,19 @@ impl WebServer {
                 log::error!("cannot serve HTTP any longer: {why}");
             }
         })?;
+        let (probing, stopped_probing) = (site.clone(), stop.clone());
         spawn_watched("http-stop", ends, move || {
             // nothing is ever sent: this returns when the channel is closed
             let _ = stop.recv();
             drop(stopper);
             requests.unblock();
         })?;
-        Ok(WebServer { ended, watched: POOL_THREADS + URGENT_THREADS + 3, _private: private })
+        let mut watched = POOL_THREADS + URGENT_THREADS + 3;
+        if site.searcher.has_peers() {
+            spawn_watched("peers", ends, move || probe_peers(&probing, &stopped_probing))?;
+            watched += 1;
+        }
+        Ok(WebServer { ended, watched, _private: private })
     }
 
     /// Waits for the connections to end, but not beyond the deadline: a client that reads slowly may hold one.
@@ -158,6 +168,16 @@ fn serve(requests: &RequestQueue<Incoming>, site: &Arc<Site>) {
         // a panic must not end the thread, which later requests need
         if catch_unwind(AssertUnwindSafe(|| answer(request, site))).is_err() {
             log::error!("answering a request panicked; the thread goes on");
+        }
+    }
+}
+
+/// Looks for peers that are away, and for those that answer again, until `stop` is closed.
+fn probe_peers(site: &Site, stop: &Receiver<Infallible>) {
+    for turn in 0_u64.. {
+        site.searcher.probe_peers(now(), !turn.is_multiple_of(TURNS_PER_PROBE_OF_ALL));
+        if stop.recv_timeout(PROBE_EVERY) == Err(RecvTimeoutError::Disconnected) {
+            return;
         }
     }
 }

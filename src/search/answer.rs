@@ -6,9 +6,10 @@ use crate::metrics::Counter;
 use crate::query::cursor::Place;
 use crate::record::Stored;
 use crate::search::hit::{Hit, SearchError};
+use crate::search::nodes::Nodes;
 use crate::search::plan::Slice;
 use crate::sphinx::attributes::{has_decimals, read_back};
-use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::client::{Fault, Row};
 use crate::sphinx::dialect::unserved_index;
 use crate::sphinx::pool::Pool;
 use crate::sphinx::select::{Restriction, Select};
@@ -29,8 +30,7 @@ pub const WHOLE_COLUMNS: &str = "id, ts, seq, digest, logline, js, exact";
 #[derive(Clone, Copy, Debug)]
 pub struct SearchdAccess<'a> {
     pub pool: &'a Pool,
-    /// asks for warnings too: only peers cause any
-    pub warns: bool,
+    pub nodes: &'a Nodes,
     /// counts the documents that are checked
     pub candidates: &'a Counter,
 }
@@ -55,40 +55,33 @@ pub fn columns_of(row: &Row, js: usize) -> String {
     if has_decimals(&printed) { read_back(&printed) } else { printed }
 }
 
-/// Documents whose columns are read by one question: an answer has a bound, which columns of 64 kB would reach.
+/// Documents whose columns are read by one question: an answer has a bound, which columns of 64 kB would reach, and a peer takes at
+/// most 4096 docids.
 const MAX_COLUMNS_READ: usize = 1000;
 
-/// Reads the columns of these documents of one slice. The narrowing leaves searchd fewer documents to look through.
+/// Reads the columns of these documents of one slice. The narrowing leaves searchd fewer documents to look through. Returns what is
+/// missing.
 pub fn read_columns(
-    pool: &Pool,
+    searchd: SearchdAccess,
     slice: &Slice,
     narrowing: &Restriction,
     hits: &mut Vec<Hit>,
-) -> Result<(), SearchError> {
+) -> Result<Vec<String>, SearchError> {
     let mut columns: HashMap<u64, String> = HashMap::with_capacity(hits.len());
+    let narrowing = Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() };
+    let mut missing = Vec::new();
     for hits in hits.chunks(MAX_COLUMNS_READ) {
         let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
         let places = || hits.iter().map(|hit| hit.place.ts);
         let (Some(first), Some(last)) = (places().min(), places().max()) else { break };
         let range = Range { start: first, end: last.plus_micros(1) };
-        let statement = Select {
-            columns: "id, js, exact",
-            from: &slice.from,
-            narrowing: &Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() },
-            keys: slice.keys.as_ref(),
-            range,
-            newest_first: false,
-            beyond: None,
-            limit: ids.len(),
-        }
-        .among(&ids);
-        let read = pool.with(|engine| {
-            engine.each(&statement, |row| {
-                columns.insert(row.int(0).unwrap_or(0) as u64, columns_of(&row, 1));
-                true
-            })
-        });
-        read.map_err(|fault| away(&fault))?;
+        let statement = |slice: &Slice| {
+            let select = Select { columns: "id, js, exact", range, ..select_of(slice, &narrowing, ids.len()) };
+            select.among(&ids)
+        };
+        let answer = searchd.nodes.rows(searchd.pool, slice, statement)?;
+        columns.extend(answer.rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1))));
+        missing.extend(answer.missing);
     }
     // a document that has expired meanwhile is no longer a hit
     hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
@@ -98,12 +91,7 @@ pub fn read_columns(
         }
         None => false,
     });
-    Ok(())
-}
-
-/// searchd's warnings after a statement, if they are wanted.
-pub fn warnings(engine: &mut Engine, wanted: bool) -> Result<Vec<String>, Fault> {
-    if wanted { engine.warnings() } else { Ok(Vec::new()) }
+    Ok(missing)
 }
 
 /// The warning for a day index that searchd should serve and does not: only its part of the answer is missing. None: the fault
@@ -177,33 +165,6 @@ pub struct GroupRows<R> {
     pub rows: R,
     /// the parts that are missing, as texts for the user
     pub missing: Vec<String>,
-}
-
-/// All of a narrowing's documents, in one row or in groups. `warns`: as that of `SearchdAccess`.
-///
-/// # Errors
-///
-/// `SearchError::Away`: searchd does not answer.
-pub fn groups(
-    pool: &Pool,
-    warns: bool,
-    slice: &Slice,
-    narrowing: &Restriction,
-    grouping: Grouping,
-) -> Result<GroupRows<Vec<Row>>, SearchError> {
-    rows_of(pool, warns, &grouping.statement(slice, narrowing))
-}
-
-/// The rows of a statement, as `groups`.
-pub fn rows_of(pool: &Pool, warns: bool, statement: &str) -> Result<GroupRows<Vec<Row>>, SearchError> {
-    let answer = pool.with(|engine| {
-        let rows = engine.select(statement)?;
-        Ok(GroupRows { rows, missing: warnings(engine, warns)? })
-    });
-    answer.or_else(|fault: Fault| match not_served(&fault) {
-        Some(why) => Ok(GroupRows { rows: Vec::new(), missing: vec![why] }),
-        None => Err(away(&fault)),
-    })
 }
 
 /// The first column of the first row: a count.

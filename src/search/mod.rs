@@ -39,6 +39,7 @@ pub mod known_patterns;
 mod match_page;
 pub mod missing_columns;
 pub mod next_error;
+pub mod nodes;
 pub mod overview;
 mod pace;
 pub mod page;
@@ -72,6 +73,7 @@ use crate::search::day_sizes::DaySizes;
 use crate::search::half_hours::HalfHours;
 use crate::search::kept_patterns::KeptPatterns;
 use crate::search::known_patterns::KnownPatterns;
+use crate::search::nodes::{Nodes, Part, PeerState};
 use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
 use crate::search::scope::{Began, Deadline, Scope};
@@ -113,8 +115,8 @@ pub struct Searcher {
     news: Pool,
     /// for /health
     health: Pool,
-    sphinx: config::Sphinx,
-    peers: bool,
+    nodes: Nodes,
+    address: config::Address,
     /// the day indexes, as far as searchd was asked for their fields and attributes
     described: Mutex<HashMap<String, DescribedIndex>>,
     indexes: Vec<config::Index>,
@@ -139,8 +141,8 @@ impl Searcher {
             patient: Pool::new(&sphinx.address, TIMEOUT),
             news: Pool::new(&sphinx.address, NEWS_TIMEOUT),
             health: Pool::new(&sphinx.address, HEALTH_TIMEOUT),
-            sphinx: sphinx.clone(),
-            peers: !sphinx.peers.is_empty(),
+            nodes: Nodes::new(&sphinx.peers),
+            address: sphinx.address.clone(),
             described: Mutex::default(),
             indexes: indexes.to_vec(),
             counted,
@@ -157,7 +159,24 @@ impl Searcher {
 
     /// The same for readers who wait: an answer to a page that takes longer than this is an error.
     pub fn answering_pages_within(self, time: Duration) -> Searcher {
-        Searcher { pool: Pool::new(&self.sphinx.address, time).watched(), ..self }
+        Searcher { pool: Pool::new(&self.address, time).watched(), ..self }
+    }
+
+    /// True if the searchd of other nodes are asked too.
+    pub fn has_peers(&self) -> bool {
+        self.nodes.has_peers()
+    }
+
+    /// The other nodes' searchd, as they were found last.
+    pub fn peers(&self) -> Vec<PeerState> {
+        self.nodes.states()
+    }
+
+    /// Asks the peers whether they answer; only those that are away if `away`.
+    pub fn probe_peers(&self, now: Ts, away: bool) {
+        if let Some(index) = self.indexes.first() {
+            self.nodes.probe(&self.news, &day_index(&index.name, now.day()), away);
+        }
     }
 
     /// The engine that has answered the last search; None: none has answered yet.
@@ -176,18 +195,12 @@ impl Searcher {
     ///
     /// `SearchError::Bad`: an index is unknown, or the query is invalid.
     pub fn check(&self, query: &Query, now: Ts, zone: &TimeZone) -> Result<(), SearchError> {
-        self.planned(
-            query,
-            now,
-            zone,
-            &Served { pattern: &|query| self.kept_patterns.of(query), ..Served::unasked(&self.sphinx) },
-        )
-        .map(drop)
+        self.planned(query, now, zone, &Served { pattern: &|query| self.kept_patterns.of(query), ..Served::unasked() })
+            .map(drop)
     }
 
     fn plan(&self, query: &Query, scope: &Scope) -> Result<Plan, SearchError> {
         let served = Served {
-            sphinx: &self.sphinx,
             has_fields: &|day_index, fields| self.has_fields(day_index, fields),
             documents: &|day_index, words| self.documents(day_index, words),
             pattern: &|query| self.kept_patterns.of(query),
@@ -209,17 +222,19 @@ impl Searcher {
 
     fn has_fields(&self, day_index: &str, fields: &[String]) -> bool {
         let has_all = |day: &DescribedIndex| fields.iter().all(|field| day.fields().any(|known| known == field));
-        self.described(day_index, has_all).unwrap_or(false)
+        let peers_have = |field: &String| self.nodes.have(&self.pool, day_index, &Part::Field(field.clone()));
+        self.described(day_index, has_all).unwrap_or(false) && fields.iter().all(peers_have)
     }
 
-    /// True if searchd counts the levels of a slice's records by `kind`. The rules of other nodes are not known.
+    /// True if searchd counts the levels of a slice's records by `kind`.
     fn counts_levels(&self, index: &config::Index, slice: &Slice) -> bool {
-        !self.peers && self.has_fields(&slice.from, &[rules_field(index)])
+        self.has_fields(&slice.from, &[rules_field(index)])
     }
 
     /// True if searchd counts the values of a slice's records in a column by that attribute.
     fn counts_values(&self, attribute: &str, slice: &Slice) -> bool {
-        !self.peers && self.described(&slice.from, |day| day.has(attribute)).unwrap_or(false)
+        let peers_have = || self.nodes.have(&self.pool, &slice.from, &Part::Attribute(attribute.to_owned()));
+        self.described(&slice.from, |day| day.has(attribute)).unwrap_or(false) && peers_have()
     }
 
     /// The first day on which an `indexed` column has a field of its own; None: it has one on all days for which searchd answers.
@@ -250,7 +265,7 @@ impl Searcher {
 
     fn walk<'a>(&'a self, plan: &'a Plan, mode: ScanMode, from: Option<Place>, until: Deadline<'a>) -> Walk<'a> {
         let pool = if until.is_of_stream() { &self.patient } else { &self.pool };
-        let searchd = SearchdAccess { pool, warns: self.peers, candidates: &self.counted.candidates };
+        let searchd = SearchdAccess { pool, nodes: &self.nodes, candidates: &self.counted.candidates };
         Walk::new(searchd, plan, mode, from, until)
     }
 

@@ -1,7 +1,7 @@
 //! The figures of the list of indexes: for each, the number of recent records, the time of the last one, the half hours of a day, and
 //! the days that are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::config::IndexName;
 use crate::record::level::Level;
 use crate::search::Searcher;
-use crate::search::answer::{Grouping, away};
+use crate::search::answer::{GroupRows, Grouping, away};
 use crate::search::day_sizes::DaySize;
 pub use crate::search::half_hours::RecordCounts;
 use crate::search::half_hours::{HALF_HOUR_MICROS, HALF_HOURS, HalfHours, SHOWN_HALF_HOURS};
@@ -17,7 +17,7 @@ use crate::search::hit::SearchError;
 use crate::search::plan::{Slice, slices};
 use crate::sphinx::client::Fault;
 use crate::sphinx::counting::{RANK, RANK_COUNT, UNSURE_RANK, rank};
-use crate::sphinx::day_index::{day_index, served_days};
+use crate::sphinx::day_index::{day_index, local_index, served_days};
 use crate::sphinx::select::Restriction;
 use crate::sphinx::statement::any;
 use crate::time::{Day, Range, Ts, WallClock};
@@ -37,6 +37,8 @@ pub struct Overview {
     pub half_hours: Vec<RecordCounts>,
     /// since midnight
     pub today: RecordCounts,
+    /// the parts that are not counted, as texts for the user
+    pub missing: Vec<String>,
 }
 
 /// The day indexes that have records, those of this node.
@@ -69,13 +71,15 @@ impl Searcher {
         let sums = "COUNT(*) AS n, MAX(ts) AS last, SUM(late) AS recent";
         let by_level = format!("{half_hour} * {RANK_COUNT} + {RANK} AS bar, {late}, {sums}");
         let by_time = format!("{half_hour} AS bar, {late}, {sums}");
-        let (mut counted, mut last, mut recent) = (BTreeMap::new(), None, 0);
+        let (mut counted, mut last, mut recent, mut missing) = (BTreeMap::new(), None, 0, BTreeSet::new());
         let range = Range { start: own.start(first), end: now.plus_micros(1) };
-        for slice in slices(name, index.days, self.peers, range, now) {
+        for slice in slices(name, index.days, range, now) {
             let has_levels = self.counts_levels(index, &slice);
             let (columns, ranks) = if has_levels { (&by_level, RANK_COUNT) } else { (&by_time, 1) };
             let grouping = Grouping { columns, by: "bar", limit: (HALF_HOURS * ranks) as usize };
-            for row in self.groups(&slice, &Restriction::default(), grouping)?.rows {
+            let answer = self.groups(&slice, &Restriction::default(), grouping)?;
+            missing.extend(answer.missing);
+            for row in answer.rows {
                 let int = |column| row.int(column).unwrap_or(0);
                 let records = int(2) as u64;
                 let errors = match int(0).rem_euclid(ranks) {
@@ -94,8 +98,17 @@ impl Searcher {
             last = self.kept_range(name)?.map(|kept| kept.end.plus_micros(-1));
         }
         own.take(first, counted, last, now);
-        let overview = Overview { recent, last: own.last, half_hours: own.counts(now), today: own.today(clock, now) };
-        known().insert(name.clone(), own);
+        let overview = Overview {
+            recent,
+            last: own.last,
+            half_hours: own.counts(now),
+            today: own.today(clock, now),
+            missing: missing.into_iter().collect(),
+        };
+        // what lacks records of a peer is counted again
+        if overview.missing.is_empty() {
+            known().insert(name.clone(), own);
+        }
         Ok(overview)
     }
 
@@ -141,14 +154,14 @@ impl Searcher {
         }
     }
 
-    /// From the first record of all days up to the last one, by one question to the distributed index; None: there is no record.
+    /// From the first record of all days up to the last one, by one question about all days; None: there is no record.
     pub fn kept_range(&self, name: &IndexName) -> Result<Option<Range>, SearchError> {
         // a document of 1970 is not a record: alco may have ended before it deleted it
-        let all = Slice::new(name.to_string(), Range { start: Ts::from_micros(1), end: Ts::MAX });
+        let all = Slice::new(local_index(name), Range { start: Ts::from_micros(1), end: Ts::MAX });
         let columns = "MIN(ts) AS first, MAX(ts) AS last, COUNT(*) AS n";
-        let statement = Grouping::all(columns).statement(&all, &Restriction::default());
-        match self.pool.with(|engine| engine.select(&statement)) {
-            Ok(rows) => {
+        let statement = |all: &Slice| Grouping::all(columns).statement(all, &Restriction::default());
+        match self.pool.with(|engine| self.nodes.rows_by(engine, &all, statement)) {
+            Ok(GroupRows { rows, .. }) => {
                 let row = rows.first().filter(|row| row.int(2).unwrap_or(0) > 0);
                 let ts = |column| row.and_then(|row| row.int(column)).map(Ts::from_micros);
                 Ok(ts(0).zip(ts(1)).map(|(start, last)| Range { start, end: last.plus_micros(1) }))

@@ -6,9 +6,9 @@ use crate::config::IndexName;
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Context, Order, Query};
 use crate::search::Searcher;
-use crate::search::answer::{away, not_served, whole_record};
+use crate::search::answer::{GroupRows, away, not_served, whole_record};
 use crate::search::hit::{Hit, Line, Page, SearchError};
-use crate::search::plan::{Plan, Subset};
+use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scan::{CollectedHits, Read, ScanMode, Step, collect};
 use crate::search::scope::{Deadline, Scope};
 use crate::sphinx::day_index::day_index;
@@ -133,10 +133,13 @@ impl Searcher {
     /// The records of a permanent link: one, or several that are equal; none if the day is no longer kept.
     pub fn at(&self, index: &IndexName, ts: Ts, seq: i64, digest: i64) -> Result<Vec<Hit>, SearchError> {
         self.index(index)?;
-        let from = if self.peers { index.to_string() } else { day_index(index, ts.day()) };
-        let statement = statement::by_link(&from, ts, seq, digest, MAX_EQUAL_RECORDS);
-        match self.pool.with(|engine| engine.select(&statement)) {
-            Ok(rows) => Ok(rows
+        let day = Slice::new(day_index(index, ts.day()), ts.day().range());
+        let statement = |day: &Slice| statement::by_link(&day.from, ts, seq, digest, MAX_EQUAL_RECORDS);
+        match self.pool.with(|engine| self.nodes.rows_by(engine, &day, statement)) {
+            Ok(GroupRows { rows, missing }) if rows.is_empty() && !missing.is_empty() => {
+                Err(SearchError::Away(format!("the record is not on the nodes that answer; {}", missing.join("; "))))
+            }
+            Ok(GroupRows { rows, .. }) => Ok(rows
                 .into_iter()
                 .map(whole_record)
                 .map(|(place, record)| Hit { index: index.clone(), place, record, marks: Vec::new() })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::config::{Index, IndexName, SearchText, Sphinx, field_of_column};
+use crate::config::{Index, IndexName, SearchText, field_of_column};
 use crate::query::{Condition, Filter, Order, Query, Within};
 use crate::record::json::each_text;
 use crate::search::filter::{Apart, Filters};
@@ -97,6 +97,7 @@ impl Subset {
 /// The part of a range that one day index holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
+    /// the day index; `nodes` adds those of peers
     pub from: String,
     pub range: Range,
     /// of the filters
@@ -108,6 +109,11 @@ pub struct Slice {
 impl Slice {
     pub fn new(from: String, range: Range) -> Slice {
         Slice { from, range, keys: None, asked: 0 }
+    }
+
+    /// The same of other indexes.
+    pub fn of(&self, from: String) -> Slice {
+        Slice { from, ..self.clone() }
     }
 
     /// The part of it within that range.
@@ -131,7 +137,6 @@ pub type WordCounts = HashMap<String, u64>;
 
 /// The facts about searchd's indexes.
 pub struct Served<'a> {
-    pub sphinx: &'a Sphinx,
     /// whether a day index has these full-text fields; an index that is older than their configuration does not
     pub has_fields: &'a dyn Fn(&str, &[String]) -> bool,
     /// about how many documents of a day index have each of these words; None: it is not known
@@ -142,14 +147,14 @@ pub struct Served<'a> {
 
 impl<'a> Served<'a> {
     /// Without an answer from searchd.
-    pub fn unasked(sphinx: &'a Sphinx) -> Served<'a> {
+    pub fn unasked() -> Served<'a> {
         let pattern = &|query: &Query| Pattern::new(query).map(Arc::new);
-        Served { sphinx, has_fields: &|_, _| false, documents: &|_, _| None, pattern }
+        Served { has_fields: &|_, _| false, documents: &|_, _| None, pattern }
     }
 }
 
 impl Plan {
-    /// `indexes` are those of the configuration; with peers, other nodes hold a part of each day.
+    /// `indexes` are those of the configuration.
     pub fn new(query: &Query, indexes: &[&Index], served: &Served, now: Ts, zone: &TimeZone) -> Result<Plan, String> {
         let pattern = (served.pattern)(query)?;
         let on: Vec<&Filter> = query.filters.iter().filter(|filter| !filter.off).collect();
@@ -301,8 +306,7 @@ impl Question<'_> {
 impl SourcePlan {
     fn new(index: &Index, question: &Question, served: &Served, range: Range, now: Ts) -> SourcePlan {
         let fields: Vec<String> = question.own_fields(index).map(|(name, _)| name).collect();
-        let peers = !served.sphinx.peers.is_empty();
-        let mut slices = slices(&index.name, index.days, peers, range, now);
+        let mut slices = slices(&index.name, index.days, range, now);
         let mut asked = vec![(IndexedFields::default(), question.asked(index, IndexedFields::default()))];
         let most = |pairs| question.asked(index, IndexedFields { pairs, ..IndexedFields::ALL });
         let wants_pairs = most(true) != most(false);
@@ -311,8 +315,7 @@ impl SourcePlan {
             let mut single = question.filters.iter().flat_map(|filter| filter.single());
             single.any(|filter| filter.is.patterns().is_some())
         };
-        // the fields of other nodes are not known
-        for slice in slices.iter_mut().filter(|_| !peers) {
+        for slice in &mut slices {
             let has = IndexedFields {
                 pairs: wants_pairs && (served.has_fields)(&slice.from, &[PAIRS.to_owned()]),
                 columns: !fields.is_empty() && (served.has_fields)(&slice.from, &fields),
@@ -328,8 +331,7 @@ impl SourcePlan {
         let all_words: Vec<String> = words.iter().flat_map(KeyWords::all).cloned().collect();
         for slice in slices.iter_mut().filter(|_| !all_words.is_empty()) {
             // with peers, the documents of this node stand for all
-            let day_index = day_index(&index.name, slice.range.start.day());
-            let documents = (served.documents)(&day_index, &all_words);
+            let documents = (served.documents)(&slice.from, &all_words);
             slice.keys =
                 documents.and_then(|documents| Keys::new(&words, |word| documents.get(word).copied().unwrap_or(0)));
         }
@@ -365,12 +367,12 @@ fn texts(columns: &str) -> Vec<String> {
 }
 
 /// A range as slices of a day each, oldest first: a page is full long before all days are read, and each day is an index of
-/// its own. Only the distributed index reaches the peers' parts of a day; it skips the other days by their times.
-pub fn slices(index: &IndexName, days: NonZeroU32, peers: bool, range: Range, now: Ts) -> Vec<Slice> {
+/// its own.
+pub fn slices(index: &IndexName, days: NonZeroU32, range: Range, now: Ts) -> Vec<Slice> {
     days_within(range, now.day(), days)
         .map(|day| {
             let range = Range { start: range.start.max(day.range().start), end: range.end.min(day.range().end) };
-            Slice::new(if peers { index.to_string() } else { day_index(index, day) }, range)
+            Slice::new(day_index(index, day), range)
         })
         .collect()
 }

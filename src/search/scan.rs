@@ -10,13 +10,15 @@ use crate::query::cursor::Place;
 use crate::record::Stored;
 use crate::search::answer::{
     MAX_ANSWER_BYTES, MAX_HELD_BYTES, PLACE_COLUMNS, SearchdAccess, WHOLE_COLUMNS, away, columns_of, not_served,
-    place_of, read_columns, warnings,
+    place_of, read_columns,
 };
 use crate::search::filter::Looked;
 use crate::search::hit::{Hit, SearchError};
+use crate::search::nodes::{Heard, Included};
 use crate::search::pace::{Chunk, Pace, Portion};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scope::Deadline;
+use crate::sphinx::client::Fault;
 use crate::sphinx::select::{Restriction, Select};
 
 /// Several indexes share `MAX_HELD_BYTES`, but each may hold this much: less costs many questions.
@@ -234,7 +236,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         if !place_only && !whole && !chunk.hits.is_empty() {
-            read_columns(self.searchd.pool, slice, narrowing, &mut chunk.hits)?;
+            self.warnings.extend(read_columns(self.searchd, slice, narrowing, &mut chunk.hits)?);
         }
         if self.mode.read == Read::Line && !self.mode.is_stream() {
             // the lines that were found are shown without marks rather than late
@@ -254,28 +256,53 @@ impl<'a> Walk<'a> {
     /// The hits of a part of a slice; None if searchd does not serve it.
     fn ask(&mut self, n: usize, wanted: &ChunkWanted) -> Result<Option<Chunk>, SearchError> {
         let ChunkWanted { slice, narrowing, portion, whole } = *wanted;
-        let (part, rows) = (portion.part, portion.rows);
+        let (part, at) = (portion.part, self.sources[n].at);
+        let mut rows = portion.rows;
+        loop {
+            let included = self.searchd.nodes.included(slice);
+            let select = Select {
+                columns: if whole { WHOLE_COLUMNS } else { PLACE_COLUMNS },
+                from: &included.slice.from,
+                narrowing,
+                keys: slice.keys.as_ref().filter(|_| portion.narrowed),
+                range: part,
+                newest_first: self.mode.backwards,
+                // a part that does not hold the place is new from end to end
+                beyond: at.filter(|place| part.contains(place.ts) && *place > Place::start_of(part.start)),
+                limit: rows,
+            };
+            match self.read(n, &included, &select.documents(), whole) {
+                Ok((mut chunk, Heard::Missing(missing))) => {
+                    self.warnings.extend(missing);
+                    chunk.cut |= rows < portion.rows && chunk.seen == rows;
+                    return Ok(Some(chunk));
+                }
+                Ok((_, Heard::Again)) => {}
+                Ok((_, Heard::TooLarge)) => rows = (rows / 8).max(1),
+                Err(fault) => match not_served(&fault) {
+                    Some(why) => {
+                        self.warnings.insert(why);
+                        return Ok(None);
+                    }
+                    None => return Err(away(&fault)),
+                },
+            }
+        }
+    }
+
+    /// The hits among the documents of an answer, until the time is over or there are enough.
+    fn read(&self, n: usize, asked: &Included, statement: &str, whole: bool) -> Result<(Chunk, Heard), Fault> {
         let (plan, source, checked) = (self.plan, &self.sources[n], self.is_checked());
-        let max_held_bytes = 2 * self.max_held_bytes;
-        let select = Select {
-            columns: if whole { WHOLE_COLUMNS } else { PLACE_COLUMNS },
-            from: &slice.from,
-            narrowing,
-            keys: slice.keys.as_ref().filter(|_| portion.narrowed),
-            range: part,
-            newest_first: self.mode.backwards,
-            // a part that does not hold the place is new from end to end
-            beyond: source.at.filter(|place| part.contains(place.ts) && *place > Place::start_of(part.start)),
-            limit: rows,
-        };
-        let statement = select.documents();
-        let mut answer = Chunk::default();
-        let mut looked = 0;
-        let until = self.until;
+        let (nodes, until, max_held_bytes) = (self.searchd.nodes, self.until, 2 * self.max_held_bytes);
         let (is_costly, begun) = (checked && plan.pattern.may_take_long(), Instant::now());
         let bytes_per_clock = if is_costly { COSTLY_BYTES_PER_CLOCK } else { BYTES_PER_CLOCK };
-        let result = self.searchd.pool.with(|engine| {
-            engine.each(&statement, |row| {
+        let (mut answer, mut looked) = (Chunk::default(), 0);
+        let heard = self.searchd.pool.with(|engine| {
+            engine.each(statement, |row| {
+                // the rows of peers are here already, and only after the last one it is known whether they are all
+                if answer.cut {
+                    return nodes.has_peers();
+                }
                 let (place, message) = (place_of(&row), row.text(4));
                 let columns = if whole { columns_of(&row, 5) } else { String::new() };
                 let size = message.len() + columns.len();
@@ -286,7 +313,7 @@ impl<'a> Walk<'a> {
                     answer.cut = until.is_over() || is_costly && begun.elapsed() >= COSTLY_TURN;
                 }
                 if answer.cut {
-                    return false;
+                    return nodes.has_peers();
                 }
                 let looked = Looked { apart: &source.plan.apart, ts: place.ts, message: &message, columns: &columns };
                 let is_hit = match plan.filters.accept(looked) {
@@ -295,7 +322,7 @@ impl<'a> Walk<'a> {
                 };
                 let Some(is_hit) = is_hit else {
                     answer.cut = true;
-                    return false;
+                    return nodes.has_peers();
                 };
                 answer.first.get_or_insert(place.ts);
                 answer.last = Some(place);
@@ -307,22 +334,12 @@ impl<'a> Walk<'a> {
                     answer.hits.push(Hit { index: source.plan.index.clone(), place, record, marks: Vec::new() });
                 }
                 answer.cut = answer.bytes >= MAX_ANSWER_BYTES || answer.held >= max_held_bytes;
-                !answer.cut
+                !answer.cut || nodes.has_peers()
             })?;
-            warnings(engine, self.searchd.warns && !answer.cut)
+            Ok(nodes.heard(asked, &nodes.warnings(engine)?))
         });
         self.searchd.candidates.add(answer.seen);
-        match result {
-            Ok(warnings) => self.warnings.extend(warnings),
-            Err(fault) => match not_served(&fault) {
-                Some(why) => {
-                    self.warnings.insert(why);
-                    return Ok(None);
-                }
-                None => return Err(away(&fault)),
-            },
-        }
-        Ok(Some(answer))
+        Ok((answer, heard?))
     }
 }
 

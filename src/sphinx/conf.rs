@@ -5,15 +5,16 @@
 //! later of these before the earlier. Each directive stands on a line of its own, since the script that searchd runs
 //! creates the directories of `path`, `binlog_path` and `log` from them.
 //!
-//! Peers are asked for `web_local`, which holds the days of one node only: were they asked for `web`, which asks its own
-//! peers, two nodes that name each other would go on asking for ever.
+//! `web` has the records of all nodes, for SphinxQL by hand. Its peers are asked for `web_local`, which holds the days of one node
+//! only: were they asked for `web`, which asks its own peers, two nodes that name each other would go on asking for ever. alco's
+//! searches name the same index of each peer by itself (`peer_index`), so that they can leave out a peer that is away.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::config::{Config, Dialect, Index, IndexName, Sphinx};
 use crate::sphinx::counting::rules_field;
-use crate::sphinx::day_index::{day_index, served_days};
+use crate::sphinx::day_index::{day_index, local_index, peer_index, served_days};
 use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::dialect;
 use crate::sphinx::fulltext;
@@ -48,9 +49,18 @@ pub fn sphinx_conf(config: &Config, engine: Dialect, today: Day) -> String {
             section(&mut out, &format!("index {}", day_index(&index.name, day)), &directives);
         }
         let local = local_directives(index, today);
-        section(&mut out, &format!("index {}_local", index.name), &local);
+        let all_days = local_index(&index.name);
+        section(&mut out, &format!("index {all_days}"), &local);
         let agents = agent_directives(&config.sphinx, index);
         section(&mut out, &format!("index {}", index.name), &over([local, agents].concat(), &of_distributed));
+        let names = served_days(today, index.days).map(|day| day_index(&index.name, day)).chain([all_days]);
+        for own in names {
+            for (address, number) in config.sphinx.peers.iter().flatten().zip(1..) {
+                let agent = directive("agent", format!("{address}:{own}"));
+                let directives = [vec![directive("type", "distributed"), agent], agent_times()].concat();
+                section(&mut out, &format!("index {}", peer_index(&own, number)), &over(directives, &of_distributed));
+            }
+        }
     }
     let of_engine = dialect::searchd_directives(engine).iter().map(|(key, value)| directive(key, *value));
     let generated = searchd_directives(&config.sphinx).into_iter().chain(of_engine).collect();
@@ -131,16 +141,20 @@ fn agent_directives(sphinx: &Sphinx, index: &Index) -> Directives {
     let agent = |mirrors: &Vec<String>| directive("agent", format!("{}:{}_local", mirrors.join("|"), index.name));
     let mut directives: Directives = sphinx.peers.iter().map(agent).collect();
     if !directives.is_empty() {
-        directives.extend([
-            directive("agent_connect_timeout", AGENT_CONNECT_MILLISECONDS),
-            directive("agent_query_timeout", AGENT_QUERY_MILLISECONDS),
-        ]);
+        directives.extend(agent_times());
     }
     if sphinx.peers.iter().any(|mirrors| mirrors.len() > 1) {
         // by default searchd goes on asking a mirror that is down, and its part is missing then
         directives.push(directive("ha_strategy", "noerrors"));
     }
     directives
+}
+
+fn agent_times() -> Directives {
+    vec![
+        directive("agent_connect_timeout", AGENT_CONNECT_MILLISECONDS),
+        directive("agent_query_timeout", AGENT_QUERY_MILLISECONDS),
+    ]
 }
 
 /// The agents of an index's distributed index, as DESCRIBE names them.

@@ -16,6 +16,16 @@ pub fn day_index(index: &IndexName, day: Day) -> String {
     format!("{index}_{day}")
 }
 
+/// All days of an index, of this node alone: `web_local`
+pub fn local_index(index: &IndexName) -> String {
+    format!("{index}_local")
+}
+
+/// The name in this node's searchd for the same index of a peer, which has this number: `web_20261122_p1`
+pub fn peer_index(own: &str, peer: usize) -> String {
+    format!("{own}_p{peer}")
+}
+
 /// The first day that is kept where an index keeps `days` days.
 pub fn oldest(today: Day, days: NonZeroU32) -> Day {
     // a number above i32's range means all days

@@ -147,6 +147,16 @@ pub fn unserved_index(error: &str) -> Option<&str> {
     name.split('\'').next()
 }
 
+/// True if a peer's answer does not fit into one packet, by searchd's report of the peer.
+pub fn is_of_size(report: &str) -> bool {
+    report.contains("packet size")
+}
+
+/// True if the error is that an index does not have the field or the attribute of a statement.
+pub fn lacks_part(error: &str) -> bool {
+    error.contains("no field '") || error.contains("unknown column")
+}
+
 /// True if DESCRIBE's second column is that of a full-text field. Manticore writes `text`.
 pub fn is_field(kind: &[u8]) -> bool {
     matches!(kind, b"field" | b"text")

@@ -183,6 +183,16 @@ pub fn by_link(from: &str, ts: Ts, seq: i64, digest: i64, limit: usize) -> Strin
     )
 }
 
+/// Asks for at most one document, and fails if the index does not have the attribute.
+pub fn asks_for_attribute(index: &str, attribute: &str) -> String {
+    format!("SELECT {attribute} FROM {index} WHERE id=1 LIMIT 1")
+}
+
+/// Asks for no document, and fails if the index does not have the field.
+pub fn asks_for_field(index: &str, field: &str) -> String {
+    format!("SELECT id FROM {index} WHERE MATCH('@({field}) thistokenisinnofield') LIMIT 1")
+}
+
 /// How many documents have each word: a row for each, the word in the second column and the number in the fourth. Documents that
 /// were stored again count twice.
 pub fn keywords(day_index: &str, words: &str) -> String {

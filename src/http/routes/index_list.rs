@@ -1,6 +1,7 @@
 //! `/grep/` and the shortcuts: the places to begin.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::config::{Index, IndexName, IndexSelection};
 use crate::http::pages::day_bars::HalfHour;
@@ -31,7 +32,7 @@ pub fn index_page(site: &Site, visible: &Visible, text: &str, now: Ts) -> Answer
         return Ok(Reply::redirect(302, &links::grep_path(&site.http().base_path, &selection)));
     }
     let saved = shortcuts::saved(site, visible).unwrap_or_default();
-    let mut asking = Asking { site, now, away: None, oldest: now };
+    let mut asking = Asking { site, now, away: None, oldest: now, missing: BTreeSet::new() };
     let indexes: Vec<_> = visible
         .indexes()
         .iter()
@@ -63,7 +64,7 @@ pub fn index_page(site: &Site, visible: &Visible, text: &str, now: Ts) -> Answer
         shortcuts: shortcut_links(site, visible, &saved, None),
         lists_shortcuts: !saved.is_empty() || shortcuts::may_save(site, visible),
         hours: [0, 1, 2, 3].map(quarter),
-        warnings: asking.warning().into_iter().chain(nothing_to_see(visible)).collect(),
+        warnings: asking.warning().into_iter().chain(asking.missing).chain(nothing_to_see(visible)).collect(),
     };
     Ok(Reply::page(200, view.page().into_string()))
 }
@@ -81,6 +82,8 @@ struct Asking<'a> {
     away: Option<String>,
     /// the time of the oldest figures on the page
     oldest: Ts,
+    /// the parts that the figures lack, as texts for the user
+    missing: BTreeSet<String>,
 }
 
 impl Asking<'_> {
@@ -100,6 +103,7 @@ impl Asking<'_> {
             self.oldest = self.oldest.min(at);
             Some(overview)
         })?;
+        self.missing.extend(overview.missing);
         let half_hour =
             |counted: &RecordCounts| HalfHour { total: counted.records, errors: counted.errors.unwrap_or(0) };
         Some(index_list::IndexFigures {

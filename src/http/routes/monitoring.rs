@@ -11,7 +11,8 @@ use crate::http::response::{Answer, Reply};
 use crate::http::site::Site;
 use crate::http::visible::Visible;
 use crate::metrics::obstacles::Obstacles;
-use crate::metrics::{Collected, Process};
+use crate::metrics::{Collected, Process, peers_text};
+use crate::search::nodes::PeerState;
 use crate::sphinx::day_index::served_days;
 use crate::time::{Ts, zone_name};
 
@@ -67,7 +68,10 @@ pub fn conf(site: &Site, visible: &Visible, now: Ts) -> Answer {
 /// `/metrics`
 pub fn metrics(site: &Site, visible: &Visible, now: Ts) -> Reply {
     let process = Process { started: site.started, resident: resident() };
-    Reply::metrics(site.metrics.text(now, process, &|index| visible.has(index)))
+    let mut text = site.metrics.text(now, process, &|index| visible.has(index));
+    let peers = site.searcher.peers();
+    text.push_str(&peers_text(peers.iter().map(|peer| (peer.address.as_str(), peer.away.is_none()))));
+    Reply::metrics(text)
 }
 
 /// Resident memory in bytes; None where the system is not Linux.
@@ -77,12 +81,22 @@ fn resident() -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
+/// The peers whose records are missing, as the end of a sentence. The other nodes work on: this is no reason for a 503.
+fn without_peers(peers: &[PeerState]) -> String {
+    let lacking = peers.iter().filter(|peer| !peer.is_replaced);
+    let text = |peer: &PeerState| {
+        let away = peer.away.as_ref()?;
+        Some(format!("; without the records of {}, away since {}: {}", peer.address, away.since, away.why))
+    };
+    lacking.filter_map(text).collect()
+}
+
 /// `/health`: a line for each part that runs here; 200 only when all of them work. Indexes that the client may not see have one line
 /// together, without a name.
 pub fn health(site: &Site, visible: &Visible, now: Ts) -> Reply {
     let asked = visible.indexes().first().map_or_else(|| site.first_index(), |index| &index.name);
     let searching = match site.searcher.is_alive(asked, now) {
-        Ok(()) => Ok("searching works".to_owned()),
+        Ok(()) => Ok(format!("searching works{}", without_peers(&site.searcher.peers()))),
         Err(error) => Err(format!("searching does not work: {}", visible.unless_hidden(error.to_string()))),
     };
     let mut parts = vec![searching];

@@ -5,14 +5,16 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::search::Searcher;
-use crate::search::answer::{MAX_ANSWER_BYTES, WHOLE_COLUMNS, away, warnings, whole_record};
+use crate::search::answer::{GroupRows, MAX_ANSWER_BYTES, WHOLE_COLUMNS, away, whole_record};
 use crate::search::filter::Looked;
 use crate::search::follow::arrivals::{Arrivals, Counted, DOCIDS_PER_BUCKET};
 use crate::search::hit::{Hit, SearchError};
-use crate::search::plan::{Plan, SourcePlan};
+use crate::search::nodes::{Heard, Nodes};
+use crate::search::plan::{Plan, Slice, SourcePlan};
 use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::day_index::local_index;
 use crate::sphinx::select::SelectArrived;
-use crate::time::Ts;
+use crate::time::{Range as TimeRange, Ts};
 
 /// Rows of a first question, and of later ones at most: they are sorted and handed over together.
 const FIRST_ROWS: usize = 100;
@@ -37,6 +39,7 @@ pub(super) struct NewRecords<'a> {
 /// The new records of one index.
 struct FollowedIndex<'a> {
     plan: &'a SourcePlan,
+    all: Slice,
     arrivals: Arrivals,
     /// buckets with new documents that were not fetched yet
     waiting: VecDeque<Counted>,
@@ -48,13 +51,20 @@ impl<'a> NewRecords<'a> {
     /// Takes note of the documents that are there.
     pub(super) fn begin(searcher: &'a Searcher, plan: &'a Plan, now: Ts) -> Result<NewRecords<'a>, SearchError> {
         let stream = |source: &'a SourcePlan| {
+            let nodes = &searcher.nodes;
             let mut arrivals = Arrivals::new(now);
-            let counted = searcher.pool.with(|engine| count(engine, source, arrivals.first(true)));
-            for bucket in arrivals.begin(&counted.map_err(|fault| away(&fault))?, Instant::now()) {
-                let ids = searcher.pool.with(|engine| ids(engine, source, bucket));
+            let counted = searcher.pool.with(|engine| count(nodes, engine, source, arrivals.first(true)));
+            for bucket in arrivals.begin(&counted.map_err(|fault| away(&fault))?.rows, Instant::now()) {
+                let ids = searcher.pool.with(|engine| ids(nodes, engine, source, bucket));
                 arrivals.learn(bucket, &ids.map_err(|fault| away(&fault))?);
             }
-            Ok(FollowedIndex { plan: source, arrivals, waiting: VecDeque::new(), rows: FIRST_ROWS })
+            Ok(FollowedIndex {
+                plan: source,
+                all: all_days(source),
+                arrivals,
+                waiting: VecDeque::new(),
+                rows: FIRST_ROWS,
+            })
         };
         Ok(NewRecords {
             searcher,
@@ -79,13 +89,10 @@ impl<'a> NewRecords<'a> {
         let mut waiting = 0;
         self.warnings.clear();
         for stream in &mut self.streams {
-            let counted = self.searcher.news.with(|engine| {
-                let counted = count(engine, stream.plan, stream.arrivals.first(all))?;
-                Ok((counted, warnings(engine, self.searcher.peers)?))
-            });
-            let (counted, warnings) = counted?;
-            self.warnings.extend(warnings);
-            stream.waiting = stream.arrivals.changed(&counted).into();
+            let first = stream.arrivals.first(all);
+            let counted = self.searcher.news.with(|engine| count(&self.searcher.nodes, engine, stream.plan, first))?;
+            self.warnings.extend(counted.missing);
+            stream.waiting = stream.arrivals.changed(&counted.rows).into();
             waiting += stream.waiting.iter().map(|counted| stream.arrivals.unknown(counted).max(1)).sum::<u64>();
             stream.arrivals.age(Instant::now());
         }
@@ -129,7 +136,8 @@ impl<'a> NewRecords<'a> {
             self.late += unknown;
         } else if unknown > 0 {
             // two leases meet in this bucket, or some of its days were committed before others
-            let ids = self.searcher.news.with(|engine| ids(engine, stream.plan, counted.bucket))?;
+            let ids =
+                self.searcher.news.with(|engine| ids(&self.searcher.nodes, engine, stream.plan, counted.bucket))?;
             let mut unknown = ids.iter().filter(|id| !stream.arrivals.knows(**id));
             if let Some(first) = unknown.next() {
                 let last = unknown.next_back().unwrap_or(first);
@@ -145,16 +153,19 @@ impl<'a> NewRecords<'a> {
     /// Fetches the documents of a range that are not known yet. Returns whether these were all.
     fn fetch_rows(&mut self, n: usize, mut range: Range<u64>) -> Result<bool, Fault> {
         loop {
+            let nodes = &self.searcher.nodes;
             let stream = &mut self.streams[n];
-            let arrived = SelectArrived {
-                from: stream.plan.index.as_str(),
-                conditions: stream.plan.conditions(),
-                ids: range.clone(),
-            };
+            let included = nodes.included(&stream.all);
+            let arrived =
+                SelectArrived { from: &included.slice.from, conditions: stream.plan.conditions(), ids: range.clone() };
             let statement = arrived.documents(WHOLE_COLUMNS, stream.rows);
             let (mut seen, mut read, mut is_full) = (0, 0, false);
-            self.searcher.news.with(|engine| {
+            let heard = self.searcher.news.with(|engine| {
                 engine.each(&statement, |row| {
+                    // the rows of peers are here already, and only after them it is known whether they are all
+                    if is_full {
+                        return nodes.has_peers();
+                    }
                     let (place, record) = whole_record(row);
                     let size = record.message.len() + record.columns.len();
                     seen += 1;
@@ -171,10 +182,17 @@ impl<'a> NewRecords<'a> {
                         self.fetched.push(Hit { index: stream.plan.index.clone(), place, record, marks: Vec::new() });
                     }
                     is_full = self.fetched.len() >= MAX_ROWS || self.bytes >= MAX_HELD_BYTES;
-                    !is_full
-                })
+                    !is_full || nodes.has_peers()
+                })?;
+                Ok(nodes.heard(&included, &nodes.warnings(engine)?))
             })?;
             self.searcher.counted.candidates.add(seen);
+            match heard {
+                Heard::Missing(_) => {}
+                // the records of the others are known already
+                Heard::Again => continue,
+                Heard::TooLarge => stream.rows = (stream.rows / 8).max(1),
+            }
             if is_full {
                 return Ok(false);
             }
@@ -207,7 +225,8 @@ impl<'a> NewRecords<'a> {
     pub(super) fn leave_out(&mut self) -> Result<(), Fault> {
         for stream in &mut self.streams {
             while let Some(counted) = stream.waiting.front() {
-                let ids = self.searcher.news.with(|engine| ids(engine, stream.plan, counted.bucket))?;
+                let ids =
+                    self.searcher.news.with(|engine| ids(&self.searcher.nodes, engine, stream.plan, counted.bucket))?;
                 self.left_out += ids.iter().filter(|id| !stream.arrivals.knows(**id)).count() as u64;
                 stream.arrivals.learn(counted.bucket, &ids);
                 stream.waiting.pop_front();
@@ -217,19 +236,33 @@ impl<'a> NewRecords<'a> {
     }
 }
 
-fn count(engine: &mut Engine, source: &SourcePlan, first: u64) -> Result<Vec<Counted>, Fault> {
+/// All days of an index.
+fn all_days(source: &SourcePlan) -> Slice {
+    Slice::new(local_index(&source.index), TimeRange { start: Ts::MIN, end: Ts::MAX })
+}
+
+fn count(
+    nodes: &Nodes,
+    engine: &mut Engine,
+    source: &SourcePlan,
+    first: u64,
+) -> Result<GroupRows<Vec<Counted>>, Fault> {
     let ids = first..u64::MAX >> 1;
-    let arrived = SelectArrived { from: source.index.as_str(), conditions: source.conditions(), ids };
     let number = |row: &Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
-    let rows = engine.select(&arrived.counted(DOCIDS_PER_BUCKET))?;
+    let GroupRows { rows, missing } = nodes.rows_by(engine, &all_days(source), |all| {
+        let arrived = SelectArrived { from: &all.from, conditions: source.conditions(), ids: ids.clone() };
+        arrived.counted(DOCIDS_PER_BUCKET)
+    })?;
     let counted = |row| Some(Counted { bucket: number(row, 0)?, documents: number(row, 1)?, high: number(row, 2)? });
-    Ok(rows.iter().filter_map(counted).collect())
+    Ok(GroupRows { rows: rows.iter().filter_map(counted).collect(), missing })
 }
 
 /// The docids of a bucket.
-fn ids(engine: &mut Engine, source: &SourcePlan, bucket: u64) -> Result<Vec<u64>, Fault> {
+fn ids(nodes: &Nodes, engine: &mut Engine, source: &SourcePlan, bucket: u64) -> Result<Vec<u64>, Fault> {
     let ids = bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET;
-    let arrived = SelectArrived { from: source.index.as_str(), conditions: source.conditions(), ids };
-    let rows = engine.select(&arrived.documents("id", DOCIDS_PER_BUCKET as usize))?;
-    Ok(rows.iter().filter_map(|row| row.int(0)).filter_map(|id| u64::try_from(id).ok()).collect())
+    let answer = nodes.rows_by(engine, &all_days(source), |all| {
+        let arrived = SelectArrived { from: &all.from, conditions: source.conditions(), ids: ids.clone() };
+        arrived.documents("id", DOCIDS_PER_BUCKET as usize)
+    })?;
+    Ok(answer.rows.iter().filter_map(|row| row.int(0)).filter_map(|id| u64::try_from(id).ok()).collect())
 }

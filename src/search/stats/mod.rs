@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::query::{Query, Within};
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, Grouping, first_number, groups, rows_of};
+use crate::search::answer::{GroupRows, Grouping, first_number};
 use crate::search::day_groups::{DayGroups, DayState, DayStates};
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::pace::ALL_ROWS;
@@ -127,8 +127,7 @@ impl Searcher {
         grouping: Grouping,
         states: &DayStates,
     ) -> Result<GroupRows<Arc<[Row]>>, SearchError> {
-        let statement = grouping.statement(slice, narrowing);
-        self.kept(&self.day_groups, slice, statement, states, |rows| {
+        self.kept(&self.day_groups, slice, &|slice| grouping.statement(slice, narrowing), states, |rows| {
             let bytes = rows.iter().map(Row::held_bytes).sum();
             (Arc::from(rows), bytes)
         })
@@ -139,18 +138,19 @@ impl Searcher {
         &self,
         groups: &Mutex<DayGroups<R>>,
         slice: &Slice,
-        statement: String,
+        statement: &dyn Fn(&Slice) -> String,
         states: &DayStates,
         read: impl FnOnce(Vec<Row>) -> (Arc<[R]>, usize),
     ) -> Result<GroupRows<Arc<[R]>>, SearchError> {
         let state = self.state(slice, states);
         let kept = || groups.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rows) = state.and_then(|state| kept().get(&statement, state)) {
+        let key = state.map(|state| (statement(slice), state));
+        if let Some(rows) = key.as_ref().and_then(|(statement, state)| kept().get(statement, *state)) {
             return Ok(GroupRows { rows, missing: Vec::new() });
         }
-        let GroupRows { rows, missing } = rows_of(&self.pool, self.peers, &statement)?;
+        let GroupRows { rows, missing } = self.nodes.rows(&self.pool, slice, statement)?;
         let (rows, bytes) = read(rows);
-        if let (Some(state), true) = (state, missing.is_empty()) {
+        if let (Some((statement, state)), true) = (key, missing.is_empty()) {
             kept().keep(statement, state, Arc::clone(&rows), bytes);
         }
         Ok(GroupRows { rows, missing })
@@ -158,7 +158,7 @@ impl Searcher {
 
     /// The state of the day index of a slice that is a whole day; None: it is not, or searchd does not report it.
     fn state(&self, slice: &Slice, states: &DayStates) -> Option<DayState> {
-        if self.peers || !slice.is_whole_day() {
+        if self.nodes.has_peers() || !slice.is_whole_day() {
             return None;
         }
         states.of(&slice.from, || {
@@ -192,7 +192,7 @@ impl Searcher {
         narrowing: &Restriction,
         grouping: Grouping,
     ) -> Result<GroupRows<Vec<Row>>, SearchError> {
-        groups(&self.pool, self.peers, slice, narrowing, grouping)
+        self.nodes.rows(&self.pool, slice, |slice| grouping.statement(slice, narrowing))
     }
 
     /// Passes on the candidates that match, until the time is over; returns whether these are all.

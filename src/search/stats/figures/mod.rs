@@ -178,7 +178,6 @@ impl<'a> Figures<'a> {
     }
 
     fn groups(&self, slice: &Slice, narrowing: &Restriction, path: &str) -> Result<Groups, SearchError> {
-        // with peers, all slices are of the distributed index
         let key = (slice.from.clone(), slice.range.start, path.to_owned());
         if let Some(groups) = self.grouped.borrow().get(&key) {
             return Ok(groups.clone());

@@ -19,6 +19,8 @@ use crate::sphinx::select::Restriction;
 
 /// Kinds of one answer. Of more, searchd returns the most frequent; a pattern has mostly one level.
 const MAX_KINDS: usize = 20_000;
+/// Kinds that one question names: a peer takes at most 4096 values of a condition.
+const MAX_AMONG: usize = 4096;
 
 pub struct KindCounter<'a> {
     searcher: &'a Searcher,
@@ -103,7 +105,7 @@ impl<'a> KindCounter<'a> {
     pub fn count_these(&mut self, patterns: impl Iterator<Item = PatternHash>) -> Result<FoundPatterns, SearchError> {
         let (kinds, mut found) = (kinds_of(patterns.map(|pattern| (pattern, [1; _]))), FoundPatterns::default());
         for at in 0..self.asked.len() {
-            for some in kinds.chunks(MAX_KINDS) {
+            for some in kinds.chunks(MAX_AMONG) {
                 let rows = self.kinds(at, some)?;
                 add(&mut found, self.asked[at].0, rows.iter());
             }
@@ -128,8 +130,9 @@ impl<'a> KindCounter<'a> {
                 // the part's first step may be that of its day
                 let first = bars.steps.number(part.range.start);
                 let start = part.start_micros + (first - part.first) * bars.steps.width_micros;
-                let statement = select_of(&slice, narrowing, limit).steps_of_kinds(&bars.steps.sql_from(start), &kinds);
-                all.push(StepRows { first, rows: self.rows(&slice, statement)? });
+                let step = bars.steps.sql_from(start);
+                let statement = |slice: &Slice| select_of(slice, &narrowing, limit).steps_of_kinds(&step, &kinds);
+                all.push(StepRows { first, rows: self.rows(&slice, &statement)? });
             }
         }
         Ok(all)
@@ -137,28 +140,27 @@ impl<'a> KindCounter<'a> {
 
     fn kinds(&mut self, at: usize, among: &[i64]) -> Result<Arc<[KindRow]>, SearchError> {
         let (slice, narrowing) = self.question(at);
-        let statement = select_of(&slice, narrowing, MAX_KINDS + 1).kinds(among);
-        self.rows(&slice, statement)
+        self.rows(&slice, &|slice| select_of(slice, &narrowing, MAX_KINDS + 1).kinds(among))
     }
 
-    fn question(&self, at: usize) -> (Slice, &Restriction) {
+    fn question(&self, at: usize) -> (Slice, Restriction) {
         let (slice, narrowing) = &self.asked[at];
-        (self.slices[*slice].1.clone(), narrowing)
+        (self.slices[*slice].1.clone(), narrowing.clone())
     }
 
     /// The number of the records that these rows leave out, since their slice has more kinds. Counts its patterns too.
     fn count_others(&mut self, at: usize, rows: &[KindRow]) -> Result<u64, SearchError> {
         let (slice, narrowing) = self.question(at);
-        let statement = select_of(&slice, narrowing, 1).number_of_patterns();
-        let GroupRows { rows: documents, missing } = self.searcher.documents_of(&slice, narrowing, &self.states)?;
+        let patterns = |slice: &Slice| select_of(slice, &narrowing, 1).number_of_patterns();
+        let GroupRows { rows: documents, missing } = self.searcher.documents_of(&slice, &narrowing, &self.states)?;
         self.warnings.extend(missing);
-        let patterns = self.rows(&slice, statement)?.first().map_or(0, |row| row.documents);
+        let patterns = self.rows(&slice, &patterns)?.first().map_or(0, |row| row.documents);
         self.overflow = self.overflow.max(Some(patterns));
         Ok(documents.saturating_sub(rows.iter().take(MAX_KINDS).map(|row| row.documents).sum()))
     }
 
     /// The rows of a statement about a slice; none if the time is over. Those of a whole day are kept.
-    fn rows(&mut self, slice: &Slice, statement: String) -> Result<Arc<[KindRow]>, SearchError> {
+    fn rows(&mut self, slice: &Slice, statement: &dyn Fn(&Slice) -> String) -> Result<Arc<[KindRow]>, SearchError> {
         if self.until.is_over() {
             self.is_part = true;
             return Ok(Arc::default());

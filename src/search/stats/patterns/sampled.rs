@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::config::IndexName;
 use crate::record::pattern;
 use crate::search::Searcher;
-use crate::search::answer::{away, not_served, select_of};
+use crate::search::answer::select_of;
 use crate::search::hit::SearchError;
 use crate::search::pattern_counts::SampleAt;
 use crate::search::plan::Slice;
@@ -41,19 +41,11 @@ impl<'a> Sampled<'a> {
     fn read_some(&mut self, slice: usize, ids: &[u64]) -> Result<(), SearchError> {
         let Some((_, day)) = self.slices.get(slice) else { return Ok(()) };
         let (all, day) = (Restriction::default(), Slice::new(day.from.clone(), day.range));
-        let statement = Select { columns: "id, logline", ..select_of(&day, &all, ids.len()) }.among(ids);
-        let lines = &mut self.lines;
-        let read = self.searcher.pool.with(|engine| {
-            engine.each(&statement, |row| {
-                let message = row.text(1);
-                lines.insert((slice, row.int(0).unwrap_or(0) as u64), pattern::line(&message).to_owned());
-                true
-            })
-        });
-        match read {
-            Err(fault) if not_served(&fault).is_none() => Err(away(&fault)),
-            _ => Ok(()),
+        let select = |day: &Slice| Select { columns: "id, logline", ..select_of(day, &all, ids.len()) }.among(ids);
+        for row in self.searcher.nodes.rows(&self.searcher.pool, &day, select)?.rows {
+            self.lines.insert((slice, row.int(0).unwrap_or(0) as u64), pattern::line(&row.text(1)).to_owned());
         }
+        Ok(())
     }
 
     /// The line of a document; None: it is no longer there.

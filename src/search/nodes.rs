@@ -1,0 +1,284 @@
+//! searchd of this node, and through it those of the other nodes: which of them a question includes, and which are away.
+//!
+//! For each day index, this node's searchd has a name for the same day of each peer (`sphinx::conf`). A question names those of
+//! the peers that answer. A peer that does not is left out from then on, so only one question waits for it, until `probe` finds that
+//! it answers again. Of mirrors, the first that answers is asked: docids differ between mirrors, and a question may use those
+//! of the one before.
+//!
+//! Invariant: an answer without the records of a peer says so in `missing`.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::search::answer::{GroupRows, away, not_served};
+use crate::search::hit::SearchError;
+use crate::search::plan::Slice;
+use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::day_index::peer_index;
+use crate::sphinx::dialect::{is_of_size, lacks_part, unserved_index};
+use crate::sphinx::pool::Pool;
+use crate::sphinx::statement;
+use crate::time::Ts;
+
+#[derive(Debug)]
+pub struct Nodes {
+    shards: Vec<Vec<Mirror>>,
+    /// whether the index of a peer has a field or an attribute; it keeps what it was declared with
+    parts: Mutex<HashMap<(String, Part), bool>>,
+}
+
+/// A part of an index that an older one, or one of another configuration, may lack.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    Field(String),
+    Attribute(String),
+}
+
+/// A searchd that holds a part of the records, or the same part as its mirrors.
+#[derive(Debug)]
+struct Mirror {
+    /// host:port
+    address: String,
+    number: usize,
+    away: Mutex<Option<Away>>,
+}
+
+/// Since when a peer is away, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Away {
+    pub since: Ts,
+    pub why: String,
+}
+
+/// A peer as it was found last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerState {
+    pub address: String,
+    pub away: Option<Away>,
+    /// a mirror has the same records and answers
+    pub is_replaced: bool,
+}
+
+/// What a question includes.
+#[derive(Clone, Debug)]
+pub struct Included {
+    /// with the indexes of this node and of its peers
+    pub slice: Slice,
+    /// the numbers of the peers
+    peers: Vec<usize>,
+    missing: Vec<String>,
+}
+
+/// What the warnings after an answer mean.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// a peer that was asked is away: without it, or with its mirror, the answer is another
+    Again,
+    /// the rows of a peer do not fit into one answer
+    TooLarge,
+    /// the parts that are missing, as texts for the user
+    Missing(Vec<String>),
+}
+
+impl Mirror {
+    fn away(&self) -> Option<Away> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_away(&self) -> bool {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    fn set(&self, why: Option<String>) {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        match (why, &*away) {
+            (Some(why), None) => {
+                log::warn!("searchd at {} is away: {why}; searches lack its records until it answers", self.address);
+                *away = Some(Away { since: Ts::of(SystemTime::now()), why });
+            }
+            (None, Some(_)) => {
+                log::info!("searchd at {} answers again", self.address);
+                *away = None;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Nodes {
+    /// `peers` are shards, each a list of mirrors.
+    pub fn new(peers: &[Vec<String>]) -> Nodes {
+        let mut number = 0;
+        let mut mirror = |address: &String| {
+            number += 1;
+            Mirror { address: address.clone(), number, away: Mutex::new(None) }
+        };
+        let shards = peers.iter().map(|mirrors| mirrors.iter().map(&mut mirror).collect()).collect();
+        Nodes { shards, parts: Mutex::default() }
+    }
+
+    pub fn has_peers(&self) -> bool {
+        !self.shards.is_empty()
+    }
+
+    /// The question of a slice of this node, with the same slice of its peers.
+    pub fn included(&self, slice: &Slice) -> Included {
+        let (mut from, mut peers, mut missing) = (slice.from.clone(), Vec::new(), Vec::new());
+        for mirrors in &self.shards {
+            match mirrors.iter().find(|mirror| !mirror.is_away()) {
+                Some(mirror) => {
+                    from.push_str(", ");
+                    from.push_str(&peer_index(&slice.from, mirror.number));
+                    peers.push(mirror.number);
+                }
+                None => missing.extend(lacking(mirrors)),
+            }
+        }
+        Included { slice: slice.of(from), peers, missing }
+    }
+
+    /// Reads the warnings after an answer.
+    pub fn heard(&self, asked: &Included, warnings: &[String]) -> Heard {
+        let mut missing = asked.missing.clone();
+        for mirrors in &self.shards {
+            let Some(mirror) = mirrors.iter().find(|mirror| asked.peers.contains(&mirror.number)) else { continue };
+            let Some(why) = warnings.iter().find_map(|warning| of_agent(warning, &mirror.address)) else { continue };
+            // a peer that does not serve the day has no records of it
+            if unserved_index(why).is_some() {
+                continue;
+            }
+            if is_of_size(why) {
+                return Heard::TooLarge;
+            }
+            if is_of_connection(why) {
+                mirror.set(Some(why.to_owned()));
+                return Heard::Again;
+            }
+            missing.push(format!("the records of {} are missing: {why}", mirror.address));
+        }
+        Heard::Missing(missing)
+    }
+
+    /// The rows of a statement about a slice, and what is missing.
+    ///
+    /// # Errors
+    ///
+    /// `SearchError::Away`: searchd does not answer.
+    pub fn rows(
+        &self,
+        pool: &Pool,
+        slice: &Slice,
+        statement: impl Fn(&Slice) -> String,
+    ) -> Result<GroupRows<Vec<Row>>, SearchError> {
+        pool.with(|engine| self.rows_by(engine, slice, statement)).or_else(|fault| match not_served(&fault) {
+            Some(why) => Ok(GroupRows { rows: Vec::new(), missing: vec![why] }),
+            None => Err(away(&fault)),
+        })
+    }
+
+    /// The same by this connection.
+    pub fn rows_by(
+        &self,
+        engine: &mut Engine,
+        slice: &Slice,
+        statement: impl Fn(&Slice) -> String,
+    ) -> Result<GroupRows<Vec<Row>>, Fault> {
+        loop {
+            let included = self.included(slice);
+            let rows = engine.select(&statement(&included.slice))?;
+            match self.heard(&included, &self.warnings(engine)?) {
+                Heard::Missing(missing) => return Ok(GroupRows { rows, missing }),
+                // each turn leaves out a peer more
+                Heard::Again => {}
+                Heard::TooLarge => {
+                    let why = "the answer of a peer is too large".to_owned();
+                    return Ok(GroupRows { rows, missing: vec![why] });
+                }
+            }
+        }
+    }
+
+    /// True if the day index of each peer that answers has this part.
+    pub fn have(&self, pool: &Pool, own: &str, part: &Part) -> bool {
+        let answering = self.shards.iter().filter_map(|mirrors| mirrors.iter().find(|mirror| !mirror.is_away()));
+        answering.map(|mirror| peer_index(own, mirror.number)).all(|index| self.has(pool, index, part))
+    }
+
+    fn has(&self, pool: &Pool, index: String, part: &Part) -> bool {
+        let known = || self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (index, part.clone());
+        if let Some(has) = known().get(&key) {
+            return *has;
+        }
+        let statement = match part {
+            Part::Field(name) => statement::asks_for_field(&key.0, name),
+            Part::Attribute(name) => statement::asks_for_attribute(&key.0, name),
+        };
+        let has = match pool.with(|engine| engine.select(&statement)) {
+            Ok(_) => true,
+            // a peer that does not serve the day has no records of it, and may serve it soon
+            Err(Fault::Reject(why)) if unserved_index(&why).is_some() => return true,
+            Err(Fault::Reject(why)) if lacks_part(&why) => false,
+            Err(_) => return false,
+        };
+        known().insert(key, has);
+        has
+    }
+
+    /// searchd's warnings after a statement: only peers cause any that concern a search.
+    pub fn warnings(&self, engine: &mut Engine) -> Result<Vec<String>, Fault> {
+        if self.has_peers() { engine.warnings() } else { Ok(Vec::new()) }
+    }
+
+    pub fn states(&self) -> Vec<PeerState> {
+        let of_shard = |mirrors: &Vec<Mirror>| -> Vec<PeerState> {
+            let is_replaced = mirrors.iter().any(|mirror| !mirror.is_away());
+            let state = |mirror: &Mirror| PeerState {
+                address: mirror.address.clone(),
+                away: mirror.away(),
+                is_replaced: is_replaced && mirror.is_away(),
+            };
+            mirrors.iter().map(state).collect()
+        };
+        self.shards.iter().flat_map(of_shard).collect()
+    }
+
+    /// Asks each peer for a document of this index of its own, to learn whether it answers; only those that are away if `away`.
+    pub fn probe(&self, pool: &Pool, own: &str, away: bool) {
+        for mirror in self.shards.iter().flatten().filter(|mirror| !away || mirror.is_away()) {
+            let statement = statement::asks_for_attribute(&peer_index(own, mirror.number), "ts");
+            match pool.with(|engine| engine.select(&statement)) {
+                Err(Fault::Reject(why)) => match of_agent(&why, &mirror.address) {
+                    Some(why) if is_of_connection(why) => mirror.set(Some(why.to_owned())),
+                    // it answers, if only that it does not serve the day
+                    Some(_) => mirror.set(None),
+                    // this node's searchd does not know the peer yet
+                    None => {}
+                },
+                Ok(_) => mirror.set(None),
+                // this node's searchd is away
+                Err(Fault::Retry(_)) => {}
+            }
+        }
+    }
+}
+
+/// The texts for a shard none of whose mirrors answers.
+fn lacking(mirrors: &[Mirror]) -> Option<String> {
+    let addresses: Vec<&str> = mirrors.iter().map(|mirror| mirror.address.as_str()).collect();
+    let away = mirrors.iter().find_map(Mirror::away)?;
+    Some(format!("the records of {} are missing: away since {}: {}", addresses.join(" and "), away.since, away.why))
+}
+
+/// What a warning or an error of searchd reports of an agent: `index web_20261122: agent 10.0.0.2:9312: connect() timed out`.
+fn of_agent<'w>(warning: &'w str, address: &str) -> Option<&'w str> {
+    let (_, rest) = warning.split_once(&format!("agent {address}: "))?;
+    let why = rest.split("; ").next().unwrap_or(rest);
+    Some(why.split(";\n").next().unwrap_or(why).trim())
+}
+
+/// True if the agent did not answer at all.
+fn is_of_connection(why: &str) -> bool {
+    !why.starts_with("remote query ")
+}
