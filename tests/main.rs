@@ -68,6 +68,7 @@ mod servers;
 mod servers_away;
 mod services;
 mod several_indexes;
+mod shards;
 mod shared_searchd;
 mod small_host;
 mod sphinx_script;

@@ -16,11 +16,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::support::corpus::{Record, corpus};
+use crate::support::nodes::{count as count_of, nodes};
 use crate::support::{Alco, Publisher, Stack, encoded, soak, wait_until};
 
 const LINES: usize = 20_000;
 /// For the short form, and for the long one.
-const PATTERNS: [usize; 2] = [60, 500];
+const SHORT_PATTERNS: usize = 60;
+const SOAK_PATTERNS: usize = 500;
 const SEEDS: [&str; 2] = ["1", "1-10"];
 const MAX_STORING: Duration = Duration::from_secs(120);
 /// The limits for grep, in seconds of CPU, without -w and with it. With -w, grep 3.8 tries each possible end of a match, which takes
@@ -365,61 +367,88 @@ fn seeds() -> std::ops::RangeInclusive<u64> {
     first.parse().expect("ORACLE_SEEDS is 1-10 or the like")..=last.parse().expect("ORACLE_SEEDS is 1-10 or the like")
 }
 
+fn patterns(short: usize) -> usize {
+    let patterns = std::env::var("ORACLE_PATTERNS").ok().map(|number| number.parse().expect("a number"));
+    patterns.unwrap_or(if soak() { SOAK_PATTERNS } else { short })
+}
+
+/// The records of a seed, published, and the parameters of their range.
+fn publish(amqp: &str, key: &str, seed: u64, nth: u64) -> (Vec<Record>, String) {
+    // each seed has its own range of time
+    let start = Timestamp::now() - SignedDuration::from_hours(nth as i64 + 1);
+    let start = Timestamp::from_microsecond(start.as_microsecond()).unwrap();
+    let records = corpus(seed, LINES, start);
+    let end = records.last().unwrap().at + SignedDuration::from_micros(1);
+    let mut publisher = Publisher::open(amqp);
+    publisher.publish("logstash", key, records.iter().map(|record| &record.body));
+    publisher.close();
+    (records, format!("start_ts={start}&end_ts={end}"))
+}
+
+/// Compares answers about records of one of the indexes with grep's; returns the differences.
+fn compare(alco: &Alco, indexes: &[&str], range: &str, records: &[Record], seed: u64, patterns: usize) -> Vec<String> {
+    let mut oracle = Oracle::new(records, &crate::support::directory("oracle"), seed);
+    let began = Instant::now();
+    let (mut answers, mut exact, mut slowest, mut wrong) = (0, 0, (Duration::ZERO, String::new()), Vec::new());
+    for n in 0..patterns {
+        let Case { url, expect } = oracle.case();
+        let index = indexes[oracle.random.usize(..indexes.len())];
+        let path = format!("/grep/{index}/?{range}{url}");
+        let asking = Instant::now();
+        let got = asked(alco, &path);
+        slowest = slowest.max((asking.elapsed(), url.clone()));
+        answers += got.len();
+        if !got.iter().eq(&expect) {
+            wrong.push(format!("seed {seed}, pattern {n}: {path}\n  {}", difference(records, got, &expect)));
+        }
+        let (word, number) = count(alco, &path);
+        let holds = match word.as_str() {
+            "exactly" => number == expect.len(),
+            "least" => number <= expect.len(),
+            _ => number >= expect.len(),
+        };
+        exact += usize::from(word == "exactly");
+        if !holds {
+            wrong.push(format!("seed {seed}, pattern {n}: {path}\n  {word} {number}, {} by grep", expect.len()));
+        }
+    }
+    println!(
+        "seed {seed}: {patterns} patterns over {LINES} lines, {answers} records found, {exact} counts exact, {:.1?}, the slowest \
+         answer {:.0?}: {}",
+        began.elapsed(),
+        slowest.0,
+        slowest.1
+    );
+    wrong
+}
+
 #[test]
 fn every_answer_is_what_grep_prints() {
-    let patterns = std::env::var("ORACLE_PATTERNS").ok().map(|number| number.parse().expect("a number"));
-    let patterns = patterns.unwrap_or(PATTERNS[usize::from(soak())]);
     let stack = Stack::shared();
     let alco = Alco::start(stack, &(stack.index("oracle") + &stack.index("oracle_all")));
     let (mut stored, mut wrong) = (0, Vec::new());
     for (nth, seed) in seeds().enumerate() {
-        // each seed has its own range of time
-        let start = Timestamp::now() - SignedDuration::from_hours(nth as i64 + 1);
-        let start = Timestamp::from_microsecond(start.as_microsecond()).unwrap();
-        let records = corpus(seed, LINES, start);
-        let end = records.last().unwrap().at + SignedDuration::from_micros(1);
-        let mut publisher = Publisher::open(&stack.amqp);
-        publisher.publish("logstash", "oracle.x", records.iter().map(|record| &record.body));
-        publisher.close();
+        let (records, range) = publish(&stack.amqp, "oracle.x", seed, nth as u64);
         stored += LINES as u64;
         for index in ["oracle", "oracle_all"] {
             wait_until("all lines are stored", MAX_STORING, || (stack.count(index)? >= stored).then_some(()));
         }
-        let range = format!("start_ts={start}&end_ts={end}");
         check_sent(&alco, &format!("/grep/oracle/?{range}"), &records);
-
-        let mut oracle = Oracle::new(&records, &crate::support::directory("oracle"), seed);
-        let began = Instant::now();
-        let (mut answers, mut exact, mut slowest) = (0, 0, (Duration::ZERO, String::new()));
-        for n in 0..patterns {
-            let Case { url, expect } = oracle.case();
-            let index = if oracle.chance(50) { "oracle" } else { "oracle_all" };
-            let path = format!("/grep/{index}/?{range}{url}");
-            let asking = Instant::now();
-            let got = asked(&alco, &path);
-            slowest = slowest.max((asking.elapsed(), url.clone()));
-            answers += got.len();
-            if !got.iter().eq(&expect) {
-                wrong.push(format!("seed {seed}, pattern {n}: {path}\n  {}", difference(&records, got, &expect)));
-            }
-            let (word, number) = count(&alco, &path);
-            let holds = match word.as_str() {
-                "exactly" => number == expect.len(),
-                "least" => number <= expect.len(),
-                _ => number >= expect.len(),
-            };
-            exact += usize::from(word == "exactly");
-            if !holds {
-                wrong.push(format!("seed {seed}, pattern {n}: {path}\n  {word} {number}, {} by grep", expect.len()));
-            }
-        }
-        println!(
-            "seed {seed}: {patterns} patterns over {LINES} lines, {answers} records found, {exact} counts exact, {:.1?}, the slowest \
-             answer {:.0?}: {}",
-            began.elapsed(),
-            slowest.0,
-            slowest.1
-        );
+        wrong.extend(compare(&alco, &["oracle", "oracle_all"], &range, &records, seed, patterns(SHORT_PATTERNS)));
     }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_answer_of_three_nodes_is_what_grep_prints() {
+    let index = "[index thirds]\ndays = 3\nrouting_keys = thirds.#\nprefetch = 500\nfiltered = levelname, host\n";
+    let nodes = nodes("thirds", 3, index);
+    let alcos: Vec<Alco> = nodes.iter().map(|node| node.alco(index)).collect();
+    let (records, range) = publish(&nodes[0].stack.amqp, "thirds.x", 11, 0);
+    wait_until("all lines are stored", MAX_STORING, || (count_of(&nodes, "thirds") >= LINES as u64).then_some(()));
+    let parts: Vec<u64> = nodes.iter().map(|node| node.stack.count("thirds_local").unwrap_or(0)).collect();
+    assert!(parts.iter().all(|part| *part > LINES as u64 / 20), "each has a part: {parts:?}");
+    check_sent(&alcos[1], &format!("/grep/thirds/?{range}"), &records);
+    let wrong = compare(&alcos[2], &["thirds"], &range, &records, 11, patterns(SHORT_PATTERNS / 2));
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -1,0 +1,137 @@
+//! Several nodes that search as one, while one of them is away or silent, and with mirrors.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::nodes::{Node, nodes};
+use crate::support::{ALCO, Alco, LONG, Publisher, SOON, body, wait_until};
+
+const RECORDS: u64 = 900;
+/// A peer that does not answer is waited for once, and at most for this time; a page takes some of its own.
+const MAX_WAIT_FOR_PEER: Duration = Duration::from_millis(2500);
+
+fn index(name: &str) -> String {
+    format!("[index {name}]\ndays = 2\nrouting_keys = {name}.#\nprefetch = 20\nfiltered = levelname\n")
+}
+
+/// Publishes, and waits until each node has a part.
+fn stored(nodes: &[Node], name: &str) {
+    let mut publisher = Publisher::open(&nodes[0].stack.amqp);
+    let bodies = (0..RECORDS).map(|n| body(&format!("record {n} of {name}")));
+    publisher.publish("logstash", &format!("{name}.key"), bodies);
+    publisher.close();
+    nodes[0].stack.settled_count(name, RECORDS, LONG);
+}
+
+fn json(alco: &Alco, name: &str, what: &str) -> Value {
+    let reply = alco.get(&format!("/api/grep/{name}/{what}/?start_ts=-1h"));
+    serde_json::from_str(&reply.body).unwrap_or_else(|error| panic!("{error}: {}", reply.body))
+}
+
+fn count(alco: &Alco, name: &str) -> (u64, bool) {
+    let answer = json(alco, name, "count");
+    (answer["count"].as_u64().unwrap(), answer["missing"].as_array().unwrap().is_empty())
+}
+
+/// The permanent link of a record, by its line of NDJSON.
+fn link(name: &str, line: &str) -> String {
+    let record: Value = serde_json::from_str(line).unwrap();
+    let (place, _docid) = record["@id"].as_str().unwrap().rsplit_once('.').unwrap();
+    format!("/grep/{name}/at/{place}/")
+}
+
+#[test]
+fn a_peer_that_is_away_is_named_and_waited_for_once() {
+    let name = "away";
+    let nodes = nodes(name, 3, &index(name));
+    let alcos: Vec<Alco> = nodes.iter().map(|node| node.alco(&index(name))).collect();
+    stored(&nodes, name);
+    let peer = format!("127.0.0.1:{}", nodes[1].port);
+    let alco = &alcos[0];
+    assert_eq!(count(alco, name), (RECORDS, true));
+    assert!(alco.get("/metrics").body.contains(&format!("alco_peer_up{{peer=\"{peer}\"}} 1")));
+    let lines = alco.get(&format!("/grep/{name}/?format=ndjson&start_ts=-1h")).body;
+    assert_eq!(lines.lines().count() as u64, RECORDS);
+    let links: Vec<String> = lines.lines().step_by(40).map(|line| link(name, line)).collect();
+
+    for silent in [false, true] {
+        match silent {
+            true => nodes[1].stack.pause("searchd"),
+            false => nodes[1].stack.kill("searchd"),
+        }
+        let left =
+            wait_until("the answer says so", SOON, || Some(count(alco, name)).filter(|(_, is_whole)| !is_whole)).0;
+        assert!(left > 0 && left < RECORDS, "{left}");
+        // it is waited for once
+        for path in [format!("/grep/{name}/?start_ts=-1h"), "/grep/".to_owned(), "/health".to_owned()] {
+            let asked = Instant::now();
+            let reply = alco.get(&path);
+            assert!(reply.status == 200 && reply.body.contains(&peer), "{path}: {}", reply.body);
+            assert!(asked.elapsed() < MAX_WAIT_FOR_PEER, "{path}: {:?}", asked.elapsed());
+        }
+        assert!(alco.get("/metrics").body.contains(&format!("alco_peer_up{{peer=\"{peer}\"}} 0")));
+        for what in ["histogram", "values/levelname", "patterns"] {
+            assert_eq!(json(alco, name, what)["exact"], Value::Bool(false), "{what}");
+        }
+        let ndjson = alco.get(&format!("/grep/{name}/?format=ndjson&start_ts=-1h")).body;
+        assert!(ndjson.lines().last().unwrap().contains(&peer), "{ndjson}");
+        let grep = Command::new(ALCO).args(["grep", "-c", "", name, "--config"]).arg(&alco.ini).output().unwrap();
+        assert_eq!(grep.status.code(), Some(2), "{grep:?}");
+        assert!(String::from_utf8_lossy(&grep.stderr).contains(&peer), "{grep:?}");
+        // a record of that node may well be there
+        let statuses: Vec<u16> = links.iter().map(|link| alco.get(link).status).collect();
+        assert!(statuses.contains(&200) && statuses.contains(&503) && !statuses.contains(&404), "{statuses:?}");
+        match silent {
+            true => nodes[1].stack.resume("searchd"),
+            false => nodes[1].stack.restart("searchd"),
+        }
+        wait_until("it is asked again", LONG, || (count(alco, name) == (RECORDS, true)).then_some(()));
+        assert!(alco.logged("answers again") > usize::from(silent));
+    }
+}
+
+#[test]
+fn a_mirror_stands_in_for_another() {
+    let name = "mirrored";
+    let nodes = nodes(name, 3, &index(name));
+    // the first node has no records; the others have the same ones
+    let conf = nodes[0].stack.dir().join("alco.ini");
+    let text = fs::read_to_string(&conf).unwrap();
+    let (one, other) = (nodes[1].port, nodes[2].port);
+    let shards = format!("127.0.0.1:{one}, 127.0.0.1:{other}");
+    assert!(text.contains(&shards), "{text}");
+    fs::write(&conf, text.replace(&shards, &shards.replace(", ", "|"))).unwrap();
+    nodes[0].stack.stop("searchd");
+    nodes[0].stack.restart("searchd");
+    let own = |at: usize, keys: &str| {
+        format!("[index {name}]\ndays = 2\nrouting_keys = {keys}\nqueue = {name}_{at}\nfiltered = levelname\n")
+    };
+    let asking = nodes[0].alco(&own(0, "none.#"));
+    let alcos: Vec<Alco> = [1, 2].map(|at| nodes[at].alco(&own(at, &format!("{name}.#")))).into_iter().collect();
+    let mut publisher = Publisher::open(&nodes[0].stack.amqp);
+    publisher.publish("logstash", &format!("{name}.key"), (0..RECORDS).map(|n| body(&format!("record {n}"))));
+    publisher.close();
+    for node in &nodes[1..] {
+        node.stack.settled_count(&format!("{name}_local"), RECORDS, LONG);
+    }
+    assert_eq!(count(&asking, name), (RECORDS, true));
+    let stream = |search: &str| asking.get(&format!("/grep/{name}/?format=text&start_ts=-1h&{search}")).body;
+    let (all, some) = (stream(""), stream("mode=regex&search=record [0-9]*7$"));
+    assert_eq!((all.lines().count() as u64, some.lines().count() as u64), (RECORDS, RECORDS / 10));
+    for at in [1, 2] {
+        nodes[at].stack.kill("searchd");
+        // nothing is missing, and what was found by one mirror's docids is found with the other's
+        assert_eq!(stream("mode=regex&search=record [0-9]*7$"), some);
+        assert_eq!((stream(""), count(&asking, name)), (all.clone(), (RECORDS, true)));
+        nodes[at].stack.restart("searchd");
+        wait_until("both answer", LONG, || {
+            let metrics = asking.get("/metrics").body;
+            let up = metrics.lines().filter(|line| line.starts_with("alco_peer_up{") && line.ends_with(" 1")).count();
+            (up == 2).then_some(())
+        });
+    }
+    drop(alcos);
+}
