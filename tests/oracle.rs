@@ -441,7 +441,7 @@ fn every_answer_is_what_grep_prints() {
 
 #[test]
 fn every_answer_of_three_nodes_is_what_grep_prints() {
-    let index = "[index thirds]\ndays = 3\nrouting_keys = thirds.#\nprefetch = 500\nfiltered = levelname, host\n";
+    let index = "[index thirds]\ndays = 3\nrouting_keys = thirds.#\nfiltered = levelname, host\n";
     let nodes = nodes("thirds", 3, index);
     let alcos: Vec<Alco> = nodes.iter().map(|node| node.alco(index)).collect();
     let (records, range) = publish(&nodes[0].stack.amqp, "thirds.x", 11, 0);
