@@ -29,7 +29,9 @@ impl FromStr for IndexName {
                  20 characters, and is not 'shortcut'"
             ));
         }
-        match text.rsplit_once('_') {
+        // web_20261122_p1 is a day of a peer
+        let of_peer = text.rsplit_once("_p").filter(|(_, number)| number.parse::<usize>().is_ok());
+        match of_peer.map_or(text, |(own, _)| own).rsplit_once('_') {
             Some((_, end)) if Day::is_written(end) => {
                 Err(format!("'{text}' is not a name for an index: _ and eight digits at its end mean a day"))
             }
@@ -104,7 +106,7 @@ mod tests {
         for good in ["web", "a", "w_2026", "web_2026112", "web_202611220", "abcdefghijklmnopqrst"] {
             assert!(good.parse::<IndexName>().is_ok(), "{good}");
         }
-        for bad in ["", "Web", "1web", "_web", "wéb", "shortcut", "abcdefghijklmnopqrstu", "web_20261122", "a-b"] {
+        for bad in ["", "Web", "1web", "_web", "wéb", "shortcut", "abcdefghijklmnopqrstu", "web_20261122", "web_20261122_p1", "a-b"] {
             assert!(bad.parse::<IndexName>().is_err(), "{bad}");
         }
     }

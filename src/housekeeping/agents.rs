@@ -7,21 +7,42 @@ use crate::config::Config;
 use crate::net::host::addresses_of;
 use crate::sphinx::client::Engine;
 use crate::sphinx::conf::agent_names;
+use crate::sphinx::day_index::{day_index, peer_index};
+use crate::time::Day;
 
 /// The difference as the end of a sentence that begins with searchd; None if there is none, or if reading its configuration again
 /// does not help.
-pub fn difference(config: &Config, engine: &mut Engine) -> Option<String> {
+pub fn difference(config: &Config, today: Day, engine: &mut Engine) -> Option<String> {
     let index = config.indexes.first()?;
     // the workers log an outage of searchd
     let described = engine.describe(index.name.as_str()).ok()?;
     let asked: BTreeSet<&str> = described.agents().collect();
     let named: Vec<(&str, String)> = agent_names(&config.sphinx, &index.name).collect();
-    let is_there = |peer: &str| peer.rsplit_once(':').is_some_and(|(host, _)| !addresses_of(host).is_empty());
     let lacking = named.iter().find(|(peer, name)| !asked.contains(name.as_str()) && is_there(peer));
     let beyond = || asked.iter().find(|asked| !named.iter().any(|(_, name)| name == **asked));
     match (lacking, beyond()) {
         (Some((peer, _)), _) => Some(format!("does not ask the peer {peer}")),
         (None, Some(agent)) => Some(format!("asks {agent}, which is no longer a peer")),
-        (None, None) => None,
+        (None, None) => other_address(config, today, engine),
     }
+}
+
+/// The numbers of the peers whose names can be resolved.
+pub fn resolved(config: &Config) -> Vec<usize> {
+    let peers = (1..).zip(config.sphinx.peers.iter().flatten());
+    peers.filter(|(_, peer)| is_there(peer)).map(|(number, _)| number).collect()
+}
+
+fn is_there(peer: &str) -> bool {
+    peer.rsplit_once(':').is_some_and(|(host, _)| !addresses_of(host).is_empty())
+}
+
+/// The names of peers' day indexes may stand for the same peers in another order.
+fn other_address(config: &Config, today: Day, engine: &mut Engine) -> Option<String> {
+    let own = day_index(&config.indexes.first()?.name, today);
+    let is_other = |(number, peer): (usize, &String)| {
+        let described = engine.describe(&peer_index(&own, number)).ok()?;
+        (!described.has(&format!("{peer}:{own}"))).then(|| format!("does not ask the peer {peer} for {own}"))
+    };
+    (1..).zip(config.sphinx.peers.iter().flatten()).find_map(is_other)
 }

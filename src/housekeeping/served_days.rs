@@ -30,16 +30,16 @@ struct Difference {
 }
 
 impl Difference {
-    fn of(config: &Config, today: Day, served: &BTreeSet<String>) -> Difference {
+    /// `peers`: the numbers of those whose names can be resolved; searchd does not serve the indexes of others.
+    fn of(config: &Config, peers: &[usize], today: Day, served: &BTreeSet<String>) -> Difference {
         let expected: BTreeSet<String> = config
             .indexes
             .iter()
             .flat_map(|index| {
                 let days = served_days(today, index.days).map(|day| day_index(&index.name, day));
                 let own: Vec<String> = days.chain([local_index(&index.name)]).collect();
-                let peers = 1..=config.sphinx.peers.iter().flatten().count();
-                let of_peers = |number| own.iter().map(move |own| peer_index(own, number));
-                let of_peers: Vec<String> = peers.flat_map(of_peers).collect();
+                let of_peer = |number: &usize| own.iter().map(|own| peer_index(own, *number)).collect::<Vec<_>>();
+                let of_peers: Vec<String> = peers.iter().flat_map(of_peer).collect();
                 own.into_iter().chain(of_peers).chain([index.name.to_string()])
             })
             .collect();
@@ -100,8 +100,8 @@ impl Days {
             keep_binlog_in_use(config, today, engine);
         }
         let served = tables.iter().map(|row| row.text(0)).collect();
-        let difference = Difference::of(config, today, &served);
-        let Some(text) = difference.text().or_else(|| agents::difference(config, engine)) else {
+        let difference = Difference::of(config, &agents::resolved(config), today, &served);
+        let Some(text) = difference.text().or_else(|| agents::difference(config, today, engine)) else {
             if self.signalled.take().is_some() | self.logged.take().is_some() {
                 log::info!("searchd serves all day indexes, from {}", span(config, today));
             }
@@ -211,7 +211,23 @@ mod tests {
             Config::parse("[index web]\ndays = 2\n[index web_x]\ndays = 1\n", "alco.ini").expect("no mistakes");
         let today = Day::parse_compact("20261122").expect("a day");
         let served = served.split_whitespace().map(str::to_owned).collect();
-        assert_eq!(Difference::of(&config, today, &served).text().as_deref(), expect);
+        assert_eq!(Difference::of(&config, &[], today, &served).text().as_deref(), expect);
+    }
+
+    #[test]
+    fn days_of_peers_are_wanted_too() {
+        let config =
+            Config::parse("[sphinx]\npeers = b:1|c:1\n[index web]\ndays = 1\n", "alco.ini").expect("no mistakes");
+        let today = Day::parse_compact("20261122").expect("a day");
+        let own = ["web_local", "web_20261122", "web_20261123", "web_20261124"];
+        let mut served: BTreeSet<String> = own.iter().map(|name| name.to_string()).collect();
+        served.insert("web".to_owned());
+        let of_peers = own.iter().flat_map(|name| [1, 2].map(|number| format!("{name}_p{number}")));
+        served.extend(of_peers);
+        assert_eq!(Difference::of(&config, &[1, 2], today, &served), Difference::default());
+        served.remove("web_20261123_p2");
+        let missing = vec!["web_20261123_p2".to_owned()];
+        assert_eq!(Difference::of(&config, &[1, 2], today, &served), Difference { missing, beyond: Vec::new() });
     }
 
     const ALL: &str = "web web_local web_20261121 web_20261122 web_20261123 web_20261124 \

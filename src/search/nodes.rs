@@ -65,6 +65,8 @@ pub struct PeerState {
 pub struct Included {
     /// with the indexes of this node and of its peers
     pub slice: Slice,
+    /// the index of this node
+    own: String,
     /// the numbers of the peers
     peers: Vec<usize>,
     missing: Vec<String>,
@@ -135,7 +137,7 @@ impl Nodes {
                 None => missing.extend(lacking(mirrors)),
             }
         }
-        Included { slice: slice.of(from), peers, missing }
+        Included { slice: slice.of(from), own: slice.from.clone(), peers, missing }
     }
 
     /// Reads the warnings after an answer.
@@ -158,6 +160,18 @@ impl Nodes {
             missing.push(format!("the records of {} are missing: {why}", mirror.address));
         }
         Heard::Missing(missing)
+    }
+
+    /// True if searchd here does not know a peer that was asked: it could not resolve the name, or has still to read its
+    /// configuration. The peer is away from then on.
+    pub fn lacks_peer(&self, asked: &Included, fault: &Fault) -> bool {
+        let Fault::Reject(why) = fault else { return false };
+        let Some(name) = unserved_index(why) else { return false };
+        let lacking = self.shards.iter().flatten().filter(|mirror| asked.peers.contains(&mirror.number));
+        let lacking = lacking.filter(|mirror| name == peer_index(&asked.own, mirror.number)).collect::<Vec<_>>();
+        let text = format!("searchd here does not serve {name}; alco check has the cure");
+        lacking.iter().for_each(|mirror| mirror.set(Some(text.clone())));
+        !lacking.is_empty()
     }
 
     /// The rows of a statement about a slice, and what is missing.
@@ -186,7 +200,10 @@ impl Nodes {
     ) -> Result<GroupRows<Vec<Row>>, Fault> {
         loop {
             let included = self.included(slice);
-            let rows = engine.select(&statement(&included.slice))?;
+            let rows = match engine.select(&statement(&included.slice)) {
+                Err(fault) if self.lacks_peer(&included, &fault) => continue,
+                answer => answer?,
+            };
             match self.heard(&included, &self.warnings(engine)?) {
                 Heard::Missing(missing) => return Ok(GroupRows { rows, missing }),
                 // each turn leaves out a peer more
@@ -281,4 +298,64 @@ fn of_agent<'w>(warning: &'w str, address: &str) -> Option<&'w str> {
 /// True if the agent did not answer at all.
 fn is_of_connection(why: &str) -> bool {
     !why.starts_with("remote query ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Range;
+
+    fn slice(name: &str) -> Slice {
+        Slice::new(name.to_owned(), Range { start: Ts::MIN, end: Ts::MAX })
+    }
+
+    fn nodes() -> Nodes {
+        let peers = [vec!["b:9312".to_owned(), "c:9312".to_owned()], vec!["d:9312".to_owned()]];
+        Nodes::new(&peers)
+    }
+
+    /// As Sphinx 2.2.11 and Manticore report it.
+    fn warning(agent: &str, why: &str) -> Vec<String> {
+        vec![format!("index web_20261122, web_20261122_p1, web_20261122_p3: agent {agent}: {why}")]
+    }
+
+    #[test]
+    fn a_question_names_one_of_each_mirrors() {
+        let nodes = nodes();
+        let asked = nodes.included(&slice("web_20261122"));
+        assert_eq!(asked.slice.from, "web_20261122, web_20261122_p1, web_20261122_p3");
+        assert_eq!(nodes.heard(&asked, &[]), Heard::Missing(Vec::new()));
+        assert_eq!(nodes.heard(&asked, &warning("b:9312", "connect() timed out")), Heard::Again);
+        let asked = nodes.included(&slice("web_20261122"));
+        assert_eq!(asked.slice.from, "web_20261122, web_20261122_p2, web_20261122_p3");
+        assert_eq!(nodes.heard(&asked, &[]), Heard::Missing(Vec::new()), "a mirror has its records");
+        let replaced: Vec<bool> = nodes.states().iter().map(|peer| peer.is_replaced).collect();
+        assert_eq!(replaced, [true, false, false]);
+    }
+
+    #[test]
+    fn a_shard_without_an_answer_is_missing() {
+        let nodes = nodes();
+        let asked = nodes.included(&slice("web_20261122"));
+        let why = "connect() failed: errno=111, Operation now in progress";
+        assert_eq!(nodes.heard(&asked, &warning("d:9312", why)), Heard::Again);
+        let asked = nodes.included(&slice("web_20261122"));
+        assert_eq!(asked.slice.from, "web_20261122, web_20261122_p1");
+        let Heard::Missing(missing) = nodes.heard(&asked, &[]) else { panic!("the rest is an answer") };
+        assert!(missing.len() == 1 && missing[0].contains("d:9312") && missing[0].contains(why), "{missing:?}");
+    }
+
+    #[test]
+    fn reports_of_a_peer_that_answers_are_no_outage() {
+        let nodes = nodes();
+        let asked = nodes.included(&slice("web_20261122"));
+        let unserved = "remote query error: unknown local index 'web_20261122' in search request";
+        assert_eq!(nodes.heard(&asked, &warning("d:9312", unserved)), Heard::Missing(Vec::new()));
+        let error = "remote query error: index web_20261122: no field 'x0_a' found in schema";
+        let Heard::Missing(missing) = nodes.heard(&asked, &warning("d:9312", error)) else { panic!("an answer") };
+        assert!(missing[0].contains("no field 'x0_a'"), "{missing:?}");
+        let too_large = "invalid packet size (status=0, len=67108901, max_packet_size=67108864)";
+        assert_eq!(nodes.heard(&asked, &warning("d:9312", too_large)), Heard::TooLarge);
+        assert!(nodes.states().iter().all(|peer| peer.away.is_none()));
+    }
 }

@@ -279,6 +279,7 @@ impl<'a> Walk<'a> {
                 }
                 Ok((_, Heard::Again)) => {}
                 Ok((_, Heard::TooLarge)) => rows = (rows / 8).max(1),
+                Err(fault) if self.searchd.nodes.lacks_peer(&included, &fault) => {}
                 Err(fault) => match not_served(&fault) {
                     Some(why) => {
                         self.warnings.insert(why);

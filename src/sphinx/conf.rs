@@ -264,6 +264,7 @@ mod tests {
             "[sphinx]\npeers = b:9312|c:9312, d:9312\n[index web]\ndays = 1\n[sphinx.index]\nagent_query_timeout = 500";
         let local =
             ["type = distributed", "local = web_20261122", "local = web_20261123", "local = web_20261124"].as_slice();
+        let times = ["agent_connect_timeout = 500", "agent_query_timeout = 500"].as_slice();
         let agents = [
             "agent = b:9312|c:9312:web_local",
             "agent = d:9312:web_local",
@@ -273,6 +274,12 @@ mod tests {
         ];
         check(ini, "index web_local", local);
         check(ini, "index web", &[local, &agents].concat());
+        // each peer by itself, a mirror too
+        for (name, agent) in [("web_20261122", "c:9312:web_20261122"), ("web_local", "c:9312:web_local")] {
+            let agent = format!("agent = {agent}");
+            let peer = [&["type = distributed", agent.as_str()], times].concat();
+            check(ini, &format!("index {name}_p2"), &peer);
+        }
         let headers = |text: &str| conf(text).lines().filter(|line| line.starts_with("index ")).count();
         assert_eq!(headers("[index a]\ndays = 2\n[index b]\ndays = 3"), (2 + 2 + 2) + (3 + 2 + 2));
     }

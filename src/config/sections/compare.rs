@@ -77,7 +77,10 @@ fn shortcut(config: &Config, name: &str) -> Clashes<'static> {
 /// Names of indexes that would mean the same to searchd.
 fn local_part(config: &Config, index: &Index) -> Option<(&'static str, String)> {
     let name = index.name.as_str();
-    let whole = name.strip_suffix("_local").filter(|whole| is_known(config, whole))?;
+    // web_local, and web_local_p1 of a peer
+    let of_peer = name.rsplit_once("_p").filter(|(_, number)| number.parse::<usize>().is_ok());
+    let own = of_peer.map_or(name, |(own, _)| own);
+    let whole = own.strip_suffix("_local").filter(|whole| is_known(config, whole))?;
     let what = format!("{name} is what searchd calls this node's part of [index {whole}]; take another name");
     Some(("", what))
 }
