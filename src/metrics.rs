@@ -2,6 +2,7 @@
 //! the page `/metrics` reads.
 
 pub mod obstacles;
+pub mod peers;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -320,18 +321,6 @@ impl Metrics {
 }
 
 /// Lines of Prometheus' text format.
-/// The same for the searchd of other nodes: the address of each, and whether it answers. Empty without any.
-pub fn peers_text<'p>(peers: impl Iterator<Item = (&'p str, bool)>) -> String {
-    let mut out = Text(String::new());
-    for (n, (address, answers)) in peers.enumerate() {
-        if n == 0 {
-            out.about("alco_peer_up", "gauge", "1 if the searchd of another node answers");
-        }
-        out.sample("alco_peer_up", &[("peer", address)], f64::from(u8::from(answers)));
-    }
-    out.0
-}
-
 struct Text(String);
 
 impl Text {

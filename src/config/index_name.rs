@@ -106,7 +106,18 @@ mod tests {
         for good in ["web", "a", "w_2026", "web_2026112", "web_202611220", "abcdefghijklmnopqrst"] {
             assert!(good.parse::<IndexName>().is_ok(), "{good}");
         }
-        for bad in ["", "Web", "1web", "_web", "wéb", "shortcut", "abcdefghijklmnopqrstu", "web_20261122", "web_20261122_p1", "a-b"] {
+        for bad in [
+            "",
+            "Web",
+            "1web",
+            "_web",
+            "wéb",
+            "shortcut",
+            "abcdefghijklmnopqrstu",
+            "web_20261122",
+            "web_20261122_p1",
+            "a-b",
+        ] {
             assert!(bad.parse::<IndexName>().is_err(), "{bad}");
         }
     }

@@ -1,19 +1,14 @@
 //! searchd, as a search asks it, and what its answers mean: rows are records, a fault is an error or a part that is missing.
 
-use std::collections::HashMap;
-
-use crate::metrics::Counter;
 use crate::query::cursor::Place;
 use crate::record::Stored;
-use crate::search::hit::{Hit, SearchError};
-use crate::search::nodes::Nodes;
+use crate::search::hit::SearchError;
 use crate::search::plan::Slice;
 use crate::sphinx::attributes::{has_decimals, read_back};
 use crate::sphinx::client::{Fault, Row};
 use crate::sphinx::dialect::unserved_index;
-use crate::sphinx::pool::Pool;
 use crate::sphinx::select::{Restriction, Select};
-use crate::time::{Range, Ts};
+use crate::time::Ts;
 
 /// Bytes of text in one answer, which searchd holds in memory at once; the rest is asked for by the next question.
 pub const MAX_ANSWER_BYTES: usize = 16 << 20;
@@ -25,15 +20,6 @@ pub const MAX_HELD_BYTES: usize = 1 << 20;
 pub const PLACE_COLUMNS: &str = "id, ts, seq, digest, logline";
 /// All of a document: `whole_record`.
 pub const WHOLE_COLUMNS: &str = "id, ts, seq, digest, logline, js, exact";
-
-/// searchd, as a walk asks it.
-#[derive(Clone, Copy, Debug)]
-pub struct SearchdAccess<'a> {
-    pub pool: &'a Pool,
-    pub nodes: &'a Nodes,
-    /// counts the documents that are checked
-    pub candidates: &'a Counter,
-}
 
 /// The place of a row of `PLACE_COLUMNS` or `WHOLE_COLUMNS`.
 pub fn place_of(row: &Row) -> Place {
@@ -53,45 +39,6 @@ pub fn columns_of(row: &Row, js: usize) -> String {
     }
     let printed = row.text(js);
     if has_decimals(&printed) { read_back(&printed) } else { printed }
-}
-
-/// Documents whose columns are read by one question: an answer has a bound, which columns of 64 kB would reach, and a peer takes at
-/// most 4096 docids.
-const MAX_COLUMNS_READ: usize = 1000;
-
-/// Reads the columns of these documents of one slice. The narrowing leaves searchd fewer documents to look through. Returns what is
-/// missing.
-pub fn read_columns(
-    searchd: SearchdAccess,
-    slice: &Slice,
-    narrowing: &Restriction,
-    hits: &mut Vec<Hit>,
-) -> Result<Vec<String>, SearchError> {
-    let mut columns: HashMap<u64, String> = HashMap::with_capacity(hits.len());
-    let narrowing = Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() };
-    let mut missing = Vec::new();
-    for hits in hits.chunks(MAX_COLUMNS_READ) {
-        let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
-        let places = || hits.iter().map(|hit| hit.place.ts);
-        let (Some(first), Some(last)) = (places().min(), places().max()) else { break };
-        let range = Range { start: first, end: last.plus_micros(1) };
-        let statement = |slice: &Slice| {
-            let select = Select { columns: "id, js, exact", range, ..select_of(slice, &narrowing, ids.len()) };
-            select.among(&ids)
-        };
-        let answer = searchd.nodes.rows(searchd.pool, slice, statement)?;
-        columns.extend(answer.rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1))));
-        missing.extend(answer.missing);
-    }
-    // a document that has expired meanwhile is no longer a hit
-    hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
-        Some(columns) => {
-            hit.record.columns = columns;
-            true
-        }
-        None => false,
-    });
-    Ok(missing)
 }
 
 /// The warning for a day index that searchd should serve and does not: only its part of the answer is missing. None: the fault

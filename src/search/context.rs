@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 use crate::query::cursor::Place;
 use crate::query::{Context, MAX_LIMIT, Query};
 use crate::search::Searcher;
+use crate::search::collect::collect;
 use crate::search::hit::{Hit, Line, SearchError};
 use crate::search::plan::{Plan, Subset};
-use crate::search::scan::{Read, ScanMode, Step, Walk, collect};
+use crate::search::scan::{Read, ScanMode, Step, Walk};
 use crate::search::scope::Deadline;
 
 /// Lines to read at first, even if a match needs fewer: they cost little more than a question for a few.

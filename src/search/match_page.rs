@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use crate::query::cursor::{Cursor, Place};
 use crate::search::Searcher;
+use crate::search::collect::{CollectedHits, collect};
 use crate::search::context::{Around, Neighbours};
 use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::page::PageWanted;
 use crate::search::plan::Subset;
-use crate::search::scan::{CollectedHits, Read, ScanMode, Step, Walk, collect};
+use crate::search::scan::{Read, ScanMode, Step, Walk};
 use crate::search::scope::Deadline;
 
 /// Rows of a first question for each hit that is wanted, if candidates have to be checked: either most are hits, or few are.

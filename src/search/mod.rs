@@ -26,6 +26,7 @@
 //!     overview      the whole index at a glance; half_hours: its counts; day_sizes: its days on the disk
 
 mod answer;
+mod collect;
 mod context;
 mod day_groups;
 mod day_sizes;
@@ -50,6 +51,7 @@ mod pattern_texts;
 pub mod plan;
 pub mod scan;
 pub mod scope;
+mod searchd;
 pub mod stats;
 mod stream;
 mod turns;
@@ -67,16 +69,17 @@ use crate::config::{Dialect, IndexName};
 use crate::metrics::Searched;
 use crate::query::Query;
 use crate::query::cursor::Place;
-use crate::search::answer::{KindRow, SearchdAccess};
+use crate::search::answer::KindRow;
 use crate::search::day_groups::DayGroups;
 use crate::search::day_sizes::DaySizes;
 use crate::search::half_hours::HalfHours;
 use crate::search::kept_patterns::KeptPatterns;
 use crate::search::known_patterns::KnownPatterns;
-use crate::search::nodes::{Nodes, Part, PeerState};
+use crate::search::nodes::{IndexPart, Nodes, PeerState};
 use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
 use crate::search::scope::{Began, Deadline, Scope};
+use crate::search::searchd::SearchdAccess;
 use crate::search::turns::Turns;
 use crate::sphinx::client::Row;
 use crate::sphinx::counting::rules_field;
@@ -222,7 +225,7 @@ impl Searcher {
 
     fn has_fields(&self, day_index: &str, fields: &[String]) -> bool {
         let has_all = |day: &DescribedIndex| fields.iter().all(|field| day.fields().any(|known| known == field));
-        let peers_have = |field: &String| self.nodes.have(&self.pool, day_index, &Part::Field(field.clone()));
+        let peers_have = |field: &String| self.nodes.have(&self.pool, day_index, &IndexPart::Field(field.clone()));
         self.described(day_index, has_all).unwrap_or(false) && fields.iter().all(peers_have)
     }
 
@@ -233,7 +236,7 @@ impl Searcher {
 
     /// True if searchd counts the values of a slice's records in a column by that attribute.
     fn counts_values(&self, attribute: &str, slice: &Slice) -> bool {
-        let peers_have = || self.nodes.have(&self.pool, &slice.from, &Part::Attribute(attribute.to_owned()));
+        let peers_have = || self.nodes.have(&self.pool, &slice.from, &IndexPart::Attribute(attribute.to_owned()));
         self.described(&slice.from, |day| day.has(attribute)).unwrap_or(false) && peers_have()
     }
 

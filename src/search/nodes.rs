@@ -25,12 +25,12 @@ use crate::time::Ts;
 pub struct Nodes {
     shards: Vec<Vec<Mirror>>,
     /// whether the index of a peer has a field or an attribute; it keeps what it was declared with
-    parts: Mutex<HashMap<(String, Part), bool>>,
+    parts: Mutex<HashMap<(String, IndexPart), bool>>,
 }
 
 /// A part of an index that an older one, or one of another configuration, may lack.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum IndexPart {
     Field(String),
     Attribute(String),
 }
@@ -217,20 +217,20 @@ impl Nodes {
     }
 
     /// True if the day index of each peer that answers has this part.
-    pub fn have(&self, pool: &Pool, own: &str, part: &Part) -> bool {
+    pub fn have(&self, pool: &Pool, own: &str, part: &IndexPart) -> bool {
         let answering = self.shards.iter().filter_map(|mirrors| mirrors.iter().find(|mirror| !mirror.is_away()));
         answering.map(|mirror| peer_index(own, mirror.number)).all(|index| self.has(pool, index, part))
     }
 
-    fn has(&self, pool: &Pool, index: String, part: &Part) -> bool {
+    fn has(&self, pool: &Pool, index: String, part: &IndexPart) -> bool {
         let known = || self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (index, part.clone());
         if let Some(has) = known().get(&key) {
             return *has;
         }
         let statement = match part {
-            Part::Field(name) => statement::asks_for_field(&key.0, name),
-            Part::Attribute(name) => statement::asks_for_attribute(&key.0, name),
+            IndexPart::Field(name) => statement::asks_for_field(&key.0, name),
+            IndexPart::Attribute(name) => statement::asks_for_attribute(&key.0, name),
         };
         let has = match pool.with(|engine| engine.select(&statement)) {
             Ok(_) => true,

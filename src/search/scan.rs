@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use crate::query::cursor::Place;
 use crate::record::Stored;
 use crate::search::answer::{
-    MAX_ANSWER_BYTES, MAX_HELD_BYTES, PLACE_COLUMNS, SearchdAccess, WHOLE_COLUMNS, away, columns_of, not_served,
-    place_of, read_columns,
+    MAX_ANSWER_BYTES, MAX_HELD_BYTES, PLACE_COLUMNS, WHOLE_COLUMNS, away, columns_of, not_served, place_of,
 };
 use crate::search::filter::Looked;
 use crate::search::hit::{Hit, SearchError};
@@ -18,6 +17,7 @@ use crate::search::nodes::{Heard, Included};
 use crate::search::pace::{Chunk, Pace, Portion};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
 use crate::search::scope::Deadline;
+use crate::search::searchd::{SearchdAccess, read_columns};
 use crate::sphinx::client::Fault;
 use crate::sphinx::select::{Restriction, Select};
 
@@ -341,31 +341,5 @@ impl<'a> Walk<'a> {
         });
         self.searchd.candidates.add(answer.seen);
         Ok((answer, heard?))
-    }
-}
-
-#[derive(Default)]
-pub(super) struct CollectedHits {
-    pub hits: Vec<Hit>,
-    /// one more
-    pub next: Option<Place>,
-    /// where the time was used up
-    pub reached: Option<Place>,
-}
-
-/// Up to `limit` hits.
-pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<CollectedHits, SearchError> {
-    let mut collected = CollectedHits::default();
-    loop {
-        match walk.next()? {
-            Step::Hit(hit) if collected.hits.len() < limit => {
-                collected.hits.push(hit);
-                continue;
-            }
-            Step::Hit(hit) => collected.next = Some(hit.place),
-            Step::End => {}
-            Step::Late(place) => collected.reached = Some(place),
-        }
-        return Ok(collected);
     }
 }
