@@ -116,6 +116,7 @@ impl WebServer {
             spawn_watched(&format!("http-{number}"), ends, move || serve(&requests, &site))?;
         }
         spawn_watched("http-gate", ends, move || gate.run())?;
+        let (probing, stopped_probing) = (site.clone(), stop.clone());
         let (receiver, queues, stopping) = (requests.clone(), [usual, urgent], stop.clone());
         spawn_watched("http-receiver", ends, move || {
             let why = receive(&receiver, &site, &queues);
@@ -125,7 +126,6 @@ impl WebServer {
                 log::error!("cannot serve HTTP any longer: {why}");
             }
         })?;
-        let (probing, stopped_probing) = (site.clone(), stop.clone());
         spawn_watched("http-stop", ends, move || {
             // nothing is ever sent: this returns when the channel is closed
             let _ = stop.recv();
@@ -133,7 +133,7 @@ impl WebServer {
             requests.unblock();
         })?;
         let mut watched = POOL_THREADS + URGENT_THREADS + 3;
-        if site.searcher.has_peers() {
+        if probing.searcher.has_peers() {
             spawn_watched("peers", ends, move || probe_peers(&probing, &stopped_probing))?;
             watched += 1;
         }
