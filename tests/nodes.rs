@@ -230,7 +230,7 @@ fn one_ini_on_all_nodes_and_changed_peers_count_each_record_once() {
     let agents = nodes[0].stack.select(&format!("DESCRIBE {name}")).unwrap();
     let agents: Vec<&String> = agents.iter().filter(|agent| agent.contains(':')).collect();
     assert_eq!(agents, [&format!("127.0.0.1:{}:{name}_local", ports[1])]);
-    assert_eq!(first.logged("does not ask the peer"), 1, "{}", first.log());
+    assert_eq!(first.logged("alco has it read its configuration again"), 1, "{}", first.log());
     let counted = first.get(&format!("/api/grep/{name}/count/?start_ts=-1h")).body;
     assert_eq!(counted, r#"{"count":30,"missing":[]}"#);
 }
