@@ -1,46 +1,46 @@
-//! What the index list reports of each index, kept for some seconds: readers who reload the list, and pages that do so by themselves,
+//! What the index list reports, of each index or of all, kept for some seconds: readers who reload the list, and pages that do so by themselves,
 //! share an answer.
 //!
 //! Invariant: an answer that `of` returns was found within the last seconds that it is kept for.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::config::IndexName;
 use crate::time::Ts;
 
 #[derive(Debug)]
-pub struct KeptAnswers<T> {
+pub struct KeptAnswers<K, T> {
     seconds: i64,
-    /// with the time when it was found
-    kept: Mutex<HashMap<IndexName, (Ts, T)>>,
+    /// by what they are about, with the time when each was found
+    kept: Mutex<HashMap<K, (Ts, T)>>,
 }
 
-impl<T: Clone> KeptAnswers<T> {
+impl<K: Clone + Eq + Hash, T: Clone> KeptAnswers<K, T> {
     /// Answers are kept for that time.
-    pub fn new(seconds: i64) -> KeptAnswers<T> {
+    pub fn new(seconds: i64) -> KeptAnswers<K, T> {
         KeptAnswers { seconds, kept: Mutex::default() }
     }
 
-    /// The answer that is kept of an index, or the one that `find` finds now.
-    pub fn of(&self, index: &IndexName, now: Ts, find: impl FnOnce() -> Option<T>) -> Option<T> {
-        if let Some((found, answer)) = self.kept().get(index)
+    /// The answer that is kept, or the one that `find` finds now.
+    pub fn of(&self, about: &K, now: Ts, find: impl FnOnce() -> Option<T>) -> Option<T> {
+        if let Some((found, answer)) = self.kept().get(about)
             && (0..self.seconds).contains(&(now.seconds() - found.seconds()))
         {
             return Some(answer.clone());
         }
         // without the lock: the lists of others do not wait for searchd and Redis
         let answer = find()?;
-        self.kept().insert(index.clone(), (now, answer.clone()));
+        self.kept().insert(about.clone(), (now, answer.clone()));
         Some(answer)
     }
 
     /// The last answer that was found, and when, however long ago.
-    pub fn last(&self, index: &IndexName) -> Option<(Ts, T)> {
-        self.kept().get(index).cloned()
+    pub fn last(&self, about: &K) -> Option<(Ts, T)> {
+        self.kept().get(about).cloned()
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<IndexName, (Ts, T)>> {
+    fn kept(&self) -> MutexGuard<'_, HashMap<K, (Ts, T)>> {
         // a panic of another thread leaves whole answers
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,6 +49,7 @@ impl<T: Clone> KeptAnswers<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::IndexName;
 
     #[test]
     fn an_answer_is_kept_for_some_seconds() {

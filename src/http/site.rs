@@ -23,6 +23,7 @@ use crate::record::pattern::memory::PatternMemory;
 use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::redis::seen::KnownColumn;
+use crate::redis::shortcuts::SavedShortcut;
 use crate::search::Searcher;
 use crate::search::filter::Apart;
 use crate::search::overview::Overview;
@@ -34,7 +35,7 @@ use crate::time::Ts;
 const REDIS_PAUSE: Duration = Duration::from_secs(5);
 /// To find what is new, Redis sends all patterns that it remembers of an index, up to 4 MB; a new one shows soon enough for a person.
 const NEWS_SECONDS: i64 = 10;
-/// The figures of an index cost searchd one small query.
+/// The figures of an index cost searchd one small query, and the saved searches Redis one.
 const OVERVIEW_SECONDS: i64 = 3;
 /// A page does without Redis if it does not answer within this time.
 const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -55,8 +56,9 @@ pub struct Site {
     /// when Redis last failed, and why
     values_failed: Mutex<Option<(Instant, redis::Error)>>,
     /// of the index list
-    pub news: KeptAnswers<NewPatterns>,
-    pub overviews: KeptAnswers<Overview>,
+    pub news: KeptAnswers<IndexName, NewPatterns>,
+    pub overviews: KeptAnswers<IndexName, Overview>,
+    pub shortcuts: KeptAnswers<(), Vec<SavedShortcut>>,
     pub searchd_service: SearchdService,
     pub metrics: Arc<Metrics>,
     /// records are collected in this process too
@@ -91,6 +93,7 @@ impl Site {
             values_failed: Mutex::new(None),
             news: KeptAnswers::new(NEWS_SECONDS),
             overviews: KeptAnswers::new(OVERVIEW_SECONDS),
+            shortcuts: KeptAnswers::new(OVERVIEW_SECONDS),
             searchd_service: SearchdService::new(&config.sphinx),
             followers: Arc::new(Followers::new(config.http.max_followers, metrics.clone())),
             metrics,

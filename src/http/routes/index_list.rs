@@ -31,7 +31,7 @@ pub fn index_page(site: &Site, visible: &Visible, text: &str, now: Ts) -> Answer
         let selection = visible.selection(&chosen.join(","))?;
         return Ok(Reply::redirect(302, &links::grep_path(&site.http().base_path, &selection)));
     }
-    let saved = shortcuts::saved(site, visible).unwrap_or_default();
+    let saved = shortcuts::saved(site, visible, now).unwrap_or_default();
     let mut asking = Asking { site, now, away: None, oldest: now, missing: BTreeSet::new() };
     let indexes: Vec<_> = visible
         .indexes()

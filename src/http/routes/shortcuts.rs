@@ -15,6 +15,7 @@ use crate::http::visible::{Visible, VisibleShortcut};
 use crate::query::url::pairs;
 use crate::query::{Query, edit};
 use crate::redis::shortcuts::{SavedShortcut, ShortcutChange};
+use crate::time::Ts;
 
 /// A search that makes a longer address is not saved.
 const MAX_SAVED_BYTES: usize = 2000;
@@ -40,12 +41,13 @@ fn selection_of(visible: &Visible, saved: &SavedShortcut) -> Option<IndexSelecti
     visible.selection(&saved.indexes).ok()
 }
 
-/// Those that a reader may open, by name. None: Redis is away, or none is kept.
-pub fn saved(site: &Site, visible: &Visible) -> Option<Vec<(SavedShortcut, IndexSelection)>> {
+/// Those that a reader may open, by name, some seconds old; while Redis is away, the last that were known. None: none is known.
+pub fn saved(site: &Site, visible: &Visible, now: Ts) -> Option<Vec<(SavedShortcut, IndexSelection)>> {
     if site.http().shortcuts == SavedShortcuts::None {
         return None;
     }
-    Some(openable(visible, site.with_redis(|redis| redis.shortcuts())?))
+    let found = site.shortcuts.of(&(), now, || site.with_redis(|redis| redis.shortcuts()));
+    Some(openable(visible, found.or_else(|| Some(site.shortcuts.last(&())?.1))?))
 }
 
 fn openable(visible: &Visible, all: Vec<SavedShortcut>) -> Vec<(SavedShortcut, IndexSelection)> {
