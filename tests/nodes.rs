@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
@@ -9,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::link::Link;
 use crate::support::nodes::{Copies, Node, copies, count, nodes, nodes_at};
-use crate::support::{Alco, LONG, Publisher, Stack, body, free_port, queue_state, wait_until};
+use crate::support::{ALCO, Alco, LONG, Publisher, Stack, body, free_port, queue_state, wait_until};
 
 fn index(name: &str, more: &str) -> String {
     format!("[index {name}]\ndays = 2\nrouting_keys = {name}.#\n{more}")
@@ -233,4 +234,27 @@ fn one_ini_on_all_nodes_and_changed_peers_count_each_record_once() {
     assert_eq!(first.logged("alco has it read its configuration again"), 1, "{}", first.log());
     let counted = first.get(&format!("/api/grep/{name}/count/?start_ts=-1h")).body;
     assert_eq!(counted, r#"{"count":30,"missing":[]}"#);
+}
+
+#[test]
+fn alco_check_looks_at_the_other_nodes() {
+    let name = "looked";
+    let nodes = nodes(name, 2, &index(name, ""));
+    let alcos = [nodes[0].alco(&index(name, "")), nodes[1].alco(&index(name, "filtered = levelname\n"))];
+    let check = || {
+        let output = Command::new(ALCO).args(["check", "--config"]).arg(&alcos[0].ini).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let answers = format!("searchd of 127.0.0.1:{} answers for every index", nodes[1].port);
+    let found = wait_until("the other has noted its settings", LONG, || {
+        Some(check().1).filter(|found| found.contains("the node with searchd"))
+    });
+    assert!(found.contains(&answers), "{found}");
+    let difference = format!("[index {name}] filtered is 'levelname, host, application' here and 'levelname' there");
+    assert!(found.contains(&difference) && found.contains("have the same alco.ini"), "{found}");
+    nodes[1].stack.kill("searchd");
+    let (status, found) = check();
+    let missing = found.lines().find(|line| line.starts_with("error") && line.contains("nodes: ")).unwrap_or(&found);
+    assert!(missing.contains(&format!("agent 127.0.0.1:{}", nodes[1].port)), "{found}");
+    assert_eq!(status, Some(2));
 }

@@ -3,6 +3,7 @@
 
 mod agents;
 mod clock;
+mod node_facts;
 mod optimize;
 mod served_days;
 
@@ -15,7 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::config::Config;
 use crate::housekeeping::optimize::Finishing;
 use crate::housekeeping::served_days::Days;
-use crate::ingest::IndexShared;
+use crate::ingest::{IndexShared, searchd_name};
 use crate::metrics::Metrics;
 use crate::metrics::obstacles::Waiter;
 use crate::redis;
@@ -24,6 +25,7 @@ use crate::sphinx::client::Engine;
 use crate::sphinx::day_index::oldest;
 use crate::time::{Day, Ts};
 
+pub use crate::housekeeping::node_facts::NodeFacts;
 pub use crate::housekeeping::served_days::signal;
 
 /// The time between two looks at the clock: a new day's indexes must be served at once.
@@ -138,6 +140,7 @@ impl<'a> Housekeeping<'a> {
             Ok(()) => {
                 self.metrics.redis.end(Waiter::Housekeeping);
                 self.compare_clocks();
+                self.note_settings();
             }
             Err(error) => {
                 if let redis::Error::Refused(_) = error {
@@ -145,6 +148,13 @@ impl<'a> Housekeeping<'a> {
                 }
                 self.metrics.redis.begin(Waiter::Housekeeping, &error.to_string());
             }
+        }
+    }
+
+    fn note_settings(&self) {
+        let facts = NodeFacts::of(self.config, Ts::of(SystemTime::now())).text();
+        if let Err(error) = self.values.note_node(&searchd_name(&self.config.sphinx.address), &facts) {
+            log::debug!("{error}");
         }
     }
 

@@ -2,6 +2,9 @@
 
 use crate::config::IndexName;
 
+/// The nodes with this Redis.
+pub const NODES: &str = "ALCO:NODES";
+
 pub fn finished(index: &IndexName) -> String {
     format!("ALCO:FINISHED:{index}")
 }

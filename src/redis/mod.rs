@@ -12,6 +12,7 @@
 //! | `ALCO:FINISHED:<index>` | hash | `<searchd> <day>` -> `begun <process>` or `done <epoch seconds>` |
 //! | `ALCO:INSERTING:<index>:<searchd>` | sorted set | the workers that insert now, by the epoch seconds when their turn expires: see `turns` |
 //! | `ALCO:SAVING:<index>:<searchd>` | string | the worker that has searchd save a RAM chunk |
+//! | `ALCO:NODES` | hash | a searchd -> its node's settings: see `housekeeping::node_facts` |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
 //! | `ALCO:SHORTCUTS` | hash | the name of a search that a user saved -> when, indexes, query, user: see `shortcuts` |
 //!
@@ -24,6 +25,7 @@ mod doubts;
 mod error;
 pub mod keys;
 pub mod leases;
+mod nodes;
 pub mod patterns;
 mod primary;
 mod replies;

@@ -7,6 +7,7 @@
 //! it shows the refusals that a running alco met. Nor is there a way to read the clock of RabbitMQ's host.
 
 mod files;
+mod nodes;
 mod report;
 mod running;
 
@@ -176,8 +177,7 @@ fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
 
 fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
     const PART: &str = "redis";
-    let shown: Vec<String> = config.redis.urls.iter().map(Secret::without_password).collect();
-    let address = shown.join(", ");
+    let address = config.redis.urls.iter().map(Secret::without_password).collect::<Vec<_>>().join(", ");
     let cure = "start it, or set [redis] url";
     let values = match RedisStore::new(&config.redis, "check", "check") {
         Ok(values) => values,
@@ -197,6 +197,7 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
     } else if let Err(why) = values.takes_writes() {
         report.error(PART, format!("it takes no writes: {why}"), NOTHING_UNTIL_THEN);
     }
+    nodes::settings(config, &values, now(), report);
     let policy = of("maxmemory_policy");
     if of("maxmemory") != "0" && policy != "noeviction" {
         let text = format!("maxmemory-policy is {policy}: Redis may evict docid leases");
@@ -268,6 +269,7 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     for index in &config.indexes {
         day_indexes(index, &served, &mut engine, report, ours);
     }
+    nodes::peers(config, &mut engine, report);
     let configured = |name: &str| {
         config.indexes.iter().any(|index| {
             let own = name.strip_prefix(index.name.as_str());
