@@ -271,3 +271,91 @@ fn a_lying_redis_costs_pages_only_values() {
         assert!(begun.elapsed() < MAX_STOP, "{lie}: the stop took {:?}", begun.elapsed());
     });
 }
+
+/// A frame of AMQP.
+fn frame(kind: u8, channel: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&[kind, 0, channel], &length[..], payload, &[0xce]].concat()
+}
+
+fn connection_start(properties: &[u8]) -> Vec<u8> {
+    let long = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();
+    frame(1, 0, &[&[0, 10, 0, 10, 0, 9][..], &long(properties), &long(b"PLAIN"), &long(b"en_US")].concat())
+}
+
+/// Grants whatever is asked, until the client consumes.
+fn as_broker(stream: &mut TcpStream) -> std::io::Result<()> {
+    stream.read_exact(&mut [0; 8])?;
+    stream.write_all(&connection_start(b""))?;
+    loop {
+        let mut head = [0; 7];
+        stream.read_exact(&mut head)?;
+        let mut payload = vec![0; u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize + 1];
+        stream.read_exact(&mut payload)?;
+        let [0, class, 0, method] = payload[..4] else { return Ok(()) };
+        let (answer, arguments): ((u8, u8), &[u8]) = match (class, method) {
+            (10, 11) => ((10, 30), &[0, 9, 0, 2, 0, 0, 0, 0]),
+            (10, 31) => continue,
+            (10, 40) => ((10, 41), b"\0"),
+            (20, 10) => ((20, 11), b"\0\0\0\0"),
+            (50, 10) => ((50, 11), b"\x01q\0\0\0\0\0\0\0\0"),
+            (60, 20) => ((60, 21), b"\x03tag"),
+            (class, method) => ((class, method + 1), b""),
+        };
+        stream.write_all(&frame(1, head[2], &[&[0, answer.0, 0, answer.1], arguments].concat()))?;
+        if (class, method) == (60, 20) {
+            return Ok(());
+        }
+    }
+}
+
+/// What a broker sends that lies, and what alco says of it.
+const BROKERS: &[Lie] = &[
+    ("no RabbitMQ answers there: it sends \"SSH-2.0", |stream| {
+        stream.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n").and_then(|()| listen(stream))
+    }),
+    ("no RabbitMQ answers there: it sends \"HTTP/1.1 400", |stream| {
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").and_then(|()| listen(stream))
+    }),
+    ("the broker announces a frame of 4294967295 bytes", |stream| {
+        stream.write_all(&[1, 0, 0, 0xff, 0xff, 0xff, 0xff]).and_then(|()| listen(stream))
+    }),
+    ("the broker announces a frame of 3200", |stream| {
+        stream.write_all(&connection_start(&b"\x01aS\0\0\0\x01x".repeat(400_000)))?;
+        listen(stream)
+    }),
+    ("the broker has not ended the login in time", |stream| {
+        loop {
+            stream.write_all(&frame(8, 0, b""))?;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }),
+    ("the broker delivers more than the prefetch limit allows", |stream| {
+        as_broker(stream)?;
+        for tag in 1u64.. {
+            let deliver = [b"\0\x3c\0\x3c\x03tag", &tag.to_be_bytes()[..], b"\0\0\0"].concat();
+            let body = vec![b'x'; 100_000];
+            let header = [b"\0\x3c\0\0", &(body.len() as u64).to_be_bytes()[..], b"\0\0"].concat();
+            stream.write_all(&[frame(1, 1, &deliver), frame(2, 1, &header), frame(3, 1, &body)].concat())?;
+        }
+        Ok(())
+    }),
+];
+
+#[test]
+fn a_lying_broker_is_named_and_left() {
+    let stack = Stack::shared();
+    let liar = Liar::start(BROKERS);
+    liar.each(|says| {
+        let alco = alco_with(stack, "url = amqp", &format!("url = amqp://127.0.0.1:{}", liar.port));
+        wait_until(says, LONG, || alco.get("/health").body.contains(says).then_some(()));
+        let most = own_memory(alco.pid());
+        println!("{says}: {most} MiB");
+        assert!(most < MAX_MEMORY_MIB, "{says}: {most} MiB");
+        assert_eq!(alco.get("/grep/liars/?start_ts=-1h").status, 200, "{says}");
+        assert_eq!(alco.logged("panicked"), 0, "{}", alco.log());
+        let begun = Instant::now();
+        assert!(alco.stop().success());
+        assert!(begun.elapsed() < MAX_STOP, "{says}: the stop took {:?}", begun.elapsed());
+    });
+}

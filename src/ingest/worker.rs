@@ -120,8 +120,10 @@ impl Worker {
         match outcome {
             Ok(()) => Ok(session.close()?),
             Err(halt) => {
+                // amiquip says only that its thread has ended
+                let wrong = session.wrong();
                 session.abandon();
-                Err(halt)
+                Err(wrong.map_or(halt, Stop::from))
             }
         }
     }

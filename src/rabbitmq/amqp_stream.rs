@@ -3,8 +3,9 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use amiquip::IoStream;
 use mio::unix::EventedFd;
@@ -15,14 +16,61 @@ use crate::rabbitmq::frames::Frames;
 
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Counts the deliveries of a connection that were changed to be readable.
+/// What the stream of a connection and its owner know of each other.
 #[derive(Clone, Debug, Default)]
-pub struct ChangedDeliveries(Arc<AtomicU64>);
+pub struct StreamNotes(Arc<Notes>);
 
-impl ChangedDeliveries {
-    /// Their number since the last call.
-    pub fn take(&self) -> u64 {
-        self.0.swap(0, Relaxed)
+#[derive(Debug, Default)]
+struct Notes {
+    /// deliveries that were changed to be readable
+    changed: AtomicU64,
+    /// deliveries that have come, those that were acknowledged, and those that may be on their way
+    delivered: AtomicU64,
+    acknowledged: AtomicU64,
+    prefetch: AtomicU64,
+    max_on_the_way: AtomicU64,
+    /// why the connection was given up
+    wrong: Mutex<Option<String>>,
+}
+
+impl StreamNotes {
+    /// The number of changed deliveries since the last call.
+    pub fn take_changed(&self) -> u64 {
+        self.0.changed.swap(0, Relaxed)
+    }
+
+    /// The owner sets this limit of deliveries without an acknowledgement. What the limit before allowed may be on its way.
+    pub fn limit(&self, prefetch: u16) {
+        let before = self.0.prefetch.swap(prefetch.into(), Relaxed);
+        self.0.max_on_the_way.store(before.max(prefetch.into()), Relaxed);
+    }
+
+    /// The owner acknowledges all deliveries up to that tag.
+    pub fn acknowledge_up_to(&self, tag: u64) {
+        self.0.acknowledged.fetch_max(tag, Relaxed);
+    }
+
+    /// The owner acknowledges one delivery.
+    pub fn acknowledge_one(&self) {
+        self.0.acknowledged.fetch_add(1, Relaxed);
+    }
+
+    /// Why the stream has given the connection up, if it has.
+    pub fn wrong(&self) -> Option<String> {
+        // a panic of another thread leaves a text whole
+        self.0.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes what came, and returns an error if the broker sends more than it may.
+    fn came(&self, frames: &mut Frames) -> Result<(), String> {
+        self.0.changed.fetch_add(frames.take_changed(), Relaxed);
+        let new = frames.take_delivered();
+        let delivered = self.0.delivered.fetch_add(new, Relaxed) + new;
+        let allowed = self.0.acknowledged.load(Relaxed) + self.0.max_on_the_way.load(Relaxed);
+        match new > 0 && delivered > allowed {
+            true => Err(format!("the broker delivers more than the prefetch limit allows ({allowed} in all so far)")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -31,12 +79,25 @@ pub struct AmqpStream<S> {
     stream: S,
     frames: Frames,
     chunk: Vec<u8>,
-    changed: ChangedDeliveries,
+    notes: StreamNotes,
+    /// the login must have ended by then
+    login_until: Instant,
 }
 
 impl<S: IoStream> AmqpStream<S> {
-    pub fn new(stream: S, changed: ChangedDeliveries) -> AmqpStream<S> {
-        AmqpStream { stream, frames: Frames::default(), chunk: vec![0; CHUNK_BYTES], changed }
+    pub fn new(stream: S, notes: StreamNotes, login_time: Duration) -> AmqpStream<S> {
+        let login_until = Instant::now() + login_time;
+        AmqpStream { stream, frames: Frames::default(), chunk: vec![0; CHUNK_BYTES], notes, login_until }
+    }
+
+    fn take(&mut self, read: usize) -> Result<(), String> {
+        self.frames.take(&self.chunk[..read])?;
+        self.notes.came(&mut self.frames)?;
+        match !self.frames.is_open && Instant::now() > self.login_until {
+            // amiquip waits as long as anything comes, such as heartbeats
+            true => Err("the broker has not ended the login in time".to_owned()),
+            false => Ok(()),
+        }
     }
 }
 
@@ -53,8 +114,10 @@ impl<S: IoStream> Read for AmqpStream<S> {
             if read == 0 {
                 return Ok(0);
             }
-            self.frames.take(&self.chunk[..read]).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
-            self.changed.0.fetch_add(self.frames.take_changed(), Relaxed);
+            self.take(read).map_err(|why| {
+                *self.notes.0.wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
+                io::Error::new(io::ErrorKind::InvalidData, why)
+            })?;
         }
     }
 }

@@ -15,7 +15,7 @@ use url::{Host, Url};
 use crate::config::Rabbitmq;
 use crate::net::tcp::dial;
 use crate::net::tls;
-use crate::rabbitmq::amqp_stream::{AmqpStream, AmqpTlsStream, ChangedDeliveries};
+use crate::rabbitmq::amqp_stream::{AmqpStream, AmqpTlsStream, StreamNotes};
 use crate::rabbitmq::error::{Error, root};
 use crate::rabbitmq::frames::FRAME_BYTES;
 
@@ -24,7 +24,7 @@ const HEARTBEAT_SECONDS: u16 = 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `url` is one of the section's. The text of an error has no password.
-pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<(Connection, ChangedDeliveries), Error> {
+pub fn connect(rabbitmq: &Rabbitmq, url: &str) -> Result<(Connection, StreamNotes), Error> {
     // alco reads its configuration once: the address stays as it is
     let broker = BrokerAddress::parse(url).map_err(Error::Refused)?;
     dial(&broker.host, broker.port, broker.timeout, |stream| broker.greet(rabbitmq, stream))
@@ -87,14 +87,16 @@ impl BrokerAddress {
         Ok(BrokerAddress { tls, host, port, timeout, options: options.connection_timeout(Some(timeout)) })
     }
 
-    fn greet(&self, rabbitmq: &Rabbitmq, stream: TcpStream) -> Result<(Connection, ChangedDeliveries), Error> {
+    fn greet(&self, rabbitmq: &Rabbitmq, stream: TcpStream) -> Result<(Connection, StreamNotes), Error> {
         let (options, tuning) = (self.options.clone(), ConnectionTuning::default());
-        let changed = ChangedDeliveries::default();
+        let notes = StreamNotes::default();
         if !self.tls {
             let stream = mio::net::TcpStream::from_stream(stream).map_err(|error| error.to_string())?;
-            let (stream, begun) = (AmqpStream::new(stream, changed.clone()), Instant::now());
+            let (stream, begun) = (AmqpStream::new(stream, notes.clone(), self.timeout), Instant::now());
             let connection = Connection::insecure_open_stream(stream, options, tuning);
-            return connection.map(|connection| (connection, changed)).map_err(|error| match &error {
+            let wrong = notes.wrong();
+            return connection.map(|connection| (connection, notes)).map_err(|error| match &error {
+                _ if wrong.is_some() => Error::Lost(wrong.unwrap_or_default()),
                 AmqpError::UnexpectedSocketClose | AmqpError::MalformedFrame => expects_tls(&error),
                 AmqpError::IoErrorReadingSocket { source } if source.kind() == io::ErrorKind::ConnectionReset => {
                     expects_tls(&error)
@@ -110,9 +112,12 @@ impl BrokerAddress {
         };
         let stream = server.handshake(stream)?;
         stream.get_ref().set_nonblocking(true).map_err(|error| error.to_string())?;
-        let (stream, begun) = (AmqpStream::new(AmqpTlsStream(stream), changed.clone()), Instant::now());
+        let (stream, begun) = (AmqpStream::new(AmqpTlsStream(stream), notes.clone(), self.timeout), Instant::now());
         let connection = Connection::insecure_open_stream(stream, options, tuning);
-        connection.map(|connection| (connection, changed)).map_err(|error| self.no_login(&error, begun))
+        let wrong = notes.wrong();
+        connection
+            .map(|connection| (connection, notes))
+            .map_err(|error| wrong.map_or_else(|| self.no_login(&error, begun), Error::Lost))
     }
 
     /// amiquip reports a wrong password for every end of the connection during the login, and for a silent broker. RabbitMQ

@@ -23,6 +23,12 @@ const HEAD_BYTES: usize = 7;
 const END_BYTES: usize = 1;
 const METHOD_FRAME: u8 = 1;
 const HEADER_FRAME: u8 = 2;
+const BODY_FRAME: u8 = 3;
+const HEARTBEAT_FRAME: u8 = 8;
+/// Class and method of connection.open-ok, which ends the login.
+const CONNECTION_OPEN_OK: [u8; 4] = [0, 10, 0, 41];
+/// Of the bytes of another program, for the error.
+const SHOWN_BYTES: usize = 40;
 /// Class and method.
 const BASIC_DELIVER: [u8; 4] = [0, 60, 0, 60];
 /// Tag of the delivery, and the bit of a redelivery.
@@ -94,6 +100,10 @@ pub struct Frames {
     is_changed: bool,
     /// deliveries that were changed
     changed: u64,
+    /// deliveries that have begun
+    delivered: u64,
+    /// the login has ended
+    pub is_open: bool,
     /// the fields of a frame, kept for the next one
     fields: Vec<u8>,
 }
@@ -131,6 +141,11 @@ impl Frames {
         std::mem::take(&mut self.changed)
     }
 
+    /// The number of deliveries that have begun since the last call.
+    pub fn take_delivered(&mut self) -> u64 {
+        std::mem::take(&mut self.delivered)
+    }
+
     /// Moves on what can be moved, and returns the number of bytes that are used; None if more must come first.
     fn step(&mut self, left: &[u8]) -> Result<Option<usize>, String> {
         if left.is_empty() {
@@ -142,9 +157,17 @@ impl Frames {
             self.passing -= length;
             return Ok(Some(length));
         }
+        let max_bytes = match left[0] {
+            METHOD_FRAME | BODY_FRAME | HEARTBEAT_FRAME => FRAME_BYTES as usize,
+            HEADER_FRAME => MAX_FRAME_BYTES,
+            _ => {
+                let shown = left[..left.len().min(SHOWN_BYTES)].escape_ascii();
+                return Err(format!("no RabbitMQ answers there: it sends \"{shown}\""));
+            }
+        };
         let Some(&[kind, _, _, a, b, c, d]) = left.first_chunk::<HEAD_BYTES>() else { return Ok(None) };
         let size = u32::from_be_bytes([a, b, c, d]) as usize;
-        if size > MAX_FRAME_BYTES {
+        if size > max_bytes {
             return Err(format!("the broker announces a frame of {size} bytes; this is not RabbitMQ, or not AMQP"));
         }
         let whole = HEAD_BYTES + size + END_BYTES;
@@ -154,6 +177,10 @@ impl Frames {
         }
         let Some(frame) = left.get(..whole) else { return Ok(None) };
         let payload = &frame[HEAD_BYTES..HEAD_BYTES + size];
+        if kind == METHOD_FRAME {
+            self.delivered += u64::from(payload.starts_with(&BASIC_DELIVER));
+            self.is_open |= payload.starts_with(&CONNECTION_OPEN_OK);
+        }
         self.fields.clear();
         let is_read = match kind {
             METHOD_FRAME => delivery(payload, &mut self.fields).is_some(),
@@ -482,6 +509,10 @@ mod tests {
     fn lengths_that_no_broker_announces_are_errors() {
         for (bytes, says) in [
             (vec![METHOD_FRAME, 0, 1, 0xff, 0xff, 0xff, 0xff], "a frame of 4294967295 bytes"),
+            (vec![METHOD_FRAME, 0, 1, 0, 0x10, 0, 0], "a frame of 1048576 bytes"),
+            (vec![BODY_FRAME, 0, 1, 0, 0x10, 0, 0], "a frame of 1048576 bytes"),
+            (b"HTTP/1.1 400 Bad Request\r\n".to_vec(), "it sends \"HTTP/1.1 400 Bad Request\\r\\n\""),
+            (b"SSH-2.0".to_vec(), "it sends \"SSH-2.0\""),
             (header(u64::MAX, 0, &[]), "a message of 18446744073709551615 bytes"),
         ] {
             let why = Frames::default().take(&bytes).expect_err(says);

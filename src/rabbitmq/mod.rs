@@ -21,7 +21,7 @@ pub use amiquip::{ConsumerMessage as Message, Delivery};
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
 use crate::config::{Index, QueueType, Rabbitmq, Secret};
-use crate::rabbitmq::amqp_stream::ChangedDeliveries;
+use crate::rabbitmq::amqp_stream::StreamNotes;
 use crate::rabbitmq::connect::connect;
 use crate::rabbitmq::error::cannot;
 
@@ -41,7 +41,7 @@ pub struct Session {
     pub notices: Vec<String>,
     /// deliveries of a record after which the broker drops it, if the queue has such a limit
     pub delivery_limit: Option<u64>,
-    changed: ChangedDeliveries,
+    stream: StreamNotes,
 }
 
 /// A queue that exists.
@@ -58,7 +58,7 @@ struct Opened {
     channel: Channel,
     /// a text to log once, if the exchange has other properties
     notice: Option<String>,
-    changed: ChangedDeliveries,
+    stream: StreamNotes,
 }
 
 /// Receives the deliveries of a session, and then the reason why no more will come.
@@ -89,18 +89,23 @@ pub enum Part<'a> {
 impl Session {
     /// Tries the addresses in turn, connects, and declares exchange and queue. The caller then binds the queue.
     pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, Error> {
-        let Opened { mut connection, channel, notice, changed } = open(rabbitmq)?;
+        let Opened { mut connection, channel, notice, stream } = open(rabbitmq)?;
         let (channel, of_queue) = declare::queue(&mut connection, channel, index)?;
         let notices = notice.into_iter().chain(of_queue).collect();
         let (_, version) = product(&connection);
         let delivery_limit = declare::delivery_limit(index, &version);
-        Ok(Session { connection, channel, queue_type: index.queue_type, dead: None, notices, delivery_limit, changed })
+        Ok(Session { connection, channel, queue_type: index.queue_type, dead: None, notices, delivery_limit, stream })
+    }
+
+    /// Why the connection was given up, if the broker, or another program, sent what no broker sends.
+    pub fn wrong(&self) -> Option<String> {
+        self.stream.wrong()
     }
 
     /// The number of deliveries since the last call with text that was not UTF-8, or with headers nested too deep: they came with
     /// U+FFFD, and without what was too deep.
     pub fn take_changed(&self) -> u64 {
-        self.changed.take()
+        self.stream.take_changed()
     }
 
     pub fn bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), Error> {
@@ -120,6 +125,7 @@ impl Session {
     /// A quorum queue has no limit for the whole channel: its limit belongs to the consumer, and stays as it was at the consumer's
     /// start.
     pub fn prefetch(&self, count: u16, queue_type: QueueType) -> Result<(), Error> {
+        self.stream.limit(count);
         self.channel
             .qos(0, count, queue_type == QueueType::Classic)
             .map_err(|error| cannot("set the prefetch limit", &error))
@@ -149,11 +155,13 @@ impl Session {
 
     /// Acknowledges that delivery and all before it. The broker does not answer: Ok does not prove that it has the acknowledgement.
     pub fn ack_up_to(&self, tag: Tag) -> Result<(), Error> {
+        self.stream.acknowledge_up_to(tag.0.delivery_tag());
         tag.0.ack_multiple(&self.channel).map_err(|error| cannot("acknowledge", &error))
     }
 
     /// Acknowledges that delivery alone.
     pub fn ack_one(&self, delivery: Delivery) -> Result<(), Error> {
+        self.stream.acknowledge_one();
         delivery.ack(&self.channel).map_err(|error| cannot("acknowledge", &error))
     }
 
@@ -256,13 +264,13 @@ fn first_of<T>(rabbitmq: &Rabbitmq, mut open: impl FnMut(&Secret) -> Result<T, E
 
 /// Tries the addresses in turn.
 fn open(rabbitmq: &Rabbitmq) -> Result<Opened, Error> {
-    let (mut connection, channel, changed) = first_of(rabbitmq, |url| {
-        let (mut connection, changed) = connect(rabbitmq, url.expose())?;
+    let (mut connection, channel, stream) = first_of(rabbitmq, |url| {
+        let (mut connection, stream) = connect(rabbitmq, url.expose())?;
         let channel = connection.open_channel(None).map_err(|error| Error::from(&error))?;
-        Ok((connection, channel, changed))
+        Ok((connection, channel, stream))
     })?;
     let (channel, notice) = declare::exchange(&mut connection, channel, rabbitmq)?;
-    Ok(Opened { connection, channel, notice, changed })
+    Ok(Opened { connection, channel, notice, stream })
 }
 
 /// The reason why the broker has ended a channel on which alco waited for an answer to `what`: the channel returns it to the next
