@@ -129,8 +129,10 @@ impl Browser {
         self.to_go(|| self.type_into(css, &format!("{text}\u{e007}")));
     }
 
+    /// Clicks on an element in the middle of the screen: the bars at its edges cover what is there.
     #[track_caller]
     pub fn click(&self, css: &str) {
+        self.script(&format!("document.querySelector({}).scrollIntoView({{block: 'center'}})", json!(css)));
         self.post(&format!("/element/{}/click", self.one(css)), json!({}));
     }
 

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A head that has begun, or an answer that the client does not read, may rest for this time: a slow line rests for less.
+/// A client that is there may take this time to send its request, for the rest of its head, and to go on reading: a slow line rests
+/// for less.
 const RESTS: Duration = Duration::from_secs(1);
 /// An address counts as served for this time after its last answer.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -95,7 +96,7 @@ impl Crowd {
             let rests = now.saturating_duration_since(guest.since) >= RESTS;
             let is_heavy = guest.household != Household::Local && count > self.max / 2 && own < self.max / 4;
             let may_go = match guest.doing {
-                Doing::Idle => guest.household == household || count >= own,
+                Doing::Idle => (rests || is_heavy) && (guest.household == household || count >= own),
                 Doing::Resting => is_heavy || rests && (count > own + 1 || is_known && is_stranger && count >= own),
                 Doing::Answering => is_heavy,
             };
@@ -169,6 +170,9 @@ mod tests {
         check(&guests, 0, Admission::InsteadOf(3));
         guests[4] = (0, Idle, 6);
         check(&guests, 1, Admission::InsteadOf(4));
+        guests[3] = (0, Idle, 0);
+        guests[4] = (0, Idle, 0);
+        check(&guests, 0, Admission::Full);
         guests[3] = (0, Resting, 9);
         guests[4] = (0, Resting, 3);
         check(&guests, 1, Admission::InsteadOf(3));

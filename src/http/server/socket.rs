@@ -18,8 +18,9 @@ use crate::config::Address;
 /// Open files of a connection: its own socket, the two ends of the private one with tiny_http's copy of its end, and one to searchd
 /// or Redis.
 const FILES_OF_CONNECTION: u64 = 5;
-/// Open files of the process besides connections: the standard ones, listeners, tiny_http, housekeeping, files that are read.
-const FILES_OF_PROCESS: u64 = 24;
+/// Open files of the process besides connections: the standard ones, listeners, tiny_http, housekeeping, /health, files that are
+/// read, and connections of tiny_http that it has still to close.
+const FILES_OF_PROCESS: u64 = 34;
 /// Of a worker: the broker, with what amiquip polls, searchd and Redis.
 const FILES_OF_WORKER: u64 = 10;
 
