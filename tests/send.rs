@@ -269,6 +269,9 @@ fn the_examples_of_its_help_work_as_they_are() {
             .current_dir(&dir)
             .env("PATH", format!("{path}:{}", std::env::var("PATH").unwrap()))
             .env("ALCO_INI", stack.dir().join("alco.ini"))
+            // below another make, a make prints its directory too
+            .env_remove("MAKELEVEL")
+            .env_remove("MAKEFLAGS")
             .output()
             .unwrap();
         assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
