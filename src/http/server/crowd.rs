@@ -96,7 +96,14 @@ impl Crowd {
             let rests = now.saturating_duration_since(guest.since) >= RESTS;
             let is_heavy = guest.household != Household::Local && count > self.max / 2 && own < self.max / 4;
             let may_go = match guest.doing {
-                Doing::Idle => (rests || is_heavy) && (guest.household == household || count >= own),
+                // one that has just come would else make room before it has sent its request
+                Doing::Idle => {
+                    if guest.household == household {
+                        rests
+                    } else {
+                        count >= own
+                    }
+                }
                 Doing::Resting => is_heavy || rests && (count > own + 1 || is_known && is_stranger && count >= own),
                 Doing::Answering => is_heavy,
             };
@@ -173,6 +180,7 @@ mod tests {
         guests[3] = (0, Idle, 0);
         guests[4] = (0, Idle, 0);
         check(&guests, 0, Admission::Full);
+        check(&guests, 1, Admission::InsteadOf(3));
         guests[3] = (0, Resting, 9);
         guests[4] = (0, Resting, 3);
         check(&guests, 1, Admission::InsteadOf(3));
