@@ -95,6 +95,8 @@ impl Crowd {
             let is_stranger = !self.is_known(guest.household, now);
             let rests = now.saturating_duration_since(guest.since) >= RESTS;
             let is_heavy = guest.household != Household::Local && count > self.max / 2 && own < self.max / 4;
+            // what does not move may go at once, if its address holds far more
+            let is_large = guest.household != Household::Local && count > self.max / 4 && own < self.max / 8;
             let may_go = match guest.doing {
                 // one that has just come would else make room before it has sent its request
                 Doing::Idle => {
@@ -104,7 +106,9 @@ impl Crowd {
                         count >= own
                     }
                 }
-                Doing::Resting => is_heavy || rests && (count > own + 1 || is_known && is_stranger && count >= own),
+                Doing::Resting => {
+                    is_heavy || is_large || rests && (count > own + 1 || is_known && is_stranger && count >= own)
+                }
                 Doing::Answering => is_heavy,
             };
             may_go.then_some((guest.doing as u8, !is_stranger, Reverse(count), guest.since, *number))
