@@ -92,7 +92,7 @@ mod tests {
             ("/run/alco-searchd/searchd.pid", Some("alco-searchd")),
             ("/var/run/sphinxsearch/searchd.pid", Some("sphinxsearch")),
             ("/run/searchd.pid", None),
-            ("/work/demo/searchd.pid", None),
+            ("/srv/demo/searchd.pid", None),
         ] {
             assert_eq!(service_of_pid_file(Path::new(path)).as_deref(), service, "{path}");
         }

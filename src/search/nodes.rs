@@ -89,7 +89,7 @@ impl Mirror {
     }
 
     fn is_away(&self) -> bool {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.away().is_some()
     }
 
     fn set(&self, why: Option<String>) {

@@ -138,7 +138,8 @@ fn local_directives(index: &Index, today: Day) -> Directives {
 
 /// How a distributed index asks the peers.
 fn agent_directives(sphinx: &Sphinx, index: &Index) -> Directives {
-    let agent = |mirrors: &Vec<String>| directive("agent", format!("{}:{}_local", mirrors.join("|"), index.name));
+    let agent =
+        |mirrors: &Vec<String>| directive("agent", format!("{}:{}", mirrors.join("|"), local_index(&index.name)));
     let mut directives: Directives = sphinx.peers.iter().map(agent).collect();
     if !directives.is_empty() {
         directives.extend(agent_times());
@@ -159,7 +160,7 @@ fn agent_times() -> Directives {
 
 /// The agents of an index's distributed index, as DESCRIBE names them.
 pub fn agent_names<'a>(sphinx: &'a Sphinx, index: &IndexName) -> impl Iterator<Item = (&'a str, String)> {
-    let part = format!("{index}_local");
+    let part = local_index(index);
     sphinx.peers.iter().flatten().map(move |peer| (peer.as_str(), format!("{peer}:{part}")))
 }
 

@@ -47,24 +47,24 @@ struct FollowedIndex<'a> {
     rows: usize,
 }
 
+impl FollowedIndex<'_> {
+    fn asked(&self) -> (&SourcePlan, &Slice) {
+        (self.plan, &self.all)
+    }
+}
+
 impl<'a> NewRecords<'a> {
     /// Takes note of the documents that are there.
     pub(super) fn begin(searcher: &'a Searcher, plan: &'a Plan, now: Ts) -> Result<NewRecords<'a>, SearchError> {
         let stream = |source: &'a SourcePlan| {
-            let nodes = &searcher.nodes;
+            let (nodes, all) = (&searcher.nodes, all_days(source));
             let mut arrivals = Arrivals::new(now);
-            let counted = searcher.pool.with(|engine| count(nodes, engine, source, arrivals.first(true)));
+            let counted = searcher.pool.with(|engine| count(nodes, engine, (source, &all), arrivals.first(true)));
             for bucket in arrivals.begin(&counted.map_err(|fault| away(&fault))?.rows, Instant::now()) {
-                let ids = searcher.pool.with(|engine| ids(nodes, engine, source, bucket));
+                let ids = searcher.pool.with(|engine| ids(nodes, engine, (source, &all), bucket));
                 arrivals.learn(bucket, &ids.map_err(|fault| away(&fault))?);
             }
-            Ok(FollowedIndex {
-                plan: source,
-                all: all_days(source),
-                arrivals,
-                waiting: VecDeque::new(),
-                rows: FIRST_ROWS,
-            })
+            Ok(FollowedIndex { plan: source, all, arrivals, waiting: VecDeque::new(), rows: FIRST_ROWS })
         };
         Ok(NewRecords {
             searcher,
@@ -90,7 +90,8 @@ impl<'a> NewRecords<'a> {
         self.warnings.clear();
         for stream in &mut self.streams {
             let first = stream.arrivals.first(all);
-            let counted = self.searcher.news.with(|engine| count(&self.searcher.nodes, engine, stream.plan, first))?;
+            let counted =
+                self.searcher.news.with(|engine| count(&self.searcher.nodes, engine, stream.asked(), first))?;
             self.warnings.extend(counted.missing);
             stream.waiting = stream.arrivals.changed(&counted.rows).into();
             waiting += stream.waiting.iter().map(|counted| stream.arrivals.unknown(counted).max(1)).sum::<u64>();
@@ -137,7 +138,7 @@ impl<'a> NewRecords<'a> {
         } else if unknown > 0 {
             // two leases meet in this bucket, or some of its days were committed before others
             let ids =
-                self.searcher.news.with(|engine| ids(&self.searcher.nodes, engine, stream.plan, counted.bucket))?;
+                self.searcher.news.with(|engine| ids(&self.searcher.nodes, engine, stream.asked(), counted.bucket))?;
             let mut unknown = ids.iter().filter(|id| !stream.arrivals.knows(**id));
             if let Some(first) = unknown.next() {
                 let last = unknown.next_back().unwrap_or(first);
@@ -225,8 +226,10 @@ impl<'a> NewRecords<'a> {
     pub(super) fn leave_out(&mut self) -> Result<(), Fault> {
         for stream in &mut self.streams {
             while let Some(counted) = stream.waiting.front() {
-                let ids =
-                    self.searcher.news.with(|engine| ids(&self.searcher.nodes, engine, stream.plan, counted.bucket))?;
+                let ids = self
+                    .searcher
+                    .news
+                    .with(|engine| ids(&self.searcher.nodes, engine, stream.asked(), counted.bucket))?;
                 self.left_out += ids.iter().filter(|id| !stream.arrivals.knows(**id)).count() as u64;
                 stream.arrivals.learn(counted.bucket, &ids);
                 stream.waiting.pop_front();
@@ -244,12 +247,12 @@ fn all_days(source: &SourcePlan) -> Slice {
 fn count(
     nodes: &Nodes,
     engine: &mut Engine,
-    source: &SourcePlan,
+    (source, all): (&SourcePlan, &Slice),
     first: u64,
 ) -> Result<GroupRows<Vec<Counted>>, Fault> {
     let ids = first..u64::MAX >> 1;
     let number = |row: &Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
-    let GroupRows { rows, missing } = nodes.rows_by(engine, &all_days(source), |all| {
+    let GroupRows { rows, missing } = nodes.rows_by(engine, all, |all| {
         let arrived = SelectArrived { from: &all.from, conditions: source.conditions(), ids: ids.clone() };
         arrived.counted(DOCIDS_PER_BUCKET)
     })?;
@@ -258,9 +261,14 @@ fn count(
 }
 
 /// The docids of a bucket.
-fn ids(nodes: &Nodes, engine: &mut Engine, source: &SourcePlan, bucket: u64) -> Result<Vec<u64>, Fault> {
+fn ids(
+    nodes: &Nodes,
+    engine: &mut Engine,
+    (source, all): (&SourcePlan, &Slice),
+    bucket: u64,
+) -> Result<Vec<u64>, Fault> {
     let ids = bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET;
-    let answer = nodes.rows_by(engine, &all_days(source), |all| {
+    let answer = nodes.rows_by(engine, all, |all| {
         let arrived = SelectArrived { from: &all.from, conditions: source.conditions(), ids: ids.clone() };
         arrived.documents("id", DOCIDS_PER_BUCKET as usize)
     })?;
