@@ -1,15 +1,22 @@
 //! Counters: plain atomics, one struct an index, and their text form for Prometheus. The code that does the work counts it;
 //! the page `/metrics` reads.
 
+pub mod client_counts;
+pub mod counters;
 pub mod obstacles;
 pub mod peers;
+pub mod process;
+mod text;
 
-use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use crate::config::IndexName;
+use crate::metrics::client_counts::ClientCounts;
+use crate::metrics::counters::{Backlog, Counter, Histogram, Moment};
 use crate::metrics::obstacles::Obstacles;
+use crate::metrics::process::Process;
+use crate::metrics::text::Text;
 use crate::time::Ts;
 
 #[derive(Debug)]
@@ -20,6 +27,7 @@ pub struct Metrics {
     /// this host's clock is wrong
     pub clock: Obstacles,
     pub searched: Arc<Searched>,
+    pub clients: Arc<ClientCounts>,
 }
 
 /// Searches of pages and programs since the start.
@@ -29,6 +37,12 @@ pub struct Searched {
     pub seconds: Histogram,
     /// records that searchd returned and alco checked
     pub candidates: Counter,
+    /// at this moment
+    pub running: AtomicI64,
+    /// those of them that wait for their turn
+    pub waiting: AtomicI64,
+    /// long searches that found as many waiting as may
+    pub refused: Counter,
     /// pages and streams that follow at this moment
     pub followers: AtomicI64,
 }
@@ -38,6 +52,9 @@ impl Default for Searched {
         Searched {
             seconds: Histogram::new(SECONDS_BUCKETS),
             candidates: Counter::default(),
+            running: AtomicI64::new(0),
+            waiting: AtomicI64::new(0),
+            refused: Counter::default(),
             followers: AtomicI64::new(0),
         }
     }
@@ -83,77 +100,6 @@ pub struct Collected {
     pub broker: Obstacles,
     /// a day index, or the dead queue, that takes no record
     pub place: Obstacles,
-}
-
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    pub fn add(&self, n: usize) {
-        self.0.fetch_add(n as u64, Relaxed);
-    }
-
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-/// For each bound, the number of observations up to it, as Prometheus counts them.
-#[derive(Debug)]
-pub struct Histogram {
-    bounds: &'static [f64],
-    /// one for each bound, and one for the observations above all bounds
-    counts: Vec<AtomicU64>,
-    /// in millionths
-    sum: AtomicU64,
-}
-
-impl Histogram {
-    fn new(bounds: &'static [f64]) -> Histogram {
-        Histogram { bounds, counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(), sum: AtomicU64::new(0) }
-    }
-
-    pub fn observe(&self, value: f64) {
-        let at = self.bounds.partition_point(|bound| *bound < value);
-        self.counts[at].fetch_add(1, Relaxed);
-        self.sum.fetch_add((value * 1e6) as u64, Relaxed);
-    }
-}
-
-/// The time of the last event of a kind, in microseconds since 1970; 0 stands for never.
-#[derive(Debug, Default)]
-pub struct Moment(AtomicI64);
-
-impl Moment {
-    pub fn set(&self, ts: Ts) {
-        self.0.store(ts.micros(), Relaxed);
-    }
-
-    pub fn get(&self) -> Option<Ts> {
-        Some(self.0.load(Relaxed)).filter(|micros| *micros != 0).map(Ts::from_micros)
-    }
-}
-
-/// The messages in the queue when a worker last asked. A worker that waits for a server does not ask, while the queue grows.
-#[derive(Debug, Default)]
-pub struct Backlog {
-    messages: AtomicU64,
-    asked: Moment,
-}
-
-/// Workers ask every 5 s; an older number is not shown.
-const OUTDATED_MICROS: i64 = 15_000_000;
-
-impl Backlog {
-    pub fn set(&self, messages: u64, now: Ts) {
-        self.messages.store(messages, Relaxed);
-        self.asked.set(now);
-    }
-
-    pub fn get(&self, now: Ts) -> Option<u64> {
-        let asked = self.asked.get()?;
-        (now.micros() - asked.micros() < OUTDATED_MICROS).then(|| self.messages.load(Relaxed))
-    }
 }
 
 /// A worker that has held a delivery for this time without storing it waits for a server.
@@ -202,14 +148,6 @@ impl Collected {
     }
 }
 
-/// Facts about this process.
-#[derive(Clone, Copy, Debug)]
-pub struct Process {
-    pub started: Ts,
-    /// in bytes; None if the system does not show it
-    pub resident: Option<u64>,
-}
-
 impl Metrics {
     pub fn new(indexes: impl Iterator<Item = IndexName>) -> Metrics {
         Metrics {
@@ -218,6 +156,7 @@ impl Metrics {
             searchd: Obstacles::default(),
             clock: Obstacles::default(),
             searched: Arc::default(),
+            clients: Arc::default(),
         }
     }
 
@@ -228,7 +167,7 @@ impl Metrics {
     /// In Prometheus' text format, version 0.0.4, with those indexes that `shows` returns true for.
     pub fn text(&self, now: Ts, process: Process, shows: &dyn Fn(&IndexName) -> bool) -> String {
         let indexes: Vec<&(IndexName, Collected)> = self.indexes.iter().filter(|(name, _)| shows(name)).collect();
-        let mut out = Text(String::with_capacity(16 * 1024));
+        let mut out = Text::default();
         type CountOf = fn(&Collected) -> u64;
         let counters: [(&str, &str, CountOf); 6] = [
             ("received", "Records that were delivered", |c| c.received.get()),
@@ -239,23 +178,32 @@ impl Metrics {
             ("malformed", "Records stored with an alco_error", |c| c.malformed.get()),
         ];
         for (name, help, count) in counters {
-            out.each(&format!("alco_records_{name}_total"), "counter", help, &indexes, |c| Some(count(c) as f64));
+            each(&mut out, (&format!("alco_records_{name}_total"), "counter", help), &indexes, |c| {
+                Some(count(c) as f64)
+            });
         }
         let deliveries = |c: &Collected| Some(c.deliveries.get() as f64);
-        out.each("alco_deliveries_total", "counter", "Deliveries, each of one record or several", &indexes, deliveries);
+        each(
+            &mut out,
+            ("alco_deliveries_total", "counter", "Deliveries, each of one record or several"),
+            &indexes,
+            deliveries,
+        );
         let changed = |c: &Collected| Some(c.changed.get() as f64);
-        out.each(
-            "alco_deliveries_changed_total",
-            "counter",
-            "Deliveries whose routing key, properties or headers were not readable as they were sent",
+        each(
+            &mut out,
+            (
+                "alco_deliveries_changed_total",
+                "counter",
+                "Deliveries whose routing key, properties or headers were not readable as they were sent",
+            ),
             &indexes,
             changed,
         );
         let new_patterns = |c: &Collected| Some(c.new_patterns.get() as f64);
-        out.each(
-            "alco_patterns_new_total",
-            "counter",
-            "Patterns of messages that were seen for the first time",
+        each(
+            &mut out,
+            ("alco_patterns_new_total", "counter", "Patterns of messages that were seen for the first time"),
             &indexes,
             new_patterns,
         );
@@ -295,81 +243,56 @@ impl Metrics {
         ];
         for (name, help, moment) in ages {
             let age = |c: &Collected| moment(c).get().map(|ts| (now.micros() - ts.micros()).max(0) as f64 / 1e6);
-            out.each(&format!("alco_last_{name}_age_seconds"), "gauge", help, &indexes, age);
+            each(&mut out, (&format!("alco_last_{name}_age_seconds"), "gauge", help), &indexes, age);
         }
         let backlog =
             |c: &Collected| c.backlog.get(now).filter(|_| c.working.load(Relaxed) > 0).map(|messages| messages as f64);
-        out.each("alco_backlog_messages", "gauge", "Messages that wait in the queue", &indexes, backlog);
+        each(&mut out, ("alco_backlog_messages", "gauge", "Messages that wait in the queue"), &indexes, backlog);
         let working = |c: &Collected| Some(c.working.load(Relaxed).max(0) as f64);
-        out.each("alco_workers", "gauge", "Workers that collect at this moment", &indexes, working);
+        each(&mut out, ("alco_workers", "gauge", "Workers that collect at this moment"), &indexes, working);
         out.about("alco_search_seconds", "histogram", "Seconds that a search took");
         out.histogram("alco_search_seconds", &[], &self.searched.seconds);
         out.about("alco_search_candidates_total", "counter", "Records that searchd returned and alco checked");
         out.sample("alco_search_candidates_total", &[], self.searched.candidates.get() as f64);
-        out.about("alco_followers", "gauge", "Pages and streams that follow at this moment");
-        out.sample("alco_followers", &[], self.searched.followers.load(Relaxed).max(0) as f64);
+        let searched = &self.searched;
+        out.about("alco_searches_refused_total", "counter", "Long searches that found as many waiting as may");
+        out.sample("alco_searches_refused_total", &[], searched.refused.get() as f64);
+        for (name, help, value) in [
+            ("searches_running", "Searches that run at this moment, those that wait among them", &searched.running),
+            ("searches_waiting", "Searches that wait for their turn", &searched.waiting),
+            ("followers", "Pages and streams that follow at this moment", &searched.followers),
+        ] {
+            let name = format!("alco_{name}");
+            out.about(&name, "gauge", help);
+            out.sample(&name, &[], value.load(Relaxed).max(0) as f64);
+        }
         out.about("alco_build_info", "gauge", "The version that runs");
         out.sample("alco_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-        out.about("process_start_time_seconds", "gauge", "Start of the process in seconds since 1970");
-        out.sample("process_start_time_seconds", &[], process.started.micros() as f64 / 1e6);
-        if let Some(resident) = process.resident {
-            out.about("process_resident_memory_bytes", "gauge", "Resident memory in bytes");
-            out.sample("process_resident_memory_bytes", &[], resident as f64);
-        }
-        out.0
+        self.clients.write(&mut out);
+        process.write(&mut out);
+        out.into_string()
     }
 }
 
-/// Lines of Prometheus' text format.
-struct Text(String);
-
-impl Text {
-    fn about(&mut self, name: &str, kind: &str, help: &str) {
-        // writing to a string cannot fail, here and below
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    /// Label values are names that alco has checked: they need no escape.
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
-        self.0.push_str(name);
-        for (at, (label, text)) in labels.iter().enumerate() {
-            let _ = write!(self.0, "{}{label}=\"{text}\"", if at == 0 { '{' } else { ',' });
+/// A sample for each index that has a value.
+fn each(
+    out: &mut Text,
+    (name, kind, help): (&str, &str, &str),
+    indexes: &[&(IndexName, Collected)],
+    value: impl Fn(&Collected) -> Option<f64>,
+) {
+    out.about(name, kind, help);
+    for (index, collected) in indexes {
+        if let Some(value) = value(collected) {
+            out.sample(name, &[("index", index.as_str())], value);
         }
-        let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
-    }
-
-    fn each(
-        &mut self,
-        name: &str,
-        kind: &str,
-        help: &str,
-        indexes: &[&(IndexName, Collected)],
-        value: impl Fn(&Collected) -> Option<f64>,
-    ) {
-        self.about(name, kind, help);
-        for (index, collected) in indexes {
-            if let Some(value) = value(collected) {
-                self.sample(name, &[("index", index.as_str())], value);
-            }
-        }
-    }
-
-    fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
-        let mut below = 0;
-        let bounds = histogram.bounds.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
-        for (bound, count) in bounds.zip(&histogram.counts) {
-            below += count.load(Relaxed);
-            let labels: Vec<_> = labels.iter().copied().chain([("le", bound.as_str())]).collect();
-            self.sample(&format!("{name}_bucket"), &labels, below as f64);
-        }
-        self.sample(&format!("{name}_sum"), labels, histogram.sum.load(Relaxed) as f64 / 1e6);
-        self.sample(&format!("{name}_count"), labels, below as f64);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::client_counts::{ConnectionRefused, RequestRefused};
 
     #[test]
     fn the_text_has_what_was_counted() {
@@ -381,7 +304,15 @@ mod tests {
         web.inserts.observe(0.01);
         web.inserts.observe(0.2);
         web.inserts.observe(100.0);
-        let process = Process { started: Ts::from_micros(500_000), resident: Some(9 << 20) };
+        let process = Process {
+            started: Ts::from_micros(500_000),
+            resident_bytes: Some(9 << 20),
+            threads: Some(40),
+            open_files: None,
+            max_files: Some(1024),
+        };
+        metrics.clients.refuse_request(RequestRefused::Login);
+        metrics.clients.refuse_connection(ConnectionRefused::Displaced);
         let text = metrics.text(Ts::from_micros(3_500_000), process, &|_| true);
         for line in [
             "# TYPE alco_records_received_total counter",
@@ -400,9 +331,18 @@ mod tests {
             "alco_search_candidates_total 0",
             "process_start_time_seconds 0.5",
             "process_resident_memory_bytes 9437184",
+            "process_threads 40",
+            "process_max_fds 1024",
+            "alco_searches_running 0",
+            "alco_http_connections 0",
+            "alco_http_connections_refused_total{reason=\"displaced\"} 1",
+            "alco_http_connections_refused_total{reason=\"full\"} 0",
+            "alco_http_requests_refused_total{reason=\"login\"} 1",
+            "alco_http_requests_refused_total{reason=\"follower\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "no '{line}' in\n{text}");
         }
+        assert!(!text.contains("process_open_fds"), "it is not known");
         assert!(!text.contains("alco_last_ack_age_seconds{index=\"mail\"}"), "an event that never happened has no age");
         let of_mail = metrics.text(Ts::from_micros(3_500_000), process, &|index| index.as_str() == "mail");
         assert!(of_mail.contains("{index=\"mail\"") && !of_mail.contains("web"), "{of_mail}");

@@ -1,10 +1,12 @@
 //! /metrics counts what happened, in a form that Prometheus reads; /health names the part that does not work.
 
 use std::collections::HashMap;
+use std::io::Write;
+use std::net::TcpStream;
 
 use prometheus_parse::{Scrape, Value};
 
-use crate::support::{Alco, Publisher, SOON, Stack, body, wait_until};
+use crate::support::{Alco, Publisher, SOON, Stack, body, try_get, wait_until};
 
 /// Every sample by its name and labels, sorted: `name{a=b,c=d}`.
 fn samples(alco: &Alco) -> HashMap<String, f64> {
@@ -80,6 +82,59 @@ fn metrics_count_what_happened() {
         (more("alco_search_seconds{}") == 3.0).then(|| more("alco_search_candidates_total{}"))
     });
     assert!(candidates >= 400.0, "{candidates}");
+}
+
+#[test]
+fn metrics_show_what_clients_hold_and_what_they_are_refused() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &format!("{}[http]\nmax_followers = 2\n", stack.index("counted")));
+    let of = |name: &str| samples(&alco)[&format!("{name}{{}}")];
+    let refused =
+        |what: &str, reason: &str| samples(&alco)[&format!("alco_http_{what}_refused_total{{reason={reason}}}")];
+    let max = of("alco_http_max_connections");
+    assert!(max >= 100.0 && of("process_max_fds") > max && of("process_threads") > 20.0, "{max}");
+    assert_eq!([of("alco_searches_running"), of("alco_searches_waiting"), of("alco_searches_refused_total")], [0.0; 3]);
+
+    // connections that do nothing, some more than may be open
+    let address = alco.url.strip_prefix("http://").unwrap();
+    let connect = || TcpStream::connect(address).unwrap();
+    let files = of("process_open_fds");
+    let idle: Vec<TcpStream> = (0..max as usize / 2).map(|_| connect()).collect();
+    wait_until("they are counted", SOON, || {
+        (of("alco_http_connections") > idle.len() as f64 && of("process_open_fds") >= files + idle.len() as f64)
+            .then_some(())
+    });
+    let more: Vec<TcpStream> = (0..max as usize).map(|_| connect()).collect();
+    // a connection that has just come makes no room for another of its address
+    wait_until("/metrics has a place", SOON, || {
+        try_get(&format!("{}/metrics", alco.url)).ok().filter(|reply| reply.status == 200)
+    });
+    wait_until("some are refused", SOON, || {
+        (refused("connections", "full") + refused("connections", "displaced") >= idle.len() as f64).then_some(())
+    });
+    assert!(of("alco_http_connections") <= max);
+    drop((idle, more));
+
+    // requests of each kind that is refused
+    for (request, reason) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(), "malformed"),
+        (format!("GET /{}", "x".repeat(40_000)), "long_address"),
+        (format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(40_000)), "long_head"),
+    ] {
+        let before = refused("requests", reason);
+        connect().write_all(request.as_bytes()).unwrap();
+        wait_until(reason, SOON, || (refused("requests", reason) == before + 1.0).then_some(()));
+    }
+    let follow = || {
+        let mut client = connect();
+        write!(client, "GET /grep/counted/?format=text&follow=1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        client
+    };
+    let followers = [follow(), follow(), follow()];
+    wait_until("two of three follow", SOON, || {
+        (of("alco_followers") == 2.0 && refused("requests", "follower") == 1.0).then_some(())
+    });
+    drop(followers);
 }
 
 #[test]

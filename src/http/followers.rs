@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::metrics::Metrics;
+use crate::metrics::client_counts::RequestRefused;
 
 /// The places that are taken, by number from 1.
 pub struct Followers {
@@ -27,7 +28,10 @@ impl Followers {
     /// The lowest free place; None if all are taken.
     pub fn take(self: &Arc<Followers>) -> Option<FollowerSlot> {
         let mut taken = self.taken();
-        let number = (1..=self.max).find(|number| !taken.contains(number))?;
+        let Some(number) = (1..=self.max).find(|number| !taken.contains(number)) else {
+            self.metrics.clients.refuse_request(RequestRefused::Follower);
+            return None;
+        };
         taken.insert(number);
         self.metrics.searched.followers.fetch_add(1, Relaxed);
         Some(FollowerSlot { followers: self.clone(), number })

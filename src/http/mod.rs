@@ -103,9 +103,15 @@ impl WebServer {
                  raise the limit (ulimit -n, LimitNOFILE of a systemd unit)"
             );
         }
-        let settings =
-            GateSettings { inner: private.socket(), clients: site.clients.clone(), stop: stopped, _running: running };
-        let places = Places::new(max, site.http().trusted_proxies.clone());
+        let counted = &site.metrics.clients;
+        let settings = GateSettings {
+            inner: private.socket(),
+            clients: site.clients.clone(),
+            counted: counted.clone(),
+            stop: stopped,
+            _running: running,
+        };
+        let places = Places::new(max, site.http().trusted_proxies.clone(), counted.clone());
         let gate = Gate::new(listen, places, settings)?;
 
         let usual = Arc::new(RequestQueue::new(MAX_THREADS_OF_CLIENT));

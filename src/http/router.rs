@@ -15,6 +15,7 @@ use crate::http::routes::{api, columns, habits, help, index_list, monitoring, pa
 use crate::http::site::Site;
 use crate::http::user::User;
 use crate::http::visible::Visible;
+use crate::metrics::client_counts::RequestRefused;
 use crate::time::Ts;
 
 /// Longer addresses are refused: our own links stay below, and servers and browsers stop at about as much.
@@ -73,6 +74,7 @@ fn parsed<'a>(site: &Site, method: &str, url: &'a str) -> Result<RequestUrl<'a>,
         return Err(invalid(site, url, &error).with("Allow", "GET, HEAD"));
     }
     if url.len() > MAX_URL_BYTES {
+        site.metrics.clients.refuse_request(RequestRefused::LongAddress);
         let why = format!("it has {} bytes; {MAX_URL_BYTES} are the limit", url.len());
         let todo = "Take some filters away.";
         let error = InvalidRequest { status: 414, title: "The address is too long", why: &why, todo };
@@ -119,6 +121,7 @@ fn visible(site: &Site, parts: Option<&[String]>, client: &Client) -> Result<Vis
         }
         Access::Denied => Err(Refusal::Unauthorized { password: site.users.asks_for_password() }),
         Access::Later(wait) => {
+            site.metrics.clients.refuse_request(RequestRefused::Login);
             let (why, seconds) = ("too many logins with a wrong name or password", wait.as_secs() + 1);
             Err(Refusal::Later { status: 429, why, seconds })
         }

@@ -58,6 +58,7 @@ mod turns;
 
 use crate::search::hit::SearchError;
 use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -98,11 +99,12 @@ const MIN_TURNS: usize = 2;
 /// Timeout for polling new records; short, so that a follower hears of an outage.
 const NEWS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Counts the time from its creation to its end.
+/// Counts a search while it runs, and the time from its creation to its end.
 struct Timed<'a>(&'a Searched, Instant);
 
 impl Drop for Timed<'_> {
     fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Relaxed);
         self.0.seconds.observe(self.1.elapsed().as_secs_f64());
     }
 }
@@ -148,7 +150,7 @@ impl Searcher {
             address: sphinx.address.clone(),
             described: Mutex::default(),
             indexes: indexes.to_vec(),
-            counted,
+            counted: counted.clone(),
             known: Mutex::default(),
             day_sizes: Mutex::default(),
             day_groups: Mutex::default(),
@@ -156,7 +158,7 @@ impl Searcher {
             known_patterns: KnownPatterns::default(),
             kept_patterns: KeptPatterns::default(),
             // a search and its searchd use a processor in turn
-            turns: Arc::new(Turns::new(available_parallelism().map_or(MIN_TURNS, usize::from).max(MIN_TURNS))),
+            turns: Arc::new(Turns::new(available_parallelism().map_or(MIN_TURNS, usize::from).max(MIN_TURNS), counted)),
         }
     }
 
@@ -273,6 +275,7 @@ impl Searcher {
     }
 
     fn timed(&self) -> Timed<'_> {
+        self.counted.running.fetch_add(1, Relaxed);
         Timed(&self.counted, Instant::now())
     }
 }

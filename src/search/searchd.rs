@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::metrics::Counter;
+use crate::metrics::counters::Counter;
 use crate::search::answer::{columns_of, select_of};
 use crate::search::hit::{Hit, SearchError};
 use crate::search::nodes::Nodes;

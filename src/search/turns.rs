@@ -3,8 +3,11 @@
 //! Invariant: questions are asked in the order of their waits, at most `at_a_time` of them at a time.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::metrics::Searched;
 
 /// Between two looks whether a search that waits is over: its time, or its client.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -14,6 +17,7 @@ const MAX_WAITING_PAGES: usize = 6;
 #[derive(Debug)]
 pub struct Turns {
     at_a_time: usize,
+    counted: Arc<Searched>,
     state: Mutex<TurnState>,
     changed: Condvar,
 }
@@ -41,20 +45,22 @@ pub enum Waited<'a> {
 }
 
 impl Turns {
-    pub fn new(at_a_time: usize) -> Turns {
-        Turns { at_a_time, state: Mutex::default(), changed: Condvar::new() }
+    pub fn new(at_a_time: usize, counted: Arc<Searched>) -> Turns {
+        Turns { at_a_time, counted, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// `is_page`: false for a stream, which waits however many do.
     pub fn wait(&self, is_page: bool, is_over: impl Fn() -> bool) -> Waited<'_> {
         let mut state = self.state();
         if is_page && state.waiting_pages >= MAX_WAITING_PAGES {
+            self.counted.refused.add(1);
             return Waited::Full;
         }
         state.last_ticket += 1;
         let ticket = state.last_ticket;
         state.waiting.push_back(ticket);
         state.waiting_pages += usize::from(is_page);
+        self.counted.waiting.fetch_add(1, Relaxed);
         let waited = loop {
             if state.asking < self.at_a_time && state.waiting.front() == Some(&ticket) {
                 state.asking += 1;
@@ -72,6 +78,7 @@ impl Turns {
         };
         state.waiting.retain(|other| *other != ticket);
         state.waiting_pages -= usize::from(is_page);
+        self.counted.waiting.fetch_sub(1, Relaxed);
         drop(state);
         self.changed.notify_all();
         waited
@@ -98,7 +105,7 @@ mod tests {
 
     #[test]
     fn few_ask_at_a_time_and_all_come_to_it() {
-        let turns = Turns::new(2);
+        let turns = Turns::new(2, Arc::default());
         let (asking, most, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..10 {
@@ -121,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_search_that_is_over_waits_no_longer() {
-        let turns = Turns::new(1);
+        let turns = Turns::new(1, Arc::default());
         let Waited::Turn(first) = turns.wait(true, || false) else { panic!("it is free") };
         assert!(matches!(turns.wait(true, || true), Waited::Over));
         drop(first);
@@ -130,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_number_of_waiting_pages_is_bounded() {
-        let turns = Turns::new(1);
+        let turns = Turns::new(1, Arc::default());
         let Waited::Turn(first) = turns.wait(true, || false) else { panic!("it is free") };
         let over = AtomicUsize::new(0);
         thread::scope(|scope| {

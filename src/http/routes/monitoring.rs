@@ -1,6 +1,7 @@
 //! For programs: the day indexes, searchd's configuration, the metrics, and the health of alco's parts.
 
 use std::borrow::Cow;
+use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
@@ -10,9 +11,10 @@ use crate::http::error::Refusal;
 use crate::http::response::{Answer, Reply};
 use crate::http::site::Site;
 use crate::http::visible::Visible;
+use crate::metrics::Collected;
 use crate::metrics::obstacles::Obstacles;
 use crate::metrics::peers::peers_text;
-use crate::metrics::{Collected, Process};
+use crate::metrics::process::Process;
 use crate::search::nodes::PeerState;
 use crate::sphinx::day_index::served_days;
 use crate::time::{Ts, zone_name};
@@ -68,18 +70,27 @@ pub fn conf(site: &Site, visible: &Visible, now: Ts) -> Answer {
 
 /// `/metrics`
 pub fn metrics(site: &Site, visible: &Visible, now: Ts) -> Reply {
-    let process = Process { started: site.started, resident: resident() };
-    let mut text = site.metrics.text(now, process, &|index| visible.has(index));
+    let mut text = site.metrics.text(now, process(site.started), &|index| visible.has(index));
     let peers = site.searcher.peers();
     text.push_str(&peers_text(peers.iter().map(|peer| (peer.address.as_str(), peer.away.is_none()))));
     Reply::metrics(text)
 }
 
-/// Resident memory in bytes; None where the system is not Linux.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+/// Reads /proc: where the system is not Linux, only the start is known.
+fn process(started: Ts) -> Process {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let of_status = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let resident_kib = of_status("VmRSS:").and_then(|line| line.strip_suffix("kB")?.trim().parse::<u64>().ok());
+    Process {
+        started,
+        resident_bytes: resident_kib.map(|kib| kib * 1024),
+        threads: of_status("Threads:").and_then(|line| line.parse().ok()),
+        // without the one that lists them
+        open_files: fs::read_dir("/proc/self/fd").ok().map(|files| (files.count() as u64).saturating_sub(1)),
+        max_files: files.and_then(|limits| limits.split_whitespace().next()?.parse().ok()),
+    }
 }
 
 /// The peers whose records are missing, as the end of a sentence. The other nodes work on: this is no reason for a 503.

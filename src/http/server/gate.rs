@@ -20,8 +20,10 @@ use crate::config::Address;
 use crate::http::server::clients::Clients;
 use crate::http::server::crowd::Doing;
 use crate::http::server::places::{ClientPlace, Places};
+use crate::http::server::refusal;
 use crate::http::server::request_head;
 use crate::http::server::socket::{ClientSocket, Listener};
+use crate::metrics::client_counts::{ClientCounts, ConnectionRefused, RequestRefused};
 use crate::threads;
 
 /// Connections in addition to followers. Each may need four file descriptors; a process usually has 1024.
@@ -57,6 +59,7 @@ pub struct GateSettings {
     /// where tiny_http listens
     pub inner: PathBuf,
     pub clients: Arc<Clients>,
+    pub counted: Arc<ClientCounts>,
     /// closed when the daemon stops; every wait notices it
     pub stop: UnixStream,
     /// held until the last thread has ended
@@ -99,7 +102,8 @@ impl Gate {
         let client = Arc::new(client);
         let Some(place) = self.shared.places.take(&client) else {
             // this fits into the socket's buffer, so it does not block; the client may miss it
-            let _ = (&*client).write_all(plain(503, "Service Unavailable", "too many connections").as_bytes());
+            self.shared.settings.counted.refuse_connection(ConnectionRefused::Full);
+            let _ = (&*client).write_all(refusal::of_connection().as_bytes());
             return;
         };
         let shared = self.shared.clone();
@@ -143,7 +147,7 @@ impl GateState {
 }
 
 /// Requests of one connection, one after the other.
-fn serve(mut client: &ClientSocket, place: &ClientPlace, shared: &GateState) -> io::Result<()> {
+fn serve(client: &ClientSocket, place: &ClientPlace, shared: &GateState) -> io::Result<()> {
     client.set_write_timeout(WRITE_TIME)?;
     let peer = client.peer();
     let mut bytes = Vec::new();
@@ -151,15 +155,15 @@ fn serve(mut client: &ClientSocket, place: &ClientPlace, shared: &GateState) -> 
         let length = match read_head(client, place, shared, &mut bytes)? {
             Next::Head(length) => length,
             Next::End => return Ok(()),
-            Next::Refuse(reply) => return client.write_all(reply.as_bytes()),
+            Next::Refuse(why) => return refuse(client, shared, why),
         };
         let waiting = shared.settings.clients.wait();
         let Some(head) = request_head::rewritten(&bytes[..length], &peer, waiting.number) else {
-            return client.write_all(plain(400, "Bad Request", "this is not an HTTP request").as_bytes());
+            return refuse(client, shared, RequestRefused::Malformed);
         };
         bytes.drain(..length);
         if !read_form(client, shared, &mut bytes, head.form_bytes)? {
-            return client.write_all(plain(408, "Request Timeout", "the request did not end").as_bytes());
+            return refuse(client, shared, RequestRefused::Unfinished);
         }
         place.note(Doing::Answering);
         let mut inner = UnixStream::connect(&shared.settings.inner)?;
@@ -199,7 +203,7 @@ enum Next {
     Head(usize),
     /// the client is done, or the daemon is
     End,
-    Refuse(String),
+    Refuse(RequestRefused),
 }
 
 fn read_head(
@@ -216,17 +220,15 @@ fn read_head(
             return Ok(Next::Head(length));
         }
         if bytes.len() > HEAD_BYTES {
-            return Ok(Next::Refuse(match bytes.contains(&b'\n') {
-                true => plain(431, "Request Header Fields Too Large", "the request is too long"),
-                false => plain(414, "URI Too Long", "the address is too long"),
-            }));
+            let is_address = !bytes.contains(&b'\n');
+            return Ok(Next::Refuse(if is_address { RequestRefused::LongAddress } else { RequestRefused::LongHead }));
         }
         let limit = if bytes.is_empty() { IDLE_TIME } else { HEAD_TIME };
         let left = limit.saturating_sub(began.elapsed());
         if left.is_zero() {
             return Ok(match bytes.is_empty() {
                 true => Next::End,
-                false => Next::Refuse(plain(408, "Request Timeout", "the request did not end")),
+                false => Next::Refuse(RequestRefused::Unfinished),
             });
         }
         match shared.wait(&[client.fd()], Some(left)) {
@@ -330,6 +332,7 @@ fn forward(
             let written = client.write(left)?;
             left = &left[written..];
             if pace.is_slow(written, begun.elapsed()) {
+                shared.settings.counted.refuse_connection(ConnectionRefused::Slow);
                 return Err(io::Error::other("the client reads too slowly"));
             }
         }
@@ -353,10 +356,8 @@ impl ReadingPace {
     }
 }
 
-fn plain(status: u16, reason: &str, text: &str) -> String {
-    let length = text.len() + 1;
-    format!(
-        "HTTP/1.1 {status} {reason}\r\nServer: alco\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n{text}\n"
-    )
+/// Counts the refusal, and sends it.
+fn refuse(mut client: &ClientSocket, shared: &GateState, why: RequestRefused) -> io::Result<()> {
+    shared.settings.counted.refuse_request(why);
+    client.write_all(refusal::of_request(why).as_bytes())
 }

@@ -4,6 +4,7 @@ pub mod clients;
 pub mod crowd;
 pub mod gate;
 pub mod places;
+pub mod refusal;
 pub mod request_head;
 pub mod request_queue;
 pub mod send;

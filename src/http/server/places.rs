@@ -3,12 +3,14 @@
 //! Invariant: at most `max` connections are open, those among them that were told to end.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::Proxy;
 use crate::http::server::crowd::{Admission, Crowd, Doing, Household};
 use crate::http::server::socket::ClientSocket;
+use crate::metrics::client_counts::{ClientCounts, ConnectionRefused};
 
 /// The wait for a connection that was told to end, before the next one takes its place.
 const LEAVING_TIME: Duration = Duration::from_millis(200);
@@ -17,6 +19,7 @@ pub struct Places {
     max: usize,
     /// their connections do not count as those of one client
     proxies: Vec<Proxy>,
+    counted: Arc<ClientCounts>,
     taken: Mutex<TakenPlaces>,
     /// a connection has ended
     left: Condvar,
@@ -43,9 +46,10 @@ pub struct ClientPlace {
 }
 
 impl Places {
-    pub fn new(max: usize, proxies: Vec<Proxy>) -> Places {
+    pub fn new(max: usize, proxies: Vec<Proxy>, counted: Arc<ClientCounts>) -> Places {
+        counted.max_connections.store(max, Relaxed);
         let taken = TakenPlaces { last: 0, crowd: Crowd::new(max), sockets: HashMap::new(), leaving: 0 };
-        Places { max, proxies, taken: Mutex::new(taken), left: Condvar::new() }
+        Places { max, proxies, counted, taken: Mutex::new(taken), left: Condvar::new() }
     }
 
     /// A place for a client, perhaps that of a connection which does nothing. None: there is no place.
@@ -60,6 +64,7 @@ impl Places {
             Admission::InsteadOf(number) => {
                 taken.crowd.leave(number);
                 taken.leaving += 1;
+                self.counted.refuse_connection(ConnectionRefused::Displaced);
                 if let Some(socket) = taken.sockets.remove(&number) {
                     socket.wake();
                 }
@@ -74,6 +79,7 @@ impl Places {
         let number = taken.last;
         taken.crowd.enter(number, household, Instant::now());
         taken.sockets.insert(number, client.clone());
+        self.counted.connections.store(taken.open(), Relaxed);
         Some(ClientPlace { places: self.clone(), number })
     }
 
@@ -106,6 +112,7 @@ impl Drop for ClientPlace {
         if taken.sockets.remove(&self.number).is_none() {
             taken.leaving -= 1;
         }
+        self.places.counted.connections.store(taken.open(), Relaxed);
         self.places.left.notify_one();
     }
 }

@@ -17,6 +17,7 @@ use crate::http::request::Client;
 use crate::http::response::{GZIPPED, Reply, StreamedBody, WriteBody};
 use crate::http::server::request_head::MAX_FORM_BYTES;
 use crate::http::site::Site;
+use crate::metrics::client_counts::RequestRefused;
 use crate::threads;
 
 /// Downloads at a time: each holds a thread, a connection to searchd and at most 8 MB.
@@ -95,6 +96,7 @@ impl Incoming {
             Some(StreamedBody::Download(write)) => {
                 let running = Running(site.downloads.clone());
                 if site.downloads.fetch_add(1, SeqCst) >= MAX_DOWNLOADS {
+                    site.metrics.clients.refuse_request(RequestRefused::Download);
                     let why = format!("{MAX_DOWNLOADS} downloads are under way, the most at a time; try again later\n");
                     return self.send(Reply::text(503, why).with("Retry-After", "5"), false);
                 }
