@@ -283,8 +283,11 @@ fn connection_start(properties: &[u8]) -> Vec<u8> {
     frame(1, 0, &[&[0, 10, 0, 10, 0, 9][..], &long(properties), &long(b"PLAIN"), &long(b"en_US")].concat())
 }
 
-/// Grants whatever is asked, until the client consumes.
-fn as_broker(stream: &mut TcpStream) -> std::io::Result<()> {
+/// Class and method of basic.consume.
+const CONSUME: (u8, u8) = (60, 20);
+
+/// Grants whatever is asked, until the client asks for that method.
+fn as_broker(stream: &mut TcpStream, last: (u8, u8)) -> std::io::Result<()> {
     stream.read_exact(&mut [0; 8])?;
     stream.write_all(&connection_start(b""))?;
     loop {
@@ -293,19 +296,18 @@ fn as_broker(stream: &mut TcpStream) -> std::io::Result<()> {
         let mut payload = vec![0; u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize + 1];
         stream.read_exact(&mut payload)?;
         let [0, class, 0, method] = payload[..4] else { return Ok(()) };
+        if (class, method) == last {
+            return Ok(());
+        }
         let (answer, arguments): ((u8, u8), &[u8]) = match (class, method) {
             (10, 11) => ((10, 30), &[0, 9, 0, 2, 0, 0, 0, 0]),
             (10, 31) => continue,
             (10, 40) => ((10, 41), b"\0"),
             (20, 10) => ((20, 11), b"\0\0\0\0"),
             (50, 10) => ((50, 11), b"\x01q\0\0\0\0\0\0\0\0"),
-            (60, 20) => ((60, 21), b"\x03tag"),
             (class, method) => ((class, method + 1), b""),
         };
         stream.write_all(&frame(1, head[2], &[&[0, answer.0, 0, answer.1], arguments].concat()))?;
-        if (class, method) == (60, 20) {
-            return Ok(());
-        }
     }
 }
 
@@ -330,8 +332,16 @@ const BROKERS: &[Lie] = &[
             thread::sleep(Duration::from_millis(100));
         }
     }),
+    ("the broker has not answered for 30 s", |stream| {
+        as_broker(stream, (20, 10))?;
+        loop {
+            stream.write_all(&frame(8, 0, b""))?;
+            thread::sleep(Duration::from_millis(100));
+        }
+    }),
     ("the broker delivers more than the prefetch limit allows", |stream| {
-        as_broker(stream)?;
+        as_broker(stream, CONSUME)?;
+        stream.write_all(&frame(1, 1, b"\0\x3c\0\x15\x03tag"))?;
         for tag in 1u64.. {
             let deliver = [b"\0\x3c\0\x3c\x03tag", &tag.to_be_bytes()[..], b"\0\0\0"].concat();
             let body = vec![b'x'; 100_000];
@@ -358,4 +368,32 @@ fn a_lying_broker_is_named_and_left() {
         assert!(alco.stop().success());
         assert!(begun.elapsed() < MAX_STOP, "{says}: the stop took {:?}", begun.elapsed());
     });
+}
+
+/// A TLS record of 16 KiB, a byte now and then: its reader has enough bytes after half an hour.
+const TLS_SERVERS: &[Lie] = &[("a handshake byte by byte", |stream| {
+    stream.write_all(b"\x16\x03\x03\x40\0")?;
+    loop {
+        stream.write_all(b"\x02")?;
+        thread::sleep(Duration::from_millis(100));
+    }
+})];
+
+#[test]
+fn a_tls_handshake_byte_by_byte_is_left() {
+    let stack = Stack::shared();
+    let says = "it did not answer the TLS handshake in time";
+    let liar = Liar::start(TLS_SERVERS);
+    let of_redis = alco_with(stack, "url = redis", &format!("url = rediss://127.0.0.1:{}", liar.port));
+    let begun = Instant::now();
+    assert_eq!(of_redis.get("/grep/liars/?start_ts=-1h").status, 200);
+    println!("a page after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < HEALTH_TIME, "{:?}", begun.elapsed());
+    let of_broker = alco_with(stack, "url = amqp", &format!("url = amqps://127.0.0.1:{}", liar.port));
+    for alco in [of_redis, of_broker] {
+        wait_until("/health names it", LONG, || alco.get("/health").body.contains(says).then_some(()));
+        let begun = Instant::now();
+        assert!(alco.stop().success());
+        assert!(begun.elapsed() < MAX_STOP, "the stop took {:?}", begun.elapsed());
+    }
 }

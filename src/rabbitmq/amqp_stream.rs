@@ -1,7 +1,6 @@
 //! A connected stream for amiquip's loop, by TLS or not, whose frames amiquip can read.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +10,14 @@ use amiquip::IoStream;
 use mio::unix::EventedFd;
 use mio::{Evented, Poll, PollOpt, Ready, Token};
 
+use crate::net::tcp::PatientSocket;
 use crate::net::tls;
+use crate::rabbitmq::error::Error;
 use crate::rabbitmq::frames::Frames;
 
 const CHUNK_BYTES: usize = 64 << 10;
+/// For an answer of a broker that sends heartbeats meanwhile. A quorum queue that chooses a leader takes seconds.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// What the stream of a connection and its owner know of each other.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +32,8 @@ struct Notes {
     acknowledged: AtomicU64,
     prefetch: AtomicU64,
     max_on_the_way: AtomicU64,
+    /// since when the owner waits for an answer
+    asked: Mutex<Option<Instant>>,
     /// why the connection was given up
     wrong: Mutex<Option<String>>,
 }
@@ -55,6 +60,12 @@ impl StreamNotes {
         self.0.acknowledged.fetch_add(1, Relaxed);
     }
 
+    /// Notes that the owner waits for answers, until what this returns is dropped.
+    pub fn asks(&self) -> AwaitedAnswer {
+        self.0.set_asked(Some(Instant::now()));
+        AwaitedAnswer(self.0.clone())
+    }
+
     /// Why the stream has given the connection up, if it has.
     pub fn wrong(&self) -> Option<String> {
         // a panic of another thread leaves a text whole
@@ -67,10 +78,40 @@ impl StreamNotes {
         let new = frames.take_delivered();
         let delivered = self.0.delivered.fetch_add(new, Relaxed) + new;
         let allowed = self.0.acknowledged.load(Relaxed) + self.0.max_on_the_way.load(Relaxed);
-        match new > 0 && delivered > allowed {
-            true => Err(format!("the broker delivers more than the prefetch limit allows ({allowed} in all so far)")),
+        if new > 0 && delivered > allowed {
+            return Err(format!("the broker delivers more than the prefetch limit allows ({allowed} in all so far)"));
+        }
+        // amiquip waits as long as anything comes, such as heartbeats
+        let asked = *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        match asked.is_some_and(|asked| asked.elapsed() > ANSWER_TIME) {
+            true => Err(format!("the broker has not answered for {} s", ANSWER_TIME.as_secs())),
             false => Ok(()),
         }
+    }
+}
+
+/// The owner of a connection waits for answers as long as this lives.
+#[must_use]
+pub struct AwaitedAnswer(Arc<Notes>);
+
+impl AwaitedAnswer {
+    /// The outcome, with the reason where the stream has given the connection up.
+    pub fn outcome<T>(self, outcome: Result<T, Error>) -> Result<T, Error> {
+        let wrong = || StreamNotes(self.0.clone()).wrong();
+        outcome.map_err(|error| wrong().map_or(error, Error::Lost))
+    }
+}
+
+impl Drop for AwaitedAnswer {
+    fn drop(&mut self) {
+        self.0.set_asked(None);
+    }
+}
+
+impl Notes {
+    fn set_asked(&self, asked: Option<Instant>) {
+        // a panic of another thread leaves a time whole
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = asked;
     }
 }
 
@@ -147,7 +188,7 @@ impl<S: IoStream> Evented for AmqpStream<S> {
 }
 
 /// A TLS stream after its handshake, for amiquip's loop, which polls for bytes to read and for room to write.
-pub struct AmqpTlsStream(pub tls::Stream<TcpStream>);
+pub struct AmqpTlsStream(pub tls::Stream<PatientSocket>);
 
 impl IoStream for AmqpTlsStream {}
 
@@ -169,14 +210,14 @@ impl Write for AmqpTlsStream {
 
 impl Evented for AmqpTlsStream {
     fn register(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
-        EventedFd(&self.0.get_ref().as_raw_fd()).register(poll, token, interest, options)
+        EventedFd(&self.0.get_ref().socket.as_raw_fd()).register(poll, token, interest, options)
     }
 
     fn reregister(&self, poll: &Poll, token: Token, interest: Ready, options: PollOpt) -> io::Result<()> {
-        EventedFd(&self.0.get_ref().as_raw_fd()).reregister(poll, token, interest, options)
+        EventedFd(&self.0.get_ref().socket.as_raw_fd()).reregister(poll, token, interest, options)
     }
 
     fn deregister(&self, poll: &Poll) -> io::Result<()> {
-        EventedFd(&self.0.get_ref().as_raw_fd()).deregister(poll)
+        EventedFd(&self.0.get_ref().socket.as_raw_fd()).deregister(poll)
     }
 }

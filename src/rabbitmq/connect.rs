@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use crate::config::Rabbitmq;
-use crate::net::tcp::dial;
+use crate::net::tcp::{PatientSocket, dial};
 use crate::net::tls;
 use crate::rabbitmq::amqp_stream::{AmqpStream, AmqpTlsStream, StreamNotes};
 use crate::rabbitmq::error::{Error, root};
@@ -110,8 +110,9 @@ impl BrokerAddress {
             section: "rabbitmq",
             plain: "amqp",
         };
-        let stream = server.handshake(stream)?;
-        stream.get_ref().set_nonblocking(true).map_err(|error| error.to_string())?;
+        let mut stream = server.handshake(PatientSocket::new(stream, self.timeout))?;
+        stream.get_mut().end();
+        stream.get_ref().socket.set_nonblocking(true).map_err(|error| error.to_string())?;
         let (stream, begun) = (AmqpStream::new(AmqpTlsStream(stream), notes.clone(), self.timeout), Instant::now());
         let connection = Connection::insecure_open_stream(stream, options, tuning);
         let wrong = notes.wrong();

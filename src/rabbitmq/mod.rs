@@ -90,7 +90,8 @@ impl Session {
     /// Tries the addresses in turn, connects, and declares exchange and queue. The caller then binds the queue.
     pub fn open(rabbitmq: &Rabbitmq, index: &Index) -> Result<Session, Error> {
         let Opened { mut connection, channel, notice, stream } = open(rabbitmq)?;
-        let (channel, of_queue) = declare::queue(&mut connection, channel, index)?;
+        let asking = stream.asks();
+        let (channel, of_queue) = asking.outcome(declare::queue(&mut connection, channel, index))?;
         let notices = notice.into_iter().chain(of_queue).collect();
         let (_, version) = product(&connection);
         let delivery_limit = declare::delivery_limit(index, &version);
@@ -109,12 +110,14 @@ impl Session {
     }
 
     pub fn bind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), Error> {
+        let _asking = self.stream.asks();
         self.channel
             .queue_bind(queue, exchange, routing_key, FieldTable::new())
             .map_err(|error| cannot(&format!("bind queue '{queue}' to '{exchange}' with '{routing_key}'"), &error))
     }
 
     pub fn unbind(&self, queue: &str, exchange: &str, routing_key: &str) -> Result<(), Error> {
+        let _asking = self.stream.asks();
         self.channel
             .queue_unbind(queue, exchange, routing_key, FieldTable::new())
             .map_err(|error| cannot(&format!("unbind queue '{queue}' from '{exchange}' with '{routing_key}'"), &error))
@@ -126,6 +129,7 @@ impl Session {
     /// start.
     pub fn prefetch(&self, count: u16, queue_type: QueueType) -> Result<(), Error> {
         self.stream.limit(count);
+        let _asking = self.stream.asks();
         self.channel
             .qos(0, count, queue_type == QueueType::Classic)
             .map_err(|error| cannot("set the prefetch limit", &error))
@@ -133,6 +137,7 @@ impl Session {
 
     /// The state of the queue, which must exist.
     pub fn queue(&self, queue: &str) -> Result<Queue, Error> {
+        let _asking = self.stream.asks();
         let queue = self.channel.queue_declare_passive(queue).map_err(|error| cannot("ask for the backlog", &error))?;
         Ok(Queue {
             messages: queue.declared_message_count().unwrap_or(0),
@@ -143,6 +148,7 @@ impl Session {
     /// # Errors
     /// `Unsupported`: the queue has no limit for the whole channel, so it is a quorum queue.
     pub fn consume(&self, queue: &str) -> Result<Deliveries, Error> {
+        let _asking = self.stream.asks();
         let consumer = self
             .channel
             .basic_consume(queue, ConsumerOptions::default())
@@ -171,7 +177,9 @@ impl Session {
     /// # Errors
     /// `Refused`: the session goes on, and the same may be tried again. After any other the session is over.
     pub fn dead_letter(&mut self, queue: &str, delivery: &Delivery, part: Part, reason: &str) -> Result<(), Error> {
+        let asking = self.stream.asks();
         let outcome = self.put_into_dead_queue(queue, delivery, part, reason);
+        drop(asking);
         if let Err(Error::Refused(_)) = outcome {
             // the broker has closed the channel
             self.dead = None;
@@ -266,10 +274,12 @@ fn first_of<T>(rabbitmq: &Rabbitmq, mut open: impl FnMut(&Secret) -> Result<T, E
 fn open(rabbitmq: &Rabbitmq) -> Result<Opened, Error> {
     let (mut connection, channel, stream) = first_of(rabbitmq, |url| {
         let (mut connection, stream) = connect(rabbitmq, url.expose())?;
-        let channel = connection.open_channel(None).map_err(|error| Error::from(&error))?;
+        let asking = stream.asks();
+        let channel = asking.outcome(connection.open_channel(None).map_err(|error| Error::from(&error)))?;
         Ok((connection, channel, stream))
     })?;
-    let (channel, notice) = declare::exchange(&mut connection, channel, rabbitmq)?;
+    let asking = stream.asks();
+    let (channel, notice) = asking.outcome(declare::exchange(&mut connection, channel, rabbitmq))?;
     Ok(Opened { connection, channel, notice, stream })
 }
 

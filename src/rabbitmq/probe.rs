@@ -3,12 +3,14 @@
 use amiquip::{Channel, Connection};
 
 use crate::config::{Index, Rabbitmq};
+use crate::rabbitmq::amqp_stream::StreamNotes;
 use crate::rabbitmq::connect::connect;
 use crate::rabbitmq::error::{Error, cannot};
 use crate::rabbitmq::{Queue, declare, first_of, product};
 
 pub struct Probe {
     connection: Connection,
+    stream: StreamNotes,
     /// the URL that has answered, without its password
     pub address: String,
 }
@@ -17,8 +19,8 @@ impl Probe {
     /// Connects to the first broker that answers.
     pub fn open(rabbitmq: &Rabbitmq) -> Result<Probe, Error> {
         first_of(rabbitmq, |url| {
-            let (connection, _) = connect(rabbitmq, url.expose())?;
-            Ok(Probe { connection, address: url.without_password() })
+            let (connection, stream) = connect(rabbitmq, url.expose())?;
+            Ok(Probe { connection, stream, address: url.without_password() })
         })
     }
 
@@ -32,6 +34,7 @@ impl Probe {
     /// # Errors
     /// `NotFound`: there is no such exchange.
     pub fn exchange(&mut self, rabbitmq: &Rabbitmq) -> Result<Option<String>, Error> {
+        let _asking = self.stream.asks();
         let channel = self.channel()?;
         channel
             .exchange_declare_passive(rabbitmq.exchange.as_str())
@@ -45,6 +48,7 @@ impl Probe {
     /// # Errors
     /// `NotFound`: there is no such queue.
     pub fn queue(&mut self, index: &Index) -> Result<(Queue, Vec<String>), Error> {
+        let _asking = self.stream.asks();
         let channel = self.channel()?;
         let queue = channel
             .queue_declare_passive(index.queue.as_str())

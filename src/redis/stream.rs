@@ -12,14 +12,14 @@ use redis::{
 };
 
 use crate::net::patience::Patience;
-use crate::net::tcp::dial;
+use crate::net::tcp::{PatientSocket, dial};
 use crate::net::tls;
 use crate::redis::error::Error;
 use crate::redis::replies::{Replies, TLS_CURE};
 
 enum RedisSocket {
     Tcp(TcpStream),
-    Tls(tls::Stream<TcpStream>),
+    Tls(tls::Stream<PatientSocket>),
     Unix(UnixStream),
 }
 
@@ -44,7 +44,10 @@ impl RedisStream {
         let socket = match info.addr() {
             ConnectionAddr::TcpTls { host, port, .. } => {
                 let server = tls::Server { host, authorities, section: "redis", plain: "redis" };
-                RedisSocket::Tls(dial(host, *port, timeout, |stream| server.handshake(stream))?)
+                let greet = |stream| server.handshake(PatientSocket::new(stream, timeout));
+                let mut stream = dial(host, *port, timeout, greet)?;
+                stream.get_mut().end();
+                RedisSocket::Tls(stream)
             }
             ConnectionAddr::Tcp(host, port) => RedisSocket::Tcp(dial(host, *port, timeout, Ok::<_, String>)?),
             ConnectionAddr::Unix(path) => {
@@ -145,7 +148,7 @@ impl RedisSocket {
     fn tcp(&self) -> Option<&TcpStream> {
         match self {
             RedisSocket::Tcp(stream) => Some(stream),
-            RedisSocket::Tls(stream) => Some(stream.get_ref()),
+            RedisSocket::Tls(stream) => Some(&stream.get_ref().socket),
             RedisSocket::Unix(_) => None,
         }
     }
@@ -157,7 +160,7 @@ impl RedisSocket {
                 stream.set_write_timeout(Some(time))
             }
             RedisSocket::Tcp(stream) => set_tcp_timeout(stream, time),
-            RedisSocket::Tls(stream) => set_tcp_timeout(stream.get_ref(), time),
+            RedisSocket::Tls(stream) => set_tcp_timeout(&stream.get_ref().socket, time),
         }
     }
 
