@@ -314,7 +314,7 @@ mod tests {
         Nodes::new(&peers)
     }
 
-    /// As Sphinx 2.2.11 and Manticore report it.
+    /// As Sphinx reports it.
     fn warning(agent: &str, why: &str) -> Vec<String> {
         vec![format!("index web_20261122, web_20261122_p1, web_20261122_p3: agent {agent}: {why}")]
     }
@@ -345,17 +345,41 @@ mod tests {
         assert!(missing.len() == 1 && missing[0].contains("d:9312") && missing[0].contains(why), "{missing:?}");
     }
 
+    /// The reports of Sphinx 2.2.11 (2.3.2 has the same) and of Manticore 29.2.2.
     #[test]
-    fn reports_of_a_peer_that_answers_are_no_outage() {
-        let nodes = nodes();
-        let asked = nodes.included(&slice("web_20261122"));
-        let unserved = "remote query error: unknown local index 'web_20261122' in search request";
-        assert_eq!(nodes.heard(&asked, &warning("d:9312", unserved)), Heard::Missing(Vec::new()));
-        let error = "remote query error: index web_20261122: no field 'x0_a' found in schema";
-        let Heard::Missing(missing) = nodes.heard(&asked, &warning("d:9312", error)) else { panic!("an answer") };
-        assert!(missing[0].contains("no field 'x0_a'"), "{missing:?}");
-        let too_large = "invalid packet size (status=0, len=67108901, max_packet_size=67108864)";
-        assert_eq!(nodes.heard(&asked, &warning("d:9312", too_large)), Heard::TooLarge);
-        assert!(nodes.states().iter().all(|peer| peer.away.is_none()));
+    fn reports_of_each_engine_are_understood() {
+        let missing =
+            |why| Heard::Missing(vec![format!("the records of d:9312 are missing: remote query error: {why}")]);
+        let none = || Heard::Missing(Vec::new());
+        let (sphinx_lacks, manticore_lacks) = (
+            "index web_20261122: query error: no field 'x0_a' found in schema",
+            "query error: no field 'x0_a' found in schema",
+        );
+        for (report, expect) in [
+            ("index D: agent P: remote query error: unknown local index 'web_20261122' in search request", none()),
+            ("table D: agent P: remote query error: unknown local table(s) 'web_20261122' in search request", none()),
+            (&format!("index D: agent P: remote query error: {sphinx_lacks}"), missing(sphinx_lacks)),
+            (&format!("table D: agent P: remote query error: {manticore_lacks}"), missing(manticore_lacks)),
+            ("index D: agent P: invalid packet size (status=0, len=300202, max_packet_size=131072)", Heard::TooLarge),
+            ("table D: agent P: invalid packet size (status=0, len=300206, max_packet_size=131072)", Heard::TooLarge),
+            // a searchd that is stopped, a host that does not answer, and a searchd that is gone
+            ("index D: agent P: connect() timed out", Heard::Again),
+            ("table D: agent P: query timed out", Heard::Again),
+            ("table D: agent P: connect and query timed out", Heard::Again),
+            ("index D: agent P: connect() failed: errno=111, Operation now in progress", Heard::Again),
+            ("table D: agent P: receiving failure (errno=111, msg=Connection refused)", Heard::Again),
+            // a peer of an older version
+            ("table D: agent P: remote error: client version is higher than daemon version", Heard::Again),
+            // two peers, of which the other has the first report
+            ("index D: agent Q: connect() timed out;\nindex D: agent P: connect() timed out", Heard::Again),
+            ("table D: agent Q: query timed out", none()),
+        ] {
+            let nodes = nodes();
+            let asked = nodes.included(&slice("web_20261122"));
+            let text = report.replace('D', &asked.slice.from).replace('P', "d:9312").replace('Q', "e:9312");
+            assert_eq!(nodes.heard(&asked, &[text]), expect, "{report}");
+            let is_away = nodes.states().iter().any(|peer| peer.away.is_some());
+            assert_eq!(is_away, expect == Heard::Again, "{report}");
+        }
     }
 }

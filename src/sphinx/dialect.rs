@@ -253,6 +253,23 @@ mod tests {
     }
 
     #[test]
+    fn every_engine_names_a_part_that_an_index_lacks() {
+        let lacking = "index web_1_p1: agent h:9312: remote query error: index web_1: ";
+        for (error, expect) in [
+            (format!("{lacking}query error: no field 'x0' found in schema"), true),
+            (format!("{lacking}parse error: unknown column: v_host"), true),
+            (
+                "table web_1_p1: agent h:9312: remote query error: query error: no field 'x0' found in schema".into(),
+                true,
+            ),
+            ("table web_1: parse error: unknown column: v_host".into(), true),
+            ("table web_1_p1: agent h:9312: query timed out".into(), false),
+        ] {
+            assert_eq!(lacks_part(&error), expect, "{error}");
+        }
+    }
+
+    #[test]
     fn threads_that_store_or_read_are_known_by_their_row() {
         let found = |names: &[&str], row: &[&'static str]| {
             let column = |name: &str| names.iter().position(|own| *own == name).map_or("", |at| row[at]);
