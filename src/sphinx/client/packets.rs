@@ -159,10 +159,11 @@ pub fn next(packet: Vec<u8>, names: &Arc<[String]>) -> Option<NextPacket> {
     Some(NextPacket::Row(Row::new(names.clone(), packet, values)))
 }
 
-/// A number, perhaps a state of five bytes, and a text.
+/// A number, perhaps a state of five bytes, and a text. Sphinx 2 ends the text with a zero byte.
 fn error_text(rest: &[u8]) -> Option<String> {
     let text = rest.get(2..)?;
     let text = if text.first() == Some(&b'#') { text.get(6..)? } else { text };
+    let text = text.strip_suffix(b"\0").unwrap_or(text);
     Some(String::from_utf8_lossy(text).into_owned())
 }
 
@@ -200,8 +201,12 @@ mod tests {
     #[test]
     fn a_greeting_has_the_version() {
         let of = |text: &str| [&[PROTOCOL_VERSION], text.as_bytes(), b"\0\x01\0\0\0rest"].concat();
+        let manticore = b"\n29.2.2 fe8f84c8b@260821\0\x02\0\0\0jjNaU4sx\0(\x82!\x02\0\x1a\x01\x15\0\0\0\0\0\0\0\0\0\0\
+                          UGSXPHZXZDYN\0mysql_native_password\0";
         for (packet, expect) in [
             (of("2.2.11-id64-release (95ae9a6)"), Some(Greeting::Welcome((2, 2, 11)))),
+            (of("2.3.2-id64-beta (4409612)"), Some(Greeting::Welcome((2, 3, 2)))),
+            (manticore.to_vec(), Some(Greeting::Welcome((29, 2, 2)))),
             (of("29.2.2 abc@260101 (columnar 1)"), Some(Greeting::Welcome((29, 2, 2)))),
             (of("x"), Some(Greeting::Welcome((0, 0, 0)))),
             (
@@ -227,7 +232,17 @@ mod tests {
             (b"\0\x03\0\x02\0", None),
             (b"\x07", Some(Begin::Columns(7))),
             (b"\xfc\xe8\x03", Some(Begin::Columns(1000))),
-            (b"\xff\x28\x04#42000no such index", refused("no such index")),
+            (
+                b"\xff(\x04#42000unknown local index 'nosuch' in search request\0",
+                refused("unknown local index 'nosuch' in search request"),
+            ),
+            (
+                b"\xff(\x04#42000unknown local table(s) 'nosuch' in search request",
+                refused("unknown local table(s) 'nosuch' in search request"),
+            ),
+            // Manticore adds the last docid
+            (b"\0\x01\x07\x02\0\0\0\0", Some(Begin::Done { affected: 1, warnings: 0 })),
+            (b"\0\x02\xfe\0\xfc\x07\0\0\0\0\x40\x02\0\x01\0\0", Some(Begin::Done { affected: 2, warnings: 1 })),
             (b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff", None),
             (b"\xfd\xff\xff\xff", None),
             (b"\xfc\xff", None),
