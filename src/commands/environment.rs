@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::commands::exit::{Failure, WRONG_USAGE_STATUS};
 use crate::config::{self, Address, Config, Shortcut};
-use crate::net::host::{addresses_of, own_addresses};
+use crate::net::host::{addresses_of, is_own, own_addresses};
 use crate::query::{Filter, Query};
 use crate::search::filter::Filters;
 use crate::search::pattern::Pattern;
@@ -14,11 +14,16 @@ use crate::time::Ts;
 fn without_own_node(mut config: Config) -> Config {
     let sphinx = &mut config.sphinx;
     if !sphinx.peers.is_empty() {
-        let here = match &sphinx.address {
-            Address::Tcp { host, .. } if !sphinx.address.is_local() => addresses_of(host),
-            _ => own_addresses(),
-        };
-        sphinx.leave_out_own(|host| !addresses_of(host).is_disjoint(&here));
+        match sphinx.address.clone() {
+            Address::Tcp { host, .. } if !sphinx.address.is_local() => {
+                let there = addresses_of(&host);
+                sphinx.leave_out_own(|host| !addresses_of(host).is_disjoint(&there));
+            }
+            _ => {
+                let own = own_addresses();
+                sphinx.leave_out_own(|host| is_own(host, &addresses_of(host), &own));
+            }
+        }
     }
     config
 }
