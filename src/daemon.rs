@@ -53,7 +53,7 @@ pub fn run(config: Config, parts: Roles) -> Result<(), String> {
         let share = |index| Arc::new(IndexShared::new(&config, index, &metrics, &process));
         let all: Vec<Arc<IndexShared>> = config.indexes.iter().map(share).collect();
         for (index, shared) in config.indexes.iter().zip(&all) {
-            for n in 1..=index.threads.get() {
+            for n in 1..=index.threads {
                 let name = format!("ingest-{}-{n}", index.name);
                 // a number for each worker of the process: threads are far fewer than 2^32
                 let number = workers.len() as u32;

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use crate::support::clock::Clock;
-use crate::support::{Alco, LONG, Stack, wait_until};
+use crate::support::{Alco, LONG, SOON, Stack, queue_state, try_get, wait_until};
 
 #[test]
 fn searchd_serves_what_the_changed_ini_says() {
@@ -67,4 +67,22 @@ fn searchd_serves_what_the_changed_ini_says() {
     for (index, n) in [("one", -2), ("one", -4), ("two", 0), ("three", -1)] {
         assert!(data.join(index).join(day(n)).is_dir(), "{index} of {}", day(n));
     }
+}
+
+#[test]
+fn a_node_that_does_not_collect_keeps_its_days() {
+    let ini = |days: i64| format!("[index idle]\ndays = {days}\nthreads = 0\n");
+    let stack = Stack::private("idle", &ini(1));
+    let path = stack.dir().join("alco.ini");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace(&ini(1), &ini(3))).unwrap();
+    let alco = Alco::spawn(&stack, &ini(3));
+    let before = Timestamp::now().to_zoned(TimeZone::UTC).date().checked_sub(Span::new().days(1)).unwrap();
+    let yesterday = format!("idle_{}", before.strftime("%Y%m%d"));
+    wait_until("searchd serves more days", LONG, || {
+        stack.select("SHOW TABLES").ok()?.contains(&yesterday).then_some(())
+    });
+    let health = wait_until("alco listens", SOON, || try_get(&format!("{}/health", alco.url)).ok());
+    assert_eq!((health.status, queue_state(&stack.amqp, "idle").is_none()), (200, true), "{}", health.body);
+    assert!(health.body.contains("collecting idle is left to other nodes: threads = 0"), "{}", health.body);
 }

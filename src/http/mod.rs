@@ -92,7 +92,7 @@ impl WebServer {
         let (running, ended) = bounded(0);
         // the gate waits on one end together with its sockets; it ends when the other is dropped
         let (stopped, stopper) = UnixStream::pair().map_err(|error| cannot(&error))?;
-        let workers: usize = config.indexes.iter().filter(|_| collects).map(|index| index.threads.get()).sum();
+        let workers: usize = config.indexes.iter().filter(|_| collects).map(|index| index.threads).sum();
         let site = Arc::new(Site::new(config, metrics, collects, now(), stop.clone())?);
         let listen = &site.http().listen;
         let wanted = MAX_CONNECTIONS + site.http().max_followers;

@@ -155,6 +155,11 @@ impl Site {
         &self.config.indexes[0].name
     }
 
+    /// The workers that alco.ini has for an index.
+    pub fn threads_of(&self, name: &IndexName) -> usize {
+        self.config.indexes.iter().find(|index| index.name == *name).map_or(0, |index| index.threads)
+    }
+
     /// The columns that were seen in an index, without its time and message, which every record has. None: Redis is away.
     pub fn columns_seen(&self, index: &Index) -> Option<Vec<KnownColumn>> {
         let mut columns = self.with_redis(|values| values.columns(&index.name))?;

@@ -164,7 +164,7 @@ impl Lookup<'_> {
 
     fn decide(&mut self, digests: &[i64]) -> Result<Decision, Stop> {
         let (past, mut missing) = self.find(digests)?;
-        let threads = self.shared.index.threads.get();
+        let threads = self.shared.index.threads;
         let mut blocks = Blocks::new();
         let doubtful = self.inbox.claims().doubtful(&past);
         missing = self.read_blocks(doubtful, &mut blocks)?.or(missing);

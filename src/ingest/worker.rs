@@ -286,7 +286,7 @@ impl Worker {
         let Queue { messages, consumers } = session.queue(&self.index().queue)?;
         self.counters().backlog.set(u64::from(messages), now());
         self.queue_noted = Instant::now();
-        self.servers.note_others(usize::try_from(consumers).is_ok_and(|all| all > self.index().threads.get()));
+        self.servers.note_others(usize::try_from(consumers).is_ok_and(|all| all > self.index().threads));
         Ok(())
     }
 

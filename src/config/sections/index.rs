@@ -1,6 +1,6 @@
 //! `[index NAME]`: a stream of logs, from its queue to its pages. Pure.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 
 use jiff::tz::TimeZone;
 
@@ -27,7 +27,8 @@ pub struct Index {
     pub queue_arguments: Vec<(String, Argument)>,
     /// whether a body may hold several records
     pub split: bool,
-    pub threads: NonZeroUsize,
+    /// workers; 0: this node does not collect the index
+    pub threads: usize,
     /// retention: the number of UTC days that are kept
     pub days: NonZeroU32,
     /// names that the time may have: the first that holds a time; never empty
@@ -112,7 +113,7 @@ impl Index {
             durable: true,
             queue_arguments: Vec::new(),
             split: true,
-            threads: NonZeroUsize::MIN,
+            threads: 1,
             days: NonZeroU32::new(30).expect("not 0"),
             timestamp: list(TIMESTAMP_NAMES),
             message: list(MESSAGE_NAMES),
@@ -160,7 +161,7 @@ impl Index {
         from.take("durable", &mut to.durable, yes_no);
         from.take_list("queue_arguments", &mut to.queue_arguments, list_of(queue_argument));
         from.take("split", &mut to.split, yes_no);
-        from.take("threads", &mut to.threads, |value| non_zero(number(1..=64usize)(value)?));
+        from.take("threads", &mut to.threads, number(0..=64usize));
         from.take("days", &mut to.days, |value| non_zero(number(1..=3660u32)(value)?));
         from.take_list("timestamp", &mut to.timestamp, not_empty(list, "write @timestamp"));
         from.take_list("message", &mut to.message, not_empty(list, "write message"));

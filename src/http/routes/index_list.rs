@@ -144,9 +144,9 @@ fn last_seen(site: &Site, index: &Index) -> Option<Ts> {
     columns.iter().map(|column| column.last_seen).max().map(|seconds| Ts::from_micros(0).plus_seconds(seconds))
 }
 
-/// None if this process does not collect.
+/// None if this process does not collect the index.
 fn collecting(site: &Site, index: &Index, now: Ts) -> Option<index_list::Collecting> {
-    let collected = site.metrics.of(&index.name).filter(|_| site.collects)?;
+    let collected = site.metrics.of(&index.name).filter(|_| site.collects && index.threads > 0)?;
     Some(index_list::Collecting {
         backlog: collected.backlog.get(now),
         delivered: collected.last_delivery.get(),

@@ -136,7 +136,10 @@ fn collecting(
     (name, collected): (&IndexName, &Collected),
     now: Ts,
 ) -> Result<String, String> {
-    let threads = visible.indexes().iter().find(|index| index.name == *name).map_or(0, |index| index.threads.get());
+    let threads = site.threads_of(name);
+    if threads == 0 {
+        return Ok(format!("collecting {name} is left to other nodes: threads = 0"));
+    }
     let working = collected.working.load(Relaxed).max(0);
     let broker = Some(&collected.broker).filter(|_| working == 0);
     let waits = [&site.metrics.redis, &site.metrics.searchd, &collected.place].into_iter().chain(broker);
