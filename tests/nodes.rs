@@ -241,6 +241,7 @@ fn alco_check_looks_at_the_other_nodes() {
     let name = "looked";
     let nodes = nodes(name, 2, &index(name, ""));
     let alcos = [nodes[0].alco(&index(name, "")), nodes[1].alco(&index(name, "filtered = levelname\n"))];
+    let another = free_port();
     let check = || {
         let output = Command::new(ALCO).args(["check", "--config"]).arg(&alcos[0].ini).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
@@ -249,9 +250,23 @@ fn alco_check_looks_at_the_other_nodes() {
     let found = wait_until("the other has noted its settings", LONG, || {
         Some(check().1).filter(|found| found.contains("the node with searchd"))
     });
-    assert!(found.contains(&answers), "{found}");
+    assert!(found.contains(&answers) && !found.contains("belong to no index"), "{found}");
+    assert!(found.contains(&format!("searchd listens at 127.0.0.1:{} for the other nodes", nodes[0].port)), "{found}");
     let difference = format!("[index {name}] filtered is 'levelname, host, application' here and 'levelname' there");
     assert!(found.contains(&difference) && found.contains("have the same alco.ini"), "{found}");
+    // alco.ini is changed, and nothing is restarted yet
+    let written = fs::read_to_string(&alcos[0].ini).unwrap();
+    let port = |node: &Node| format!("127.0.0.1:{}", node.port);
+    for (old, problem) in [
+        (port(&nodes[0]), format!("searchd does not listen at 127.0.0.1:{another}, where other nodes ask it: ")),
+        (port(&nodes[1]), format!("searchd does not ask 127.0.0.1:{another} for {name}; restart alco")),
+    ] {
+        fs::write(&alcos[0].ini, written.replace(&old, &format!("127.0.0.1:{another}"))).unwrap();
+        let (status, found) = check();
+        assert!(found.contains(&problem), "{problem} in {found}");
+        assert_eq!(status, Some(2));
+    }
+    fs::write(&alcos[0].ini, written).unwrap();
     nodes[1].stack.kill("searchd");
     let (status, found) = check();
     let missing = found.lines().find(|line| line.starts_with("error") && line.contains("nodes: ")).unwrap_or(&found);

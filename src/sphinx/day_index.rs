@@ -26,6 +26,14 @@ pub fn peer_index(own: &str, peer: usize) -> String {
     format!("{own}_p{peer}")
 }
 
+/// The index of this node of which `name` is a peer's; of any other name, the name itself.
+pub fn own_index(name: &str) -> &str {
+    let is_part =
+        |own: &str| own.ends_with("_local") || own.rsplit_once('_').is_some_and(|(_, day)| Day::is_written(day));
+    let of_peer = name.rsplit_once("_p").filter(|(own, number)| number.parse::<usize>().is_ok() && is_part(own));
+    of_peer.map_or(name, |(own, _)| own)
+}
+
 /// The first day that is kept where an index keeps `days` days.
 pub fn oldest(today: Day, days: NonZeroU32) -> Day {
     // a number above i32's range means all days
@@ -72,6 +80,16 @@ mod tests {
     fn a_day_index_bears_its_indexs_name_and_its_day() {
         let web: IndexName = "web_2".parse().expect("a name");
         assert_eq!(day_index(&web, day("20261122")), "web_2_20261122");
+    }
+
+    #[test]
+    fn a_peers_index_has_the_name_of_ours_and_a_number() {
+        for own in ["web_20261122", "web_local", "web_p2_20261122"] {
+            assert_eq!(own_index(&peer_index(own, 12)), own);
+        }
+        for name in ["web", "web_p1", "web_20261122", "web_p1_20261122", "web_20261122_px", "_p1"] {
+            assert_eq!(own_index(name), name);
+        }
     }
 
     #[test]

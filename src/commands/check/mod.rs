@@ -28,7 +28,7 @@ use crate::rabbitmq::probe::Probe;
 use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault};
-use crate::sphinx::day_index::{day_index, served_days, since};
+use crate::sphinx::day_index::{day_index, own_index, served_days, since};
 use crate::sphinx::{dialect, statement};
 use crate::time::{Day, Ts};
 
@@ -269,10 +269,10 @@ fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
     for index in &config.indexes {
         day_indexes(index, &served, &mut engine, report, ours);
     }
-    nodes::peers(config, &mut engine, report);
+    nodes::searchd(config, &mut engine, report);
     let configured = |name: &str| {
         config.indexes.iter().any(|index| {
-            let own = name.strip_prefix(index.name.as_str());
+            let own = own_index(name).strip_prefix(index.name.as_str());
             own.is_some_and(|rest| rest.is_empty() || rest == "_local" || Day::is_written(rest.trim_start_matches('_')))
         })
     };

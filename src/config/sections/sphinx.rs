@@ -91,18 +91,26 @@ impl Sphinx {
     /// Takes this node out of `peers`, with its mirrors, which have the same records: all nodes may have one alco.ini. A peer is this
     /// node if it names a host that is here, and a port at which its searchd answers peers.
     pub fn leave_out_own(&mut self, is_here: impl Fn(&str) -> bool) {
-        let ports: Vec<&str> = self.searchd.iter().filter_map(|(key, value)| peer_port(key, value)).collect();
-        let is_own =
-            |peer: &String| peer.rsplit_once(':').is_some_and(|(host, port)| ports.contains(&port) && is_here(host));
+        let ports: Vec<u16> = self.peer_doors().map(|(_, port)| port).collect();
+        let is_own = |peer: &String| {
+            let (host, port) = peer.rsplit_once(':').unwrap_or_default();
+            port.parse().is_ok_and(|port| ports.contains(&port)) && is_here(host)
+        };
         self.peers.retain(|mirrors| !mirrors.iter().any(is_own));
+    }
+
+    /// Where searchd answers peers, by `listen`: the address, None for all of the host, and the port.
+    pub fn peer_doors(&self) -> impl Iterator<Item = (Option<&str>, u16)> {
+        self.searchd.iter().filter(|(key, _)| key == "listen").filter_map(|(_, listen)| peer_door(listen))
     }
 }
 
-/// The port of a `listen` at which searchd answers peers: `9312`, `host:9312`, `host:9312:sphinx`.
-fn peer_port<'a>(key: &str, listen: &'a str) -> Option<&'a str> {
+/// `9312`, `host:9312`, `host:9312:sphinx`; None for a `listen` of another protocol.
+fn peer_door(listen: &str) -> Option<(Option<&str>, u16)> {
     let address = listen.strip_suffix(":sphinx").unwrap_or(listen);
-    let port = address.rsplit(':').next()?;
-    (key == "listen" && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())).then_some(port)
+    let (host, port) = address.rsplit_once(':').map_or((None, address), |(host, port)| (Some(host), port));
+    let is_any = |host: &&str| ["0.0.0.0", "[::]", "*"].contains(host);
+    Some((host.filter(|host| !is_any(host)), port.parse().ok()?))
 }
 
 #[cfg(test)]
