@@ -70,6 +70,7 @@ FILES = \
 	644:docs/delivery.md:$(DOCDIR)/docs/delivery.md \
 	644:docs/formats.md:$(DOCDIR)/docs/formats.md \
 	644:docs/migration.md:$(DOCDIR)/docs/migration.md \
+	644:docs/nodes.md:$(DOCDIR)/docs/nodes.md \
 	644:docs/operating.md:$(DOCDIR)/docs/operating.md \
 	644:docs/sources.md:$(DOCDIR)/docs/sources.md \
 	644:CHANGELOG.md:$(DOCDIR)/CHANGELOG.md \

@@ -27,7 +27,7 @@ fn files(below: &Path) -> BTreeMap<String, u32> {
     found
 }
 
-const EVERYWHERE: [(&str, u32); 17] = [
+const EVERYWHERE: [(&str, u32); 18] = [
     ("usr/local/bin/alco", 0o755),
     ("usr/local/etc/alco.ini", 0o644),
     ("usr/local/etc/alco.ini.sample", 0o644),
@@ -39,6 +39,7 @@ const EVERYWHERE: [(&str, u32); 17] = [
     ("usr/local/share/doc/alco/docs/delivery.md", 0o644),
     ("usr/local/share/doc/alco/docs/formats.md", 0o644),
     ("usr/local/share/doc/alco/docs/migration.md", 0o644),
+    ("usr/local/share/doc/alco/docs/nodes.md", 0o644),
     ("usr/local/share/doc/alco/docs/operating.md", 0o644),
     ("usr/local/share/doc/alco/docs/sources.md", 0o644),
     ("usr/local/share/fish/vendor_completions.d/alco.fish", 0o644),

@@ -25,6 +25,7 @@ mod figures;
 mod filters;
 mod follow;
 mod formats;
+mod growing;
 mod hostile_bodies;
 mod hostile_clients;
 mod hostile_deliveries;

@@ -69,6 +69,7 @@ fn the_deb_installs_upgrades_and_leaves_nothing() {
         "usr/share/doc/alco/docs/delivery.md",
         "usr/share/doc/alco/docs/formats.md",
         "usr/share/doc/alco/docs/migration.md",
+        "usr/share/doc/alco/docs/nodes.md",
         "usr/share/doc/alco/docs/operating.md",
         "usr/share/doc/alco/docs/sources.md",
         "usr/share/man/man1/alco.1.gz",

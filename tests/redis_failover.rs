@@ -1,41 +1,14 @@
 //! Another Redis becomes the primary: alco finds it by Sentinel or among several addresses, and no record is lost or stored twice.
 
-use std::fs::{self, File};
-use std::process::{Child, Command, Stdio};
+use std::fs;
 
 use crate::nodes::under_load;
+use crate::support::redis_server::{RedisServer, ask, start};
 use crate::support::{Alco, LONG, SOON, Stack, free_port, queue_state, wait_until};
-
-/// A redis-server of this test, beside the one of the stack.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(stack: &Stack, name: &str, options: &[&str], lines: &str) -> Server {
-    let dir = stack.dir().join(name);
-    fs::create_dir_all(&dir).unwrap();
-    let (conf, log) = (dir.join("conf"), File::create(dir.join("log")).unwrap());
-    fs::write(&conf, format!("bind 127.0.0.1\ndir {}\n{lines}", dir.display())).unwrap();
-    let mut server = Command::new("redis-server");
-    server.arg(conf).args(options).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-    let child = server.spawn().unwrap();
-    stack.adopt(child.id());
-    Server(child)
-}
-
-fn ask<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> Option<T> {
-    let mut redis = redis::Client::open(url).unwrap().get_connection().ok()?;
-    redis::cmd(command[0]).arg(&command[1..]).query(&mut redis).ok()
-}
 
 /// The primary fails over under load: `fail` has it do so.
 #[track_caller]
-fn check(name: &str, redis: impl FnOnce(&Stack, u16) -> (String, Option<Server>), fail: impl FnOnce(&Stack, u16)) {
+fn check(name: &str, redis: impl FnOnce(&Stack, u16) -> (String, Option<RedisServer>), fail: impl FnOnce(&Stack, u16)) {
     let ini = format!("[index {name}]\ndays = 2\nthreads = 2\nrouting_keys = {name}.#\n");
     let stack = Stack::private(name, &ini);
     let (primary, port) = (stack.redis.clone(), free_port());

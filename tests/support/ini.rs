@@ -27,3 +27,18 @@ pub fn merged(inis: &[&str]) -> String {
     }
     all.iter().fold(String::new(), |ini, (header, lines)| ini + header + "\n" + lines + "\n")
 }
+
+/// `ini` with the keys of `over`, which take the place of its own.
+pub fn overlaid(ini: &str, over: &str) -> String {
+    let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+    let mut all = sections(ini);
+    for (header, lines) in sections(over) {
+        let Some((_, own)) = all.iter_mut().find(|(known, _)| *known == header) else {
+            all.push((header, lines));
+            continue;
+        };
+        let kept = own.lines().filter(|own| !lines.lines().any(|line| key(line) == key(own)));
+        *own = kept.chain(lines.lines()).map(|line| format!("{line}\n")).collect();
+    }
+    all.iter().fold(String::new(), |ini, (header, lines)| ini + header + "\n" + lines + "\n")
+}

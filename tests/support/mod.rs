@@ -10,13 +10,16 @@ pub mod browser;
 pub mod clock;
 pub mod cluster;
 pub mod corpus;
-mod ini;
+pub mod hosts;
+pub mod ini;
 pub mod link;
 pub mod nginx;
 pub mod nodes;
 pub mod page;
 pub mod raw_amqp;
+pub mod redis_server;
 mod stack;
+pub mod steps;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -1,0 +1,156 @@
+//! docs/nodes.md, step by step, as its reader takes them: from one node to three, to another Redis, to another host, and back to two.
+//! Numbered records arrive all the time, and a reader searches. Nothing is lost, nothing is silently twice, and no answer lacks
+//! records without naming their node.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use serde_json::Value;
+
+use crate::support::hosts::Hosts;
+use crate::support::nodes::{Node, copies, count};
+use crate::support::{Alco, LONG, Publisher, Stack, body, queue_state, try_get, wait_until};
+
+/// Records published at once, and the time until the next ones, or the next search.
+const BATCH: usize = 20;
+const PACE: Duration = Duration::from_millis(20);
+
+/// A reader who knows the pages of all nodes.
+#[derive(Default)]
+struct Reader {
+    /// true from when on there is more than one node: one of them answers at any moment
+    has_choice: AtomicBool,
+    /// true while each record is on one node: a whole answer has no fewer records than the one before
+    is_once: AtomicBool,
+    whole: AtomicUsize,
+    partial: AtomicUsize,
+}
+
+fn is_over(over: &Receiver<()>) -> bool {
+    over.recv_timeout(PACE) != Err(RecvTimeoutError::Timeout)
+}
+
+impl Reader {
+    /// Asks one page after the other until one answers, again and again.
+    fn read(&self, known: &Mutex<Vec<String>>, over: &Receiver<()>) {
+        let (mut most, mut turn) = (0, 0);
+        while !is_over(over) {
+            let (has_choice, pages) = (self.has_choice.load(Relaxed), known.lock().unwrap().clone());
+            turn += 1;
+            let answer = (0..pages.len()).find_map(|at| {
+                let page = &pages[(turn + at) % pages.len()];
+                let reply = try_get(&format!("{page}/api/grep/web/count/?start_ts=-1h")).ok()?;
+                (reply.status == 200).then(|| (page.clone(), reply.body))
+            });
+            let Some((page, answer)) = answer else {
+                assert!(!has_choice || *known.lock().unwrap() != pages, "none of {pages:?} answers");
+                continue;
+            };
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            let is_whole = answer["missing"].as_array().unwrap().is_empty();
+            if is_whole { &self.whole } else { &self.partial }.fetch_add(1, Relaxed);
+            if is_whole && self.is_once.load(Relaxed) {
+                let found = answer["count"].as_u64().unwrap();
+                assert!(found >= most, "{page} has {found} records after {most}, and names no node");
+                most = found;
+            }
+        }
+    }
+}
+
+/// Publishes numbered records until it is over; returns their number.
+fn publish(amqp: &str, over: &Receiver<()>) -> usize {
+    let mut publisher = Publisher::open(amqp);
+    let mut published = 0;
+    while !is_over(over) {
+        let numbers = published..published + BATCH;
+        publisher.publish("logstash", "logstash.web", numbers.map(|n| body(&format!("record {n}"))));
+        published += BATCH;
+    }
+    publisher.close();
+    published
+}
+
+fn grow(hosts: &mut Hosts, reader: &Reader) {
+    hosts.wait_for_more("a");
+    hosts.follow("From one node to two");
+    let problems = hosts.problems('a');
+    assert!(problems.len() == 1 && problems[0].contains(": agent 127.0.0.1:"), "only b is not there yet: {problems:?}");
+    assert_eq!(hosts.problems('b'), [""; 0]);
+    reader.has_choice.store(true, Relaxed);
+    hosts.wait_for_more("ab");
+    hosts.follow("And to three");
+    assert_eq!(hosts.problems('c'), [""; 0]);
+    hosts.wait_for_more("abc");
+    hosts.follow("Move Redis");
+    hosts.wait_for_more("abc");
+}
+
+fn replace(hosts: &mut Hosts) {
+    hosts.install_d();
+    hosts.follow("Move a node");
+    assert!(hosts.problems('d').iter().all(|line| !line.starts_with("error")), "{:?}", hosts.problems('d'));
+    hosts.c_is_now_d();
+    hosts.wait_for_more("abc");
+
+    hosts.kill('c');
+    hosts.wait_for_more("ab");
+    // its disk is there
+    hosts.install_d();
+    hosts.follow("Move a node");
+    hosts.c_is_now_d();
+    hosts.wait_for_more("abc");
+}
+
+fn drain(hosts: &mut Hosts, reader: &Reader, amqp: &str) {
+    hosts.follow("Drain a node");
+    wait_until("c has stored what it had", LONG, || queue_state(amqp, "web").filter(|queue| queue.consumers == 2));
+    let before = hosts.machines[&'c'].count();
+    hosts.wait_for_more("ab");
+    assert_eq!(hosts.machines[&'c'].count(), before, "c takes no more");
+    reader.is_once.store(false, Relaxed);
+    hosts.follow("Send its records again");
+    wait_until("they are taken", LONG, || queue_state(amqp, "web").filter(|queue| queue.messages == 0));
+    hosts.follow("Take it out");
+    hosts.wait_for_more("ab");
+}
+
+fn settled(broker: &Stack, nodes: &[Node], published: usize) {
+    wait_until("all are stored", LONG, || (count(nodes, "web") >= published as u64).then_some(()));
+    wait_until("all are acknowledged", LONG, || {
+        (broker.rabbitmqctl(&["list_queues", "--silent", "messages"]).trim() == "0").then_some(())
+    });
+}
+
+#[test]
+fn the_page_leads_from_one_node_to_three_and_back() {
+    let mut hosts = Hosts::one();
+    let (amqp, pages) = (hosts.machines[&'a'].node.stack.amqp.clone(), hosts.pages.clone());
+    let reader = Reader { is_once: true.into(), ..Reader::default() };
+    let (stop, over) = bounded::<()>(0);
+    let published = thread::scope(|scope| {
+        let stop = stop;
+        let publishing = scope.spawn(|| publish(&amqp, &over));
+        scope.spawn(|| reader.read(&pages, &over));
+        grow(&mut hosts, &reader);
+        replace(&mut hosts);
+        drain(&mut hosts, &reader, &amqp);
+        drop(stop);
+        publishing.join().unwrap()
+    });
+    let mut left = hosts.machines;
+    let (alcos, nodes): (Vec<Option<Alco>>, Vec<Node>) =
+        ['a', 'b'].map(|name| left.remove(&name).unwrap()).into_iter().map(|host| (host.alco, host.node)).unzip();
+    settled(&nodes[0].stack, &nodes, published);
+    drop(alcos);
+    let copies = copies(&nodes, "web");
+    assert_eq!(copies.len(), published, "none is lost");
+    let silently: Vec<_> = copies.iter().filter(|(_, copies)| copies.all > copies.marked + 1).collect();
+    assert!(silently.is_empty(), "silently twice: {silently:?}");
+    let twice = copies.values().filter(|copies| copies.all > 1).count();
+    let (whole, partial) = (reader.whole.into_inner(), reader.partial.into_inner());
+    eprintln!("{published} records, {twice} marked as twice; {whole} whole answers, {partial} that named a node");
+}
