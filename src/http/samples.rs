@@ -295,6 +295,7 @@ fn patterns_page() -> String {
         novelty: &|pattern| (pattern == found.patterns[1].pattern).then_some(Novelty::New),
         unknown: None,
         before: None,
+        until: Ts::from_micros(1_795_341_600_000_000),
         more: std::num::NonZeroUsize::new(1000),
     }
     .page()

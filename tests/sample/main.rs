@@ -1,5 +1,6 @@
-//! Sample records for the demo: two days of a small web shop, the last six hours of them busy and with an incident, and then a few
-//! records a second until killed. `shop` has the story and its solution.
+//! Sample records for the demo: two days of a small web shop, the last six hours of them busy and with an incident (the same hours
+//! of the day before have a quarter of the records), and then a few records a second until killed. `shop` has the story and its
+//! solution.
 //!
 //!     cargo run --example sample -- --url amqp://guest:guest@127.0.0.1:5672/%2f --queue web --queue billing --queue stock
 //!

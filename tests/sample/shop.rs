@@ -23,6 +23,9 @@ const BUSY_SECONDS: i64 = 6 * 3600;
 /// Before them the shop is quiet, but each kind of request has come at least once. So nothing of it is new later.
 const QUIET_SECONDS: i64 = 42 * 3600;
 const QUIET_REQUESTS: usize = 500;
+const DAY_SECONDS: i64 = 24 * 3600;
+/// The busy hours of the day before have this part of today's records.
+const YESTERDAY_PART: u64 = 4;
 const HOUR_SECONDS: f64 = 3600.0;
 const INCIDENT_AGE: SignedDuration = SignedDuration::from_mins(130);
 const SHELVES_AGE: SignedDuration = SignedDuration::from_mins(35);
@@ -110,6 +113,12 @@ impl Shop {
         for hours in [33, 5] {
             self.request(self.flow("release"), self.ago(hours * 3600));
             self.remarkable(self.ago((hours - 5) * 3600));
+        }
+        // the same hours of the day before, for comparison
+        let yesterday_records = self.seq + busy_records as u64 / YESTERDAY_PART;
+        while self.seq < yesterday_records {
+            let at = self.ago(DAY_SECONDS + BUSY_SECONDS) + self.part_of(BUSY_SECONDS);
+            self.any_request(at);
         }
         let quiet_records = self.seq;
         let mut last_hour = 0;

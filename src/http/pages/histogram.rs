@@ -54,6 +54,7 @@ impl HistogramView<'_> {
             return html! {};
         }
         let ticks = ticks(self.bars, self.zone);
+        let is_one_day = first.range.start.date_in(self.zone) == last.range.end.plus_micros(-1).date_in(self.zone);
 
         html! {
             section.hist aria-label="Records over time" {
@@ -73,11 +74,11 @@ impl HistogramView<'_> {
                 p.peaks {
                     @if let Some(bar) = self.bars.iter().max_by_key(|bar| bar.total) {
                         "peak " (thousands(bar.total)) " at "
-                        a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
+                        a href=(self.zoom(bar)) { (self.label(bar.range.start, is_one_day)) }
                     }
                     @if let Some(bar) = self.bars.iter().max_by_key(|bar| bar.errors) && bar.errors > 0 {
                         " · most errors " (thousands(bar.errors)) " at "
-                        a href=(self.zoom(bar)) { (self.clock(bar.range.start)) }
+                        a href=(self.zoom(bar)) { (self.label(bar.range.start, is_one_day)) }
                     }
                     @if self.partial { " · not all of it was counted in time" }
                     @match self.chosen {

@@ -34,7 +34,7 @@ pub fn details(base: &str, now: Ts, index: &IndexRow) -> Markup {
                 dt { "read" }
                 dd { @for (at, (text, end)) in BEGINNINGS.iter().enumerate() { @if at > 0 { " · " } a href={ (path) (end) } { (text) } } }
                 @if let Some(new) = &index.new_patterns {
-                    dt { "new in 1 h" }
+                    dt { "new in 6 h" }
                     dd { (news(base, index, new)) }
                 }
                 @if let Some(collecting) = &index.collecting {

@@ -10,7 +10,7 @@ use crate::http::pages::{Frame, age, disk_size, duration, index_details, links, 
 use crate::render::escape::visible_in_line;
 use crate::time::Ts;
 
-const NEWS_TITLE: &str = "patterns of warnings and errors that came for the first time in the last hour";
+const NEWS_TITLE: &str = "patterns of warnings and errors that came for the first time in the last six hours";
 /// A stream without records for this time may be one whose collecting has stopped.
 const STALE_MICROS: i64 = 3_600_000_000;
 
@@ -60,12 +60,12 @@ impl IndexListView<'_> {
                             th scope="col" { "index" }
                             th.n scope="col" { "last 5 min" }
                             th scope="col" {
-                                "24 hours "
+                                "24 hours " span.age { (self.frame.zone) } " "
                                 span.scale aria-hidden="true" { @for hour in &self.hours { span { (hour) } " " } span { "now" } }
                             }
                             th.n scope="col" { "today" }
                             @if shown.errors { th.n scope="col" { "errors today" } }
-                            @if shown.news { th.n scope="col" title=(NEWS_TITLE) { "new in 1 h" } }
+                            @if shown.news { th.n scope="col" title=(NEWS_TITLE) { "new in 6 h" } }
                             @if shown.backlogs { th.n scope="col" { "waiting" } }
                             th scope="col" { "last record" }
                             @if shown.kept { th.n scope="col" { "kept" } }
@@ -178,11 +178,12 @@ impl IndexListView<'_> {
         let title = if shortcut.title.is_empty() { &shortcut.name } else { &shortcut.title };
         let saved = shortcut.saved.as_ref().map(|saved| format!("saved by {saved}"));
         let saved = saved.as_deref().map(visible_in_line);
-        let link = html! { a href=(path) title=[saved] { (visible_in_line(title)) } };
-        let Some(parameter) = &shortcut.parameter else { return link };
+        let Some(parameter) = &shortcut.parameter else {
+            return html! { a href=(path) title=[saved] { (visible_in_line(title)) } };
+        };
         html! {
             form method="get" action=(path) {
-                (link)
+                span { (visible_in_line(title)) }
                 " "
                 input name="value" size="14" autocomplete="off" placeholder=(parameter) aria-label={ (parameter) " of " (title) };
                 " "
@@ -304,7 +305,7 @@ mod tests {
         assert_eq!(html.matches("/grep/shortcut/trace/").count(), 1, "{html}");
         assert_eq!(html.matches("class=\"stale\"").count(), 1, "{html}");
         assert!(html.contains("silent for 3 h"), "{html}");
-        assert!(html.contains("href=\"/grep/web/patterns/?start_ts=-1h&amp;sort=level&amp;only_new=1\" title=\"order * &lt;failed&gt;\">2</a>"), "{html}");
+        assert!(html.contains("href=\"/grep/web/patterns/?start_ts=-6h&amp;sort=level&amp;only_new=1\" title=\"order * &lt;failed&gt;\">2</a>"), "{html}");
         assert!(
             html.contains("since 2026-11-22T09:59:00.000000Z: what is new is known a day later\">?</span>"),
             "{html}"
@@ -345,7 +346,7 @@ mod tests {
         };
         let ages = "delivered 90 s ago, stored 3 min ago, acknowledged not yet";
         assert!(html(false).contains(&format!("title=\"{ages}\">1,234</span>")), "{}", html(false));
-        assert!(!html(false).contains("stalled") && !html(false).contains("new in 1 h"));
+        assert!(!html(false).contains("stalled") && !html(false).contains("new in 6 h"));
         assert!(html(true).contains(&format!("stalled: {ages}")), "{}", html(true));
         // searchd is away
         assert!(html(true).contains("silent for 2 h"), "{}", html(true));

@@ -9,8 +9,8 @@ use crate::query::{PatternSort, Query};
 use crate::render::escape::visible_in_line;
 use crate::time::{Ts, When};
 
-/// A pattern is new if it came for the first time in this last part.
-pub const NEWS_SECONDS: u32 = 3600;
+/// A pattern is new if it came for the first time in this last part: the cause of what goes on may be hours old.
+pub const NEWS_SECONDS: u32 = 6 * 3600;
 
 #[derive(Clone, Debug)]
 pub struct IndexRow<'a> {
@@ -29,7 +29,7 @@ pub struct IndexRow<'a> {
     pub shortcuts: Vec<ShortcutLink>,
 }
 
-/// Patterns of warnings and errors that are new in the last hour.
+/// Patterns of warnings and errors that are new in the last six hours.
 #[derive(Clone, Debug)]
 pub enum NewPatterns {
     /// their number, and the texts of the first ones

@@ -34,6 +34,8 @@ pub struct PatternsView<'a> {
     pub unknown: Option<String>,
     /// the same search in the range that it is compared with
     pub before: Option<Query>,
+    /// the end of the range: an age of the last record needs a now
+    pub until: Ts,
     /// the length of a longer list, if there is one
     pub more: Option<NonZeroUsize>,
 }
@@ -127,8 +129,18 @@ impl PatternsView<'_> {
                 }
                 " in " (exactly) b.num { (thousands(number)) } (if number == 1 { " pattern" } else { " patterns" })
                 @if self.found.only_frequent { ", of which the most frequent are listed" }
+                @else if let Some(errors) = self.errors() { ", " b.num { (thousands(errors)) } " of them error or worse" }
+                ", until " ((self.moment)(self.until))
             }
         }
+    }
+
+    /// The records of errors, if all patterns are listed.
+    fn errors(&self) -> Option<u64> {
+        let listed = &self.found.patterns;
+        let is_all = others(self.found).is_none() && !listed.iter().any(PatternCount::is_gone);
+        let errors = listed.iter().flat_map(PatternCount::by_level).filter(|(level, _)| level.is_error());
+        is_all.then(|| errors.map(|(_, number)| number).sum())
     }
 
     fn table(&self) -> Markup {
@@ -284,6 +296,7 @@ mod tests {
             novelty: &|pattern| novelties.get(&pattern).copied(),
             unknown: None,
             before: found.before.map(|before| edit::between(&query, before.range)),
+            until: Ts::from_micros(1_795_341_600_000_000),
             more: NonZeroUsize::new(1000),
         };
         view.page().into_string()
@@ -320,6 +333,7 @@ mod tests {
             ">·▂█</span>",
             "aria-current=\"true\">rarest</a>",
             "at least <b class=\"num\">10,000</b> records in at least <b class=\"num\">1,234</b> patterns, of which",
+            "are listed, until 10:00:00",
             "a &lt;day&gt; is away",
             "title=\"no record had it before this range\">new</b>",
             ">unknown before 10:00:00</span>",
@@ -347,6 +361,10 @@ mod tests {
             before: None,
         };
         let html = page("", &found, &HashMap::new());
+        assert!(
+            html.contains("</b> patterns, <b class=\"num\">0</b> of them error or worse, until 10:00:00</p>"),
+            "{html}"
+        );
         assert!(html.contains("exactly <b class=\"num\">0</b> records in <b class=\"num\">0</b> patterns"), "{html}");
         assert!(html.contains("<a href=\"/logs/grep/web/\">The page of the lines</a>"), "{html}");
         let html = page("only_new=1", &found, &HashMap::new());

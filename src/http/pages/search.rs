@@ -104,27 +104,32 @@ impl SearchForm<'_> {
         }
     }
 
-    /// The search in words: what a phone shows of the form, and a printed page.
     fn searched(&self) -> Markup {
-        let SearchForm { query, pattern_texts, zone, .. } = *self;
-        let mode = [(Mode::Words, "words"), (Mode::Regex, "regex")].into_iter().find(|(mode, _)| *mode == query.mode);
-        let context = match query.context {
-            Context::None | Context::Lines(0) => None,
-            Context::Lines(lines) => Some(format!("context {lines}")),
-            Context::All => Some("all following".to_owned()),
-        };
-        let start = query.start.as_ref().map_or_else(|| "-5m".to_owned(), When::to_string);
-        let end = query.end.as_ref().map_or_else(|| "now".to_owned(), When::to_string);
-        html! {
-            @if query.search.is_empty() { "all records" } @else { q { (visible_in_line(cut(&query.search, GROUP_CHARS).0)) } }
-            @if let Some((_, mode)) = mode { " " (mode) }
-            @for (is_on, name) in [(query.case, "case"), (query.word, "word"), (query.invert, "invert")] { @if is_on { " " (name) } }
-            @if query.within == Within::All { " in all columns" }
-            @if let Some(context) = context { " " (context) }
-            @for filter in query.filters.iter().filter(|filter| !filter.off) {
-                " · " (visible_in_line(cut(&filter.column, VALUE_CHARS).0)) " " (condition(filter, pattern_texts))
-            }
-            " · " (start) " to " (end) span.printed { " " (zone) }
+        searched(self.query, self.zone, self.pattern_texts)
+    }
+}
+
+/// The search in words: what a phone shows of the form, and a printed page.
+pub fn searched(query: &Query, zone: &str, pattern_texts: &PatternTexts) -> Markup {
+    let mode = [(Mode::Words, "words"), (Mode::Regex, "regex")].into_iter().find(|(mode, _)| *mode == query.mode);
+    let context = match query.context {
+        Context::None | Context::Lines(0) => None,
+        Context::Lines(lines) => Some(format!("context {lines}")),
+        Context::All => Some("all following".to_owned()),
+    };
+    let start = query.start.as_ref().map_or_else(|| "-5m".to_owned(), When::to_string);
+    let end = query.end.as_ref().map_or_else(|| "now".to_owned(), When::to_string);
+    html! {
+        // a phone cuts the end of it
+        (start) " to " (end) span.printed { " " (zone) }
+        @if !query.search.is_empty() { " · " q { (visible_in_line(cut(&query.search, GROUP_CHARS).0)) } }
+        @else if query.filters.iter().all(|filter| filter.off) { " · all records" }
+        @if let Some((_, mode)) = mode { " " (mode) }
+        @for (is_on, name) in [(query.case, "case"), (query.word, "word"), (query.invert, "invert")] { @if is_on { " " (name) } }
+        @if query.within == Within::All { " in all columns" }
+        @if let Some(context) = context { " " (context) }
+        @for filter in query.filters.iter().filter(|filter| !filter.off) {
+            " · " (visible_in_line(cut(&filter.column, VALUE_CHARS).0)) " " (condition(filter, pattern_texts))
         }
     }
 }

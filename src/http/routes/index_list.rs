@@ -156,7 +156,7 @@ fn collecting(site: &Site, index: &Index, now: Ts) -> Option<index_list::Collect
     })
 }
 
-/// Patterns of warnings and errors whose first record is of the last hour. None: Redis is away.
+/// Patterns of warnings and errors whose first record is of the last six hours. None: Redis is away.
 fn new_patterns(site: &Site, index: &IndexName, now: Ts) -> Option<index_list::NewPatterns> {
     let memory = site.pattern_memory(index)?;
     if let Some(since) = memory.unknown_before(now) {

@@ -6,7 +6,7 @@ use crate::http::request::LogRequest;
 use crate::http::site::Site;
 use crate::query::{Query, edit};
 use crate::record::pattern::PatternHash;
-use crate::record::pattern::memory::PatternMemory;
+use crate::record::pattern::memory::{FIRST_DAY_SECONDS, PatternMemory};
 use crate::search::hit::{Count, SearchError};
 use crate::search::pattern_counts::{CountsBefore, PatternCounts};
 use crate::search::scope::Scope;
@@ -85,8 +85,8 @@ pub fn unknown(memory: Option<&PatternMemory>, request: &LogRequest) -> Option<S
     memory.unknown_before(request.range().start)?;
     Some(match memory.since {
         Some(since) => format!(
-            "alco has remembered patterns since {}, and calls none new that came within a day of that",
-            &since.written_in(&request.zone)[..SECONDS_BYTES]
+            "only patterns that first came after {} are marked as new: alco has remembered them for a day by then",
+            &since.plus_seconds(FIRST_DAY_SECONDS).written_in(&request.zone)[..SECONDS_BYTES]
         ),
         None => "alco does not remember any patterns yet, and calls none new".to_owned(),
     })

@@ -78,6 +78,7 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
         novelty: &novelty,
         unknown,
         before: found.before.map(|before| edit::within(query, before.range, &request.zone)),
+        until: range.end,
         more: (wanted.limit() < MAX_LISTED_PATTERNS.get()).then_some(MAX_LISTED_PATTERNS),
     };
     Ok(Reply::page(200, view.page().into_string()))

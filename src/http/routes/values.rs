@@ -26,7 +26,13 @@ pub fn values_page(site: &Site, request: &LogRequest, column: &str, client: &Cli
     let mut column = column_values(values, column, known, ALL_VALUES);
     by_severity(&mut column, &request.settings());
     let warnings = column.note.take().into_iter().collect();
-    let view = values::ValuesView { frame: frame(site, &request.visible, Some(query)), query, column, warnings };
+    let view = values::ValuesView {
+        frame: frame(site, &request.visible, Some(query)),
+        query,
+        pattern_texts: site.searcher.pattern_texts(query, &scope),
+        column,
+        warnings,
+    };
     Reply::page(200, view.page().into_string())
 }
 
