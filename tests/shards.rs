@@ -1,13 +1,15 @@
-//! Several nodes that search as one, while one of them is away or silent, and with mirrors.
+//! Several nodes that search as one, while one of them is away or silent, with mirrors, and with answers that are too large.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::follower::Follower;
 use crate::support::nodes::{Node, nodes};
-use crate::support::{ALCO, Alco, LONG, Publisher, SOON, body, encoded, wait_until};
+use crate::support::{ALCO, Alco, LONG, Publisher, SOON, body, directory, encoded, executable, wait_until};
 
 const RECORDS: u64 = 900;
 /// A peer that does not answer is waited for once, and at most for this time; a page takes some of its own.
@@ -139,4 +141,71 @@ fn a_mirror_stands_in_for_another() {
         });
     }
     drop(alcos);
+}
+
+/// A record whose message has that number of bytes or more, and whose column has some.
+fn large(n: usize, bytes: usize) -> String {
+    let message = format!("record {n} of packets {}", "filling ".repeat(bytes / 8));
+    let value = format!("value {n} ").repeat(200);
+    let time = jiff::Timestamp::now();
+    format!(r#"{{"@timestamp":"{time}","message":"{message}","levelname":"INFO","wide":"{value}"}}"#)
+}
+
+#[test]
+fn answers_larger_than_a_packet_lose_nothing() {
+    const PACKET_BYTES: usize = 256 << 10;
+    const LARGE: usize = 400;
+    let name = "packets";
+    let ini = |at: usize| {
+        let keys = if at == 1 { name } else { "none" };
+        format!("[index {name}]\ndays = 2\nrouting_keys = {keys}.#\nqueue = {name}_{at}\nfiltered = levelname\n")
+    };
+    let mut nodes = nodes(name, 2, &ini(0));
+    // the node that asks has no records, and takes small answers only, which alco.ini would refuse
+    let smaller = directory("packets_alco").join("alco");
+    executable(&smaller, &format!("{ALCO} \"$@\" | sed 's/max_packet_size = .*/max_packet_size = {PACKET_BYTES}/'\n"));
+    nodes[0].stack.configure_by(&smaller);
+    nodes[0].stack.stop("searchd");
+    nodes[0].stack.restart("searchd");
+    let (alco, _other) = (nodes[0].alco(&ini(0)), nodes[1].alco(&ini(1)));
+    let mut follower = Follower::start(&alco, &format!("/grep/{name}/?format=text&follow=1&limit=1&columns="));
+    let mut publisher = Publisher::open(&nodes[0].stack.amqp);
+    publisher.publish("logstash", &format!("{name}.key"), (0..LARGE).map(|n| large(n, 8 << 10)));
+    nodes[1].stack.settled_count(&format!("{name}_local"), LARGE as u64, LONG);
+
+    let path = |search: &str| format!("/grep/{name}/?start_ts=-1h&{search}");
+    let number = |line: &str| line.split_once("record ")?.1.split(' ').next()?.parse().ok();
+    let numbers = |text: &str| -> BTreeSet<usize> { text.lines().filter_map(number).collect() };
+    let all: BTreeSet<usize> = (0..LARGE).collect();
+    let sevens: BTreeSet<usize> = (0..LARGE).filter(|n| n % 10 == 7).collect();
+    let is_seven = format!("mode=regex&search={}", encoded("record [0-9]*7 of"));
+    for (search, expect) in
+        [("", &all), ("search=filling", &all), (&is_seven, &sevens), ("context=1&search=packets", &all)]
+    {
+        let lines = alco.get(&path(&format!("format=ndjson&{search}"))).body;
+        assert_eq!((&numbers(&lines), lines.lines().count()), (expect, expect.len()), "{search}");
+        assert!(lines.lines().all(|line| line.contains("\"wide\":\"value ")), "{search}");
+        assert_eq!(numbers(&alco.get(&path(&format!("format=text&columns=&{search}"))).body), *expect, "{search}");
+        let count: Value =
+            serde_json::from_str(&alco.get(&format!("/api/grep/{name}/count/?start_ts=-1h&{search}")).body).unwrap();
+        assert_eq!(count, serde_json::json!({"count": expect.len(), "missing": []}), "{search}");
+        let page = alco.page(&path(&format!("limit=100&{search}")));
+        assert_eq!((page.total() as usize, page.lines().len()), (expect.len(), expect.len().min(100)), "{search}");
+    }
+    let mut followed = follower.picked(LARGE, number);
+    followed.sort_unstable();
+    assert_eq!(followed, (0..LARGE).collect::<Vec<usize>>());
+    // each has a value of its own: they do not fit, and cannot be asked for in parts
+    let values = alco.get(&format!("/api/grep/{name}/values/wide/?start_ts=-1h")).body;
+    let values: Value = serde_json::from_str(&values).unwrap();
+    let is_whole = values["values"].as_array().unwrap().len() == LARGE;
+    assert!(is_whole || values["exact"] == Value::Bool(false), "{values}");
+
+    // one that fits into no packet: it is missing, and the answer says so
+    publisher.publish("logstash", &format!("{name}.key"), [large(LARGE, PACKET_BYTES), large(LARGE + 1, 8)]);
+    publisher.close();
+    nodes[1].stack.settled_count(&format!("{name}_local"), LARGE as u64 + 2, LONG);
+    let lines = alco.get(&path("format=ndjson")).body;
+    assert!(lines.lines().last().unwrap().contains("max_packet_size"), "{}", lines.lines().last().unwrap());
+    assert!(numbers(&lines).is_superset(&(0..LARGE / 2).collect()));
 }

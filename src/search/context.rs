@@ -4,7 +4,7 @@
 //! Invariant: the pages of a search, one after the other, have the lines that grep would print. The lines after a match are on its
 //! page; lines of the page before are not repeated.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::query::cursor::Place;
 use crate::query::{Context, MAX_LIMIT, Query};
@@ -32,6 +32,8 @@ pub(super) struct Around<'a> {
     /// no match comes after the next one
     ends: bool,
     stream: Option<StreamLines<'a>>,
+    /// the parts of the lines around that are missing
+    pub(super) warnings: BTreeSet<String>,
 }
 
 /// Lines of the stream in their order, read on from match to match. Without it, each of two matches that are close together would
@@ -75,7 +77,7 @@ impl<'a> Around<'a> {
             (false, (before, after)) => (before as usize, after.unwrap_or(0) as usize),
         };
         let parted = query.context == Context::Lines(0) && !plan.pattern.is_empty();
-        Around { plan, before, after, parted, last, ends: false, stream: None }
+        Around { plan, before, after, parted, last, ends: false, stream: None, warnings: BTreeSet::new() }
     }
 
     /// True if the lines around a match matter.
@@ -111,6 +113,7 @@ impl<'a> Around<'a> {
         let later = stream.lines.range(at + 1..).take(self.after).cloned().collect();
         // lines that the next match may need stay
         stream.forget(at.saturating_sub(self.before + 1));
+        self.warnings.append(&mut stream.walk.warnings);
         self.stream = Some(stream);
         Ok(Neighbours { earlier, later })
     }
@@ -137,7 +140,7 @@ impl<'a> Around<'a> {
     }
 
     /// The stream around a match, by new questions.
-    fn read_again(&self, searcher: &'a Searcher, hit: &Hit) -> Result<(StreamLines<'a>, usize), SearchError> {
+    fn read_again(&mut self, searcher: &'a Searcher, hit: &Hit) -> Result<(StreamLines<'a>, usize), SearchError> {
         let backwards = self.plan.newest_first;
         let earlier = self.side(searcher, hit.place, !backwards, self.before + 1)?;
         let (at, is_whole) = (earlier.len(), earlier.len() <= self.before);
@@ -148,12 +151,21 @@ impl<'a> Around<'a> {
     }
 
     /// The nearest lines on one side of a place.
-    fn side(&self, searcher: &Searcher, place: Place, backwards: bool, lines: usize) -> Result<Vec<Hit>, SearchError> {
+    fn side(
+        &mut self,
+        searcher: &Searcher,
+        place: Place,
+        backwards: bool,
+        lines: usize,
+    ) -> Result<Vec<Hit>, SearchError> {
         if lines == 0 {
             return Ok(Vec::new());
         }
         let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines };
-        Ok(collect(&mut searcher.walk(self.plan, mode, Some(place), Deadline::default()), lines)?.hits)
+        let mut walk = searcher.walk(self.plan, mode, Some(place), Deadline::default());
+        let hits = collect(&mut walk, lines)?.hits;
+        self.warnings.append(&mut walk.warnings);
+        Ok(hits)
     }
 
     /// The page before this one ends with this match and the lines after it.

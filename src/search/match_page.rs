@@ -88,6 +88,7 @@ impl Searcher {
             true => page.read_back(&mut walk, &mut give)?,
         };
         page.warnings.append(&mut walk.warnings);
+        page.warnings.append(&mut page.around.warnings);
         Ok(page.finish(beyond))
     }
 }

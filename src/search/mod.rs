@@ -11,7 +11,7 @@
 //!     turns         searches that take long wait for each other
 //!     scope         the present, the deadline, and whether the client still waits
 //!     scan          goes through the records of a plan, in order; pace: how much it asks for at a time
-//!     answer        searchd, as a search asks it: what its rows and faults mean
+//!     answer        searchd, as a search asks it: what its rows and faults mean; amount: documents of one answer
 //!     hit           the results of a search: hits, pages, counts, errors
 //!     page          a page of a log, a record with its surroundings; match_page: a page of matches
 //!     next_error    the next match that is an error
@@ -25,6 +25,7 @@
 //!     missing_columns the columns of filters that no record has
 //!     overview      the whole index at a glance; half_hours: its counts; day_sizes: its days on the disk
 
+mod amount;
 mod answer;
 mod collect;
 mod context;

@@ -8,9 +8,10 @@
 //! Invariant: an answer without the records of a peer says so in `missing`.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use crate::search::amount::Amount;
 use crate::search::answer::{GroupRows, away, not_served};
 use crate::search::hit::SearchError;
 use crate::search::plan::Slice;
@@ -77,8 +78,8 @@ pub struct Included {
 pub enum Heard {
     /// a peer that was asked is away: without it, or with its mirror, the answer is another
     Again,
-    /// the rows of a peer do not fit into one answer
-    TooLarge,
+    /// the rows of the peer of that number do not fit into one answer
+    TooLarge(usize),
     /// the parts that are missing, as texts for the user
     Missing(Vec<String>),
 }
@@ -124,11 +125,14 @@ impl Nodes {
         !self.shards.is_empty()
     }
 
-    /// The question of a slice of this node, with the same slice of its peers.
-    pub fn included(&self, slice: &Slice) -> Included {
+    /// The question about so many documents of a slice of this node, with the same slice of its peers.
+    pub fn included(&self, slice: &Slice, amount: &Amount) -> Included {
         let (mut from, mut peers, mut missing) = (slice.from.clone(), Vec::new(), Vec::new());
         for mirrors in &self.shards {
             match mirrors.iter().find(|mirror| !mirror.is_away()) {
+                Some(Mirror { number, address, .. }) if amount.leaves_out(*number) => missing.push(format!(
+                    "the records of {address} are missing: its answer is larger than searchd's max_packet_size here"
+                )),
                 Some(mirror) => {
                     from.push_str(", ");
                     from.push_str(&peer_index(&slice.from, mirror.number));
@@ -151,11 +155,15 @@ impl Nodes {
                 continue;
             }
             if is_of_size(why) {
-                return Heard::TooLarge;
+                return Heard::TooLarge(mirror.number);
             }
             if is_of_connection(why) {
                 mirror.set(Some(why.to_owned()));
                 return Heard::Again;
+            }
+            if lacks_part(why) {
+                // its index is another one than it was
+                self.parts().clear();
             }
             missing.push(format!("the records of {} are missing: {why}", mirror.address));
         }
@@ -185,10 +193,7 @@ impl Nodes {
         slice: &Slice,
         statement: impl Fn(&Slice) -> String,
     ) -> Result<GroupRows<Vec<Row>>, SearchError> {
-        pool.with(|engine| self.rows_by(engine, slice, statement)).or_else(|fault| match not_served(&fault) {
-            Some(why) => Ok(GroupRows { rows: Vec::new(), missing: vec![why] }),
-            None => Err(away(&fault)),
-        })
+        served(pool.with(|engine| self.rows_by(engine, slice, statement)))
     }
 
     /// The same by this connection.
@@ -198,9 +203,41 @@ impl Nodes {
         slice: &Slice,
         statement: impl Fn(&Slice) -> String,
     ) -> Result<GroupRows<Vec<Row>>, Fault> {
+        self.ask(engine, slice, &mut Amount::new(1), |slice, _| statement(slice))
+    }
+
+    /// The rows of documents, by statements about some of them each: about fewer if they do not fit into one answer.
+    pub fn rows_of<T>(
+        &self,
+        pool: &Pool,
+        slice: &Slice,
+        documents: &[T],
+        statement: impl Fn(&Slice, &[T]) -> String,
+    ) -> Result<GroupRows<Vec<Row>>, SearchError> {
+        let mut answer: GroupRows<Vec<Row>> = GroupRows::default();
+        let (mut left, mut amount) = (documents, Amount::new(documents.len()));
+        while !left.is_empty() {
+            let some = |amount: &Amount| &left[..left.len().min(amount.documents)];
+            let about_some = |slice: &Slice, amount: &Amount| statement(slice, some(amount));
+            let asked = served(pool.with(|engine| self.ask(engine, slice, &mut amount, about_some)))?;
+            left = &left[some(&amount).len()..];
+            answer.rows.extend(asked.rows);
+            answer.missing.extend(asked.missing);
+        }
+        Ok(answer)
+    }
+
+    /// Asks again without a peer that turns out to be away, and about fewer documents if those of a peer do not fit into one answer.
+    fn ask(
+        &self,
+        engine: &mut Engine,
+        slice: &Slice,
+        amount: &mut Amount,
+        statement: impl Fn(&Slice, &Amount) -> String,
+    ) -> Result<GroupRows<Vec<Row>>, Fault> {
         loop {
-            let included = self.included(slice);
-            let rows = match engine.select(&statement(&included.slice)) {
+            let included = self.included(slice, amount);
+            let rows = match engine.select(&statement(&included.slice, amount)) {
                 Err(fault) if self.lacks_peer(&included, &fault) => continue,
                 answer => answer?,
             };
@@ -208,10 +245,7 @@ impl Nodes {
                 Heard::Missing(missing) => return Ok(GroupRows { rows, missing }),
                 // each turn leaves out a peer more
                 Heard::Again => {}
-                Heard::TooLarge => {
-                    let why = "the answer of a peer is too large".to_owned();
-                    return Ok(GroupRows { rows, missing: vec![why] });
-                }
+                Heard::TooLarge(peer) => amount.lessen(peer),
             }
         }
     }
@@ -222,10 +256,13 @@ impl Nodes {
         answering.map(|mirror| peer_index(own, mirror.number)).all(|index| self.has(pool, index, part))
     }
 
+    fn parts(&self) -> MutexGuard<'_, HashMap<(String, IndexPart), bool>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn has(&self, pool: &Pool, index: String, part: &IndexPart) -> bool {
-        let known = || self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (index, part.clone());
-        if let Some(has) = known().get(&key) {
+        if let Some(has) = self.parts().get(&key) {
             return *has;
         }
         let statement = match part {
@@ -239,7 +276,7 @@ impl Nodes {
             Err(Fault::Reject(why)) if lacks_part(&why) => false,
             Err(_) => return false,
         };
-        known().insert(key, has);
+        self.parts().insert(key, has);
         has
     }
 
@@ -279,6 +316,14 @@ impl Nodes {
             }
         }
     }
+}
+
+/// A day index that searchd here does not serve is a part that is missing.
+fn served(answer: Result<GroupRows<Vec<Row>>, Fault>) -> Result<GroupRows<Vec<Row>>, SearchError> {
+    answer.or_else(|fault| match not_served(&fault) {
+        Some(why) => Ok(GroupRows { rows: Vec::new(), missing: vec![why] }),
+        None => Err(away(&fault)),
+    })
 }
 
 /// The texts for a shard none of whose mirrors answers.
@@ -322,11 +367,11 @@ mod tests {
     #[test]
     fn a_question_names_one_of_each_mirrors() {
         let nodes = nodes();
-        let asked = nodes.included(&slice("web_20261122"));
+        let asked = nodes.included(&slice("web_20261122"), &Amount::new(1));
         assert_eq!(asked.slice.from, "web_20261122, web_20261122_p1, web_20261122_p3");
         assert_eq!(nodes.heard(&asked, &[]), Heard::Missing(Vec::new()));
         assert_eq!(nodes.heard(&asked, &warning("b:9312", "connect() timed out")), Heard::Again);
-        let asked = nodes.included(&slice("web_20261122"));
+        let asked = nodes.included(&slice("web_20261122"), &Amount::new(1));
         assert_eq!(asked.slice.from, "web_20261122, web_20261122_p2, web_20261122_p3");
         assert_eq!(nodes.heard(&asked, &[]), Heard::Missing(Vec::new()), "a mirror has its records");
         let replaced: Vec<bool> = nodes.states().iter().map(|peer| peer.is_replaced).collect();
@@ -336,10 +381,10 @@ mod tests {
     #[test]
     fn a_shard_without_an_answer_is_missing() {
         let nodes = nodes();
-        let asked = nodes.included(&slice("web_20261122"));
+        let asked = nodes.included(&slice("web_20261122"), &Amount::new(1));
         let why = "connect() failed: errno=111, Operation now in progress";
         assert_eq!(nodes.heard(&asked, &warning("d:9312", why)), Heard::Again);
-        let asked = nodes.included(&slice("web_20261122"));
+        let asked = nodes.included(&slice("web_20261122"), &Amount::new(1));
         assert_eq!(asked.slice.from, "web_20261122, web_20261122_p1");
         let Heard::Missing(missing) = nodes.heard(&asked, &[]) else { panic!("the rest is an answer") };
         assert!(missing.len() == 1 && missing[0].contains("d:9312") && missing[0].contains(why), "{missing:?}");
@@ -360,8 +405,14 @@ mod tests {
             ("table D: agent P: remote query error: unknown local table(s) 'web_20261122' in search request", none()),
             (&format!("index D: agent P: remote query error: {sphinx_lacks}"), missing(sphinx_lacks)),
             (&format!("table D: agent P: remote query error: {manticore_lacks}"), missing(manticore_lacks)),
-            ("index D: agent P: invalid packet size (status=0, len=300202, max_packet_size=131072)", Heard::TooLarge),
-            ("table D: agent P: invalid packet size (status=0, len=300206, max_packet_size=131072)", Heard::TooLarge),
+            (
+                "index D: agent P: invalid packet size (status=0, len=300202, max_packet_size=131072)",
+                Heard::TooLarge(3),
+            ),
+            (
+                "table D: agent P: invalid packet size (status=0, len=300206, max_packet_size=131072)",
+                Heard::TooLarge(3),
+            ),
             // a searchd that is stopped, a host that does not answer, and a searchd that is gone
             ("index D: agent P: connect() timed out", Heard::Again),
             ("table D: agent P: query timed out", Heard::Again),
@@ -375,11 +426,28 @@ mod tests {
             ("table D: agent Q: query timed out", none()),
         ] {
             let nodes = nodes();
-            let asked = nodes.included(&slice("web_20261122"));
+            let asked = nodes.included(&slice("web_20261122"), &Amount::new(1));
             let text = report.replace('D', &asked.slice.from).replace('P', "d:9312").replace('Q', "e:9312");
             assert_eq!(nodes.heard(&asked, &[text]), expect, "{report}");
             let is_away = nodes.states().iter().any(|peer| peer.away.is_some());
             assert_eq!(is_away, expect == Heard::Again, "{report}");
         }
+    }
+
+    #[test]
+    fn an_answer_that_is_too_large_is_asked_for_in_parts() {
+        let (nodes, mut amount) = (nodes(), Amount::new(20));
+        let asked: Vec<usize> = (0..3)
+            .map(|_| {
+                amount.lessen(3);
+                amount.documents
+            })
+            .collect();
+        // one document alone is too large: the others are asked for
+        assert_eq!((asked, amount.is_less()), (vec![2, 1, 20], false));
+        let asked = nodes.included(&slice("web_20261122"), &amount);
+        assert_eq!(asked.slice.from, "web_20261122, web_20261122_p1");
+        let Heard::Missing(missing) = nodes.heard(&asked, &[]) else { panic!("the rest is an answer") };
+        assert!(missing.len() == 1 && missing[0].contains("d:9312"), "{missing:?}");
     }
 }

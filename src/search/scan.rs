@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::query::cursor::Place;
 use crate::record::Stored;
+use crate::search::amount::Amount;
 use crate::search::answer::{
     MAX_ANSWER_BYTES, MAX_HELD_BYTES, PLACE_COLUMNS, WHOLE_COLUMNS, away, columns_of, not_served, place_of,
 };
@@ -231,13 +232,24 @@ impl<'a> Walk<'a> {
             self.plan.needs_columns() || !place_only && (!self.is_checked() || source.pace.reads_columns(&portion));
         let scanning = Restriction { matching: None, conditions: narrowing.conditions.clone() };
         let narrowing = if portion.narrowed { narrowing } else { &scanning };
-        let Some(mut chunk) = self.ask(n, &ChunkWanted { slice, narrowing, portion, whole })? else {
-            self.sources[n].slices.pop_front();
-            return Ok(());
+        let mut wanted = ChunkWanted { slice, narrowing, portion, whole };
+        let mut chunk = loop {
+            let Some(mut chunk) = self.ask(n, &wanted)? else {
+                self.sources[n].slices.pop_front();
+                return Ok(());
+            };
+            if place_only || wanted.whole || chunk.hits.is_empty() {
+                break chunk;
+            }
+            let found = chunk.hits.len();
+            let missing = read_columns(self.searchd, slice, narrowing, &mut chunk.hits)?;
+            if chunk.hits.len() == found || !self.searchd.nodes.has_peers() {
+                self.warnings.extend(missing);
+                break chunk;
+            }
+            // a peer has gone, and its mirror has other docids
+            wanted.whole = true;
         };
-        if !place_only && !whole && !chunk.hits.is_empty() {
-            self.warnings.extend(read_columns(self.searchd, slice, narrowing, &mut chunk.hits)?);
-        }
         if self.mode.read == Read::Line && !self.mode.is_stream() {
             // the lines that were found are shown without marks rather than late
             let is_costly = self.plan.pattern.may_take_long();
@@ -257,9 +269,9 @@ impl<'a> Walk<'a> {
     fn ask(&mut self, n: usize, wanted: &ChunkWanted) -> Result<Option<Chunk>, SearchError> {
         let ChunkWanted { slice, narrowing, portion, whole } = *wanted;
         let (part, at) = (portion.part, self.sources[n].at);
-        let mut rows = portion.rows;
+        let mut amount = Amount::new(portion.rows);
         loop {
-            let included = self.searchd.nodes.included(slice);
+            let included = self.searchd.nodes.included(slice, &amount);
             let select = Select {
                 columns: if whole { WHOLE_COLUMNS } else { PLACE_COLUMNS },
                 from: &included.slice.from,
@@ -269,16 +281,16 @@ impl<'a> Walk<'a> {
                 newest_first: self.mode.backwards,
                 // a part that does not hold the place is new from end to end
                 beyond: at.filter(|place| part.contains(place.ts) && *place > Place::start_of(part.start)),
-                limit: rows,
+                limit: amount.documents,
             };
             match self.read(n, &included, &select.documents(), whole) {
                 Ok((mut chunk, Heard::Missing(missing))) => {
                     self.warnings.extend(missing);
-                    chunk.cut |= rows < portion.rows && chunk.seen == rows;
+                    chunk.cut |= amount.is_less() && chunk.seen == amount.documents;
                     return Ok(Some(chunk));
                 }
                 Ok((_, Heard::Again)) => {}
-                Ok((_, Heard::TooLarge)) => rows = (rows / 8).max(1),
+                Ok((_, Heard::TooLarge(peer))) => amount.lessen(peer),
                 Err(fault) if self.searchd.nodes.lacks_peer(&included, &fault) => {}
                 Err(fault) => match not_served(&fault) {
                     Some(why) => {

@@ -36,15 +36,13 @@ pub fn read_columns(
     let narrowing = Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() };
     let mut missing = Vec::new();
     for hits in hits.chunks(MAX_COLUMNS_READ) {
-        let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
-        let places = || hits.iter().map(|hit| hit.place.ts);
-        let (Some(first), Some(last)) = (places().min(), places().max()) else { break };
-        let range = Range { start: first, end: last.plus_micros(1) };
-        let statement = |slice: &Slice| {
+        let statement = |slice: &Slice, hits: &[Hit]| {
+            let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
+            let range = range_of(hits).unwrap_or(slice.range);
             let select = Select { columns: "id, js, exact", range, ..select_of(slice, &narrowing, ids.len()) };
             select.among(&ids)
         };
-        let answer = searchd.nodes.rows(searchd.pool, slice, statement)?;
+        let answer = searchd.nodes.rows_of(searchd.pool, slice, hits, statement)?;
         columns.extend(answer.rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1))));
         missing.extend(answer.missing);
     }
@@ -57,4 +55,10 @@ pub fn read_columns(
         None => false,
     });
     Ok(missing)
+}
+
+/// From the first to the last; None: there are none.
+fn range_of(hits: &[Hit]) -> Option<Range> {
+    let times = || hits.iter().map(|hit| hit.place.ts);
+    Some(Range { start: times().min()?, end: times().max()?.plus_micros(1) })
 }

@@ -65,6 +65,7 @@ impl Searcher {
             }
             next = if around.is_wanted() { following } else { hit_of(walk.next()?) };
         }
+        walk.warnings.append(&mut around.warnings);
         Ok(walk.warnings.into_iter().collect())
     }
 }

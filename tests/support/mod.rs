@@ -10,6 +10,7 @@ pub mod browser;
 pub mod clock;
 pub mod cluster;
 pub mod corpus;
+pub mod follower;
 pub mod hosts;
 pub mod ini;
 pub mod link;

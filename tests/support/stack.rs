@@ -71,6 +71,16 @@ impl Stack {
         ["PID_RABBITMQ", "PID_EPMD", "PID_REDIS", "PID_SEARCHD"].into_iter().filter_map(pid).collect()
     }
 
+    /// The process id of a server of this stack, by its name in capitals.
+    #[track_caller]
+    pub fn pid_of(&self, server: &str) -> u32 {
+        let env = fs::read_to_string(self.dir.join("env")).unwrap();
+        let pid = env
+            .lines()
+            .find_map(|line| line.strip_prefix("PID_")?.strip_prefix(server)?.strip_prefix('=')?.parse().ok());
+        pid.unwrap_or_else(|| panic!("no {server} in {env}"))
+    }
+
     /// `more`: a variable for tests/stack.
     fn start(
         name: &str,
@@ -99,6 +109,11 @@ impl Stack {
 
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Names the alco that writes searchd's configuration from its next start on.
+    pub fn configure_by(&mut self, alco: &Path) {
+        self.alco = alco.to_owned();
     }
 
     /// The sections of one index in tests/indexes.ini, for `Alco::start`.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::search::Searcher;
+use crate::search::amount::Amount;
 use crate::search::answer::{GroupRows, MAX_ANSWER_BYTES, WHOLE_COLUMNS, away, whole_record};
 use crate::search::filter::Looked;
 use crate::search::follow::arrivals::{Arrivals, Counted, DOCIDS_PER_BUCKET};
@@ -31,6 +32,8 @@ pub(super) struct NewRecords<'a> {
     bytes: usize,
     /// the warnings of searchd's last answers
     warnings: Vec<String>,
+    /// documents that were counted were not among those fetched: their node went away meanwhile
+    lacks_some: bool,
     /// not taken yet
     late: u64,
     left_out: u64,
@@ -62,7 +65,7 @@ impl<'a> NewRecords<'a> {
             let counted = searcher.pool.with(|engine| count(nodes, engine, (source, &all), arrivals.first(true)));
             for bucket in arrivals.begin(&counted.map_err(|fault| away(&fault))?.rows, Instant::now()) {
                 let ids = searcher.pool.with(|engine| ids(nodes, engine, (source, &all), bucket));
-                arrivals.learn(bucket, &ids.map_err(|fault| away(&fault))?);
+                arrivals.learn(bucket, &ids.map_err(|fault| away(&fault))?.rows);
             }
             Ok(FollowedIndex { plan: source, all, arrivals, waiting: VecDeque::new(), rows: FIRST_ROWS })
         };
@@ -73,6 +76,7 @@ impl<'a> NewRecords<'a> {
             fetched: Vec::new(),
             bytes: 0,
             warnings: Vec::new(),
+            lacks_some: false,
             late: 0,
             left_out: 0,
         })
@@ -139,7 +143,8 @@ impl<'a> NewRecords<'a> {
             // two leases meet in this bucket, or some of its days were committed before others
             let ids =
                 self.searcher.news.with(|engine| ids(&self.searcher.nodes, engine, stream.asked(), counted.bucket))?;
-            let mut unknown = ids.iter().filter(|id| !stream.arrivals.knows(**id));
+            self.lacks_some |= !ids.missing.is_empty();
+            let mut unknown = ids.rows.iter().filter(|id| !stream.arrivals.knows(**id));
             if let Some(first) = unknown.next() {
                 let last = unknown.next_back().unwrap_or(first);
                 if !self.fetch_rows(n, *first..last + 1)? {
@@ -147,19 +152,26 @@ impl<'a> NewRecords<'a> {
                 }
             }
         }
-        self.streams[n].arrivals.settle(counted);
+        let arrivals = &mut self.streams[n].arrivals;
+        // those that are lacking come when their node is back
+        let will_come = std::mem::take(&mut self.lacks_some) && arrivals.tells_apart(counted.bucket);
+        if !will_come || arrivals.unknown(counted) == 0 {
+            arrivals.settle(counted);
+        }
         Ok(true)
     }
 
     /// Fetches the documents of a range that are not known yet. Returns whether these were all.
     fn fetch_rows(&mut self, n: usize, mut range: Range<u64>) -> Result<bool, Fault> {
+        let mut amount = Amount::new(self.streams[n].rows);
         loop {
             let nodes = &self.searcher.nodes;
             let stream = &mut self.streams[n];
-            let included = nodes.included(&stream.all);
+            let included = nodes.included(&stream.all, &amount);
             let arrived =
                 SelectArrived { from: &included.slice.from, conditions: stream.plan.conditions(), ids: range.clone() };
-            let statement = arrived.documents(WHOLE_COLUMNS, stream.rows);
+            let statement = arrived.documents(WHOLE_COLUMNS, amount.documents);
+            let begin = range.start;
             let (mut seen, mut read, mut is_full) = (0, 0, false);
             let heard = self.searcher.news.with(|engine| {
                 engine.each(&statement, |row| {
@@ -189,18 +201,27 @@ impl<'a> NewRecords<'a> {
             })?;
             self.searcher.counted.candidates.add(seen);
             match heard {
-                Heard::Missing(_) => {}
+                Heard::Missing(missing) => {
+                    self.lacks_some |= !missing.is_empty();
+                    let new = missing.into_iter().filter(|what| !self.warnings.contains(what)).collect::<Vec<_>>();
+                    self.warnings.extend(new);
+                }
                 // the records of the others are known already
                 Heard::Again => continue,
-                Heard::TooLarge => stream.rows = (stream.rows / 8).max(1),
+                Heard::TooLarge(peer) => {
+                    amount.lessen(peer);
+                    range.start = begin;
+                    continue;
+                }
             }
             if is_full {
                 return Ok(false);
             }
-            if seen < stream.rows {
+            if seen < amount.documents {
                 return Ok(true);
             }
-            stream.rows = (stream.rows * 4).min(MAX_ROWS).min(MAX_ANSWER_BYTES / (read / seen + 1)).max(1);
+            stream.rows = (amount.documents * 4).min(MAX_ROWS).min(MAX_ANSWER_BYTES / (read / seen + 1)).max(1);
+            amount = Amount::new(stream.rows);
         }
     }
 
@@ -230,8 +251,8 @@ impl<'a> NewRecords<'a> {
                     .searcher
                     .news
                     .with(|engine| ids(&self.searcher.nodes, engine, stream.asked(), counted.bucket))?;
-                self.left_out += ids.iter().filter(|id| !stream.arrivals.knows(**id)).count() as u64;
-                stream.arrivals.learn(counted.bucket, &ids);
+                self.left_out += ids.rows.iter().filter(|id| !stream.arrivals.knows(**id)).count() as u64;
+                stream.arrivals.learn(counted.bucket, &ids.rows);
                 stream.waiting.pop_front();
             }
         }
@@ -266,11 +287,12 @@ fn ids(
     engine: &mut Engine,
     (source, all): (&SourcePlan, &Slice),
     bucket: u64,
-) -> Result<Vec<u64>, Fault> {
+) -> Result<GroupRows<Vec<u64>>, Fault> {
     let ids = bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET;
-    let answer = nodes.rows_by(engine, all, |all| {
+    let GroupRows { rows, missing } = nodes.rows_by(engine, all, |all| {
         let arrived = SelectArrived { from: &all.from, conditions: source.conditions(), ids: ids.clone() };
         arrived.documents("id", DOCIDS_PER_BUCKET as usize)
     })?;
-    Ok(answer.rows.iter().filter_map(|row| row.int(0)).filter_map(|id| u64::try_from(id).ok()).collect())
+    let id = |row: &Row| row.int(0).and_then(|id| u64::try_from(id).ok());
+    Ok(GroupRows { rows: rows.iter().filter_map(id).collect(), missing })
 }

@@ -150,7 +150,8 @@ impl<'a> PatternCounting<'a> {
         self.patterns = self.take_patterns().with(&self.read);
         let known = self.patterns.len() as u64;
         self.leaves_out = self.patterns.has_forgotten || self.read.has_forgotten || self.searchd.overflow.is_some();
-        self.number = match self.searchd.overflow {
+        // each node counts its own, and a pattern may be on several
+        self.number = match self.searchd.overflow.filter(|_| !self.searcher.has_peers()) {
             Some(number) if self.searchd.slices.len() == 1 && self.read.len() == 0 => Count::Exact(number),
             Some(number) => Count::AtLeast(number.max(known)),
             None if self.leaves_out || self.searchd.is_part => Count::AtLeast(known),

@@ -41,8 +41,9 @@ impl<'a> Sampled<'a> {
     fn read_some(&mut self, slice: usize, ids: &[u64]) -> Result<(), SearchError> {
         let Some((_, day)) = self.slices.get(slice) else { return Ok(()) };
         let (all, day) = (Restriction::default(), Slice::new(day.from.clone(), day.range));
-        let select = |day: &Slice| Select { columns: "id, logline", ..select_of(day, &all, ids.len()) }.among(ids);
-        for row in self.searcher.nodes.rows(&self.searcher.pool, &day, select)?.rows {
+        let select =
+            |day: &Slice, ids: &[u64]| Select { columns: "id, logline", ..select_of(day, &all, ids.len()) }.among(ids);
+        for row in self.searcher.nodes.rows_of(&self.searcher.pool, &day, ids, select)?.rows {
             self.lines.insert((slice, row.int(0).unwrap_or(0) as u64), pattern::line(&row.text(1)).to_owned());
         }
         Ok(())

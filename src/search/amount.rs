@@ -1,0 +1,37 @@
+//! How many documents a question asks for, while the answers of peers have to fit into searchd's packets. Pure.
+
+/// How many documents a question asks for: fewer than wanted, after those of a peer did not fit into one answer.
+#[derive(Clone, Debug)]
+pub struct Amount {
+    wanted: usize,
+    pub documents: usize,
+    /// the peers of whose documents not even one fits
+    left_out: Vec<usize>,
+}
+
+impl Amount {
+    /// At least one.
+    pub fn new(wanted: usize) -> Amount {
+        Amount { wanted: wanted.max(1), documents: wanted.max(1), left_out: Vec::new() }
+    }
+
+    /// True if that peer is not asked.
+    pub fn leaves_out(&self, peer: usize) -> bool {
+        self.left_out.contains(&peer)
+    }
+
+    /// True if fewer are asked for than wanted.
+    pub fn is_less(&self) -> bool {
+        self.documents < self.wanted
+    }
+
+    /// The answer of that peer did not fit.
+    pub fn lessen(&mut self, peer: usize) {
+        if self.documents > 1 {
+            self.documents = (self.documents / 8).max(1);
+        } else {
+            self.left_out.push(peer);
+            self.documents = self.wanted;
+        }
+    }
+}
