@@ -4,8 +4,8 @@
 //! |---|---|
 //! | `/api/grep/<index>/` | `{"next": url or null, "previous": …, "results": [{"id", "datetime", "logline", "logline_snippet", "js"}]}` |
 //! | `…/count/` | `{"count", "missing": [text]}`: of all matches, however long it takes |
-//! | `…/histogram/` | `{"bars": [{"start", "end", "total", "warnings", "errors"}], "exact": bool}` |
-//! | `…/values/<column>/` | `{"column", "values": [{"value", "count"}], "more": bool, "exact": bool}` |
+//! | `…/histogram/` | `{"bars": [{"start", "end", "total", "warnings", "errors"}], "exact": bool, "missing": [text]}` |
+//! | `…/values/<column>/` | `{"column", "values": [{"value", "count"}], "more": bool, "exact": bool, "missing": [text]}` |
 //! | `…/patterns/` | `{"patterns": [{"pattern", "text", "count", …}], "number", "records", "bars", "exact": bool}` |
 //! | `…/columns/` | `[{"name", "last_seen": seconds}]` |
 //!
@@ -139,6 +139,8 @@ pub fn count(site: &Site, request: &LogRequest, client: &Client) -> Answer {
 struct BarsJson {
     bars: Vec<BarJson>,
     exact: bool,
+    /// parts that are missing
+    missing: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -162,7 +164,7 @@ pub fn histogram(site: &Site, request: &LogRequest, client: &Client) -> Answer {
         warnings: bar.warnings,
         errors: bar.errors,
     };
-    Ok(json(&BarsJson { bars: found.bars.iter().map(bar).collect(), exact: found.exact }))
+    Ok(json(&BarsJson { bars: found.bars.iter().map(bar).collect(), exact: found.exact, missing: figures.missing() }))
 }
 
 #[derive(Serialize)]
@@ -171,6 +173,8 @@ struct ValuesJson<'a> {
     values: Vec<ValueJson>,
     more: bool,
     exact: bool,
+    /// parts that are missing
+    missing: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -185,7 +189,7 @@ pub fn values(site: &Site, request: &LogRequest, column: &str, client: &Client) 
     let found =
         site.searcher.values(&request.query, &scope, &ValuesWanted { column, limit: MAX_VALUES, known: &known })?;
     let values = found.values.into_iter().map(|(value, count)| ValueJson { value, count }).collect();
-    Ok(json(&ValuesJson { column, values, more: found.more, exact: found.exact }))
+    Ok(json(&ValuesJson { column, values, more: found.more, exact: found.exact, missing: found.missing }))
 }
 
 /// What surrounds the patterns, each of which is written as in NDJSON.

@@ -44,6 +44,8 @@ pub struct ValueCounts {
     pub more: bool,
     /// false: not all was counted in time, or not all that was counted was checked
     pub exact: bool,
+    /// the parts that were missing in searchd's answers, as texts for the user
+    pub missing: Vec<String>,
 }
 
 /// The number of records with each value.
@@ -97,7 +99,7 @@ impl ValueCounts {
         values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let more = values.len() > limit;
         values.truncate(limit);
-        ValueCounts { values, more, exact }
+        ValueCounts { values, more, exact, missing: Vec::new() }
     }
 }
 

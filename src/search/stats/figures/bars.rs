@@ -105,7 +105,7 @@ impl Figures<'_> {
             let Some(bar) = self.histogram.bars.get_mut(at) else { continue };
             (bar.total, bar.warnings, bar.errors) = (bar.total + total, bar.warnings + warnings, bar.errors + errors);
         }
-        self.histogram.exact &= !self.missing.get();
+        self.histogram.exact &= !self.is_part.get();
         // if searchd cannot compare with a level, the records decide
         if self.histogram.exact && !sure {
             let mut checked = self.tally.bars.emptied();

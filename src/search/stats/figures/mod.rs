@@ -3,7 +3,7 @@
 mod bars;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -37,7 +37,9 @@ pub struct Figures<'a> {
     /// values of a path in a slice, as searchd has counted them; by the slice's index, its start and the path
     grouped: RefCell<HashMap<(String, Ts, String), Groups>>,
     /// searchd could not be asked for all of the rest
-    missing: Cell<bool>,
+    is_part: Cell<bool>,
+    /// the parts that were missing in its answers, as texts for the user
+    missing: RefCell<BTreeSet<String>>,
     states: DayStates,
 }
 
@@ -51,9 +53,18 @@ impl<'a> Figures<'a> {
     ) -> Result<Figures<'a>, SearchError> {
         let bars = if rest == Some(Subset::Candidates) { tally.bars.emptied().bars } else { tally.bars.bars.clone() };
         let histogram = TimeHistogram { bars, exact: rest != Some(Subset::Candidates) };
-        let (grouped, missing, states) = (RefCell::default(), Cell::new(false), DayStates::default());
-        let scope = scope.clone();
-        let mut figures = Figures { searcher, plan, scope, tally, rest, histogram, grouped, missing, states };
+        let mut figures = Figures {
+            searcher,
+            plan,
+            scope: scope.clone(),
+            tally,
+            rest,
+            histogram,
+            grouped: RefCell::default(),
+            is_part: Cell::new(false),
+            missing: RefCell::default(),
+            states: DayStates::default(),
+        };
         figures.add_bars()?;
         Ok(figures)
     }
@@ -72,11 +83,16 @@ impl<'a> Figures<'a> {
         }
         let bounded = || !self.asked().any(|(.., narrowing)| narrowing.is_nothing());
         Ok(match of {
-            Subset::Candidates if self.missing.get() || !bounded() => Count::AtLeast(seen),
+            Subset::Candidates if self.is_part.get() || !bounded() => Count::AtLeast(seen),
             Subset::Candidates => Count::AtMost(counted),
-            _ if self.missing.get() => Count::AtLeast(counted),
+            _ if self.is_part.get() => Count::AtLeast(counted),
             _ => Count::Exact(counted),
         })
+    }
+
+    /// The parts that were missing in searchd's answers so far, as texts for the user.
+    pub fn missing(&self) -> Vec<String> {
+        self.missing.borrow().iter().cloned().collect()
     }
 
     /// How the matches are spread over the range, by level.
@@ -86,6 +102,11 @@ impl<'a> Figures<'a> {
 
     /// The values of a column that was wanted, the commonest first.
     pub fn values(&self, wanted: &ValuesWanted) -> Result<ValueCounts, SearchError> {
+        let counted = self.counted_values(wanted)?;
+        Ok(ValueCounts { missing: self.missing(), ..counted })
+    }
+
+    fn counted_values(&self, wanted: &ValuesWanted) -> Result<ValueCounts, SearchError> {
         let ValuesWanted { column, limit, .. } = *wanted;
         // a filter finds message and time of every record by these names, but they are not among the columns
         let apart = self.plan.sources.iter().any(|source| source.apart.has(column));
@@ -98,7 +119,7 @@ impl<'a> Figures<'a> {
         if self.rest.is_some()
             && let Some(counts) = self.values_by_hash(wanted, counts.clone())?
         {
-            return Ok(ValueCounts::new(&counts, limit, exact && !self.missing.get() && !apart));
+            return Ok(ValueCounts::new(&counts, limit, exact && !self.is_part.get() && !apart));
         }
         let paths = column_paths(column);
         // if searchd cannot be asked, or its groups may hold something else than they print, the records decide
@@ -115,7 +136,7 @@ impl<'a> Figures<'a> {
             // a record may have a value by two paths
             sure &= with_values <= 1;
         }
-        exact &= !self.missing.get();
+        exact &= !self.is_part.get();
         if self.rest.is_some() && (paths.is_empty() || exact && (!sure || counts.is_ambiguous())) {
             let mut checked = Counts::default();
             let checking = self.scope.at_most(self.scope.counting);
@@ -169,12 +190,17 @@ impl<'a> Figures<'a> {
         self.in_time(|| self.searcher.kept_groups(slice, narrowing, grouping, &self.states))
     }
 
-    /// The rows of a question. If some are missing, or no time is left to ask it, `missing` is set.
+    /// The rows of a question. If some are missing, or no time is left to ask it, `is_part` is set.
     fn in_time<R: Default>(&self, ask: impl FnOnce() -> Result<GroupRows<R>, SearchError>) -> Result<R, SearchError> {
         let _turn = self.scope.turn()?;
-        let answer = if self.scope.is_over() { None } else { Some(ask()?) };
-        self.missing.set(self.missing.get() || answer.as_ref().is_none_or(|answer| !answer.missing.is_empty()));
-        Ok(answer.map(|answer| answer.rows).unwrap_or_default())
+        if self.scope.is_over() {
+            self.is_part.set(true);
+            return Ok(R::default());
+        }
+        let GroupRows { rows, missing } = ask()?;
+        self.is_part.set(self.is_part.get() || !missing.is_empty());
+        self.missing.borrow_mut().extend(missing);
+        Ok(rows)
     }
 
     fn groups(&self, slice: &Slice, narrowing: &Restriction, path: &str) -> Result<Groups, SearchError> {
