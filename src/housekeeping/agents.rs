@@ -27,10 +27,9 @@ pub fn difference(config: &Config, today: Day, engine: &mut Engine) -> Option<St
     }
 }
 
-/// The numbers of the peers whose names can be resolved.
-pub fn resolved(config: &Config) -> Vec<usize> {
-    let peers = (1..).zip(config.sphinx.peers.iter().flatten());
-    peers.filter(|(_, peer)| is_there(peer)).map(|(number, _)| number).collect()
+/// True if the name of the peer of that number can be resolved.
+pub fn is_resolved(config: &Config, number: usize) -> bool {
+    (1..).zip(config.sphinx.peers.iter().flatten()).any(|(other, peer)| other == number && is_there(peer))
 }
 
 fn is_there(peer: &str) -> bool {

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::config::{Config, Sphinx};
+use crate::config::{Config, Index, Sphinx};
 use crate::housekeeping::agents;
 use crate::sphinx::client::Engine;
 use crate::sphinx::day_index::{day_index, local_index, peer_index, served_days};
@@ -30,19 +30,21 @@ struct Difference {
 }
 
 impl Difference {
-    /// `peers`: the numbers of those whose names can be resolved; searchd does not serve the indexes of others.
-    fn of(config: &Config, peers: &[usize], today: Day, served: &BTreeSet<String>) -> Difference {
-        let expected: BTreeSet<String> = config
-            .indexes
-            .iter()
-            .flat_map(|index| {
-                let days = served_days(today, index.days).map(|day| day_index(&index.name, day));
-                let own: Vec<String> = days.chain([local_index(&index.name)]).collect();
-                let of_peer = |number: &usize| own.iter().map(|own| peer_index(own, *number)).collect::<Vec<_>>();
-                let of_peers: Vec<String> = peers.iter().flat_map(of_peer).collect();
-                own.into_iter().chain(of_peers).chain([index.name.to_string()])
-            })
-            .collect();
+    /// `is_resolved`: whether the name of the peer of that number can be resolved, which may take long. searchd does not serve the
+    /// indexes of others.
+    fn of(config: &Config, is_resolved: &dyn Fn(usize) -> bool, today: Day, served: &BTreeSet<String>) -> Difference {
+        let of_days = |index: &Index| {
+            let days = served_days(today, index.days).map(|day| day_index(&index.name, day));
+            days.chain([local_index(&index.name)]).collect::<Vec<String>>()
+        };
+        let own: Vec<String> = config.indexes.iter().flat_map(of_days).collect();
+        let of_peers = (1..=config.sphinx.peers.iter().flatten().count()).flat_map(|number| {
+            let names: Vec<String> = own.iter().map(|own| peer_index(own, number)).collect();
+            let is_expected = names.iter().all(|name| served.contains(name)) || is_resolved(number);
+            names.into_iter().filter(move |_| is_expected)
+        });
+        let all_nodes = config.indexes.iter().map(|index| index.name.to_string());
+        let expected: BTreeSet<String> = own.iter().cloned().chain(of_peers).chain(all_nodes).collect();
         // searchd may serve other indexes too, which are not alco's
         let is_ours = |name: &str| {
             let (index, day) = name.rsplit_once('_').unwrap_or_default();
@@ -100,7 +102,7 @@ impl Days {
             keep_binlog_in_use(config, today, engine);
         }
         let served = tables.iter().map(|row| row.text(0)).collect();
-        let difference = Difference::of(config, &agents::resolved(config), today, &served);
+        let difference = Difference::of(config, &|peer| agents::is_resolved(config, peer), today, &served);
         let Some(text) = difference.text().or_else(|| agents::difference(config, today, engine)) else {
             if self.signalled.take().is_some() | self.logged.take().is_some() {
                 log::info!("searchd serves all day indexes, from {}", span(config, today));
@@ -211,7 +213,7 @@ mod tests {
             Config::parse("[index web]\ndays = 2\n[index web_x]\ndays = 1\n", "alco.ini").expect("no mistakes");
         let today = Day::parse_compact("20261122").expect("a day");
         let served = served.split_whitespace().map(str::to_owned).collect();
-        assert_eq!(Difference::of(&config, &[], today, &served).text().as_deref(), expect);
+        assert_eq!(Difference::of(&config, &|_| false, today, &served).text().as_deref(), expect);
     }
 
     #[test]
@@ -224,10 +226,13 @@ mod tests {
         served.insert("web".to_owned());
         let of_peers = own.iter().flat_map(|name| [1, 2].map(|number| format!("{name}_p{number}")));
         served.extend(of_peers);
-        assert_eq!(Difference::of(&config, &[1, 2], today, &served), Difference::default());
+        // no name is resolved without need
+        assert_eq!(Difference::of(&config, &|_| panic!("nothing is missing"), today, &served), Difference::default());
         served.remove("web_20261123_p2");
+        let of = |is_resolved: &dyn Fn(usize) -> bool| Difference::of(&config, is_resolved, today, &served);
         let missing = vec!["web_20261123_p2".to_owned()];
-        assert_eq!(Difference::of(&config, &[1, 2], today, &served), Difference { missing, beyond: Vec::new() });
+        assert_eq!(of(&|peer| peer == 2), Difference { missing, beyond: Vec::new() });
+        assert_eq!(of(&|peer| peer == 1), Difference::default());
     }
 
     const ALL: &str = "web web_local web_20261121 web_20261122 web_20261123 web_20261124 \
