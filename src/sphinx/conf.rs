@@ -24,10 +24,11 @@ use crate::time::Day;
 const OF_DISTRIBUTED: [&str; 5] =
     ["agent_connect_timeout", "agent_query_timeout", "agent_retry_count", "ha_strategy", "mirror_retry_count"];
 
-/// Every question waits for a peer that is cut off. In one network, a connection takes a millisecond.
+/// For the connection and the greeting. Every question waits for a peer that is cut off. In one network, both take a millisecond.
 const AGENT_CONNECT_MILLISECONDS: &str = "500";
-/// searchd's default: a peer that answers later is missing in the answer.
-const AGENT_QUERY_MILLISECONDS: &str = "3000";
+/// A peer that has greeted works. As long as alco waits for an answer: with searchd's default, 3 s, the records of a peer that is
+/// busy would be missing where one node alone would take its time.
+const AGENT_QUERY_MILLISECONDS: &str = "30000";
 
 type Directives = Vec<(String, String)>;
 
