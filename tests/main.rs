@@ -20,6 +20,7 @@ mod crowds;
 mod day_change;
 mod days;
 mod documents;
+mod equal_nodes;
 mod fidelity;
 mod figures;
 mod filters;

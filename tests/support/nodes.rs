@@ -59,6 +59,17 @@ pub fn nodes_at(name: &str, ports: &[u16], doors: &[u16], indexes: &str) -> Vec<
     stacks.into_iter().zip(ports).map(|(stack, port)| Node { stack, port: *port }).collect()
 }
 
+/// A node that none of these knows: a searchd and a Redis of its own, and their RabbitMQ. Its queues need other names.
+pub fn alone(name: &str, amqp: &str, indexes: &str) -> Stack {
+    let mut stack = Stack::of(name, &["redis", "searchd"], Path::new(ALCO), indexes);
+    let path = stack.dir().join("alco.ini");
+    let ini = fs::read_to_string(&path).unwrap();
+    assert_eq!(ini.matches(&stack.amqp).count(), 1, "{ini}");
+    fs::write(path, ini.replace(&stack.amqp, amqp)).unwrap();
+    stack.amqp = amqp.to_owned();
+    stack
+}
+
 impl Node {
     /// The alco of this node.
     #[track_caller]
