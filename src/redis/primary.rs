@@ -92,11 +92,20 @@ impl Primary {
         }
     }
 
-    /// The address of the primary of that name, as a Sentinel knows it. User, password and database are those of `info`, which a
-    /// Sentinel does not need.
+    /// The address of the primary of that name, as a Sentinel knows it. User, password and database are those of `info`. A Sentinel
+    /// has no database, and refuses a login if it has no password; one that asks for a login gets that of the primary.
     fn ask_sentinel(&self, info: &ConnectionInfo, name: &str, opening: Opening) -> Result<ConnectionInfo, Error> {
-        let bare = info.clone().set_redis_settings(RedisConnectionInfo::default());
-        let mut sentinel = self.open(&bare, opening)?;
+        let settings = info.redis_settings();
+        let ask_as = |settings| self.primary_of(&info.clone().set_redis_settings(settings), name, opening);
+        match ask_as(RedisConnectionInfo::default()) {
+            Err(Error::Refused(_)) if settings.password().is_some() => ask_as(settings.clone().set_db(0)),
+            answer => answer,
+        }
+        .map(|at| info.clone().set_addr(at))
+    }
+
+    fn primary_of(&self, info: &ConnectionInfo, name: &str, opening: Opening) -> Result<ConnectionAddr, Error> {
+        let mut sentinel = self.open(info, opening)?;
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
         let answer = question.query::<Option<(String, u16)>>(&mut sentinel).map_err(|error| Error::from(&error))?;
@@ -105,13 +114,12 @@ impl Primary {
                 "this Sentinel knows no primary '{name}'; set [redis] sentinel to its name"
             )));
         };
-        let at = match info.addr().clone() {
+        Ok(match info.addr().clone() {
             ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
                 ConnectionAddr::TcpTls { host, port, insecure, tls_params }
             }
             _ => ConnectionAddr::Tcp(host, port),
-        };
-        Ok(info.clone().set_addr(at))
+        })
     }
 
     fn open(&self, info: &ConnectionInfo, Opening { timeout, name }: Opening) -> Result<RedisStream, Error> {
