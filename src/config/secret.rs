@@ -23,7 +23,10 @@ impl Secret {
     pub fn without_password(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
         match rest.rsplit_once('@') {
-            Some((user, host)) => format!("{scheme}://{}@{host}", user.split(':').next().unwrap_or_default()),
+            Some((user, host)) => match user.split(':').next().unwrap_or_default() {
+                "" => format!("{scheme}://{host}"),
+                user => format!("{scheme}://{user}@{host}"),
+            },
             None => self.0.clone(),
         }
     }
@@ -60,6 +63,7 @@ mod tests {
         const PASSWORD: &str = "p%40s%3As%2Fw%20%C3%B6";
         check_password("amqp://u:p@h:1/v", "amqp://u@h:1/v", &format!("amqp://u:{PASSWORD}@h:1/v"));
         check_password("amqp://u@h/v", "amqp://u@h/v", &format!("amqp://u:{PASSWORD}@h/v"));
+        check_password("redis://:p@h/0", "redis://h/0", &format!("redis://:{PASSWORD}@h/0"));
         check_password("redis://h/0", "redis://h/0", &format!("redis://:{PASSWORD}@h/0"));
         check_password("amqp://u:p/w@h", "amqp://u@h", &format!("amqp://u:{PASSWORD}@h"));
     }
