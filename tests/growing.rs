@@ -10,9 +10,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use serde_json::Value;
 
-use crate::support::hosts::Hosts;
+use crate::support::hosts::{Hosts, day_before};
 use crate::support::nodes::{Node, copies, count};
-use crate::support::{Alco, LONG, Publisher, Stack, body, queue_state, try_get, wait_until};
+use crate::support::{Alco, LONG, Publisher, Stack, body, queue_state, soak, try_get, wait_until};
 
 /// Records published at once, and the time until the next ones, or the next search.
 const BATCH: usize = 20;
@@ -62,10 +62,16 @@ impl Reader {
 }
 
 /// Publishes numbered records until it is over; returns their number.
-fn publish(amqp: &str, over: &Receiver<()>) -> usize {
-    let mut publisher = Publisher::open(amqp);
+fn publish(broker: &Mutex<String>, over: &Receiver<()>) -> usize {
+    let mut amqp = broker.lock().unwrap().clone();
+    let mut publisher = Publisher::open(&amqp);
     let mut published = 0;
     while !is_over(over) {
+        let now = broker.lock().unwrap().clone();
+        if now != amqp {
+            publisher.close();
+            (publisher, amqp) = (Publisher::open(&now), now);
+        }
         let numbers = published..published + BATCH;
         publisher.publish("logstash", "logstash.web", numbers.map(|n| body(&format!("record {n}"))));
         published += BATCH;
@@ -96,13 +102,37 @@ fn replace(hosts: &mut Hosts) {
     hosts.c_is_now_d();
     hosts.wait_for_more("abc");
 
-    hosts.kill('c');
-    hosts.wait_for_more("ab");
-    // its disk is there
-    hosts.install_d();
-    hosts.follow("Move a node");
-    hosts.c_is_now_d();
+    for _ in 0..if soak() { 5 } else { 1 } {
+        hosts.kill('c');
+        hosts.wait_for_more("ab");
+        // its disk is there
+        hosts.install_d();
+        hosts.follow("Move a node");
+        hosts.c_is_now_d();
+        hosts.wait_for_more("abc");
+    }
+}
+
+/// Returns the new broker.
+fn move_rabbitmq(hosts: &mut Hosts, broker: &Mutex<String>) -> Stack {
+    let another = hosts.install_broker();
+    hosts.collects_from('b', &another);
+    hosts.follow("Move RabbitMQ");
+    broker.lock().unwrap().clone_from(&another.amqp);
+    hosts.wait_for_more("b");
+    let old = |hosts: &Hosts| is_empty(&hosts.machines[&'a'].node.stack);
+    wait_until("the old queue is empty", LONG, || old(hosts).then_some(()));
+    for name in ['a', 'c'] {
+        hosts.collects_from(name, &another);
+        hosts.change(name, "[rabbitmq]\nurl = amqp://alco@10.0.0.4:5672/%2f");
+    }
     hosts.wait_for_more("abc");
+    another
+}
+
+fn is_empty(broker: &Stack) -> bool {
+    let counts = broker.rabbitmqctl(&["list_queues", "--silent", "messages"]);
+    counts.split_whitespace().all(|count| count == "0")
 }
 
 fn drain(hosts: &mut Hosts, reader: &Reader, amqp: &str) {
@@ -120,31 +150,31 @@ fn drain(hosts: &mut Hosts, reader: &Reader, amqp: &str) {
 
 fn settled(broker: &Stack, nodes: &[Node], published: usize) {
     wait_until("all are stored", LONG, || (count(nodes, "web") >= published as u64).then_some(()));
-    wait_until("all are acknowledged", LONG, || {
-        (broker.rabbitmqctl(&["list_queues", "--silent", "messages"]).trim() == "0").then_some(())
-    });
+    wait_until("all are acknowledged", LONG, || is_empty(broker).then_some(()));
 }
 
 #[test]
 fn the_page_leads_from_one_node_to_three_and_back() {
     let mut hosts = Hosts::one();
-    let (amqp, pages) = (hosts.machines[&'a'].node.stack.amqp.clone(), hosts.pages.clone());
+    let (broker, pages) = (Mutex::new(hosts.machines[&'a'].node.stack.amqp.clone()), hosts.pages.clone());
     let reader = Reader { is_once: true.into(), ..Reader::default() };
     let (stop, over) = bounded::<()>(0);
-    let published = thread::scope(|scope| {
+    let (published, another) = thread::scope(|scope| {
         let stop = stop;
-        let publishing = scope.spawn(|| publish(&amqp, &over));
+        let publishing = scope.spawn(|| publish(&broker, &over));
         scope.spawn(|| reader.read(&pages, &over));
         grow(&mut hosts, &reader);
         replace(&mut hosts);
+        let another = soak().then(|| move_rabbitmq(&mut hosts, &broker));
+        let amqp = broker.lock().unwrap().clone();
         drain(&mut hosts, &reader, &amqp);
         drop(stop);
-        publishing.join().unwrap()
+        (publishing.join().unwrap(), another)
     });
     let mut left = hosts.machines;
     let (alcos, nodes): (Vec<Option<Alco>>, Vec<Node>) =
         ['a', 'b'].map(|name| left.remove(&name).unwrap()).into_iter().map(|host| (host.alco, host.node)).unzip();
-    settled(&nodes[0].stack, &nodes, published);
+    settled(another.as_ref().unwrap_or(&nodes[0].stack), &nodes, published);
     drop(alcos);
     let copies = copies(&nodes, "web");
     assert_eq!(copies.len(), published, "none is lost");
@@ -153,4 +183,35 @@ fn the_page_leads_from_one_node_to_three_and_back() {
     let twice = copies.values().filter(|copies| copies.all > 1).count();
     let (whole, partial) = (reader.whole.into_inner(), reader.partial.into_inner());
     eprintln!("{published} records, {twice} marked as twice; {whole} whole answers, {partial} that named a node");
+}
+
+#[test]
+fn a_mirror_gets_earlier_days_from_the_other() {
+    let mut hosts = Hosts::one();
+    let publish = |hosts: &Hosts, days: i64, numbers: std::ops::Range<usize>| {
+        let (year, day) = (&day_before(days)[..4], &day_before(days)[4..]);
+        let time = format!("{year}-{}-{}T12:00:00Z", &day[..2], &day[2..]);
+        let body = |n| format!(r#"{{"@timestamp":"{time}","message":"record {n}"}}"#);
+        let mut publisher = Publisher::open(&hosts.machines[&'a'].node.stack.amqp);
+        publisher.publish("logstash", "logstash.web", numbers.map(body));
+        publisher.close();
+    };
+    let has = |hosts: &Hosts, name: char, days: i64| {
+        hosts.machines[&name].node.stack.count(&format!("web_{}", day_before(days))).unwrap_or(0)
+    };
+    publish(&hosts, 2, 0..300);
+    publish(&hosts, 1, 300..800);
+    wait_until("a has them", LONG, || (hosts.machines[&'a'].count() == 800).then_some(()));
+    hosts.install_mirror();
+    let rest = hosts.follow_to_a_stop("Add a mirror, or replace one");
+    publish(&hosts, 1, 800..1000);
+    wait_until("both have the new ones", LONG, || {
+        (has(&hosts, 'a', 1) == 700 && has(&hosts, 'b', 1) == 200).then_some(())
+    });
+    hosts.take(rest);
+    publish(&hosts, 1, 1000..1100);
+    for name in ['a', 'b'] {
+        wait_until("it has all of them", LONG, || (hosts.machines[&name].count() == 1100).then_some(()));
+        assert_eq!((has(&hosts, name, 1), has(&hosts, name, 2)), (800, 300), "{name}");
+    }
 }

@@ -8,8 +8,11 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use nix::sys::signal::Signal;
 
 use super::nodes::Node;
@@ -18,7 +21,7 @@ use super::steps::{Step, steps};
 use super::{ALCO, Alco, LONG, SOON, Stack, free_port, ini, wait_until};
 
 const PAGE: &str = "docs/nodes.md";
-const INDEX: &str = "[index web]\nqueue = web\nrouting_keys = logstash.web.#\ndays = 2\n";
+const INDEX: &str = "[index web]\nqueue = web\nrouting_keys = logstash.web.#\ndays = 3\n";
 
 /// Where searchd of each host answers the other nodes.
 const DOORS: [(char, &str); 3] = [('a', "10.0.0.1:9312"), ('b', "10.0.0.2:9312"), ('c', "10.0.0.3:9312")];
@@ -45,8 +48,9 @@ impl Machine {
         self.node.stack.dir().join("alco.ini")
     }
 
-    fn is_up(&self) -> bool {
-        self.alco.is_some()
+    /// A path of the page below /var/lib/alco.
+    fn file(&self, path: &str) -> PathBuf {
+        self.data().join(path.strip_prefix("/var/lib/alco/").unwrap())
     }
 }
 
@@ -60,7 +64,6 @@ pub struct Hosts {
     redis: Option<RedisServer>,
     /// what `alco check` printed, by the machine
     checks: Vec<(char, String)>,
-    installed: usize,
 }
 
 impl Hosts {
@@ -72,7 +75,6 @@ impl Hosts {
             ports: DOORS.into_iter().map(|(_, door)| (door, free_port())).collect(),
             redis: None,
             checks: Vec::new(),
-            installed: 0,
         };
         hosts.install('a');
         let stack = &hosts.machines[&'a'].node.stack;
@@ -103,10 +105,40 @@ impl Hosts {
         self.set('d', &settings);
     }
 
+    /// A new host that reaches the servers of a.
+    pub fn install_mirror(&mut self) {
+        self.install('b');
+        let of_a = &self.machines[&'a'].node.stack;
+        let servers = format!("[rabbitmq]\nurl = {}\n[redis]\nurl = {}\n", of_a.amqp, of_a.redis);
+        self.set('b', &servers);
+    }
+
+    /// Another RabbitMQ, which has the user that a has.
+    pub fn install_broker(&mut self) -> Stack {
+        let broker = Stack::of("growing_broker", &["rabbitmq"], Path::new(ALCO), INDEX);
+        broker.rabbitmqctl(&["add_user", "alco", "SECRET"]);
+        broker.rabbitmqctl(&["set_permissions", "alco", ".*", ".*", ".*"]);
+        let port = broker.amqp.rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
+        self.ports.insert("10.0.0.4:5672", port);
+        broker
+    }
+
+    /// Has the tests look for the consumers of a host there.
+    pub fn collects_from(&mut self, name: char, broker: &Stack) {
+        self.machines.get_mut(&name).unwrap().node.stack.amqp.clone_from(&broker.amqp);
+    }
+
+    /// Changes a host's alco.ini, and restarts its alco.
+    pub fn change(&mut self, name: char, lines: &str) {
+        self.set(name, lines);
+        self.restart(name, "alco");
+    }
+
     fn install(&mut self, name: char) {
         let servers = if name == 'a' { &["rabbitmq", "redis", "searchd"][..] } else { &["searchd"] };
-        self.installed += 1;
-        let mut stack = Stack::of(&format!("growing_{}", self.installed), servers, Path::new(ALCO), INDEX);
+        static INSTALLED: AtomicUsize = AtomicUsize::new(0);
+        let number = INSTALLED.fetch_add(1, Relaxed);
+        let mut stack = Stack::of(&format!("growing_{number}"), servers, Path::new(ALCO), INDEX);
         // d has the address of c, which it replaces
         let (_, door) = DOORS.into_iter().find(|(of, _)| *of == name).unwrap_or(DOORS[2]);
         let port = self.ports[door];
@@ -166,8 +198,20 @@ impl Hosts {
 
     /// Takes the steps below a heading.
     pub fn follow(&mut self, heading: &str) {
-        let steps = steps(PAGE, heading);
-        assert!(!steps.is_empty(), "{heading}");
+        self.take(steps(PAGE, heading));
+    }
+
+    /// Takes the steps below a heading up to the first that stops searchd, and returns the others.
+    pub fn follow_to_a_stop(&mut self, heading: &str) -> Vec<Step> {
+        let mut first = steps(PAGE, heading);
+        let stops = |step: &Step| matches!(step, Step::Command { line, .. } if line.contains(" stop alco-searchd"));
+        let rest = first.split_off(first.iter().position(stops).expect("a step that stops searchd"));
+        self.take(first);
+        rest
+    }
+
+    pub fn take(&mut self, steps: Vec<Step>) {
+        assert!(!steps.is_empty(), "the page has no steps");
         for step in steps {
             match step {
                 Step::Ini { machines, lines } => machines.iter().for_each(|name| self.set(*name, &lines)),
@@ -187,6 +231,7 @@ impl Hosts {
         if line.contains(" | ") {
             return self.pipe(name, line);
         }
+        let line = &line.replace("20261122", &day_before(1)).replace("20261121", &day_before(2));
         let command = line.trim_start_matches("sudo ").trim_start_matches("-u alco ");
         let words: Vec<&str> = command.split_whitespace().map(|word| word.trim_matches('\'')).collect();
         match words[..] {
@@ -195,6 +240,15 @@ impl Hosts {
             ["rabbitmqctl", ref arguments @ ..] => drop(self.machines[&name].node.stack.rabbitmqctl(arguments)),
             ["systemctl", "restart", ref services @ ..] => {
                 services.iter().for_each(|service| self.restart(name, service));
+            }
+            ["systemctl", "start", "alco-searchd"] => self.machines[&name].node.stack.restart("searchd"),
+            ["rm", "-r", directory] => fs::remove_dir_all(self.machines[&name].file(directory)).unwrap(),
+            ["rsync", "-a", ref days @ .., "/var/lib/alco/web/"] => {
+                let (from, to) = (&self.machines[&'a'], &self.machines[&name]);
+                for day in days {
+                    let day = from.file(day.strip_prefix("root@10.0.0.1:").unwrap());
+                    copy(&day, &to.file("/var/lib/alco/web").join(day.file_name().unwrap())).unwrap();
+                }
             }
             ["systemctl", "stop", ref services @ ..] | ["systemctl", "disable", "--now", ref services @ ..] => {
                 services.iter().for_each(|service| self.stop(name, service));
@@ -292,9 +346,8 @@ impl Hosts {
     /// As rsync does it; a file may vanish while searchd runs.
     fn copy_data(&self, from: char, to: char) {
         let (from, to) = (&self.machines[&from], &self.machines[&to]);
-        let _ = fs::remove_dir_all(to.data());
-        let copied = Command::new("cp").arg("-a").args([from.data(), to.data()]).output().unwrap();
-        assert!(copied.status.success() || from.is_up(), "{}", String::from_utf8_lossy(&copied.stderr));
+        let copied = copy(&from.data(), &to.data());
+        assert!(copied.is_ok() || from.alco.is_some(), "{copied:?}");
     }
 
     /// c and d are one from now on: d has its address and its records.
@@ -318,4 +371,17 @@ impl Hosts {
         let (_, printed) = self.checks.iter().rev().find(|(of, _)| *of == name).expect("a check");
         printed.lines().filter(|line| !line.starts_with("ok ")).collect()
     }
+}
+
+/// A day of UTC as its directory is called.
+pub fn day_before(days: i64) -> String {
+    let day = Timestamp::now().to_zoned(TimeZone::UTC).date().checked_sub(Span::new().days(days)).unwrap();
+    day.strftime("%Y%m%d").to_string()
+}
+
+/// Puts a copy of a directory into the place of another.
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let _ = fs::remove_dir_all(to);
+    let output = Command::new("cp").arg("-a").args([from, to]).output().unwrap();
+    output.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
