@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::nodes::under_load;
 use crate::support::redis_server::{RedisServer, ask, start};
-use crate::support::{Alco, LONG, SOON, Stack, free_port, queue_state, wait_until};
+use crate::support::{Alco, LONG, Publisher, SOON, Stack, body, free_port, queue_state, wait_until};
 
 /// The primary fails over under load: `fail` has it do so.
 #[track_caller]
@@ -63,4 +63,29 @@ fn the_primary_among_several_addresses_takes_the_records() {
     let both = |stack: &Stack, port| (format!("url = redis://127.0.0.1:{port}/0, {}", stack.redis), None);
     // the old one lives on, and takes no writes
     check("addresses", both, |stack, port| stack.ask_redis::<()>(&["FAILOVER", "TO", "127.0.0.1", &port.to_string()]));
+}
+
+#[test]
+fn a_sentinel_that_asks_for_a_login_gets_that_of_redis() {
+    let name = "sentinel_login";
+    let ini = format!("[index {name}]\ndays = 2\nrouting_keys = {name}.#\n");
+    let stack = Stack::private(name, &ini);
+    let (primary, port) = (stack.redis.rsplit(':').next().unwrap().split('/').next().unwrap(), free_port());
+    let lines = format!(
+        "port {port}\nrequirepass secret\nsentinel monitor main 127.0.0.1 {primary} 1\nsentinel auth-pass main secret\n"
+    );
+    let _sentinel = start(&stack, "sentinel", &["--sentinel"], &lines);
+    let url = format!("redis://:secret@127.0.0.1:{port}/0");
+    wait_until("Sentinel answers", LONG, || ask::<String>(&url, &["PING"]));
+    stack.ask_redis::<()>(&["CONFIG", "SET", "requirepass", "secret"]);
+    let path = stack.dir().join("alco.ini");
+    let text = fs::read_to_string(&path).unwrap();
+    let setting = format!("url = {url}\nsentinel = main");
+    fs::write(&path, text.replace(&format!("url = {}", stack.redis), &setting)).unwrap();
+    let alco = Alco::start(&stack, &ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", &format!("{name}.key"), (0..10).map(|n| body(&format!("record {n}"))));
+    publisher.close();
+    stack.settled_count(name, 10, LONG);
+    assert!(alco.stop().success());
 }
