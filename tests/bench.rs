@@ -9,6 +9,7 @@
 //! | `collect` | 300,000 records from the queue into searchd, against bare clients; see `collecting` | 5 |
 //! | `search` | questions to a million records of a day, their streams, and growth from 0.3 to 3 million; see `searching` | 15 |
 //! | `days` | a page of seven days with a million records each; see `days` | 20 |
+//! | `nodes` | three nodes against one, and against each other; see `nodes` | 10 |
 //!
 //! ALCO_BENCH_RECORDS names a file of JSON lines for `collect` to use instead of generated records; it needs times of one day.
 
@@ -20,6 +21,8 @@ mod days;
 mod figures;
 #[path = "bench/filling.rs"]
 mod filling;
+#[path = "bench/nodes.rs"]
+mod nodes;
 #[path = "bench/questions.rs"]
 mod questions;
 #[path = "bench/records.rs"]
@@ -45,14 +48,15 @@ const INDEX: &str = "[index bench]\nqueue = bench\nrouting_keys = bench.#\nthrea
 
 /// A word of ALCO_BENCH, and what it runs: true if all bounds were reached.
 type Part = (&'static str, fn() -> bool);
-const PARTS: [Part; 3] = [("collect", collecting::run), ("search", searching::run), ("days", days::run)];
+const PARTS: [Part; 4] =
+    [("collect", collecting::run), ("search", searching::run), ("days", days::run), ("nodes", nodes::run)];
 const USUAL: &str = "collect,search";
 
 fn main() -> ExitCode {
     let chosen = std::env::var("ALCO_BENCH").unwrap_or_else(|_| USUAL.to_owned());
     let words: Vec<&str> = chosen.split(',').map(str::trim).collect();
     if let Some(unknown) = words.iter().find(|word| PARTS.iter().all(|(name, _)| name != *word)) {
-        eprintln!("ALCO_BENCH has no word '{unknown}': use collect, search, days, or several with commas");
+        eprintln!("ALCO_BENCH has no word '{unknown}': use collect, search, days, nodes, or several with commas");
         return ExitCode::FAILURE;
     }
     println!("load {}", fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());

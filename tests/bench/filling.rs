@@ -18,23 +18,28 @@ const STUCK: Duration = Duration::from_secs(60);
 
 /// Publishes the records in order, and waits until all of them are stored.
 pub fn fill(stack: &Stack, bodies: impl Iterator<Item = String>) {
-    let before = stored(stack);
-    let mut publisher = Publisher::open(&stack.amqp);
+    fill_by(&stack.amqp, &|| stored(stack), bodies);
+}
+
+/// The same; `stored` returns the number of records that are stored.
+pub fn fill_by(amqp: &str, stored: &dyn Fn() -> usize, bodies: impl Iterator<Item = String>) {
+    let before = stored();
+    let mut publisher = Publisher::open(amqp);
     let (mut bodies, mut published) = (bodies.peekable(), 0);
     while bodies.peek().is_some() {
         let some: Vec<String> = bodies.by_ref().take(PUBLISHED_AT_A_TIME).collect();
         published += some.len();
         publisher.publish("logstash", "bench.shop", &some);
-        wait_for(stack, before + published.saturating_sub(MAX_WAITING));
+        wait_for(stored, before + published.saturating_sub(MAX_WAITING));
     }
     publisher.close();
-    wait_for(stack, before + published);
+    wait_for(stored, before + published);
 }
 
-fn wait_for(stack: &Stack, count: usize) {
+fn wait_for(count_stored: &dyn Fn() -> usize, count: usize) {
     let (mut last, mut at) = (0, Instant::now());
     loop {
-        let stored = stored(stack);
+        let stored = count_stored();
         if stored >= count {
             return;
         }

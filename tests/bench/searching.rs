@@ -126,7 +126,7 @@ pub fn run() -> bool {
 }
 
 /// Has searchd write each day index as one piece, as alco has it done when a day is over.
-fn merge(stack: &Stack) {
+pub fn merge(stack: &Stack) {
     for day in day_indexes(stack) {
         for statement in ["FLUSH RAMCHUNK", "OPTIMIZE INDEX"] {
             stack.sphinxql().query_drop(format!("{statement} {day}")).expect("searchd writes an index");
