@@ -204,7 +204,9 @@ fn reread(stack: &Stack) {
     let log = stack.dir().join("searchd/log");
     let ends = || {
         let text = fs::read_to_string(&log).unwrap();
-        text.lines().filter(|line| line.contains("after SIGHUP") || line.contains("rotating finished")).count()
+        // the last is Manticore's
+        let ends = ["after SIGHUP", "rotating finished", "rotating table: all tables done"];
+        text.lines().filter(|line| ends.iter().any(|end| line.contains(end))).count()
     };
     for _ in 0..2 {
         let before = ends();
