@@ -178,7 +178,7 @@ fn the_manual_has_the_bounds_of_the_sources() {
         ("sphinx/client/large.rs", "MAX_LARGE_ANSWERS: usize = 4;", "Four at a time"),
         ("redis/replies.rs", "MAX_REPLY_BYTES: usize = 64 << 20;", "64 MiB, a million elements"),
         ("http/server/request_head.rs", "MAX_FORM_BYTES: usize = 16 * 1024;", "16 KiB.\nBeyond: it is not read"),
-        ("http/server/send.rs", "MAX_DOWNLOADS: usize = 16;", "16 at a time"),
+        ("http/site.rs", "MAX_DOWNLOADS: usize = 16;", "16 at a time, and 12 of one address"),
         ("http/router.rs", "MAX_URL_BYTES: usize = 16 * 1024;", "16 KiB.\nBeyond: 414"),
         ("http/routes/follow.rs", "PAGE_LINES: usize = 20_000;", "20,000 lines, or a day"),
         ("http/routes/habits.rs", "MAX_COOKIE_BYTES: usize = 3000;", "3,000 bytes"),

@@ -1,56 +1,56 @@
 //! Places to follow: `[http] max_followers` is the number of clients that may hold a response open at a time.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::http::server::crowd::Household;
+use crate::http::slots::{Slot, Slots};
 use crate::metrics::Metrics;
 use crate::metrics::client_counts::RequestRefused;
 
-/// The places that are taken, by number from 1.
 pub struct Followers {
-    max: usize,
+    slots: Arc<Slots>,
     metrics: Arc<Metrics>,
-    taken: Mutex<BTreeSet<usize>>,
 }
 
 /// A follower's place, free again when it is dropped.
 pub struct FollowerSlot {
-    followers: Arc<Followers>,
-    pub number: usize,
+    slot: Slot,
+    metrics: Arc<Metrics>,
 }
 
 impl Followers {
     pub fn new(max: usize, metrics: Arc<Metrics>) -> Followers {
-        Followers { max, metrics, taken: Mutex::default() }
+        Followers { slots: Arc::new(Slots::new(max)), metrics }
     }
 
-    /// The lowest free place; None if all are taken.
-    pub fn take(self: &Arc<Followers>) -> Option<FollowerSlot> {
-        let mut taken = self.taken();
-        let Some(number) = (1..=self.max).find(|number| !taken.contains(number)) else {
+    /// The lowest free place; None if all are taken, or those of that address.
+    pub fn take(&self, household: Household) -> Option<FollowerSlot> {
+        let Some(slot) = self.slots.take(household) else {
             self.metrics.clients.refuse_request(RequestRefused::Follower);
             return None;
         };
-        taken.insert(number);
         self.metrics.searched.followers.fetch_add(1, Relaxed);
-        Some(FollowerSlot { followers: self.clone(), number })
+        Some(FollowerSlot { slot, metrics: self.metrics.clone() })
     }
 
     /// The reason why there is no place, for the client.
     pub fn all_taken(&self) -> String {
-        format!("all {} places to follow are taken ([http] max_followers); try again later", self.max)
+        format!(
+            "all {} places to follow are taken, or those of your address ([http] max_followers); try again later",
+            self.slots.max()
+        )
     }
+}
 
-    fn taken(&self) -> MutexGuard<'_, BTreeSet<usize>> {
-        // a panic of another thread leaves a set whole
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+impl FollowerSlot {
+    pub fn number(&self) -> usize {
+        self.slot.number
     }
 }
 
 impl Drop for FollowerSlot {
     fn drop(&mut self) {
-        self.followers.taken().remove(&self.number);
-        self.followers.metrics.searched.followers.fetch_sub(1, Relaxed);
+        self.metrics.searched.followers.fetch_sub(1, Relaxed);
     }
 }

@@ -22,6 +22,7 @@ mod samples;
 mod searchd_service;
 mod server;
 mod site;
+mod slots;
 mod user;
 mod visible;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::http::auth::Credentials;
 use crate::http::error::Refusal;
 use crate::http::form::{TOKEN_COOKIE, is_token};
 use crate::http::origin::origin;
+use crate::http::server::crowd::Household;
 use crate::http::server::request_head::{NUMBER, PEER};
 use crate::http::site::Site;
 use crate::http::visible::Visible;
@@ -156,6 +157,8 @@ pub struct LogRequest {
     pub now: Ts,
     /// the reader may save searches
     pub may_save: bool,
+    /// whose follower this may become
+    pub household: Household,
 }
 
 impl LogRequest {
@@ -173,12 +176,21 @@ impl LogRequest {
             });
         }
         let zone = query.zone(&site.http().timezone).clone();
-        Ok(LogRequest { visible: visible.clone(), indexes, query, zone, now, may_save: false })
+        Ok(LogRequest {
+            visible: visible.clone(),
+            indexes,
+            query,
+            zone,
+            now,
+            may_save: false,
+            household: Household::Local,
+        })
     }
 
-    /// For a page: with the habits that the browser keeps, where the address says nothing. Streams and the API have only what their
-    /// address says.
+    /// For a client: of its household, and on a page with the habits that the browser keeps, where the address says nothing. Streams
+    /// and the API have only what their address says.
     pub fn with_habits(mut self, site: &Site, client: &Client) -> LogRequest {
+        self.household = Household::of(&site.users.address(&client.credentials));
         if let Some(habits) = client.habits.as_deref().filter(|_| self.query.format == Format::Page) {
             self.query = self.query.with_habits(&Query::read(IndexSelection::default(), habits).0);
             self.zone = self.query.zone(&site.http().timezone).clone();

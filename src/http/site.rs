@@ -1,7 +1,6 @@
 //! Shared by all routes: configuration, the searcher, Redis, counters, users and followers.
 
 use std::convert::Infallible;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::http::kept_answers::KeptAnswers;
 use crate::http::pages::index_list::NewPatterns;
 use crate::http::searchd_service::SearchdService;
 use crate::http::server::clients::Clients;
+use crate::http::slots::Slots;
 use crate::http::user::User;
 use crate::http::visible::{AllIndexes, Visible};
 use crate::metrics::Metrics;
@@ -31,6 +31,8 @@ use crate::sphinx::conf::sphinx_conf;
 use crate::sphinx::pool::GREETING_TIMEOUT;
 use crate::time::Ts;
 
+/// Downloads at a time: each holds a thread, a connection to searchd and at most 8 MB.
+const MAX_DOWNLOADS: usize = 16;
 /// Pages do without Redis during this time after it has failed.
 const REDIS_PAUSE: Duration = Duration::from_secs(5);
 /// To find what is new, Redis sends all patterns that it remembers of an index, up to 4 MB; a new one shows soon enough for a person.
@@ -65,8 +67,8 @@ pub struct Site {
     pub collects: bool,
     pub started: Ts,
     /// downloads under way
-    pub downloads: Arc<AtomicUsize>,
-    pub followers: Arc<Followers>,
+    pub downloads: Arc<Slots>,
+    pub followers: Followers,
     pub clients: Arc<Clients>,
     pub users: Users,
     /// of forms
@@ -95,11 +97,11 @@ impl Site {
             overviews: KeptAnswers::new(OVERVIEW_SECONDS),
             shortcuts: KeptAnswers::new(OVERVIEW_SECONDS),
             searchd_service: SearchdService::new(&config.sphinx),
-            followers: Arc::new(Followers::new(config.http.max_followers, metrics.clone())),
+            followers: Followers::new(config.http.max_followers, metrics.clone()),
             metrics,
             collects,
             started,
-            downloads: Arc::default(),
+            downloads: Arc::new(Slots::new(MAX_DOWNLOADS)),
             clients: Arc::default(),
             users: Users::new(&config.http),
             tokens: Tokens::default(),

@@ -43,7 +43,7 @@ const FORBIDDEN: &str = "this ends here: the user may no longer see it";
 
 /// A stream of text, NDJSON or CSV that goes on.
 pub fn stream(site: &Site, request: LogRequest) -> Reply {
-    let Some(slot) = site.followers.take() else {
+    let Some(slot) = site.followers.take(request.household) else {
         return Reply::text(503, format!("{}\n", site.followers.all_taken())).with("Retry-After", "10");
     };
     let kind = request.query.format.media_type();

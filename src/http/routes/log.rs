@@ -62,7 +62,7 @@ pub fn log_page(site: &Site, request: LogRequest, text: &str) -> Answer {
         return Ok(unsearchable(site, &request.visible, query, &error.to_string()));
     }
     if query.follow == Follow::Open
-        && let Some(slot) = site.followers.take()
+        && let Some(slot) = site.followers.take(request.household)
     {
         return Ok(follow::page(slot, request));
     }

@@ -5,7 +5,6 @@ use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::SystemTime;
 
 use httpdate::fmt_http_date;
@@ -15,13 +14,11 @@ use crate::http::body::{Aborted, Body};
 use crate::http::error::Refusal;
 use crate::http::request::Client;
 use crate::http::response::{GZIPPED, Reply, StreamedBody, WriteBody};
+use crate::http::server::crowd::Household;
 use crate::http::server::request_head::MAX_FORM_BYTES;
 use crate::http::site::Site;
 use crate::metrics::client_counts::RequestRefused;
 use crate::threads;
-
-/// Downloads at a time: each holds a thread, a connection to searchd and at most 8 MB.
-const MAX_DOWNLOADS: usize = 16;
 
 /// Makes a page of the reason why there is no answer.
 pub type Refuse = Box<dyn FnOnce(&Site, &Refusal) -> Reply + Send>;
@@ -94,22 +91,23 @@ impl Incoming {
                 writing.run(self.0, site, write);
             }
             Some(StreamedBody::Download(write)) => {
-                let running = Running(site.downloads.clone());
-                if site.downloads.fetch_add(1, SeqCst) >= MAX_DOWNLOADS {
+                let household = Household::of(&site.users.address(&client.credentials));
+                let Some(slot) = site.downloads.take(household) else {
                     site.metrics.clients.refuse_request(RequestRefused::Download);
-                    let why = format!("{MAX_DOWNLOADS} downloads are under way, the most at a time; try again later\n");
+                    let max = site.downloads.max();
+                    let why = format!("{max} downloads are under way, or those of your address; try again later\n");
                     return self.send(Reply::text(503, why).with("Retry-After", "5"), false);
-                }
+                };
                 // missing parts are known only at the end
                 let trailer = "Trailer: Alco-Missing\r\n";
                 let writing = Writing { reply, number, trailer, gzip: false, refuse: Box::new(in_a_line) };
-                self.detach("http-stream", site, running, writing, write);
+                self.detach("http-stream", site, slot, writing, write);
             }
             Some(StreamedBody::Following(slot, write)) => {
                 let refuse = if reply.is_page() { refuse } else { Box::new(in_a_line) };
                 // a trailer is announced before anything can be missing; a follower's response has no end
                 let writing = Writing { reply, number, trailer: "", gzip: false, refuse };
-                self.detach(&format!("follow-{}", slot.number), site, slot, writing, write);
+                self.detach(&format!("follow-{}", slot.number()), site, slot, writing, write);
             }
         }
     }
@@ -141,15 +139,6 @@ impl Incoming {
             // the request went with the thread, and was answered with 500
             log::warn!("{why}");
         }
-    }
-}
-
-/// Counts a download as long as it lives.
-struct Running(Arc<AtomicUsize>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
     }
 }
 
