@@ -1,24 +1,12 @@
 //! The readers: users with passwords, made by alco passwd, and users whom a trusted proxy names.
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
+use crate::support::clients::{RawClient, passwd, passwd_line};
 use crate::support::nginx::Nginx;
 use crate::support::{ALCO, Alco, SOON, Stack, wait_until};
-
-/// A line of users_file.
-fn passwd(user: &str, password: &str) -> Output {
-    let mut command = Command::new(ALCO);
-    command.args(["passwd", user]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
-    child.wait_with_output().unwrap()
-}
-
-fn line(user: &str, password: &str) -> String {
-    String::from_utf8(passwd(user, password).stdout).unwrap()
-}
 
 /// The status and the whole answer, by curl.
 fn ask(url: &str, more: &[&str]) -> (u16, String) {
@@ -38,7 +26,7 @@ fn check(url: &str, more: &[&str], status: u16, holds: &str) {
 fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     let stack = Stack::shared();
     let file = stack.dir().join("users.users");
-    fs::write(&file, line("anna", "öffne: dich")).unwrap();
+    fs::write(&file, passwd_line("anna", "öffne: dich")).unwrap();
     let settings = format!(
         "{}[http]\nusers_file = {}\nuser_header = X-Remote-User\ntrusted_proxies = 127.0.0.2, 10.0.0.0/8\n\
          open_paths = /health, /metrics\n",
@@ -85,7 +73,7 @@ fn logs_are_for_users_with_a_password_or_a_proxys_name() {
     assert_eq!(grep.output().unwrap().status.code(), Some(1), "nothing found, and no refusal");
 
     // alco reads a changed file at once; it keeps the users if the new file is not valid
-    fs::write(&file, line("bob", "b")).unwrap();
+    fs::write(&file, passwd_line("bob", "b")).unwrap();
     check(&at("/grep/"), &anna, 401, "");
     check(&at("/grep/"), &["-u", "bob:b"], 200, "");
     fs::write(&file, "bob").unwrap();
@@ -129,4 +117,38 @@ fn unusable_passwords_make_no_line() {
         assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{said}");
         assert!(said.starts_with("alco passwd: ") && said.contains(why) && said.lines().count() == 1, "{said}");
     }
+}
+
+/// Median and quartiles.
+fn quartiles(times: &mut [Duration]) -> [Duration; 3] {
+    times.sort();
+    [1, 2, 3].map(|quarter| times[times.len() * quarter / 4])
+}
+
+#[cfg(target_os = "linux")] // the addresses 127.0.0.x: an address that fails more often has to wait
+#[test]
+fn the_time_of_a_refusal_does_not_show_which_names_there_are() {
+    const NAMES: u8 = 40;
+    let stack = Stack::shared();
+    let file = stack.dir().join("times.users");
+    let hash = passwd_line("x", "right");
+    fs::write(&file, (0..NAMES).map(|n| format!("user{n}{}", &hash[1..])).collect::<String>()).unwrap();
+    let alco = Alco::start(stack, &format!("{}[http]\nusers_file = {}\n", stack.index("users"), file.display()));
+    let (mut of_users, mut of_others) = (Vec::new(), Vec::new());
+    // in turn, so that both have the same load of the machine
+    for (n, name, times) in (0..NAMES).flat_map(|n| [(n, "user", true), (n, "other", false)]) {
+        let user = format!("{name}{n}");
+        let client = RawClient { alco: &alco, from: 10 + 2 * n + u8::from(times), user: Some((&user, "wrong")) };
+        for _ in 0..2 {
+            let answer = client.get("/grep/users/");
+            assert_eq!(answer.status, 401, "{user}: {}", answer.text);
+            if times { &mut of_users } else { &mut of_others }.push(answer.took);
+        }
+    }
+    let (of_users, of_others) = (quartiles(&mut of_users), quartiles(&mut of_others));
+    println!("of users: {of_users:?}, of others: {of_others:?}");
+    let [low, median, _] = of_users;
+    assert!(low > Duration::from_millis(5), "a password is hashed");
+    // without the hash of a name that no user has, the times would differ by a factor of ten or more
+    assert!(median < of_others[1] * 5 / 4 && of_others[1] < median * 5 / 4, "{of_users:?} {of_others:?}");
 }

@@ -7,6 +7,7 @@
 mod alco;
 mod broker;
 pub mod browser;
+pub mod clients;
 pub mod clock;
 pub mod cluster;
 pub mod corpus;
