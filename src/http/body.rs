@@ -34,8 +34,9 @@ impl From<io::Error> for Aborted {
 pub struct Gzip(GzEncoder<Vec<u8>>);
 
 impl Gzip {
+    /// For a page, which is small: a quarter less to send is worth two milliseconds.
     pub fn new() -> Gzip {
-        Gzip(GzEncoder::new(Vec::new(), Compression::fast()))
+        Gzip(GzEncoder::new(Vec::new(), Compression::default()))
     }
 
     /// Bytes that a client can unpack at once.
