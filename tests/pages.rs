@@ -713,6 +713,57 @@ fn pages_stay_small_with_huge_records() {
 }
 
 #[test]
+fn the_links_of_a_long_search_are_short() {
+    let alco = site();
+    let search = "start_ts=-1h&search=is+full,+said+anna@example.org&levelname=INFO&application=shop";
+    let page = alco.page(&format!("/grep/pages/?{search}"));
+    assert_eq!(page.total(), 8, "{}", page.html);
+    // a line, a value, a link of the header: they lead to the address with the whole search
+    let line = page.link("href=\"at/").unwrap();
+    let (record, token) = line.split_once("?~=").unwrap();
+    let to = |path: &str| alco.get(path).header("location").to_owned();
+    assert_eq!(to(&line), format!("{record}?{search}#here"));
+    let marks: Vec<Vec<String>> = alco.page(&line).lines().into_iter().map(|line| line.marks).collect();
+    assert!(marks.contains(&vec!["is full, said anna@example.org".to_owned()]), "{marks:?}");
+    let value = page.link("title=\"without web-01\"").unwrap();
+    assert_eq!(value, format!("/grep/pages/?~={token}&host__not=web-01"));
+    assert_eq!(to(&value), format!("/grep/pages/?{search}&host__not=web-01"));
+    let without = page.link("title=\"no longer filter by INFO\"").unwrap();
+    assert_eq!(without, format!("/grep/pages/?~={token}&-=levelname"));
+    assert_eq!(alco.page(&without).total(), 8);
+    assert_eq!(to(&page.link("href=\"patterns/").unwrap()), format!("/grep/pages/patterns/?{search}"));
+    // an address that is to be kept or given to programs has the whole search
+    let csv = page.link_called("CSV").unwrap();
+    assert!(csv.starts_with(&format!("/grep/pages/?{search}&")), "{csv}");
+
+    // of a search that is no longer kept, the record is there still
+    let forgotten = "?~=AAAAAAAAAAA";
+    assert_eq!(to(&format!("{record}{forgotten}")), format!("{record}#here"));
+    check(&alco, &format!("/grep/pages/{forgotten}&host=x"), 404, &["no longer kept", "load the page again"]);
+    // a short search is in the links itself
+    assert!(!log(&alco).html.contains("~="), "{}", log(&alco).html);
+}
+
+#[test]
+fn without_redis_links_have_the_whole_search() {
+    let stack = Stack::shared();
+    site();
+    let alco = Lonely::start(&format!(
+        "[rabbitmq]\nurl = {}\n[redis]\nurl = redis://127.0.0.1:{}/0\n[sphinx]\naddress = {}\n{}",
+        stack.amqp,
+        free_port(),
+        stack.sphinx,
+        stack.index("pages")
+    ));
+    let search = "start_ts=-1h&search=is+full,+said+anna@example.org&levelname=INFO&application=shop";
+    let page = try_get(&format!("{}/grep/pages/?{search}", alco.url)).unwrap();
+    assert_eq!(page.status, 200);
+    let search = search.replace('&', "&amp;");
+    assert!(page.body.contains(&format!("/?{search}#here\"")) && !page.body.contains("~="), "{}", page.body);
+    assert_eq!(try_get(&format!("{}/grep/pages/?~=AAAAAAAAAAA", alco.url)).unwrap().status, 503);
+}
+
+#[test]
 fn missing_servers_are_logged_once_and_shown_on_pages() {
     let (broker, redis, sphinx) = (free_port(), free_port(), free_port());
     let alco = Lonely::start(&format!(

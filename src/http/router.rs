@@ -16,6 +16,7 @@ use crate::http::site::Site;
 use crate::http::user::User;
 use crate::http::visible::Visible;
 use crate::metrics::client_counts::RequestRefused;
+use crate::query::difference;
 use crate::time::Ts;
 
 /// Longer addresses are refused: our own links stay below, and servers and browsers stop at about as much.
@@ -138,6 +139,9 @@ fn route(site: &Site, visible: &Visible, (parts, text): (Option<&[String]>, &str
     let Some(parts) = parts else {
         return Err(Refusal::NotFound(format!("Everything here is below {base}.")));
     };
+    if let (Some(short), ["grep", ..]) = (difference::split(text), &parts[..]) {
+        return routes::kept_search::open(site, &parts, short, now);
+    }
     Ok(match parts[..] {
         [] | [""] => Reply::redirect(302, &format!("{base}grep/")),
         ["grep", ""] => index_list::index_page(site, visible, text, now)?,

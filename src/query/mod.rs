@@ -1,9 +1,10 @@
 //! A search: its whole state, as a URL has it. Pure. `url` reads it from an address and writes it, by way of its `fields`;
 //! `condition` has the operators of filters, `parameter` the names and values that parameters may have, `group` the form of
-//! filters of which one is enough, `suggestion` the search that was probably meant.
+//! filters of which one is enough, `suggestion` the search that was probably meant, `difference` short links to it.
 
 pub mod condition;
 pub mod cursor;
+pub mod difference;
 pub mod edit;
 mod fields;
 pub mod group;

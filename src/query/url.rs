@@ -202,17 +202,22 @@ impl Query {
 
     /// The query string, without `?`; empty for the default search.
     pub fn to_url(&self) -> String {
-        let mut url = String::new();
-        for (key, value) in self.pairs() {
-            if !url.is_empty() {
-                url.push('&');
-            }
-            encode(&key, KEY, &mut url);
-            url.push('=');
-            encode(&value, VALUE, &mut url);
-        }
-        url
+        written(&self.pairs())
     }
+}
+
+/// Names and values as a query string.
+pub(super) fn written(parameters: &[Parameter]) -> String {
+    let mut url = String::new();
+    for (key, value) in parameters {
+        if !url.is_empty() {
+            url.push('&');
+        }
+        encode(key, KEY, &mut url);
+        url.push('=');
+        encode(value, VALUE, &mut url);
+    }
+    url
 }
 
 /// The fields of a form as a user typed them, of an address that cannot be read.
@@ -290,6 +295,7 @@ mod tests {
     use super::*;
     use crate::query::Comparison;
     use crate::query::cursor::{Cursor, Place};
+    use crate::query::difference::{KeptSearch, split, whole};
     use crate::record::number::Number;
     use crate::record::pattern::PatternHash;
     use crate::time::Ts;
@@ -611,6 +617,18 @@ mod tests {
             let url = query.to_url();
             prop_assert!(url.bytes().all(|b| b.is_ascii_graphic()), "{}", url);
             prop_assert_eq!(Query::from_url(query.indexes.clone(), &url), Ok(query));
+        }
+
+        #[test]
+        fn a_query_survives_its_difference_to_another(kept in query(), mut query in query()) {
+            let kept = KeptSearch::of(&kept);
+            if let Some(link) = kept.link(&query) {
+                let (_, changes) = split(&link).expect("a token");
+                let mut read = Query::from_url(query.indexes.clone(), &whole(&kept.text, changes)).expect("a query");
+                read.filters.sort_by_key(|filter| format!("{filter:?}"));
+                query.filters.sort_by_key(|filter| format!("{filter:?}"));
+                prop_assert_eq!(read, query);
+            }
         }
 
         #[test]

@@ -49,6 +49,10 @@ pub fn shortcuts() -> &'static str {
     "ALCO:SHORTCUTS"
 }
 
+pub fn searches(week: i64) -> String {
+    format!("ALCO:SEARCHES:{week}")
+}
+
 pub fn bindings(queue: &str) -> String {
     format!("ALCO:BINDINGS:{queue}")
 }

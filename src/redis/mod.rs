@@ -15,6 +15,7 @@
 //! | `ALCO:NODES` | hash | a searchd -> its node's settings: see `housekeeping::node_facts` |
 //! | `ALCO:BINDINGS:<queue>` | set | `exchange routing_key` of each binding alco made |
 //! | `ALCO:SHORTCUTS` | hash | the name of a search that a user saved -> when, indexes, query, user: see `shortcuts` |
+//! | `ALCO:SEARCHES:<week>` | hash | a token -> the query string that the links of a page mean by it: see `searches` |
 //!
 //! Invariant: no docid is leased twice, even if Redis loses its data or a clock jumps: see `Lease`.
 
@@ -29,6 +30,7 @@ mod nodes;
 pub mod patterns;
 mod primary;
 mod replies;
+pub mod searches;
 pub mod seen;
 pub mod shortcuts;
 pub mod stored;

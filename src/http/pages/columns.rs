@@ -101,7 +101,7 @@ impl ColumnsView<'_> {
         html! {
             tr {
                 th scope="row" {
-                    @if column.name.len() <= LINK_BYTES { a href=(links::to(path, &self.with(&column.name))) { (name) } } @else { (name) }
+                    @if column.name.len() <= LINK_BYTES { a href=(self.frame.links.to(path, &self.with(&column.name))) { (name) } } @else { (name) }
                 }
                 td {
                     @for (at, setting) in column.settings.iter().enumerate() {
@@ -119,12 +119,12 @@ impl ColumnsView<'_> {
                         KnownValues::Count(count) => thousands(count as u64),
                         KnownValues::MoreThan(count) => format!("over {}", thousands(count as u64)),
                     };
-                    @if column.name.len() <= LINK_BYTES { a href=(links::values(path, self.query, &column.name)) { (number) } }
+                    @if column.name.len() <= LINK_BYTES { a href=(self.frame.links.values(path, self.query, &column.name)) { (number) } }
                     @else if column.values != KnownValues::NotKept { (number) }
                 }
                 td.age { @if let Some(last) = column.last { span title=(last) { (age(last, self.now)) } } }
                 td.example {
-                    @if let Some(value) = example { a href=(links::to(path, &edit::only(self.query, &column.name, value))) { (visible_in_line(cut(value, EXAMPLE_CHARS).0)) } }
+                    @if let Some(value) = example { a href=(self.frame.links.to(path, &edit::only(self.query, &column.name, value))) { (visible_in_line(cut(value, EXAMPLE_CHARS).0)) } }
                     @else if let Some(value) = &column.example { (visible_in_line(cut(value, EXAMPLE_CHARS).0)) }
                 }
             }

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::http::pages::{links, thousands};
+use crate::http::pages::links::SearchLinks;
+use crate::http::pages::thousands;
 use crate::query::{Query, edit};
 use crate::render::escape::{cut, visible_in_line};
 
@@ -25,19 +26,19 @@ pub struct FilterColumn {
 }
 
 /// A list next to the log. `path` is that of the search, empty on its own page.
-pub fn list(query: &Query, path: &str, column: &FilterColumn) -> Markup {
+pub fn list(query: &Query, links: &SearchLinks, path: &str, column: &FilterColumn) -> Markup {
     html! {
         details open {
             summary { (visible_in_line(cut(&column.name, SHOWN_CHARS).0)) }
-            (values(query, path, column))
+            (values(query, links, path, column))
             @if column.more {
-                p { a.dim href=(links::values(path, query, &column.name)) { "all values…" } }
+                p { a.dim href=(links.values(path, query, &column.name)) { "all values…" } }
             }
         }
     }
 }
 
-pub fn values(query: &Query, path: &str, column: &FilterColumn) -> Markup {
+pub fn values(query: &Query, links: &SearchLinks, path: &str, column: &FilterColumn) -> Markup {
     let several = column.values.iter().any(|(value, _)| edit::chosen(query, &column.name, value) == Some(true));
     html! {
         ul {
@@ -46,7 +47,7 @@ pub fn values(query: &Query, path: &str, column: &FilterColumn) -> Markup {
                 li class=[class(chosen, *count)] {
                     @let shown = visible_in_line(cut(value, SHOWN_CHARS).0);
                     @let title = visible_in_line(cut(value, TITLE_CHARS).0);
-                    @let to = |query: &Query| links::to(path, query);
+                    @let to = |query: &Query| links.to(path, query);
                     @if chosen.is_some() {
                         a href=(to(&edit::regardless(query, &column.name, value))) title={ "no longer filter by " (title) } {
                             (if chosen == Some(true) { "✓ " } else { "≠ " }) (shown)
@@ -96,7 +97,7 @@ mod tests {
             more: true,
             note: None,
         };
-        let html = list(&query, "", &column).into_string();
+        let html = list(&query, &SearchLinks::default(), "", &column).into_string();
         assert!(html.contains("href=\"?search=x&amp;host=a%26b\" title=\"only a&amp;b\">a&amp;b</a>"), "{html}");
         assert!(html.contains("href=\"?search=x&amp;host__not=a%26b\""), "{html}");
         assert!(html.contains("1,234"), "{html}");

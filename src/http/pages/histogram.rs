@@ -11,7 +11,8 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
-use crate::http::pages::{links, records, thousands};
+use crate::http::pages::links::SearchLinks;
+use crate::http::pages::{records, thousands};
 use crate::query::{Query, edit};
 use crate::time::{Range, SECOND_MICROS, Ts, WallClock, When, clock_steps_micros};
 
@@ -29,6 +30,7 @@ const DAY_MICROS: i64 = 86_400 * SECOND_MICROS;
 #[derive(Clone, Debug)]
 pub struct HistogramView<'a> {
     pub query: &'a Query,
+    pub links: &'a SearchLinks,
     pub zone: &'a TimeZone,
     pub bars: &'a [HistogramBar],
     /// not all of the range was counted
@@ -85,12 +87,12 @@ impl HistogramView<'_> {
                         Some(chosen) => {
                             " · shown: " (self.clock(chosen.start)) " to " (self.clock(chosen.end))
                             ". Another bar ends the range there. "
-                            a href=(links::to("", &edit::from_to(self.query, self.query.start.clone(), self.query.end.clone()))) { "zoom in" }
-                            @if let Some(whole) = edit::whole(self.query) { " " a href=(links::to("", &whole)) { "all of it" } }
+                            a href=(self.links.to("", &edit::from_to(self.query, self.query.start.clone(), self.query.end.clone()))) { "zoom in" }
+                            @if let Some(whole) = edit::whole(self.query) { " " a href=(self.links.to("", &whole)) { "all of it" } }
                         },
                         None => {
                             " · "
-                            a href=(links::to("", &edit::wider(self.query, Range { start: first.range.start, end: last.range.end }, self.zone))) { "zoom out" }
+                            a href=(self.links.to("", &edit::wider(self.query, Range { start: first.range.start, end: last.range.end }, self.zone))) { "zoom out" }
                             " · a bar shows its own time; a second one then ends the range"
                         },
                     }
@@ -145,7 +147,7 @@ impl HistogramView<'_> {
                 edit::within(self.query, range, self.zone)
             }
         };
-        links::to("", &query)
+        self.links.to("", &query)
     }
 
     /// The end of the whole that depends on the present has microseconds that no reader asked for.
@@ -324,9 +326,16 @@ mod tests {
     fn a_bar_leads_into_its_own_minute() {
         let query = Query::from_url(vec!["web".parse().expect("a name")], "search=x&cursor=a1.2.3.4").expect("a query");
         let bars = bars(&[(10, 0, 0), (0, 0, 0), (400, 3, 90)]);
-        let html = HistogramView { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false, chosen: None }
-            .markup()
-            .into_string();
+        let html = HistogramView {
+            query: &query,
+            links: &SearchLinks::default(),
+            zone: &TimeZone::UTC,
+            bars: &bars,
+            partial: false,
+            chosen: None,
+        }
+        .markup()
+        .into_string();
         assert!(html.contains("title=\"10:02 · 400 records, 3 warnings, 90 errors\""), "{html}");
         let bars = html.split_once("</div>").expect("an end of the bars").0;
         assert_eq!(bars.matches(" tabindex=\"-1\">").count(), 2, "{html}");
@@ -352,7 +361,14 @@ mod tests {
         let bars = bars(&[(1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0)]);
         let links = |query: &str, chosen: Option<Range>| -> Vec<String> {
             let query = Query::from_url(vec!["web".parse().expect("a name")], query).expect(query);
-            let view = HistogramView { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false, chosen };
+            let view = HistogramView {
+                query: &query,
+                links: &SearchLinks::default(),
+                zone: &TimeZone::UTC,
+                bars: &bars,
+                partial: false,
+                chosen,
+            };
             bars.iter().map(|bar| view.zoom(bar).replace("2026-11-22+", "")).collect()
         };
         assert_eq!(links("start_ts=-1h", None)[1], "?start_ts=10:01&end_ts=10:02&overview=-1h");
@@ -370,7 +386,14 @@ mod tests {
             ),
         ] {
             let query = query(text);
-            let view = HistogramView { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false, chosen: None };
+            let view = HistogramView {
+                query: &query,
+                links: &SearchLinks::default(),
+                zone: &TimeZone::UTC,
+                bars: &bars,
+                partial: false,
+                chosen: None,
+            };
             assert_eq!(view.zoom(&HistogramBar { range: from, ..bars[0] }), expect);
         }
     }
@@ -410,8 +433,15 @@ mod tests {
     fn nothing_is_drawn_of_nothing() {
         let query = Query::from_url(vec!["web".parse().expect("a name")], "").expect("a query");
         for bars in [vec![], bars(&[(0, 0, 0)])] {
-            let html = HistogramView { query: &query, zone: &TimeZone::UTC, bars: &bars, partial: false, chosen: None }
-                .markup();
+            let html = HistogramView {
+                query: &query,
+                links: &SearchLinks::default(),
+                zone: &TimeZone::UTC,
+                bars: &bars,
+                partial: false,
+                chosen: None,
+            }
+            .markup();
             assert_eq!(html.into_string(), "");
         }
     }

@@ -62,7 +62,7 @@ pub enum Role {
 pub struct LogRows<'a> {
     pub zone: &'a TimeZone,
     pub columns: &'a LineColumns<'a>,
-    /// the text before and after a record's place in its address
+    /// the text before and after a record's place in its address; what comes after it has the anchor
     pub record_path: &'a str,
     pub record_query: &'a str,
     /// long messages are unfolded from the start
@@ -132,7 +132,7 @@ impl LogRows<'_> {
     }
 
     fn href(&self, line: &LineView) -> String {
-        format!("{}{}/{}#here", self.record_path, links::place(line.place), self.record_query)
+        format!("{}{}/{}", self.record_path, links::place(line.place), self.record_query)
     }
 
     /// The message's other lines, or all of it. Opening it also lets the first line wrap (style.css).
@@ -283,7 +283,7 @@ mod tests {
             zone: &TimeZone::UTC,
             columns: &columns,
             record_path: "at/",
-            record_query: "?search=x",
+            record_query: "?search=x#here",
             wrap: false,
         };
         let jump = Jump { id: Some("e1".to_owned()), next_error: Some("#e2".to_owned()), ..Jump::default() };

@@ -10,8 +10,9 @@ use std::collections::HashMap;
 
 use maud::{Markup, html};
 
+use crate::http::pages::links::SearchLinks;
 use crate::http::pages::marked::excerpt;
-use crate::http::pages::{links, search};
+use crate::http::pages::search;
 use crate::query::group::parameters;
 use crate::query::{Condition, Filter, Query, edit};
 use crate::render::cells::Cell;
@@ -102,7 +103,7 @@ impl<'a> LineColumns<'a> {
     }
 
     /// The names of the columns, each a link to its values. The Tab key goes on to the lines. `first`: one of the lines below.
-    pub fn heading(&self, query: &Query, first: &[Cell]) -> Markup {
+    pub fn heading(&self, query: &Query, links: &SearchLinks, first: &[Cell]) -> Markup {
         html! {
             @if !self.columns.is_empty() { div.heads role="listitem" {
                 span.w12 { "time" }
@@ -111,7 +112,7 @@ impl<'a> LineColumns<'a> {
                     @let (class, name) = (width(column), shown_name(&column.name));
                     @let title = (name != column.name).then(|| visible_in_line(&column.name));
                     @if cell.is_index { span class=(class) { (name) } }
-                    @else { a class=(class) href=(links::values("", query, &column.name)) title=[title] tabindex="-1" { (name) } }
+                    @else { a class=(class) href=(links.values("", query, &column.name)) title=[title] tabindex="-1" { (name) } }
                     " "
                 }
                 span { "message" }

@@ -4,10 +4,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::{IndexName, IndexSelection};
 use crate::query::cursor::Place;
+use crate::query::difference::{KeptSearch, split};
 use crate::query::{Query, edit};
 
 /// Characters that stand in a path unencoded.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',');
+const SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',').remove(b'*');
 
 /// One part of a path.
 pub fn segment(text: &str) -> String {
@@ -31,16 +33,54 @@ pub fn place(place: Place) -> String {
 
 /// A search as an address: at `path`, or on the very page where that is empty.
 pub fn to(path: &str, query: &Query) -> String {
-    match (query.to_url(), path) {
-        (query, "") if query.is_empty() => "./".to_owned(),
-        (query, path) if query.is_empty() => path.to_owned(),
-        (query, path) => format!("{path}?{query}"),
+    at(path, &query.to_url())
+}
+
+/// `query`: a query string.
+pub fn at(path: &str, query: &str) -> String {
+    match (path, query) {
+        ("", "") => "./".to_owned(),
+        (path, "") => path.to_owned(),
+        (path, query) => format!("{path}?{query}"),
     }
 }
 
-/// The values of a column in a search, which is at `path`.
-pub fn values(path: &str, query: &Query, column: &str) -> String {
-    to(&format!("{path}values/{}/", segment(column)), &edit::first(query))
+/// The links of a page to searches near its own. Each has the token of a search that is kept, where that is shorter.
+#[derive(Clone, Debug, Default)]
+pub struct SearchLinks {
+    kept: Option<KeptSearch>,
+}
+
+impl SearchLinks {
+    /// None: no search is kept.
+    pub fn new(kept: Option<KeptSearch>) -> SearchLinks {
+        SearchLinks { kept }
+    }
+
+    /// A search as an address: at `path`, or on the very page where that is empty.
+    pub fn to(&self, path: &str, query: &Query) -> String {
+        at(path, &self.parameters(query))
+    }
+
+    /// A search as a query string.
+    pub fn parameters(&self, query: &Query) -> String {
+        let (whole, short) = (query.to_url(), self.kept.as_ref().and_then(|kept| kept.link(query)));
+        short.filter(|short| short.len() < whole.len()).unwrap_or(whole)
+    }
+
+    /// The end of the address of a record, after its place. The anchor of a short link comes with the address that it leads to.
+    pub fn to_record(&self, query: &Query) -> String {
+        match self.parameters(query) {
+            none if none.is_empty() => "#here".to_owned(),
+            short if split(&short).is_some() => format!("?{short}"),
+            whole => format!("?{whole}#here"),
+        }
+    }
+
+    /// The values of a column in a search, which is at `path`.
+    pub fn values(&self, path: &str, query: &Query, column: &str) -> String {
+        self.to(&format!("{path}values/{}/", segment(column)), &edit::first(query))
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub struct Frame<'a> {
     pub searched: IndexSelection,
     /// the query string of the links to other indexes: the same search
     pub keep: String,
+    /// those to searches near the page's own
+    pub links: links::SearchLinks,
     /// the name of the zone in use
     pub zone: String,
     /// the page has a search form, with a field for the zone: the footer has none
@@ -124,7 +126,7 @@ impl Frame<'_> {
 
     /// The page's search at another path.
     fn kept(&self, path: &str) -> String {
-        if self.keep.is_empty() { path.to_owned() } else { format!("{path}?{}", self.keep) }
+        links::at(path, &self.keep)
     }
 
     fn footer(&self) -> Markup {

@@ -43,8 +43,9 @@ pub struct PatternsView<'a> {
 impl PatternsView<'_> {
     pub fn page(&self) -> Markup {
         let indexes = self.query.indexes.title();
+        let Frame { base, zone, links, .. } = &self.frame;
         let main = html! {
-            (SearchForm { base: self.frame.base, zone: &self.frame.zone, query: self.query, pattern_texts: &self.pattern_texts }.markup())
+            (SearchForm { base, zone, links, query: self.query, pattern_texts: &self.pattern_texts }.markup())
             main {
                 (self.bar())
                 h1.vh { "Patterns of " (indexes) }
@@ -80,7 +81,7 @@ impl PatternsView<'_> {
             (Some(PatternSort::Newest), "newest"),
             (Some(PatternSort::Level), "by level"),
         ]);
-        let choice = |name: &str, is_chosen: bool, chosen: Query| html! { a href=(links::to("", &chosen)) aria-current=[is_chosen.then_some("true")] { (name) } };
+        let choice = |name: &str, is_chosen: bool, chosen: Query| html! { a href=(self.frame.links.to("", &chosen)) aria-current=[is_chosen.then_some("true")] { (name) } };
         html! {
             div.bar {
                 a href=(self.lines(query)) { "← lines" }
@@ -189,7 +190,7 @@ impl PatternsView<'_> {
                 td.p {
                     a href=(self.lines(&edit::only_pattern(lines, count.pattern))) title={ "the " (records(number)) } { (shown) }
                     " "
-                    a.not href=(links::to("", &edit::without_pattern(self.query, count.pattern))) title="hide it" aria-label={ "hide " (shown) } { "−" }
+                    a.not href=(self.frame.links.to("", &edit::without_pattern(self.query, count.pattern))) title="hide it" aria-label={ "hide " (shown) } { "−" }
                     @if !count.is_gone() { (self.novelty(count.pattern)) }
                     @if let Some(line) = count.sample.as_ref().filter(|line| **line != count.text) { " " (sample(line)) }
                 }
@@ -245,7 +246,7 @@ impl PatternsView<'_> {
     }
 
     fn lines(&self, query: &Query) -> String {
-        links::to(&links::grep_path(self.frame.base, &query.indexes), &edit::lines(query))
+        self.frame.links.to(&links::grep_path(self.frame.base, &query.indexes), &edit::lines(query))
     }
 }
 

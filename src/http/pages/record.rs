@@ -72,7 +72,7 @@ pub struct RecordView<'a> {
 impl RecordView<'_> {
     pub fn page(&self) -> Markup {
         let back = links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.query);
-        let carried = self.carried();
+        let carried = self.frame.links.to_record(self.query);
         let own = self.path();
         let with_lines = |sides, of: &Neighbourhood| self.with_lines(sides, of, &carried);
         let chosen = self.neighbourhood.chosen;
@@ -113,12 +113,7 @@ impl RecordView<'_> {
     /// This page with other lines around the record.
     fn with_lines(&self, sides: (usize, usize), of: &Neighbourhood, carried: &str) -> String {
         let path = links::grep_path(self.frame.base, &self.query.indexes);
-        format!("{path}at/{}/{}{carried}#here", links::place(self.record.place), of.path(sides))
-    }
-
-    fn carried(&self) -> String {
-        let query = self.query.to_url();
-        if query.is_empty() { query } else { format!("?{query}") }
+        format!("{path}at/{}/{}{carried}", links::place(self.record.place), of.path(sides))
     }
 
     fn log(&self, carried: &str) -> Markup {
@@ -210,16 +205,16 @@ impl RecordView<'_> {
                 (visible_in_line(pattern_shown(&self.pattern.text)))
                 " "
                 span.act {
-                    a href=(links::to(&path, &edit::only_pattern(self.around, hash))) { "only" }
+                    a href=(self.frame.links.to(&path, &edit::only_pattern(self.around, hash))) { "only" }
                     " "
-                    a href=(links::to(&path, &edit::without_pattern(self.around, hash))) { "not" }
+                    a href=(self.frame.links.to(&path, &edit::without_pattern(self.around, hash))) { "not" }
                     @if let Some(alike) = self.alike {
                         " "
-                        a href=(links::to(&path, &edit::only_pattern(self.around, hash))) title="with this pattern, in the range of the search, or around the record" { (counted(alike)) }
+                        a href=(self.frame.links.to(&path, &edit::only_pattern(self.around, hash))) title="with this pattern, in the range of the search, or around the record" { (counted(alike)) }
                     }
                     @if let Some(first_seen) = self.first_seen { " " (self.first_seen(first_seen)) }
                     " "
-                    a href=(links::to(&format!("{path}patterns/"), &edit::listed_patterns(self.around))) { "all patterns" }
+                    a href=(self.frame.links.to(&format!("{path}patterns/"), &edit::listed_patterns(self.around))) { "all patterns" }
                 }
             }
         }
@@ -243,7 +238,7 @@ impl RecordView<'_> {
         let shown = visible_in_line(cut(name, 200).0);
         let path = links::grep_path(self.frame.base, &self.around.indexes);
         html! {
-            @if name.len() <= LINK_BYTES { a href=(links::values(&path, self.around, name)) { (shown) } }
+            @if name.len() <= LINK_BYTES { a href=(self.frame.links.values(&path, self.around, name)) { (shown) } }
             @else { (shown) }
         }
     }
@@ -271,9 +266,9 @@ impl RecordView<'_> {
         html! {
             " "
             span.act {
-                a href=(links::to(&path, &edit::only(self.around, name, text))) { "only" }
+                a href=(self.frame.links.to(&path, &edit::only(self.around, name, text))) { "only" }
                 " "
-                a href=(links::to(&path, &edit::without(self.around, name, text))) { "not" }
+                a href=(self.frame.links.to(&path, &edit::without(self.around, name, text))) { "not" }
                 " "
                 a href=(self.trace(name, text)) title="this value in all indexes, within an hour around the record" { "trace" }
             }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use maud::{Markup, PreEscaped, html};
 
-use crate::http::pages::links;
+use crate::http::pages::links::{self, SearchLinks};
 use crate::query::url::FieldTexts;
 use crate::query::{Condition, Context, Filter, Mode, Query, Within, edit};
 use crate::record::pattern::PatternTexts;
@@ -47,6 +47,7 @@ pub struct SearchForm<'a> {
     pub base: &'a str,
     /// the name of the zone in use
     pub zone: &'a str,
+    pub links: &'a SearchLinks,
     pub query: &'a Query,
     /// of the query's filters
     pub pattern_texts: &'a PatternTexts,
@@ -59,7 +60,7 @@ impl SearchForm<'_> {
 
     /// What was typed is in the fields instead of what could be read.
     pub fn as_typed(&self, typed: &FieldTexts) -> Markup {
-        let SearchForm { base, query, pattern_texts, .. } = *self;
+        let SearchForm { base, links, query, pattern_texts, .. } = *self;
         let help = format!("{}help/", links::grep_path(base, &query.indexes));
         let own = typed.search.clone().unwrap_or_else(|| own_fields(query));
         let (start, end) = (query.start.as_ref().map(When::to_string), query.end.as_ref().map(When::to_string));
@@ -72,7 +73,7 @@ impl SearchForm<'_> {
                         input type="search" name="search" value=(field(&own)) aria-label="Search" accesskey="s" size="40"
                             placeholder="text of a line, or @column=value" autocomplete="off" spellcheck="false";
                         " "
-                        a.help href=(links::to(&help, &edit::first(query))) title="how to search" aria-label="How to search" accesskey="h" { "?" }
+                        a.help href=(links.to(&help, &edit::first(query))) title="how to search" aria-label="How to search" accesskey="h" { "?" }
                         " "
                         (mode(query.mode))
                         " "
@@ -89,7 +90,7 @@ impl SearchForm<'_> {
                         button { "grep" }
                     }
                     div.row {
-                        (quick(query))
+                        (quick(query, links))
                         " "
                         (when("start_ts", "from", typed.start.clone().or(start), "-5m"))
                         " "
@@ -97,7 +98,7 @@ impl SearchForm<'_> {
                         " "
                         (zone_field(typed.zone.clone().or_else(|| query.tz.as_ref().map(|zone| zone_name(zone).into_owned())), self.zone))
                         " "
-                        (chips(query, pattern_texts))
+                        (chips(query, links, pattern_texts))
                     }
                 }
             }
@@ -232,7 +233,7 @@ pub fn zones() -> Markup {
 }
 
 /// The ranges that readers want most, one click each.
-fn quick(query: &Query) -> Markup {
+fn quick(query: &Query, links: &SearchLinks) -> Markup {
     let ago = |minutes: u32| (Some(When::Ago(minutes * 60)), None);
     let choices = [
         ("5m", (None, None)),
@@ -248,27 +249,27 @@ fn quick(query: &Query) -> Markup {
         span.quick {
             @for (name, (start, end)) in choices {
                 @let current = query.start == start && query.end == end;
-                a href=(links::to("", &edit::from_to(query, start, end))) aria-current=[current.then_some("true")] { (name) }
+                a href=(links.to("", &edit::from_to(query, start, end))) aria-current=[current.then_some("true")] { (name) }
                 " "
             }
         }
     }
 }
 
-fn chips(query: &Query, pattern_texts: &PatternTexts) -> Markup {
+fn chips(query: &Query, links: &SearchLinks, pattern_texts: &PatternTexts) -> Markup {
     html! {
         @for (at, filter) in query.filters.iter().enumerate() {
             span class={ "chip" @if filter.off { " off" } } {
                 @let text = html! { b { (visible_in_line(cut(&filter.column, VALUE_CHARS).0)) } " " (condition(filter, pattern_texts)) };
                 @match edit::turned(query, at) {
-                    Some(turned) => a href=(links::to("", &turned)) title="invert this filter" { (text) },
+                    Some(turned) => a href=(links.to("", &turned)) title="invert this filter" { (text) },
                     None => span { (text) },
                 }
                 " "
                 @let (title, sign) = if filter.off { ("enable", "●") } else { ("disable", "○") };
-                a href=(links::to("", &edit::switched(query, at))) title=(title) aria-label=(title) { (sign) }
+                a href=(links.to("", &edit::switched(query, at))) title=(title) aria-label=(title) { (sign) }
                 " "
-                a href=(links::to("", &edit::removed(query, at))) title="remove" aria-label="remove" { "×" }
+                a href=(links.to("", &edit::removed(query, at))) title="remove" aria-label="remove" { "×" }
             }
             " "
         }
@@ -294,7 +295,7 @@ mod tests {
     use crate::record::pattern::{self, PatternHash};
 
     fn form(query: &Query, pattern_texts: &PatternTexts) -> Markup {
-        SearchForm { base: "/", zone: "UTC", query, pattern_texts }.markup()
+        SearchForm { base: "/", zone: "UTC", links: &SearchLinks::default(), query, pattern_texts }.markup()
     }
 
     fn query(url: &str) -> Query {

@@ -29,7 +29,7 @@ impl ValuesView<'_> {
                     h1 { "Values of " (name) }
                     p { (self.counted()) " in: " (search::searched(self.query, &self.frame.zone, &self.pattern_texts)) }
                     p.dim { "Counts ignore the filter on this column. Click a value to keep it, − to exclude it." }
-                    (filters::values(self.query, &path, &self.column))
+                    (filters::values(self.query, &self.frame.links, &path, &self.column))
                     @if self.column.more { p.dim { "These are the commonest; there are more. Narrow the search to see the others." } }
                 }
             }

@@ -36,7 +36,8 @@ pub fn unsearchable(site: &Site, visible: &Visible, query: &Query, why: &str) ->
 fn with_form(site: &Site, visible: &Visible, query: &Query, typed: &FieldTexts, error: &SearchFailure) -> Reply {
     let pattern_texts = site.searcher.known_patterns.of_query(query);
     let frame = Frame { has_search_form: true, ..frame(site, visible, Some(query)) };
-    let form = SearchForm { base: frame.base, zone: &frame.zone, query, pattern_texts: &pattern_texts }.as_typed(typed);
+    let Frame { base, zone, links, .. } = &frame;
+    let form = SearchForm { base, zone, links, query, pattern_texts: &pattern_texts }.as_typed(typed);
     let SearchFailure { status, title, why, ref todo } = *error;
     let view = ErrorView { frame, status, title, why, todo: todo.clone(), form: Some(form) };
     Reply::page(status, view.page().into_string())

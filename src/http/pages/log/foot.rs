@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::http::pages::log::view::LogView;
-use crate::http::pages::{age, duration, links, note, thousands};
+use crate::http::pages::{age, duration, note, thousands};
 use crate::query::cursor::{Cursor, Place};
 use crate::query::suggestion::{MissingColumn, Suggestion};
 use crate::query::{Context, Filter, Mode, Order, Query, Within, edit};
@@ -134,7 +134,7 @@ impl LogView<'_> {
             // the last error of a page leads here, where the next page is
             nav.pages id={ "e" (written.errors + 1) } aria-label="Pages" {
                 @if found.has_later_error && let Some(place) = written.last_match {
-                    a.onward href=(links::to("next-error/", &edit::after(q, place))) { "next error →" }
+                    a.onward href=(self.frame.links.to("next-error/", &edit::after(q, place))) { "next error →" }
                     " "
                 }
                 @if found.previous.is_some() { a href=(self.link(&edit::first(q))) accesskey=[newest(desc)] { (first) } " " }

@@ -19,7 +19,7 @@ use crate::query::cursor::Place;
 use crate::query::{Follow, Format, Order, Query, REFRESH_SECONDS, edit};
 use crate::render::escape::{cut, visible_in_line};
 
-/// A longer query string would make each line's link heavier than the line.
+/// A longer query string, for which there is no token, would make each line's link heavier than the line.
 const CARRIED_BYTES: usize = 300;
 
 #[derive(Clone, Debug)]
@@ -42,8 +42,8 @@ impl LogView<'_> {
     }
 
     pub fn form(&self) -> SearchForm<'_> {
-        let Frame { base, zone, .. } = &self.frame;
-        SearchForm { base, zone, query: self.query, pattern_texts: &self.pattern_texts }
+        let Frame { base, zone, links, .. } = &self.frame;
+        SearchForm { base, zone, links, query: self.query, pattern_texts: &self.pattern_texts }
     }
 
     /// Comes after the lines.
@@ -52,7 +52,8 @@ impl LogView<'_> {
             whole.0.range.start < self.range.start || self.range.end < whole.1.range.end
         };
         let chosen = bars.first().zip(bars.last()).is_some_and(is_whole).then_some(self.range);
-        histogram::HistogramView { query: self.query, zone: self.zone, bars, partial, chosen }.markup()
+        histogram::HistogramView { query: self.query, links: &self.frame.links, zone: self.zone, bars, partial, chosen }
+            .markup()
     }
 
     pub fn no_histogram(&self, why: &str) -> Markup {
@@ -65,7 +66,7 @@ impl LogView<'_> {
     }
 
     pub fn filter(&self, column: &filters::FilterColumn) -> Markup {
-        filters::list(self.query, "", column)
+        filters::list(self.query, &self.frame.links, "", column)
     }
 
     /// `others`: columns that could be in the lines too.
@@ -85,7 +86,7 @@ impl LogView<'_> {
                 @if self.has_context() { a href="#match" { "first match ↓" } " " }
                 a.err href="#e1" accesskey="e" { "next error ↓" }
                 " "
-                a href=(links::to("patterns/", &edit::listed_patterns(q))) title="what these lines say, each pattern once with its count" { "patterns" }
+                a href=(self.frame.links.to("patterns/", &edit::listed_patterns(q))) title="what these lines say, each pattern once with its count" { "patterns" }
                 " "
                 a.phone href="#filters" { "filters" }
                 " "
@@ -100,19 +101,19 @@ impl LogView<'_> {
                     @let exactly = edit::exactly(q, self.range, self.zone);
                     @if exactly != *q {
                         " "
-                        a href=(self.link(&exactly)) title="names the range, the zone and the order: it shows the same lines to others, and later" { "link to exactly this" }
+                        a href=(links::to("", &exactly)) title="names the range, the zone and the order: it shows the same lines to others, and later" { "link to exactly this" }
                     }
                     @if self.may_save {
                         " "
-                        a rel="nofollow" href=(links::to("save/", &edit::first(q))) title="keeps this search under a name, for all readers" { "save" }
+                        a rel="nofollow" href=(self.frame.links.to("save/", &edit::first(q))) title="keeps this search under a name, for all readers" { "save" }
                     }
                     @for format in self.formats {
                         " "
-                        a href=(self.link(&Query { format: *format, ..edit::first(q) })) { (format.label()) }
+                        a href=(links::to("", &Query { format: *format, ..edit::first(q) })) { (format.label()) }
                     }
                     @if self.formats.contains(&Format::Csv) {
                         " "
-                        a href=(self.link(&Query { format: Format::Csv, download: true, bom: true, ..edit::first(q) }))
+                        a href=(links::to("", &Query { format: Format::Csv, download: true, bom: true, ..edit::first(q) }))
                             title="CSV as Excel reads it: a file, with a byte order mark" { "Excel" }
                     }
                 }
@@ -155,13 +156,13 @@ impl LogView<'_> {
                 summary { "shown columns" }
                 ul.columns {
                     @for column in &self.shown_columns {
-                        li.on { a href=(without(column)) title="leave it out" { "✓ " (name(column)) } }
+                        li.on { a href=(without(column)) { "✓ " (name(column)) } }
                     }
                     @for column in others {
-                        li { a href=(with(column)) title="show it" { (name(column)) } }
+                        li { a href=(with(column)) { (name(column)) } }
                     }
                 }
-                p { a.dim href=(links::to("columns/", &edit::first(self.query))) { "all columns…" } }
+                p { a.dim href=(self.frame.links.to("columns/", &edit::first(self.query))) { "all columns…" } }
                 @if self.query.columns.is_some() {
                     p { a.dim href=(self.link(&Query { columns: None, ..self.query.clone() })) { "as configured" } }
                 }
@@ -184,8 +185,9 @@ pub struct LogWriter<'a> {
 
 impl<'a> LogWriter<'a> {
     pub fn new(view: &'a LogView<'a>) -> LogWriter<'a> {
-        let query = Query { follow: Follow::No, overview: None, ..view.query.clone() }.to_url();
-        let carried = if query.is_empty() || query.len() > CARRIED_BYTES { String::new() } else { format!("?{query}") };
+        let query = Query { follow: Follow::No, overview: None, ..view.query.clone() };
+        let carried = Some(view.frame.links.to_record(&query)).filter(|query| query.len() <= CARRIED_BYTES);
+        let carried = carried.unwrap_or_else(|| "#here".to_owned());
         // a page that grows has no end for the form of the values
         let clicked = (!view.grows).then_some(view.query);
         let columns = LineColumns::new(&view.shown_columns, clicked);
@@ -208,7 +210,7 @@ impl<'a> LogWriter<'a> {
         let is_first = !std::mem::replace(&mut self.has_heading, true);
         html! {
             (begin)
-            @if is_first { (self.columns.heading(self.view.query, &first.cells)) }
+            @if is_first { (self.columns.heading(self.view.query, &self.view.frame.links, &first.cells)) }
             @for row in rows { (self.row(row)) }
         }
     }

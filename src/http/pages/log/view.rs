@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use crate::http::pages::{Frame, links};
+use crate::http::pages::Frame;
 use crate::query::{Format, Query};
 use crate::record::pattern::PatternTexts;
 use crate::render::escape::cut;
@@ -38,7 +38,7 @@ impl LogView<'_> {
     }
 
     pub(super) fn link(&self, query: &Query) -> String {
-        links::to("", query)
+        self.frame.links.to("", query)
     }
 
     /// Returns true if lines around the matches are shown.
