@@ -157,6 +157,20 @@ pub fn without_pattern(query: &Query, pattern: PatternHash) -> Query {
     query
 }
 
+/// The same search without the filters that hide patterns, and the number of these patterns.
+pub fn with_hidden_patterns(query: &Query) -> (Query, usize) {
+    let mut hidden = 0;
+    let mut query = first(query);
+    query.filters.retain(|filter| match &filter.is {
+        Condition::LacksPattern(patterns) if !filter.off => {
+            hidden += patterns.len();
+            false
+        }
+        _ => true,
+    });
+    (query, hidden)
+}
+
 /// Of the records that the search finds, those whose message has one of these patterns too.
 pub fn among_patterns(query: &Query, patterns: Vec<PatternHash>) -> Query {
     let mut query = query.clone();
@@ -295,6 +309,9 @@ mod tests {
         check(only_pattern(&q, hash(a)), &format!("search=x&js.pattern={a}&pattern={a}"));
         check(only_pattern(&only_pattern(&q, hash(a)), hash(b)), &format!("search=x&js.pattern={a}&pattern={b}"));
         check(without_pattern(&without_pattern(&query(""), hash(a)), hash(b)), &format!("pattern__not={a},{b}"));
+        let (all, hidden) = with_hidden_patterns(&query(&format!("pattern__not={a},{b}&off.pattern__not={b}&x=1")));
+        check(all, &format!("off.pattern__not={b}&x=1"));
+        assert_eq!(hidden, 2);
         check(
             only_pattern(&query(&format!("pattern__not={a},{b}")), hash(a)),
             &format!("pattern__not={b}&pattern={a}"),

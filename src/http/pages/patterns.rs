@@ -132,6 +132,8 @@ impl PatternsView<'_> {
                 @if self.found.only_frequent { ", of which the most frequent are listed" }
                 @else if let Some(errors) = self.errors() { ", " b.num { (thousands(errors)) } " of them error or worse" }
                 ", until " ((self.moment)(self.until))
+                @let (all, hidden) = edit::with_hidden_patterns(self.query);
+                @if hidden > 0 { ". " (hidden) (if hidden == 1 { " is hidden: " } else { " are hidden: " }) a href=(self.frame.links.to("", &all)) { "show all" } }
             }
         }
     }
@@ -170,7 +172,14 @@ impl PatternsView<'_> {
         };
         html! {
             tr {
-                td.n { (thousands(count.records())) @if !count.is_gone() { br; span.num { (self.share(count)) } } }
+                td.n {
+                    @if count.is_gone() { (thousands(count.records())) }
+                    @else {
+                        a href=(self.lines(&edit::only_pattern(self.query, count.pattern))) { (thousands(count.records())) }
+                        br;
+                        span.num { (self.share(count)) }
+                    }
+                }
                 @if let Some((before, number)) = self.before.as_ref().zip(count.records_before()) {
                     td.n .before { @if number > 0 { a href=(self.lines(&edit::only_pattern(before, count.pattern))) { (thousands(number)) } } @else { "0" } }
                     td.change { (change_shown(count.records(), number)) }
@@ -327,10 +336,12 @@ mod tests {
             ),
             &format!("href=\"?search=x&amp;pattern__not={hash}&amp;sort=rare&amp;limit=2\" title=\"hide it\""),
             "order &lt;b&gt; <mark>7</mark> is <mark>&quot;paid&quot;</mark></div>",
-            "<td class=\"n\">1,000<br><span class=\"num\">10.0\u{a0}%</span></td>",
+            &format!(
+                "<td class=\"n\"><a href=\"/logs/grep/web/?search=x&amp;pattern={hash}\">1,000</a><br><span class=\"num\">10.0\u{a0}%</span></td>"
+            ),
             "<span class=\"age warning\"><span class=\"l\">warning</span>\u{a0}1</span> <span class=\"age info\">",
             "<span class=\"age critical\"><span class=\"l\">critical</span></span>",
-            "<td class=\"n\">1<br><span class=\"num\">&lt;\u{a0}0.1\u{a0}%</span></td>",
+            "\">1</a><br><span class=\"num\">&lt;\u{a0}0.1\u{a0}%</span></td>",
             ">·▂█</span>",
             "aria-current=\"true\">rarest</a>",
             "at least <b class=\"num\">10,000</b> records in at least <b class=\"num\">1,234</b> patterns, of which",
@@ -368,6 +379,8 @@ mod tests {
         );
         assert!(html.contains("exactly <b class=\"num\">0</b> records in <b class=\"num\">0</b> patterns"), "{html}");
         assert!(html.contains("<a href=\"/logs/grep/web/\">The page of the lines</a>"), "{html}");
+        let hiding = page("search=x&pattern__not=0123456789abcde,000000000000000", &found, &HashMap::new());
+        assert!(hiding.contains(". 2 are hidden: <a href=\"?search=x\">show all</a>"), "{hiding}");
         let html = page("only_new=1", &found, &HashMap::new());
         assert!(html.contains("aria-current=\"true\">only new</a>"), "{html}");
         assert!(html.contains("<a href=\"./\">All patterns of the search</a>"), "{html}");
