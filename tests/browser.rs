@@ -370,7 +370,7 @@ fn a_printed_page_has_its_search_and_no_controls() {
     let path = "/grep/web,billing/?start_ts=-7h&search=failed&levelname=ERROR&exc_info__exists=1&off.host=x&limit=5";
     browser.open(&format!("{}{path}", alco.url));
     let search = browser.texts(".unfold summary").remove(0);
-    assert_eq!(search, "search failed · levelname = ERROR · exc_info is there · -7h to now UTC");
+    assert_eq!(search, "search -7h to now UTC · failed · levelname = ERROR · exc_info is there");
     let total = "const total = document.querySelector('.total'); return total.innerText + getComputedStyle(total.lastElementChild, '::after').content";
     let total = browser.script(total);
     assert!(

@@ -259,6 +259,12 @@ fn text_that_finds_nothing_leads_to_what_was_meant() {
     wait_until("Redis has the columns", SOON, || {
         alco.get("/api/grep/pages/columns/").body.contains("\"host\"").then_some(())
     });
+    // and a value in another case leads to the one that there is
+    for filter in ["levelname=error", "search=@level=err"] {
+        let page = check(&alco, &format!("/grep/pages/?start_ts=-1h&{filter}"), 200, &["No record matches"]);
+        let link = "Did you mean <a href=\"?start_ts=-1h&amp;levelname=ERROR\">@levelname=ERROR</a>?";
+        assert!(page.body.contains(link), "no {link} in {}", page.body);
+    }
     for (search, typed, url, records) in [
         ("levelname=ERROR", "@levelname=ERROR", "levelname=ERROR", "exactly 1 record matches"),
         ("level:INFO+basket", "@levelname=INFO basket", "search=basket&amp;levelname=INFO", "exactly 8 records match"),
@@ -269,6 +275,20 @@ fn text_that_finds_nothing_leads_to_what_was_meant() {
         assert!(page.body.contains(&format!("Did you mean <a {link}")), "no {link} in {}", page.body);
         check(&alco, &format!("/grep/pages/?start_ts=-1h&{}", url.replace("&amp;", "&")), 200, &[records]);
     }
+}
+
+#[test]
+fn a_record_leads_to_what_came_after_it() {
+    let alco = site();
+    let record = alco.page(&place(&alco, "payment failed"));
+    let since = record.link_called("from here on").unwrap();
+    let after = alco.page(&since).lines();
+    assert!(after[0].message.starts_with("payment failed") && after.len() >= 2, "{since}: {after:?}");
+    let new = record.link_called("what is new since").unwrap();
+    assert!(new.starts_with("/grep/pages/patterns/?start_ts=") && new.ends_with("&only_new=1"), "{new}");
+    check(&alco, &new, 200, &["exactly"]);
+    // a number that was not found out in time is none
+    assert!(!record.html.contains("at least 0"), "{}", record.html);
 }
 
 #[test]

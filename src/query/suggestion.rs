@@ -5,10 +5,13 @@ use crate::config::nearest;
 use crate::query::condition::{ANY, split_operator};
 use crate::query::inline_filters::condition;
 use crate::query::parameter::Parameter;
-use crate::query::{Mode, Query, edit};
+use crate::query::{Condition, Filter, Mode, Query, edit};
 
 /// A shorter name begins too many others to mean one of them.
 const MIN_PREFIX_CHARS: usize = 4;
+
+/// A shorter value begins too many others.
+const MIN_VALUE_CHARS: usize = 3;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suggestion {
@@ -84,6 +87,44 @@ pub fn meant(query: &Query, column: impl Fn(&str) -> Option<String>) -> Option<S
     let parts = filters.iter().map(|filter| filter.typed.as_str()).chain([meant.search.as_str()]);
     let typed = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
     Some(Suggestion { typed, query: meant })
+}
+
+/// The search whose filters have the values that they were probably meant to have: of the same letters in another case, or the one
+/// that begins so. `column` returns the column that the name of a column that no record has means, `values` those of a column. None: no
+/// value is another one.
+pub fn meant_values(
+    query: &Query,
+    column: impl Fn(&str) -> Option<String>,
+    values: impl Fn(&str) -> Vec<String>,
+) -> Option<Suggestion> {
+    let mut meant = edit::first(query);
+    let mut typed = Vec::new();
+    for Filter { column: name, is, off } in &mut meant.filters {
+        let Condition::In(asked) = is else { continue };
+        let real = column(name).unwrap_or_else(|| name.clone());
+        let known = if *off { Vec::new() } else { values(&real) };
+        for value in asked {
+            if let Some(other) = known_value(value, &known) {
+                let quote = if other.contains([' ', ',', '"']) { "\"" } else { "" };
+                typed.push(format!("@{real}={quote}{other}{quote}"));
+                value.clone_from(other);
+                name.clone_from(&real);
+            }
+        }
+    }
+    (!typed.is_empty()).then(|| Suggestion { typed: typed.join(" "), query: meant })
+}
+
+/// The known value that another one means; None: it is known itself, or means none.
+fn known_value<'k>(value: &str, known: &'k [String]) -> Option<&'k String> {
+    if known.iter().any(|known| known == value) {
+        return None;
+    }
+    let folded = value.to_lowercase();
+    let mut begun = known.iter().filter(|known| known.to_lowercase().starts_with(&folded));
+    let same = known.iter().find(|known| known.to_lowercase() == folded);
+    let only = begun.next().filter(|_| value.len() >= MIN_VALUE_CHARS && begun.next().is_none());
+    same.or(only)
 }
 
 /// A filter in a text, without the sign that makes it one.
@@ -224,6 +265,33 @@ mod tests {
         check("level=ERROR AND host=a", Some(("@levelname=ERROR @host=a", "levelname=ERROR&host=a")));
         for other in ["a AND b OR c", "(a OR b)", "NOT host=a", "host=a OR b", "this and that"] {
             check(other, None);
+        }
+    }
+
+    #[test]
+    fn a_value_in_another_case_was_meant_as_the_known_one() {
+        for (url, expect) in [
+            ("levelname=error", Some(("@levelname=ERROR", "levelname=ERROR"))),
+            ("level=error&host=a", Some(("@levelname=ERROR", "levelname=ERROR&host=a"))),
+            ("levelname=warn&levelname=ERROR", Some(("@levelname=WARNING", "levelname=WARNING&levelname=ERROR"))),
+            ("levelname=ann+lee", Some(("@levelname=\"Ann Lee\"", "levelname=Ann+Lee"))),
+            // known, not known at all, the start of two, too short, off, of another operator
+            ("levelname=ERROR", None),
+            ("levelname=fatal", None),
+            ("levelname=info", None),
+            ("levelname=wa", None),
+            ("off.levelname=error", None),
+            ("levelname__not=error", None),
+        ] {
+            let query = Query::from_url(vec!["web".parse().expect("a name")], url).expect(url);
+            let column = |name: &str| (name == "level").then(|| "levelname".to_owned());
+            let values = |column: &str| match column {
+                "levelname" => ["ERROR", "INFO1", "INFO2", "WARNING", "Ann Lee"].map(str::to_owned).to_vec(),
+                _ => Vec::new(),
+            };
+            let found = meant_values(&query, column, values);
+            let found = found.as_ref().map(|found| (found.typed.as_str(), found.query.to_url()));
+            assert_eq!(found, expect.map(|(typed, url)| (typed, url.to_owned())), "{url}");
         }
     }
 

@@ -93,7 +93,7 @@ impl HistogramView<'_> {
                         None => {
                             " · "
                             a href=(self.links.to("", &edit::wider(self.query, Range { start: first.range.start, end: last.range.end }, self.zone))) { "zoom out" }
-                            " · a bar shows its own time; a second one then ends the range"
+                            span.hint { " · a bar shows its own time; a second one then ends the range" }
                         },
                     }
                 }

@@ -110,9 +110,9 @@ impl<'a> LineColumns<'a> {
                 " "
                 @for (column, cell) in self.columns.iter().zip(first) {
                     @let (class, name) = (width(column), shown_name(&column.name));
-                    @let title = (name != column.name).then(|| visible_in_line(&column.name));
+                    @let title = format!("values of {}", visible_in_line(&column.name));
                     @if cell.is_index { span class=(class) { (name) } }
-                    @else { a class=(class) href=(links.values("", query, &column.name)) title=[title] tabindex="-1" { (name) } }
+                    @else { a class=(class) href=(links.values("", query, &column.name)) title=(title) tabindex="-1" { (name) } }
                     " "
                 }
                 span { "message" }

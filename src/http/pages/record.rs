@@ -189,8 +189,24 @@ impl RecordView<'_> {
         html! {
             dt { "time" }
             " "
-            dd { (ts) @if *self.zone != TimeZone::UTC { " · " (ts.date_in(self.zone)) " " (ts.clock_in(self.zone, 6)) " " (self.frame.zone) } }
+            dd {
+                (ts) @if *self.zone != TimeZone::UTC { " · " (ts.date_in(self.zone)) " " (ts.clock_in(self.zone, 6)) " " (self.frame.zone) }
+                " "
+                span.act {
+                    a href=(self.since("", Query::default())) title="all records from this one on" { "from here on" }
+                    " "
+                    a href=(self.since("patterns/", Query { only_new: true, ..Query::default() })) title="patterns of messages that came for the first time after this record" { "what is new since" }
+                }
+            }
         }
+    }
+
+    /// All records from this one on, whatever the search asks for.
+    fn since(&self, page: &str, query: Query) -> String {
+        let indexes = self.query.indexes.clone();
+        let all = Query { indexes, start: Some(When::At(self.record.place.ts)), tz: self.query.tz.clone(), ..query };
+        let order = page.is_empty().then_some(Order::OldestFirst);
+        links::to(&format!("{}{page}", links::grep_path(self.frame.base, &all.indexes)), &Query { order, ..all })
     }
 
     /// The pattern of the message, with links to its lines and to the others.
@@ -208,9 +224,11 @@ impl RecordView<'_> {
                     a href=(self.frame.links.to(&path, &edit::only_pattern(self.around, hash))) { "only" }
                     " "
                     a href=(self.frame.links.to(&path, &edit::without_pattern(self.around, hash))) { "not" }
-                    @if let Some(alike) = self.alike {
+                    @if let Some(alike) = self.alike.filter(|count| !matches!(count, Count::AtLeast(0 | 1))) {
+                        @let is_search = self.around.start == self.query.start && self.around.end == self.query.end;
+                        @let (range, title) = if is_search { ("", "in the range of the search") } else { (" within 30 min", "around the record") };
                         " "
-                        a href=(self.frame.links.to(&path, &edit::only_pattern(self.around, hash))) title="with this pattern, in the range of the search, or around the record" { (counted(alike)) }
+                        a href=(self.frame.links.to(&path, &edit::only_pattern(self.around, hash))) title={ "with this pattern, " (title) } { (counted(alike)) (range) }
                     }
                     @if let Some(first_seen) = self.first_seen { " " (self.first_seen(first_seen)) }
                     " "

@@ -284,7 +284,11 @@ fn condition(filter: &Filter, pattern_texts: &PatternTexts) -> Markup {
         }
     }
     let chars = if matches!(filter.is, Condition::AnyOf(_)) { GROUP_CHARS } else { VALUE_CHARS };
-    let shown: Vec<_> = values.iter().take(LISTED_VALUES).map(|value| visible_in_line(cut(value, chars).0)).collect();
+    let short = |value: &String| {
+        let (part, is_cut) = cut(value, chars);
+        format!("{}{}", visible_in_line(part), if is_cut { "…" } else { "" })
+    };
+    let shown: Vec<String> = values.iter().take(LISTED_VALUES).map(short).collect();
     let more = values.len().saturating_sub(LISTED_VALUES);
     html! { (sign) @if !shown.is_empty() { " " (shown.join(", ")) } @if more > 0 { " and " (more) " more" } }
 }

@@ -1,12 +1,14 @@
 //! Hints for a search that finds nothing: columns that no record has, and the search that was probably meant. They ask Redis for the
-//! names of columns.
+//! names of columns, and for values.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::http::request::LogRequest;
+use crate::http::routes::values::known_values;
 use crate::http::site::Site;
 use crate::query::Query;
-use crate::query::suggestion::{MissingColumn, Suggestion, meant, nearest_column};
+use crate::query::suggestion::{MissingColumn, Suggestion, meant, meant_values, nearest_column};
 use crate::search::scope::Scope;
 
 /// The columns that alco remembers of the indexes of a search, and the second when each was last seen. None: Redis is away.
@@ -36,7 +38,9 @@ pub fn missing_columns(site: &Site, request: &LogRequest, scope: &Scope, found: 
     let start = request.range().start.seconds();
     let is_doubtful = |name: &&str| known.get(*name).is_none_or(|last| *last < start);
     let doubtful: Vec<&str> = asked.into_iter().filter(is_doubtful).collect();
-    let missing = site.searcher.missing_columns(query, scope, &doubtful);
+    // the question has its own time, so that a page whose search was slow has the same hints
+    let scope = Scope { deadline: scope.deadline.max(Instant::now() + scope.counting), ..scope.clone() };
+    let missing = site.searcher.missing_columns(query, &scope, &doubtful);
     let nearest = |name: &str| nearest_column(name, known.keys().map(String::as_str).filter(|known| *known != name));
     missing
         .into_iter()
@@ -44,12 +48,16 @@ pub fn missing_columns(site: &Site, request: &LogRequest, scope: &Scope, found: 
         .collect()
 }
 
-/// The search that was probably meant by the text of one that found nothing.
+/// The search that was probably meant by the text, or by the values of the filters, of one that found nothing.
 pub fn suggestion(site: &Site, request: &LogRequest) -> Option<Suggestion> {
     let query: &Query = &request.query;
-    if query.search.is_empty() {
+    if query.search.is_empty() && query.filters.is_empty() {
         return None;
     }
     let known = known_columns(site, request).unwrap_or_default();
-    meant(query, |name| nearest_column(name, known.keys().map(String::as_str)).map(str::to_owned))
+    let nearest = |name: &str| nearest_column(name, known.keys().map(String::as_str)).map(str::to_owned);
+    let unknown = |name: &str| if known.contains_key(name) { None } else { nearest(name) };
+    let values = |column: &str| known_values(site, query, column).concat();
+    let by_text = if query.search.is_empty() { None } else { meant(query, nearest) };
+    by_text.or_else(|| meant_values(query, unknown, values))
 }

@@ -102,7 +102,7 @@ impl LogView<'_> {
         let between = format!("{} to {}", self.moment(self.range.start), self.moment(self.range.end));
         html! {
             p.total {
-                span title=(title) { (word) " " b.num { (thousands(number)) } (if number == 1 { " record" } else { " records" }) (verb) }
+                span #total title=(title) { (word) " " b.num { (thousands(number)) } (if number == 1 { " record" } else { " records" }) (verb) }
                 " in "
                 span title=(between) { (length) }
             }
@@ -213,13 +213,13 @@ impl LogView<'_> {
                 @else { p { "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." } }
                 @if let Some(kept) = outside { p { "Records are kept from " (self.moment(kept.start)) " to " (self.moment(kept.end)) "." } }
                 ul {
-                    @for column in &found.missing_columns { li { (self.missing_column(column)) } }
                     @if let Some(meant) = &found.meant {
                         li {
                             "Did you mean " a href=(self.link(&meant.query)) { (visible_in_line(&meant.typed)) } "?"
                             @if meant.query.mode == Mode::Words && q.mode != Mode::Words { " (all the words, in any order)" }
                         }
                     }
+                    @for column in &found.missing_columns { li { (self.missing_column(column)) } }
                     @if q.cursor.is_some() { li { "This is beyond the last page: " a href=(self.link(&edit::first(q))) { "the first page" } } }
                     @if self.range.start == self.range.end { li { "The range is empty: it ends where it begins." } }
                     @if q.invert && q.search.is_empty() {

@@ -31,7 +31,8 @@ pub enum LogRow<'a> {
 impl LogView<'_> {
     /// The part before the lines.
     pub fn opening(&self) -> Markup {
-        let skips = [("#log", "Skip to the log"), ("#filters", "to the filters")];
+        let skips =
+            [("#log", "Skip to the log"), ("#total", "to the number of matches"), ("#filters", "to the filters")];
         html! {
             (self.frame.opening(&self.title(), &skips))
             (self.form().markup())
@@ -99,7 +100,8 @@ impl LogView<'_> {
                     @if newest_first { a href=(self.link(&edit::ordered(q, Order::OldestFirst))) { "oldest first" } }
                     @else { a href=(self.link(&edit::ordered(q, Order::NewestFirst))) { "newest first" } }
                     @let exactly = edit::exactly(q, self.range, self.zone);
-                    @if exactly != *q {
+                    @if exactly == *q { " " span.dim title="to others, and later: copy it" { "this address shows exactly this" } }
+                    @else {
                         " "
                         a href=(links::to("", &exactly)) title="names the range, the zone and the order: it shows the same lines to others, and later" { "link to exactly this" }
                     }
@@ -109,14 +111,26 @@ impl LogView<'_> {
                     }
                     @for format in self.formats {
                         " "
-                        a href=(links::to("", &Query { format: *format, ..edit::first(q) })) { (format.label()) }
+                        a href=(links::to("", &Query { format: *format, ..edit::first(q) })) title=(self.contents(*format)) { (format.label()) }
                     }
                     @if self.formats.contains(&Format::Csv) {
                         " "
                         a href=(links::to("", &Query { format: Format::Csv, download: true, bom: true, ..edit::first(q) }))
-                            title="CSV as Excel reads it: a file, with a byte order mark" { "Excel" }
+                            title={ "CSV as Excel reads it, a file with a byte order mark; " (self.contents(Format::Csv)) } { "Excel" }
                     }
                 }
+            }
+        }
+    }
+
+    /// The columns of a line in another form.
+    fn contents(&self, format: Format) -> String {
+        match format {
+            Format::Ndjson | Format::Json => "all columns; times in UTC".to_owned(),
+            Format::Page | Format::Text | Format::Csv => {
+                let shown: Vec<_> =
+                    self.shown_columns.iter().map(|column| visible_in_line(cut(column, 60).0)).collect();
+                format!("the shown columns: {}; times in {}", shown.join(", "), self.frame.zone)
             }
         }
     }
@@ -156,7 +170,11 @@ impl LogView<'_> {
                 summary { "shown columns" }
                 ul.columns {
                     @for column in &self.shown_columns {
-                        li.on { a href=(without(column)) { "✓ " (name(column)) } }
+                        li.on {
+                            a href=(without(column)) { "✓ " (name(column)) }
+                            " "
+                            a.dim href=(self.frame.links.values("", self.query, column)) { "values" }
+                        }
                     }
                     @for column in others {
                         li { a href=(with(column)) { (name(column)) } }
