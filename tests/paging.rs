@@ -8,7 +8,7 @@ use std::thread;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::support::{Alco, Publisher, SOON, Stack, try_get};
+use crate::support::{Alco, LONG, Publisher, SOON, Stack, try_get};
 
 const RECORDS: usize = 5000;
 /// Each message is sent this number of times, equal in every byte.
@@ -130,4 +130,34 @@ fn seq_orders_the_records_of_one_microsecond() {
         let page = alco.page(&format!("/grep/in_sequence/at/{at}.{seq}.{digest}/"));
         assert!(page.html.contains(&lines[0].message), "{seq}");
     }
+}
+
+/// A client decides how many records a page has, and a producer how long they are: together they are bounded.
+#[test]
+fn a_page_of_long_records_ends_early() {
+    const LONG_RECORDS: usize = 12;
+    let stack = Stack::shared();
+    let ini = stack.index("paging_long");
+    let alcos = [Alco::start(stack, &ini), Alco::start(stack, &ini)];
+    let time = Timestamp::now() - SignedDuration::from_secs(60);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let long =
+        |n: usize| record(time + SignedDuration::from_millis(n as i64), &format!("{n} {}", "long ".repeat(600_000)));
+    publisher.publish("logstash", "paging_long.key", (0..LONG_RECORDS).map(long));
+    stack.settled_count("paging_long", LONG_RECORDS as u64, LONG);
+
+    for order in ["", "&order=desc"] {
+        let (forth, last, pages) =
+            walk(&alcos, format!("/api/grep/paging_long/?start_ts=-1h&limit=100{order}"), "next");
+        assert_eq!(forth.len(), LONG_RECORDS, "{order}");
+        assert!(pages > 1, "of 36 MiB, {order}");
+        let (back, _, pages) = walk(&alcos, last, "previous");
+        assert_eq!(back.len(), LONG_RECORDS, "{order}");
+        assert!(pages > 1, "of 36 MiB, back, {order}");
+    }
+    let first = alcos[0].get("/grep/paging_long/?start_ts=-1h&limit=1&format=ndjson").body;
+    let id = first.rsplit("\"@id\":\"").next().and_then(|id| id.split('"').next()).unwrap();
+    let page = alcos[0].get(&format!("/grep/paging_long/at/{id}/1000-1000/"));
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("the lines around the record are too long to show all of them"));
 }

@@ -31,6 +31,8 @@ pub const MAX_LIMIT: usize = 10_000;
 pub const MAX_CONTEXT_LINES: u32 = 1000;
 /// Filters of a search, also those that are off. Each link of a page has all of them, and three links are for each.
 pub const MAX_FILTERS: usize = 64;
+/// Columns of a line on a page. Each link of a page names all of them, and a link is for each.
+pub const MAX_COLUMNS: usize = 64;
 /// Seconds between two refreshes of a page, in the links that alco offers.
 pub const REFRESH_SECONDS: u32 = 10;
 /// The most that an address may ask for.

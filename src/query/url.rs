@@ -11,7 +11,7 @@ use crate::query::group;
 use crate::query::inline_filters::read_typed;
 use crate::query::parameter::{JS, OFF, Parameter, RESERVED, bad, one_of, split_list, yes_or_no};
 use crate::query::{
-    Against, Condition, Context, Filter, Follow, Format, MAX_CONTEXT_LINES, MAX_FILTERS, MAX_LIMIT,
+    Against, Condition, Context, Filter, Follow, Format, MAX_COLUMNS, MAX_CONTEXT_LINES, MAX_FILTERS, MAX_LIMIT,
     MAX_REFRESH_SECONDS, Mode, Order, PatternSort, Query, WholeRange, Within,
 };
 use crate::time;
@@ -75,6 +75,11 @@ impl Query {
             let why = format!("limit={limit} is too much for a page; write at most {MAX_LIMIT}, or take format=text");
             note(Err(why));
             q.limit = None;
+        }
+        if q.columns.as_ref().is_some_and(|names| whole_in_memory && names.len() > MAX_COLUMNS) {
+            let why = format!("columns= has more than {MAX_COLUMNS} names; leave some out, or take format=csv");
+            note(Err(why));
+            q.columns = None;
         }
         (q, errors)
     }
@@ -440,6 +445,15 @@ mod tests {
             "invalid @timestamp__gt '2026-11-22'; write a number; times are for start_ts and end_ts, or --since and --until",
         );
         check_error("search=@status__gte=many", "invalid status__gte 'many'; write a number");
+    }
+
+    #[test]
+    fn the_number_of_columns_of_a_page_is_bounded() {
+        let columns = |n: usize| format!("columns={}", (0..n).map(|n| format!("c{n}")).collect::<Vec<_>>().join(","));
+        assert!(read(&columns(MAX_COLUMNS)).is_ok());
+        check_error(&columns(MAX_COLUMNS + 1), "columns= has more than 64 names; leave some out, or take format=csv");
+        assert!(read(&format!("{}&columns=x", columns(MAX_COLUMNS))).is_err());
+        assert!(read(&format!("{}&format=csv", columns(1000))).is_ok(), "a stream has no links");
     }
 
     #[test]

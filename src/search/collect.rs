@@ -4,6 +4,9 @@ use crate::query::cursor::Place;
 use crate::search::hit::{Hit, SearchError};
 use crate::search::scan::{Step, Walk};
 
+/// The records of a page that are in memory together. A page that would have more ends there, and the next one goes on.
+pub(super) const MAX_PAGE_BYTES: usize = 16 << 20;
+
 #[derive(Default)]
 pub(super) struct CollectedHits {
     pub hits: Vec<Hit>,
@@ -13,12 +16,14 @@ pub(super) struct CollectedHits {
     pub reached: Option<Place>,
 }
 
-/// Up to `limit` hits.
-pub(super) fn collect(walk: &mut Walk, limit: usize) -> Result<CollectedHits, SearchError> {
+/// Up to `limit` hits, and no more after these have `max_bytes` together.
+pub(super) fn collect(walk: &mut Walk, limit: usize, max_bytes: usize) -> Result<CollectedHits, SearchError> {
     let mut collected = CollectedHits::default();
+    let mut bytes = 0;
     loop {
         match walk.next()? {
-            Step::Hit(hit) if collected.hits.len() < limit => {
+            Step::Hit(hit) if collected.hits.len() < limit && bytes < max_bytes => {
+                bytes += hit.bytes();
                 collected.hits.push(hit);
                 continue;
             }

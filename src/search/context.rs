@@ -54,6 +54,13 @@ pub(super) struct Neighbours {
     later: Vec<Hit>,
 }
 
+impl Neighbours {
+    /// Of the texts of the lines.
+    pub fn bytes(&self) -> usize {
+        self.earlier.iter().chain(&self.later).map(Hit::bytes).sum()
+    }
+}
+
 impl StreamLines<'_> {
     /// True if few lines are likely between these and that place, judged by how close these are to each other.
     fn is_close(&self, place: Place) -> bool {
@@ -163,7 +170,8 @@ impl<'a> Around<'a> {
         }
         let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines };
         let mut walk = searcher.walk(self.plan, mode, Some(place), Deadline::default());
-        let hits = collect(&mut walk, lines)?.hits;
+        // all of them, however long: as grep
+        let hits = collect(&mut walk, lines, usize::MAX)?.hits;
         self.warnings.append(&mut walk.warnings);
         Ok(hits)
     }

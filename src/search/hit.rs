@@ -17,6 +17,13 @@ pub struct Hit {
     pub marks: Vec<Range<usize>>,
 }
 
+impl Hit {
+    /// Of its texts.
+    pub fn bytes(&self) -> usize {
+        self.record.message.len() + self.record.columns.len()
+    }
+}
+
 /// A line of the answer.
 #[derive(Clone, Debug)]
 pub enum Line {

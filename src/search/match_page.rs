@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::query::cursor::{Cursor, Place};
 use crate::search::Searcher;
-use crate::search::collect::{CollectedHits, collect};
+use crate::search::collect::{CollectedHits, MAX_PAGE_BYTES, collect};
 use crate::search::context::{Around, Neighbours};
 use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::page::PageWanted;
@@ -48,6 +48,8 @@ struct MatchPage<'a> {
     next: Option<Place>,
     /// the place where the time ran out
     reached: Option<Place>,
+    /// of the matches that were handed over, and the lines around them
+    bytes: usize,
     warnings: BTreeSet<String>,
 }
 
@@ -70,6 +72,7 @@ impl Searcher {
             ends: None,
             next: None,
             reached: None,
+            bytes: 0,
             warnings: BTreeSet::new(),
         };
         let mode = ScanMode {
@@ -112,13 +115,14 @@ impl<'a> MatchPage<'a> {
                 Step::End => break,
             };
             let place = hit.place;
-            if count == self.limit {
+            if count == self.limit || self.bytes >= MAX_PAGE_BYTES {
                 self.next = Some(place);
                 break;
             }
             let before = self.ends;
             self.ends = Some((before.map_or(place, |(first, _)| first), place));
             if !self.around.is_wanted() {
+                self.bytes += hit.bytes();
                 give(Line::Match(hit));
             } else if let Some(last) = held.replace(hit) {
                 self.give(last, Some(place), give)?;
@@ -143,7 +147,7 @@ impl<'a> MatchPage<'a> {
 
     /// Reads all matches and the lines around them first: the match that was read last is handed over first.
     fn read_back(&mut self, walk: &mut Walk, give: &mut impl FnMut(Line) -> bool) -> Result<BeyondPage, SearchError> {
-        let CollectedHits { hits, next, reached } = collect(walk, self.limit)?;
+        let CollectedHits { hits, next, reached } = collect(walk, self.limit, MAX_PAGE_BYTES)?;
         let places = || hits.iter().map(|hit| hit.place);
         self.ends = places().next().zip(places().next_back());
         (self.next, self.reached) = (next, reached);
@@ -180,6 +184,7 @@ impl<'a> MatchPage<'a> {
         give: &mut impl FnMut(Line) -> bool,
     ) -> Result<(), SearchError> {
         let beside = self.around.read(self.searcher, &hit)?;
+        self.bytes += hit.bytes() + beside.bytes();
         self.around.give(hit, beside, following, give);
         Ok(())
     }

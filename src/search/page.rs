@@ -7,7 +7,7 @@ use crate::query::cursor::{Cursor, Place};
 use crate::query::{Context, Order, Query};
 use crate::search::Searcher;
 use crate::search::answer::{GroupRows, away, not_served, whole_record};
-use crate::search::collect::{CollectedHits, collect};
+use crate::search::collect::{CollectedHits, MAX_PAGE_BYTES, collect};
 use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scan::{Read, ScanMode, Step};
@@ -99,7 +99,7 @@ impl Searcher {
         let mut hits: Vec<Hit> = first.filter(|_| from.is_none()).into_iter().collect();
         let mode = ScanMode { backwards: backwards != back, of: Subset::Stream, read: Read::Line, hint: limit + 1 };
         let mut walk = self.walk(plan, mode, from.or(start), until);
-        let CollectedHits { hits: rest, next, reached } = collect(&mut walk, limit - hits.len())?;
+        let CollectedHits { hits: rest, next, reached } = collect(&mut walk, limit - hits.len(), MAX_PAGE_BYTES)?;
         warnings.append(&mut walk.warnings);
         hits.extend(rest);
         let (mut more, mut reached) = (next.is_some(), reached);
@@ -162,7 +162,10 @@ impl Searcher {
         let side = |backwards, lines: usize| {
             let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines + 1 };
             let mut walk = self.walk(&plan, mode, Some(hit.place), until);
-            let CollectedHits { hits, next, reached } = collect(&mut walk, lines)?;
+            let CollectedHits { hits, next, reached } = collect(&mut walk, lines, MAX_PAGE_BYTES)?;
+            if hits.len() < lines && next.is_some() {
+                walk.warnings.insert("the lines around the record are too long to show all of them".to_owned());
+            }
             if reached.is_some() {
                 walk.warnings.insert("not all lines around the record could be read in time".to_owned());
             }

@@ -1,6 +1,8 @@
 //! grep's meaning of two parts of a pattern that Rust's regex reads in another way: the POSIX classes in brackets, which in grep
 //! hold characters of all Unicode, and the letter ı without regard to case. Pure.
 //!
+//! Invariant: what comes out takes the translator at most a quarter of a second.
+//!
 //! The classes are glibc's in a UTF-8 locale: `iswctype` was asked for every character. They differ by the version of Unicode alone,
 //! and by some combining letters.
 
@@ -8,6 +10,10 @@ use regex_syntax::ast::{
     self, Ast, ClassAsciiKind, ClassBracketed, ClassSet, ClassSetItem, ClassSetUnion, Flag, Flags, GroupKind,
 };
 
+/// Without regard to case, the translator looks at each of the million characters of a class such as `[^\s]`: 2 ms for each.
+const MAX_WIDE_CLASSES: usize = 100;
+/// A range with as many characters, and each class with a name, is wide.
+const WIDE_RANGE_CHARS: u32 = 10_000;
 const NAMES: &str = "alnum, alpha, blank, cntrl, digit, graph, lower, print, punct, space, upper and xdigit";
 /// No-break spaces are not among them.
 const BLANK: &str = r"[\t \u{1680}\u{2000}-\u{2006}\u{2008}-\u{200a}\u{205f}\u{3000}]";
@@ -28,7 +34,7 @@ const EVERY_I: &str = "[iIı]";
 
 /// The parsed `pattern` with grep's meaning. Err: grep refuses it too.
 pub fn as_grep(pattern: &str, mut ast: Ast, ignores_case: bool) -> Result<Ast, String> {
-    Brackets { pattern, ignores_case, is_unicode: true }.all(&mut ast)?;
+    Brackets { pattern, ignores_case, is_unicode: true, wide: 0 }.all(&mut ast)?;
     Ok(ast)
 }
 
@@ -38,6 +44,8 @@ struct Brackets<'a> {
     ignores_case: bool,
     /// here, which `(?u)` changes
     is_unicode: bool,
+    /// the classes in brackets until here that have many characters
+    wide: usize,
 }
 
 impl Brackets<'_> {
@@ -52,7 +60,9 @@ impl Brackets<'_> {
                     return Err(format!("'{text}' is not a class; write [{caret}[{inner}]"));
                 }
                 self.set(&mut class.kind)?;
+                self.count(is_wide(&class.kind))?;
             }
+            Ast::ClassUnicode(_) => self.count(true)?,
             Ast::Flags(flags) => self.take(&flags.flags),
             Ast::Group(group) => {
                 let outside = (self.ignores_case, self.is_unicode);
@@ -65,14 +75,18 @@ impl Brackets<'_> {
             Ast::Repetition(repetition) => self.all(&mut repetition.ast)?,
             Ast::Concat(concat) => concat.asts.iter_mut().try_for_each(|ast| self.all(ast))?,
             Ast::Alternation(alternation) => alternation.asts.iter_mut().try_for_each(|ast| self.all(ast))?,
-            Ast::Literal(_)
-            | Ast::Empty(_)
-            | Ast::Dot(_)
-            | Ast::Assertion(_)
-            | Ast::ClassUnicode(_)
-            | Ast::ClassPerl(_) => {}
+            Ast::Literal(_) | Ast::Empty(_) | Ast::Dot(_) | Ast::Assertion(_) | Ast::ClassPerl(_) => {}
         }
         Ok(())
+    }
+
+    /// Counts a class that the translator folds; Err: it is one too many.
+    fn count(&mut self, is_wide: bool) -> Result<(), String> {
+        self.wide += usize::from(is_wide && self.ignores_case && self.is_unicode);
+        match self.wide > MAX_WIDE_CLASSES {
+            true => Err(format!("it has more than {MAX_WIDE_CLASSES} classes of many characters, such as [^\\s]")),
+            false => Ok(()),
+        }
     }
 
     fn take(&mut self, flags: &Flags) {
@@ -89,7 +103,9 @@ impl Brackets<'_> {
             ClassSet::Item(item) => self.item(item),
             ClassSet::BinaryOp(operation) => {
                 self.set(&mut operation.lhs)?;
-                self.set(&mut operation.rhs)
+                self.set(&mut operation.rhs)?;
+                self.count(is_wide(&operation.lhs))?;
+                self.count(is_wide(&operation.rhs))
             }
         }
     }
@@ -119,13 +135,14 @@ impl Brackets<'_> {
                     }
                 }
                 self.set(&mut class.kind)?;
+                self.count(is_wide(&class.kind))?;
             }
+            ClassSetItem::Unicode(_) => self.count(true)?,
             ClassSetItem::Union(union) => union.items.iter_mut().try_for_each(|item| self.item(item))?,
             ClassSetItem::Literal(_)
             | ClassSetItem::Range(_)
             | ClassSetItem::Ascii(_)
             | ClassSetItem::Empty(_)
-            | ClassSetItem::Unicode(_)
             | ClassSetItem::Perl(_) => {}
         }
         Ok(())
@@ -150,6 +167,25 @@ impl Brackets<'_> {
                 return None;
             }
         })
+    }
+}
+
+/// True if folding its characters takes time.
+fn is_wide(set: &ClassSet) -> bool {
+    match set {
+        ClassSet::Item(item) => is_item_wide(item),
+        ClassSet::BinaryOp(operation) => is_wide(&operation.lhs) || is_wide(&operation.rhs),
+    }
+}
+
+fn is_item_wide(item: &ClassSetItem) -> bool {
+    match item {
+        ClassSetItem::Range(range) => u32::from(range.end.c).saturating_sub(range.start.c.into()) >= WIDE_RANGE_CHARS,
+        ClassSetItem::Bracketed(class) => class.negated || is_wide(&class.kind),
+        ClassSetItem::Ascii(class) => class.negated,
+        ClassSetItem::Unicode(_) | ClassSetItem::Perl(_) => true,
+        ClassSetItem::Union(union) => union.items.iter().any(is_item_wide),
+        ClassSetItem::Empty(_) | ClassSetItem::Literal(_) => false,
     }
 }
 
@@ -231,6 +267,22 @@ mod tests {
         check("(?-i)i", true, CHARS, "i");
         check("(?-i:i)", true, CHARS, "i");
         check("(?-i:k)|i", true, CHARS, "iIık");
+    }
+
+    #[test]
+    fn many_wide_classes_are_refused_without_regard_to_case() {
+        for class in [r"[\s\S]", r"[\S]", r"[^\S]", r"\p{Any}", r"[^\pL]", r"[a-\x{10ffff}]", "[[^a]]", r"[a&&\S]"] {
+            let pattern = class.repeat(MAX_WIDE_CLASSES + 1);
+            let why = read(&pattern, true).expect_err(class);
+            assert!(why.starts_with("it has more than 100 classes"), "{class}: {why}");
+        }
+        for (class, ignores_case) in
+            [(r"[\S]", false), (r"\p{Lu}", false), ("[^a]", true), ("[a-z]", true), (".", true)]
+        {
+            let pattern = class.repeat(MAX_WIDE_CLASSES + 1);
+            let ast = ast::parse::Parser::new().parse(&pattern).expect(class);
+            assert!(as_grep(&pattern, ast, ignores_case).is_ok(), "{class}");
+        }
     }
 
     #[test]
