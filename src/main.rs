@@ -35,6 +35,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use crate::commands::{Done, FAILURE_STATUS, Failure};
+use crate::render::escape::visible;
 use crate::time::Ts;
 
 fn main() -> ExitCode {
@@ -79,5 +80,7 @@ fn line(out: &mut env_logger::fmt::Formatter, record: &log::Record) -> io::Resul
     let time = now().rfc3339();
     // milliseconds will do for people
     let time = time.get(..23).unwrap_or(&time);
-    writeln!(out, "{time}Z {:<5} {}  {}", record.level(), thread.name().unwrap_or("-"), record.args())
+    // a server may have written a part of it
+    let text = record.args().to_string();
+    writeln!(out, "{time}Z {:<5} {}  {}", record.level(), thread.name().unwrap_or("-"), visible(&text))
 }

@@ -433,6 +433,36 @@ fn a_silent_alco_is_not_waited_for_forever() {
     assert!(begin.elapsed() < 3 * SOON, "{:?}", begin.elapsed());
 }
 
+/// Answers every request with the same bytes; `is_endless`: its last 64 KiB again and again.
+fn other_program(answer: Vec<u8>, is_endless: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 1 << 16]);
+            let mut sent = client.write_all(&answer);
+            while is_endless && sent.is_ok() {
+                sent = client.write_all(&answer[answer.len().saturating_sub(1 << 16)..]);
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn another_alco_is_not_trusted_with_the_terminal_or_memory() {
+    let head =
+        |status: &str| format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n");
+    let wrong = head("400 Bad Request") + r#"{"error": "\u001b]0;x\u0007\u202e", "hint": ""}"#;
+    let url = other_program(wrong.into_bytes(), false);
+    let asked =
+        |url: &str| Command::new(ALCO).args(["grep", "--url", url, "any"]).env("ALCO_INI", "").output().unwrap();
+    check(&asked(&url), 2, "", &format!("alco grep: {url}/ answers 400: ^[]0;x^G<U+202E>\n"));
+    let endless = head("200 OK").into_bytes().into_iter().chain([b'x'; 1 << 16]).collect();
+    let url = other_program(endless, true);
+    check(&asked(&url), 2, "", &format!("alco grep: the answer of {url}/ broke off: a line of it has no end\n"));
+}
+
 /// Lines of a process, as they come.
 struct Running {
     child: Child,

@@ -1,5 +1,7 @@
 //! The end of a command: `Done` if it did its work, else `Failure`. Both have the exit status of the process.
 
+use crate::render::escape::visible;
+
 /// The command did not begin: the usage was wrong, or alco.ini has mistakes. grep and most other programs exit with 2 too.
 pub const WRONG_USAGE_STATUS: u8 = 2;
 /// The command began, and could not go on.
@@ -37,11 +39,22 @@ pub struct Failure {
 impl Failure {
     /// `command` is the command as typed, such as `alco grep`; the text names its help.
     pub fn wrong_usage(command: &str, why: &str) -> Failure {
-        Failure { text: format!("alco: {why}\nTry '{command} --help'.\n"), status: WRONG_USAGE_STATUS }
+        Failure { text: format!("alco: {}\nTry '{command} --help'.\n", visible(why)), status: WRONG_USAGE_STATUS }
     }
 
-    /// The one line `command: why`.
+    /// The one line `command: why`. A server may have written a part of it: no character of it reaches a terminal that this obeys.
     pub fn new(command: &str, why: &str, status: u8) -> Failure {
-        Failure { text: format!("{command}: {why}\n"), status }
+        Failure { text: format!("{command}: {}\n", visible(why)), status }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_nothing_that_a_terminal_obeys() {
+        let failure = Failure::new("alco grep", "it answers 400: \u{1b}]0;x\u{7}\u{1b}[2J\u{202e}", 2);
+        assert_eq!(failure.text, "alco grep: it answers 400: ^[]0;x^G^[[2J<U+202E>\n");
     }
 }

@@ -34,8 +34,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A search sends nothing while it checks records that do not match; there may be hundreds of millions of them.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(600);
+/// Longer than any record in NDJSON: one has 4 MiB, and six characters may stand for one of it.
+const MAX_LINE_BYTES: usize = 64 << 20;
 /// The part that is shown of the text in a server's or proxy's error response.
 const MAX_REASON_CHARS: usize = 300;
+
+const TOO_LONG: &str = "a line of it has no end";
 
 #[derive(Debug)]
 pub struct Remote {
@@ -173,6 +177,9 @@ impl Remote {
             let used = end.map_or(some.len(), |end| end + 1);
             line.extend_from_slice(&some[..used]);
             body.consume(used);
+            if line.len() > MAX_LINE_BYTES {
+                return Err(self.broken(&TOO_LONG));
+            }
             if end.is_some() {
                 let text = String::from_utf8_lossy(&line);
                 if !reading.line(text.trim(), take) {
@@ -189,8 +196,20 @@ impl Remote {
 
     fn ask_for_text(&self, path: &str, silent: Duration) -> Result<String, String> {
         let mut text = String::new();
-        self.ask(path, silent)?.read_to_string(&mut text).map_err(|error| self.broken(&error))?;
-        Ok(text)
+        let body = self.ask(path, silent)?;
+        body.take(MAX_LINE_BYTES as u64).read_to_string(&mut text).map_err(|error| self.broken(&error))?;
+        if text.len() < MAX_LINE_BYTES { Ok(text) } else { Err(self.broken(&TOO_LONG)) }
+    }
+
+    /// The next line of an answer; None at its end.
+    fn next_line(&self, body: &mut impl BufRead) -> Result<Option<String>, String> {
+        let mut line = String::new();
+        body.take(MAX_LINE_BYTES as u64).read_line(&mut line).map_err(|error| self.broken(&error))?;
+        match line.len() {
+            0 => Ok(None),
+            MAX_LINE_BYTES.. => Err(self.broken(&TOO_LONG)),
+            _ => Ok(Some(line)),
+        }
     }
 
     fn ask(&self, path: &str, silent: Duration) -> Result<BufReader<impl Read + use<>>, String> {

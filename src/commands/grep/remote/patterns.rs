@@ -1,7 +1,5 @@
 //! The patterns of a search, as another alco lists them in NDJSON.
 
-use std::io::BufRead;
-
 use crate::commands::grep::remote::{Remote, SEARCH_TIMEOUT, asked};
 use crate::config::index_list;
 use crate::query::{Format, Query};
@@ -19,8 +17,8 @@ impl Remote {
         let asked = asked(query, Format::Ndjson).to_url();
         let path = format!("grep/{}/patterns/?{asked}", index_list(&query.indexes));
         let (mut patterns, mut warnings, mut others) = (Vec::new(), Vec::new(), None);
-        for line in self.ask(&path, SEARCH_TIMEOUT)?.lines() {
-            let line = line.map_err(|error| self.broken(&error))?;
+        let mut body = self.ask(&path, SEARCH_TIMEOUT)?;
+        while let Some(line) = self.next_line(&mut body)? {
             let members = Columns::parse(&line);
             match members.get("@alco").map(|said| said.text()) {
                 Some(said) if is_about_others(&said) => others = Some(said),
