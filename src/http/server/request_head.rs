@@ -63,7 +63,9 @@ pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
             // another body than a form is not read, so nothing that follows it could be
             "content-length" => {
                 lengths += 1;
-                let length = std::str::from_utf8(value).ok().and_then(|length| length.parse::<usize>().ok());
+                // `parse` takes a sign
+                let digits = std::str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit));
+                let length = digits.and_then(|digits| digits.parse::<usize>().ok());
                 match length.filter(|length| method == "POST" && *length <= MAX_FORM_BYTES) {
                     Some(length) => form_bytes = length,
                     None => keep &= value == b"0",
@@ -81,8 +83,8 @@ pub fn rewritten(head: &[u8], peer: &str, number: u64) -> Option<Head> {
             }
         }
     }
-    // others on the way to alco may understand such a request in another way
-    if hosts > 1 || lengths > 1 || lengths > 0 && is_chunked {
+    // others on the way to alco may understand such a request in another way; RFC 9112 wants a Host from 1.1 on
+    if hosts > 1 || hosts < usize::from(minor) || lengths > 1 || lengths > 0 && is_chunked {
         return None;
     }
     if form_bytes > 0 {
@@ -128,15 +130,16 @@ mod tests {
     fn a_head_becomes_ascii_with_the_headers_of_alco() {
         check("GET / HTTP/1.1\r\nHost: x\r\n\r\n", Some(("GET / HTTP/1.1\r\nHost: x\r\n", true)));
         check("GET /a HTTP/1.0\n\n", Some(("GET /a HTTP/1.0\r\n", false)));
-        check("GET /?q=é z HTTP/1.1\r\n\r\n", Some(("GET /?q=%C3%A9%20z HTTP/1.1\r\n", true)));
-        check("GET / HTTP/1.1\r\nConnection: keep-alive, Close\r\n\r\n", Some(("GET / HTTP/1.1\r\n", false)));
-        check("GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", Some(("GET / HTTP/1.1\r\n", false)));
-        check("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", Some(("POST / HTTP/1.1\r\nContent-Length: 5\r\n", true)));
-        check("POST / HTTP/1.1\r\nContent-Length: 16385\r\n\r\n", Some(("POST / HTTP/1.1\r\n", false)));
-        check(
-            "GET / HTTP/1.1\r\nx-alco-peer: 127.0.0.1\r\nx-alco-request: 1\r\nX: \u{e9}\r\nY: b\r\n\r\n",
-            Some(("GET / HTTP/1.1\r\nY: b\r\n", true)),
-        );
+        check("GET /?q=é z HTTP/1.1\r\nHost: x\r\n\r\n", Some(("GET /?q=%C3%A9%20z HTTP/1.1\r\nHost: x\r\n", true)));
+        let get = "GET / HTTP/1.1\r\nHost: x\r\n";
+        check(&format!("{get}Connection: keep-alive, Close\r\n\r\n"), Some((get, false)));
+        check(&format!("{get}Content-Length: 5\r\n\r\n"), Some((get, false)));
+        let post = "POST / HTTP/1.1\r\nHost: x\r\n";
+        check(&format!("{post}Content-Length: 5\r\n\r\n"), Some((&format!("{post}Content-Length: 5\r\n"), true)));
+        check(&format!("{post}Content-Length: 16385\r\n\r\n"), Some((post, false)));
+        check(&format!("{post}Content-Length: +5\r\n\r\n"), Some((post, false)));
+        let own = "x-alco-peer: 127.0.0.1\r\nx-alco-request: 1\r\n";
+        check(&format!("{get}{own}X: \u{e9}\r\nY: b\r\n\r\n"), Some((&format!("{get}Y: b\r\n"), true)));
     }
 
     #[test]
@@ -146,22 +149,27 @@ mod tests {
             "\r\n\r\n",
             "GET\r\n\r\n",
             "GET /\r\n\r\n",
-            "\nGET / HTTP/1.1\r\n\r\n",
-            "GET / HTTP/2.0\r\n\r\n",
-            "get / HTTP/1.1\r\n\r\n",
-            "GET  HTTP/1.1\r\n\r\n",
+            "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+            "get / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET  HTTP/1.1\r\nHost: a\r\n\r\n",
         ] {
             check(bad, None);
         }
-        check("GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", None);
-        check("GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", None);
-        check("GET / HTTP/1.1\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n", None);
-        check("GET / HTTP/1.1\r\nno colon\r\n\r\n", None);
-        check("GET / HTTP/1.1\r\n folded: x\r\n\r\n", None);
-        check("GET / HTTP/1.1\r\nspace : x\r\n\r\n", None);
-        check("GET / HTTP/1.1\r\nX: a\rb: c\r\n\r\n", None);
-        check("GET / HTTP/1.1\r\nX: \0\r\n\r\n", None);
-        check("\u{16}\u{3}\u{1} / HTTP/1.1\r\n\r\n", None);
+        for bad in [
+            "host: a\r\n",
+            "Content-Length: 0\r\nContent-Length: 0\r\n",
+            "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+            "no colon\r\n",
+            " folded: x\r\n",
+            "space : x\r\n",
+            "X: a\rb: c\r\n",
+            "X: \0\r\n",
+        ] {
+            check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{bad}\r\n"), None);
+        }
+        check("GET / HTTP/1.1\r\n\r\n", None);
+        check("\u{16}\u{3}\u{1} / HTTP/1.1\r\nHost: a\r\n\r\n", None);
     }
 
     #[test]
