@@ -5,9 +5,12 @@
 pub struct Amount {
     wanted: usize,
     pub documents: usize,
-    /// the peers of whose documents not even one fits
+    /// this node, which has none, and the peers of whose documents not even one fits
     left_out: Vec<usize>,
 }
+
+/// The number of this node; those of peers begin with 1.
+pub const OWN: usize = 0;
 
 impl Amount {
     /// At least one.
@@ -15,9 +18,14 @@ impl Amount {
         Amount { wanted: wanted.max(1), documents: wanted.max(1), left_out: Vec::new() }
     }
 
-    /// True if that peer is not asked.
-    pub fn leaves_out(&self, peer: usize) -> bool {
-        self.left_out.contains(&peer)
+    /// The documents of the peers only.
+    pub fn of_peers(wanted: usize) -> Amount {
+        Amount { left_out: vec![OWN], ..Amount::new(wanted) }
+    }
+
+    /// True if that node is not asked.
+    pub fn leaves_out(&self, node: usize) -> bool {
+        self.left_out.contains(&node)
     }
 
     /// True if fewer are asked for than wanted.

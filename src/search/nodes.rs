@@ -11,13 +11,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::search::amount::Amount;
+use crate::search::amount::{Amount, OWN};
 use crate::search::answer::{GroupRows, away, not_served};
 use crate::search::hit::SearchError;
 use crate::search::plan::Slice;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::peer_index;
-use crate::sphinx::dialect::{is_of_size, lacks_part, unserved_index};
+use crate::sphinx::dialect::{first_match, is_of_size, lacks_part, unserved_index};
 use crate::sphinx::pool::Pool;
 use crate::sphinx::statement;
 use crate::time::Ts;
@@ -127,21 +127,23 @@ impl Nodes {
 
     /// The question about so many documents of a slice of this node, with the same slice of its peers.
     pub fn included(&self, slice: &Slice, amount: &Amount) -> Included {
-        let (mut from, mut peers, mut missing) = (slice.from.clone(), Vec::new(), Vec::new());
+        let (mut from, mut peers, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for mirrors in &self.shards {
             match mirrors.iter().find(|mirror| !mirror.is_away()) {
                 Some(Mirror { number, address, .. }) if amount.leaves_out(*number) => missing.push(format!(
                     "the records of {address} are missing: its answer is larger than searchd's max_packet_size here"
                 )),
                 Some(mirror) => {
-                    from.push_str(", ");
-                    from.push_str(&peer_index(&slice.from, mirror.number));
+                    from.push(peer_index(&slice.from, mirror.number));
                     peers.push(mirror.number);
                 }
                 None => missing.extend(lacking(mirrors)),
             }
         }
-        Included { slice: slice.of(from), own: slice.from.clone(), peers, missing }
+        if from.is_empty() || !amount.leaves_out(OWN) {
+            from.insert(0, slice.from.clone());
+        }
+        Included { slice: slice.of(from.join(", ")), own: slice.from.clone(), peers, missing }
     }
 
     /// Reads the warnings after an answer.
@@ -203,7 +205,15 @@ impl Nodes {
         slice: &Slice,
         statement: impl Fn(&Slice) -> String,
     ) -> Result<GroupRows<Vec<Row>>, Fault> {
-        self.ask(engine, slice, &mut Amount::new(1), |slice, _| statement(slice))
+        let own = statement(slice);
+        // sums of the peers would not be added up if this node has nothing to add
+        let is_for_peers = self.has_peers()
+            && match first_match(&own) {
+                Some(probe) => !engine.select(&probe)?.iter().any(|row| row.named("n") != "0"),
+                None => false,
+            };
+        let mut amount = if is_for_peers { Amount::of_peers(1) } else { Amount::new(1) };
+        self.ask(engine, slice, &mut amount, |slice, _| statement(slice))
     }
 
     /// The rows of documents, by statements about some of them each: about fewer if they do not fit into one answer.

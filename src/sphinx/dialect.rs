@@ -48,6 +48,17 @@ pub fn with_options(dialect: Dialect, statement: &str) -> Cow<'_, str> {
     }
 }
 
+/// The question by which it is known whether an index has any document that a statement groups. None: the statement has no sum, and no
+/// least or greatest value.
+///
+/// Where an index of its own has none, 2.2.11 does not merge these of its agents: it takes those of one of them. It does merge them
+/// where it asks agents only, and it always adds the numbers of documents.
+pub fn first_match(statement: &str) -> Option<String> {
+    let has_any = ["SUM(", "MIN(", "MAX("].iter().any(|function| statement.contains(function));
+    let before = statement.strip_suffix(WITHOUT_RANKS).filter(|_| has_any)?;
+    Some(format!("{before}cutoff=1, {WITHOUT_RANKS}"))
+}
+
 /// The directive that a day index has for this engine alone.
 pub fn day_index_directive(dialect: Dialect) -> (&'static str, &'static str) {
     match dialect {
@@ -239,6 +250,17 @@ mod tests {
     use super::*;
 
     const ENGINES: [Dialect; 2] = [Dialect::Sphinx, Dialect::Manticore];
+
+    #[test]
+    fn a_sum_is_asked_for_its_first_match() {
+        for (statement, expect) in [
+            ("SELECT SUM(w) FROM web OPTION ranker=none", Some("SELECT SUM(w) FROM web OPTION cutoff=1, ranker=none")),
+            ("SELECT COUNT(*) FROM web OPTION ranker=none", None),
+            ("SELECT MIN(ts) FROM web", None),
+        ] {
+            assert_eq!(first_match(statement).as_deref(), expect, "{statement}");
+        }
+    }
 
     #[test]
     fn an_unserved_index_is_named_by_every_engine() {
