@@ -106,7 +106,7 @@ impl HistogramView<'_> {
         let (first, last) = (self.bars[0], self.bars[self.bars.len() - 1]);
         let is_one_day = first.range.start.date_in(self.zone) == last.range.start.date_in(self.zone);
         // on a phone, the texts of the ends take more of the scale
-        let near_permille = if is_one_day { 160 } else { 320 };
+        let near_permille = if is_one_day { 190 } else { 320 };
         html! {
             svg.ticks aria-hidden="true" {
                 text x="0" y="12" { (self.label(first.range.start, is_one_day)) }
