@@ -247,11 +247,13 @@ impl Nodes {
     ) -> Result<GroupRows<Vec<Row>>, Fault> {
         loop {
             let included = self.included(slice, amount);
-            let rows = match engine.select(&statement(&included.slice, amount)) {
+            let (rows, warnings) = match engine.select(&statement(&included.slice, amount)) {
                 Err(fault) if self.lacks_peer(&included, &fault) => continue,
-                answer => answer?,
+                // where only peers are asked and none answers, searchd has an error for what is a warning else
+                Err(Fault::Reject(why)) if self.is_of_peer(&why) => (Vec::new(), vec![why]),
+                answer => (answer?, self.warnings(engine)?),
             };
-            match self.heard(&included, &self.warnings(engine)?) {
+            match self.heard(&included, &warnings) {
                 Heard::Missing(missing) => return Ok(GroupRows { rows, missing }),
                 // each turn leaves out a peer more
                 Heard::Again => {}
@@ -264,6 +266,10 @@ impl Nodes {
     pub fn have(&self, pool: &Pool, own: &str, part: &IndexPart) -> bool {
         let answering = self.shards.iter().filter_map(|mirrors| mirrors.iter().find(|mirror| !mirror.is_away()));
         answering.map(|mirror| peer_index(own, mirror.number)).all(|index| self.has(pool, index, part))
+    }
+
+    fn is_of_peer(&self, error: &str) -> bool {
+        self.shards.iter().flatten().any(|mirror| of_agent(error, &mirror.address).is_some())
     }
 
     fn parts(&self) -> MutexGuard<'_, HashMap<(String, IndexPart), bool>> {
