@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use amiquip::IoStream;
@@ -18,6 +19,11 @@ use crate::rabbitmq::frames::Frames;
 const CHUNK_BYTES: usize = 64 << 10;
 /// For an answer of a broker that sends heartbeats meanwhile. A quorum queue that chooses a leader takes seconds.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// The wait before a read while deliveries come one after the other. The broker sends each by itself, and to wake for each costs
+/// more than to store it; what comes meanwhile stays in the socket's buffer.
+const READ_PAUSE: Duration = Duration::from_millis(2);
+/// Deliveries come one after the other if the last one has come within this time.
+const BUSY: Duration = Duration::from_millis(1);
 
 /// What the stream of a connection and its owner know of each other.
 #[derive(Clone, Debug, Default)]
@@ -72,8 +78,8 @@ impl StreamNotes {
         self.0.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes what came, and returns an error if the broker sends more than it may.
-    fn came(&self, frames: &mut Frames) -> Result<(), String> {
+    /// Takes what came, and returns the number of deliveries, or an error if the broker sends more than it may.
+    fn came(&self, frames: &mut Frames) -> Result<u64, String> {
         self.0.changed.fetch_add(frames.take_changed(), Relaxed);
         let new = frames.take_delivered();
         let delivered = self.0.delivered.fetch_add(new, Relaxed) + new;
@@ -85,7 +91,7 @@ impl StreamNotes {
         let asked = *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
         match asked.is_some_and(|asked| asked.elapsed() > ANSWER_TIME) {
             true => Err(format!("the broker has not answered for {} s", ANSWER_TIME.as_secs())),
-            false => Ok(()),
+            false => Ok(new),
         }
     }
 }
@@ -123,17 +129,34 @@ pub struct AmqpStream<S> {
     notes: StreamNotes,
     /// the login must have ended by then
     login_until: Instant,
+    /// when deliveries came last
+    delivered_at: Option<Instant>,
+    /// the stream had no more bytes at the last read
+    is_drained: bool,
 }
 
 impl<S: IoStream> AmqpStream<S> {
     pub fn new(stream: S, notes: StreamNotes, login_time: Duration) -> AmqpStream<S> {
         let login_until = Instant::now() + login_time;
-        AmqpStream { stream, frames: Frames::default(), chunk: vec![0; CHUNK_BYTES], notes, login_until }
+        let (frames, chunk) = (Frames::default(), vec![0; CHUNK_BYTES]);
+        AmqpStream { stream, frames, chunk, notes, login_until, delivered_at: None, is_drained: false }
+    }
+
+    /// Reads a chunk, in a busy stream after a pause.
+    fn read_chunk(&mut self) -> io::Result<usize> {
+        if self.is_drained && self.delivered_at.is_some_and(|at| at.elapsed() < BUSY) {
+            thread::sleep(READ_PAUSE);
+        }
+        let read = self.stream.read(&mut self.chunk);
+        self.is_drained = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        read
     }
 
     fn take(&mut self, read: usize) -> Result<(), String> {
         self.frames.take(&self.chunk[..read])?;
-        self.notes.came(&mut self.frames)?;
+        if self.notes.came(&mut self.frames)? > 0 {
+            self.delivered_at = Some(Instant::now());
+        }
         match !self.frames.is_open && Instant::now() > self.login_until {
             // amiquip waits as long as anything comes, such as heartbeats
             true => Err("the broker has not ended the login in time".to_owned()),
@@ -151,7 +174,7 @@ impl<S: IoStream> Read for AmqpStream<S> {
             if given > 0 || buffer.is_empty() {
                 return Ok(given);
             }
-            let read = self.stream.read(&mut self.chunk)?;
+            let read = self.read_chunk()?;
             if read == 0 {
                 return Ok(0);
             }
