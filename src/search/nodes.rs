@@ -17,7 +17,7 @@ use crate::search::hit::SearchError;
 use crate::search::plan::Slice;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::peer_index;
-use crate::sphinx::dialect::{first_match, is_of_size, lacks_part, unserved_index};
+use crate::sphinx::dialect::{first_match, is_of_size, is_of_statistics, lacks_part, unserved_index};
 use crate::sphinx::pool::Pool;
 use crate::sphinx::statement;
 use crate::time::Ts;
@@ -153,7 +153,7 @@ impl Nodes {
             let Some(mirror) = mirrors.iter().find(|mirror| asked.peers.contains(&mirror.number)) else { continue };
             let Some(why) = warnings.iter().find_map(|warning| of_agent(warning, &mirror.address)) else { continue };
             // a peer that does not serve the day has no records of it
-            if unserved_index(why).is_some() {
+            if unserved_index(why).is_some() || is_of_statistics(why) {
                 continue;
             }
             if is_of_size(why) {
@@ -429,6 +429,7 @@ mod tests {
                 "table D: agent P: invalid packet size (status=0, len=300206, max_packet_size=131072)",
                 Heard::TooLarge(3),
             ),
+            ("index D: agent P: remote query warning: index 'web_20261122': query word(s) mismatch: example", none()),
             // a searchd that is stopped, a host that does not answer, and a searchd that is gone
             ("index D: agent P: connect() timed out", Heard::Again),
             ("table D: agent P: query timed out", Heard::Again),

@@ -163,6 +163,12 @@ pub fn is_of_size(report: &str) -> bool {
     report.contains("packet size")
 }
 
+/// True if a peer reports only that a word of the question has other statistics in one of its indexes than in another, by searchd's
+/// report of the peer. Its documents are all there.
+pub fn is_of_statistics(report: &str) -> bool {
+    report.contains("query word(s) mismatch")
+}
+
 /// True if the error is that an index does not have the field or the attribute of a statement.
 pub fn lacks_part(error: &str) -> bool {
     error.contains("no field '") || error.contains("unknown column")
