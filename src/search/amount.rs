@@ -10,7 +10,7 @@ pub struct Amount {
 }
 
 /// The number of this node; those of peers begin with 1.
-pub const OWN: usize = 0;
+pub const OWN_NODE: usize = 0;
 
 impl Amount {
     /// At least one.
@@ -20,7 +20,7 @@ impl Amount {
 
     /// The documents of the peers only.
     pub fn of_peers(wanted: usize) -> Amount {
-        Amount { left_out: vec![OWN], ..Amount::new(wanted) }
+        Amount { left_out: vec![OWN_NODE], ..Amount::new(wanted) }
     }
 
     /// True if that node is not asked.

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::search::amount::{Amount, OWN};
+use crate::search::amount::{Amount, OWN_NODE};
 use crate::search::answer::{GroupRows, away, not_served};
 use crate::search::hit::SearchError;
 use crate::search::plan::Slice;
@@ -140,7 +140,7 @@ impl Nodes {
                 None => missing.extend(lacking(mirrors)),
             }
         }
-        if from.is_empty() || !amount.leaves_out(OWN) {
+        if from.is_empty() || !amount.leaves_out(OWN_NODE) {
             from.insert(0, slice.from.clone());
         }
         Included { slice: slice.of(from.join(", ")), own: slice.from.clone(), peers, missing }
