@@ -82,7 +82,7 @@ fn page(alco: &Alco, path: &str) -> Part {
     let on = page.link_called("Go on from there");
     assert_eq!(on.is_some(), is_cut, "{path}");
     // on the way back, the link leads back
-    let back = path.contains("cursor=b");
+    let back = page.address.contains("cursor=b");
     let (on_next, on_previous) = if back { (None, on) } else { (on, None) };
     Part {
         found: page.lines().iter().map(|line| line.cells.last().unwrap().parse().unwrap()).collect(),

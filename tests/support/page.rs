@@ -9,6 +9,8 @@ use super::{Alco, Reply};
 pub struct Page {
     /// the path of the request, without the query
     path: String,
+    /// the request, after the redirect of a short link
+    pub address: String,
     pub html: String,
 }
 
@@ -30,19 +32,19 @@ impl Alco {
     /// A page that must be there. The link of a long search leads to it by another address.
     #[track_caller]
     pub fn page(&self, path: &str) -> Page {
-        let mut reply = self.get(path);
+        let (mut address, mut reply) = (path.to_owned(), self.get(path));
         if path.contains("?~=") && reply.status == 302 {
-            let whole = reply.header("location").to_owned();
-            reply = self.get(whole.split('#').next().unwrap_or_default());
+            address = reply.header("location").split('#').next().unwrap_or_default().to_owned();
+            reply = self.get(&address);
         }
         assert_eq!(reply.status, 200, "{path}: {}", text(&reply.body));
-        Page::new(path, reply)
+        Page { address, ..Page::new(path, reply) }
     }
 }
 
 impl Page {
     pub fn new(path: &str, reply: Reply) -> Page {
-        Page { path: path.split('?').next().unwrap_or_default().to_owned(), html: reply.body }
+        Page { path: path.split('?').next().unwrap_or_default().to_owned(), address: path.to_owned(), html: reply.body }
     }
 
     pub fn lines(&self) -> Vec<Line> {
