@@ -27,9 +27,9 @@ pub fn difference(config: &Config, today: Day, engine: &mut Engine) -> Option<St
     }
 }
 
-/// True if the name of the peer of that number can be resolved.
+/// True if the name of the peer of that number, from 1 on, can be resolved.
 pub fn is_resolved(config: &Config, number: usize) -> bool {
-    (1..).zip(config.sphinx.peers.iter().flatten()).any(|(other, peer)| other == number && is_there(peer))
+    config.sphinx.peers.iter().flatten().nth(number - 1).is_some_and(|peer| is_there(peer))
 }
 
 fn is_there(peer: &str) -> bool {

@@ -22,14 +22,20 @@ pub fn own_addresses() -> BTreeSet<IpAddr> {
 /// True if `host` with these addresses is this host, whose own addresses are `own`. Debian gives a host's own name the address
 /// 127.0.1.1, which no interface has.
 pub fn is_own(host: &str, addresses: &BTreeSet<IpAddr>, own: &BTreeSet<IpAddr>) -> bool {
-    let is_name = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_err();
+    let is_name = without_brackets(host).parse::<IpAddr>().is_err();
     !addresses.is_disjoint(own) || is_name && addresses.iter().any(IpAddr::is_loopback)
 }
 
 /// The addresses of a host by its name; empty if it cannot be found.
 pub fn addresses_of(host: &str) -> BTreeSet<IpAddr> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    (host, 0).to_socket_addrs().map_or_else(|_| BTreeSet::new(), |found| found.map(|address| address.ip()).collect())
+    (without_brackets(host), 0)
+        .to_socket_addrs()
+        .map_or_else(|_| BTreeSet::new(), |found| found.map(|address| address.ip()).collect())
+}
+
+/// An address of IPv6 stands in brackets where a port may follow.
+pub fn without_brackets(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 #[cfg(test)]

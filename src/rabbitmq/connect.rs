@@ -17,7 +17,7 @@ use crate::net::tcp::{PatientSocket, dial};
 use crate::net::tls;
 use crate::rabbitmq::amqp_stream::{AmqpStream, AmqpTlsStream, StreamNotes};
 use crate::rabbitmq::error::{Error, root};
-use crate::rabbitmq::frames::FRAME_BYTES;
+use crate::rabbitmq::frames::{FRAME_BYTES, TLS_CURE};
 
 /// After two missed heartbeats the broker counts as dead.
 const HEARTBEAT_SECONDS: u16 = 10;
@@ -135,7 +135,7 @@ impl BrokerAddress {
 
 /// A server that expects TLS answers in its own way, and closes.
 fn expects_tls(error: &AmqpError) -> Error {
-    Error::Lost(format!("{}; if that is its port for TLS, have [rabbitmq] url begin with amqps://", root(error)))
+    Error::Lost(format!("{}; {TLS_CURE}", root(error)))
 }
 
 fn decoded(text: &str) -> Cow<'_, str> {

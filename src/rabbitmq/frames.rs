@@ -21,6 +21,8 @@ const MAX_BODY_BYTES: u64 = 512 << 20;
 const HEAD_BYTES: usize = 7;
 /// After the payload.
 const END_BYTES: usize = 1;
+/// For a port at which a client without TLS is not understood.
+pub const TLS_CURE: &str = "if that is its port for TLS, have [rabbitmq] url begin with amqps://";
 /// The first byte of what a server of TLS sends to a client without it.
 const TLS_ALERT: u8 = 0x15;
 const METHOD_FRAME: u8 = 1;
@@ -162,12 +164,7 @@ impl Frames {
         let max_bytes = match left[0] {
             METHOD_FRAME | BODY_FRAME | HEARTBEAT_FRAME => FRAME_BYTES as usize,
             HEADER_FRAME => MAX_FRAME_BYTES,
-            TLS_ALERT => {
-                return Err(
-                    "it sends an alert of TLS; if that is its port for TLS, have [rabbitmq] url begin with amqps://"
-                        .into(),
-                );
-            }
+            TLS_ALERT => return Err(format!("it sends an alert of TLS; {TLS_CURE}")),
             _ => {
                 let shown = left[..left.len().min(SHOWN_BYTES)].escape_ascii();
                 return Err(format!("no RabbitMQ answers there: it sends \"{shown}\""));

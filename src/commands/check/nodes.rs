@@ -6,6 +6,7 @@ use crate::commands::check::report::Report;
 use crate::config::{Address, Config, Sphinx};
 use crate::housekeeping::NodeFacts;
 use crate::ingest::searchd_name;
+use crate::net::host::without_brackets;
 use crate::net::tcp::dial;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::Engine;
@@ -42,7 +43,7 @@ fn doors(sphinx: &Sphinx, report: &mut Report) {
     }
     for (host, port) in doors {
         let host = host.unwrap_or(searchd);
-        match dial(host.trim_start_matches('[').trim_end_matches(']'), port, TIMEOUT, |_| Ok(())) {
+        match dial(without_brackets(host), port, TIMEOUT, |_| Ok(())) {
             Ok(()) => report.ok(PART, format!("searchd listens at {host}:{port} for the other nodes")),
             Err::<(), String>(why) => {
                 let text = format!("searchd does not listen at {host}:{port}, where other nodes ask it: {why}");

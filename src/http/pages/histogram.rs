@@ -56,7 +56,7 @@ impl HistogramView<'_> {
             return html! {};
         }
         let ticks = ticks(self.bars, self.zone);
-        let is_one_day = first.range.start.date_in(self.zone) == last.range.end.plus_micros(-1).date_in(self.zone);
+        let is_one_day = self.is_one_day();
 
         html! {
             section.hist aria-label="Records over time" {
@@ -104,7 +104,7 @@ impl HistogramView<'_> {
     /// The times below the bars: both ends, and the ticks between them.
     fn scale(&self, ticks: &[Tick]) -> Markup {
         let (first, last) = (self.bars[0], self.bars[self.bars.len() - 1]);
-        let is_one_day = first.range.start.date_in(self.zone) == last.range.start.date_in(self.zone);
+        let is_one_day = self.is_one_day();
         // on a phone, the texts of the ends take more of the scale
         let near_permille = if is_one_day { 190 } else { 320 };
         html! {
@@ -125,6 +125,12 @@ impl HistogramView<'_> {
     /// A time of day, to the unit by which bars differ: minutes, seconds or milliseconds.
     fn clock(&self, ts: Ts) -> String {
         clock(ts, self.zone, bar_micros(self.bars))
+    }
+
+    /// True if all bars begin on one day of the reader's.
+    fn is_one_day(&self) -> bool {
+        let day = |bar: Option<&HistogramBar>| bar.map(|bar| bar.range.start.date_in(self.zone));
+        day(self.bars.first()) == day(self.bars.last())
     }
 
     fn label(&self, ts: Ts, is_one_day: bool) -> String {
@@ -304,6 +310,13 @@ pub fn sparkline(counts: &[u64], class: &str) -> Markup {
 mod tests {
     use super::*;
 
+    const WHOLE_SEARCH: &SearchLinks = &SearchLinks::new(None);
+    const UTC: &TimeZone = &TimeZone::UTC;
+
+    fn view<'a>(query: &'a Query, bars: &'a [HistogramBar], chosen: Option<Range>) -> HistogramView<'a> {
+        HistogramView { query, links: WHOLE_SEARCH, zone: UTC, bars, partial: false, chosen }
+    }
+
     fn bars(counts: &[(u64, u64, u64)]) -> Vec<HistogramBar> {
         let start = Ts::from_micros(1_795_341_600_000_000);
         let range = |at: usize| Range {
@@ -326,16 +339,7 @@ mod tests {
     fn a_bar_leads_into_its_own_minute() {
         let query = Query::from_url(vec!["web".parse().expect("a name")], "search=x&cursor=a1.2.3.4").expect("a query");
         let bars = bars(&[(10, 0, 0), (0, 0, 0), (400, 3, 90)]);
-        let html = HistogramView {
-            query: &query,
-            links: &SearchLinks::default(),
-            zone: &TimeZone::UTC,
-            bars: &bars,
-            partial: false,
-            chosen: None,
-        }
-        .markup()
-        .into_string();
+        let html = view(&query, &bars, None).markup().into_string();
         assert!(html.contains("title=\"10:02 · 400 records, 3 warnings, 90 errors\""), "{html}");
         let bars = html.split_once("</div>").expect("an end of the bars").0;
         assert_eq!(bars.matches(" tabindex=\"-1\">").count(), 2, "{html}");
@@ -361,14 +365,7 @@ mod tests {
         let bars = bars(&[(1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0)]);
         let links = |query: &str, chosen: Option<Range>| -> Vec<String> {
             let query = Query::from_url(vec!["web".parse().expect("a name")], query).expect(query);
-            let view = HistogramView {
-                query: &query,
-                links: &SearchLinks::default(),
-                zone: &TimeZone::UTC,
-                bars: &bars,
-                partial: false,
-                chosen,
-            };
+            let view = view(&query, &bars, chosen);
             bars.iter().map(|bar| view.zoom(bar).replace("2026-11-22+", "")).collect()
         };
         assert_eq!(links("start_ts=-1h", None)[1], "?start_ts=10:01&end_ts=10:02&overview=-1h");
@@ -386,14 +383,7 @@ mod tests {
             ),
         ] {
             let query = query(text);
-            let view = HistogramView {
-                query: &query,
-                links: &SearchLinks::default(),
-                zone: &TimeZone::UTC,
-                bars: &bars,
-                partial: false,
-                chosen: None,
-            };
+            let view = view(&query, &bars, None);
             assert_eq!(view.zoom(&HistogramBar { range: from, ..bars[0] }), expect);
         }
     }
@@ -433,15 +423,7 @@ mod tests {
     fn nothing_is_drawn_of_nothing() {
         let query = Query::from_url(vec!["web".parse().expect("a name")], "").expect("a query");
         for bars in [vec![], bars(&[(0, 0, 0)])] {
-            let html = HistogramView {
-                query: &query,
-                links: &SearchLinks::default(),
-                zone: &TimeZone::UTC,
-                bars: &bars,
-                partial: false,
-                chosen: None,
-            }
-            .markup();
+            let html = view(&query, &bars, None).markup();
             assert_eq!(html.into_string(), "");
         }
     }

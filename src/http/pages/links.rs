@@ -53,7 +53,7 @@ pub struct SearchLinks {
 
 impl SearchLinks {
     /// None: no search is kept.
-    pub fn new(kept: Option<KeptSearch>) -> SearchLinks {
+    pub const fn new(kept: Option<KeptSearch>) -> SearchLinks {
         SearchLinks { kept }
     }
 

@@ -170,12 +170,13 @@ impl PatternsView<'_> {
             (Some(before), Some(number)) if count.is_gone() => (before, number),
             _ => (self.query, count.records()),
         };
+        let lines = self.lines(&edit::only_pattern(lines, count.pattern));
         html! {
             tr {
                 td.n {
                     @if count.is_gone() { (thousands(count.records())) }
                     @else {
-                        a href=(self.lines(&edit::only_pattern(self.query, count.pattern))) { (thousands(count.records())) }
+                        a href=(lines) { (thousands(count.records())) }
                         br;
                         span.num { (self.share(count)) }
                     }
@@ -197,7 +198,7 @@ impl PatternsView<'_> {
                     @if self.before.is_none() { span.vh aria-hidden="true" { (histogram::blocks(&count.bars)) } }
                 }
                 td.p {
-                    a href=(self.lines(&edit::only_pattern(lines, count.pattern))) title={ "the " (records(number)) } { (shown) }
+                    a href=(lines) title={ "the " (records(number)) } { (shown) }
                     " "
                     a.not href=(self.frame.links.to("", &edit::without_pattern(self.query, count.pattern))) title="hide it" aria-label={ "hide " (shown) } { "−" }
                     @if !count.is_gone() { (self.novelty(count.pattern)) }
