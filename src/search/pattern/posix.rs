@@ -11,7 +11,7 @@ use regex_syntax::ast::{
 };
 
 /// Without regard to case, the translator looks at each of the million characters of a class such as `[^\s]`: 2 ms for each.
-const MAX_WIDE_CLASSES: usize = 100;
+pub(super) const MAX_WIDE_CLASSES: usize = 100;
 /// A range with as many characters, and each class with a name, is wide.
 const WIDE_RANGE_CHARS: u32 = 10_000;
 const NAMES: &str = "alnum, alpha, blank, cntrl, digit, graph, lower, print, punct, space, upper and xdigit";
