@@ -69,6 +69,8 @@ pub struct Connection {
     sequence: u8,
     /// the answer has had a large row
     large: Option<LargeAnswer>,
+    /// how many warnings the last answer has caused
+    pub warnings: u16,
 }
 
 /// An answer without rows.
@@ -99,6 +101,7 @@ impl Connection {
             used: 0,
             sequence: 0,
             large: None,
+            warnings: 0,
         };
         connection.log_in().map(|()| connection).map_err(|failure| match failure {
             AskFailure::Refused(why) => format!("it refuses the connection: {why}"),
@@ -144,7 +147,11 @@ impl Connection {
         let packet = self.packet(MAX_ROW_BYTES)?;
         match packets::begin(&packet).ok_or_else(unreadable)? {
             Begin::Refused(why) => Err(AskFailure::Refused(why)),
-            begin => Ok(begin),
+            begin @ Begin::Done { warnings, .. } => {
+                self.warnings = warnings;
+                Ok(begin)
+            }
+            begin @ Begin::Columns(_) => Ok(begin),
         }
     }
 
@@ -179,7 +186,10 @@ impl Connection {
                         return Ok(false);
                     }
                 }
-                NextPacket::End => return Ok(true),
+                NextPacket::End { warnings } => {
+                    self.warnings = warnings;
+                    return Ok(true);
+                }
                 NextPacket::Refused(why) => return Err(AskFailure::Refused(why)),
             }
         }

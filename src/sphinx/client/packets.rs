@@ -63,7 +63,10 @@ pub enum Begin {
 #[derive(Debug)]
 pub enum NextPacket {
     Row(Row),
-    End,
+    /// the end of the answer, which has caused that number of warnings; SHOW WARNINGS has their texts
+    End {
+        warnings: u16,
+    },
     Refused(String),
 }
 
@@ -138,7 +141,7 @@ pub fn column_name(packet: &[u8]) -> Option<String> {
 /// None: a value goes beyond the packet, or one is missing.
 pub fn next(packet: Vec<u8>, names: &Arc<[String]>) -> Option<NextPacket> {
     if is_end(&packet) {
-        return Some(NextPacket::End);
+        return Some(NextPacket::End { warnings: PacketFields(packet.get(1..)?).number(2)? as u16 });
     }
     if let Some((&ERROR_BYTE, error)) = packet.split_first() {
         return Some(NextPacket::Refused(error_text(error)?));
@@ -306,7 +309,11 @@ mod tests {
 
     #[test]
     fn rows_end_with_a_short_packet() {
-        assert!(matches!(next(b"\xfe\0\0\x02\0".to_vec(), &names(1)), Some(NextPacket::End)));
+        let end = |packet: &[u8]| next(packet.to_vec(), &names(1));
+        assert!(matches!(end(b"\xfe\0\0\x02\0"), Some(NextPacket::End { warnings: 0 })));
+        // 2.2.11 counts the warnings of all peers as one
+        assert!(matches!(end(b"\xfe\x01\0\0\0"), Some(NextPacket::End { warnings: 1 })));
+        assert!(end(b"\xfe\x01").is_none());
         assert!(matches!(next(b"\xff\x01\0gone".to_vec(), &names(1)), Some(NextPacket::Refused(why)) if why == "gone"));
     }
 }
