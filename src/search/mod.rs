@@ -12,6 +12,7 @@
 //!     scope         the present, the deadline, and whether the client still waits
 //!     scan          goes through the records of a plan, in order; pace: how much it asks for at a time
 //!     answer        searchd, as a search asks it: what its rows and faults mean; amount: documents of one answer
+//!     nodes         the other nodes: which a question includes, and which are away; shard: which of mirrors is asked
 //!     hit           the results of a search: hits, pages, counts, errors
 //!     page          a page of a log, a record with its surroundings; match_page: a page of matches
 //!     next_error    the next match that is an error
@@ -53,6 +54,7 @@ pub mod plan;
 pub mod scan;
 pub mod scope;
 mod searchd;
+mod shard;
 pub mod stats;
 mod stream;
 mod turns;

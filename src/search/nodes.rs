@@ -2,8 +2,8 @@
 //!
 //! For each day index, this node's searchd has a name for the same day of each peer (`sphinx::conf`). A question names those of
 //! the peers that answer. A peer that does not is left out from then on, so only one question waits for it, until `probe` finds that
-//! it answers again. Of mirrors, the first that answers is asked: docids differ between mirrors, and a question may use those
-//! of the one before.
+//! it answers again. Of mirrors, one is asked (`shard`): docids differ between mirrors, and a question may use those of the one
+//! before.
 //!
 //! Invariant: an answer without the records of a peer says so in `missing`.
 
@@ -14,7 +14,8 @@ use std::time::SystemTime;
 use crate::search::amount::{Amount, OWN_NODE};
 use crate::search::answer::{GroupRows, away, not_served};
 use crate::search::hit::SearchError;
-use crate::search::plan::Slice;
+use crate::search::plan::{INDEX_SEPARATOR, Slice};
+use crate::search::shard::{Away, Mirror, Shard};
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::peer_index;
 use crate::sphinx::dialect::{first_match, is_of_size, is_of_statistics, lacks_part, unserved_index};
@@ -22,9 +23,12 @@ use crate::sphinx::pool::Pool;
 use crate::sphinx::statement;
 use crate::time::Ts;
 
+/// Connections that searchd opens at once for one question about several days, to all peers together.
+const MAX_CONNECTIONS: usize = 32;
+
 #[derive(Debug)]
 pub struct Nodes {
-    shards: Vec<Vec<Mirror>>,
+    shards: Vec<Shard>,
     /// whether the index of a peer has a field or an attribute; it keeps what it was declared with
     parts: Mutex<HashMap<(String, IndexPart), bool>>,
 }
@@ -34,22 +38,6 @@ pub struct Nodes {
 pub enum IndexPart {
     Field(String),
     Attribute(String),
-}
-
-/// A searchd that holds a part of the records, or the same part as its mirrors.
-#[derive(Debug)]
-struct Mirror {
-    /// host:port
-    address: String,
-    number: usize,
-    away: Mutex<Option<Away>>,
-}
-
-/// Since when a peer is away, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Away {
-    pub since: Ts,
-    pub why: String,
 }
 
 /// A peer as it was found last.
@@ -66,8 +54,8 @@ pub struct PeerState {
 pub struct Included {
     /// with the indexes of this node and of its peers
     pub slice: Slice,
-    /// the index of this node
-    own: String,
+    /// with the indexes of this node
+    own: Slice,
     /// the numbers of the peers
     peers: Vec<usize>,
     missing: Vec<String>,
@@ -84,90 +72,75 @@ pub enum Heard {
     Missing(Vec<String>),
 }
 
-impl Mirror {
-    fn away(&self) -> Option<Away> {
-        self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn is_away(&self) -> bool {
-        self.away().is_some()
-    }
-
-    fn set(&self, why: Option<String>) {
-        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        match (why, &*away) {
-            (Some(why), None) => {
-                log::warn!("searchd at {} is away: {why}; searches lack its records until it answers", self.address);
-                *away = Some(Away { since: Ts::of(SystemTime::now()), why });
-            }
-            (None, Some(_)) => {
-                log::info!("searchd at {} answers again", self.address);
-                *away = None;
-            }
-            _ => {}
-        }
-    }
-}
-
 impl Nodes {
     /// `peers` are shards, each a list of mirrors.
     pub fn new(peers: &[Vec<String>]) -> Nodes {
-        let mut number = 0;
-        let mut mirror = |address: &String| {
-            number += 1;
-            Mirror { address: address.clone(), number, away: Mutex::new(None) }
-        };
-        let shards = peers.iter().map(|mirrors| mirrors.iter().map(&mut mirror).collect()).collect();
+        let mut numbers = 1..;
+        let mut mirror = |address: &String| Some(Mirror::new(address, numbers.next()?));
+        let shards = peers.iter().map(|mirrors| Shard(mirrors.iter().filter_map(&mut mirror).collect())).collect();
         Nodes { shards, parts: Mutex::default() }
+    }
+
+    fn mirrors(&self) -> impl Iterator<Item = &Mirror> {
+        self.shards.iter().flat_map(|Shard(mirrors)| mirrors)
     }
 
     pub fn has_peers(&self) -> bool {
         !self.shards.is_empty()
     }
 
+    /// How many slices one question may ask for. With peers, a question costs searchd much more than a day does: it starts a thread,
+    /// and waits for the peers. It connects to each peer for each day, all at once.
+    pub fn max_slices(&self) -> usize {
+        match self.shards.len() {
+            0 => 1,
+            shards => (MAX_CONNECTIONS / shards).max(1),
+        }
+    }
+
     /// The question about so many documents of a slice of this node, with the same slice of its peers.
     pub fn included(&self, slice: &Slice, amount: &Amount) -> Included {
         let (mut from, mut peers, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-        for mirrors in &self.shards {
-            match mirrors.iter().find(|mirror| !mirror.is_away()) {
+        for shard in &self.shards {
+            match shard.asked(now()) {
                 Some(Mirror { number, address, .. }) if amount.leaves_out(*number) => missing.push(format!(
                     "the records of {address} are missing: its answer is larger than searchd's max_packet_size here"
                 )),
                 Some(mirror) => {
-                    from.push(peer_index(&slice.from, mirror.number));
+                    from.extend(slice.indexes().map(|own| peer_index(own, mirror.number)));
                     peers.push(mirror.number);
+                    missing.extend(shard.lacks(mirror, now()));
                 }
-                None => missing.extend(lacking(mirrors)),
+                None => missing.extend(shard.lacking()),
             }
         }
         if from.is_empty() || !amount.leaves_out(OWN_NODE) {
             from.insert(0, slice.from.clone());
         }
-        Included { slice: slice.of(from.join(", ")), own: slice.from.clone(), peers, missing }
+        Included { slice: slice.of(from.join(INDEX_SEPARATOR)), own: slice.clone(), peers, missing }
     }
 
     /// Reads the warnings after an answer.
     pub fn heard(&self, asked: &Included, warnings: &[String]) -> Heard {
         let mut missing = asked.missing.clone();
-        for mirrors in &self.shards {
-            let Some(mirror) = mirrors.iter().find(|mirror| asked.peers.contains(&mirror.number)) else { continue };
-            let Some(why) = warnings.iter().find_map(|warning| of_agent(warning, &mirror.address)) else { continue };
+        for mirror in self.mirrors().filter(|mirror| asked.peers.contains(&mirror.number)) {
+            let reports = warnings.iter().flat_map(|warning| of_agent(warning, &mirror.address));
             // a peer that does not serve the day has no records of it
-            if unserved_index(why).is_some() || is_of_statistics(why) {
-                continue;
+            let reports = reports.filter(|why| unserved_index(why).is_none() && !is_of_statistics(why));
+            for why in reports {
+                if is_of_size(why) {
+                    return Heard::TooLarge(mirror.number);
+                }
+                if is_of_connection(why) {
+                    mirror.set(Some(why.to_owned()), now());
+                    return Heard::Again;
+                }
+                if lacks_part(why) {
+                    // its index is another one than it was
+                    self.parts().clear();
+                }
+                missing.push(format!("the records of {} are missing: {why}", mirror.address));
             }
-            if is_of_size(why) {
-                return Heard::TooLarge(mirror.number);
-            }
-            if is_of_connection(why) {
-                mirror.set(Some(why.to_owned()));
-                return Heard::Again;
-            }
-            if lacks_part(why) {
-                // its index is another one than it was
-                self.parts().clear();
-            }
-            missing.push(format!("the records of {} are missing: {why}", mirror.address));
         }
         Heard::Missing(missing)
     }
@@ -177,10 +150,11 @@ impl Nodes {
     pub fn lacks_peer(&self, asked: &Included, fault: &Fault) -> bool {
         let Fault::Reject(why) = fault else { return false };
         let Some(name) = unserved_index(why) else { return false };
-        let lacking = self.shards.iter().flatten().filter(|mirror| asked.peers.contains(&mirror.number));
-        let lacking = lacking.filter(|mirror| name == peer_index(&asked.own, mirror.number)).collect::<Vec<_>>();
+        let lacking = self.mirrors().filter(|mirror| asked.peers.contains(&mirror.number));
+        let is_of = |mirror: &&Mirror| asked.own.indexes().any(|own| name == peer_index(own, mirror.number));
+        let lacking = lacking.filter(is_of).collect::<Vec<_>>();
         let text = format!("searchd here does not serve {name}; alco check has the cure");
-        lacking.iter().for_each(|mirror| mirror.set(Some(text.clone())));
+        lacking.iter().for_each(|mirror| mirror.set(Some(text.clone()), now()));
         !lacking.is_empty()
     }
 
@@ -264,12 +238,12 @@ impl Nodes {
 
     /// True if the day index of each peer that answers has this part.
     pub fn have(&self, pool: &Pool, own: &str, part: &IndexPart) -> bool {
-        let answering = self.shards.iter().filter_map(|mirrors| mirrors.iter().find(|mirror| !mirror.is_away()));
-        answering.map(|mirror| peer_index(own, mirror.number)).all(|index| self.has(pool, index, part))
+        let asked = self.shards.iter().filter_map(|shard| shard.asked(now()));
+        asked.map(|mirror| peer_index(own, mirror.number)).all(|index| self.has(pool, index, part))
     }
 
     fn is_of_peer(&self, error: &str) -> bool {
-        self.shards.iter().flatten().any(|mirror| of_agent(error, &mirror.address).is_some())
+        self.mirrors().any(|mirror| of_agent(error, &mirror.address).next().is_some())
     }
 
     fn parts(&self) -> MutexGuard<'_, HashMap<(String, IndexPart), bool>> {
@@ -302,7 +276,7 @@ impl Nodes {
     }
 
     pub fn states(&self) -> Vec<PeerState> {
-        let of_shard = |mirrors: &Vec<Mirror>| -> Vec<PeerState> {
+        let of_shard = |Shard(mirrors): &Shard| -> Vec<PeerState> {
             let is_replaced = mirrors.iter().any(|mirror| !mirror.is_away());
             let state = |mirror: &Mirror| PeerState {
                 address: mirror.address.clone(),
@@ -316,17 +290,17 @@ impl Nodes {
 
     /// Asks each peer for a document of this index of its own, to learn whether it answers; only those that are away if `away`.
     pub fn probe(&self, pool: &Pool, own: &str, away: bool) {
-        for mirror in self.shards.iter().flatten().filter(|mirror| !away || mirror.is_away()) {
+        for mirror in self.mirrors().filter(|mirror| !away || mirror.is_away()) {
             let statement = statement::asks_for_attribute(&peer_index(own, mirror.number), "ts");
             match pool.with(|engine| engine.select(&statement)) {
-                Err(Fault::Reject(why)) => match of_agent(&why, &mirror.address) {
-                    Some(why) if is_of_connection(why) => mirror.set(Some(why.to_owned())),
+                Err(Fault::Reject(why)) => match of_agent(&why, &mirror.address).next() {
+                    Some(why) if is_of_connection(why) => mirror.set(Some(why.to_owned()), now()),
                     // it answers, if only that it does not serve the day
-                    Some(_) => mirror.set(None),
+                    Some(_) => mirror.set(None, now()),
                     // this node's searchd does not know the peer yet
                     None => {}
                 },
-                Ok(_) => mirror.set(None),
+                Ok(_) => mirror.set(None, now()),
                 // this node's searchd is away
                 Err(Fault::Retry(_)) => {}
             }
@@ -342,18 +316,17 @@ fn served(answer: Result<GroupRows<Vec<Row>>, Fault>) -> Result<GroupRows<Vec<Ro
     })
 }
 
-/// The texts for a shard none of whose mirrors answers.
-fn lacking(mirrors: &[Mirror]) -> Option<String> {
-    let addresses: Vec<&str> = mirrors.iter().map(|mirror| mirror.address.as_str()).collect();
-    let away = mirrors.iter().find_map(Mirror::away)?;
-    Some(format!("the records of {} are missing: away since {}: {}", addresses.join(" and "), away.since, away.why))
+fn now() -> Ts {
+    Ts::of(SystemTime::now())
 }
 
-/// What a warning or an error of searchd reports of an agent: `index web_20261122: agent 10.0.0.2:9312: connect() timed out`.
-fn of_agent<'w>(warning: &'w str, address: &str) -> Option<&'w str> {
-    let (_, rest) = warning.split_once(&format!("agent {address}: "))?;
-    let why = rest.split("; ").next().unwrap_or(rest);
-    Some(why.split(";\n").next().unwrap_or(why).trim())
+/// What a warning or an error of searchd reports of an agent: `index web_20261122: agent 10.0.0.2:9312: connect() timed out`. There
+/// may be a report for each of several days.
+fn of_agent<'w>(warning: &'w str, address: &str) -> impl Iterator<Item = &'w str> {
+    warning.split(&format!("agent {address}: ")).skip(1).collect::<Vec<_>>().into_iter().map(|report| {
+        let why = report.split("; ").next().unwrap_or(report);
+        why.split(";\n").next().unwrap_or(why).trim()
+    })
 }
 
 /// True if the agent did not answer at all.
@@ -392,6 +365,27 @@ mod tests {
         assert_eq!(nodes.heard(&asked, &[]), Heard::Missing(Vec::new()), "a mirror has its records");
         let replaced: Vec<bool> = nodes.states().iter().map(|peer| peer.is_replaced).collect();
         assert_eq!(replaced, [true, false, false]);
+    }
+
+    #[test]
+    fn a_question_for_several_days_names_each_of_each_peer() {
+        let (nodes, next) = (nodes(), slice("web_20261123"));
+        let days = slice("web_20261122").joined(&next);
+        let asked = nodes.included(&days, &Amount::new(1));
+        let own = "web_20261122, web_20261123";
+        assert_eq!(
+            asked.slice.from,
+            format!("{own}, web_20261122_p1, web_20261123_p1, web_20261122_p3, web_20261123_p3")
+        );
+        // every report counts
+        let reports =
+            ["remote query error: unknown local index 'web_20261122' in search request", "connect() timed out"];
+        let reports = reports.map(|why| format!("index {own}: agent d:9312: {why}")).join(";\n");
+        assert_eq!(nodes.heard(&asked, &[reports]), Heard::Again);
+        let fault = |name| Fault::Reject(format!("searchd reports: unknown local index '{name}' in search request"));
+        assert!(
+            nodes.lacks_peer(&asked, &fault("web_20261123_p1")) && !nodes.lacks_peer(&asked, &fault("web_20261123"))
+        );
     }
 
     #[test]

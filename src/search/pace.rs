@@ -25,6 +25,8 @@ const FEW_ROWS: usize = 1000;
 pub const ALL_ROWS: usize = usize::MAX;
 /// Rows of the first question of such a walk.
 const FIRST_ROWS_OF_ALL: usize = 2000;
+/// Slices of one question, where few documents of each match.
+const MAX_SLICES: usize = 4;
 /// The narrowest time slice: the records of half a second are a short answer.
 const MIN_SLICE_MICROS: i64 = 500_000;
 
@@ -56,6 +58,11 @@ pub(super) struct Chunk {
 }
 
 impl Portion {
+    /// True if it is not a time slice.
+    fn is_whole_slice(&self) -> bool {
+        self.narrowed && self.window.is_none()
+    }
+
     /// True if the answer has all documents of the part.
     pub fn is_all(&self, chunk: &Chunk) -> bool {
         chunk.seen < self.rows && !chunk.cut
@@ -73,6 +80,8 @@ pub(super) struct Pace {
     window: Option<i64>,
     /// it is not known yet whether matches are common
     samples: bool,
+    /// slices to ask for at a time
+    slices: usize,
     /// more than a quarter of the last answer were hits
     dense: bool,
     max_held_bytes: usize,
@@ -88,6 +97,7 @@ impl Pace {
             rows: if hint == ALL_ROWS { FIRST_ROWS_OF_ALL } else { hint.clamp(1, MAX_ROWS) },
             window: None,
             samples: hint != ALL_ROWS && !is_stream && may_sample,
+            slices: 1,
             dense: false,
             max_held_bytes,
         }
@@ -119,6 +129,11 @@ impl Pace {
         }
     }
 
+    /// The number of slices to ask for at a time, if the portion is one of them.
+    pub fn slices(&self, portion: &Portion) -> usize {
+        if portion.is_whole_slice() { self.slices } else { 1 }
+    }
+
     /// True if the columns are read with the rows, and not those of the hits by a second question.
     pub fn reads_columns(&self, portion: &Portion) -> bool {
         self.dense || portion.rows <= FEW_ROWS
@@ -129,6 +144,8 @@ impl Pace {
         let Portion { rows, samples, window, .. } = *portion;
         let Chunk { hits, first, last, seen, bytes, held, .. } = chunk;
         self.dense = hits.len() * 4 > *seen;
+        let has_few = portion.is_whole_slice() && portion.is_all(chunk) && *seen <= rows / 4;
+        self.slices = if has_few { (self.slices * 2).min(MAX_SLICES) } else { 1 };
         let fits = |most: usize, bytes: usize| most / (bytes / seen.max(&1) + 1);
         self.rows =
             (rows * 4).min(MAX_ROWS).min(fits(MAX_ANSWER_BYTES, *bytes)).min(fits(self.max_held_bytes, *held)).max(1);
@@ -184,5 +201,22 @@ mod tests {
             pace.learn(&portion, &without_hits(portion.rows.min(59)));
             assert!(pace.portion(hour(), None, true).narrowed);
         }
+    }
+
+    #[test]
+    fn days_with_few_matches_are_asked_for_together() {
+        let mut pace = Pace::new(false, false, ALL_ROWS, true, usize::MAX);
+        let asked: Vec<usize> = [0, 10, 0, 0, MAX_ROWS, 0]
+            .map(|documents| {
+                let portion = pace.portion(hour(), None, true);
+                let slices = pace.slices(&portion);
+                pace.learn(&portion, &without_hits(documents.min(portion.rows)));
+                slices
+            })
+            .to_vec();
+        assert_eq!(asked, [1, 2, 4, 4, 4, 1]);
+        // a time slice is a part of one of them
+        let portion = pace.portion(hour(), None, false);
+        assert_eq!(pace.slices(&portion), 1);
     }
 }

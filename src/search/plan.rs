@@ -94,10 +94,13 @@ impl Subset {
     pub const TO_CHECK: [Subset; 2] = [Subset::Possible, Subset::Unsure];
 }
 
-/// The part of a range that one day index holds.
+/// Between the names of a statement's indexes.
+pub const INDEX_SEPARATOR: &str = ", ";
+
+/// The part of a range that one day index holds, or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// the day index; `nodes` adds those of peers
+    /// the day index, or several with commas between them; `nodes` adds those of peers
     pub from: String,
     pub range: Range,
     /// of the filters
@@ -114,6 +117,26 @@ impl Slice {
     /// The same of other indexes.
     pub fn of(&self, from: String) -> Slice {
         Slice { from, ..self.clone() }
+    }
+
+    /// True if one question can ask for both.
+    pub fn goes_with(&self, other: &Slice) -> bool {
+        let keys = match (&self.keys, &other.keys) {
+            (Some(own), Some(others)) => own.are_alike(others),
+            (own, others) => own.is_none() && others.is_none(),
+        };
+        self.asked == other.asked && keys
+    }
+
+    /// The same with the indexes and the range of a slice that goes with it.
+    pub fn joined(self, other: &Slice) -> Slice {
+        let range = Range { start: self.range.start.min(other.range.start), end: self.range.end.max(other.range.end) };
+        Slice { from: format!("{}{INDEX_SEPARATOR}{}", self.from, other.from), range, ..self }
+    }
+
+    /// The day indexes.
+    pub fn indexes(&self) -> impl Iterator<Item = &str> {
+        self.from.split(INDEX_SEPARATOR)
     }
 
     /// The part of it within that range.

@@ -77,6 +77,8 @@ pub struct Walk<'a> {
 struct SourceScan<'a> {
     plan: &'a SourcePlan,
     slices: VecDeque<&'a Slice>,
+    /// of one question
+    max_slices: usize,
     hits: VecDeque<Hit>,
     /// all documents up to here were looked at
     at: Option<Place>,
@@ -86,34 +88,47 @@ struct SourceScan<'a> {
 
 /// The documents that one question asks for.
 struct ChunkWanted<'a> {
-    slice: &'a Slice,
+    slice: Slice,
     narrowing: &'a Restriction,
     portion: Portion,
     /// with the columns, not only place and message
     whole: bool,
 }
 
-impl SourceScan<'_> {
-    /// Takes the answer to a question about a portion of the first slice.
+impl<'a> SourceScan<'a> {
+    /// The next slices that one question can ask for, if a portion of the first one is asked for.
+    fn next_slices(&self, portion: &Portion) -> Vec<&'a Slice> {
+        let mut slices = self.slices.iter().copied();
+        let Some(first) = slices.next() else { return Vec::new() };
+        let at_most = self.pace.slices(portion).min(self.max_slices);
+        std::iter::once(first).chain(slices.take_while(|next| first.goes_with(next))).take(at_most).collect()
+    }
+
+    /// Takes the answer to a question about a portion of the first slice, or of several.
     fn take(&mut self, chunk: Chunk, portion: &Portion, backwards: bool) {
         self.asked = true;
         self.pace.learn(portion, &chunk);
         self.at = chunk.last.or(self.at);
-        if let (true, Some(slice)) = (portion.is_all(&chunk), self.slices.front()) {
+        if portion.is_all(&chunk) {
             let part = portion.part;
             self.at = Some(Place::start_of(if backwards { part.start } else { part.end }));
-            let is_whole = match backwards {
-                true => part.start <= slice.range.start,
-                false => part.end >= slice.range.end,
-            };
-            if is_whole {
-                self.slices.pop_front();
-            }
+        }
+        while self.slices.front().is_some_and(|slice| !is_ahead(slice, self.at, backwards)) {
+            self.slices.pop_front();
         }
         match self.hits.is_empty() {
             true => self.hits = chunk.hits.into(),
             false => self.hits.extend(chunk.hits),
         }
+    }
+}
+
+/// True if a walk that has reached this place has still to go through the slice, or through a part of it.
+fn is_ahead(slice: &Slice, at: Option<Place>, backwards: bool) -> bool {
+    match (at, backwards) {
+        (None, _) => true,
+        (Some(place), false) => Place::start_of(slice.range.end) > place,
+        (Some(place), true) => Place::start_of(slice.range.start) < place,
     }
 }
 
@@ -135,23 +150,19 @@ impl<'a> Walk<'a> {
         from: Option<Place>,
         until: Deadline<'a>,
     ) -> Walk<'a> {
-        let beside = |slice: &Slice| match (from, mode.backwards) {
-            (None, _) => true,
-            (Some(place), false) => Place::start_of(slice.range.end) > place,
-            (Some(place), true) => Place::start_of(slice.range.start) < place,
-        };
+        let is_ahead = |slice: &&Slice| is_ahead(slice, from, mode.backwards);
+        let max_slices = searchd.nodes.max_slices();
         let max_held_bytes = (MAX_HELD_BYTES / plan.sources.len().max(1)).max(MIN_HELD_BYTES);
         let sources = plan.sources.iter().map(|source| {
             let has_any = |slice: &&Slice| source.narrowing(slice, mode.of).is_some();
-            let mut slices: VecDeque<&Slice> =
-                source.slices.iter().filter(|slice| beside(slice)).filter(has_any).collect();
+            let mut slices: VecDeque<&Slice> = source.slices.iter().filter(is_ahead).filter(has_any).collect();
             if mode.backwards {
                 slices.make_contiguous().reverse();
             }
             // a sample of what the conditions on columns leave would show nothing about the rest
             let may_sample = source.conditions().is_empty();
             let pace = Pace::new(mode.backwards, mode.is_stream(), mode.hint, may_sample, max_held_bytes);
-            SourceScan { plan: source, slices, hits: VecDeque::new(), at: from, pace, asked: false }
+            SourceScan { plan: source, slices, max_slices, hits: VecDeque::new(), at: from, pace, asked: false }
         });
         let (sources, warnings) = (sources.collect(), BTreeSet::new());
         Walk { searchd, plan, mode, until, sources, max_held_bytes, warnings }
@@ -222,10 +233,15 @@ impl<'a> Walk<'a> {
     /// Asks once, and checks the answer.
     fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
         let source = &self.sources[n];
-        let Some(slice) = source.slices.front().copied() else { return Ok(()) };
-        let Some(narrowing) = source.plan.narrowing(slice, self.mode.of) else { return Ok(()) };
-        let portion =
-            source.pace.portion(slice.range, source.at, narrowing.matching.is_some() || slice.has_rare_keys());
+        let Some(first) = source.slices.front().copied() else { return Ok(()) };
+        let Some(narrowing) = source.plan.narrowing(first, self.mode.of) else { return Ok(()) };
+        let mut portion =
+            source.pace.portion(first.range, source.at, narrowing.matching.is_some() || first.has_rare_keys());
+        let slices = source.next_slices(&portion);
+        let slice = slices[1..].iter().fold(first.clone(), |slice, next| slice.joined(next));
+        if slices.len() > 1 {
+            portion.part = slice.range;
+        }
         let place_only = self.mode.read == Read::Place;
         // if hits are rare among many candidates, their columns are read after the check
         let whole =
@@ -235,14 +251,14 @@ impl<'a> Walk<'a> {
         let mut wanted = ChunkWanted { slice, narrowing, portion, whole };
         let mut chunk = loop {
             let Some(mut chunk) = self.ask(n, &wanted)? else {
-                self.sources[n].slices.pop_front();
+                self.leave_out(n, slices.len());
                 return Ok(());
             };
             if place_only || wanted.whole || chunk.hits.is_empty() {
                 break chunk;
             }
             let found = chunk.hits.len();
-            let missing = read_columns(self.searchd, slice, narrowing, &mut chunk.hits)?;
+            let missing = self.read_columns(&slices, narrowing, &mut chunk.hits)?;
             if chunk.hits.len() == found || !self.searchd.nodes.has_peers() {
                 self.warnings.extend(missing);
                 break chunk;
@@ -260,14 +276,40 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Goes on without the first slice, which searchd does not serve. If it does not serve one of several, each is asked for by itself.
+    fn leave_out(&mut self, n: usize, slices: usize) {
+        let source = &mut self.sources[n];
+        match slices {
+            1 => drop(source.slices.pop_front()),
+            _ => source.max_slices = 1,
+        }
+    }
+
+    /// Reads the columns of hits of these slices, and returns what is missing.
+    fn read_columns(
+        &self,
+        slices: &[&Slice],
+        narrowing: &Restriction,
+        hits: &mut Vec<Hit>,
+    ) -> Result<Vec<String>, SearchError> {
+        let (mut left, mut missing) = (std::mem::take(hits), Vec::new());
+        for slice in slices {
+            let (mut some, others) = left.into_iter().partition(|hit| slice.range.contains(hit.place.ts));
+            left = others;
+            missing.extend(read_columns(self.searchd, slice, narrowing, &mut some)?);
+            hits.extend(some);
+        }
+        Ok(missing)
+    }
+
     /// True if the pattern decides in addition to searchd.
     fn is_checked(&self) -> bool {
         !(self.plan.pattern.is_empty() || self.mode.is_stream())
     }
 
-    /// The hits of a part of a slice; None if searchd does not serve it.
+    /// The hits of a part of a slice; None if searchd does not serve all of its indexes.
     fn ask(&mut self, n: usize, wanted: &ChunkWanted) -> Result<Option<Chunk>, SearchError> {
-        let ChunkWanted { slice, narrowing, portion, whole } = *wanted;
+        let ChunkWanted { ref slice, narrowing, portion, whole } = *wanted;
         let (part, at) = (portion.part, self.sources[n].at);
         let mut amount = Amount::new(portion.rows);
         loop {

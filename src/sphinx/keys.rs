@@ -177,6 +177,11 @@ impl Keys {
         self.documents <= RARE_DOCUMENTS
     }
 
+    /// True if both ask for the same words.
+    pub fn are_alike(&self, other: &Keys) -> bool {
+        self.expression == other.expression
+    }
+
     /// The expression of MATCH for that range; None: it does not help.
     pub fn within(&self, range: Range) -> Option<&str> {
         let length = range.end.micros().saturating_sub(range.start.micros());

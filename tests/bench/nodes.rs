@@ -37,8 +37,6 @@ const FOLLOWED: Duration = Duration::from_secs(15);
 
 /// Against one node with the same records: the searchd of any of three.
 const MAX_RATIO: f64 = 1.5;
-/// A connection to each peer for each day costs as much as to look for a rare word in it.
-const MAX_RATIO_OF_DAYS: f64 = 2.0;
 
 /// The load has routing keys of its own, which the node alone does not take.
 const INI: &str = "[index bench]\nqueue = bench\nrouting_keys = bench.#, load.#\ndays = 31\n\
@@ -123,7 +121,7 @@ impl Cluster {
         let alone_searchd = [self.one.pid_of("SEARCHD")];
         // what was counted of whole days is kept by one node, and not with peers
         for (what, path, bound) in [
-            ("rare phrase in 30 days (CPU, ms)", rare(), Bound::AtMost(MAX_RATIO_OF_DAYS)),
+            ("rare phrase in 30 days (CPU, ms)", rare(), Bound::AtMost(MAX_RATIO)),
             ("histogram of 30 days (CPU, ms)", histogram(), Bound::None),
         ] {
             add(what, cost(alco, &path, &self.searchds()), cost(alone, &path, &alone_searchd)[0], bound);
