@@ -14,7 +14,7 @@ use crate::figures::{Bound, Table, bytes_below, cpu_seconds, memory_mb};
 use crate::filling::{day_indexes, fill, range_of_days, range_of_most};
 use crate::questions::{Asker, Cost};
 use crate::records::{Records, needle, times};
-use crate::support::{Alco, Stack, encoded, wait_until};
+use crate::support::{Alco, Stack, encoded, is_manticore, wait_until};
 use crate::{searchd_pid, today};
 
 const FEW: usize = 300_000;
@@ -127,9 +127,11 @@ pub fn run() -> bool {
 
 /// Has searchd write each day index as one piece, as alco has it done when a day is over.
 pub fn merge(stack: &Stack) {
+    // by itself, Manticore leaves two pieces for each core
+    let option = if is_manticore() { " OPTION cutoff=1" } else { "" };
     for day in day_indexes(stack) {
-        for statement in ["FLUSH RAMCHUNK", "OPTIMIZE INDEX"] {
-            stack.sphinxql().query_drop(format!("{statement} {day}")).expect("searchd writes an index");
+        for statement in [format!("FLUSH RAMCHUNK {day}"), format!("OPTIMIZE INDEX {day}{option}")] {
+            stack.sphinxql().query_drop(statement).expect("searchd writes an index");
         }
         let is_one = || (stack.index_status(&day)["disk_chunks"] <= 1).then_some(());
         wait_until("searchd has merged the day", MERGE_LIMIT, is_one);
