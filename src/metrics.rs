@@ -41,7 +41,7 @@ pub struct Searched {
     pub running: AtomicI64,
     /// those of them that wait for their turn
     pub waiting: AtomicI64,
-    /// long searches that found as many waiting as may
+    /// long searches that found as many waiting as may, or waited too long for a thread
     pub refused: Counter,
     /// pages and streams that follow at this moment
     pub followers: AtomicI64,
@@ -255,7 +255,11 @@ impl Metrics {
         out.about("alco_search_candidates_total", "counter", "Records that searchd returned and alco checked");
         out.sample("alco_search_candidates_total", &[], self.searched.candidates.get() as f64);
         let searched = &self.searched;
-        out.about("alco_searches_refused_total", "counter", "Long searches that found as many waiting as may");
+        out.about(
+            "alco_searches_refused_total",
+            "counter",
+            "Long searches that found as many waiting as may, or waited too long for a thread",
+        );
         out.sample("alco_searches_refused_total", &[], searched.refused.get() as f64);
         for (name, help, value) in [
             ("searches_running", "Searches that run at this moment, those that wait among them", &searched.running),

@@ -49,6 +49,13 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
     let mut highest = run.check(0);
     assert!(one.stop().success() && two.stop().success());
 
+    // another client of Redis has written what alco never writes
+    let strange: &[u8] = b"\xff\xfe";
+    let mut redis = redis::Client::open(run.stack.redis.as_str()).unwrap().get_connection().unwrap();
+    redis::cmd("HSET").arg("ALCO:LEASES:leases").arg(strange).arg(strange).exec(&mut redis).unwrap();
+    redis::cmd("ZADD").arg("ALCO:CLAIMS:leases").arg(1).arg(strange).exec(&mut redis).unwrap();
+    redis::cmd("SADD").arg("ALCO:BINDINGS:leases").arg(strange).exec(&mut redis).unwrap();
+
     // a restart in the middle of a block, in good order and not
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let mut alco = Alco::start(&run.stack, INI);
@@ -56,6 +63,7 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
         highest = run.check(0).max(highest);
         alco.signal(signal);
         alco.ended(SOON);
+        assert_eq!(alco.logged("ALCO:LEASES:leases in Redis has 1 fields that are no leases"), 1, "{}", alco.log());
     }
 
     // Redis has forgotten everything

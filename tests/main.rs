@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)] // an unwrap of nothing fails the test and shows the place
 
 mod api;
+#[cfg(target_os = "linux")] // the addresses 127.0.0.x
+mod attacks;
 mod bodies;
 mod browser;
 mod budget;

@@ -42,15 +42,15 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use crate::config::Config;
-use crate::http::request::Client;
-use crate::http::server::crowd::Household;
+use crate::http::request::{Client, may_take_long};
 use crate::http::server::gate::{Gate, GateSettings, MAX_CONNECTIONS};
 use crate::http::server::places::Places;
-use crate::http::server::request_queue::RequestQueue;
+use crate::http::server::request_queue::{Asked, RequestQueue, ThreadShares, Work};
 use crate::http::server::send::{Incoming, Requests};
 use crate::http::server::socket::{Private, connections_with_files};
 use crate::http::site::Site;
 use crate::metrics::Metrics;
+use crate::net::household::Household;
 use crate::threads::{End, spawn_watched};
 use crate::time::Ts;
 
@@ -115,8 +115,9 @@ impl WebServer {
         let places = Places::new(max, site.http().trusted_proxies.clone(), counted.clone());
         let gate = Gate::new(listen, places, settings)?;
 
-        let usual = Arc::new(RequestQueue::new(MAX_THREADS_OF_CLIENT));
-        let urgent = Arc::new(RequestQueue::new(URGENT_THREADS));
+        let shares = |all, of_household| ThreadShares { all, of_household, patience: site.http().search_budget };
+        let usual = Arc::new(RequestQueue::new(shares(POOL_THREADS, MAX_THREADS_OF_CLIENT)));
+        let urgent = Arc::new(RequestQueue::new(shares(URGENT_THREADS, URGENT_THREADS)));
         for number in 1..=POOL_THREADS + URGENT_THREADS {
             let requests = if number <= POOL_THREADS { usual.clone() } else { urgent.clone() };
             let site = site.clone();
@@ -165,15 +166,20 @@ fn receive(requests: &Requests, site: &Site, [usual, urgent]: &[Arc<RequestQueue
         };
         let is_urgent = router::is_urgent(&site.http().base_path, request.url());
         let household = Household::of(&Client::address(|name| request.headers(name), site));
-        (if is_urgent { urgent } else { usual }).put(household, request);
+        let asked = Asked { household, may_take_long: !is_urgent && may_take_long(request.url()) };
+        (if is_urgent { urgent } else { usual }).put(asked, request);
     }
 }
 
 /// Answers requests until no more will come; the daemon then ends the process.
 fn serve(requests: &RequestQueue<Incoming>, site: &Arc<Site>) {
-    while let Some((request, _taken)) = requests.take() {
+    while let Some((work, _taken)) = requests.take() {
+        let work = || match work {
+            Work::Answer(request) => answer(request, site),
+            Work::Refuse(request) => refuse(request, site),
+        };
         // a panic must not end the thread, which later requests need
-        if catch_unwind(AssertUnwindSafe(|| answer(request, site))).is_err() {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
             log::error!("answering a request panicked; the thread goes on");
         }
     }
@@ -199,6 +205,11 @@ fn answer(mut request: Incoming, site: &Arc<Site>) {
         &client,
         Box::new(move |site, refusal| routes::error::refused(site, &visible, refusal)),
     );
+}
+
+fn refuse(request: Incoming, site: &Site) {
+    let reply = router::refused_as_late(site, request.url());
+    request.send(reply, false);
 }
 
 fn now() -> Ts {

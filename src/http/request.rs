@@ -12,16 +12,19 @@ use crate::http::auth::Credentials;
 use crate::http::error::Refusal;
 use crate::http::form::{TOKEN_COOKIE, is_token};
 use crate::http::origin::origin;
-use crate::http::server::crowd::Household;
 use crate::http::server::request_head::{NUMBER, PEER};
 use crate::http::site::Site;
 use crate::http::visible::Visible;
-use crate::query::{Format, Query};
+use crate::net::household::Household;
+use crate::query::{Format, Mode, Query};
 use crate::search::scope::{Scope, Waits};
 use crate::time::{Range, Ts};
 
 /// The name of the cookie with the habits of a reader.
 pub const HABITS_COOKIE: &str = "alco";
+
+/// Longer addresses are refused: our own links stay below, and servers and browsers stop at about as much.
+pub const MAX_URL_BYTES: usize = 16 * 1024;
 
 /// The client, as its headers describe it.
 #[derive(Debug, Default)]
@@ -111,6 +114,15 @@ pub struct RequestUrl<'a> {
     pub query: &'a str,
 }
 
+/// True for a page whose search has a regex of the user's, so that each check may take long, and for a count, which runs to its end.
+/// A stream has a thread of its own.
+pub fn may_take_long(url: &str) -> bool {
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    let (query, _) = Query::read(IndexSelection::default(), query);
+    let has_regex = query.mode == Mode::Regex && !query.search.is_empty();
+    path.ends_with("/count/") || has_regex && !query.format.is_stream()
+}
+
 impl RequestUrl<'_> {
     /// # Errors
     /// One line: what in the address is not valid.
@@ -157,7 +169,7 @@ pub struct LogRequest {
     pub now: Ts,
     /// the reader may save searches
     pub may_save: bool,
-    /// whose follower this may become
+    /// of the client, for its share of turns and of places to follow
     pub household: Household,
 }
 
@@ -187,10 +199,13 @@ impl LogRequest {
         })
     }
 
-    /// For a client: of its household, and on a page with the habits that the browser keeps, where the address says nothing. Streams
-    /// and the API have only what their address says.
+    pub fn of_client(self, site: &Site, client: &Client) -> LogRequest {
+        LogRequest { household: Household::of(&site.users.address(&client.credentials)), ..self }
+    }
+
+    /// On a page with the habits that the browser keeps, where the address says nothing. Streams and the API have only what their
+    /// address says.
     pub fn with_habits(mut self, site: &Site, client: &Client) -> LogRequest {
-        self.household = Household::of(&site.users.address(&client.credentials));
         if let Some(habits) = client.habits.as_deref().filter(|_| self.query.format == Format::Page) {
             self.query = self.query.with_habits(&Query::read(IndexSelection::default(), habits).0);
             self.zone = self.query.zone(&site.http().timezone).clone();
@@ -216,7 +231,7 @@ impl LogRequest {
         let budget = site.http().search_budget;
         // of the usual two seconds, 300 ms
         let counting = budget * 3 / 20;
-        let began = site.searcher.begin();
+        let began = site.searcher.begin(self.household);
         let (now, zone, deadline) = (self.now, self.zone.clone(), began.at + budget);
         Scope { now, zone, page_size, deadline, counting, waits, began }
     }
@@ -224,6 +239,28 @@ impl LogRequest {
     /// For a stream: to its end, while the client waits.
     pub fn scope_to_the_end(&self, site: &Site, waits: Waits) -> Scope {
         let page_size = site.http().page_size.get();
-        Scope::to_the_end(self.now, self.zone.clone(), page_size, waits, site.searcher.begin())
+        Scope::to_the_end(self.now, self.zone.clone(), page_size, waits, site.searcher.begin(self.household))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_with_a_regex_may_take_long() {
+        for (url, expected) in [
+            ("/grep/web/?mode=regex&search=a.*b", true),
+            ("/logs/api/grep/web/?search=a.*b&mode=%72egex", true),
+            ("/grep/web/patterns/?mode=regex&search=a%7Cb", true),
+            ("/api/grep/web/count/?start_ts=-30d", true),
+            ("/api/grep/web/count/", true),
+            ("/grep/web/?mode=regex&search=a&format=ndjson", false),
+            ("/grep/web/?mode=regex", false),
+            ("/grep/web/?search=mode%3Dregex&mode=words", false),
+            ("/grep/web/", false),
+        ] {
+            assert_eq!(may_take_long(url), expected, "{url}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::http::assets;
 use crate::http::auth::Access;
 use crate::http::error::Refusal;
 use crate::http::pages::links;
-use crate::http::request::{Client, LogRequest, RequestUrl};
+use crate::http::request::{Client, LogRequest, MAX_URL_BYTES, RequestUrl};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes;
 use crate::http::routes::error::{InvalidRequest, invalid_request, refused};
@@ -17,10 +17,8 @@ use crate::http::user::User;
 use crate::http::visible::Visible;
 use crate::metrics::client_counts::RequestRefused;
 use crate::query::difference;
+use crate::search::hit::SearchError;
 use crate::time::Ts;
-
-/// Longer addresses are refused: our own links stay below, and servers and browsers stop at about as much.
-const MAX_URL_BYTES: usize = 16 * 1024;
 
 /// True for an address that must be answered while all others wait for searchd or for their turn.
 pub fn is_urgent(base: &str, url: &str) -> bool {
@@ -63,6 +61,16 @@ pub fn reply(site: &Site, method: &str, url: &str, client: &Client, now: Ts) -> 
     });
     log::debug!("{} {url}", reply.status);
     (reply, visible)
+}
+
+/// The reply to a request that has waited too long for a thread. Its client is not asked who it is, and sees what a stranger may.
+pub fn refused_as_late(site: &Site, url: &str) -> Reply {
+    site.metrics.searched.refused.add(1);
+    let refusal = Refusal::from(SearchError::Busy);
+    match is_for_programs(site, url) {
+        true => api::refused(&refusal),
+        false => refused(site, &site.visible_to_strangers(), &refusal),
+    }
 }
 
 /// The address of a request that can be routed.
@@ -133,7 +141,8 @@ fn visible(site: &Site, parts: Option<&[String]>, client: &Client) -> Result<Vis
 fn route(site: &Site, visible: &Visible, (parts, text): (Option<&[String]>, &str), client: &Client, now: Ts) -> Answer {
     let base = &site.http().base_path;
     let parts: Option<Vec<&str>> = parts.map(|parts| parts.iter().map(String::as_str).collect());
-    let request = |list: &str| LogRequest::parse(site, visible, list, text, now);
+    let request =
+        |list: &str| LogRequest::parse(site, visible, list, text, now).map(|request| request.of_client(site, client));
     let with_habits = |list: &str| request(list).map(|request| request.with_habits(site, client));
     let etag = client.known_etag.as_deref();
     let Some(parts) = parts else {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::http::server::crowd::Household;
+use crate::net::household::Household;
 
 #[derive(Debug)]
 pub struct Slots {

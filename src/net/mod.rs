@@ -1,5 +1,7 @@
-//! Connections to servers: TCP with a timeout, and TLS over it; how long to wait for an answer; the name of this host.
+//! Connections to servers: TCP with a timeout, and TLS over it; how long to wait for an answer; the name of this host; the
+//! household of a client.
 pub mod host;
+pub mod household;
 pub mod patience;
 pub mod tcp;
 pub mod tls;

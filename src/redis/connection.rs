@@ -1,6 +1,7 @@
 //! A connection to Redis: opened when it is needed, and again after an error that may leave it out of step.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct RedisStore {
     session: u32,
     timeout: Duration,
     connection: Mutex<Option<RedisStream>>,
+    /// that its leases have others among them
+    pub has_warned: AtomicBool,
 }
 
 impl RedisStore {
@@ -37,6 +40,7 @@ impl RedisStore {
             session: 0,
             timeout: TIMEOUT,
             connection: Mutex::new(None),
+            has_warned: AtomicBool::new(false),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Leases assign docids to the deliveries of a worker's connection; claims assign stored documents to redelivered records.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::config::IndexName;
 use crate::redis::connection::RedisStore;
@@ -278,7 +279,15 @@ impl RedisStore {
     fn entries(&self, index: &IndexName) -> Result<Vec<LeaseEntry>, Error> {
         let all: Vec<(String, String)> =
             self.ask(|connection| redis::cmd("HGETALL").arg(leases(index)).query(connection))?;
-        Ok(all.iter().filter_map(|(first, rest)| LeaseEntry::parse(first, rest)).collect())
+        let entries: Vec<LeaseEntry> = all.iter().filter_map(|(first, rest)| LeaseEntry::parse(first, rest)).collect();
+        let unread = all.iter().filter(|(first, _)| first != "since").count() - entries.len();
+        if unread > 0 && !self.has_warned.swap(true, Relaxed) {
+            log::warn!(
+                "{} in Redis has {unread} fields that are no leases of alco's; they are passed over",
+                leases(index)
+            );
+        }
+        Ok(entries)
     }
 }
 

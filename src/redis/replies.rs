@@ -1,7 +1,9 @@
 //! Looks through Redis' replies (RESP2) on their way to the redis crate. Pure.
 //!
 //! The crate reserves and waits for what a length announces, however much that is. Another program may answer at Redis' port, or a
-//! Redis that is broken. Invariant: the memory of a reply that passes is bounded.
+//! Redis that is broken. Invariant: the memory of a reply that passes is bounded, and its texts are UTF-8.
+
+use redis::Value;
 
 /// Of a whole reply. The largest of alco's are 20,000 patterns with their texts, about 4 MB, and the list of all clients.
 const MAX_REPLY_BYTES: usize = 64 << 20;
@@ -149,6 +151,19 @@ impl Replies {
     }
 }
 
+/// The reply with texts only that are UTF-8. alco writes no others, and one that another program wrote must not keep alco from reading
+/// those around it.
+pub fn readable(reply: Value) -> Value {
+    match reply {
+        Value::BulkString(text) => Value::BulkString(match String::from_utf8(text) {
+            Ok(text) => text.into_bytes(),
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned().into_bytes(),
+        }),
+        Value::Array(elements) => Value::Array(elements.into_iter().map(readable).collect()),
+        other => other,
+    }
+}
+
 fn too_long(what: &str, length: usize) -> String {
     format!("it sends {what} of {length}, and alco takes no such reply: no Redis answers there, or it is broken")
 }
@@ -192,6 +207,14 @@ mod tests {
         check(&[b"*9\r\n*100000\r\n", &b":1\r\n".repeat(100_000)[..], b"*1000000\r\n"].concat(), Some("a list of"));
         check(&[b"+", &[b'x'; 70_000][..]].concat(), Some("a line of"));
         check(&[b"*3\r\n$60000000\r\n", &[0; 60_000_002][..], b"$60000000\r\n"].concat(), Some("a reply of"));
+    }
+
+    #[test]
+    fn texts_are_utf8() {
+        let text = |bytes: &[u8]| Value::BulkString(bytes.to_vec());
+        let reply = Value::Array(vec![text(b"\xff 1"), Value::Array(vec![text("日".as_bytes()), Value::Int(1)])]);
+        let expected = vec![text("\u{fffd} 1".as_bytes()), Value::Array(vec![text("日".as_bytes()), Value::Int(1)])];
+        assert_eq!(readable(reply), Value::Array(expected));
     }
 
     #[test]

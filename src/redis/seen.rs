@@ -97,9 +97,8 @@ impl RedisStore {
             return Ok(None);
         }
         let key = keys::values(index, column);
-        let raw: Vec<Vec<u8>> =
+        let mut values: Vec<String> =
             self.ask(|connection| redis::cmd("ZRANGE").arg(&key).arg(0).arg(-1).query(connection))?;
-        let mut values: Vec<String> = raw.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
         values.sort_unstable();
         Ok(Some(values))
     }

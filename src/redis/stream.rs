@@ -15,7 +15,7 @@ use crate::net::patience::Patience;
 use crate::net::tcp::{PatientSocket, dial};
 use crate::net::tls;
 use crate::redis::error::Error;
-use crate::redis::replies::{Replies, TLS_CURE};
+use crate::redis::replies::{Replies, TLS_CURE, readable};
 
 enum RedisSocket {
     Tcp(TcpStream),
@@ -111,7 +111,7 @@ impl RedisStream {
     fn receive(&mut self) -> RedisResult<Value> {
         self.noted(|connection| {
             let RedisStream { socket, parser, replies, patience, .. } = connection;
-            parser.parse_value(LookedThrough { socket, replies, patience })
+            parser.parse_value(LookedThrough { socket, replies, patience }).map(readable)
         })
     }
 

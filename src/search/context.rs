@@ -1,24 +1,28 @@
 //! The lines around matches, as grep's -A, -B and -C give them: each once, with `--` between groups that do not touch. They
 //! are of the same stream: filters and range apply to them, the pattern does not.
 //!
-//! Invariant: the pages of a search, one after the other, have the lines that grep would print. The lines after a match are on its
-//! page; lines of the page before are not repeated.
+//! Invariant: the pages of a search, one after the other, have the lines that grep would print, as far as those on one side of a match
+//! have `MAX_SIDE_BYTES` together. The lines after a match are on its page; lines of the page before are not repeated.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::query::cursor::Place;
 use crate::query::{Context, MAX_LIMIT, Query};
 use crate::search::Searcher;
-use crate::search::collect::collect;
+use crate::search::collect::{CollectedHits, collect};
 use crate::search::hit::{Hit, Line, SearchError};
 use crate::search::plan::{Plan, Subset};
 use crate::search::scan::{Read, ScanMode, Step, Walk};
 use crate::search::scope::Deadline;
 
+/// Of the lines on one side of a match that are in memory together: the farthest one begins below it.
+const MAX_SIDE_BYTES: usize = 8 << 20;
 /// Lines to read at first, even if a match needs fewer: they cost little more than a question for a few.
 const MIN_LINES_AHEAD: usize = 100;
 /// The reader goes on to the next match through at most this many lines; if it is farther, a new question costs less.
 const CLOSE_LINES: usize = 2000;
+
+const TOO_LONG: &str = "the lines around a match are too long to show all of them";
 
 /// The lines around matches, each once, with gaps between groups.
 pub(super) struct Around<'a> {
@@ -42,6 +46,8 @@ struct StreamLines<'a> {
     /// continues after the last of the lines
     walk: Walk<'a>,
     lines: VecDeque<Hit>,
+    /// of their texts
+    bytes: usize,
     /// the stream has nothing before the first of them
     is_whole: bool,
 }
@@ -70,10 +76,28 @@ impl StreamLines<'_> {
         known == 0 || wanted * (self.lines.len() as u128 - 1) <= known * CLOSE_LINES as u128
     }
 
+    fn push(&mut self, line: Hit) {
+        self.bytes += line.bytes();
+        self.lines.push_back(line);
+    }
+
     fn forget(&mut self, lines: usize) {
         self.is_whole &= lines == 0;
-        self.lines.drain(..lines);
+        self.bytes -= self.lines.drain(..lines).map(|line| line.bytes()).sum::<usize>();
     }
+}
+
+/// The first lines of these, as far as they are kept in memory; and whether these are certainly all that were wanted.
+fn side_of<'a>(lines: impl Iterator<Item = &'a Hit>, wanted: usize) -> (Vec<Hit>, bool) {
+    let mut bytes = 0;
+    let has_room = |line: &&Hit| {
+        let has_room = bytes < MAX_SIDE_BYTES;
+        bytes += line.bytes();
+        has_room
+    };
+    let side: Vec<Hit> = lines.take(wanted).take_while(has_room).cloned().collect();
+    let has_all = side.len() == wanted || bytes < MAX_SIDE_BYTES;
+    (side, has_all)
 }
 
 impl<'a> Around<'a> {
@@ -111,13 +135,19 @@ impl<'a> Around<'a> {
             Some(found) => found,
             None => self.read_again(searcher, hit)?,
         };
+        let mut ahead: usize = stream.lines.range(at + 1..).map(Hit::bytes).sum();
         while stream.lines.len() <= at + self.after
+            && ahead < MAX_SIDE_BYTES
             && let Step::Hit(line) = stream.walk.next()?
         {
-            stream.lines.push_back(line);
+            ahead += line.bytes();
+            stream.push(line);
         }
-        let earlier = stream.lines.range(..at).rev().take(self.before + 1).cloned().collect();
-        let later = stream.lines.range(at + 1..).take(self.after).cloned().collect();
+        let (earlier, has_all_before) = side_of(stream.lines.range(..at).rev(), self.before + 1);
+        let (later, has_all_after) = side_of(stream.lines.range(at + 1..), self.after);
+        if !(has_all_before && has_all_after) {
+            self.warnings.insert(TOO_LONG.to_owned());
+        }
         // lines that the next match may need stay
         stream.forget(at.saturating_sub(self.before + 1));
         self.warnings.append(&mut stream.walk.warnings);
@@ -139,8 +169,11 @@ impl<'a> Around<'a> {
                 return Ok(None);
             }
             left -= 1;
-            stream.lines.push_back(line);
+            stream.push(line);
             stream.forget(stream.lines.len().saturating_sub(self.before + 2));
+            if stream.bytes > 2 * MAX_SIDE_BYTES {
+                return Ok(None);
+            }
         }
         let at = stream.lines.iter().position(|line| line.place == place);
         Ok(at.filter(|at| stream.is_whole || *at > self.before).map(|at| (stream, at)))
@@ -149,31 +182,35 @@ impl<'a> Around<'a> {
     /// The stream around a match, by new questions.
     fn read_again(&mut self, searcher: &'a Searcher, hit: &Hit) -> Result<(StreamLines<'a>, usize), SearchError> {
         let backwards = self.plan.newest_first;
-        let earlier = self.side(searcher, hit.place, !backwards, self.before + 1)?;
-        let (at, is_whole) = (earlier.len(), earlier.len() <= self.before);
+        let (earlier, has_all) = self.side(searcher, hit.place, !backwards, self.before + 1)?;
+        let (at, is_whole) = (earlier.len(), has_all && earlier.len() <= self.before);
+        let bytes = earlier.iter().chain([hit]).map(Hit::bytes).sum();
         let lines = earlier.into_iter().rev().chain([hit.clone()]).collect();
         let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: self.after.max(MIN_LINES_AHEAD) };
         let walk = searcher.walk(self.plan, mode, Some(hit.place), Deadline::default());
-        Ok((StreamLines { walk, lines, is_whole }, at))
+        Ok((StreamLines { walk, lines, bytes, is_whole }, at))
     }
 
-    /// The nearest lines on one side of a place.
+    /// The nearest lines on one side of a place, and whether they are all that were wanted.
     fn side(
         &mut self,
         searcher: &Searcher,
         place: Place,
         backwards: bool,
         lines: usize,
-    ) -> Result<Vec<Hit>, SearchError> {
+    ) -> Result<(Vec<Hit>, bool), SearchError> {
         if lines == 0 {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), true));
         }
         let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines };
         let mut walk = searcher.walk(self.plan, mode, Some(place), Deadline::default());
-        // all of them, however long: as grep
-        let hits = collect(&mut walk, lines, usize::MAX)?.hits;
+        let CollectedHits { hits, next, .. } = collect(&mut walk, lines, MAX_SIDE_BYTES)?;
         self.warnings.append(&mut walk.warnings);
-        Ok(hits)
+        let has_all = hits.len() == lines || next.is_none();
+        if !has_all {
+            self.warnings.insert(TOO_LONG.to_owned());
+        }
+        Ok((hits, has_all))
     }
 
     /// The page before this one ends with this match and the lines after it.
@@ -183,7 +220,7 @@ impl<'a> Around<'a> {
         place: Place,
         following: Place,
     ) -> Result<(), SearchError> {
-        let later = self.side(searcher, place, self.plan.newest_first, self.after)?;
+        let (later, _) = self.side(searcher, place, self.plan.newest_first, self.after)?;
         self.last = Some(self.end_of(place, &later, Some(following)));
         Ok(())
     }

@@ -153,16 +153,17 @@ impl<'a> MatchPage<'a> {
         (self.next, self.reached) = (next, reached);
         let mut surrounded: Vec<(Hit, Neighbours)> = Vec::with_capacity(hits.len());
         for hit in hits {
-            // the time is over: the page ends with the match before this one
+            // the time is over, or the memory: the page ends with the match before this one
             if let Some((last, _)) = surrounded.last()
                 && self.around.is_wanted()
-                && self.wanted.scope.is_over()
+                && (self.wanted.scope.is_over() || self.bytes >= MAX_PAGE_BYTES)
             {
                 self.ends = self.ends.map(|(first, _)| (first, last.place));
                 (self.next, self.reached) = (Some(hit.place), None);
                 break;
             }
             let beside = self.around.read(self.searcher, &hit)?;
+            self.bytes += hit.bytes() + beside.bytes();
             surrounded.push((hit, beside));
         }
         let beyond = self.match_beyond()?;

@@ -71,6 +71,7 @@ use jiff::tz::TimeZone;
 use crate::config;
 use crate::config::{Dialect, IndexName};
 use crate::metrics::Searched;
+use crate::net::household::Household;
 use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::search::answer::KindRow;
@@ -193,8 +194,8 @@ impl Searcher {
     }
 
     /// For the scope of a search that begins now.
-    pub fn begin(&self) -> Began {
-        Began { at: Instant::now(), turns: self.turns.clone() }
+    pub fn begin(&self, household: Household) -> Began {
+        Began { at: Instant::now(), household, turns: self.turns.clone() }
     }
 
     /// Returns an error if the search cannot be run at all; does not ask searchd.

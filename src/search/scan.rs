@@ -221,7 +221,7 @@ impl<'a> Walk<'a> {
             if self.sources[n].asked && self.until.is_over() || self.until.gives_up() {
                 return Ok(());
             }
-            let _turn = self.until.turn()?;
+            let _turn = self.until.turn(self.is_costly())?;
             if self.sources[n].asked && self.until.is_over() {
                 return Ok(());
             }
@@ -307,6 +307,11 @@ impl<'a> Walk<'a> {
         !(self.plan.pattern.is_empty() || self.mode.is_stream())
     }
 
+    /// True if one check may take long.
+    fn is_costly(&self) -> bool {
+        self.is_checked() && self.plan.pattern.may_take_long()
+    }
+
     /// The hits of a part of a slice; None if searchd does not serve all of its indexes.
     fn ask(&mut self, n: usize, wanted: &ChunkWanted) -> Result<Option<Chunk>, SearchError> {
         let ChunkWanted { ref slice, narrowing, portion, whole } = *wanted;
@@ -349,7 +354,7 @@ impl<'a> Walk<'a> {
     fn read(&self, n: usize, asked: &Included, statement: &str, whole: bool) -> Result<(Chunk, Heard), Fault> {
         let (plan, source, checked) = (self.plan, &self.sources[n], self.is_checked());
         let (nodes, until, max_held_bytes) = (self.searchd.nodes, self.until, 2 * self.max_held_bytes);
-        let (is_costly, begun) = (checked && plan.pattern.may_take_long(), Instant::now());
+        let (is_costly, begun) = (self.is_costly(), Instant::now());
         let bytes_per_clock = if is_costly { COSTLY_BYTES_PER_CLOCK } else { BYTES_PER_CLOCK };
         let (mut answer, mut looked) = (Chunk::default(), 0);
         let heard = self.searchd.pool.with(|engine| {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
+use crate::net::household::Household;
 use crate::search::hit::SearchError;
-use crate::search::turns::{Turn, Turns, Waited};
+use crate::search::turns::{Party, SearchKind, Turn, Turns, Waited};
 use crate::time::Ts;
 
 /// The limits of a search.
@@ -27,13 +28,14 @@ pub struct Scope {
     pub began: Began,
 }
 
-/// A search that has run for this time takes turns with the others that have.
+/// A search that has run for this time takes turns with the others that have. One whose checks may take long does so from its start.
 const SHORT: Duration = Duration::from_millis(300);
 
-/// When a search began, and the turns that it takes once it has run for long.
+/// When a search began, and for whom; and the turns that it takes once it has run for long.
 #[derive(Clone, Debug)]
 pub struct Began {
     pub at: Instant,
+    pub household: Household,
     pub turns: Arc<Turns>,
 }
 
@@ -70,14 +72,19 @@ impl Scope {
     /// # Errors
     /// `SearchError::Busy`: as many pages wait for a turn as may.
     pub fn turn(&self) -> Result<Option<Turn<'_>>, SearchError> {
-        self.take_turn(true, || self.is_over())
+        self.take_turn(SearchKind::Page, false, || self.is_over())
     }
 
-    fn take_turn(&self, is_page: bool, is_over: impl Fn() -> bool) -> Result<Option<Turn<'_>>, SearchError> {
-        if self.began.at.elapsed() < SHORT {
+    fn take_turn(
+        &self,
+        kind: SearchKind,
+        may_take_long: bool,
+        is_over: impl Fn() -> bool,
+    ) -> Result<Option<Turn<'_>>, SearchError> {
+        if !may_take_long && self.began.at.elapsed() < SHORT {
             return Ok(None);
         }
-        match self.began.turns.wait(is_page, is_over) {
+        match self.began.turns.wait(Party { household: self.began.household, kind }, is_over) {
             Waited::Turn(turn) => Ok(Some(turn)),
             Waited::Over => Ok(None),
             Waited::Full => Err(SearchError::Busy),
@@ -137,9 +144,15 @@ impl<'a> Deadline<'a> {
         self.timeless
     }
 
-    /// As the scope's; a stream waits for its turn however many others do.
-    pub fn turn(self) -> Result<Option<Turn<'a>>, SearchError> {
-        self.scope.map_or(Ok(None), |scope| scope.take_turn(!self.timeless, || self.is_over()))
+    /// As the scope's; a stream waits for its turn however many others do. `may_take_long`: the search is not short, though it has just
+    /// begun.
+    pub fn turn(self, may_take_long: bool) -> Result<Option<Turn<'a>>, SearchError> {
+        let kind = match (self.timeless, may_take_long) {
+            (true, _) => SearchKind::Stream,
+            (false, true) => SearchKind::CostlyPage,
+            (false, false) => SearchKind::Page,
+        };
+        self.scope.map_or(Ok(None), |scope| scope.take_turn(kind, may_take_long, || self.is_over()))
     }
 
     /// Flushes the output. Returns whether the client has gone.

@@ -1,6 +1,7 @@
 //! Searches that take long wait for each other, question by question, so that the short ones find searchd and the processors free.
 //!
-//! Invariant: questions are asked in the order of their waits, at most `at_a_time` of them at a time.
+//! Invariant: at most `at_a_time` questions are asked at a time. Those who wait have their turns in rounds: in a round, each household
+//! has one turn for its pages, one for those whose checks may take long, and one for its streams.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,11 +9,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::metrics::Searched;
+use crate::net::household::Household;
 
 /// Between two looks whether a search that waits is over: its time, or its client.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Pages that wait for a turn, of the threads that answer requests. Streams wait in threads of their own.
-const MAX_WAITING_PAGES: usize = 6;
+const MAX_WAITING_PAGES: usize = 18;
+/// Those of one household.
+const MAX_WAITING_PAGES_OF_ONE: usize = 8;
 
 #[derive(Debug)]
 pub struct Turns {
@@ -22,12 +26,71 @@ pub struct Turns {
     changed: Condvar,
 }
 
+/// The searches that have one turn in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Party {
+    pub household: Household,
+    pub kind: SearchKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SearchKind {
+    Page,
+    /// a page whose checks may take long
+    CostlyPage,
+    /// it waits however many do
+    Stream,
+}
+
 #[derive(Debug, Default)]
 struct TurnState {
     last_ticket: u64,
-    waiting: VecDeque<u64>,
-    waiting_pages: usize,
+    /// the parties in the order of their next turns, each with its searches in the order of their coming
+    round: VecDeque<(Party, VecDeque<u64>)>,
     asking: usize,
+}
+
+impl TurnState {
+    fn enter(&mut self, party: Party) -> u64 {
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        match self.round.iter_mut().find(|(other, _)| *other == party) {
+            Some((_, tickets)) => tickets.push_back(ticket),
+            None => self.round.push_back((party, VecDeque::from([ticket]))),
+        }
+        ticket
+    }
+
+    fn is_next(&self, ticket: u64) -> bool {
+        self.round.front().and_then(|(_, tickets)| tickets.front()) == Some(&ticket)
+    }
+
+    /// The first one has its turn.
+    fn turn(&mut self) {
+        if let Some((party, mut tickets)) = self.round.pop_front() {
+            tickets.pop_front();
+            if !tickets.is_empty() {
+                self.round.push_back((party, tickets));
+            }
+        }
+    }
+
+    fn leave(&mut self, ticket: u64) {
+        self.round.iter_mut().for_each(|(_, tickets)| tickets.retain(|other| *other != ticket));
+        self.round.retain(|(_, tickets)| !tickets.is_empty());
+    }
+
+    /// True if as many pages wait as may, or as many of that household.
+    fn is_full(&self, household: Household) -> bool {
+        let pages = self.round.iter().filter(|(party, _)| party.kind != SearchKind::Stream);
+        let waiting = |of: Option<Household>| -> usize {
+            let of_it = pages.clone().filter(|(party, _)| of.is_none_or(|household| party.household == household));
+            of_it.map(|(_, tickets)| tickets.len()).sum()
+        };
+        // many clients are behind a trusted proxy
+        let has_share = household == Household::Local || waiting(Some(household)) < MAX_WAITING_PAGES_OF_ONE;
+        !has_share || waiting(None) >= MAX_WAITING_PAGES
+    }
 }
 
 /// The right to ask one question, until it is dropped.
@@ -49,20 +112,17 @@ impl Turns {
         Turns { at_a_time, counted, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// `is_page`: false for a stream, which waits however many do.
-    pub fn wait(&self, is_page: bool, is_over: impl Fn() -> bool) -> Waited<'_> {
+    pub fn wait(&self, party: Party, is_over: impl Fn() -> bool) -> Waited<'_> {
         let mut state = self.state();
-        if is_page && state.waiting_pages >= MAX_WAITING_PAGES {
+        if party.kind != SearchKind::Stream && state.is_full(party.household) {
             self.counted.refused.add(1);
             return Waited::Full;
         }
-        state.last_ticket += 1;
-        let ticket = state.last_ticket;
-        state.waiting.push_back(ticket);
-        state.waiting_pages += usize::from(is_page);
+        let ticket = state.enter(party);
         self.counted.waiting.fetch_add(1, Relaxed);
         let waited = loop {
-            if state.asking < self.at_a_time && state.waiting.front() == Some(&ticket) {
+            if state.asking < self.at_a_time && state.is_next(ticket) {
+                state.turn();
                 state.asking += 1;
                 break Waited::Turn(Turn(self));
             }
@@ -73,11 +133,10 @@ impl Turns {
             let over = is_over();
             state = self.state();
             if over {
+                state.leave(ticket);
                 break Waited::Over;
             }
         };
-        state.waiting.retain(|other| *other != ticket);
-        state.waiting_pages -= usize::from(is_page);
         self.counted.waiting.fetch_sub(1, Relaxed);
         drop(state);
         self.changed.notify_all();
@@ -103,6 +162,12 @@ mod tests {
 
     use super::*;
 
+    const STREAM: Party = Party { household: Household::Local, kind: SearchKind::Stream };
+
+    fn page(address: &str) -> Party {
+        Party { household: Household::of(address), kind: SearchKind::Page }
+    }
+
     #[test]
     fn few_ask_at_a_time_and_all_come_to_it() {
         let turns = Turns::new(2, Arc::default());
@@ -111,7 +176,7 @@ mod tests {
             for _ in 0..10 {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        let Waited::Turn(_turn) = turns.wait(false, || false) else { panic!("it waits") };
+                        let Waited::Turn(_turn) = turns.wait(STREAM, || false) else { panic!("it waits") };
                         most.fetch_max(asking.fetch_add(1, SeqCst) + 1, SeqCst);
                         thread::yield_now();
                         asking.fetch_sub(1, SeqCst);
@@ -123,34 +188,55 @@ mod tests {
         assert!((1..=2).contains(&most.load(SeqCst)));
         assert_eq!(done.load(SeqCst), 200);
         let state = turns.state();
-        assert_eq!((state.asking, state.waiting.len(), state.waiting_pages), (0, 0, 0));
+        assert_eq!((state.asking, state.round.len()), (0, 0));
     }
 
     #[test]
     fn a_search_that_is_over_waits_no_longer() {
         let turns = Turns::new(1, Arc::default());
-        let Waited::Turn(first) = turns.wait(true, || false) else { panic!("it is free") };
-        assert!(matches!(turns.wait(true, || true), Waited::Over));
+        let waits = |is_over: bool| turns.wait(page("192.0.2.1"), || is_over);
+        let Waited::Turn(first) = waits(false) else { panic!("it is free") };
+        assert!(matches!(waits(true), Waited::Over));
         drop(first);
-        assert!(matches!(turns.wait(true, || true), Waited::Turn(_)), "a free turn is taken in any case");
+        assert!(matches!(waits(true), Waited::Turn(_)), "a free turn is taken in any case");
+    }
+
+    #[test]
+    fn the_turns_of_households_are_in_rounds() {
+        let mut state = TurnState::default();
+        let [a, b] = ["192.0.2.1", "192.0.2.2"].map(page);
+        let [costly, streams] = [SearchKind::CostlyPage, SearchKind::Stream].map(|kind| Party { kind, ..a });
+        let mut tickets: Vec<u64> = [a, a, a, b, streams, a, costly, b].map(|party| state.enter(party)).into();
+        let order = [0, 3, 4, 6, 1, 7, 2, 5].map(|at| tickets[at]);
+        for (at, next) in order.into_iter().enumerate() {
+            assert!(state.is_next(next), "turn {at}: {state:?}");
+            state.turn();
+        }
+        assert!(state.round.is_empty());
+        tickets = [a, a, b].map(|party| state.enter(party)).into();
+        state.leave(tickets[0]);
+        assert!(state.is_next(tickets[1]), "{state:?}");
+        state.leave(tickets[1]);
+        assert!(state.is_next(tickets[2]), "{state:?}");
     }
 
     #[test]
     fn the_number_of_waiting_pages_is_bounded() {
+        let mut state = TurnState::default();
+        let pages = |state: &mut TurnState, party: Party| {
+            let entered = std::iter::from_fn(|| (!state.is_full(party.household)).then(|| state.enter(party)));
+            entered.count()
+        };
+        let [a, b, c] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(page);
+        assert_eq!([a, b, c].map(|party| pages(&mut state, party)), [8, 8, 2]);
+        let proxy = Party { kind: SearchKind::CostlyPage, ..STREAM };
+        assert_eq!(pages(&mut TurnState::default(), proxy), MAX_WAITING_PAGES);
+
         let turns = Turns::new(1, Arc::default());
-        let Waited::Turn(first) = turns.wait(true, || false) else { panic!("it is free") };
-        let over = AtomicUsize::new(0);
-        thread::scope(|scope| {
-            for _ in 0..MAX_WAITING_PAGES {
-                scope.spawn(|| assert!(matches!(turns.wait(true, || over.load(SeqCst) > 0), Waited::Over)));
-            }
-            while turns.state().waiting_pages < MAX_WAITING_PAGES {
-                thread::yield_now();
-            }
-            assert!(matches!(turns.wait(true, || false), Waited::Full));
-            assert!(matches!(turns.wait(false, || true), Waited::Over), "a stream waits");
-            over.store(1, SeqCst);
-        });
-        drop(first);
+        let Waited::Turn(_first) = turns.wait(a, || false) else { panic!("it is free") };
+        *turns.state() = state;
+        assert!(matches!(turns.wait(c, || false), Waited::Full));
+        assert!(matches!(turns.wait(STREAM, || true), Waited::Over), "a stream waits");
+        turns.state().asking = 1;
     }
 }

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::commands::grep::remote::Remote;
 use crate::config::{Config, Index, IndexName, IndexSelection, no_index, there_are};
+use crate::net::household::Household;
 use crate::query::Query;
 use crate::search::Searcher;
 use crate::search::follow::{Following, News};
@@ -137,6 +138,7 @@ impl Source {
 
 impl LocalSearchd {
     fn scope(&self) -> Scope {
-        Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST_RECORDS, Waits::default(), self.searcher.begin())
+        let began = self.searcher.begin(Household::Local);
+        Scope::to_the_end((self.clock)(), self.zone.clone(), FIRST_RECORDS, Waits::default(), began)
     }
 }

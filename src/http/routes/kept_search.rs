@@ -7,14 +7,15 @@ use std::time::SystemTime;
 use crate::config::IndexSelection;
 use crate::http::error::Refusal;
 use crate::http::pages::links::{self, SearchLinks};
+use crate::http::request::MAX_URL_BYTES;
 use crate::http::response::{Answer, Reply};
 use crate::http::site::Site;
 use crate::query::difference::{self, KeptSearch};
 use crate::query::{Follow, Query};
 use crate::time::Ts;
 
-/// A search of this size is kept: a shorter one costs a page no more than its token would, and a longer one would fill Redis.
-const KEPT_BYTES: RangeInclusive<usize> = 41..=2000;
+/// A search of this size is kept: a shorter one costs a page no more than its token would, and a longer one has no address.
+const KEPT_BYTES: RangeInclusive<usize> = 41..=MAX_URL_BYTES;
 
 /// The links of a page with this search. Where Redis is away, each has the whole search.
 pub fn search_links(site: &Site, query: &Query) -> SearchLinks {

@@ -2,43 +2,23 @@
 //!
 //! Invariant: a client whose address holds few places is served however many places another address has taken, and by no connection
 //! of an address that holds fewer. What waits idle goes first, then what does not move, and strangers before those who were served.
+//! For those who were served, an answer that moves goes, too.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use crate::net::household::Household;
 
 /// A client that is there may take this time to send its request, for the rest of its head, and to go on reading: a slow line rests
 /// for less.
 const RESTS: Duration = Duration::from_secs(1);
 /// An address counts as served for this time after its last answer.
 const REMEMBERED: Duration = Duration::from_secs(600);
+/// Places more than another's with which an address that was served keeps its answers that move: a browser opens as many at once.
+const SPARED_PLACES: usize = 2;
 /// Addresses to remember; beyond them, those that were served longest ago are forgotten.
 const MAX_REMEMBERED: usize = 4096;
-/// Bits of an IPv6 address that are one client's network.
-const NETWORK_BITS: u32 = 64;
-
-/// Clients that count as one: those of an IPv4 address, of a network of IPv6, of a Unix socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Household {
-    Ip(IpAddr),
-    /// a proxy that alco trusts, or another program on this host: many clients may be behind it
-    Local,
-}
-
-impl Household {
-    /// Of an address in text; another text is a Unix socket's.
-    pub fn of(address: &str) -> Household {
-        match address.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-            Ok(IpAddr::V6(ip)) => {
-                let network = ip.to_bits() >> (u128::BITS - NETWORK_BITS) << (u128::BITS - NETWORK_BITS);
-                Household::Ip(IpAddr::V6(network.into()))
-            }
-            Ok(ip) => Household::Ip(ip),
-            Err(_) => Household::Local,
-        }
-    }
-}
 
 /// What a connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +77,9 @@ impl Crowd {
             let is_heavy = guest.household != Household::Local && count > self.max / 2 && own < self.max / 4;
             // what does not move may go at once, if its address holds far more
             let is_large = guest.household != Household::Local && count > self.max / 4 && own < self.max / 8;
+            // what moves makes room for those who were served: that of strangers, and of an address with more places
+            let spared = if is_stranger { own } else { own + SPARED_PLACES };
+            let yields = guest.household != Household::Local && is_known && count > spared;
             let may_go = match guest.doing {
                 // one that has just come would else make room before it has sent its request
                 Doing::Idle => {
@@ -107,9 +90,12 @@ impl Crowd {
                     }
                 }
                 Doing::Resting => {
-                    is_heavy || is_large || rests && (count > own + 1 || is_known && is_stranger && count >= own)
+                    is_heavy
+                        || is_large
+                        || rests && (count > own + 1 || is_known && is_stranger && count >= own)
+                        || yields
                 }
-                Doing::Answering => is_heavy,
+                Doing::Answering => is_heavy || yields,
             };
             may_go.then_some((guest.doing as u8, !is_stranger, Reverse(count), guest.since, *number))
         });
@@ -226,10 +212,23 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_household() {
-        assert_eq!(Household::of("2001:db8:1:2::1"), Household::of("2001:db8:1:2:ffff::9"));
-        assert_ne!(Household::of("2001:db8:1:2::1"), Household::of("2001:db8:1:3::1"));
-        assert_eq!(Household::of("::ffff:192.0.2.1"), Household::of("192.0.2.1"));
-        assert_eq!(Household::of("unix"), Household::Local);
+    fn those_who_were_served_need_not_wait_for_answers() {
+        let now = Instant::now() + Duration::from_secs(3600);
+        let of = |household: usize| Household::of(HOUSEHOLDS[household]);
+        let mut guests = [(0, Doing::Answering, 9); 8];
+        guests[3..].fill((1, Doing::Answering, 5));
+        guests[7] = (2, Doing::Answering, 1);
+        let mut crowd = crowd(&guests, now);
+        assert_eq!(crowd.admission(of(2), now), Admission::Full, "a stranger");
+        crowd.is_served(7, now);
+        assert_eq!(crowd.admission(of(2), now), Admission::InsteadOf(3), "of the address with the most places");
+        crowd.is_served(3, now);
+        assert_eq!(crowd.admission(of(2), now), Admission::InsteadOf(0), "strangers first");
+        crowd.is_served(0, now);
+        assert_eq!(crowd.admission(of(2), now), Admission::InsteadOf(3), "its address has three more");
+        crowd.leave(3);
+        crowd.enter(3, of(2), now);
+        crowd.note(3, Doing::Answering, now);
+        assert_eq!(crowd.admission(of(2), now), Admission::Full, "none has three more");
     }
 }

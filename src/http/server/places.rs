@@ -8,9 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::Proxy;
-use crate::http::server::crowd::{Admission, Crowd, Doing, Household};
+use crate::http::server::crowd::{Admission, Crowd, Doing};
 use crate::http::server::socket::ClientSocket;
 use crate::metrics::client_counts::{ClientCounts, ConnectionRefused};
+use crate::net::household::Household;
 
 /// The wait for a connection that was told to end, before the next one takes its place.
 const LEAVING_TIME: Duration = Duration::from_millis(200);

@@ -1,61 +1,130 @@
 //! Requests that wait for a thread. A client that does not read its answers, or whose pages take long, must not hold all threads.
 //!
-//! Invariant: the requests of one household are answered by at most its share of the threads, in the order of their coming.
+//! Invariant: the requests of one household are answered by at most its share of the threads, and those that may take long by at
+//! most half of all threads and half of that share, in the order of their coming; and none of these waits beyond the patience.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::http::server::crowd::Household;
+use crate::net::household::Household;
 
 pub struct RequestQueue<T> {
-    /// threads that answer one household at a time
-    share: usize,
     state: Mutex<QueueState<T>>,
     changed: Condvar,
 }
 
+/// How many threads answer at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadShares {
+    pub all: usize,
+    pub of_household: usize,
+    /// the wait after which a request that may take long is refused
+    pub patience: Duration,
+}
+
+/// A request, as far as it decides when it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Asked {
+    pub household: Household,
+    pub may_take_long: bool,
+}
+
 struct QueueState<T> {
-    waiting: VecDeque<(Household, T)>,
-    answered: HashMap<Household, usize>,
+    shares: ThreadShares,
+    waiting: VecDeque<Waiting<T>>,
+    answered: HashMap<Asked, usize>,
     is_closed: bool,
+}
+
+struct Waiting<T> {
+    asked: Asked,
+    since: Instant,
+    request: T,
+}
+
+/// What a thread has to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Work<T> {
+    Answer(T),
+    /// it may take long, and has waited for as long as it may
+    Refuse(T),
 }
 
 /// A request that a thread answers, until this is dropped.
 pub struct Taken<'a, T> {
     queue: &'a RequestQueue<T>,
-    household: Household,
+    asked: Asked,
+}
+
+impl<T> QueueState<T> {
+    /// The first request that may be answered, or is to be refused.
+    fn next(&mut self, now: Instant) -> Option<(Asked, Work<T>)> {
+        let is_next = |waiting: &Waiting<T>| self.is_late(waiting, now) || self.has_share(waiting.asked);
+        let at = self.waiting.iter().position(is_next)?;
+        let is_late = self.is_late(&self.waiting[at], now);
+        let Waiting { asked, request, .. } = self.waiting.remove(at)?;
+        // to refuse takes no time
+        let asked = Asked { may_take_long: asked.may_take_long && !is_late, ..asked };
+        *self.answered.entry(asked).or_default() += 1;
+        Some((asked, if is_late { Work::Refuse(request) } else { Work::Answer(request) }))
+    }
+
+    fn has_share(&self, asked: Asked) -> bool {
+        let threads = |counts: &dyn Fn(&Asked) -> bool| -> usize {
+            self.answered.iter().filter(|(asked, _)| counts(asked)).map(|(_, threads)| threads).sum()
+        };
+        let (all, share) = (self.shares.all, self.shares.of_household);
+        // many clients are behind a trusted proxy
+        let has_no_share = asked.household == Household::Local;
+        let is_own = |other: &Asked| other.household == asked.household;
+        let has_thread = has_no_share || threads(&is_own) < share;
+        has_thread
+            && (!asked.may_take_long
+                || threads(&|other| other.may_take_long) < all / 2
+                    && (has_no_share || threads(&|other| other.may_take_long && is_own(other)) < share / 2))
+    }
+
+    fn is_late(&self, waiting: &Waiting<T>, now: Instant) -> bool {
+        waiting.asked.may_take_long && now.saturating_duration_since(waiting.since) >= self.shares.patience
+    }
+
+    /// The time until a request that waits has to be refused.
+    fn left(&self, now: Instant) -> Option<Duration> {
+        let oldest = self.waiting.iter().find(|waiting| waiting.asked.may_take_long)?;
+        Some((oldest.since + self.shares.patience).saturating_duration_since(now))
+    }
 }
 
 impl<T> RequestQueue<T> {
-    pub fn new(share: usize) -> RequestQueue<T> {
-        let state = QueueState { waiting: VecDeque::new(), answered: HashMap::new(), is_closed: false };
-        RequestQueue { share, state: Mutex::new(state), changed: Condvar::new() }
+    pub fn new(shares: ThreadShares) -> RequestQueue<T> {
+        let state = QueueState { shares, waiting: VecDeque::new(), answered: HashMap::new(), is_closed: false };
+        RequestQueue { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    pub fn put(&self, household: Household, request: T) {
-        self.state().waiting.push_back((household, request));
+    pub fn put(&self, asked: Asked, request: T) {
+        self.state().waiting.push_back(Waiting { asked, since: Instant::now(), request });
         self.changed.notify_one();
     }
 
-    /// Waits for a request; None after `close`.
-    pub fn take(&self) -> Option<(T, Taken<'_, T>)> {
+    /// Waits for work; None after `close`.
+    pub fn take(&self) -> Option<(Work<T>, Taken<'_, T>)> {
         let mut state = self.state();
         loop {
             if state.is_closed {
                 return None;
             }
-            let QueueState { waiting, answered, .. } = &mut *state;
-            let has_share = |household: &Household| {
-                // many clients are behind a trusted proxy
-                *household == Household::Local || answered.get(household).is_none_or(|threads| *threads < self.share)
-            };
-            let next = waiting.iter().position(|(household, _)| has_share(household));
-            if let Some((household, request)) = next.and_then(|at| waiting.remove(at)) {
-                *answered.entry(household).or_default() += 1;
-                return Some((request, Taken { queue: self, household }));
+            let now = Instant::now();
+            if let Some((asked, work)) = state.next(now) {
+                // another thread looks after those that wait
+                self.changed.notify_one();
+                return Some((work, Taken { queue: self, asked }));
             }
             // a panic of another thread leaves the lists whole
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match state.left(now) {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
     }
 
@@ -73,10 +142,10 @@ impl<T> RequestQueue<T> {
 impl<T> Drop for Taken<'_, T> {
     fn drop(&mut self) {
         let mut state = self.queue.state();
-        if let Some(threads) = state.answered.get_mut(&self.household) {
+        if let Some(threads) = state.answered.get_mut(&self.asked) {
             *threads -= 1;
             if *threads == 0 {
-                state.answered.remove(&self.household);
+                state.answered.remove(&self.asked);
             }
         }
         drop(state);
@@ -89,24 +158,94 @@ impl<T> Drop for Taken<'_, T> {
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    /// Of four threads, a household has all, and so two for what may take long.
+    fn shares() -> ThreadShares {
+        ThreadShares { all: 4, of_household: 4, patience: PATIENCE }
+    }
+
+    fn usual(household: Household) -> Asked {
+        Asked { household, may_take_long: false }
+    }
+
+    fn long(household: Household) -> Asked {
+        Asked { household, may_take_long: true }
+    }
+
     #[test]
     fn a_household_has_no_more_than_its_share() {
-        let queue = RequestQueue::new(2);
+        let queue = RequestQueue::new(ThreadShares { of_household: 2, ..shares() });
         let [a, b] = ["192.0.2.1", "192.0.2.2"].map(Household::of);
         for (household, name) in [(a, "a1"), (a, "a2"), (a, "a3"), (b, "b1"), (a, "a4")] {
-            queue.put(household, name);
+            queue.put(usual(household), name);
         }
         let take = || queue.take().expect("it is open");
         let (first, held) = take();
         let (second, _held) = take();
         let (third, _other) = take();
-        assert_eq!([first, second, third], ["a1", "a2", "b1"]);
+        assert_eq!([first, second, third], ["a1", "a2", "b1"].map(Work::Answer));
         drop(held);
         let (fourth, _held) = take();
-        assert_eq!(fourth, "a3");
-        queue.put(Household::Local, "proxy");
-        assert_eq!(take().0, "proxy");
+        assert_eq!(fourth, Work::Answer("a3"));
+        queue.put(usual(Household::Local), "proxy");
+        assert_eq!(take().0, Work::Answer("proxy"));
         queue.close();
         assert!(queue.take().is_none(), "one waits, and its share is taken");
+    }
+
+    /// The names that come out of a queue with four threads, one after the other, at the time when all came.
+    #[track_caller]
+    fn check(waiting: &[(Asked, &'static str)], shares: ThreadShares, expected: &[&str]) {
+        let queue = RequestQueue::new(shares);
+        waiting.iter().for_each(|(asked, name)| queue.put(*asked, *name));
+        let now = queue.state().waiting[0].since;
+        let taken: Vec<&str> = std::iter::from_fn(|| queue.state().next(now))
+            .map(|(_, work)| match work {
+                Work::Answer(name) | Work::Refuse(name) => name,
+            })
+            .collect();
+        assert_eq!(taken, expected);
+    }
+
+    #[test]
+    fn what_may_take_long_leaves_half_of_the_threads() {
+        let [a, b] = ["192.0.2.1", "192.0.2.2"].map(Household::of);
+        let burst =
+            [(long(a), "a1"), (long(a), "a2"), (long(a), "a3"), (usual(a), "a4"), (long(b), "b1"), (usual(b), "b2")];
+        check(&burst, shares(), &["a1", "a2", "a4", "b2"]);
+        check(&burst, ThreadShares { all: 8, ..shares() }, &["a1", "a2", "a4", "b1", "b2"]);
+        check(&burst, ThreadShares { all: 8, of_household: 2, ..shares() }, &["a1", "a4", "b1", "b2"]);
+        let proxy = Household::Local;
+        let burst =
+            [(long(proxy), "1"), (long(proxy), "2"), (long(proxy), "3"), (usual(proxy), "4"), (usual(proxy), "5")];
+        check(&burst, ThreadShares { of_household: 2, ..shares() }, &["1", "2", "4", "5"]);
+    }
+
+    #[test]
+    fn what_may_take_long_is_refused_rather_than_late() {
+        let queue = RequestQueue::new(ThreadShares { of_household: 5, ..shares() });
+        let a = Household::of("192.0.2.1");
+        for name in ["1", "2", "3", "4"] {
+            queue.put(long(a), name);
+        }
+        queue.put(usual(a), "5");
+        let mut state = queue.state();
+        let (first, last) = (state.waiting[0].since, state.waiting[4].since);
+        let mut next = |now| state.next(now).map(|(_, work)| work);
+        assert_eq!([next(first), next(first)], ["1", "2"].map(|name| Some(Work::Answer(name))));
+        let late = last + PATIENCE;
+        assert_eq!([next(late), next(late)], ["3", "4"].map(|name| Some(Work::Refuse(name))));
+        assert_eq!(
+            [next(late), next(late)],
+            [Some(Work::Answer("5")), None],
+            "one that takes no time waits for as long as it takes"
+        );
+        drop(state);
+        queue.put(long(a), "6");
+        let state = queue.state();
+        let since = state.waiting[0].since;
+        assert_eq!(state.left(since + PATIENCE / 2), Some(PATIENCE / 2));
+        assert_eq!(state.left(since + 2 * PATIENCE), Some(Duration::ZERO));
     }
 }

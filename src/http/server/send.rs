@@ -14,10 +14,10 @@ use crate::http::body::{Aborted, Body};
 use crate::http::error::Refusal;
 use crate::http::request::Client;
 use crate::http::response::{GZIPPED, Reply, StreamedBody, WriteBody};
-use crate::http::server::crowd::Household;
 use crate::http::server::request_head::MAX_FORM_BYTES;
 use crate::http::site::Site;
 use crate::metrics::client_counts::RequestRefused;
+use crate::net::household::Household;
 use crate::threads;
 
 /// Makes a page of the reason why there is no answer.
@@ -112,7 +112,8 @@ impl Incoming {
         }
     }
 
-    fn send(self, reply: Reply, takes_gzip: bool) {
+    /// Sends a reply that is there as a whole.
+    pub fn send(self, reply: Reply, takes_gzip: bool) {
         let status = reply.status;
         let (body, headers) = reply.into_bytes(takes_gzip);
         let mut response = Response::from_data(body).with_status_code(status);
