@@ -189,7 +189,7 @@ fn the_manual_has_the_bounds_of_the_sources() {
         ("http/routes/habits.rs", "MAX_COOKIE_BYTES: usize = 3000;", "3,000 bytes"),
         ("http/routes/shortcuts.rs", "MAX_SAVED_BYTES: usize = 2000;", "2,000 bytes each"),
         ("http/logins.rs", "FREE_FAILURES: u32 = 3;", "Three, then a wait from 1 s"),
-        ("query/mod.rs", "MAX_FILTERS: usize = 64;", "64.\nBeyond: 400"),
+        ("query/mod.rs", "MAX_FILTERS: usize = 64;", "64, and 16 KiB as its links write them"),
         ("search/collect.rs", "MAX_PAGE_BYTES: usize = 16 << 20;", "16 MiB, and 16 MiB of lines on each side"),
         ("query/mod.rs", "MAX_COLUMNS: usize = 64;", "64 on a page"),
         ("search/pattern/posix.rs", "MAX_WIDE_CLASSES: usize = 100;", "100 classes of many\ncharacters"),

@@ -115,7 +115,9 @@ impl WebServer {
         let places = Places::new(max, site.http().trusted_proxies.clone(), counted.clone());
         let gate = Gate::new(listen, places, settings)?;
 
-        let shares = |all, of_household| ThreadShares { all, of_household, patience: site.http().search_budget };
+        // as long as two searches may take that are before it
+        let patience = 2 * site.http().search_budget;
+        let shares = |all, of_household| ThreadShares { all, of_household, patience };
         let usual = Arc::new(RequestQueue::new(shares(POOL_THREADS, MAX_THREADS_OF_CLIENT)));
         let urgent = Arc::new(RequestQueue::new(shares(URGENT_THREADS, URGENT_THREADS)));
         for number in 1..=POOL_THREADS + URGENT_THREADS {

@@ -187,6 +187,13 @@ impl LogRequest {
                 text: text.to_owned(),
             });
         }
+        // the same search, as its own links write it
+        let bytes = if query.format.is_stream() { 0 } else { query.to_url().len() };
+        if bytes > MAX_URL_BYTES {
+            let why =
+                format!("its values make an address of {bytes} bytes; {MAX_URL_BYTES} are the limit, leave some out");
+            return Err(Refusal::Bad(why));
+        }
         let zone = query.zone(&site.http().timezone).clone();
         Ok(LogRequest {
             visible: visible.clone(),
