@@ -200,6 +200,10 @@ fn probe_peers(site: &Site, stop: &Receiver<Infallible>) {
 fn answer(mut request: Incoming, site: &Arc<Site>) {
     let form = request.form();
     let client = Client { form, ..Client::of(|name| request.headers(name), site) };
+    if !client.waits(site).yes() {
+        // it has left while the request waited for a thread
+        return;
+    }
     let (reply, visible) = router::reply(site, request.method(), request.url(), &client, now());
     request.answer(
         site,

@@ -5,6 +5,8 @@
 //!
 //! Invariant: `whole` of a kept search and of its `link` to another search is that other search; only the order of filters differs.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::query::Query;
 use crate::query::parameter::Parameter;
 use crate::query::url::{pairs, written};
@@ -46,14 +48,17 @@ impl KeptSearch {
             return None;
         }
         let mut link = vec![(TOKEN.to_owned(), self.token.clone())];
-        for (at, (name, _)) in self.parameters.iter().enumerate() {
-            let is_first = values(&self.parameters[..at], name).next().is_none();
-            if is_first && values(&to, name).next().is_none() {
+        // a search may have thousands of values, and a page hundreds of links
+        let (own, others) = (by_name(&self.parameters), by_name(&to));
+        let mut gone = HashSet::new();
+        for (name, _) in &self.parameters {
+            if !others.contains_key(name.as_str()) && gone.insert(name) {
                 link.push((WITHOUT.to_owned(), name.clone()));
             }
         }
-        let differs = |name: &str| !values(&self.parameters, name).eq(values(&to, name));
-        link.extend(to.iter().filter(|(name, _)| differs(name)).cloned());
+        let differs: HashSet<&str> =
+            others.iter().filter(|(name, values)| own.get(*name) != Some(values)).map(|(name, _)| *name).collect();
+        link.extend(to.iter().filter(|(name, _)| differs.contains(name.as_str())).cloned());
         let own_range = own_range(&self.parameters);
         if let Some((_, overview)) = link.iter_mut().find(|(name, value)| name == OVERVIEW && *value == own_range) {
             *overview = OWN_RANGE.to_owned();
@@ -89,6 +94,12 @@ pub fn whole(kept: &str, changes: &str) -> String {
 fn own_range(parameters: &[Parameter]) -> String {
     let [start, end] = ["start_ts", "end_ts"].map(|name| values(parameters, name).next().unwrap_or_default());
     if end.is_empty() && !start.is_empty() { start.to_owned() } else { format!("{start}..{end}") }
+}
+
+fn by_name(parameters: &[Parameter]) -> HashMap<&str, Vec<&str>> {
+    let mut by_name: HashMap<&str, Vec<&str>> = HashMap::new();
+    parameters.iter().for_each(|(name, value)| by_name.entry(name).or_default().push(value));
+    by_name
 }
 
 fn values<'a>(parameters: &'a [Parameter], name: &str) -> impl Iterator<Item = &'a str> {

@@ -80,16 +80,17 @@ impl TurnState {
         self.round.retain(|(_, tickets)| !tickets.is_empty());
     }
 
-    /// True if as many pages wait as may, or as many of that household.
+    /// True if as many pages wait as may, or as many of that household. One of each household may in any case.
     fn is_full(&self, household: Household) -> bool {
         let pages = self.round.iter().filter(|(party, _)| party.kind != SearchKind::Stream);
         let waiting = |of: Option<Household>| -> usize {
             let of_it = pages.clone().filter(|(party, _)| of.is_none_or(|household| party.household == household));
             of_it.map(|(_, tickets)| tickets.len()).sum()
         };
+        let own = waiting(Some(household));
         // many clients are behind a trusted proxy
-        let has_share = household == Household::Local || waiting(Some(household)) < MAX_WAITING_PAGES_OF_ONE;
-        !has_share || waiting(None) >= MAX_WAITING_PAGES
+        let has_share = household == Household::Local || own < MAX_WAITING_PAGES_OF_ONE;
+        !has_share || own > 0 && waiting(None) >= MAX_WAITING_PAGES
     }
 }
 
@@ -229,6 +230,7 @@ mod tests {
         };
         let [a, b, c] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(page);
         assert_eq!([a, b, c].map(|party| pages(&mut state, party)), [8, 8, 2]);
+        assert_eq!([c, page("192.0.2.4")].map(|party| pages(&mut state, party)), [0, 1], "one has none yet");
         let proxy = Party { kind: SearchKind::CostlyPage, ..STREAM };
         assert_eq!(pages(&mut TurnState::default(), proxy), MAX_WAITING_PAGES);
 

@@ -1,7 +1,8 @@
 //! Requests that wait for a thread. A client that does not read its answers, or whose pages take long, must not hold all threads.
 //!
 //! Invariant: the requests of one household are answered by at most its share of the threads, and those that may take long by at
-//! most half of all threads and half of that share, in the order of their coming; and none of these waits beyond the patience.
+//! most half of all threads and half of that share; and none of these waits beyond the patience. The household with the fewest threads
+//! comes first, among equals the request that came first.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -58,31 +59,38 @@ pub struct Taken<'a, T> {
 }
 
 impl<T> QueueState<T> {
-    /// The first request that may be answered, or is to be refused.
+    /// The next request that may be answered, or is to be refused.
     fn next(&mut self, now: Instant) -> Option<(Asked, Work<T>)> {
-        let is_next = |waiting: &Waiting<T>| self.is_late(waiting, now) || self.has_share(waiting.asked);
-        let at = self.waiting.iter().position(is_next)?;
-        let is_late = self.is_late(&self.waiting[at], now);
+        let late = self.waiting.iter().position(|waiting| self.is_late(waiting, now));
+        let may_go = self.waiting.iter().enumerate().filter(|(_, waiting)| self.has_share(waiting.asked));
+        let fewest = || may_go.min_by_key(|(at, waiting)| (self.threads_of(waiting.asked.household), *at));
+        let at = late.or_else(|| fewest().map(|(at, _)| at))?;
         let Waiting { asked, request, .. } = self.waiting.remove(at)?;
         // to refuse takes no time
-        let asked = Asked { may_take_long: asked.may_take_long && !is_late, ..asked };
+        let asked = Asked { may_take_long: asked.may_take_long && late.is_none(), ..asked };
         *self.answered.entry(asked).or_default() += 1;
-        Some((asked, if is_late { Work::Refuse(request) } else { Work::Answer(request) }))
+        Some((asked, if late.is_some() { Work::Refuse(request) } else { Work::Answer(request) }))
     }
 
     fn has_share(&self, asked: Asked) -> bool {
-        let threads = |counts: &dyn Fn(&Asked) -> bool| -> usize {
-            self.answered.iter().filter(|(asked, _)| counts(asked)).map(|(_, threads)| threads).sum()
-        };
-        let (all, share) = (self.shares.all, self.shares.of_household);
+        let ThreadShares { all, of_household: share, .. } = self.shares;
+        let has_thread = self.threads_of(asked.household) < share;
+        let own_long = || self.threads(|other| other == Asked { may_take_long: true, ..asked });
         // many clients are behind a trusted proxy
-        let has_no_share = asked.household == Household::Local;
-        let is_own = |other: &Asked| other.household == asked.household;
-        let has_thread = has_no_share || threads(&is_own) < share;
-        has_thread
-            && (!asked.may_take_long
-                || threads(&|other| other.may_take_long) < all / 2
-                    && (has_no_share || threads(&|other| other.may_take_long && is_own(other)) < share / 2))
+        let has_long = || asked.household == Household::Local || own_long() < share / 2;
+        has_thread && (!asked.may_take_long || self.threads(|other| other.may_take_long) < all / 2 && has_long())
+    }
+
+    /// The threads that count as a household's.
+    fn threads_of(&self, household: Household) -> usize {
+        match household {
+            Household::Local => 0,
+            Household::Ip(_) => self.threads(|other| other.household == household),
+        }
+    }
+
+    fn threads(&self, counts: impl Fn(Asked) -> bool) -> usize {
+        self.answered.iter().filter(|(asked, _)| counts(**asked)).map(|(_, threads)| threads).sum()
     }
 
     fn is_late(&self, waiting: &Waiting<T>, now: Instant) -> bool {
@@ -182,9 +190,9 @@ mod tests {
         }
         let take = || queue.take().expect("it is open");
         let (first, held) = take();
-        let (second, _held) = take();
-        let (third, _other) = take();
-        assert_eq!([first, second, third], ["a1", "a2", "b1"].map(Work::Answer));
+        let (second, _other) = take();
+        let (third, _held) = take();
+        assert_eq!([first, second, third], ["a1", "b1", "a2"].map(Work::Answer));
         drop(held);
         let (fourth, _held) = take();
         assert_eq!(fourth, Work::Answer("a3"));
@@ -213,9 +221,9 @@ mod tests {
         let [a, b] = ["192.0.2.1", "192.0.2.2"].map(Household::of);
         let burst =
             [(long(a), "a1"), (long(a), "a2"), (long(a), "a3"), (usual(a), "a4"), (long(b), "b1"), (usual(b), "b2")];
-        check(&burst, shares(), &["a1", "a2", "a4", "b2"]);
-        check(&burst, ThreadShares { all: 8, ..shares() }, &["a1", "a2", "a4", "b1", "b2"]);
-        check(&burst, ThreadShares { all: 8, of_household: 2, ..shares() }, &["a1", "a4", "b1", "b2"]);
+        check(&burst, shares(), &["a1", "b1", "a4", "b2"]);
+        check(&burst, ThreadShares { all: 8, ..shares() }, &["a1", "b1", "a2", "b2", "a4"]);
+        check(&burst, ThreadShares { all: 8, of_household: 2, ..shares() }, &["a1", "b1", "a4", "b2"]);
         let proxy = Household::Local;
         let burst =
             [(long(proxy), "1"), (long(proxy), "2"), (long(proxy), "3"), (usual(proxy), "4"), (usual(proxy), "5")];
