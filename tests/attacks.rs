@@ -38,7 +38,7 @@ const PORTION_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two pages of a reader.
 const READING_INTERVAL: Duration = Duration::from_millis(50);
 /// Right for pages: 500 ms. The test runs on busy machines, unoptimized; the attacks took from 2.8 s to minutes.
-const MAX_PAGE_TIME: Duration = Duration::from_secs(5);
+const MAX_PAGE_TIME: Duration = Duration::from_secs(10);
 const MAX_MEDIAN_TIME: Duration = Duration::from_millis(1500);
 /// Connections to searchd that stay open, with what the test's own connections need.
 const MAX_MORE_FILES: u64 = 24;
@@ -176,13 +176,21 @@ fn others_read(alco: &Alco, pages: usize) {
     }
 }
 
-/// The page of a reader who was served before.
+/// The time until a reader who was served before has a page, who loads it again if alco says so: on a busy machine, searchd may be
+/// late. It is never reset.
 #[track_caller]
 fn page(alco: &Alco, from: u8) -> Duration {
-    let reply: Answered = client(alco, from).get("/grep/attacks/?limit=10");
-    let end = reply.text.len().saturating_sub(200);
-    assert!(reply.is_page(), "127.0.0.{from}: {} after {:?}: …{}", reply.status, reply.took, &reply.text[end..]);
-    reply.took
+    let begun = Instant::now();
+    loop {
+        let Answered { status, text, .. } = client(alco, from).get("/grep/attacks/?limit=10");
+        if status == 200 && text.contains("</html>") {
+            return begun.elapsed();
+        }
+        let may_reload = status == 503 && text.contains("\r\nRetry-After: ") && text.contains("</html>");
+        let time = begun.elapsed();
+        assert!(may_reload && time < MAX_PAGE_TIME, "127.0.0.{from}: {status} after {time:?}: {text}");
+        thread::sleep(READING_INTERVAL);
+    }
 }
 
 /// Of the process, as /metrics has them.
