@@ -39,7 +39,8 @@ pub fn run(config: Config, parts: Roles) -> Result<(), String> {
     let metrics = Arc::new(Metrics::new(config.indexes.iter().map(|index| index.name.clone())));
     let (stopper, stop) = bounded::<Infallible>(0);
     let (ends, ended) = unbounded();
-    let process = process_name(std::process::id(), fastrand::u64(..), &searchd_name(&config.sphinx.address));
+    let (searchd, own_peer) = (searchd_name(&config.sphinx.address), config.sphinx.own_peer.as_deref());
+    let process = process_name(std::process::id(), fastrand::u64(..), &searchd, own_peer);
     let mut running = 0;
 
     let mut server = None;

@@ -4,6 +4,7 @@
 pub mod client_counts;
 pub mod counters;
 pub mod obstacles;
+pub mod peer_waits;
 pub mod peers;
 pub mod process;
 mod text;
@@ -15,6 +16,7 @@ use crate::config::IndexName;
 use crate::metrics::client_counts::ClientCounts;
 use crate::metrics::counters::{Backlog, Counter, Histogram, Moment};
 use crate::metrics::obstacles::Obstacles;
+use crate::metrics::peer_waits::PeerWaits;
 use crate::metrics::process::Process;
 use crate::metrics::text::Text;
 use crate::time::Ts;
@@ -97,6 +99,8 @@ pub struct Collected {
     pub backlog: Backlog,
     /// workers that collect at this moment
     pub working: AtomicI64,
+    /// those of them that wait for another node
+    pub peer_waits: PeerWaits,
     pub broker: Obstacles,
     /// a day index, or the dead queue, that takes no record
     pub place: Obstacles,
@@ -133,6 +137,7 @@ impl Collected {
             newest: Moment::default(),
             backlog: Backlog::default(),
             working: AtomicI64::new(0),
+            peer_waits: PeerWaits::default(),
             broker: Obstacles::default(),
             place: Obstacles::default(),
         }
@@ -250,6 +255,9 @@ impl Metrics {
         each(&mut out, ("alco_backlog_messages", "gauge", "Messages that wait in the queue"), &indexes, backlog);
         let working = |c: &Collected| Some(c.working.load(Relaxed).max(0) as f64);
         each(&mut out, ("alco_workers", "gauge", "Workers that collect at this moment"), &indexes, working);
+        let waiting = |c: &Collected| Some(c.peer_waits.records() as f64);
+        let help = "Records that wait for another node, which may have stored them";
+        each(&mut out, ("alco_waiting_records", "gauge", help), &indexes, waiting);
         out.about("alco_search_seconds", "histogram", "Seconds that a search took");
         out.histogram("alco_search_seconds", &[], &self.searched.seconds);
         out.about("alco_search_candidates_total", "counter", "Records that searchd returned and alco checked");
@@ -321,6 +329,7 @@ mod tests {
         for line in [
             "# TYPE alco_records_received_total counter",
             "alco_deliveries_total{index=\"web\"} 2",
+            "alco_waiting_records{index=\"web\"} 0",
             "alco_records_received_total{index=\"web\"} 3",
             "alco_records_received_total{index=\"mail\"} 0",
             "alco_last_ack_age_seconds{index=\"web\"} 2.5",

@@ -4,6 +4,7 @@
 //! routing keys; a test that breaks a server starts private ones.
 #![allow(clippy::unwrap_used)] // an unwrap of nothing fails the test and shows the place
 
+mod absent_peers;
 mod api;
 #[cfg(target_os = "linux")] // the addresses 127.0.0.x
 mod attacks;

@@ -1,13 +1,14 @@
 //! The docids of a worker's records. Invariant: a lease stays in Redis as long as the broker may redeliver its records: until all of
 //! them are acknowledged, and for some time after that. The docids of a batch share a block with those of no other batch.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::config::IndexName;
 use crate::ingest::servers::{Servers, Stop, now};
+use crate::ingest::shared::IndexShared;
 use crate::redis;
 use crate::redis::connection::RedisStore;
-use crate::redis::leases::{Acknowledged, Lease};
+use crate::redis::leases::{Acknowledged, Lease, LeasesOf};
 use crate::redis::stored::LeaseSpan;
 use crate::sphinx::{DocId, statement};
 use crate::time::Ts;
@@ -19,9 +20,8 @@ const LEASE_LIFETIME: Duration = Duration::from_secs(60);
 /// when it has nothing else to do, or after some ten thousand of them.
 const REDELIVERY_PAUSE: Duration = Duration::from_secs(60);
 
-#[derive(Debug)]
 pub(super) struct Docids {
-    index: IndexName,
+    shared: Arc<IndexShared>,
     /// the time by both clocks when the worker began
     born: (Ts, Instant),
     leases: Leases,
@@ -46,8 +46,8 @@ impl Leases {
     }
 
     /// Notes that this session lives, the leases under which it stores, and its acknowledged docids.
-    fn renew(&mut self, redis: &RedisStore, index: &IndexName) -> Result<(), redis::Error> {
-        redis.renew(index, self.live(), self.acknowledged, now())?;
+    fn renew(&mut self, redis: &RedisStore, of: LeasesOf) -> Result<(), redis::Error> {
+        redis.renew(of, self.live(), self.acknowledged, now())?;
         let Leases { used, acknowledged, .. } = self;
         used.retain(|lease| !lease.ends_by(*acknowledged));
         Ok(())
@@ -66,8 +66,8 @@ impl Leases {
 }
 
 impl Docids {
-    pub(super) fn new(index: IndexName) -> Docids {
-        Docids { index, born: (now(), Instant::now()), leases: Leases::default() }
+    pub(super) fn new(shared: Arc<IndexShared>) -> Docids {
+        Docids { shared, born: (now(), Instant::now()), leases: Leases::default() }
     }
 
     /// The docid of the batch's next record.
@@ -77,14 +77,15 @@ impl Docids {
                 return Ok(id);
             }
             let stored = match self.leases.is_after_stored {
-                true => 0,
-                false => self.highest_stored(servers)?,
+                true => None,
+                false => Some(self.highest_stored(servers)?),
             };
+            let is_alone = self.shared.config.sphinx.peers.is_empty();
             let lease = servers.ask_redis(|redis| {
                 // a clock that is set back while this process runs does not lead back to docids given out before
                 let (wall, instant) = self.born;
                 let clock = wall.plus_micros(i64::try_from(instant.elapsed().as_micros()).unwrap_or(0));
-                redis.lease(&self.index, stored, clock.max(now()))
+                redis.lease(leases_of(&self.shared), stored, is_alone, clock.max(now()))
             })?;
             let used = self.leases.current.replace(lease);
             self.leases.set_aside(used);
@@ -93,7 +94,7 @@ impl Docids {
     }
 
     fn highest_stored(&self, servers: &mut Servers) -> Result<u64, Stop> {
-        let question = statement::highest_id(&self.index);
+        let question = statement::highest_id(&self.shared.index.name);
         let rows = servers.ask_searchd(|engine| engine.select(&question))?;
         Ok(rows.first().and_then(|row| row.int(0)).and_then(|id| u64::try_from(id).ok()).unwrap_or(0))
     }
@@ -110,7 +111,7 @@ impl Docids {
 
     /// Notes in Redis that this worker lives, and the leases under which it stores.
     pub(super) fn renew(&mut self, servers: &mut Servers) -> Result<(), Stop> {
-        servers.ask_redis(|redis| self.leases.renew(redis, &self.index))
+        servers.ask_redis(|redis| self.leases.renew(redis, leases_of(&self.shared)))
     }
 
     /// Notes in Redis that all documents up to that docid are about to be acknowledged.
@@ -123,8 +124,8 @@ impl Docids {
     /// that a Redis which has lost its data reports that, and not an empty window.
     pub(super) fn past(&mut self, servers: &mut Servers) -> Result<(Vec<LeaseSpan>, usize), Stop> {
         servers.ask_redis(|redis| {
-            self.leases.renew(redis, &self.index)?;
-            redis.past(&self.index, self.born.0, now())
+            self.leases.renew(redis, leases_of(&self.shared))?;
+            redis.past(&self.shared.index.name, self.born.0, now())
         })
     }
 
@@ -135,9 +136,13 @@ impl Docids {
         let used = self.leases.current.take_if(old);
         self.leases.set_aside(used);
         // not worth an outage: the next tick will do
-        let _ = self.leases.renew(servers.redis(), &self.index);
+        let _ = self.leases.renew(servers.redis(), leases_of(&self.shared));
         if last_redelivered.elapsed() > REDELIVERY_PAUSE {
-            let _ = servers.redis().retire_leases(&self.index, ago(REDELIVERY_PAUSE));
+            let _ = servers.redis().retire_leases(&self.shared.index.name, ago(REDELIVERY_PAUSE));
         }
     }
+}
+
+fn leases_of(shared: &IndexShared) -> LeasesOf<'_> {
+    LeasesOf { index: &shared.index.name, queue: &shared.index.queue }
 }

@@ -120,6 +120,11 @@ impl Inbox {
         self.arrived.is_empty()
     }
 
+    /// The number of its deliveries.
+    pub(super) fn len(&self) -> usize {
+        self.arrived.len()
+    }
+
     /// The delivery that arrived first.
     pub(super) fn pop(&mut self) -> Option<Arrival> {
         self.arrived.pop_front()

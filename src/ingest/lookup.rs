@@ -1,8 +1,11 @@
 //! Asks searchd and Redis which redelivered records of a batch are stored already; `redelivery` decides by the answers.
 //! Invariant: a record is marked as stored only after its document is claimed for it in Redis.
 //!
-//! With peers, searchd asks theirs too. While one that may have stored a redelivered record does not answer, the worker waits;
-//! after `redelivery_wait` it marks the record as one that may be stored twice.
+//! With peers, searchd asks theirs too. A redelivered record that is not found is stored at once only if each searchd in which a
+//! session of the window has stored was asked. A lease shows where its session stores: so a peer that has never collected, or not of
+//! late, is not waited for. Where that is not known (Redis has lost its data, or the node's own `peers` do not name it), it may be any
+//! peer. While one that may have stored a redelivered record does not answer, the worker waits; after `redelivery_wait` it marks the
+//! record as one that may be stored twice.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,13 +15,16 @@ use crate::ingest::docids::Docids;
 use crate::ingest::entry::Fate;
 use crate::ingest::inbox::{Inbox, SETTLE};
 use crate::ingest::redelivery::Verdict;
+use crate::ingest::redelivery::missing_peers::MissingPeers;
 use crate::ingest::redelivery::neighbours::{self, Blocks};
 use crate::ingest::redelivery::window::StoredWindow;
-use crate::ingest::servers::{Servers, Stop};
+use crate::ingest::servers::{Servers, Stop, now};
 use crate::ingest::shared::IndexShared;
+use crate::metrics::peer_waits::PeerWait;
 use crate::redis::stored::StoredDocument;
 use crate::sphinx::DocId;
 use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::conf::agent_names;
 use crate::sphinx::dialect::inserting_thread;
 use crate::sphinx::statement;
 
@@ -63,8 +69,8 @@ impl Absence {
 struct Decision {
     verdict: Verdict,
     past: StoredWindow,
-    /// the warning of searchd that a peer's documents are missing
-    missing: Option<String>,
+    /// peers whose documents are missing, if some of the window may be there
+    missing: Option<MissingPeers>,
 }
 
 impl Lookup<'_> {
@@ -91,14 +97,16 @@ impl Lookup<'_> {
                 self.absence.times = None;
             }
             let process = &self.shared.process;
-            let is_in_doubt = |(digest, stored): (&i64, &Option<_>)| {
-                stored.is_none() && missing.is_some() && past.may_be_elsewhere(*digest, process)
-            };
+            let may_be_unseen =
+                |digest| missing.as_ref().is_some_and(|missing| past.may_be_unseen(digest, process, missing));
+            let is_in_doubt = |(digest, stored): (&i64, &Option<_>)| stored.is_none() && may_be_unseen(*digest);
             let in_doubt: Vec<bool> = digests.iter().zip(&stored).map(is_in_doubt).collect();
-            if let Some(why) = missing.filter(|_| in_doubt.contains(&true))
-                && self.wait_for_peers(&why, &digests)?
-            {
-                continue;
+            if let Some(missing) = missing.filter(|_| in_doubt.contains(&true)) {
+                let waits = self.wait_for_peers(&missing, &past, (&digests, entries.len()));
+                self.servers.note_peer_wait(None);
+                if waits? {
+                    continue;
+                }
             }
             let stored = again.iter().zip(stored).filter_map(|(at, found)| Some((*at, found?)));
             let stored: Vec<(usize, StoredDocument)> = stored.collect();
@@ -127,24 +135,36 @@ impl Lookup<'_> {
         }
     }
 
-    /// Waits until all peers answer. Returns false if they have not for `redelivery_wait`.
-    fn wait_for_peers(&mut self, why: &str, digests: &[i64]) -> Result<bool, Stop> {
+    /// Waits until all peers that may have stored the batch's records answer. Returns false if they have not for `redelivery_wait`.
+    /// `batch`: the redelivered digests, and the number of all records.
+    fn wait_for_peers(
+        &mut self,
+        missing: &MissingPeers,
+        past: &StoredWindow,
+        batch: (&[i64], usize),
+    ) -> Result<bool, Stop> {
         let wait = self.shared.config.rabbitmq.redelivery_wait;
         let since = self.absence.since(Instant::now());
-        let index = &self.shared.index.name;
+        let (index, why) = (&self.shared.index.name, &missing.why);
         if since.elapsed() >= wait {
             log::warn!("{index}: redelivered records may be stored twice, as their alco_error shows: {why}");
             return Ok(false);
         }
+        let (process, (digests, records)) = (&self.shared.process, batch);
+        let peers: BTreeSet<String> = past.waited_for(process, missing).into_iter().map(str::to_owned).collect();
         log::warn!("{index}: redelivered records wait for a node that may have stored them: {why}");
+        let left = i64::try_from(wait.saturating_sub(since.elapsed()).as_micros()).unwrap_or(0);
+        let until = now().plus_micros(left);
         // documents of no digest: the answer shows only which peers are there
         let question = statement::by_digest(index, &digests[..1], 1, 1, 1);
         while since.elapsed() < wait {
             self.inbox.listen()?;
+            let records = records + self.inbox.len();
+            self.servers.note_peer_wait(Some(PeerWait { records, peers: peers.clone(), until }));
             self.servers.wait(LOOK.min(wait))?;
             let (_, missing) = self.select(&question)?;
             self.absence.since(Instant::now());
-            if missing.is_none() {
+            if missing.is_none_or(|missing| past.waited_for(process, &missing).is_empty()) {
                 self.absence.times = None;
                 return Ok(true);
             }
@@ -152,30 +172,39 @@ impl Lookup<'_> {
         Ok(true)
     }
 
-    /// The rows that all searchd have, and the warning if a peer's may be missing.
-    fn select(&mut self, question: &str) -> Result<(Vec<Row>, Option<String>), Stop> {
-        let has_peers = !self.shared.config.sphinx.peers.is_empty();
+    /// The rows that all searchd have, and the peers whose rows may be missing.
+    fn select(&mut self, question: &str) -> Result<(Vec<Row>, Option<MissingPeers>), Stop> {
+        let (index, sphinx) = (&self.shared.index.name, &self.shared.config.sphinx);
         self.servers.ask_searchd(|engine| {
             let rows = engine.select(question)?;
-            let warnings = if has_peers { engine.warnings()? } else { Vec::new() };
-            Ok((rows, (!warnings.is_empty()).then(|| warnings.join("; "))))
+            let warnings = if sphinx.peers.is_empty() { Vec::new() } else { engine.warnings()? };
+            if warnings.is_empty() {
+                return Ok((rows, None));
+            }
+            let described = engine.describe(index.as_str())?;
+            let asks = |peer: &str| {
+                let mut names = agent_names(sphinx, index).filter(|(named, _)| *named == peer);
+                names.any(|(_, name)| described.agents().any(|asked| asked == name))
+            };
+            Ok((rows, Some(MissingPeers::of(&warnings, &sphinx.peers, asks))))
         })
     }
 
     fn decide(&mut self, digests: &[i64]) -> Result<Decision, Stop> {
-        let (past, mut missing) = self.find(digests)?;
+        let (past, missing) = self.find(digests)?;
         let threads = self.shared.index.threads;
         let mut blocks = Blocks::new();
         let doubtful = self.inbox.claims().doubtful(&past);
-        missing = self.read_blocks(doubtful, &mut blocks)?.or(missing);
+        let missing = both(missing, self.read_blocks(doubtful, &mut blocks)?);
         let like_others = self.inbox.claims().learn(&past, &blocks, threads);
-        missing = self.read_blocks(like_others, &mut blocks)?.or(missing);
+        let missing = both(missing, self.read_blocks(like_others, &mut blocks)?);
+        let missing = missing.filter(|missing| !past.waited_for(&self.shared.process, missing).is_empty());
         let verdict = self.inbox.claims().decide(digests, &past, &blocks, threads);
         Ok(Decision { verdict, past, missing })
     }
 
-    /// Reads the members of the blocks that are not known yet. Returns the warning if a peer's may be missing.
-    fn read_blocks(&mut self, wanted: BTreeSet<u64>, blocks: &mut Blocks) -> Result<Option<String>, Stop> {
+    /// Reads the members of the blocks that are not known yet. Returns the peers whose members may be missing.
+    fn read_blocks(&mut self, wanted: BTreeSet<u64>, blocks: &mut Blocks) -> Result<Option<MissingPeers>, Stop> {
         let mut missing = None;
         for block in wanted {
             if blocks.contains_key(&block) {
@@ -184,7 +213,7 @@ impl Lookup<'_> {
             self.inbox.listen()?;
             let question = statement::in_block(&self.shared.index.name, block);
             let (rows, without) = self.select(&question)?;
-            missing = missing.or(without);
+            missing = both(missing, without);
             let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
             let (own, claimed) = self.servers.ask_redis(|redis| {
                 let index = &self.shared.index.name;
@@ -196,9 +225,9 @@ impl Lookup<'_> {
         Ok(missing)
     }
 
-    /// The window of docids whose records may be redelivered, with its documents of these digests, and the warning if a peer's may be
-    /// missing.
-    fn find(&mut self, digests: &[i64]) -> Result<(StoredWindow, Option<String>), Stop> {
+    /// The window of docids whose records may be redelivered, with its documents of these digests, and the peers whose documents may
+    /// be missing.
+    fn find(&mut self, digests: &[i64]) -> Result<(StoredWindow, Option<MissingPeers>), Stop> {
         let (window, processes) = self.docids.past(self.servers)?;
         let (mut past, mut missing) = (StoredWindow::new(window, processes), None);
         let Some((first, last)) = past.docids() else { return Ok((past, None)) };
@@ -209,7 +238,7 @@ impl Lookup<'_> {
                 self.inbox.listen()?;
                 let question = statement::by_digest(&self.shared.index.name, digests, from, last, MAX_DOCUMENTS);
                 let (rows, without) = self.select(&question)?;
-                missing = missing.or(without);
+                missing = both(missing, without);
                 let documents: Vec<(u64, i64)> = rows.iter().filter_map(document).collect();
                 let placed = self.servers.ask_redis(|redis| redis.placed(&self.shared.index.name, &documents))?;
                 past.add(placed.into_iter());
@@ -250,4 +279,12 @@ impl Lookup<'_> {
 /// A document's id and digest.
 fn document(row: &Row) -> Option<(u64, i64)> {
     Some((u64::try_from(row.int(0)?).ok()?, row.int(1)?))
+}
+
+/// The peers that are missing in the one answer or the other.
+fn both(one: Option<MissingPeers>, other: Option<MissingPeers>) -> Option<MissingPeers> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.and(other)),
+        (one, other) => one.or(other),
+    }
 }

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crate::ingest::outage::{Backoff, OutageNotice, Trouble};
 use crate::ingest::shared::{IndexShared, lock};
 use crate::metrics::obstacles::Waiter;
+use crate::metrics::peer_waits::PeerWait;
 use crate::rabbitmq;
 use crate::redis;
 use crate::redis::connection::RedisStore;
@@ -112,6 +113,15 @@ impl Servers {
     /// For a question to searchd that is asked once only.
     pub(super) fn engine(&mut self) -> &mut Engine {
         &mut self.engine
+    }
+
+    /// Notes the wait of this worker for other nodes, or its end.
+    pub(super) fn note_peer_wait(&self, wait: Option<PeerWait>) {
+        let waits = &self.shared.counters().peer_waits;
+        match wait {
+            Some(wait) => waits.begin(self.worker, wait),
+            None => waits.end(self.worker),
+        }
     }
 
     /// Leases from now on belong to another connection to the broker.

@@ -72,7 +72,7 @@ impl Worker {
         Ok(Worker {
             servers: Servers::new(shared.clone(), number, stop)?,
             inbox: Inbox::new(shared.clone(), number),
-            docids: Docids::new(index.name.clone()),
+            docids: Docids::new(shared.clone()),
             batch: Batch::new(shared.clone()),
             store: Store::new(shared.clone()),
             acks: Acks::new(rabbitmq.ack_delay),

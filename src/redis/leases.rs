@@ -7,7 +7,7 @@ use crate::config::IndexName;
 use crate::redis::connection::RedisStore;
 use crate::redis::error::Error;
 use crate::redis::keys::{claims, leases, pk};
-use crate::redis::stored::{LeaseSpan, StoredDocument};
+use crate::redis::stored::{LeaseSpan, StoredDocument, lost_session, peers_of, searchd_of};
 use crate::sphinx::DocId;
 use crate::time::Ts;
 
@@ -86,11 +86,34 @@ impl Lease {
     }
 }
 
+/// The leases of an index, as the consumers of one of its queues make them.
+#[derive(Clone, Copy, Debug)]
+pub struct LeasesOf<'a> {
+    pub index: &'a IndexName,
+    pub queue: &'a str,
+}
+
+impl LeasesOf<'_> {
+    /// The field for the time when this Redis first had a lease for the queue. Nodes at one queue are peers of each other, so one of
+    /// them can tell for all whether Redis has lost leases; it cannot tell for a mirror, which has another queue.
+    fn since(self) -> String {
+        match self.queue == self.index.as_str() {
+            true => "since".to_owned(),
+            false => format!("since {}", self.queue),
+        }
+    }
+}
+
 impl RedisStore {
-    /// Leases the next docids. They are above the highest that Redis knows, above `stored` (the highest in searchd), and not below
-    /// the docid of the present time.
-    pub fn lease(&self, index: &IndexName, stored: u64, now: Ts) -> Result<Lease, Error> {
-        let least = (stored + 1).max(milliseconds(now) * DocId::PER_MILLISECOND);
+    /// Leases the next docids for a queue of the index. They are above the highest that Redis knows, above `stored` (the highest in
+    /// searchd; None: one of this session is), and not below the docid of the present time.
+    ///
+    /// A Redis without leases for the queue may have lost its data: then redelivered records may be stored in any searchd. It is new,
+    /// if a node without peers (`is_alone`) has no document of the last hour. Then only its own searchd may still get one, by a
+    /// statement that is under way.
+    pub fn lease(&self, of: LeasesOf, stored: Option<u64>, is_alone: bool, now: Ts) -> Result<Lease, Error> {
+        let LeasesOf { index, .. } = of;
+        let least = (stored.unwrap_or(0) + 1).max(milliseconds(now) * DocId::PER_MILLISECOND);
         // numbers of Lua are doubles: exact up to 2^53, where docids end
         let script = "local first = math.max((tonumber(redis.call('GET', KEYS[1])) or 0) + 1, tonumber(ARGV[1]))
             first = math.ceil(first / tonumber(ARGV[6])) * tonumber(ARGV[6])
@@ -98,11 +121,12 @@ impl RedisStore {
             local text = function(n) return string.format('%.0f', n) end
             redis.call('SET', KEYS[1], text(last))
             redis.call('HSET', KEYS[2], text(first), text(last) .. ' ' .. ARGV[3] .. ' 0 ' .. ARGV[4] .. ' 0')
-            if redis.call('HSETNX', KEYS[2], 'since', ARGV[4]) == 1 then
+            if redis.call('HSETNX', KEYS[2], ARGV[7], ARGV[4]) == 1 then
                 local before = text(first - 1)
-                redis.call('HSET', KEYS[2], ARGV[5], before .. ' lost ' .. ARGV[4] .. ' 0 ' .. before)
+                redis.call('HSET', KEYS[2], ARGV[5], before .. ' ' .. ARGV[8] .. ' ' .. ARGV[4] .. ' 0 ' .. before)
             end
             return text(first)";
+        let is_none_elsewhere = is_alone && stored.is_some_and(|stored| stored < lost_from(now));
         let first: u64 = self.ask(|connection| {
             redis::cmd("EVAL")
                 .arg(script)
@@ -115,6 +139,8 @@ impl RedisStore {
                 .arg(now.seconds())
                 .arg(lost_from(now))
                 .arg(DocId::BLOCK_LENGTH)
+                .arg(of.since())
+                .arg(lost_session(is_none_elsewhere.then_some(self.owner.as_str())))
                 .query(connection)
         })?;
         Ok(Lease { first, next: first, last: first + DOCIDS_PER_LEASE - 1, since: now })
@@ -124,11 +150,12 @@ impl RedisStore {
     /// Redis that has lost its data learns of them again. The leases are in the order in which they were made.
     pub fn renew<'a>(
         &self,
-        index: &IndexName,
+        of: LeasesOf,
         live: impl Iterator<Item = &'a Lease> + Clone,
         acknowledged: Acknowledged,
         now: Ts,
     ) -> Result<(), Error> {
+        let LeasesOf { index, .. } = of;
         let Some(first) = live.clone().map(|lease| lease.first).next() else { return Ok(()) };
         let mut pipe = redis::pipe();
         for Lease { first, last, .. } in live {
@@ -136,10 +163,10 @@ impl RedisStore {
             let entry = LeaseEntry { first: *first, last: *last, session, ended: 0, renewed, acknowledged };
             pipe.hset(leases(index), first, entry.line()).ignore();
         }
-        pipe.hset_nx(leases(index), "since", now.seconds());
+        pipe.hset_nx(leases(index), of.since(), now.seconds());
         let since: bool = self.ask(|connection| pipe.query(connection).map(|(new,): (bool,)| new))?;
         if since {
-            let (last, session, ended) = (first - 1, "lost".to_owned(), now.seconds());
+            let (last, session, ended) = (first - 1, lost_session(None), now.seconds());
             let acknowledged = Acknowledged { up_to: last, before: last };
             let lost = LeaseEntry { first: lost_from(now), last, session, ended, renewed: 0, acknowledged };
             self.ask(|connection| {
@@ -163,7 +190,9 @@ impl RedisStore {
         let is_alive = |entry: &LeaseEntry| alive.contains(entry.process());
         // a redelivered record restarts the time of all ended leases: more redelivered records may be on their way
         self.end_where(index, now, |entry| entry.ended != 0 || !is_alive(entry))?;
-        let entries = self.entries(index)?;
+        let mut entries = self.entries(index)?;
+        entries.sort_unstable_by_key(|entry| entry.first);
+        let peers = peers_of(entries.iter().map(|entry| entry.session.as_str()));
         let lively: HashSet<&str> = entries
             .iter()
             .filter(|entry| self.is_mine(entry) || entry.renewed >= now.seconds() - LEASE_TIMEOUT_SECONDS)
@@ -173,7 +202,8 @@ impl RedisStore {
         let span = |entry: &LeaseEntry| {
             let session = entry.session.clone();
             let Acknowledged { up_to: acknowledged, before } = entry.acknowledged;
-            LeaseSpan { first: entry.first, last: entry.last, session, acknowledged, before, in_doubt: None }
+            let peer = searchd_of(&session).and_then(|searchd| peers.get(searchd)).map(|peer| (*peer).to_owned());
+            LeaseSpan { first: entry.first, last: entry.last, session, peer, acknowledged, before, in_doubt: None }
         };
         let mut window: Vec<LeaseSpan> = ended.map(span).collect();
         self.read_doubts(index, &mut window)?;

@@ -3,7 +3,7 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `ALCO:PK:<index>` | string | the highest docid ever leased |
-//! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged before`: times in epoch seconds; the docid up to which all is acknowledged, and the same before the last acknowledgement; `since` -> the time when this Redis first had a lease of the index |
+//! | `ALCO:LEASES:<index>` | hash | first docid -> `last session ended renewed acknowledged before`: times in epoch seconds; the docid up to which all is acknowledged, and the same before the last acknowledgement; `since`, or `since <queue>` for another than that of the index's name -> the time when this Redis first had a lease for the queue |
 //! | `ALCO:CLAIMS:<index>` | sorted set | `docid digest` of each document that a redelivered record has claimed, by its place: see `ingest::redelivery` |
 //! | `ALCO:DOUBTS:<index>:<session>` | string | digests of records that the session may have stored: see `doubts` |
 //! | `ALCO:VALUES:<index>:<column>` | sorted set | values, by epoch seconds when last seen |

@@ -18,19 +18,40 @@ const MAX_ANSWER_BYTES: u64 = 1 << 20;
 /// Reports the health of the first alco that answers at an address of `[http] listen`. Without one, it reports nothing: alco may run
 /// with `--collect-only`, or elsewhere.
 pub fn health(config: &Config, report: &mut Report) {
-    let path = format!("{}health", config.http.base_path);
+    let path = health_path(config);
     let mut answers = config.http.listen.iter().filter_map(|address| Some((address, ask(address, &path).ok()?)));
     let alco = answers.find(|(_, answer)| parts(answer).is_some());
     let Some((address, parts)) = alco.as_ref().and_then(|(address, answer)| Some((address, parts(answer)?))) else {
         return;
     };
-    let (works, fails): (Vec<&str>, Vec<&str>) = parts.iter().partition(|part| !part.contains(" does not work: "));
-    if fails.is_empty() {
+    let (fails, works): (Vec<&str>, Vec<&str>) = parts.iter().copied().partition(fails);
+    let (waits, works): (Vec<&str>, Vec<&str>) =
+        works.into_iter().partition(|part| part.contains(" records wait for "));
+    if fails.is_empty() && !works.is_empty() {
         report.ok(PART, format!("alco at {address} reports: {}", works.join("; ")));
+    }
+    for part in waits {
+        let cure = "start searchd there: else they are stored after that time, with an alco_error";
+        report.warning(PART, format!("alco at {address} reports: {part}"), cure);
     }
     for part in fails {
         report.error(PART, format!("alco at {address} reports: {part}"), "its log shows since when");
     }
+}
+
+fn fails(part: &&str) -> bool {
+    part.contains(" does not work: ")
+}
+
+/// True if an alco answers that reports a fault; it may have begun a moment ago.
+pub fn reports_fault(config: &Config) -> bool {
+    let path = health_path(config);
+    let mut answers = config.http.listen.iter().filter_map(|address| ask(address, &path).ok());
+    answers.any(|answer| parts(&answer).is_some_and(|parts| parts.iter().any(fails)))
+}
+
+fn health_path(config: &Config) -> String {
+    format!("{}health", config.http.base_path)
 }
 
 /// The whole response to HTTP/1.0, after which the server closes the connection.

@@ -22,6 +22,8 @@ pub struct Sphinx {
     pub dialect: Option<Dialect>,
     /// shards, each a list of mirrors `host:port`
     pub peers: Vec<Vec<String>>,
+    /// this node as `peers` named it, if it did: so the others ask its searchd
+    pub own_peer: Option<String>,
     /// directives of `[sphinx.index]`, in the order of the file; they replace the generated ones
     pub index: Vec<(String, String)>,
     /// directives of `[sphinx.index NAME]`
@@ -39,6 +41,7 @@ impl Default for Sphinx {
             service: None,
             dialect: None,
             peers: Vec::new(),
+            own_peer: None,
             index: Vec::new(),
             index_of: BTreeMap::new(),
             searchd: Vec::new(),
@@ -96,6 +99,7 @@ impl Sphinx {
             let (host, port) = peer.rsplit_once(':').unwrap_or_default();
             port.parse().is_ok_and(|port| ports.contains(&port)) && is_here(host)
         };
+        self.own_peer = self.peers.iter().flatten().find(|peer| is_own(peer)).cloned();
         self.peers.retain(|mirrors| !mirrors.iter().any(is_own));
     }
 
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_node_is_not_its_own_peer() {
-        let check = |listen: &[&str], peers: &[&[&str]], expected: &[&str]| {
+        let check = |listen: &[&str], peers: &[&[&str]], own: Option<&str>, expected: &[&str]| {
             let shard = |mirrors: &&[&str]| mirrors.iter().map(|&peer| peer.to_owned()).collect();
             let mut sphinx = Sphinx {
                 searchd: listen.iter().map(|listen| ("listen".to_owned(), (*listen).to_owned())).collect(),
@@ -129,15 +133,16 @@ mod tests {
             sphinx.leave_out_own(|host| host == "a" || host == "[::1]");
             let left: Vec<String> = sphinx.peers.iter().map(|mirrors| mirrors.join("|")).collect();
             assert_eq!(left, expected, "{listen:?} {peers:?}");
+            assert_eq!(sphinx.own_peer.as_deref(), own, "{listen:?} {peers:?}");
         };
         let all: &[&[&str]] = &[&["a:9312"], &["b:9312"], &["a:9313"]];
-        check(&["127.0.0.1:9306:mysql41", "9312"], all, &["b:9312", "a:9313"]);
-        check(&["10.0.0.1:9312:sphinx", "[::]:9313"], all, &["b:9312"]);
-        check(&["9312"], &[&["[::1]:9312"]], &[]);
+        check(&["127.0.0.1:9306:mysql41", "9312"], all, Some("a:9312"), &["b:9312", "a:9313"]);
+        check(&["10.0.0.1:9312:sphinx", "[::]:9313"], all, Some("a:9312"), &["b:9312"]);
+        check(&["9312"], &[&["[::1]:9312"]], Some("[::1]:9312"), &[]);
         // mirrors have the records of this node
-        check(&["9312"], &[&["b:9312", "a:9312"], &["c:9312", "d:9312"]], &["c:9312|d:9312"]);
+        check(&["9312"], &[&["b:9312", "a:9312"], &["c:9312", "d:9312"]], Some("a:9312"), &["c:9312|d:9312"]);
         // its searchd answers no peers
-        check(&["127.0.0.1:9306:mysql41"], all, &["a:9312", "b:9312", "a:9313"]);
-        check(&["/run/9312"], all, &["a:9312", "b:9312", "a:9313"]);
+        check(&["127.0.0.1:9306:mysql41"], all, None, &["a:9312", "b:9312", "a:9313"]);
+        check(&["/run/9312"], all, None, &["a:9312", "b:9312", "a:9313"]);
     }
 }

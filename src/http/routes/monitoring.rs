@@ -149,9 +149,15 @@ fn collecting(
     }
     match working {
         0 => Err(format!("collecting {name} does not work: not connected to RabbitMQ yet")),
-        working if collected.is_stalled(now) => {
-            Err(format!("collecting {name} does not work: {working} of {threads} workers wait for searchd or Redis"))
-        }
-        working => Ok(format!("collecting {name} works: {working} of {threads} workers")),
+        working => match collected.peer_waits.text() {
+            // no fault of this node, and over by itself
+            Some(waits) => Ok(format!(
+                "collecting {name} works: {working} of {threads} workers; {waits}, since these may have stored them"
+            )),
+            None if collected.is_stalled(now) => Err(format!(
+                "collecting {name} does not work: {working} of {threads} workers wait for searchd or Redis"
+            )),
+            None => Ok(format!("collecting {name} works: {working} of {threads} workers")),
+        },
     }
 }

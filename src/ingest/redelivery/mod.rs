@@ -24,6 +24,7 @@
 //!   whose body is gone when it starts again. So of the large records whose acknowledgements it has forgotten, any may come again
 //!   alone. One that has not come shows nothing about its neighbours.
 
+pub mod missing_peers;
 pub mod neighbours;
 pub mod window;
 
@@ -324,6 +325,7 @@ mod tests {
             acknowledged,
             before,
             in_doubt: None,
+            peer: None,
         }]
     }
 
@@ -456,6 +458,7 @@ mod tests {
             acknowledged: 0,
             before: 0,
             in_doubt: None,
+            peer: None,
         });
         let mut past = StoredWindow::new(both, 1);
         past.add(documents.into_iter());

@@ -142,6 +142,7 @@ impl Model {
             acknowledged,
             before,
             in_doubt: None,
+            peer: None,
         };
         self.window.extend(ended.blocks.into_iter().map(span));
         self.processes[process].end(ended.session);

@@ -1,7 +1,8 @@
 //! The window: the docids that a session may have left unacknowledged, and those of its documents that a batch asks for. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use crate::ingest::redelivery::missing_peers::MissingPeers;
 use crate::redis::stored::{LeaseSpan, StoredDocument};
 
 /// The documents that may account for redelivered records.
@@ -33,9 +34,28 @@ impl StoredWindow {
         Some((first, last))
     }
 
-    /// True if a record of this digest, which is redelivered, may be stored in another searchd than that of this process.
-    pub fn may_be_elsewhere(&self, digest: i64, process: &str) -> bool {
-        self.window.iter().any(|span| span.may_be_elsewhere(digest, process))
+    /// The spans of documents that no searchd was asked for: their own is missing.
+    fn unseen<'a>(&'a self, process: &'a str, missing: &'a MissingPeers) -> impl Iterator<Item = &'a LeaseSpan> {
+        self.window.iter().filter(|span| span.may_be_unseen(process, &missing.answered))
+    }
+
+    /// The missing peers that may have stored redelivered records, for a process that could not ask them; empty: none of them may. A
+    /// peer that has not collected of late, or never, is not among them.
+    pub fn waited_for<'a>(&'a self, process: &'a str, missing: &'a MissingPeers) -> BTreeSet<&'a str> {
+        let mut waited_for = BTreeSet::new();
+        for span in self.unseen(process, missing) {
+            match span.peer.as_deref().filter(|peer| missing.lacking.contains(*peer)) {
+                Some(peer) => drop(waited_for.insert(peer)),
+                // it may be any of them
+                None => waited_for.extend(missing.lacking.iter().map(String::as_str)),
+            }
+        }
+        waited_for
+    }
+
+    /// True if a redelivered record of this digest may be stored where it was not looked for.
+    pub fn may_be_unseen(&self, digest: i64, process: &str, missing: &MissingPeers) -> bool {
+        self.unseen(process, missing).any(|span| span.may_have(digest))
     }
 
     /// Adds those of the documents that may have come again.
