@@ -11,6 +11,8 @@ pub struct NodeFacts {
     pub noted: i64,
     /// of alco
     pub version: String,
+    /// the node as its own `peers` name it; empty: they do not
+    pub peer: String,
     /// for each index its settings
     pub indexes: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -23,13 +25,14 @@ impl NodeFacts {
         NodeFacts {
             noted: now.seconds(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            peer: config.sphinx.own_peer.clone().unwrap_or_default(),
             indexes: config.indexes.iter().map(|index| (index.name.to_string(), settings(index))).collect(),
         }
     }
 
-    /// A line with the time and the version, and one for each setting: `index key value`, with tabs between.
+    /// A line with the time, the version and the peer, and one for each setting: `index key value`, with tabs between.
     pub fn text(&self) -> String {
-        let mut text = format!("{}\t{}\n", self.noted, self.version);
+        let mut text = format!("{}\t{}\t{}\n", self.noted, self.version, self.peer);
         for (index, settings) in &self.indexes {
             settings.iter().for_each(|(key, value)| text.push_str(&format!("{index}\t{key}\t{value}\n")));
         }
@@ -39,8 +42,14 @@ impl NodeFacts {
     /// The facts of a `text`; None if it is none.
     pub fn parse(text: &str) -> Option<NodeFacts> {
         let mut lines = text.lines();
-        let (noted, version) = lines.next()?.split_once('\t')?;
-        let mut facts = NodeFacts { noted: noted.parse().ok()?, version: version.to_owned(), indexes: BTreeMap::new() };
+        let mut words = lines.next()?.split('\t').map(str::to_owned);
+        let mut facts = NodeFacts {
+            noted: words.next()?.parse().ok()?,
+            version: words.next()?,
+            // an older version of alco did not write it
+            peer: words.next().unwrap_or_default(),
+            indexes: BTreeMap::new(),
+        };
         for line in lines {
             let (index, (key, value)) =
                 line.split_once('\t').and_then(|(index, rest)| Some((index, rest.split_once('\t')?)))?;

@@ -13,7 +13,8 @@ mod running;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use argh::{ArgsInfo, FromArgs};
 
@@ -34,6 +35,10 @@ use crate::time::{Day, Ts};
 
 /// A user waits at a terminal for the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// The time that searchd and alco have to start. searchd reads its indexes first, alco connects to RabbitMQ.
+const START_TIME: Duration = Duration::from_secs(5);
+/// The time between two looks whether they have started.
+const START_LOOK: Duration = Duration::from_millis(200);
 /// The oldest version that alco was tested with, or that has all it needs.
 const OLDEST_RABBITMQ: &[u64] = &[3, 8];
 const OLDEST_REDIS: &[u64] = &[5];
@@ -75,6 +80,7 @@ impl Check {
 
 /// Writes the findings to stdout, and returns the exit status.
 fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8 {
+    wait_for_start(config);
     let mut report = Report::new(json);
     let names: Vec<&str> = config.indexes.iter().map(|index| index.name.as_str()).collect();
     match ini {
@@ -91,6 +97,19 @@ fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8
     files::data_dir(config, &mut report);
     running::health(config, &mut report);
     report.status()
+}
+
+/// Waits until searchd answers and the alco that runs here, if any, reports no fault: both may have been started a moment ago. What
+/// is wrong after this time is reported.
+fn wait_for_start(config: &Config) {
+    let begun = Instant::now();
+    let is_ready = || {
+        let mut engine = Engine::new(&config.sphinx.address, TIMEOUT);
+        engine.version().is_ok() && !running::reports_fault(config)
+    };
+    while !is_ready() && begun.elapsed() < START_TIME {
+        thread::sleep(START_LOOK);
+    }
 }
 
 /// Reports who may see an index, and users and groups that alco does not know.

@@ -90,16 +90,24 @@ pub fn settings(config: &Config, redis: &RedisStore, now: Ts, report: &mut Repor
         let Some(facts) = NodeFacts::parse(&facts) else { continue };
         let node = format!("the node with searchd {searchd}");
         let age = now.seconds() - facts.noted;
-        if age > GONE_SECONDS {
+        let is_silent = age.abs() > SILENT_SECONDS;
+        let peers = &config.sphinx.peers;
+        let is_taken_out = !facts.peer.is_empty() && !peers.iter().flatten().any(|peer| *peer == facts.peer);
+        if age > GONE_SECONDS || is_silent && is_taken_out {
             continue;
         }
-        if age.abs() > SILENT_SECONDS {
-            let text = format!("{node} noted its settings {age} s ago, by this host's clock");
-            report.warning(PART, text, "start alco there, and set the clocks by NTP; after a day it counts as gone");
+        if is_silent {
+            let noted = Ts::from_micros(facts.noted.saturating_mul(1_000_000));
+            let text = format!("{node} has not noted its settings since {noted}, by its clock");
+            let cure = format!(
+                "start alco there, and set the clocks by NTP; if it is gone for good, take it out of peers, and redis-cli \
+                 hdel ALCO:NODES {searchd}"
+            );
+            report.warning(PART, text, cure);
         }
         let differences = own.differences(&facts);
-        if differences.is_empty() {
-            report.ok(PART, format!("{node} is configured alike"));
+        if differences.is_empty() && !is_silent {
+            report.ok(PART, format!("{node} is configured alike, as it noted {age} s ago"));
         }
         for difference in differences {
             report.warning(PART, format!("{node}: {difference}"), "have the same alco.ini and alco on all nodes");
