@@ -51,13 +51,12 @@ fn page(alco: &Alco, path: &str, link: &str) -> (Vec<i64>, Option<String>) {
     let page = alco.page(path);
     let log = page.html.split("<nav class=\"pages\"").next().unwrap();
     let mut found = Vec::new();
-    for (at, _) in log.match_indices("<div class=\"") {
+    for (at, _) in log.match_indices('<') {
         let tag = &log[at..];
         if tag.starts_with("<div class=\"gap\"") {
             found.push(-1);
-        } else if tag.starts_with("<div class=\"r\"") {
-            let message = tag.split_once("<span class=\"m\">").unwrap().1.split("</span>").next().unwrap();
-            let message = crate::support::page::text(message);
+        } else if tag.starts_with("<bdi") {
+            let message = crate::support::page::text(tag.split("</bdi>").next().unwrap());
             found.push(message.rsplit(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{path}: {message}")));
         }
     }

@@ -431,7 +431,7 @@ fn a_slow_follower_learns_that_it_lags() {
     );
 
     let page = page.join().unwrap();
-    let came: HashSet<usize> = numbers(&mut page.split("<span class=\"m\">").skip(1)).into_iter().collect();
+    let came: HashSet<usize> = numbers(&mut page.split("<bdi>").skip(1)).into_iter().collect();
     let left_out: usize = page
         .match_indices(" records are left out here")
         .map(|(at, _)| {
@@ -445,7 +445,7 @@ fn a_slow_follower_learns_that_it_lags() {
     assert!((RECORDS..=RECORDS + ends).contains(&all), "records that did not come were not counted: {all}");
 
     let quick = quick.join().unwrap();
-    assert_eq!(quick.matches("<span class=\"m\">").count(), 20_000);
+    assert_eq!(quick.matches("<bdi>").count(), 20_000);
     assert!(quick.contains("this page ends here, after 20,000 lines"));
     let on = quick.rsplit("<a href=\"").find(|link| link.contains("go on")).unwrap();
     let on = on.split('"').next().unwrap().replace("&amp;", "&");
@@ -543,7 +543,7 @@ fn follow_screenshots(browser: &Browser) {
 }
 
 /// Distance of the box's view from its end, and the texts of the first and the last line.
-const VIEW: &str = "const tail = document.querySelector('.tail'), lines = [...document.querySelectorAll('.tail .m')];
+const VIEW: &str = "const tail = document.querySelector('.tail'), lines = [...document.querySelectorAll('.tail bdi')];
     const last = lines.at(-1).getBoundingClientRect(), box = tail.getBoundingClientRect();
     return [Math.round(-tail.scrollTop), lines.length, lines.at(-1).textContent, last.bottom <= box.bottom + 1 && last.top >= box.top]";
 
@@ -563,7 +563,7 @@ fn a_followed_page_keeps_its_readers_place() {
     let browser = Browser::impatient(stack);
     browser.screen(1280, 800, false);
     browser.open(&format!("{}/grep/growing/?follow=1", alco.url));
-    let ready = "return document.querySelectorAll('.tail .m').length >= 100";
+    let ready = "return document.querySelectorAll('.tail bdi').length >= 100";
     wait_until("the last lines are there", SOON, || browser.script(ready).as_bool().filter(|ready| *ready));
     let shows = |lines: usize, last: usize| {
         wait_until(&format!("line {last} comes"), SOON, || {
@@ -575,7 +575,7 @@ fn a_followed_page_keeps_its_readers_place() {
     assert_eq!(shows(100, 149), (0, true), "pinned to the newest");
 
     // a selection stays, and the view goes with the newest line
-    let select = "getSelection().selectAllChildren([...document.querySelectorAll('.tail .m')].at(-3)); return String(getSelection())";
+    let select = "getSelection().selectAllChildren([...document.querySelectorAll('.tail bdi')].at(-3)); return String(getSelection())";
     let selected = browser.script(select);
     assert!(selected.as_str().unwrap().starts_with("147: "), "{selected}");
     for n in 1..=6 {
@@ -587,7 +587,7 @@ fn a_followed_page_keeps_its_readers_place() {
 
     // a reader who has scrolled up keeps the place
     browser.script("document.querySelector('.tail').scrollTop = -400");
-    let top = "const line = [...document.querySelectorAll('.tail .m')].find(m => m.textContent.startsWith('130: '));
+    let top = "const line = [...document.querySelectorAll('.tail bdi')].find(m => m.textContent.startsWith('130: '));
         return Math.round(line.getBoundingClientRect().top)";
     let before = browser.script(top);
     publish(&mut publisher, 40);

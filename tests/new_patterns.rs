@@ -191,7 +191,7 @@ fn a_pattern_is_new_once_and_not_after_redis_lost_all() {
     // a record's page has the first time of its pattern, and a link to the lines since then
     let record_of = |alco: &Alco, message: &str| {
         let lines = alco.page(&format!("/grep/firsts/?{}&search={}", from(9000), encoded(message)));
-        alco.page(&lines.link("href=\"at/").expect("a line"))
+        alco.page(&lines.link("class=t ").expect("a line"))
     };
     let at = |seconds| format!("first seen {}", ago(seconds).strftime("%Y-%m-%d %H:%M:%S"));
     let record = record_of(&alco, "order 5 paid");

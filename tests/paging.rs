@@ -124,7 +124,10 @@ fn seq_orders_the_records_of_one_microsecond() {
         assert_eq!(found, (0..9).collect::<Vec<i64>>(), "{order}");
     }
     let lines = alco.page("/grep/in_sequence/?start_ts=-1h").lines();
-    let [at, seq, digest] = lines[0].place.split('.').collect::<Vec<_>>()[..] else { panic!("{lines:?}") };
+    let record = alco.page(&format!("/grep/in_sequence/at/{}/", lines[0].place));
+    let permanent = record.link("rel=\"bookmark\"").unwrap();
+    let place = permanent.rsplit('/').nth(1).unwrap();
+    let [at, seq, digest] = place.split('.').collect::<Vec<_>>()[..] else { panic!("{permanent}") };
     let sent = FIRST + lines[0].message.strip_prefix("record ").unwrap().parse::<i64>().unwrap();
     for seq in [seq, &sent.to_string()] {
         let page = alco.page(&format!("/grep/in_sequence/at/{at}.{seq}.{digest}/"));

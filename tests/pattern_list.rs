@@ -284,7 +284,7 @@ fn check_page(alco: &Alco, records: &[Record]) {
     assert_eq!((none.total(), none.html.contains("No records")), (0, true));
     // a record shows how many are alike
     let lines = alco.page(&page.link_called("order * sent").expect("a link"));
-    let record = lines.link("href=\"at/").expect("a link of a line");
+    let record = lines.link("class=t ").expect("a link of a line");
     let alike = format!(">{} records</a>", found(&|record| record.template == 1));
     // the page does not wait long for that number
     wait_until("the page has the number of records that are alike", SOON, || {

@@ -127,7 +127,7 @@ fn check_pages(alco: &Alco, hashes: &[String], stored: usize) {
             assert!(page.html.contains(&chip), "no {chip}: {}", page.html);
         }
         let page = alco.page(&format!("/grep/patterns/?start_ts=-1h&pattern={hash}"));
-        let record = alco.page(&page.link("href=\"at/").expect("a link of a line"));
+        let record = alco.page(&page.link("class=t ").expect("a link of a line"));
         assert!(record.html.contains(&format!("<dt>pattern</dt> <dd>{text} ")), "no {text}: {}", record.html);
         let only = record.link(&format!("pattern={hash}")).expect("a link to its lines");
         let expected = (0..stored).filter(|n| template(*n) == at).count() as u64;

@@ -29,10 +29,10 @@ use crate::search::hit::Count;
 use crate::search::pattern_counts::{PatternCount, PatternCounts};
 use crate::time::{Range, Ts};
 
-/// Of a page of 100 lines, however long its search; its records are longer than most.
-const MAX_PAGE_BYTES: usize = 84_000;
-/// With six columns, of which each cell can be clicked.
-const MAX_WIDE_PAGE_BYTES: usize = 106_000;
+/// Of a page of 100 lines.
+const MAX_PAGE_BYTES: usize = 80_000;
+/// With a search of 700 characters and six columns, of which each cell can be clicked.
+const MAX_WIDE_PAGE_BYTES: usize = 82_000;
 const MAX_PACKED_BYTES: usize = 11_000;
 const NOW: i64 = 1_795_341_600_000_000;
 const TRACEBACK: &str = "Traceback (most recent call last):\n  File \"/srv/app/shop/checkout.py\", line 400, in \
@@ -202,6 +202,8 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
         } else {
             vec![]
         },
+        meant_may_find: false,
+        words_may_find: true,
         meant: empty.then(|| Suggestion { typed: "@host=<b>".to_owned(), query: query.clone() }),
     };
     let mut log = log::LogWriter::new(&view);
@@ -301,6 +303,7 @@ fn patterns_page() -> String {
             pattern: hash,
             text,
             sample: Some(pattern::line(message).to_owned()),
+            index: None,
             levels,
             first: Ts::from_micros(NOW),
             last: Ts::from_micros(NOW).plus_seconds(3000),
@@ -402,6 +405,7 @@ fn index_page() -> String {
             index(2, "Edge", 188_940, Some(1)),
             index(3, "Cron jobs", 0, Some(10_900)),
         ],
+        new_patterns: Some(index_list::NewPatterns::Count(2, vec!["card * declined: *".to_owned()])),
         shortcuts: vec![],
         lists_shortcuts: true,
         hours: ["10:30", "16:30", "22:30", "04:30"].map(str::to_owned),

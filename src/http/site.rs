@@ -57,8 +57,8 @@ pub struct Site {
     values_turn: Mutex<()>,
     /// when Redis last failed, and why
     values_failed: Mutex<Option<(Instant, redis::Error)>>,
-    /// of the index list
-    pub news: KeptAnswers<IndexName, NewPatterns>,
+    /// of the index list; by the indexes together
+    pub news: KeptAnswers<Vec<IndexName>, NewPatterns>,
     pub overviews: KeptAnswers<IndexName, Overview>,
     pub shortcuts: KeptAnswers<(), Vec<SavedShortcut>>,
     pub searchd_service: SearchdService,

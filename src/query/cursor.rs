@@ -1,7 +1,7 @@
 //! A place in the stream: (ts, seq, digest, id), the order of all pages. Pure.
 //!
 //! Equal records differ in their docid only, so no two documents of an index share a place. A permanent link leaves the
-//! docid out, since it depends on the host that stored the record.
+//! docid out, since it depends on the host that stored the record. A page of a hundred lines has the short form of such a link.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +21,37 @@ impl Place {
     pub fn start_of(ts: Ts) -> Place {
         Place { ts, seq: i64::MIN, digest: i64::MIN, id: 0 }
     }
+
+    /// `5NCe9Jqd-~6~8srTQ_zHbkK`: time, number and digest in few characters. Those of one century are in the order of time.
+    pub fn short(self) -> String {
+        format!("{}~{}~{}", short(self.ts.micros()), short(self.seq), short(self.digest))
+    }
+
+    /// The time, the number and the digest of a short form.
+    pub fn parse_short(text: &str) -> Option<(Ts, i64, i64)> {
+        let mut parts = text.split('~');
+        let (ts, seq, digest) = (long(parts.next()?)?, long(parts.next()?)?, long(parts.next()?)?);
+        parts.next().is_none().then_some((Ts::from_micros(ts), seq, digest))
+    }
+}
+
+/// Each has 6 bits of a number. In the order of ASCII.
+const SHORT_DIGITS: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+const DIGIT_BITS: u32 = 6;
+
+fn short(number: i64) -> String {
+    let bits = number as u64;
+    let digits = (u64::BITS - bits.leading_zeros()).div_ceil(DIGIT_BITS);
+    (0..digits).rev().map(|at| char::from(SHORT_DIGITS[(bits >> (DIGIT_BITS * at)) as usize % 64])).collect()
+}
+
+/// Nothing is 0.
+fn long(text: &str) -> Option<i64> {
+    let bits = text.bytes().try_fold(0u64, |bits, byte| {
+        let digit = SHORT_DIGITS.iter().position(|digit| *digit == byte)? as u64;
+        Some(bits.checked_mul(64)? | digit)
+    });
+    bits.map(|bits| bits as i64)
 }
 
 /// A page begins after a place in the page's order, or ends before it.
@@ -65,6 +96,21 @@ impl FromStr for Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_place_is_the_place_and_in_its_order() {
+        let numbers = [0, 1, 63, 64, -1, i64::MIN, i64::MAX, -7_046_029_254_386_353_131];
+        for (ts, digest) in numbers.into_iter().zip(numbers.into_iter().rev()) {
+            let place = Place { ts: Ts::from_micros(ts), seq: ts, digest, id: 5 };
+            assert_eq!(Place::parse_short(&place.short()), Some((place.ts, ts, digest)), "{}", place.short());
+        }
+        let at = |micros: i64| Place { ts: Ts::from_micros(1_795_341_600_000_000 + micros), seq: 0, digest: 0, id: 1 };
+        let places: Vec<String> = (0..5000).map(|n| at(n * 977_777).short()).collect();
+        assert!(places.is_sorted(), "{places:?}");
+        for bad in ["", "~", "A~1", "A~1~B~", "A~.~B", "é~1~B", "A=~1~B", "zzzzzzzzzzzz~1~B", "1795341600000000.0.5"] {
+            assert_eq!(Place::parse_short(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_cursor_survives_its_link() {

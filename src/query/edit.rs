@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::query::condition::PATTERN;
 use crate::query::cursor::{Cursor, Place};
-use crate::query::{Condition, Filter, Follow, Order, Query, WholeRange};
+use crate::query::{Condition, Filter, Follow, Mode, Order, Query, WholeRange};
 use crate::record::pattern::PatternHash;
 use crate::time::{Range, Ts, When};
 
@@ -57,6 +57,12 @@ pub fn part(query: &Query, range: Range, zone: &TimeZone) -> Query {
 /// The search over the whole of which its range is a part, if it is.
 pub fn whole(query: &Query) -> Option<Query> {
     query.overview.as_ref().map(|WholeRange { start, end }| from_to(query, start.clone(), end.clone()))
+}
+
+/// The search for all the words of a literal text, if it has several.
+pub fn of_words(query: &Query) -> Option<Query> {
+    let has_several = query.mode == Mode::Literal && query.search.trim().contains(' ');
+    has_several.then(|| Query { mode: Mode::Words, ..first(query) })
 }
 
 /// Exactly that range, in any zone.

@@ -93,7 +93,7 @@ impl Level {
             Level::Warning => "warning",
             Level::Info => "info",
             Level::Debug => "debug",
-            Level::Unknown => "",
+            Level::Unknown => "plain",
         }
     }
 

@@ -179,6 +179,7 @@ mod tests {
             pattern: pattern::of(message).hash,
             text: pattern::of(message).text,
             sample: Some(message.to_owned()),
+            index: None,
             levels,
             first: Ts::from_micros(1_795_341_600_000_000),
             last: Ts::from_micros(1_795_341_660_000_000),

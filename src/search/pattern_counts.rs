@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use crate::config::IndexName;
 use crate::record::level::Level;
 use crate::record::pattern::PatternHash;
 use crate::search::hit::Count;
@@ -57,6 +58,8 @@ pub struct PatternCount {
     pub text: String,
     /// the line of a message that has the pattern; None: its record is no longer there
     pub sample: Option<String>,
+    /// that of the sample's record, which is of the last part that was counted; None: not known
+    pub index: Option<IndexName>,
     /// records of each level
     pub levels: RecordsByLevel,
     /// the times of the first and the last record; of a pattern that is gone, in the range before

@@ -17,7 +17,7 @@ pub struct Page {
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// `<ts>.<seq>.<digest>`
+    /// `<ts>~<seq>~<digest>`, in the order of time
     pub place: String,
     /// the level, and the columns
     pub cells: Vec<String>,
@@ -49,9 +49,9 @@ impl Page {
 
     pub fn lines(&self) -> Vec<Line> {
         // the values that can be clicked, or the links to other pages
-        let ends = ["<form method=\"get\" hidden>", "<nav class=\"pages\" id=\"e"];
+        let ends = ["<form method=get hidden>", "<nav class=\"pages\" id=\"e"];
         let end = ends.iter().find_map(|end| self.html.find(end)).unwrap_or(self.html.len());
-        self.html[..end].split("<div class=\"r\"").skip(1).map(line).collect()
+        self.html[..end].split("<a class=t ").skip(1).map(line).collect()
     }
 
     /// The number of matches; fails if the page does not show it as exact.
@@ -112,13 +112,11 @@ impl Page {
 }
 
 fn line(html: &str) -> Line {
-    let (row, folded) = html.split_once("</div>").unwrap_or((html, ""));
-    let (head, message) = row.split_once("<span class=\"m\">").unwrap_or((row, ""));
-    let message = message.split("</span>").next().unwrap_or_default();
+    let (row, folded) = html.split_once("</bdi>").unwrap_or((html, ""));
+    let (head, message) = row.split_once("<bdi").unwrap_or((row, ""));
+    let message = message.split_once('>').unwrap_or_default().1;
     let href = attribute(head, "href");
-    // a value that is clicked is the label of a button
-    let head = head.replace("<label ", "<span ").replace("</label>", "</span>");
-    let cells = head.split("<span class=\"").skip(1).map(|cell| text(between(cell, ">", "</span>"))).collect();
+    let cells = cells(head.split_once("</a>").unwrap_or_default().1);
     let marks = message.split("<mark>").skip(1).map(|mark| text(mark.split("</mark>").next().unwrap_or_default()));
     Line {
         place: between(&href, "at/", "/").to_owned(),
@@ -129,8 +127,27 @@ fn line(html: &str) -> Line {
     }
 }
 
+/// Each is a word, or in an element of its own.
+fn cells(mut head: &str) -> Vec<String> {
+    let mut cells = Vec::new();
+    while let Some((words, element)) = head.split_once('<') {
+        cells.extend(words.split_whitespace().map(unescaped));
+        let name = element.split([' ', '>']).next().unwrap_or_default();
+        let (cell, rest) = element.split_once(&format!("</{name}>")).unwrap_or((element, ""));
+        cells.push(text(cell.split_once('>').unwrap_or_default().1));
+        head = rest;
+    }
+    cells.extend(head.split_whitespace().map(unescaped));
+    cells
+}
+
 fn attribute(tag: &str, name: &str) -> String {
-    unescaped(between(tag, &format!("{name}=\""), "\""))
+    let (_, value) = tag.split_once(&format!("{name}=")).unwrap_or_default();
+    let end = |c: char| c == ' ' || c == '>';
+    unescaped(match value.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next().unwrap_or_default(),
+        None => value.split(end).next().unwrap_or_default(),
+    })
 }
 
 fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {

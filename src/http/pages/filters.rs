@@ -17,7 +17,7 @@ const LINK_BYTES: usize = 2000;
 #[derive(Clone, Debug, Default)]
 pub struct FilterColumn {
     pub name: String,
-    /// each with its count in the search without the filter on this column; None: seen, but not in this range
+    /// each with its count in the search without the filter on this column; None: seen before, and not counted
     pub values: Vec<(String, Option<u64>)>,
     /// there are more than these
     pub more: bool,
@@ -79,7 +79,7 @@ fn class(chosen: Option<bool>, count: Option<u64>) -> Option<&'static str> {
     match (chosen, count) {
         (Some(true), _) => Some("on"),
         (Some(false), _) => Some("no"),
-        (None, None) => Some("none"),
+        (None, None | Some(0)) => Some("none"),
         (None, Some(_)) => None,
     }
 }

@@ -35,7 +35,7 @@ pub fn details(base: &str, now: Ts, index: &IndexRow) -> Markup {
                 dd { @for (at, (text, end)) in BEGINNINGS.iter().enumerate() { @if at > 0 { " · " } a href={ (path) (end) } { (text) } } }
                 @if let Some(new) = &index.new_patterns {
                     dt { "new in 6 h" }
-                    dd { (news(base, index, new)) }
+                    dd { (news(&path, new)) }
                 }
                 @if let Some(collecting) = &index.collecting {
                     dt { "collecting" }
@@ -58,11 +58,11 @@ pub fn details(base: &str, now: Ts, index: &IndexRow) -> Markup {
 }
 
 /// The number, and the texts of the first.
-fn news(base: &str, index: &IndexRow, new: &NewPatterns) -> Markup {
+fn news(path: &str, new: &NewPatterns) -> Markup {
     match new {
         NewPatterns::Count(0, _) => html! { "no pattern of a warning or an error" },
         NewPatterns::Count(_, texts) => html! {
-            (new.markup(base, index.name)) " of warnings and errors"
+            (new.markup(path)) " of warnings and errors"
             ul { @for text in texts { li { code { (visible_in_line(text)) } } } }
         },
         NewPatterns::UnknownBefore(since) => html! { "known a day later: patterns are remembered since " (since) },

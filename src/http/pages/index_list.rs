@@ -19,6 +19,8 @@ pub struct IndexListView<'a> {
     pub frame: Frame<'a>,
     pub now: Ts,
     pub indexes: Vec<IndexRow<'a>>,
+    /// of all indexes together, each once
+    pub new_patterns: Option<NewPatterns>,
     /// those of searches over all indexes
     pub shortcuts: Vec<ShortcutLink>,
     /// there is a page of shortcuts to lead to
@@ -86,15 +88,15 @@ impl IndexListView<'_> {
     }
 
     fn row(&self, index: &IndexRow, shown: ShownColumns) -> Markup {
-        let base = self.frame.base;
+        let path = links::index_path(self.frame.base, index.name);
         html! {
             tr {
                 th scope="row" {
-                    a href=(links::index_path(base, index.name)) { b { (index.name) } }
+                    a href=(path) { b { (index.name) } }
                     @if !index.title.is_empty() && index.title != index.name.as_str() { " " span { (index.title) } }
                 }
-                (self.figures(&format!("{base}grep/{}/", index.name), index.figures.as_ref(), shown))
-                @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (new.markup(base, index.name)) } @else { "?" } } }
+                (self.figures(&path, index.figures.as_ref(), shown))
+                @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (new.markup(&path)) } @else { "?" } } }
                 @if shown.backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }
                 td.age {
                     (self.last(index))
@@ -119,7 +121,7 @@ impl IndexListView<'_> {
             tr {
                 th scope="row" { a href=(path) { b { "all indexes" } } }
                 (self.figures(&path, sum.as_ref(), shown))
-                @if shown.news { td.n {} }
+                @if shown.news { td.n .news { @if let Some(new) = &self.new_patterns { (new.markup(&path)) } @else { "?" } } }
                 @if shown.backlogs { td.n .waiting { (backlog.map_or("?".to_owned(), thousands)) } }
                 td {}
                 @if shown.kept { td.n .age { (disk.map(disk_size).unwrap_or_default()) } }
@@ -157,7 +159,8 @@ impl IndexListView<'_> {
                     label.opt { input type="checkbox" name="index" value=(index.name); " " (index.name) }
                     " "
                 }
-                button { "search these" }
+                // without a choice, the page says how to choose
+                button name="index" value="" { "search these" }
             }
         }
     }
@@ -283,6 +286,7 @@ mod tests {
             frame: Frame { base: "/", ..Frame::default() },
             now,
             indexes: vec![index(&web, 1), index(&cron, 10_800)],
+            new_patterns: Some(NewPatterns::Count(3, vec!["disk full".to_owned()])),
             shortcuts: vec![link("trace", "Trace", None)],
             lists_shortcuts: true,
             hours: ["10:30", "16:30", "22:30", "04:30"].map(str::to_owned),
@@ -295,6 +299,7 @@ mod tests {
             "href=\"/grep/web/?start_ts=today\">1,000</a>",
             "href=\"/grep/*/?start_ts=today\">2,000</a>",
             "href=\"/grep/web/patterns/?start_ts=today&amp;sort=level\">7</a>",
+            "href=\"/grep/*/patterns/?start_ts=-6h&amp;sort=level&amp;only_new=1\" title=\"disk full\">3</a>",
             "levels of all of these records\">?</span>",
             "title=\"since 2026-11-20; days = 30\">3 d</span>",
             ">2.0 MB</span>",
@@ -340,9 +345,19 @@ mod tests {
             let frame = Frame { base: "/", ..Frame::default() };
             let hours = Default::default();
             let indexes = vec![index];
-            IndexListView { frame, now, indexes, shortcuts: vec![], lists_shortcuts: false, hours, warnings: vec![] }
-                .page()
-                .into_string()
+            let (shortcuts, warnings) = (vec![], vec![]);
+            IndexListView {
+                frame,
+                now,
+                indexes,
+                new_patterns: None,
+                shortcuts,
+                lists_shortcuts: false,
+                hours,
+                warnings,
+            }
+            .page()
+            .into_string()
         };
         let ages = "delivered 90 s ago, stored 3 min ago, acknowledged not yet";
         assert!(html(false).contains(&format!("title=\"{ages}\">1,234</span>")), "{}", html(false));

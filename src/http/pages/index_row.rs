@@ -88,17 +88,15 @@ pub struct KeptRecords {
 }
 
 impl NewPatterns {
-    /// Their number, which leads to them. `base` is the frame's.
-    pub fn markup(&self, base: &str, index: &IndexName) -> Markup {
+    /// Their number, which leads to them. `path` is that of the log.
+    pub fn markup(&self, path: &str) -> Markup {
         match self {
             NewPatterns::Count(0, _) => html! { "0" },
             NewPatterns::Count(count, texts) => {
-                let path = format!("{}patterns/", links::index_path(base, index));
-                let start = Some(When::Ago(NEWS_SECONDS));
-                let query =
-                    Query { start, sort: Some(PatternSort::Level), only_new: true, ..Query::new(vec![index.clone()]) };
+                let (start, sort) = (Some(When::Ago(NEWS_SECONDS)), Some(PatternSort::Level));
+                let query = Query { start, sort, only_new: true, ..Query::default() };
                 let texts: Vec<_> = texts.iter().map(|text| visible_in_line(text)).collect();
-                html! { a href=(links::to(&path, &query)) title=(texts.join("\n")) { (thousands(*count as u64)) } }
+                html! { a href=(links::to(&format!("{path}patterns/"), &query)) title=(texts.join("\n")) { (thousands(*count as u64)) } }
             }
             NewPatterns::UnknownBefore(since) => {
                 let why = format!("alco has remembered patterns since {since}: what is new is known a day later");

@@ -8,9 +8,10 @@ use std::ops::Range;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
+use crate::http::pages::lean::lean;
 use crate::http::pages::line_columns::LineColumns;
 use crate::http::pages::marked::{CELL_CHARS, excerpt, excerpt_from, linked};
-use crate::http::pages::{links, thousands};
+use crate::http::pages::thousands;
 use crate::query::cursor::Place;
 use crate::record::level::Level;
 use crate::render::cells::Cell;
@@ -90,10 +91,12 @@ impl LogRows<'_> {
         };
         let folds = shown.is_cut || !folded.text.is_empty() || cut(shown.part, SHORT_CHARS).1;
         let hidden = line.marks.first().filter(|mark| mark.start >= rest_at);
-        html! {
+        lean(html! {
             div role="listitem" class=[(!class.is_empty()).then_some(class)] id=[jump.id.as_deref()]
                 aria-current=[(line.role == Role::Here).then_some("true")] {
                 (self.text(line, &shown, jump))
+                // for text browsers, which do not begin a line with a fold
+                @if folds || !line.context.is_empty() { br; }
                 @if let Some(mark) = hidden { div.match { (matching_line(line, mark)) } }
                 @if folds { (self.rest(line, &folded)) }
                 @for (name, text) in &line.context { (self.context(line, name, text)) }
@@ -101,38 +104,36 @@ impl LogRows<'_> {
                     div.match { b { (visible_in_line(cut(&found.column, CELL_CHARS).0)) } " " (excerpt(&found.text, &found.marks)) }
                 }
             }
-        }
+        })
     }
 
     /// The line alone, its message cut to its first line.
     pub fn heading(&self, line: &LineView) -> Markup {
         let first = line.message.split('\n').next().unwrap_or_default().trim_end_matches('\r');
         let (part, is_cut) = cut(first, MESSAGE_CHARS);
-        self.text(line, &FirstLine { lead: "", at: 0, part, is_cut }, &Jump::default())
+        lean(html! { div.r { (self.text(line, &FirstLine { lead: "", at: 0, part, is_cut }, &Jump::default())) } })
     }
 
     /// The line itself, without the folded parts.
     fn text(&self, line: &LineView, message: &FirstLine, jump: &Jump) -> Markup {
         html! {
-            div.r id=[jump.is_first_match.then_some("match")] {
-                a.t href=(self.href(line)) { (line.place.ts.clock_in(self.zone, 3)) }
-                " "
-                @for (at, cell) in line.cells.iter().enumerate() { (self.columns.cell(at, cell)) " " }
-                span.m {
-                    @if !message.lead.is_empty() { (visible(message.lead)) " … " }
-                    (linked(message.part, line.marks, message.at, message.is_cut))
-                    @if message.is_cut { "…" }
-                }
-                @if let Some(next) = &jump.next_error {
-                    // the space is in the link, so that it is not copied with the line either
-                    a.next href=(next) title="next error" { " ↓" }
-                }
+            a.t href=(self.href(line)) { (line.place.ts.clock_in(self.zone, 3)) }
+            " "
+            @for (at, cell) in line.cells.iter().enumerate() { (self.columns.cell(at, cell)) }
+            bdi id=[jump.is_first_match.then_some("match")] {
+                @if !message.lead.is_empty() { (visible(message.lead)) " … " }
+                (linked(message.part, line.marks, message.at, message.is_cut))
+                @if message.is_cut { "…" }
+            }
+            @if let Some(next) = &jump.next_error {
+                // the space is in the link, so that it is not copied with the line either
+                a.next href=(next) title="next error" { " ↓" }
             }
         }
     }
 
     fn href(&self, line: &LineView) -> String {
-        format!("{}{}/{}", self.record_path, links::place(line.place), self.record_query)
+        format!("{}{}/{}", self.record_path, line.place.short(), self.record_query)
     }
 
     /// The message's other lines, or all of it. Opening it also lets the first line wrap (style.css).
@@ -243,7 +244,9 @@ fn class(line: &LineView) -> String {
         Role::Near => "near",
         Role::Here => "here",
     };
-    [line.level.class(), role].join(" ").trim().to_owned()
+    // most lines are of this level
+    let level = if line.level == Level::Info { "" } else { line.level.class() };
+    [level, role].join(" ").trim().to_owned()
 }
 
 /// A traceback or another long text in a few words: its last line if it is Python's, else its first.
@@ -294,11 +297,11 @@ mod tests {
     fn a_line_is_time_level_columns_message() {
         assert_eq!(
             written(&line("a <script> & more", &[])),
-            "<div role=\"listitem\" class=\"error\" id=\"e1\"><div class=\"r\">\
-             <a class=\"t\" href=\"at/1795341600123456.7.-9/?search=x#here\">10:00:00.123</a> \
-             <span class=\"l\">ERROR</span> <span class=\"c\">&lt;b&gt;web↵</span> <span class=\"c\">-</span> \
-             <span class=\"m\">a &lt;script&gt; &amp; more</span>\
-             <a class=\"next\" href=\"#e2\" title=\"next error\"> ↓</a></div></div>"
+            "<div role=listitem class=error id=e1>\
+             <a class=t href=\"at/5NCe9Jqd-~6~Ezzzzzzzzzr/?search=x#here\">10:00:00.123</a> \
+             <span class=l>ERROR</span> <span>&lt;b&gt;web↵</span> - \
+             <bdi>a &lt;script&gt; &amp; more</bdi>\
+             <a class=next href=#e2 title=\"next error\"> ↓</a></div>"
         );
     }
 
@@ -316,12 +319,12 @@ mod tests {
         line.matches = vec![found("exc_info", "a\ngone", 2..6), found("deep.k", &long, 200..206)];
         let html = written(&line);
         for part in [
-            "<span class=\"c\"><mark>&lt;b&gt;</mark>web↵</span>".to_owned(),
-            "<details class=\"context\" open><summary>exc_info <span>a</span></summary><pre>a\n<mark>gone</mark></pre>"
+            "<span><mark>&lt;b&gt;</mark>web↵</span>".to_owned(),
+            "<details class=context open><summary>exc_info <span>a</span></summary><pre>a\n<mark>gone</mark></pre>"
                 .to_owned(),
-            "<details class=\"context\"><summary>other".to_owned(),
+            "<details class=context><summary>other".to_owned(),
             format!(
-                "<div class=\"match\"><b>deep.k</b> …{}<mark>needle</mark>↵{}…</div>",
+                "<div class=match><b>deep.k</b> …{}<mark>needle</mark>↵{}…</div>",
                 "&lt;".repeat(20),
                 "y".repeat(53)
             ),
@@ -334,7 +337,7 @@ mod tests {
     #[test]
     fn the_rest_of_a_message_folds() {
         let html = written(&line("first\r\n  second\nthird\n", &[]));
-        assert!(html.contains("<span class=\"m\">first</span>"), "{html}");
+        assert!(html.contains("<bdi>first</bdi>"), "{html}");
         assert!(html.contains("<pre>  second\nthird</pre>"), "{html}");
     }
 
@@ -345,15 +348,15 @@ mod tests {
         let at = long.find("needle").expect("it is there");
         let marks = [at..at + 6];
         let html = written(&LineView { marks: &marks, ..line(&long, &[]) });
-        let start = format!("<span class=\"m\">GET /orders {} … {}", "é".repeat(28), "é".repeat(40));
-        assert!(html.contains(&format!("{start}<mark>needle</mark>{}…</span>", "y".repeat(174))), "{html}");
-        assert!(html.contains("<details class=\"fold\">") && html.contains("all of its 15,018 bytes"), "{html}");
+        let start = format!("<bdi>GET /orders {} … {}", "é".repeat(28), "é".repeat(40));
+        assert!(html.contains(&format!("{start}<mark>needle</mark>{}…</bdi>", "y".repeat(174))), "{html}");
+        assert!(html.contains("<details class=fold>") && html.contains("all of its 15,018 bytes"), "{html}");
         assert!(html.len() < 25_000, "{}", html.len());
 
         // a match that is seen anyway cuts nothing
         let marks = [12..14];
         let html = written(&LineView { marks: &marks, ..line(&long, &[]) });
-        assert!(html.contains("<span class=\"m\">GET /orders <mark>é</mark>é"), "{html}");
+        assert!(html.contains("<bdi>GET /orders <mark>é</mark>é"), "{html}");
         // nor does one that wraps into view
         let marks = [900..906];
         let text = format!("{}needle", "x".repeat(900));
@@ -373,7 +376,7 @@ mod tests {
         let at = message.find("needle").expect("it is there");
         let marks = [at..at + 6];
         let html = written(&LineView { marks: &marks, ..line(message, &[]) });
-        assert!(html.contains("<div class=\"match\">the <mark>needle</mark> is here</div>"), "{html}");
+        assert!(html.contains("<div class=match>the <mark>needle</mark> is here</div>"), "{html}");
         assert!(html.contains("<pre>second\nthe <mark>needle</mark> is here\nlast</pre>"), "{html}");
     }
 

@@ -3,15 +3,18 @@
 //!
 //! Lines are written as they are found, so all of it grows: a later line never takes back what an earlier one was given.
 //!
+//! Spaces after a value make it as wide as its column. A class for each width would be heavier, and a copied line keeps its columns.
+//!
 //! A value that is clicked is the `<label>` of a button in one form after the lines. A link in each cell, with the search in each
-//! address, would double the weight of a page.
+//! address, would double the weight of a page. Only a value that comes once is a link, where that is lighter than label and button.
 
 use std::collections::HashMap;
 
 use maud::{Markup, html};
 
+use crate::http::pages::lean::lean;
 use crate::http::pages::links::SearchLinks;
-use crate::http::pages::marked::excerpt;
+use crate::http::pages::marked::{CELL_CHARS, excerpt};
 use crate::http::pages::search;
 use crate::query::group::parameters;
 use crate::query::{Condition, Filter, Query, edit};
@@ -22,6 +25,10 @@ use crate::render::escape::{cut, visible_in_line};
 const MAX_WIDTH_CHARS: usize = 24;
 /// The name of a column makes it no wider than this.
 const MAX_NAME_CHARS: usize = 10;
+/// A time of day, as `10:00:00.123`.
+const TIME_CHARS: usize = 12;
+/// Of the tags of a label and its button, beyond those of a link.
+const BUTTON_BYTES: usize = 35;
 /// A longer value is not clicked: the page would hold it twice.
 const MAX_VALUE_BYTES: usize = 200;
 /// Columns of host names are known by these parts of their names.
@@ -31,14 +38,25 @@ const HOST_COLUMNS: [&str; 5] = ["host", "node", "server", "fqdn", "machine"];
 pub struct LineColumns<'a> {
     /// the names of the columns that the lines show
     shown: &'a [String],
-    /// the search that a click on a value narrows; None: values are not clicked
-    clicked: Option<&'a Query>,
+    /// the search that a click on a value narrows, and the links near it; None: values are not clicked
+    clicked: Option<(&'a Query, &'a SearchLinks)>,
     /// of each cell of a line; empty before the first one
     columns: Vec<LineColumn>,
+    /// the first cell of each line is its level: style.css knows it by its place
+    pub begins_with_level: bool,
     /// the parameters that a click adds, in the order of their buttons
     buttons: Vec<(String, String)>,
-    /// column -> value -> button
-    numbers: HashMap<String, HashMap<String, usize>>,
+    /// column -> value
+    clicks: HashMap<String, HashMap<String, Click>>,
+}
+
+/// How a click on a value reaches the search for it.
+#[derive(Debug)]
+enum Click {
+    /// the number of its button
+    Button(usize),
+    /// an address
+    Link(String),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -56,7 +74,7 @@ impl LineColumn {
 }
 
 impl<'a> LineColumns<'a> {
-    pub fn new(shown: &'a [String], clicked: Option<&'a Query>) -> LineColumns<'a> {
+    pub fn new(shown: &'a [String], clicked: Option<(&'a Query, &'a SearchLinks)>) -> LineColumns<'a> {
         LineColumns { shown, clicked, ..LineColumns::default() }
     }
 
@@ -66,6 +84,10 @@ impl<'a> LineColumns<'a> {
             let mut shown = self.shown.iter();
             let name = |cell: &Cell| if cell.is_index { Some("index") } else { shown.next().map(String::as_str) };
             self.columns = line.iter().map(name).map(|name| LineColumn::of(name.unwrap_or_default())).collect();
+        }
+        let mut times: HashMap<(&str, &str), usize> = HashMap::new();
+        for value in lines.clone().flatten().filter_map(value_of) {
+            *times.entry(value).or_default() += 1;
         }
         for at in 0..self.columns.len() {
             let cells = lines.clone().filter_map(|line| line.get(at));
@@ -79,26 +101,40 @@ impl<'a> LineColumns<'a> {
                 if chars <= MAX_WIDTH_CHARS {
                     column.width_chars = column.width_chars.max(chars);
                 }
-                if let (Some(query), Some((name, value))) = (self.clicked, value_of(cell)) {
-                    number(query, &mut self.buttons, &mut self.numbers, name, value);
-                }
+            }
+        }
+        let Some((query, links)) = self.clicked else { return };
+        for cell in lines.flatten() {
+            let Some((column, value)) = value_of(cell) else { continue };
+            // the colour of a level is not that of a link
+            let is_once = times[&(column, value)] == 1 && !cell.is_level;
+            let of_column = self.clicks.entry(column.to_owned()).or_default();
+            if !of_column.contains_key(value)
+                && let Some(click) = click(query, links, (column, value), is_once, &mut self.buttons)
+            {
+                of_column.insert(value.to_owned(), click);
             }
         }
     }
 
-    /// The cell at that place of a line.
+    /// The cell at that place of a line, and the space up to the next one.
     pub fn cell(&self, at: usize, cell: &Cell) -> Markup {
         let whole = cell.text.as_deref().unwrap_or("-");
         let column = self.columns.get(at);
         let text = column.filter(|_| cell.marks.is_empty()).map_or(whole, |column| shortened(whole, &column.end));
-        let title = (text.len() < whole.len()).then(|| visible_in_line(whole));
-        let class = class(cell.is_level, column);
-        let button = value_of(cell).and_then(|(column, value)| self.numbers.get(column)?.get(value));
+        let click = value_of(cell).and_then(|(column, value)| self.clicks.get(column)?.get(value));
+        let (room, space) = room(text, column);
+        let is_bare = !cell.is_level && cell.marks.is_empty() && is_one_word(text);
+        let is_known = at == 0 && self.begins_with_level;
+        let class = if cell.is_level { Some("l").filter(|_| !is_known) } else { room.as_ref().map(|_| "c") };
         html! {
-            @match button {
-                Some(button) => label class=(class) for={ "v" (button) } title=[title] { (excerpt(text, &cell.marks)) },
-                None => span class=(class) title=[title] { (excerpt(text, &cell.marks)) },
+            @match click {
+                Some(Click::Button(number)) => label class=[class] for=(number) data-room=[room] { (excerpt(text, &cell.marks)) },
+                Some(Click::Link(address)) => a class=[class] href=(address) data-room=[room] tabindex="-1" { (excerpt(text, &cell.marks)) },
+                None if is_bare => (text),
+                None => span class=[class] data-room=[room] { (excerpt(text, &cell.marks)) },
             }
+            (space)
         }
     }
 
@@ -106,14 +142,18 @@ impl<'a> LineColumns<'a> {
     pub fn heading(&self, query: &Query, links: &SearchLinks, first: &[Cell]) -> Markup {
         html! {
             @if !self.columns.is_empty() { div.heads role="listitem" {
-                span.w12 { "time" }
-                " "
+                span { "time" } (" ".repeat(TIME_CHARS + 1 - "time".len()))
                 @for (column, cell) in self.columns.iter().zip(first) {
-                    @let (class, name) = (width(column), shown_name(&column.name));
-                    @let title = format!("values of {}", visible_in_line(&column.name));
-                    @if cell.is_index { span class=(class) { (name) } }
-                    @else { a class=(class) href=(links.values("", query, &column.name)) title=(title) tabindex="-1" { (name) } }
-                    " "
+                    @let name = shown_name(&column.name);
+                    @let (room, space) = room(&name, Some(column));
+                    @let left_out = match column.end.as_str() {
+                        "" => String::new(),
+                        end => format!("; {} is left out at their ends", visible_in_line(end)),
+                    };
+                    @let title = format!("values of {}{left_out}", visible_in_line(&column.name));
+                    @if cell.is_index { span { (name) } }
+                    @else { a class=[room.as_ref().map(|_| "c")] href=(links.values("", query, &column.name)) title=(title) data-room=[room] tabindex="-1" { (name) } }
+                    (space)
                 }
                 span { "message" }
             } }
@@ -122,39 +162,44 @@ impl<'a> LineColumns<'a> {
 
     /// The buttons of the values, which the lines' labels press.
     pub fn form(&self) -> Markup {
-        let Some(query) = self.clicked.filter(|_| !self.buttons.is_empty()) else { return html! {} };
-        html! {
+        let Some((query, links)) = self.clicked.filter(|_| !self.buttons.is_empty()) else { return html! {} };
+        let added: Vec<&str> = self.buttons.iter().map(|(name, _)| name.as_str()).collect();
+        lean(html! {
             form method="get" hidden {
-                @for (name, value) in edit::first(query).pairs() { input type="hidden" name=(search::field(&name)) value=(search::field(&value)); }
+                @for (name, value) in links.fields(&edit::first(query).pairs(), &added) { input type="hidden" name=(search::field(&name)) value=(search::field(&value)); }
                 @for (at, (name, value)) in self.buttons.iter().enumerate() {
                     " "
-                    button id={ "v" (at) } name=(search::field(name)) value=(search::field(value)) {}
+                    button id=(at) name=(search::field(name)) value=(search::field(value)) {}
                 }
             }
-        }
+        })
     }
 }
 
-/// Gives the value a button, unless it has one, or the search asks for it and no other already.
-fn number(
+/// The way to the search for a value, which comes once in these lines or more often. None: the search asks for it and no other already.
+fn click(
     query: &Query,
+    links: &SearchLinks,
+    (column, value): (&str, &str),
+    is_once: bool,
     buttons: &mut Vec<(String, String)>,
-    numbers: &mut HashMap<String, HashMap<String, usize>>,
-    column: &str,
-    value: &str,
-) {
-    if numbers.get(column).is_some_and(|numbers| numbers.contains_key(value)) {
-        return;
-    }
+) -> Option<Click> {
     let is = Condition::In(vec![value.to_owned()]);
     let filter = Filter { column: column.to_owned(), is, off: false };
     if query.filters.contains(&filter) {
-        return;
+        return None;
     }
-    if let Some(parameter) = parameters(&filter, &query.filters).pop() {
-        numbers.entry(column.to_owned()).or_default().insert(value.to_owned(), buttons.len());
-        buttons.push(parameter);
+    let parameter = parameters(&filter, &query.filters).pop()?;
+    if is_once {
+        let mut only = edit::first(query);
+        only.filters.push(filter);
+        let address = links.to("", &only);
+        if address.len() < parameter.0.len() + parameter.1.len() + BUTTON_BYTES {
+            return Some(Click::Link(address));
+        }
     }
+    buttons.push(parameter);
+    Some(Click::Button(buttons.len() - 1))
 }
 
 /// The column and the value that a click on the cell keeps. A form cannot send control characters as they are.
@@ -164,14 +209,20 @@ fn value_of(cell: &Cell) -> Option<(&str, &str)> {
         .then_some((column, value))
 }
 
-fn class(is_level: bool, column: Option<&LineColumn>) -> String {
-    let kind = if is_level { "l" } else { "c" };
-    column.map_or_else(|| kind.to_owned(), |column| format!("{kind} {}", width(column)))
+/// The space after a text in a column. Letters may be wider or narrower than a space: for a text that has such ones, the first is the room
+/// that style.css keeps for it.
+fn room(text: &str, column: Option<&LineColumn>) -> (Option<String>, String) {
+    let Some(column) = column else { return (None, " ".to_owned()) };
+    let width_chars = column.width_chars.div_ceil(2) * 2;
+    match text.chars().all(|c| matches!(c, ' '..='~' | 'À'..='ž' | 'А'..='я')) {
+        true => (None, " ".repeat(width_chars.saturating_sub(text.chars().count()) + 1)),
+        false => (Some(" ".repeat(width_chars)), " ".to_owned()),
+    }
 }
 
-/// Its class: style.css has one for each even number of characters.
-fn width(column: &LineColumn) -> String {
-    format!("w{}", column.width_chars.div_ceil(2) * 2)
+/// Nothing in it has to be set apart from what stands next to it.
+fn is_one_word(text: &str) -> bool {
+    !text.is_empty() && text.len() <= CELL_CHARS && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn shown_name(name: &str) -> String {
@@ -233,7 +284,8 @@ mod tests {
     fn written(query: &str, lines: &[Vec<Cell>]) -> (String, String) {
         let shown = SHOWN.map(str::to_owned);
         let query = Query::from_url(vec!["web".parse().expect("a name")], query).expect(query);
-        let mut columns = LineColumns::new(&shown, Some(&query));
+        let links = SearchLinks::default();
+        let mut columns = LineColumns::new(&shown, Some((&query, &links)));
         columns.learn(lines.iter().map(Vec::as_slice));
         let last = lines.last().expect("a line");
         (columns.cell(1, &last[1]).into_string(), columns.form().into_string())
@@ -244,13 +296,18 @@ mod tests {
         let hosts = |hosts: &[&str]| {
             let lines: Vec<Vec<Cell>> = hosts.iter().map(|host| line("INFO", Some(host))).collect();
             let (cell, _) = written("", &lines);
-            let (_, class) = cell.split_once("class=\"c ").expect("a class");
-            class.split_once('"').expect("its end").0.to_owned()
+            let (_, text) = cell.split_once('>').expect("a tag");
+            text.replace("</a>", "")
         };
-        assert_eq!(hosts(&["a"]), "w4", "the column's name");
-        assert_eq!(hosts(&["web-001", "b"]), "w8");
-        assert_eq!(hosts(&["x".repeat(300).as_str(), "web-00001"]), "w10", "one that is too long stands out");
-        assert_eq!(hosts(&["x".repeat(24).as_str()]), "w24");
+        assert_eq!(hosts(&["a"]), "a    ", "the column's name");
+        assert_eq!(hosts(&["web-001", "b"]), "b        ");
+        assert_eq!(hosts(&["x".repeat(300).as_str(), "wéb-00001"]), "wéb-00001  ", "one that is too long stands out");
+        let longest = "x".repeat(24);
+        assert_eq!(hosts(&[longest.as_str()]), longest.clone() + " ");
+        // its letters have a width of their own
+        let (cell, _) = written("", &[line("INFO", Some("日本"))]);
+        let address = "?host=%E6%97%A5%E6%9C%AC";
+        assert_eq!(cell, format!("<a class=\"c\" href=\"{address}\" data-room=\"    \" tabindex=\"-1\">日本</a> "));
     }
 
     #[test]
@@ -272,7 +329,7 @@ mod tests {
         }
         let lines = [line("INFO", Some("app-1.example.org")), line("INFO", Some("<b>.example.org"))];
         let (cell, _) = written("", &lines);
-        assert_eq!(cell, "<label class=\"c w6\" for=\"v2\" title=\"&lt;b&gt;.example.org\">&lt;b&gt;</label>");
+        assert_eq!(cell, "<a href=\"?host=%3Cb%3E.example.org\" tabindex=\"-1\">&lt;b&gt;</a>    ");
         assert!(!is_of_hosts("logger") && is_of_hosts("source_host"));
     }
 
@@ -280,12 +337,16 @@ mod tests {
     fn a_click_on_a_value_adds_its_filter() {
         let (cell, form) =
             written("search=x&cursor=a1.2.3.4&host=b", &[line("INFO", Some("a\"b")), line("INFO", Some("a\"b"))]);
-        assert_eq!(cell, "<label class=\"c w4\" for=\"v1\">a&quot;b</label>");
-        let value = "<button id=\"v1\" name=\"host__in\" value=\"a&quot;b\"></button>";
-        let level = "<button id=\"v0\" name=\"level\" value=\"INFO\"></button>";
-        let search =
-            "<input type=\"hidden\" name=\"search\" value=\"x\"><input type=\"hidden\" name=\"host\" value=\"b\">";
-        assert_eq!(form, format!("<form method=\"get\" hidden>{search} {level} {value}</form>"));
+        assert_eq!(cell, "<label for=\"1\">a&quot;b</label>  ");
+        let value = "<button id=1 name=host__in value=a&quot;b></button>";
+        let level = "<button id=0 name=level value=INFO></button>";
+        let search = "<input type=hidden name=search value=x><input type=hidden name=host value=b>";
+        assert_eq!(form, format!("<form method=get hidden>{search} {level} {value}</form>"));
+        // one that comes once is a link, unless the search in it is heavier than a button
+        let once = [line("INFO", Some("a\"b"))];
+        let (cell, _) = written("search=x&host=b", &once);
+        assert_eq!(cell, "<a href=\"?search=x&amp;host=b&amp;host__in=a%22b\" tabindex=\"-1\">a&quot;b</a>  ");
+        assert_eq!(written(&format!("search={}", "x".repeat(40)), &once).0, "<label for=\"1\">a&quot;b</label>  ");
     }
 
     #[test]
@@ -301,7 +362,7 @@ mod tests {
             ("host=a", Some("a")),
         ] {
             let (cell, _) = written(query, &[line("INFO", host)]);
-            assert!(cell.starts_with("<span class=\"c w"), "{cell}");
+            assert!(!cell.contains("<label") && !cell.contains("<a"), "{cell}");
         }
     }
 }

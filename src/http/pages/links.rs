@@ -5,6 +5,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::config::{IndexName, IndexSelection};
 use crate::query::cursor::Place;
 use crate::query::difference::{KeptSearch, split};
+use crate::query::parameter::Parameter;
+use crate::query::url::pairs;
 use crate::query::{Query, edit};
 
 /// Characters that stand in a path unencoded.
@@ -66,6 +68,14 @@ impl SearchLinks {
     pub fn parameters(&self, query: &Query) -> String {
         let (whole, short) = (query.to_url(), self.kept.as_ref().and_then(|kept| kept.link(query)));
         short.filter(|short| short.len() < whole.len()).unwrap_or(whole)
+    }
+
+    /// The fields of a form that adds some parameters to a search: those of the whole, or of a link to it.
+    pub fn fields(&self, whole: &[Parameter], added: &[&str]) -> Vec<Parameter> {
+        // in a link, a parameter stands for all of its name
+        let is_new = whole.iter().all(|(name, _)| !added.contains(&name.as_str()));
+        let link = self.kept.as_ref().and_then(|kept| kept.link_to(whole)).filter(|_| is_new);
+        link.map_or_else(|| whole.to_vec(), |link| pairs(&link))
     }
 
     /// The end of the address of a record, after its place. The anchor of a short link comes with the address that it leads to.

@@ -20,6 +20,7 @@ pub mod histogram;
 pub mod index_details;
 pub mod index_list;
 mod index_row;
+mod lean;
 pub mod line;
 pub mod line_columns;
 pub mod links;
@@ -135,8 +136,8 @@ impl Frame<'_> {
                 @if let Some(state) = &self.state {
                     @if !self.has_search_form {
                         form method="get" id="zone" {
-                            @for (name, value) in state {
-                                @if name != "tz" { input type="hidden" name=(search::field(name)) value=(search::field(value)); }
+                            @for (name, value) in self.links.fields(state, &["tz"]) {
+                                @if name != "tz" { input type="hidden" name=(search::field(&name)) value=(search::field(&value)); }
                             }
                             label { "Time zone " input name="tz" value=(self.zone) list="zones" size="18" autocomplete="off"; }
                             (search::zones())
@@ -146,7 +147,7 @@ impl Frame<'_> {
                     } @else {
                         @let path = links::grep_path(self.base, &self.searched);
                         form method="get" action={ (path) "habits/keep/" } {
-                            @for (name, value) in state { input type="hidden" name=(search::field(name)) value=(search::field(value)); }
+                            @for (name, value) in self.links.fields(state, &[]) { input type="hidden" name=(search::field(&name)) value=(search::field(&value)); }
                             button title="for this browser, where an address says nothing" { "keep zone, order, wrap, columns" }
                         }
                         " "

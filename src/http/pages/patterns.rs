@@ -202,6 +202,9 @@ impl PatternsView<'_> {
                     " "
                     a.not href=(self.frame.links.to("", &edit::without_pattern(self.query, count.pattern))) title="hide it" aria-label={ "hide " (shown) } { "−" }
                     @if !count.is_gone() { (self.novelty(count.pattern)) }
+                    @if let Some(index) = count.index.as_ref().filter(|_| self.query.indexes.len() > 1) {
+                        " " span.dim title="the index of the line" { (index) }
+                    }
                     @if let Some(line) = count.sample.as_ref().filter(|line| **line != count.text) { " " (sample(line)) }
                 }
                 td {
@@ -292,7 +295,8 @@ mod tests {
         let pattern::MessagePattern { text, hash } = pattern::of(message);
         let at = Ts::from_micros(1_795_341_600_000_000);
         let sample = Some(pattern::line(message).to_owned());
-        PatternCount { pattern: hash, text, sample, levels, first: at, last: at, bars: vec![0, 1, 4], before: None }
+        let (index, bars) = ("billing".parse().ok(), vec![0, 1, 4]);
+        PatternCount { pattern: hash, text, sample, index, levels, first: at, last: at, bars, before: None }
     }
 
     #[track_caller]

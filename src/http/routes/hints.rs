@@ -9,7 +9,9 @@ use crate::http::routes::values::known_values;
 use crate::http::site::Site;
 use crate::query::Query;
 use crate::query::suggestion::{MissingColumn, Suggestion, meant, meant_values, nearest_column};
+use crate::search::hit::Count;
 use crate::search::scope::Scope;
+use crate::search::stats::Wanted;
 
 /// The columns that alco remembers of the indexes of a search, and the second when each was last seen. None: Redis is away.
 fn known_columns(site: &Site, request: &LogRequest) -> Option<BTreeMap<String, i64>> {
@@ -46,6 +48,12 @@ pub fn missing_columns(site: &Site, request: &LogRequest, scope: &Scope, found: 
         .into_iter()
         .map(|name| MissingColumn { name: name.to_owned(), nearest: nearest(name).map(str::to_owned) })
         .collect()
+}
+
+/// False if no record matches that search; true also if that cannot be known in time.
+pub fn may_find(site: &Site, query: &Query, scope: &Scope) -> bool {
+    let figures = site.searcher.figures(query, scope, Wanted { bars: 0, columns: &[] });
+    !matches!(figures.and_then(|figures| figures.count()), Ok(Count::Exact(0)))
 }
 
 /// The search that was probably meant by the text, or by the values of the filters, of one that found nothing.

@@ -8,6 +8,7 @@ use crate::http::pages::day_bars::HalfHour;
 use crate::http::pages::{index_list, links};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
+use crate::http::routes::new_patterns::joined;
 use crate::http::routes::shortcuts;
 use crate::http::site::Site;
 use crate::http::visible::Visible;
@@ -26,7 +27,7 @@ const NAMED_PATTERNS: usize = 5;
 /// `/grep/`; a form that chooses several indexes sends their names in `text`.
 pub fn index_page(site: &Site, visible: &Visible, text: &str, now: Ts) -> Answer {
     let chosen = pairs(text).into_iter().filter(|(name, _)| name == "index").map(|(_, value)| value);
-    let chosen: Vec<String> = chosen.collect();
+    let (chosen, button): (Vec<String>, Vec<String>) = chosen.partition(|name| !name.is_empty());
     if !chosen.is_empty() {
         let selection = visible.selection(&chosen.join(","))?;
         return Ok(Reply::redirect(302, &links::grep_path(&site.http().base_path, &selection)));
@@ -48,12 +49,14 @@ pub fn index_page(site: &Site, visible: &Visible, text: &str, now: Ts) -> Answer
                 collecting: collecting(site, index, now),
                 new_patterns: match is_empty {
                     true => Some(index_list::NewPatterns::Count(0, Vec::new())),
-                    false => site.news.of(&index.name, now, || new_patterns(site, &index.name, now)),
+                    false => news(site, vec![index.name.clone()], now),
                 },
                 shortcuts: shortcut_links(site, visible, &saved, Some(&index.name)),
             }
         })
         .collect();
+    let no_choice =
+        (!button.is_empty()).then(|| "Choose the indexes to search: the boxes are below the list.".to_owned());
     let zone = &site.http().timezone;
     let begin = shown_since(now, &WallClock::of(zone));
     let quarter = |number: i64| begin.plus_seconds(number * 6 * 3600).clock_in(zone, 0)[..5].to_owned();
@@ -61,10 +64,17 @@ pub fn index_page(site: &Site, visible: &Visible, text: &str, now: Ts) -> Answer
         frame: frame(site, visible, None),
         now,
         indexes,
+        new_patterns: news(site, visible.names().into_iter().cloned().collect(), now),
         shortcuts: shortcut_links(site, visible, &saved, None),
         lists_shortcuts: !saved.is_empty() || shortcuts::may_save(site, visible),
         hours: [0, 1, 2, 3].map(quarter),
-        warnings: asking.warning().into_iter().chain(asking.missing).chain(nothing_to_see(visible)).collect(),
+        warnings: asking
+            .warning()
+            .into_iter()
+            .chain(asking.missing)
+            .chain(nothing_to_see(visible))
+            .chain(no_choice)
+            .collect(),
     };
     Ok(Reply::page(200, view.page().into_string()))
 }
@@ -156,9 +166,14 @@ fn collecting(site: &Site, index: &Index, now: Ts) -> Option<index_list::Collect
     })
 }
 
+/// The new patterns of these indexes together, each once.
+fn news(site: &Site, indexes: Vec<IndexName>, now: Ts) -> Option<index_list::NewPatterns> {
+    site.news.of(&indexes, now, || new_patterns(site, &indexes, now))
+}
+
 /// Patterns of warnings and errors whose first record is of the last six hours. None: Redis is away.
-fn new_patterns(site: &Site, index: &IndexName, now: Ts) -> Option<index_list::NewPatterns> {
-    let memory = site.pattern_memory(index)?;
+fn new_patterns(site: &Site, indexes: &[IndexName], now: Ts) -> Option<index_list::NewPatterns> {
+    let memory = joined(indexes.iter().map(|index| site.pattern_memory(index)))?;
     if let Some(since) = memory.unknown_before(now) {
         return Some(index_list::NewPatterns::UnknownBefore(since));
     }

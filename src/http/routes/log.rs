@@ -119,6 +119,8 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
             let in_all = site.searcher.count_in_all(query, &scope).unwrap_or_default();
             found.in_all = in_all.map(|count| total(count, &found, 0));
             found.meant = hints::suggestion(site, request);
+            found.meant_may_find = found.meant.as_ref().is_none_or(|meant| hints::may_find(site, &meant.query, &scope));
+            found.words_may_find = edit::of_words(query).is_some_and(|words| hints::may_find(site, &words, &scope));
         }
     }
     if let (Some(_), Some(place), Ok(figures)) = (found.next, log.last_match(), &figures) {
@@ -263,6 +265,8 @@ fn write_lines(
         nearest: if is_empty { nearest_records(site, request, scope) } else { NearestRecords::default() },
         missing_columns: Vec::new(),
         meant: None,
+        meant_may_find: false,
+        words_may_find: false,
     };
     Ok((found, page.has_all))
 }

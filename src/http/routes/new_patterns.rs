@@ -73,7 +73,8 @@ pub fn remembered(site: &Site, query: &Query, patterns: &[PatternHash]) -> Optio
     joined(query.indexes.iter().map(|index| site.pattern_memory_of(index, patterns)))
 }
 
-fn joined(memories: impl Iterator<Item = Option<PatternMemory>>) -> Option<PatternMemory> {
+/// What alco remembers of several indexes together. None: Redis is away.
+pub fn joined(memories: impl Iterator<Item = Option<PatternMemory>>) -> Option<PatternMemory> {
     memories.reduce(|all, memory| Some(all?.join(memory?))).flatten()
 }
 

@@ -155,6 +155,9 @@ fn hits_where(page: &Page, is: impl Fn(Place) -> bool) -> impl Iterator<Item = &
 }
 
 fn parse_place(text: &str) -> Option<(Ts, i64, i64)> {
+    if let Some(place) = Place::parse_short(text) {
+        return Some(place);
+    }
     let mut numbers = text.split('.').map(str::parse::<i64>);
     // a fourth number is the document's, as in the `@id` of NDJSON
     let (Some(Ok(ts)), Some(Ok(seq)), Some(Ok(digest)), None | Some(Ok(_)), None) =

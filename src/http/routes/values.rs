@@ -57,8 +57,10 @@ pub fn column_values(
     limit: usize,
 ) -> filters::FilterColumn {
     let mut view = filters::FilterColumn { name: column.to_owned(), ..filters::FilterColumn::default() };
+    let mut uncounted = None;
     match values {
         Ok(counted) => {
+            uncounted = counted.exact.then_some(0);
             view.values = counted.values.into_iter().map(|(value, count)| (value, Some(count))).collect();
             if !counted.exact {
                 view.note = Some("counted in part".to_owned());
@@ -78,7 +80,7 @@ pub fn column_values(
         };
         let room = limit + 1 - view.values.len();
         let others = of_index.into_iter().filter(|value| !is_known(value)).take(room);
-        view.values.extend(others.map(|value| (value, None)));
+        view.values.extend(others.map(|value| (value, uncounted)));
     }
     view.more = view.values.len() > limit;
     view.values.truncate(limit);

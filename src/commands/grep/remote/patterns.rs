@@ -57,6 +57,7 @@ impl Remote {
             pattern: PatternHash::parse(&text("pattern")?)?,
             text: text("text")?,
             sample: text("sample"),
+            index: None,
             levels: levels("levels")?,
             first: time("first")?,
             last: time("last")?,

@@ -33,6 +33,9 @@ pub struct LogFoot {
     pub missing_columns: Vec<MissingColumn>,
     /// the search that was probably meant, shown only on an empty page
     pub meant: Option<Suggestion>,
+    /// false: a search that is offered finds nothing in this range either
+    pub meant_may_find: bool,
+    pub words_may_find: bool,
 }
 
 /// What there is outside the range of a search without matches.
@@ -49,8 +52,8 @@ pub struct NearestRecords {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Written {
     pub lines: usize,
-    /// lines that are errors: the next one gets the number after theirs
-    pub errors: usize,
+    /// errors that follow each other are one group; the first line of the next one gets the number after theirs
+    pub error_groups: usize,
     pub last_match: Option<Place>,
 }
 
@@ -79,6 +82,8 @@ impl LogFoot {
             nearest: NearestRecords::default(),
             missing_columns: Vec::new(),
             meant: None,
+            meant_may_find: false,
+            words_may_find: false,
         }
     }
 }
@@ -132,7 +137,7 @@ impl LogView<'_> {
         let desc = q.order() == Order::NewestFirst;
         html! {
             // the last error of a page leads here, where the next page is
-            nav.pages id={ "e" (written.errors + 1) } aria-label="Pages" {
+            nav.pages id={ "e" (written.error_groups + 1) } aria-label="Pages" {
                 @if found.has_later_error && let Some(place) = written.last_match {
                     a.onward href=(self.frame.links.to("next-error/", &edit::after(q, place))) { "next error →" }
                     " "
@@ -217,6 +222,7 @@ impl LogView<'_> {
                         li {
                             "Did you mean " a href=(self.link(&meant.query)) { (visible_in_line(&meant.typed)) } "?"
                             @if meant.query.mode == Mode::Words && q.mode != Mode::Words { " (all the words, in any order)" }
+                            @if !found.meant_may_find { " No record of this range matches that either." }
                         }
                     }
                     @for column in &found.missing_columns { li { (self.missing_column(column)) } }
@@ -239,8 +245,8 @@ impl LogView<'_> {
                             li { "Search " a href=(self.link(&Query { case: false, word: false, ..edit::first(q) })) { "without regard to case and words" } }
                         }
                         @if q.within == Within::Message { li { (self.in_all(found)) } }
-                        @if q.mode == Mode::Literal && q.search.trim().contains(' ') {
-                            li { "Search for " a href=(self.link(&Query { mode: Mode::Words, ..edit::first(q) })) { "all the words in any order" } }
+                        @if let Some(words) = edit::of_words(q).filter(|_| found.words_may_find) {
+                            li { "Search for " a href=(self.link(&words)) { "all the words in any order" } }
                         }
                         @if outside.is_none() {
                             li { "See " a href=(self.link(&Query { search: String::new(), context: Context::None, ..edit::first(q) })) { "all records of this range" } }

@@ -28,6 +28,12 @@ pub enum LogRow<'a> {
     Gap,
 }
 
+impl LogRow<'_> {
+    fn is_error(&self) -> bool {
+        matches!(self, LogRow::Line(line) if line.level.is_error())
+    }
+}
+
 impl LogView<'_> {
     /// The part before the lines.
     pub fn opening(&self) -> Markup {
@@ -115,7 +121,8 @@ impl LogView<'_> {
                     }
                     @if self.formats.contains(&Format::Csv) {
                         " "
-                        a href=(links::to("", &Query { format: Format::Csv, download: true, bom: true, ..edit::first(q) }))
+                        // not copied for a program, unlike the links before it
+                        a href=(self.link(&Query { format: Format::Csv, download: true, bom: true, ..edit::first(q) }))
                             title={ "CSV as Excel reads it, a file with a byte order mark; " (self.contents(Format::Csv)) } { "Excel" }
                     }
                 }
@@ -198,6 +205,8 @@ pub struct LogWriter<'a> {
     columns: LineColumns<'a>,
     begun: bool,
     has_heading: bool,
+    /// the last row is an error
+    is_after_error: bool,
     written: Written,
 }
 
@@ -207,33 +216,38 @@ impl<'a> LogWriter<'a> {
         let carried = Some(view.frame.links.to_record(&query)).filter(|query| query.len() <= CARRIED_BYTES);
         let carried = carried.unwrap_or_else(|| "#here".to_owned());
         // a page that grows has no end for the form of the values
-        let clicked = (!view.grows).then_some(view.query);
+        let clicked = (!view.grows).then_some((view.query, &view.frame.links));
         let columns = LineColumns::new(&view.shown_columns, clicked);
         let (dates, written) = (Dates::new(view.zone), Written::default());
-        LogWriter { view, carried, dates, columns, begun: false, has_heading: false, written }
+        LogWriter { view, carried, dates, columns, begun: false, has_heading: false, is_after_error: false, written }
     }
 
     /// The markup before the first line.
     pub fn begin(&mut self) -> Markup {
         let first = !std::mem::replace(&mut self.begun, true);
-        html! { @if first { (PreEscaped(opened(self.view.query.wraps()))) } }
+        html! { @if first { (PreEscaped(opened(self.view.query.wraps(), self.columns.begins_with_level))) } }
     }
 
     /// Rows that are found together: their columns stand below each other.
     pub fn rows(&mut self, rows: &[LogRow]) -> Markup {
         let lines = rows.iter().filter_map(|row| if let LogRow::Line(line) = row { Some(line) } else { None });
-        let Some(first) = lines.clone().next() else { return html! { @for row in rows { (self.row(row)) } } };
+        let Some(first) = lines.clone().next() else { return html! { @for row in rows { (self.row(row, None)) } } };
         self.columns.learn(lines.map(|line| &line.cells[..]));
+        if !self.begun {
+            self.columns.begins_with_level = first.cells.first().is_some_and(|cell| cell.is_level);
+        }
         let begin = self.begin();
         let is_first = !std::mem::replace(&mut self.has_heading, true);
         html! {
             (begin)
             @if is_first { (self.columns.heading(self.view.query, &self.view.frame.links, &first.cells)) }
-            @for row in rows { (self.row(row)) }
+            @for (at, row) in rows.iter().enumerate() { (self.row(row, rows.get(at + 1))) }
         }
     }
 
-    fn row(&mut self, row: &LogRow) -> Markup {
+    /// `next`: the row after it, where it is known.
+    fn row(&mut self, row: &LogRow, next: Option<&LogRow>) -> Markup {
+        let follows_error = std::mem::replace(&mut self.is_after_error, row.is_error());
         let line = match row {
             LogRow::Gap => return gap(),
             LogRow::Line(line) => line,
@@ -244,10 +258,13 @@ impl<'a> LogWriter<'a> {
         if is_match {
             self.written.last_match = Some(line.place);
         }
-        if line.level.is_error() {
-            self.written.errors += 1;
-            jump.id = Some(format!("e{}", self.written.errors));
-            jump.next_error = Some(format!("#e{}", self.written.errors + 1));
+        if row.is_error() {
+            if !follows_error {
+                self.written.error_groups += 1;
+                jump.id = Some(format!("e{}", self.written.error_groups));
+            }
+            let is_last = !next.is_some_and(LogRow::is_error);
+            jump.next_error = is_last.then(|| format!("#e{}", self.written.error_groups + 1));
         }
         self.written.lines += 1;
         let LogView { zone, query, .. } = self.view;
@@ -290,9 +307,9 @@ impl<'a> LogWriter<'a> {
     }
 }
 
-fn opened(wrap: bool) -> &'static str {
-    match wrap {
-        true => "<div class=\"log wrap\" id=\"log\" role=\"list\" aria-label=\"Log\">",
-        false => "<div class=\"log\" id=\"log\" role=\"list\" aria-label=\"Log\">",
-    }
+/// `v`: the level of each line comes after its time.
+fn opened(wrap: bool, begins_with_level: bool) -> String {
+    let class = [Some("log"), wrap.then_some("wrap"), begins_with_level.then_some("v")];
+    let class: Vec<&str> = class.into_iter().flatten().collect();
+    format!("<div class=\"{}\" id=\"log\" role=\"list\" aria-label=\"Log\">", class.join(" "))
 }

@@ -148,7 +148,7 @@ fn pattern_count(
         None => (before.as_ref()?, samples_before?),
     };
     let FoundPattern { first, last, sample, .. } = *described;
-    let sample = samples.line(sample);
+    let (index, sample) = (samples.index(sample).cloned(), samples.line(sample));
     let text = match sample.map(pattern::of) {
         Some(MessagePattern { text, hash }) if hash == listed.pattern => text,
         _ if listed.pattern == PatternHash::NONE => String::new(),
@@ -159,6 +159,7 @@ fn pattern_count(
         pattern: listed.pattern,
         text,
         sample: sample.map(str::to_owned),
+        index,
         levels: levels(found),
         first,
         last,

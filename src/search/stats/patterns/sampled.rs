@@ -49,6 +49,11 @@ impl<'a> Sampled<'a> {
         Ok(())
     }
 
+    /// The index of a document.
+    pub fn index(&self, sample: SampleAt) -> Option<&'a IndexName> {
+        self.slices.get(sample.slice).map(|(index, _)| index)
+    }
+
     /// The line of a document; None: it is no longer there.
     pub fn line(&self, sample: SampleAt) -> Option<&str> {
         self.lines.get(&(sample.slice, sample.id)).map(String::as_str)
