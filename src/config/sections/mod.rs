@@ -452,7 +452,7 @@ parameter = request_id
         let (config, defaults) = (format!("{config:#?}"), format!("{defaults:#?}"));
         for line in config.lines().filter(|line| line.contains(": ") && line.ends_with(',') && !line.ends_with("[],")) {
             let same = defaults.contains(line);
-            let may = ["password_file", "ca_file", "authorities", "durable: true", "index_of"];
+            let may = ["password_file", "ca_file", "authorities", "durable: true", "index_of", "own_peer"];
             assert!(!same || may.iter().any(|key| line.contains(key)), "still the default: {line}");
         }
     }
