@@ -310,7 +310,7 @@ impl RedisStore {
         let all: Vec<(String, String)> =
             self.ask(|connection| redis::cmd("HGETALL").arg(leases(index)).query(connection))?;
         let entries: Vec<LeaseEntry> = all.iter().filter_map(|(first, rest)| LeaseEntry::parse(first, rest)).collect();
-        let unread = all.iter().filter(|(first, _)| first != "since").count() - entries.len();
+        let unread = all.iter().filter(|(field, _)| field.split(' ').next() != Some("since")).count() - entries.len();
         if unread > 0 && !self.has_warned.swap(true, Relaxed) {
             log::warn!(
                 "{} in Redis has {unread} fields that are no leases of alco's; they are passed over",
