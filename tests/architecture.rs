@@ -116,8 +116,9 @@ const PURE: &[(&str, bool)] = &[
     ("time", true),
     ("metrics", true),
     ("net::tls", true),
-    // obstacles: a lock, and nothing else
+    // obstacles and peer_waits: a lock, and nothing else
     ("metrics::obstacles", false),
+    ("metrics::peer_waits", false),
     ("config", true),
     ("config::files", false),
     ("users_file", true),

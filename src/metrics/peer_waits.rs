@@ -1,4 +1,4 @@
-//! The workers that hold records back, since a node that may have stored them does not answer. `/health` and `/metrics` show it. Pure.
+//! The workers that hold records back, since a node that may have stored them does not answer. `/health` and `/metrics` show it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
