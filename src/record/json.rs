@@ -317,6 +317,15 @@ pub fn each_text(raw: &str, take: &mut dyn FnMut(&str)) {
     }
 }
 
+/// The texts of all columns.
+pub fn column_texts(columns: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for (_, value) in members(columns) {
+        each_text(value, &mut |text| texts.push(text.to_owned()));
+    }
+    texts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,8 @@
 //!     kept_patterns the compiled patterns of the searches that run
 //!     turns         searches that take long wait for each other
 //!     scope         the present, the deadline, and whether the client still waits
-//!     scan          goes through the records of a plan, in order; pace: how much it asks for at a time
+//!     scan          goes through the records of a plan, in order; source_scan: how far it has come in each
+//!                   index; pace: how much it asks for at a time
 //!     answer        searchd, as a search asks it: what its rows and faults mean; amount: documents of one answer
 //!     nodes         the other nodes: which a question includes, and which are away; shard: which of mirrors is asked
 //!     hit           the results of a search: hits, pages, counts, errors
@@ -55,6 +56,7 @@ pub mod scan;
 pub mod scope;
 mod searchd;
 mod shard;
+mod source_scan;
 pub mod stats;
 mod stream;
 mod turns;

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::{Index, IndexName, SearchText, field_of_column};
 use crate::query::{Condition, Filter, Order, Query, Within};
-use crate::record::json::each_text;
+use crate::record::json::column_texts;
 use crate::search::filter::{Apart, Filters};
 use crate::search::filter_asking::{conditions_of, words_of};
 use crate::search::hit::{Hit, Line};
@@ -121,11 +121,8 @@ impl Slice {
 
     /// True if one question can ask for both.
     pub fn goes_with(&self, other: &Slice) -> bool {
-        let keys = match (&self.keys, &other.keys) {
-            (Some(own), Some(others)) => own.are_alike(others),
-            (own, others) => own.is_none() && others.is_none(),
-        };
-        self.asked == other.asked && keys
+        let words = |slice: &Slice| slice.keys.as_ref().map(|keys| keys.expression().to_owned());
+        self.asked == other.asked && words(self) == words(other)
     }
 
     /// The same with the indexes and the range of a slice that goes with it.
@@ -236,12 +233,12 @@ impl Plan {
 
     /// True if a record of the stream is a match. `columns` may be empty if `needs_columns` is false.
     pub fn matches(&self, message: &str, columns: &str) -> bool {
-        self.pattern.matches(message, || if self.all { texts(columns) } else { Vec::new() })
+        self.pattern.matches(message, || if self.all { column_texts(columns) } else { Vec::new() })
     }
 
     /// The same; None: `stop` ended the check.
     pub fn matches_until(&self, message: &str, columns: &str, stop: StopCheck) -> Option<bool> {
-        self.pattern.matches_until(message, || if self.all { texts(columns) } else { Vec::new() }, stop)
+        self.pattern.matches_until(message, || if self.all { column_texts(columns) } else { Vec::new() }, stop)
     }
 }
 
@@ -378,15 +375,6 @@ impl SourcePlan {
     pub fn conditions(&self) -> &[String] {
         &self.asked[0].stream.conditions
     }
-}
-
-/// The texts of all columns.
-fn texts(columns: &str) -> Vec<String> {
-    let mut texts = Vec::new();
-    for (_, value) in crate::record::json::members(columns) {
-        each_text(value, &mut |text| texts.push(text.to_owned()));
-    }
-    texts
 }
 
 /// A range as slices of a day each, oldest first: a page is full long before all days are read, and each day is an index of

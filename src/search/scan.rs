@@ -16,9 +16,10 @@ use crate::search::filter::Looked;
 use crate::search::hit::{Hit, SearchError};
 use crate::search::nodes::{Heard, Included};
 use crate::search::pace::{Chunk, Pace, Portion};
-use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
+use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scope::Deadline;
 use crate::search::searchd::{SearchdAccess, read_columns};
+use crate::search::source_scan::{SourceScan, is_ahead};
 use crate::sphinx::client::Fault;
 use crate::sphinx::select::{Restriction, Select};
 
@@ -73,19 +74,6 @@ pub struct Walk<'a> {
     pub warnings: BTreeSet<String>,
 }
 
-#[derive(Debug)]
-struct SourceScan<'a> {
-    plan: &'a SourcePlan,
-    slices: VecDeque<&'a Slice>,
-    /// of one question
-    max_slices: usize,
-    hits: VecDeque<Hit>,
-    /// all documents up to here were looked at
-    at: Option<Place>,
-    pace: Pace,
-    asked: bool,
-}
-
 /// The documents that one question asks for.
 struct ChunkWanted<'a> {
     slice: Slice,
@@ -93,43 +81,6 @@ struct ChunkWanted<'a> {
     portion: Portion,
     /// with the columns, not only place and message
     whole: bool,
-}
-
-impl<'a> SourceScan<'a> {
-    /// The next slices that one question can ask for, if a portion of the first one is asked for.
-    fn next_slices(&self, portion: &Portion) -> Vec<&'a Slice> {
-        let mut slices = self.slices.iter().copied();
-        let Some(first) = slices.next() else { return Vec::new() };
-        let at_most = self.pace.slices(portion).min(self.max_slices);
-        std::iter::once(first).chain(slices.take_while(|next| first.goes_with(next))).take(at_most).collect()
-    }
-
-    /// Takes the answer to a question about a portion of the first slice, or of several.
-    fn take(&mut self, chunk: Chunk, portion: &Portion, backwards: bool) {
-        self.asked = true;
-        self.pace.learn(portion, &chunk);
-        self.at = chunk.last.or(self.at);
-        if portion.is_all(&chunk) {
-            let part = portion.part;
-            self.at = Some(Place::start_of(if backwards { part.start } else { part.end }));
-        }
-        while self.slices.front().is_some_and(|slice| !is_ahead(slice, self.at, backwards)) {
-            self.slices.pop_front();
-        }
-        match self.hits.is_empty() {
-            true => self.hits = chunk.hits.into(),
-            false => self.hits.extend(chunk.hits),
-        }
-    }
-}
-
-/// True if a walk that has reached this place has still to go through the slice, or through a part of it.
-fn is_ahead(slice: &Slice, at: Option<Place>, backwards: bool) -> bool {
-    match (at, backwards) {
-        (None, _) => true,
-        (Some(place), false) => Place::start_of(slice.range.end) > place,
-        (Some(place), true) => Place::start_of(slice.range.start) < place,
-    }
 }
 
 /// The next step of a walk.

@@ -177,9 +177,9 @@ impl Keys {
         self.documents <= RARE_DOCUMENTS
     }
 
-    /// True if both ask for the same words.
-    pub fn are_alike(&self, other: &Keys) -> bool {
-        self.expression == other.expression
+    /// The expression of MATCH.
+    pub fn expression(&self) -> &str {
+        &self.expression
     }
 
     /// The expression of MATCH for that range; None: it does not help.
