@@ -151,10 +151,29 @@ fn servers_differ_from_the_ini(stack: &Stack, alco: &Alco) {
     };
     assert!(code == Some(2) && objects.iter().any(mends), "{objects:#?}");
     shows(&lines, "warning", "data_dir", &["/gone holds days of an index"]);
+    a_day_is_another_engine_s(stack, &more);
     fs::write(&more, "[index checked]\ncolums = x\n").unwrap();
     let output = Command::new(ALCO).args(["check", "--config"]).arg(&more).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("more.ini:2: "), "{output:?}");
+}
+
+/// searchd does not serve a day that the other engine wrote.
+#[track_caller]
+fn a_day_is_another_engine_s(stack: &Stack, more: &Path) {
+    let (writer, reader, head) = match is_manticore() {
+        true => ("Sphinx", "Manticore", b"SPRT\x09\0\0\0".as_slice()),
+        false => ("Manticore", "Sphinx", b"{\n\"meta_created_time_utc\":\"2026-11-30T01:14:18.898\"".as_slice()),
+    };
+    let oldest =
+        jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_sub(jiff::Span::new().days(2));
+    let day = stack.dir().join(format!("searchd/data/checked/{}", oldest.strftime("%Y%m%d")));
+    fs::create_dir_all(&day).unwrap();
+    fs::write(day.join("checked.meta"), head).unwrap();
+    let (_, lines) = check(more, false);
+    let text = format!("searchd does not serve {}: {writer} wrote it, and {reader} cannot read it", day.display());
+    shows(&lines, "error", "index checked", &[&text, "move data_dir away"]);
+    fs::remove_dir_all(day).unwrap();
 }
 
 /// searchd has its binlog elsewhere, or none, or left one there long ago.

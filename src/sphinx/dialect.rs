@@ -31,6 +31,17 @@ pub fn of_banner(banner: &str) -> Option<Dialect> {
     })
 }
 
+/// The engine that wrote a realtime index, by the first bytes of its .meta file; None: neither did. Neither engine serves an index of
+/// the other. Sphinx 2.2.11 writes version 9 of that file, 2.3.2 version 12; Manticore refuses all before 14, and writes JSON today.
+pub fn of_meta(head: &[u8]) -> Option<Dialect> {
+    match head {
+        [b'{', ..] => Some(Dialect::Manticore),
+        [b'S', b'P', b'R', b'T', 0..14, 0, 0, 0, ..] => Some(Dialect::Sphinx),
+        [b'S', b'P', b'R', b'T', _, _, _, _, ..] => Some(Dialect::Manticore),
+        _ => None,
+    }
+}
+
 /// The end of every SELECT that may have a MATCH or count something.
 pub const WITHOUT_RANKS: &str = "ranker=none";
 
@@ -353,6 +364,21 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(of_banner(banner), expect, "{banner}");
+        }
+    }
+
+    #[test]
+    fn each_engine_is_known_by_the_indexes_that_it_wrote() {
+        for (head, expect) in [
+            (b"SPRT\x09\0\0\0".as_slice(), Some(Dialect::Sphinx)),
+            (b"SPRT\x0c\0\0\0", Some(Dialect::Sphinx)),
+            (b"SPRT\x0e\0\0\0", Some(Dialect::Manticore)),
+            (b"{\n\"meta_created_time_utc\":\"2026-11-30T01:14:18.898\",", Some(Dialect::Manticore)),
+            (b"SPRT", None),
+            (b"SPHX\x09\0\0\0", None),
+            (b"", None),
+        ] {
+            assert_eq!(of_meta(head), expect, "{head:?}");
         }
     }
 

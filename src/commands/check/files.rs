@@ -1,7 +1,7 @@
 //! The files on this host: password files, data_dir and searchd's binlog, and their permissions.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,9 @@ use nix::sys::statvfs::statvfs;
 use nix::unistd::{Uid, User};
 
 use crate::commands::check::report::{Report, listed};
-use crate::config::{Address, Config, Secret};
+use crate::config::{Address, Config, Dialect, IndexName, Secret};
 use crate::sphinx::conf::binlog_path;
+use crate::sphinx::dialect;
 use crate::time::Day;
 
 /// Free space that the disk should have: searchd takes no records if the disk is full.
@@ -131,6 +132,23 @@ fn directories(config: &Config, binlog: &Path, user: Uid, report: &mut Report) {
 fn may_write(user: Uid, about: &Metadata) -> bool {
     let (is_owner, mode) = (about.uid() == user.as_raw(), about.mode());
     user.is_root() || mode & if is_owner { 0o200 } else { 0o022 } != 0
+}
+
+/// Of these days of an index, the first that another engine than `engine` wrote, with that engine: searchd does not serve it. None if
+/// searchd runs on another host, too.
+pub fn written_by_another(
+    data_dir: &Path,
+    index: &IndexName,
+    days: impl Iterator<Item = Day>,
+    engine: Dialect,
+) -> Option<(PathBuf, Dialect)> {
+    let mut written = days.filter_map(|day| {
+        let dir = data_dir.join(index.as_str()).join(day.to_string());
+        let mut head = [0; 8];
+        File::open(dir.join(format!("{index}.meta"))).ok()?.read_exact(&mut head).ok()?;
+        Some((dir, dialect::of_meta(&head)?))
+    });
+    written.find(|(_, writer)| *writer != engine)
 }
 
 /// Reports the free space of data_dir, and directories of indexes that alco.ini no longer has.
