@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use crate::hostile_clients::{heavy, publish_lines};
 use crate::support::clients::{Answered, RawClient, passwd_line};
-use crate::support::{Alco, LONG, Publisher, Stack, body, memory_kib, soak, wait_until};
+use crate::support::{Alco, LONG, Publisher, Stack, body, memory_kib, soak, try_get_with, wait_until};
 
 /// What searches go through.
 const LINES: usize = 2000;
@@ -49,6 +49,8 @@ const MEMORY_TIME: Duration = Duration::from_secs(30);
 const READER: u8 = 3;
 const ATTACKER: u8 = 100;
 const USER: Option<(&str, &str)> = Some(("anna", "right"));
+/// The same as a header.
+const LOGIN: &str = "Basic YW5uYTpyaWdodA==";
 
 struct Attack {
     name: &'static str,
@@ -64,7 +66,7 @@ const ATTACKS: [Attack; 8] = [
     Attack { name: "wrong passwords", run: wrong_passwords, spares_neighbours: false },
     Attack { name: "slow and idle clients", run: slow_clients, spares_neighbours: false },
     Attack { name: "followers", run: followers, spares_neighbours: false },
-    Attack { name: "large answers", run: large_answers, spares_neighbours: true },
+    Attack { name: "large answers", run: large_answers, spares_neighbours: false },
     Attack { name: "a head without an end", run: endless_heads, spares_neighbours: true },
 ];
 
@@ -153,8 +155,9 @@ fn large_answers(alco: &Alco) {
         for n in 0..times(3, 20) {
             let formats = ["limit=10000", "format=ndjson", "format=csv", "limit=1000&context=5&search=a"];
             let path = format!("/grep/attacks/?start_ts=-1h&{}", formats[(number + n) % formats.len()]);
-            let reply = client(alco, ATTACKER).get(&path);
-            assert_eq!(reply.status, 200, "{path}: {} bytes", reply.text.len());
+            // with the usual buffers: a raw client's are small, and it would read for minutes
+            let reply = try_get_with(&format!("{}{path}", alco.url), &[("Authorization", LOGIN)]).unwrap();
+            assert_eq!(reply.status, 200, "{path}: {} bytes", reply.body.len());
         }
     });
 }
