@@ -10,8 +10,8 @@ use crate::support::nodes::{Node, copies, count, nodes};
 use crate::support::{ALCO, Alco, LONG, free_port, queue_state, wait_until};
 
 const NAME: &str = "absent";
-const INI: &str =
-    "[index absent]\ndays = 2\nrouting_keys = absent.#\n\n[rabbitmq]\nack_delay = 3s\nredelivery_wait = 600s\n";
+const INDEX: &str = "[index absent]\ndays = 2\nrouting_keys = absent.#\n";
+const RABBITMQ: &str = "[rabbitmq]\nack_delay = 3s\nredelivery_wait = 600s\n";
 
 /// Gives a node these peers, itself among them, in the words that its alco.ini had.
 fn set_peers(node: &Node, peers: &[u16]) {
@@ -35,11 +35,15 @@ fn wait_for_more(node: &Node) {
     wait_until("it stores more", LONG, || (stored(node) > before + 1000).then_some(()));
 }
 
+fn start(node: &Node) -> Alco {
+    node.alco(&format!("{INDEX}{RABBITMQ}"))
+}
+
 /// Kills an alco that has unacknowledged records, and starts it again.
 fn restart(node: &Node, alco: Alco) -> Alco {
     alco.signal(Signal::SIGKILL);
     drop(alco);
-    node.alco(INI)
+    start(node)
 }
 
 fn health(alco: &Alco) -> (u16, String) {
@@ -60,7 +64,7 @@ fn check(alco: &Alco) -> String {
 
 #[test]
 fn records_wait_for_a_peer_that_collected_and_for_no_other() {
-    let nodes = nodes(NAME, 2, INI);
+    let nodes = nodes(NAME, 2, INDEX);
     let (a, b, absent) = (&nodes[0], &nodes[1], free_port());
     let amqp = &a.stack.amqp;
     let mut left = Vec::new();
@@ -68,7 +72,7 @@ fn records_wait_for_a_peer_that_collected_and_for_no_other() {
         // one node, which then names another that is not there
         b.stack.stop("searchd");
         set_peers(a, &[a.port]);
-        let alco_a = a.alco(INI);
+        let alco_a = start(a);
         wait_for_more(a);
         set_peers(a, &[a.port, b.port]);
         let alco_a = restart(a, alco_a);
@@ -78,7 +82,7 @@ fn records_wait_for_a_peer_that_collected_and_for_no_other() {
         // two nodes, which then name a third that is not there
         b.stack.restart("searchd");
         set_peers(b, &[a.port, b.port, absent]);
-        let alco_b = b.alco(INI);
+        let alco_b = start(b);
         wait_for_more(b);
         set_peers(a, &[a.port, b.port, absent]);
         let alco_a = restart(a, alco_a);
