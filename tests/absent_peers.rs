@@ -68,11 +68,11 @@ fn records_wait_for_a_peer_that_collected_and_for_no_other() {
     let (a, b, absent) = (&nodes[0], &nodes[1], free_port());
     let amqp = &a.stack.amqp;
     let mut left = Vec::new();
+    b.stack.stop("searchd");
+    set_peers(a, &[a.port]);
+    let alco_a = start(a);
     let published = under_load(amqp, NAME, || {
         // one node, which then names another that is not there
-        b.stack.stop("searchd");
-        set_peers(a, &[a.port]);
-        let alco_a = start(a);
         wait_for_more(a);
         set_peers(a, &[a.port, b.port]);
         let alco_a = restart(a, alco_a);
