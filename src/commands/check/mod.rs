@@ -87,7 +87,7 @@ fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8
     rights(config, &mut report);
     rabbitmq(config, &mut report);
     redis(config, &mut report, now);
-    served_indexes::searchd(config, &mut report, now);
+    served_indexes::searchd(config, TIMEOUT, &mut report, now);
     files::data_dir(config, &mut report);
     running::health(config, &mut report);
     report.status()

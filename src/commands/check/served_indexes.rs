@@ -1,9 +1,10 @@
 //! What alco check asks searchd: its version, clock and binlog, the day indexes of each index and the columns that are `indexed`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::commands::check::report::{Report, listed};
-use crate::commands::check::{TIMEOUT, files, nodes};
+use crate::commands::check::{files, nodes};
 use crate::config::{Config, Dialect, Index, field_of_column};
 use crate::housekeeping;
 use crate::sphinx::client::{Engine, Fault};
@@ -16,8 +17,8 @@ const OLDEST_SPHINX: &[u64] = &[2, 2, 11];
 /// It counts distinct values exactly if asked to.
 const OLDEST_MANTICORE: &[u64] = &[6, 2];
 
-/// Reports what searchd says of itself, and what it serves of each index.
-pub fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
+/// Reports what searchd says of itself, and what it serves of each index. An answer may take `timeout`.
+pub fn searchd(config: &Config, timeout: Duration, report: &mut Report, now: fn() -> Ts) {
     const PART: &str = "searchd";
     let sphinx = &config.sphinx;
     if sphinx.pid_file.is_some() {
@@ -34,7 +35,7 @@ pub fn searchd(config: &Config, report: &mut Report, now: fn() -> Ts) {
         );
     }
 
-    let mut engine = Engine::new(&sphinx.address, TIMEOUT);
+    let mut engine = Engine::new(&sphinx.address, timeout);
     let cure = "start it, or set [sphinx] address";
     let ours = now();
     let asked = engine.version().and_then(|version| {
