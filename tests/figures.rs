@@ -216,7 +216,8 @@ fn exact_figures_are_what_a_plain_reading_gives() {
             if !page.html.contains("counted in part") {
                 for (value, count, _) in page.values(column) {
                     let value = value.trim_start_matches(['✓', '≠', ' ']);
-                    assert_eq!(Some(&count), expected.get(value), "{value} of /grep/{index}/{url}");
+                    // a value that no record of the search has is offered with 0
+                    assert_eq!(count, expected.get(value).copied().unwrap_or(0), "{value} of /grep/{index}/{url}");
                 }
             }
         }
