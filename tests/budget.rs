@@ -184,7 +184,9 @@ fn the_whole_log_begins_with_a_match_that_takes_long_to_find() {
     let stack = Stack::shared();
     let start = records(stack).start;
     let url = format!("/grep/budget/?start_ts={start}&columns=seq&mode=regex&context=y&search={}", encoded(PATTERN));
-    let first = alco(stack, BUDGETS[1]).page(&format!("{url}&limit=1")).lines()[0].place.clone();
+    let first = alco(stack, BUDGETS[1]).get(&format!("{url}&limit=1&format=ndjson")).body;
+    let first: Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
+    let (first, _) = first["@id"].as_str().unwrap().rsplit_once('.').unwrap();
     let alco = alco(stack, BUDGETS[0]);
     let mut part = page(&alco, &format!("{url}&limit=300&cursor=b{first}.0"));
     while part.is_cut {
