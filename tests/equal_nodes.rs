@@ -349,7 +349,10 @@ impl Question {
             Question::Page(path) => {
                 let page = Page::new(path, alco.get(path));
                 let next = page.link("rel=\"next\"").map(|link| Page::new(&link, alco.get(&link)));
-                let shown = [Some(page), next].into_iter().flatten().map(|page| without_docids(&text(&page.html)));
+                let shown = [Some(page), next]
+                    .into_iter()
+                    .flatten()
+                    .map(|page| without_room(&without_docids(&text(&page.html))));
                 // the time that it took
                 let timeless = |page: String| match page.split_once(" match in ").or(page.split_once(" matches in ")) {
                     Some((before, after)) => format!("{before} in {}", after.split_once(" s").unwrap_or_default().1),
@@ -398,6 +401,12 @@ fn walk(alco: &Alco, first: &str, link: &str) -> (String, String) {
         }
     }
     (all, path)
+}
+
+/// A column is as wide as its values so far, and the lines of several nodes come in other portions.
+fn without_room(text: &str) -> String {
+    let even = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.lines().map(even).collect::<Vec<_>>().join("\n")
 }
 
 /// A place is `<ts>.<seq>.<digest>.<docid>`: without its last part.
