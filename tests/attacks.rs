@@ -12,7 +12,6 @@
 //! | wrong passwords | hostile_clients, refused_logins, users, and here |
 //! | few open files | hostile_clients |
 //! | slow readers, idle connections, requests that do not end | crowds, and here |
-//! | followers of many addresses, downloads | here |
 //! | memory of large answers | memory, and here |
 //! | searchd, Redis and RabbitMQ that lie or are silent | lying_servers, searchd_silent |
 //! | an open port by mistake | src/config |
@@ -59,13 +58,12 @@ struct Attack {
     spares_neighbours: bool,
 }
 
-const ATTACKS: [Attack; 8] = [
+const ATTACKS: [Attack; 7] = [
     Attack { name: "heavy searches", run: heavy_searches, spares_neighbours: true },
     Attack { name: "a regex that does not match", run: regexes_without_a_match, spares_neighbours: true },
     Attack { name: "filters without end", run: many_filters, spares_neighbours: true },
     Attack { name: "wrong passwords", run: wrong_passwords, spares_neighbours: false },
     Attack { name: "slow and idle clients", run: slow_clients, spares_neighbours: false },
-    Attack { name: "followers", run: followers, spares_neighbours: false },
     Attack { name: "large answers", run: large_answers, spares_neighbours: false },
     Attack { name: "a head without an end", run: endless_heads, spares_neighbours: true },
 ];
@@ -140,14 +138,6 @@ fn slow_clients(alco: &Alco) {
     let begun: Vec<TcpStream> = (0..clients).map(begun).collect();
     others_read(alco, 10);
     drop((idle, slow, begun));
-}
-
-fn followers(alco: &Alco) {
-    let (clients, addresses) = (times(300, 1000), 50);
-    let follow = |n: usize| client(alco, ATTACKER + (n % addresses) as u8).ask("/grep/attacks/?follow=1");
-    let streams: Vec<TcpStream> = (0..clients).map(follow).collect();
-    others_read(alco, 10);
-    drop(streams);
 }
 
 fn large_answers(alco: &Alco) {
