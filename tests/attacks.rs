@@ -267,6 +267,7 @@ fn figures(times: &mut [Duration]) -> Option<(Duration, Duration)> {
 }
 
 #[test]
+#[ignore = "it attacks with many clients at once: make soak"]
 fn others_are_served_while_attacks_last() {
     let stack = Stack::shared();
     let file = stack.dir().join("attacks.users");
