@@ -122,7 +122,7 @@ fn a_regex_that_does_not_match_ends_with_its_client() {
             (alco.get(&path).status == 200).then(|| begun.elapsed())
         });
         println!("one page: {time:?}");
-        assert!(time < 2 * NOTICED, "a page took {time:?}");
+        assert!(time < NOTICED, "a page took {time:?}");
     }
 }
 
