@@ -45,6 +45,15 @@ fn link(name: &str, line: &str) -> String {
     format!("/grep/{name}/at/{place}/")
 }
 
+/// The page names the part once, and readers of text come to it before the lines, or before what an empty page has.
+#[track_caller]
+fn is_told_first(page: &str, peer: &str) {
+    let told: Vec<usize> =
+        page.match_indices(&format!("the records of {peer} are missing")).map(|(at, _)| at).collect();
+    let lines = page.find("id=\"log\"").expect("the place of the lines");
+    assert!(told.len() == 1 && told[0] < lines, "{told:?} {lines}: {page}");
+}
+
 #[test]
 fn a_peer_that_is_away_is_named_and_waited_for_once() {
     let name = "away";
@@ -67,6 +76,9 @@ fn a_peer_that_is_away_is_named_and_waited_for_once() {
         let left =
             wait_until("the answer says so", SOON, || Some(count(alco, name)).filter(|(_, is_whole)| !is_whole)).0;
         assert!(left > 0 && left < RECORDS, "{left}");
+        for search in ["", "&search=no+such+text"] {
+            is_told_first(&alco.get(&format!("/grep/{name}/?start_ts=-1h{search}")).body, &peer);
+        }
         // it is waited for once
         for path in [format!("/grep/{name}/?start_ts=-1h"), "/grep/".to_owned(), "/health".to_owned()] {
             let asked = Instant::now();

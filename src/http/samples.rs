@@ -179,6 +179,8 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
         may_save: true,
         grows: false,
     };
+    let missing =
+        |node: &str| format!("the records of {node} are missing: away since 2026-11-22T10:00:00Z: query timed out");
     let found = LogFoot {
         previous: (!empty).then_some(place),
         next: (!empty).then_some(place),
@@ -187,11 +189,7 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
         has_later_error: !empty,
         reached: (url.contains("slow")).then_some(place),
         seeks_first: false,
-        warnings: if url.contains("slow") {
-            vec!["node2:9312 does not answer; its records are missing here".to_owned()]
-        } else {
-            vec![]
-        },
+        warnings: if url.contains("slow") { vec![missing("b:9312"), missing("c:9312")] } else { vec![] },
         nearest: NearestRecords {
             kept: Some(Range { start: range.start.plus_seconds(-90_000), end: range.start.plus_seconds(-8000) }),
             before: Some(range.start.plus_seconds(-9000)),
@@ -207,6 +205,7 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
         meant: empty.then(|| Suggestion { typed: "@host=<b>".to_owned(), query: query.clone() }),
     };
     let mut log = log::LogWriter::new(&view);
+    log.lacks(found.warnings.iter().take(1).cloned().collect());
     let mut page = view.opening().into_string();
     page += &log.rows(&rows).into_string();
     page += &log.end(&found).into_string();
@@ -467,4 +466,19 @@ fn the_pages_are_small_and_can_be_looked_at() {
         fs::write(dir.join(name), html.replace("/style.css?", "style.css?")).expect(name);
     }
     assert!(heavy.is_empty(), "{heavy:#?}");
+}
+
+#[test]
+fn a_missing_part_is_told_once_and_before_the_lines() {
+    let line = LogRow::Line(line(0, Role::Match, &[]));
+    for (rows, result) in [(vec![line], "id=\"log\""), (vec![], "class=\"nothing\"")] {
+        let has_lines = !rows.is_empty();
+        let page = log_page("start_ts=-1h&search=slow", rows);
+        let place = |what: &str| page.find(what).expect(what);
+        for (node, is_known) in [("b:9312", true), ("c:9312", !has_lines)] {
+            let told = format!("the records of {node} are missing");
+            assert_eq!(page.matches(&told).count(), 1, "{page}");
+            assert_eq!(place(&told) < place(result), is_known, "{told}: {page}");
+        }
+    }
 }

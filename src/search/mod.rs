@@ -183,6 +183,11 @@ impl Searcher {
         self.nodes.states()
     }
 
+    /// What a search that asks now lacks, as texts for the user: a page has them among its warnings.
+    pub fn missing(&self) -> Vec<String> {
+        self.nodes.missing()
+    }
+
     /// Asks the peers whether they answer; only those that are away if `away`.
     pub fn probe_peers(&self, now: Ts, away: bool) {
         if let Some(index) = self.indexes.first() {

@@ -275,6 +275,15 @@ impl Nodes {
         if self.has_peers() { engine.warnings() } else { Ok(Vec::new()) }
     }
 
+    /// What a question asked now would lack, as texts for the user: those that `Heard::Missing` has.
+    pub fn missing(&self) -> Vec<String> {
+        let lacks = |shard: &Shard| match shard.asked(now()) {
+            Some(mirror) => shard.lacks(mirror, now()),
+            None => shard.lacking(),
+        };
+        self.shards.iter().filter_map(lacks).collect()
+    }
+
     pub fn states(&self) -> Vec<PeerState> {
         let of_shard = |Shard(mirrors): &Shard| -> Vec<PeerState> {
             let is_replaced = mirrors.iter().any(|mirror| !mirror.is_away());

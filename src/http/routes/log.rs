@@ -207,7 +207,11 @@ fn write_lines(
     let write_found = || {
         let found = found.take();
         let rows: Vec<LogRow> = found.lines.iter().map(|line| lines.row(line)).collect();
-        write(log.borrow_mut().rows(&rows).into());
+        let mut log = log.borrow_mut();
+        if log.is_empty() {
+            log.lacks(site.searcher.missing());
+        }
+        write(log.rows(&rows).into());
     };
     // found lines go out before searchd is asked for more
     let pulse = || {

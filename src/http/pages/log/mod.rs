@@ -205,6 +205,8 @@ pub struct LogWriter<'a> {
     columns: LineColumns<'a>,
     begun: bool,
     has_heading: bool,
+    /// what is missing, as far as it was known before the lines
+    missing: Vec<String>,
     /// the last row is an error
     is_after_error: bool,
     written: Written,
@@ -219,13 +221,24 @@ impl<'a> LogWriter<'a> {
         let clicked = (!view.grows).then_some((view.query, &view.frame.links));
         let columns = LineColumns::new(&view.shown_columns, clicked);
         let (dates, written) = (Dates::new(view.zone), Written::default());
-        LogWriter { view, carried, dates, columns, begun: false, has_heading: false, is_after_error: false, written }
+        let (begun, has_heading, is_after_error) = (false, false, false);
+        LogWriter { view, carried, dates, columns, begun, has_heading, missing: Vec::new(), is_after_error, written }
+    }
+
+    /// Notes what is known to be missing before the lines begin. Readers of text come to it first: it is written above them.
+    pub fn lacks(&mut self, missing: Vec<String>) {
+        self.missing = missing;
     }
 
     /// The markup before the first line.
     pub fn begin(&mut self) -> Markup {
         let first = !std::mem::replace(&mut self.begun, true);
-        html! { @if first { (PreEscaped(opened(self.view.query.wraps(), self.columns.begins_with_level))) } }
+        html! {
+            @if first {
+                @if !self.missing.is_empty() { div.known { @for text in &self.missing { (warning(text)) } } }
+                (PreEscaped(opened(self.view.query.wraps(), self.columns.begins_with_level)))
+            }
+        }
     }
 
     /// Rows that are found together: their columns stand below each other.
@@ -291,20 +304,28 @@ impl<'a> LogWriter<'a> {
 
     /// The end of the lines, and the part after them.
     pub fn end(&self, found: &LogFoot) -> Markup {
-        html! {
-            @if self.written.lines > 0 { (PreEscaped("</div>")) (self.columns.form()) } @else { (self.view.nothing(found)) }
-            (self.view.total(found))
+        let is_empty = self.is_empty();
+        let is_told = |text: &String| self.begun && self.missing.contains(text);
+        let notes = html! {
             div.notes {
-                @for warning in &found.warnings { (note(html! { (visible_in_line(warning)) })) }
-                @if self.written.lines > 0 {
-                    @for column in &found.missing_columns { (note(self.view.missing_column(column))) }
-                }
+                @for text in found.warnings.iter().filter(|text| !is_told(text)) { (warning(text)) }
+                @if !is_empty { @for column in &found.missing_columns { (note(self.view.missing_column(column))) } }
                 (self.view.budget(found))
             }
+        };
+        html! {
+            // on an empty page, too, the reason is read before the result
+            @if is_empty { (notes) (self.view.nothing(found)) } @else { (PreEscaped("</div>")) (self.columns.form()) }
+            (self.view.total(found))
+            @if !is_empty { (notes) }
             (self.view.pages(&self.written, found))
             (PreEscaped("</main>"))
         }
     }
+}
+
+fn warning(text: &str) -> Markup {
+    note(html! { (visible_in_line(text)) })
 }
 
 /// `v`: the level of each line comes after its time.
