@@ -18,7 +18,7 @@ use crate::search::plan::{INDEX_SEPARATOR, Slice};
 use crate::search::shard::{Away, Mirror, Shard};
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::peer_index;
-use crate::sphinx::dialect::{first_match, is_of_size, is_of_statistics, lacks_part, unserved_index};
+use crate::sphinx::dialect::{agent_reports, first_match, is_of_size, is_of_statistics, lacks_part, unserved_index};
 use crate::sphinx::pool::Pool;
 use crate::sphinx::statement;
 use crate::time::Ts;
@@ -124,7 +124,7 @@ impl Nodes {
     pub fn heard(&self, asked: &Included, warnings: &[String]) -> Heard {
         let mut missing = asked.missing.clone();
         for mirror in self.mirrors().filter(|mirror| asked.peers.contains(&mirror.number)) {
-            let reports = warnings.iter().flat_map(|warning| of_agent(warning, &mirror.address));
+            let reports = warnings.iter().flat_map(|warning| of_agent(warning, mirror));
             // a peer that does not serve the day has no records of it
             let reports = reports.filter(|why| unserved_index(why).is_none() && !is_of_statistics(why));
             for why in reports {
@@ -243,7 +243,7 @@ impl Nodes {
     }
 
     fn is_of_peer(&self, error: &str) -> bool {
-        self.mirrors().any(|mirror| of_agent(error, &mirror.address).next().is_some())
+        self.mirrors().any(|mirror| of_agent(error, mirror).next().is_some())
     }
 
     fn parts(&self) -> MutexGuard<'_, HashMap<(String, IndexPart), bool>> {
@@ -302,7 +302,7 @@ impl Nodes {
         for mirror in self.mirrors().filter(|mirror| !away || mirror.is_away()) {
             let statement = statement::asks_for_attribute(&peer_index(own, mirror.number), "ts");
             match pool.with(|engine| engine.select(&statement)) {
-                Err(Fault::Reject(why)) => match of_agent(&why, &mirror.address).next() {
+                Err(Fault::Reject(why)) => match of_agent(&why, mirror).next() {
                     Some(why) if is_of_connection(why) => mirror.set(Some(why.to_owned()), now()),
                     // it answers, if only that it does not serve the day
                     Some(_) => mirror.set(None, now()),
@@ -329,13 +329,9 @@ fn now() -> Ts {
     Ts::of(SystemTime::now())
 }
 
-/// What a warning or an error of searchd reports of an agent: `index web_20261122: agent 10.0.0.2:9312: connect() timed out`. There
-/// may be a report for each of several days.
-fn of_agent<'w>(warning: &'w str, address: &str) -> impl Iterator<Item = &'w str> {
-    warning.split(&format!("agent {address}: ")).skip(1).collect::<Vec<_>>().into_iter().map(|report| {
-        let why = report.split("; ").next().unwrap_or(report);
-        why.split(";\n").next().unwrap_or(why).trim()
-    })
+/// The reasons that a warning or an error has for a peer. There may be one for each of several days.
+fn of_agent<'w>(warning: &'w str, mirror: &Mirror) -> impl Iterator<Item = &'w str> {
+    agent_reports(warning).filter(|report| report.address == mirror.address).map(|report| report.why)
 }
 
 /// True if the agent did not answer at all.

@@ -169,6 +169,27 @@ pub fn unserved_index(error: &str) -> Option<&str> {
     name.split('\'').next()
 }
 
+/// searchd's report of an agent: what is wrong with its part of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgentReport<'w> {
+    /// host:port, as the configuration names the agent; for several that are mirrors, with `|` between
+    pub address: &'w str,
+    pub why: &'w str,
+}
+
+/// The reports in a warning or an error. Sphinx writes `index web_20261122, web_20261123: agent 10.0.0.2:9312: connect() timed out`,
+/// and Manticore `table` for `index`. Several reports stand on lines of their own, with `;` between. Words of a user within a report
+/// may look like one more, with an empty reason.
+pub fn agent_reports(warning: &str) -> impl Iterator<Item = AgentReport<'_>> {
+    const BEFORE_ADDRESS: &str = "agent ";
+    warning.match_indices(BEFORE_ADDRESS).map(move |(at, _)| {
+        let report = &warning[at + BEFORE_ADDRESS.len()..];
+        let (address, rest) = report.split_once(": ").unwrap_or((report, ""));
+        let ends = ["; ", ";\n"].iter().filter_map(|between| rest.find(between));
+        AgentReport { address, why: rest[..ends.min().unwrap_or(rest.len())].trim() }
+    })
+}
+
 /// True if a peer's answer does not fit into one packet, by searchd's report of the peer.
 pub fn is_of_size(report: &str) -> bool {
     report.contains("packet size")
@@ -288,6 +309,52 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(unserved_index(error), name, "{error}");
+        }
+    }
+
+    #[test]
+    fn agents_and_their_reasons_are_read_of_every_engine() {
+        let (sphinx, manticore) = ("index web_20261122, web_20261122_p1: ", "table web_20261122, web_20261122_p1: ");
+        let lacks = "remote query error: index web_20261122: query error: no field 'x0_a' found in schema";
+        let mismatch = "remote query warning: index 'web_20261122': query word(s) mismatch: agent smith";
+        for (warning, expect) in [
+            (
+                format!("{sphinx}agent 10.0.0.2:9312: connect() timed out"),
+                &[("10.0.0.2:9312", "connect() timed out")][..],
+            ),
+            (
+                format!("{sphinx}agent h:9312: connect() failed: errno=111, Operation now in progress"),
+                &[("h:9312", "connect() failed: errno=111, Operation now in progress")],
+            ),
+            (format!("{sphinx}agent h:9312: {lacks}"), &[("h:9312", lacks)]),
+            (
+                format!("{manticore}agent h:9312: receiving failure (errno=111, msg=Connection refused)"),
+                &[("h:9312", "receiving failure (errno=111, msg=Connection refused)")],
+            ),
+            (
+                format!(
+                    "searchd reports: {manticore}agent h:9312: remote query error: unknown local table(s) 'web_20261122'"
+                ),
+                &[("h:9312", "remote query error: unknown local table(s) 'web_20261122'")],
+            ),
+            (
+                format!(
+                    "{sphinx}agent b:9312: query timed out;\nindex web_20261123: agent b:9312: connect() timed out"
+                ),
+                &[("b:9312", "query timed out"), ("b:9312", "connect() timed out")],
+            ),
+            (
+                format!("{manticore}agent b:9312: query timed out; {manticore}agent [::1]:9312: query timed out"),
+                &[("b:9312", "query timed out"), ("[::1]:9312", "query timed out")],
+            ),
+            (format!("{sphinx}agent b:9312|c:9312: query timed out"), &[("b:9312|c:9312", "query timed out")]),
+            // a user's words do not cut the reason
+            (format!("{sphinx}agent b:9312: {mismatch}"), &[("b:9312", mismatch), ("smith", "")]),
+            (format!("{sphinx}query error: something else"), &[]),
+            (String::new(), &[]),
+        ] {
+            let reports: Vec<_> = agent_reports(&warning).map(|report| (report.address, report.why)).collect();
+            assert_eq!(reports, expect, "{warning}");
         }
     }
 

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::sphinx::dialect::agent_reports;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingPeers {
     /// the warnings of searchd
@@ -19,18 +21,18 @@ impl MissingPeers {
     /// Those of an answer with these warnings. `peers` are shards, each a list of mirrors; `asks` returns true for those of them that
     /// searchd asks.
     pub fn of(warnings: &[String], peers: &[Vec<String>], asks: impl Fn(&str) -> bool) -> MissingPeers {
-        let why = warnings.join("; ");
         let named: Vec<&str> =
-            why.split("agent ").skip(1).map(|rest| rest.split(": ").next().unwrap_or(rest)).collect();
+            warnings.iter().flat_map(|warning| agent_reports(warning)).map(|of| of.address).collect();
         let is_known = |name: &&str| peers.iter().flatten().any(|peer| peer == name);
-        let is_understood = !named.is_empty() && named.iter().all(is_known);
+        let is_about_agents = |warning: &String| agent_reports(warning).next().is_some();
+        let is_understood = warnings.iter().all(is_about_agents) && named.iter().all(is_known);
         let (mut answered, mut lacking) = (BTreeSet::new(), BTreeSet::new());
         for mirrors in peers {
             let is_missing = |peer: &String| named.contains(&peer.as_str()) || !asks(peer);
             let has_answered = is_understood && !mirrors.iter().any(is_missing);
             if has_answered { &mut answered } else { &mut lacking }.extend(mirrors.iter().cloned());
         }
-        MissingPeers { why, answered, lacking }
+        MissingPeers { why: warnings.join("; "), answered, lacking }
     }
 
     /// Those of two answers together: a peer has answered only if it did so each time.
@@ -67,6 +69,9 @@ mod tests {
             assert_eq!(Vec::from_iter(&missing.answered), expected, "{warning}");
             assert_eq!(missing.answered.len() + missing.lacking.len(), 3, "{warning}");
         }
+        let one_is_not_understood = ["index web: agent b:9312: query timed out", "index web: something else"];
+        let missing = MissingPeers::of(&one_is_not_understood.map(str::to_owned), &peers, |_| true);
+        assert_eq!(missing.answered.len(), 0, "{missing:?}");
     }
 
     #[test]
