@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::clock::Clock;
-use crate::support::{ALCO, Alco, Stack, directory, is_manticore, not_checked};
+use crate::support::{ALCO, Alco, Publisher, Stack, body, directory, is_manticore, not_checked};
 
 fn check(ini: &Path, json: bool) -> (Option<i32>, Vec<String>) {
     check_by(ALCO.as_ref(), ini, json)
@@ -58,6 +58,31 @@ fn alco_check_reports_each_fault_with_its_cure() {
     directories_belong_to_another_user(&stack, &alco);
     assert!(alco.stop().success());
     no_server_is_there(&stack, &alone);
+}
+
+#[test]
+fn a_queue_of_an_index_that_is_gone_is_reported() {
+    let stack = Stack::private("left_queue", INI);
+    assert!(Alco::start(&stack, &format!("{INI}[index gone]\ndays = 2\nrouting_keys = gone.#\n")).stop().success());
+    let alco = Alco::start(&stack, INI);
+    let mut publisher = Publisher::open(&stack.amqp);
+    publisher.publish("logstash", "gone.key", (0..3).map(|n| body(&format!("record {n}"))));
+    publisher.close();
+    let reported = || {
+        let (_, lines) = check(&alco.ini, false);
+        lines.into_iter().filter(|line| line.contains("nothing collects from queue ")).collect::<Vec<_>>()
+    };
+    let lines = reported();
+    shows(&lines, "warning", "rabbitmq", &["queue 'gone'", "3 records wait; rabbitmqctl delete_queue gone, if "]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    // a node that stopped an hour ago has the index
+    let noted = format!("{}\t3.0.0\t\ngone\tqueue\tgone\n", jiff::Timestamp::now().as_second() - 3600);
+    stack.ask_redis::<()>(&["HSET", "ALCO:NODES", "other:9306", &noted]);
+    assert_eq!(reported(), [""; 0]);
+    stack.ask_redis::<()>(&["HDEL", "ALCO:NODES", "other:9306"]);
+    assert_eq!(reported().len(), 1);
+    stack.rabbitmqctl(&["delete_queue", "gone"]);
+    assert_eq!(reported(), [""; 0]);
 }
 
 #[track_caller]

@@ -48,16 +48,26 @@ impl Probe {
     /// # Errors
     /// `NotFound`: there is no such queue.
     pub fn queue(&mut self, index: &Index) -> Result<(Queue, Vec<String>), Error> {
+        let found = self.queue_named(&index.queue)?;
         let _asking = self.stream.asks();
         let channel = self.channel()?;
-        let queue = channel
-            .queue_declare_passive(index.queue.as_str())
-            .map_err(|error| cannot(&format!("use queue '{}'", index.queue), &error))?;
-        let found = Queue {
+        // the queue exists, so declaring it only compares
+        declare::queue(&mut self.connection, channel, index).map(|(_, notices)| (found, notices))
+    }
+
+    /// A queue that may be that of no index.
+    ///
+    /// # Errors
+    /// `NotFound`: there is no such queue.
+    pub fn queue_named(&mut self, name: &str) -> Result<Queue, Error> {
+        let _asking = self.stream.asks();
+        let channel = self.channel()?;
+        let queue =
+            channel.queue_declare_passive(name).map_err(|error| cannot(&format!("use queue '{name}'"), &error))?;
+        Ok(Queue {
             messages: queue.declared_message_count().unwrap_or(0),
             consumers: queue.declared_consumer_count().unwrap_or(0),
-        };
-        declare::queue(&mut self.connection, channel, index).map(|(_, notices)| (found, notices))
+        })
     }
 
     /// Opens a channel, one for each question: a failed one closes its channel.

@@ -1,12 +1,14 @@
 //! `alco check` examines alco.ini, the three servers, the day indexes and the disk. It prints a line for each part, with the cure
 //! for a warning or an error. It changes nothing. `report` writes the lines; `files` examines the files on this host;
-//! `served_indexes` asks searchd, `nodes` the other nodes, and `running` the alco that runs here.
+//! `served_indexes` asks searchd, `nodes` the other nodes, and `running` the alco that runs here. `left_queues` looks for queues of
+//! indexes that are gone.
 //!
 //! The command cannot ask for three things. AMQP cannot list RabbitMQ's bindings, and the management plugin may be missing: the
 //! command shows the bindings that Redis remembers. It cannot find out without a change whether RabbitMQ lets alco bind or publish:
 //! it shows the refusals that a running alco met. Nor is there a way to read the clock of RabbitMQ's host.
 
 mod files;
+mod left_queues;
 mod nodes;
 mod report;
 mod running;
@@ -85,8 +87,10 @@ fn check(config: &Config, ini: Option<&Path>, json: bool, now: fn() -> Ts) -> u8
     }
     files::secrets(config, ini, &mut report);
     rights(config, &mut report);
-    rabbitmq(config, &mut report);
-    redis(config, &mut report, now);
+    let (probe, store) = (rabbitmq(config, &mut report), redis(config, &mut report, now));
+    if let (Some(mut probe), Some(store)) = (probe, store) {
+        left_queues::left(config, &mut probe, &store, now(), &mut report);
+    }
     served_indexes::searchd(config, TIMEOUT, &mut report, now);
     files::data_dir(config, &mut report);
     running::health(config, &mut report);
@@ -126,12 +130,19 @@ fn rights(config: &Config, report: &mut Report) {
     }
 }
 
-fn rabbitmq(config: &Config, report: &mut Report) {
+/// Returns the connection to RabbitMQ, if it answers.
+fn rabbitmq(config: &Config, report: &mut Report) -> Option<Probe> {
     const PART: &str = "rabbitmq";
     let mut probe = match Probe::open(&config.rabbitmq) {
         Ok(probe) => probe,
-        Err(refused @ rabbitmq::Error::Refused(_)) => return report.error(PART, refused, NOTHING_AFTER_A_BREAK),
-        Err(error) => return report.error(PART, error, "start it, or set [rabbitmq] url"),
+        Err(error) => {
+            let cure = match &error {
+                rabbitmq::Error::Refused(_) => NOTHING_AFTER_A_BREAK,
+                _ => "start it, or set [rabbitmq] url",
+            };
+            report.error(PART, error, cure);
+            return None;
+        }
     };
     let (product, version) = probe.product();
     let address = probe.address.clone();
@@ -161,6 +172,7 @@ fn rabbitmq(config: &Config, report: &mut Report) {
     for index in &config.indexes {
         queue(&mut probe, index, report);
     }
+    Some(probe)
 }
 
 fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
@@ -188,19 +200,20 @@ fn queue(probe: &mut Probe, index: &Index, report: &mut Report) {
     }
 }
 
-fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
+/// Returns the connection to Redis, if it answers.
+fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) -> Option<RedisStore> {
     const PART: &str = "redis";
     let address = config.redis.urls.iter().map(Secret::without_password).collect::<Vec<_>>().join(", ");
     let cure = "start it, or set [redis] url";
-    let values = match RedisStore::new(&config.redis, "check", "check") {
-        Ok(values) => values,
-        Err(why) => return report.error(PART, why, cure),
-    };
+    let values = RedisStore::new(&config.redis, "check", "check").map_err(|why| report.error(PART, why, cure)).ok()?;
     let before = now();
     let (info, time) = match values.about() {
         Ok(about) => about,
-        Err(refused @ redis::Error::Refused(_)) => return report.error(PART, refused, NOTHING_AFTER_A_BREAK),
-        Err(error) => return report.error(PART, error, cure),
+        Err(error) => {
+            let is_refused = matches!(error, redis::Error::Refused(_));
+            report.error(PART, error, if is_refused { NOTHING_AFTER_A_BREAK } else { cure });
+            return None;
+        }
     };
     let of = |key: &str| info.get(key).map_or("", String::as_str);
     report.server(PART, &address, "Redis", of("redis_version"), OLDEST_REDIS);
@@ -220,7 +233,10 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
         let part = format!("index {}", index.name);
         let bindings = match values.bindings(&index.queue) {
             Ok(bindings) => bindings,
-            Err(error) => return report.error(PART, error, NOTHING_UNTIL_THEN),
+            Err(error) => {
+                report.error(PART, error, NOTHING_UNTIL_THEN);
+                return None;
+            }
         };
         let made = |key: &String| bindings.contains(&(config.rabbitmq.exchange.clone(), key.clone()));
         let missing: Vec<&str> = index.routing_keys.iter().filter(|key| !made(key)).map(String::as_str).collect();
@@ -232,4 +248,5 @@ fn redis(config: &Config, report: &mut Report, now: fn() -> Ts) {
             }
         }
     }
+    Some(values)
 }

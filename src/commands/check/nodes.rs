@@ -82,12 +82,23 @@ fn peers(config: &Config, engine: &mut Engine, report: &mut Report) {
     }
 }
 
+/// What the other nodes have noted of themselves, by their searchd. An error of Redis is reported by then.
+fn others(config: &Config, redis: &RedisStore) -> impl Iterator<Item = (String, NodeFacts)> {
+    let here = searchd_name(&config.sphinx.address);
+    let noted = redis.nodes().unwrap_or_default().into_iter().filter(move |(searchd, _)| *searchd != here);
+    noted.filter_map(|(searchd, facts)| Some((searchd, NodeFacts::parse(&facts)?)))
+}
+
+/// The queues that the other nodes collect from.
+pub fn queues(config: &Config, redis: &RedisStore, now: Ts) -> impl Iterator<Item = String> {
+    let nodes = others(config, redis).filter(move |(_, facts)| now.seconds() - facts.noted <= GONE_SECONDS);
+    nodes.flat_map(|(_, facts)| facts.indexes.into_values()).filter_map(|mut settings| settings.remove("queue"))
+}
+
 /// Compares the settings of the nodes that have this Redis.
 pub fn settings(config: &Config, redis: &RedisStore, now: Ts, report: &mut Report) {
-    let (own, here) = (NodeFacts::of(config, now), searchd_name(&config.sphinx.address));
-    // an error of Redis is reported by then
-    for (searchd, facts) in redis.nodes().unwrap_or_default().into_iter().filter(|(searchd, _)| *searchd != here) {
-        let Some(facts) = NodeFacts::parse(&facts) else { continue };
+    let own = NodeFacts::of(config, now);
+    for (searchd, facts) in others(config, redis) {
         let node = format!("the node with searchd {searchd}");
         let age = now.seconds() - facts.noted;
         let is_silent = age.abs() > SILENT_SECONDS;
