@@ -18,6 +18,9 @@ use crate::support::{Alco, LONG, Publisher, Stack, body, queue_state, soak, try_
 const BATCH: usize = 20;
 const PACE: Duration = Duration::from_millis(20);
 
+/// Records of the day before.
+const EARLY: u64 = 300;
+
 /// A reader who knows the pages of all nodes.
 #[derive(Default)]
 struct Reader {
@@ -92,12 +95,32 @@ fn grow(hosts: &mut Hosts, reader: &Reader) {
     assert_eq!(hosts.problems('c'), [""; 0]);
     hosts.wait_for_more("abc");
     hosts.follow("Move Redis");
+    ['a', 'b', 'c'].into_iter().for_each(|name| assert_eq!(hosts.problems(name), [""; 0], "{name}"));
     hosts.wait_for_more("abc");
 }
 
+/// Publishes records of another day.
+fn publish_of_day_before(hosts: &Hosts, days: i64, bodies: impl Iterator<Item = String>) {
+    let (year, day) = (&day_before(days)[..4], &day_before(days)[4..]);
+    let time = format!("{year}-{}-{}T12:00:00Z", &day[..2], &day[2..]);
+    let body = |message| format!(r#"{{"@timestamp":"{time}","message":"{message}"}}"#);
+    let mut publisher = Publisher::open(&hosts.machines[&'a'].node.stack.amqp);
+    publisher.publish("logstash", "logstash.web", bodies.map(body));
+    publisher.close();
+}
+
 fn replace(hosts: &mut Hosts) {
+    publish_of_day_before(hosts, 1, (0..EARLY).map(|n| format!("early {n}")));
+    let early = |hosts: &Hosts, name: char| {
+        hosts.machines[&name].node.stack.count(&format!("web_{}", day_before(1))).unwrap_or(0)
+    };
+    wait_until("they are stored", LONG, || {
+        (['a', 'b', 'c'].into_iter().map(|name| early(hosts, name)).sum::<u64>() == EARLY).then_some(())
+    });
+    assert!(early(hosts, 'c') > 0, "c has some of them");
     hosts.install_d();
     hosts.follow("Move a node");
+    assert_eq!(hosts.counted('a'), Some(EARLY));
     assert!(hosts.problems('d').iter().all(|line| !line.starts_with("error")), "{:?}", hosts.problems('d'));
     hosts.c_is_now_d();
     hosts.wait_for_more("abc");
@@ -108,6 +131,7 @@ fn replace(hosts: &mut Hosts) {
         // its disk is there
         hosts.install_d();
         hosts.follow("Move a node");
+        assert_eq!(hosts.counted('a'), Some(EARLY));
         hosts.c_is_now_d();
         hosts.wait_for_more("abc");
     }
@@ -115,7 +139,7 @@ fn replace(hosts: &mut Hosts) {
 
 /// Returns the new broker.
 fn move_rabbitmq(hosts: &mut Hosts, broker: &Mutex<String>) -> Stack {
-    let another = hosts.install_broker();
+    let (before, another) = (hosts.machines[&'a'].node.stack.amqp.clone(), hosts.install_broker());
     hosts.collects_from('b', &another);
     hosts.follow("Move RabbitMQ");
     broker.lock().unwrap().clone_from(&another.amqp);
@@ -127,6 +151,8 @@ fn move_rabbitmq(hosts: &mut Hosts, broker: &Mutex<String>) -> Stack {
         hosts.change(name, "[rabbitmq]\nurl = amqp://alco@10.0.0.4:5672/%2f");
     }
     hosts.wait_for_more("abc");
+    let consumers = |amqp: &str| queue_state(amqp, "web").map(|queue| queue.consumers);
+    assert_eq!((consumers(&another.amqp), consumers(&before)), (Some(3), Some(0)));
     another
 }
 
@@ -171,6 +197,7 @@ fn the_page_leads_from_one_node_to_three_and_back() {
         drop(stop);
         (publishing.join().unwrap(), another)
     });
+    let published = published + EARLY as usize;
     let mut left = hosts.machines;
     let (alcos, nodes): (Vec<Option<Alco>>, Vec<Node>) =
         ['a', 'b'].map(|name| left.remove(&name).unwrap()).into_iter().map(|host| (host.alco, host.node)).unzip();
@@ -186,15 +213,22 @@ fn the_page_leads_from_one_node_to_three_and_back() {
 }
 
 #[test]
+fn a_node_that_is_named_last_answers_already() {
+    let mut hosts = Hosts::one();
+    hosts.follow("From one node to two");
+    hosts.follow("In another order");
+    for name in ['a', 'b', 'c'] {
+        assert_eq!(hosts.problems(name), [""; 0], "{name}");
+    }
+    let consumers = || queue_state(&hosts.machines[&'a'].node.stack.amqp, "web").map(|queue| queue.consumers);
+    wait_until("all collect", LONG, || (consumers() == Some(3)).then_some(()));
+}
+
+#[test]
 fn a_mirror_gets_earlier_days_from_the_other() {
     let mut hosts = Hosts::one();
     let publish = |hosts: &Hosts, days: i64, numbers: std::ops::Range<usize>| {
-        let (year, day) = (&day_before(days)[..4], &day_before(days)[4..]);
-        let time = format!("{year}-{}-{}T12:00:00Z", &day[..2], &day[2..]);
-        let body = |n| format!(r#"{{"@timestamp":"{time}","message":"record {n}"}}"#);
-        let mut publisher = Publisher::open(&hosts.machines[&'a'].node.stack.amqp);
-        publisher.publish("logstash", "logstash.web", numbers.map(body));
-        publisher.close();
+        publish_of_day_before(hosts, days, numbers.map(|n| format!("record {n}")));
     };
     let has = |hosts: &Hosts, name: char, days: i64| {
         hosts.machines[&name].node.stack.count(&format!("web_{}", day_before(days))).unwrap_or(0)
@@ -209,6 +243,7 @@ fn a_mirror_gets_earlier_days_from_the_other() {
         (has(&hosts, 'a', 1) == 700 && has(&hosts, 'b', 1) == 200).then_some(())
     });
     hosts.take(rest);
+    assert_eq!((hosts.counted('a'), hosts.counted('b')), (Some(1000), Some(1000)));
     publish(&hosts, 1, 1000..1100);
     for name in ['a', 'b'] {
         wait_until("it has all of them", LONG, || (hosts.machines[&name].count() == 1100).then_some(()));

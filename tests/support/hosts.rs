@@ -64,6 +64,8 @@ pub struct Hosts {
     redis: Option<RedisServer>,
     /// what `alco check` printed, by the machine
     checks: Vec<(char, String)>,
+    /// what `alco grep -c` counted, by the machine; None: it named records that are missing
+    counts: Vec<(char, Option<u64>)>,
 }
 
 impl Hosts {
@@ -75,6 +77,7 @@ impl Hosts {
             ports: DOORS.into_iter().map(|(_, door)| (door, free_port())).collect(),
             redis: None,
             checks: Vec::new(),
+            counts: Vec::new(),
         };
         hosts.install('a');
         let stack = &hosts.machines[&'a'].node.stack;
@@ -170,7 +173,9 @@ impl Hosts {
     fn write_ini(&self, name: char) {
         let machine = &self.machines[&name];
         let settings = self.here(name, &machine.settings);
-        fs::write(machine.ini(), ini::overlaid(&machine.installed, &settings)).unwrap();
+        let ini = ini::overlaid(&machine.installed, &settings);
+        // a key may be indented, and has white space before its `=` or not
+        fs::write(machine.ini(), ini.replace("\npeers = ", "\n\t peers= ")).unwrap();
     }
 
     fn set(&mut self, name: char, lines: &str) {
@@ -231,7 +236,12 @@ impl Hosts {
         if line.contains(" | ") {
             return self.pipe(name, line);
         }
-        let line = &line.replace("20261122", &day_before(1)).replace("20261121", &day_before(2));
+        let days = [("2026-11-23", 0), ("2026-11-22", 1), ("2026-11-21", 2), ("2026-11-20", 3)];
+        let line = &days.into_iter().fold(line.to_owned(), |line, (page, days)| {
+            let day = day_before(days);
+            let dashed = format!("{}-{}-{}", &day[..4], &day[4..6], &day[6..]);
+            line.replace(page, &dashed).replace(&page.replace('-', ""), &day)
+        });
         let command = line.trim_start_matches("sudo ").trim_start_matches("-u alco ");
         let words: Vec<&str> = command.split_whitespace().map(|word| word.trim_matches('\'')).collect();
         match words[..] {
@@ -257,6 +267,18 @@ impl Hosts {
                 let mut check = Command::new(ALCO);
                 let output = check.args(["check", "--config"]).arg(self.machines[&name].ini()).output().unwrap();
                 self.checks.push((name, String::from_utf8(output.stdout).unwrap()));
+            }
+            ["alco", "grep", "-c", ref arguments @ ..] => {
+                let mut grep = Command::new(ALCO);
+                let grep = grep.args(["grep", "-c"]).args(arguments).arg("--config").arg(self.machines[&name].ini());
+                let output = grep.output().unwrap();
+                let count = String::from_utf8(output.stdout).unwrap().trim().parse().expect("a number");
+                self.counts.push((name, (output.status.code() != Some(2)).then_some(count)));
+            }
+            ["redis-cli", "-h", host, "-a", _, "info", "replication"] => {
+                let url = self.redis_url(host);
+                let is_primary = || ask::<String>(&url, &["INFO"]).filter(|info| info.contains("role:master"));
+                wait_until("it is the primary", SOON, is_primary);
             }
             ["redis-cli", "-h", host, "-a", password, ref arguments @ ..] => {
                 self.redis_cli(host, password, arguments);
@@ -338,7 +360,8 @@ impl Hosts {
             .replace("/var/lib/alco/", &format!("{dir}/"))
             .replace("/etc/alco.ini", machine.ini().to_str().unwrap())
             .replace("sudo -u alco alco ", &format!("{ALCO} "))
-            .replace("sudo -u alco ", "");
+            .replace("sudo -u alco ", "")
+            .replace("sudo ", "");
         let output = Command::new("sh").args(["-ec", &line]).env("ALCO_INI", machine.ini()).output().unwrap();
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -363,6 +386,12 @@ impl Hosts {
         wait_until(&format!("{names} store more"), LONG, || {
             before.iter().zip(counts()).all(|(before, now)| now > before + 200).then_some(())
         });
+    }
+
+    /// The last count of a machine.
+    #[track_caller]
+    pub fn counted(&self, name: char) -> Option<u64> {
+        self.counts.iter().rev().find(|(of, _)| *of == name).expect("a count").1
     }
 
     /// What is not as it should be by the last `alco check` of a host.
