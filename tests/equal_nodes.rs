@@ -36,6 +36,8 @@ const SEARCHES: [usize; 2] = [180, 6000];
 /// Pages of a search that are walked through, one way.
 const MAX_PAGES: usize = 8;
 const FOLLOWED: usize = 400;
+/// Of all hosts.
+const DOMAIN: &str = ".example.org";
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// The sections of one node; the third index is unknown to one.
@@ -352,7 +354,7 @@ impl Question {
                 let shown = [Some(page), next]
                     .into_iter()
                     .flatten()
-                    .map(|page| without_room(&without_docids(&text(&page.html))));
+                    .map(|page| without_room(&without_docids(&text(&without_portions(&page.html)))));
                 // the time that it took
                 let timeless = |page: String| match page.split_once(" match in ").or(page.split_once(" matches in ")) {
                     Some((before, after)) => format!("{before} in {}", after.split_once(" s").unwrap_or_default().1),
@@ -403,7 +405,21 @@ fn walk(alco: &Alco, first: &str, link: &str) -> (String, String) {
     (all, path)
 }
 
-/// A column is as wide as its values so far, and the lines of several nodes come in other portions.
+/// A page's lines are written in portions, as they are found, and those of several nodes come in others. The hosts of the first
+/// portion have an end in common, or none; and an error that ends a portion has a link to the next one, also if another error follows.
+fn without_portions(html: &str) -> String {
+    let mut lines = html.split("<a class=t ");
+    let before = lines.next().unwrap_or_default().to_owned();
+    let whole = |line: &str| {
+        let (cells, message) = line.split_once("<bdi").expect("a line has a message");
+        let (message, next) = message.split_once("<a class=next ").unwrap_or((message, ""));
+        let after_link = next.split_once("</a>").unwrap_or_default().1;
+        format!("<a class=t {}<bdi{message}{after_link}", cells.replace(DOMAIN, ""))
+    };
+    lines.fold(before, |page, line| page + &whole(line))
+}
+
+/// A column is as wide as its values so far.
 fn without_room(text: &str) -> String {
     let even = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     text.lines().map(even).collect::<Vec<_>>().join("\n")
