@@ -12,6 +12,7 @@
 //! | wrong passwords | hostile_clients, refused_logins, users, and here |
 //! | few open files | hostile_clients |
 //! | slow readers, idle connections, requests that do not end | crowds, and here |
+//! | followers of many addresses | here |
 //! | memory of large answers | memory, and here |
 //! | searchd, Redis and RabbitMQ that lie or are silent | lying_servers, searchd_silent |
 //! | an open port by mistake | src/config |
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use crate::hostile_clients::{heavy, publish_lines};
 use crate::support::clients::{Answered, RawClient, passwd_line};
-use crate::support::{Alco, LONG, Publisher, Stack, body, memory_kib, soak, try_get_with, wait_until};
+use crate::support::{Alco, LONG, Publisher, Stack, body, memory_kib, soak, threads, try_get_with, wait_until};
 
 /// What searches go through.
 const LINES: usize = 2000;
@@ -39,6 +40,8 @@ const READING_INTERVAL: Duration = Duration::from_millis(50);
 /// Right for pages: 500 ms. The test runs on busy machines, unoptimized; the attacks took from 2.8 s to minutes.
 const MAX_PAGE_TIME: Duration = Duration::from_secs(10);
 const MAX_MEDIAN_TIME: Duration = Duration::from_millis(1500);
+/// Fewer have no median.
+const MIN_PAGES: usize = 5;
 /// Connections to searchd that stay open, with what the test's own connections need.
 const MAX_MORE_FILES: u64 = 24;
 const MAX_MORE_THREADS: u64 = 8;
@@ -58,12 +61,13 @@ struct Attack {
     spares_neighbours: bool,
 }
 
-const ATTACKS: [Attack; 7] = [
+const ATTACKS: [Attack; 8] = [
     Attack { name: "heavy searches", run: heavy_searches, spares_neighbours: true },
     Attack { name: "a regex that does not match", run: regexes_without_a_match, spares_neighbours: true },
     Attack { name: "filters without end", run: many_filters, spares_neighbours: true },
     Attack { name: "wrong passwords", run: wrong_passwords, spares_neighbours: false },
     Attack { name: "slow and idle clients", run: slow_clients, spares_neighbours: false },
+    Attack { name: "followers", run: followers, spares_neighbours: false },
     Attack { name: "large answers", run: large_answers, spares_neighbours: false },
     Attack { name: "a head without an end", run: endless_heads, spares_neighbours: true },
 ];
@@ -140,6 +144,14 @@ fn slow_clients(alco: &Alco) {
     drop((idle, slow, begun));
 }
 
+fn followers(alco: &Alco) {
+    let (clients, addresses) = (times(300, 1000), 50);
+    let follow = |n: usize| client(alco, ATTACKER + (n % addresses) as u8).ask("/grep/attacks/?follow=1");
+    let streams: Vec<TcpStream> = (0..clients).map(follow).collect();
+    others_read(alco, 10);
+    drop(streams);
+}
+
 fn large_answers(alco: &Alco) {
     let is_served = AtomicBool::new(false);
     at_once(8, |number| {
@@ -191,7 +203,7 @@ fn page(alco: &Alco, from: u8) -> Duration {
     }
 }
 
-/// Of the process, as /metrics has them.
+/// Of the process. The system is asked and not /metrics: each request keeps a thread of tiny_http, which ends after 5 s without one.
 #[derive(Clone, Copy, Default)]
 struct Used {
     threads: u64,
@@ -202,8 +214,8 @@ struct Used {
 impl Used {
     /// None where the system does not tell.
     fn by(alco: &Alco) -> Option<Used> {
-        let memory_kib = memory_kib(alco.pid(), "RssAnon")?;
-        Some(Used { threads: alco.metric("process_threads"), files: alco.metric("process_open_fds"), memory_kib })
+        let files = fs::read_dir(format!("/proc/{}/fd", alco.pid())).ok()?.count() as u64;
+        Some(Used { threads: threads(alco.pid())?, files, memory_kib: memory_kib(alco.pid(), "RssAnon")? })
     }
 
     fn most(self, other: Used) -> Used {
@@ -267,7 +279,6 @@ fn figures(times: &mut [Duration]) -> Option<(Duration, Duration)> {
 }
 
 #[test]
-#[ignore = "it attacks with many clients at once: make soak"]
 fn others_are_served_while_attacks_last() {
     let stack = Stack::shared();
     let file = stack.dir().join("attacks.users");
@@ -342,7 +353,8 @@ fn attacked(alco: &Alco, stack: &Stack, attack: &Attack, published: &AtomicU64) 
     for (who, times) in [("others", &mut seen.others), ("neighbours", &mut seen.neighbours)] {
         let Some((median, longest)) = figures(times) else { continue };
         line.push_str(&format!("{} pages of {who} in {median:.0?}, at most {longest:.0?}; ", times.len()));
-        assert!(median < MAX_MEDIAN_TIME && longest < MAX_PAGE_TIME, "{line}");
+        let is_usual = median < MAX_MEDIAN_TIME || times.len() < MIN_PAGES;
+        assert!(is_usual && longest < MAX_PAGE_TIME, "{line}");
     }
     assert!(seen.stored > 0 || lasted < LONG / 60, "{line}nothing was collected");
     let used = |of: fn(Used) -> u64| [before, seen.peak, after].map(|used| of(used).to_string()).join("/");

@@ -44,7 +44,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use crate::config::Config;
 use crate::http::request::{Client, may_take_long};
 use crate::http::server::gate::{Gate, GateSettings, MAX_CONNECTIONS};
-use crate::http::server::places::Places;
+use crate::http::server::places::{ConnectionBounds, MAX_LEAVING_CONNECTIONS, Places};
 use crate::http::server::request_queue::{Asked, RequestQueue, ThreadShares, Work};
 use crate::http::server::send::{Incoming, Requests};
 use crate::http::server::socket::{Private, connections_with_files};
@@ -97,11 +97,13 @@ impl WebServer {
         let site = Arc::new(Site::new(config, metrics, collects, now(), stop.clone())?);
         let listen = &site.http().listen;
         let wanted = MAX_CONNECTIONS + site.http().max_followers;
-        let (max, limit) = connections_with_files(wanted, workers);
-        if let Some(limit) = limit {
+        let (open, limit) = connections_with_files(wanted + MAX_LEAVING_CONNECTIONS, workers);
+        let bounds = ConnectionBounds::new(open, wanted);
+        if let Some(limit) = limit.filter(|_| bounds.served < wanted) {
             log::warn!(
-                "the process may have {limit} open files, so {max} clients may be connected at a time and not {wanted}; \
-                 raise the limit (ulimit -n, LimitNOFILE of a systemd unit)"
+                "the process may have {limit} open files, so {} clients may be connected at a time and not {wanted}; \
+                 raise the limit (ulimit -n, LimitNOFILE of a systemd unit)",
+                bounds.served
             );
         }
         let counted = &site.metrics.clients;
@@ -112,7 +114,7 @@ impl WebServer {
             stop: stopped,
             _running: running,
         };
-        let places = Places::new(max, site.http().trusted_proxies.clone(), counted.clone());
+        let places = Places::new(bounds, site.http().trusted_proxies.clone(), counted.clone());
         let gate = Gate::new(listen, places, settings)?;
 
         // as long as two searches may take that are before it

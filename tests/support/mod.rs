@@ -125,9 +125,18 @@ pub fn list(values: &[&str]) -> String {
 
 /// A line of /proc/PID/status that is given in kB, such as `VmHWM`. None where the system has no such file.
 pub fn memory_kib(pid: u32, line: &str) -> Option<u64> {
+    status_line(pid, line)?.strip_suffix(" kB")?.parse().ok()
+}
+
+/// The process's threads. None where the system has no /proc.
+pub fn threads(pid: u32) -> Option<u64> {
+    status_line(pid, "Threads")?.parse().ok()
+}
+
+fn status_line(pid: u32, name: &str) -> Option<String> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'))?;
-    value.trim().strip_suffix(" kB")?.parse().ok()
+    let value = status.lines().find_map(|text| text.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(value.trim().to_owned())
 }
 
 #[derive(Debug)]

@@ -81,14 +81,9 @@ impl Crowd {
             let spared = if is_stranger { own } else { own + SPARED_PLACES };
             let yields = guest.household != Household::Local && is_known && count > spared;
             let may_go = match guest.doing {
-                // one that has just come would else make room before it has sent its request
-                Doing::Idle => {
-                    if guest.household == household {
-                        rests
-                    } else {
-                        count >= own
-                    }
-                }
+                Doing::Idle if rests => guest.household == household || count >= own,
+                // one that has just come would else make room before its request is read
+                Doing::Idle => count > spared.max(own + 1),
                 Doing::Resting => {
                     is_heavy
                         || is_large
@@ -193,6 +188,19 @@ mod tests {
         guests[..4].fill((1, Answering, 0));
         check(&guests, 2, Admission::Full);
         check(&guests, 0, Admission::Full);
+    }
+
+    #[test]
+    fn one_that_has_just_come_is_not_displaced() {
+        use Doing::{Answering, Idle};
+        let mut guests = [(0, Answering, 0); 8];
+        guests[7] = (1, Idle, 0);
+        check(&guests, 2, Admission::InsteadOf(0));
+        guests[7] = (1, Idle, 1);
+        check(&guests, 2, Admission::InsteadOf(7));
+        // an address that opens several at once
+        guests[5..].fill((1, Idle, 0));
+        check(&guests, 2, Admission::InsteadOf(5));
     }
 
     #[test]

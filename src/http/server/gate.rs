@@ -101,9 +101,8 @@ impl Gate {
     fn admit(&self, client: ClientSocket) {
         let client = Arc::new(client);
         let Some(place) = self.shared.places.take(&client) else {
-            // this fits into the socket's buffer, so it does not block; the client may miss it
             self.shared.settings.counted.refuse_connection(ConnectionRefused::Full);
-            let _ = (&*client).write_all(refusal::of_connection().as_bytes());
+            client.refuse(&refusal::of_connection());
             return;
         };
         let shared = self.shared.clone();
@@ -122,16 +121,26 @@ impl Gate {
 }
 
 enum Wait {
-    /// there is something to read from this one
+    /// it came for this one
     Ready(usize),
     Late,
     Stop,
 }
 
 impl GateState {
+    /// Waits for something to read.
     fn wait(&self, fds: &[BorrowedFd], at_most: Option<Duration>) -> Wait {
-        let fds = [self.settings.stop.as_fd()].into_iter().chain(fds.iter().copied());
-        let mut polled: Vec<PollFd> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        self.wait_for(fds.iter().map(|fd| (*fd, PollFlags::POLLIN)), at_most)
+    }
+
+    /// Waits for what is named of a connection, or for the end of both its directions.
+    fn wait_for<'a>(
+        &'a self,
+        fds: impl Iterator<Item = (BorrowedFd<'a>, PollFlags)>,
+        at_most: Option<Duration>,
+    ) -> Wait {
+        let stop = (self.settings.stop.as_fd(), PollFlags::POLLIN);
+        let mut polled: Vec<PollFd> = [stop].into_iter().chain(fds).map(|(fd, what)| PollFd::new(fd, what)).collect();
         // a millisecond more, since a fraction of one would be cut to 0
         let timeout = at_most.map(|time| PollTimeout::try_from(time.as_millis() + 1).unwrap_or(PollTimeout::MAX));
         if poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)).is_err() {
@@ -292,9 +301,11 @@ fn forward(
             Some(until) if Instant::now() >= until => return Err(io::Error::other("the daemon stops")),
             Some(_) => {}
             None => {
-                let fds = [inner.as_fd(), client.fd()];
-                match shared.wait(&fds[..=usize::from(listens)], is_silent.then_some(SILENCE)) {
+                let of_client = if listens { PollFlags::POLLIN } else { PollFlags::empty() };
+                let fds = [(inner.as_fd(), PollFlags::POLLIN), (client.fd(), of_client)];
+                match shared.wait_for(fds.into_iter(), is_silent.then_some(SILENCE)) {
                     Wait::Ready(0) => {}
+                    Wait::Ready(_) if !listens => return Err(io::Error::other("the connection has ended")),
                     Wait::Ready(_) => {
                         let mut ahead = [0; 4096];
                         let read = client.read(&mut ahead)?;

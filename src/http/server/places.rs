@@ -1,6 +1,6 @@
 //! The places of the gate: which connections are open, and the one that makes room for another (`crowd`).
 //!
-//! Invariant: at most `max` connections are open, those among them that were told to end.
+//! Invariant: at most `max_open` connections are open, with those among them that were told to end.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,11 +13,30 @@ use crate::http::server::socket::ClientSocket;
 use crate::metrics::client_counts::{ClientCounts, ConnectionRefused};
 use crate::net::household::Household;
 
-/// The wait for a connection that was told to end, before the next one takes its place.
+/// Connections that were told to end and whose threads have still to notice, in addition to those that are served. On a busy machine
+/// that takes longer than a client should wait.
+pub const MAX_LEAVING_CONNECTIONS: usize = 32;
+/// The wait for one of them to end, if there are more.
 const LEAVING_TIME: Duration = Duration::from_millis(200);
 
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionBounds {
+    pub served: usize,
+    /// with those that were told to end
+    pub open: usize,
+}
+
+impl ConnectionBounds {
+    /// With so many files open at a time, at most `wanted` are served.
+    pub fn new(open: usize, wanted: usize) -> ConnectionBounds {
+        let leaving = (open / 8).min(MAX_LEAVING_CONNECTIONS);
+        ConnectionBounds { served: wanted.min(open - leaving), open }
+    }
+}
+
 pub struct Places {
-    max: usize,
+    max_open: usize,
     /// their connections do not count as those of one client
     proxies: Vec<Proxy>,
     counted: Arc<ClientCounts>,
@@ -47,10 +66,10 @@ pub struct ClientPlace {
 }
 
 impl Places {
-    pub fn new(max: usize, proxies: Vec<Proxy>, counted: Arc<ClientCounts>) -> Places {
-        counted.max_connections.store(max, Relaxed);
-        let taken = TakenPlaces { last: 0, crowd: Crowd::new(max), sockets: HashMap::new(), leaving: 0 };
-        Places { max, proxies, counted, taken: Mutex::new(taken), left: Condvar::new() }
+    pub fn new(bounds: ConnectionBounds, proxies: Vec<Proxy>, counted: Arc<ClientCounts>) -> Places {
+        counted.max_connections.store(bounds.served, Relaxed);
+        let taken = TakenPlaces { last: 0, crowd: Crowd::new(bounds.served), sockets: HashMap::new(), leaving: 0 };
+        Places { max_open: bounds.open, proxies, counted, taken: Mutex::new(taken), left: Condvar::new() }
     }
 
     /// A place for a client, perhaps that of a connection which does nothing. None: there is no place.
@@ -71,9 +90,9 @@ impl Places {
                 }
             }
         }
-        let waited = self.left.wait_timeout_while(taken, LEAVING_TIME, |taken| taken.open() >= self.max);
+        let waited = self.left.wait_timeout_while(taken, LEAVING_TIME, |taken| taken.open() >= self.max_open);
         let mut taken = waited.unwrap_or_else(PoisonError::into_inner).0;
-        if taken.open() >= self.max {
+        if taken.open() >= self.max_open {
             return None;
         }
         taken.last += 1;
@@ -115,5 +134,18 @@ impl Drop for ClientPlace {
         }
         self.places.counted.connections.store(taken.open(), Relaxed);
         self.places.left.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_end_have_places_of_their_own() {
+        for (open, wanted, served) in [(224, 192, 192), (160, 128, 128), (1160, 1128, 1128), (40, 192, 35), (1, 192, 1)]
+        {
+            assert_eq!(ConnectionBounds::new(open, wanted), ConnectionBounds { served, open });
+        }
     }
 }

@@ -161,6 +161,21 @@ impl ClientSocket {
         };
     }
 
+    /// Sends this as the last, without waiting. A client whose request is still on its way may miss it.
+    pub fn refuse(&self, text: &str) {
+        let set = match self {
+            ClientSocket::Tcp(stream) => stream.set_nonblocking(true),
+            ClientSocket::Unix(stream) => stream.set_nonblocking(true),
+        };
+        // what was not read would make the end of the connection a reset, which may discard the text
+        let mut request = [0; 1 << 14];
+        let _ = set.and_then(|()| {
+            let mut stream = self;
+            stream.read(&mut request)?;
+            stream.write_all(text.as_bytes())
+        });
+    }
+
     /// Makes the end of the connection a reset, so that the client does not take it for the end of the reply. A Unix socket has
     /// no reset.
     pub fn reset(&self) {
