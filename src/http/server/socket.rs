@@ -167,13 +167,12 @@ impl ClientSocket {
             ClientSocket::Tcp(stream) => stream.set_nonblocking(true),
             ClientSocket::Unix(stream) => stream.set_nonblocking(true),
         };
-        // what was not read would make the end of the connection a reset, which may discard the text
-        let mut request = [0; 1 << 14];
-        let _ = set.and_then(|()| {
-            let mut stream = self;
-            stream.read(&mut request)?;
-            stream.write_all(text.as_bytes())
-        });
+        if set.is_ok() {
+            let mut client = self;
+            // what was not read would make the end of the connection a reset, which may discard the text
+            let _ = client.read(&mut [0; 1 << 14]);
+            let _ = client.write_all(text.as_bytes());
+        }
     }
 
     /// Makes the end of the connection a reset, so that the client does not take it for the end of the reply. A Unix socket has
