@@ -23,10 +23,10 @@ pub fn left(config: &Config, probe: &mut Probe, redis: &RedisStore, now: Ts, rep
             && queue.consumers == 0
         {
             let text = format!(
-                "nothing collects from queue '{name}', which alco bound for an index that alco.ini no longer has; {} records wait",
+                "no node has an index with queue '{name}', which alco has bound: nothing collects from it, and {} records wait",
                 queue.messages
             );
-            let cure = format!("rabbitmqctl delete_queue {name}, if no node needs it: it fills RabbitMQ's disk");
+            let cure = format!("if none needs it, rabbitmqctl delete_queue {name}: its records fill RabbitMQ's disk");
             report.warning("rabbitmq", text, cure);
         }
     }
