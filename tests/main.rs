@@ -22,6 +22,7 @@ mod context;
 mod crowds;
 mod day_change;
 mod days;
+mod days_optimized;
 mod documents;
 mod equal_nodes;
 mod fidelity;

@@ -87,7 +87,7 @@ impl<'a> Housekeeping<'a> {
             let now = Ts::of(SystemTime::now());
             self.report(now);
             self.try_redis();
-            self.days.look(self.config, now.day(), &mut self.engine, self.rate == 0);
+            self.compare_days(now.day(), self.rate == 0);
             if round % FORGET_ROUNDS == 0 {
                 self.forget(now.day());
                 self.finishing.look_back(self.config, &self.values, now.day());
@@ -106,12 +106,21 @@ impl<'a> Housekeeping<'a> {
                     self.forget(today);
                 }
                 if turned || self.days.is_waiting() {
-                    self.days.look(self.config, today, &mut self.engine, false);
+                    self.compare_days(today, false);
                 }
-                if self.refused_rounds == 0 {
+                // searchd that gets both at once accepts no connection until it has merged
+                if self.refused_rounds == 0 && (self.finishing.is_merging() || !self.days.is_waiting()) {
                     self.finishing.step(self.config, &self.shared, &self.values, now, self.rate);
                 }
             }
+        }
+    }
+
+    /// Has searchd serve the days that it should. Not while it merges: 2.2.11 reads its configuration after that, and accepts no
+    /// connection until then.
+    fn compare_days(&mut self, today: Day, idle: bool) {
+        if !self.finishing.is_merging() {
+            self.days.look(self.config, today, &mut self.engine, idle);
         }
     }
 

@@ -1,8 +1,9 @@
-//! Optimizes the index of a day that is over: searchd writes its RAM chunk to the disk and merges its disk chunks into one, which
-//! takes less memory and is searched faster. This happens once for each day, one day at a time, when few records arrive.
+//! Optimizes the index of a day that is over: searchd merges its disk chunks into one, writes its RAM chunk to the disk, and merges
+//! the two, which takes less memory and is searched faster. This happens once for each day, one day at a time, when few records arrive.
 //!
 //! Redis remembers which days are done, for each searchd, so that neither a restart nor another alco on the same searchd does
-//! them again. A few late records do not make alco optimize a day again; many of them do.
+//! them again. A few late records do not make alco optimize a day again; many of them do. Invariant: Redis has a day as begun before
+//! searchd gets the statement, and until its chunks are one; meanwhile no RAM chunk of it is written (`ChunkLock`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +17,6 @@ use crate::redis::connection::RedisStore;
 use crate::redis::day_claims::DayClaim;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::day_index::{day_index, served_days};
-use crate::sphinx::dialect::optimize;
 use crate::time::{Day, Ts};
 
 /// Writing 64 MiB to a busy disk may take long.
@@ -27,8 +27,9 @@ const IDLE_RECORDS_PER_SECOND: u64 = 200;
 const AT_THE_EARLIEST: i64 = 600;
 /// Seconds after midnight: from then on, a busy host no longer puts the work off.
 const AT_THE_LATEST: i64 = 3 * 3600;
-/// searchd merges tens of megabytes a second. alco waits at most this time for the end of a merge.
-const MERGE: Duration = Duration::from_secs(1800);
+/// searchd merges tens of megabytes a second, and no file of a chunk is above 4 GiB. A merge that has not become shorter by a chunk in
+/// this time has failed.
+const MAX_MERGE_STEP: Duration = Duration::from_secs(1800);
 /// A day is optimized again when its late records take more bytes of the RAM chunk than this, or more disk chunks than
 /// `LATE_CHUNKS`.
 const LATE_BYTES: u64 = 8 << 20;
@@ -40,7 +41,13 @@ struct Merge {
     /// the number of the index
     index: usize,
     day: Day,
-    begun: Instant,
+    /// the number of disk chunks, and when it was first seen
+    disk: u64,
+    seen: Instant,
+    /// the day's RAM chunk is one of them
+    is_ram_written: bool,
+    /// that of the statement: a searchd that has started since no longer knows it
+    connection: u64,
 }
 
 pub struct Finishing {
@@ -58,13 +65,18 @@ impl Finishing {
         Finishing { engine, node: ram_chunk::searchd_name(address), done: BTreeSet::new(), merging: None }
     }
 
+    /// searchd is merging the chunks of a day, and would read its configuration after that only.
+    pub fn is_merging(&self) -> bool {
+        self.merging.is_some()
+    }
+
     /// Does the next step. `rate` is the number of records stored per second. An error of a server is only logged, since the
     /// next call tries again.
     pub fn step(&mut self, config: &Config, shared: &[Arc<IndexShared>], values: &RedisStore, now: Ts, rate: u64) {
         let since = now.seconds() - now.day().start().seconds();
         let is_due = since > AT_THE_EARLIEST && (rate < IDLE_RECORDS_PER_SECOND || since > AT_THE_LATEST);
         let outcome = match self.merging {
-            Some(merge) => self.end(config, values, merge, now),
+            Some(merge) => self.follow(config, shared, values, merge, now),
             None if is_due => self.begin(config, shared, values, now),
             None => Ok(()),
         };
@@ -94,19 +106,12 @@ impl Finishing {
                     }
                     DayClaim::Taken => {}
                     DayClaim::Ours => {
-                        let name = day_index(&index.name, day);
-                        let saved = shared[at].turn().save(&name, &mut self.engine, values, |_| true);
-                        let begun = saved.and_then(|()| {
-                            let statement = optimize(self.engine.dialect()?, &name);
-                            self.engine.select(&statement)
-                        });
-                        match begun {
-                            Ok(_) => self.merging = Some(Merge { index: at, day, begun: Instant::now() }),
+                        match self.merge(shared, values, at, day) {
+                            Ok(()) => return Ok(()),
                             // searchd does not serve this day; it may serve another
-                            Err(Fault::Reject(_)) => continue,
+                            Err(Fault::Reject(_)) => {}
                             Err(Fault::Retry(why)) => return Err(why),
                         }
-                        return Ok(());
                     }
                 }
             }
@@ -114,9 +119,24 @@ impl Finishing {
         Ok(())
     }
 
-    /// Notes the day as done when searchd has merged its chunks, or has taken more time than `MERGE`.
-    fn end(&mut self, config: &Config, values: &RedisStore, merge: Merge, now: Ts) -> Result<(), String> {
-        let Merge { index: at, day, begun } = merge;
+    /// Has searchd merge the chunks of a day that this process has claimed.
+    fn merge(&mut self, shared: &[Arc<IndexShared>], values: &RedisStore, index: usize, day: Day) -> Result<(), Fault> {
+        let is_ram_written = shared[index].turn().merge(day, &mut self.engine, values)?;
+        let connection = self.engine.connection();
+        self.merging = Some(Merge { index, day, disk: u64::MAX, seen: Instant::now(), is_ram_written, connection });
+        Ok(())
+    }
+
+    /// Notes the day as done when searchd has merged its chunks, or fails to.
+    fn follow(
+        &mut self,
+        config: &Config,
+        shared: &[Arc<IndexShared>],
+        values: &RedisStore,
+        merge: Merge,
+        now: Ts,
+    ) -> Result<(), String> {
+        let Merge { index: at, day, is_ram_written, .. } = merge;
         let index = &config.indexes[at];
         let name = day_index(&index.name, day);
         let disk = match ram_chunk::chunks(&mut self.engine, &name) {
@@ -125,7 +145,16 @@ impl Finishing {
             Err(Fault::Reject(_)) => 0,
             Err(Fault::Retry(why)) => return Err(why),
         };
-        if disk > 1 && begun.elapsed() < MERGE {
+        let has_failed = disk > 1 && disk >= merge.disk && merge.seen.elapsed() > MAX_MERGE_STEP;
+        if disk > 1 && !has_failed || disk == 1 && !is_ram_written {
+            // a Redis that lost its data no longer has the day as begun
+            if values.claim_finishing(&index.name, &self.node, day)? != DayClaim::Ours {
+                self.merging = None;
+            } else if disk == 1 || self.engine.connection() != merge.connection {
+                self.merge(shared, values, at, day).map_err(|fault| fault.why().to_owned())?;
+            } else if disk < merge.disk {
+                self.merging = Some(Merge { disk, seen: Instant::now(), ..merge });
+            }
             return Ok(());
         }
         values.finished(&index.name, &self.node, day, now)?;
@@ -135,7 +164,13 @@ impl Finishing {
             // a day without records
             0 => log::debug!("{name}: the day is over, and empty"),
             1 => log::info!("{name}: the day is over, and on the disk in one piece"),
-            n => log::info!("{name}: the day is over, and on the disk in {n} pieces, which searchd has not merged"),
+            n => {
+                log::info!("{name}: the day is over, and on the disk in {n} pieces, which searchd has not merged");
+                if !is_ram_written {
+                    let saved = shared[at].turn().save(day, &mut self.engine, values, |_| true);
+                    saved.map_err(|fault| fault.why().to_owned())?;
+                }
+            }
         }
         Ok(())
     }

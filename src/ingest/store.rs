@@ -13,6 +13,7 @@ use crate::ingest::servers::{SEARCHD_TIMEOUT, Servers, Stop, now};
 use crate::ingest::shared::IndexShared;
 use crate::ingest::statements::Statement;
 use crate::rabbitmq::Session;
+use crate::redis::turns::InsertTurn;
 use crate::sphinx::client::{Engine, Fault};
 use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::{day_index, dialect, statement};
@@ -130,7 +131,7 @@ impl Insertion<'_> {
                     self.servers.place_works(day_index);
                     let turn = self.store.shared.turn();
                     let (engine, redis) = self.servers.engine_and_redis();
-                    if let Err(fault) = self.store.gathered.add(day_index, sql.len(), turn, engine, redis) {
+                    if let Err(fault) = self.store.gathered.add(self.day, sql.len(), turn, engine, redis) {
                         log::debug!(
                             "{}: cannot have the RAM chunk written: {}",
                             self.store.shared.index.name,
@@ -176,19 +177,34 @@ impl Insertion<'_> {
         }
     }
 
-    /// Sends a statement while no process has searchd write a RAM chunk.
+    /// Sends a statement while no process has searchd write a RAM chunk. If searchd may be merging the chunks of that day, the
+    /// documents are in a file of its own too when this returns.
     fn replace(&mut self, sql: &str, documents: usize) -> Result<Result<(), Fault>, Stop> {
         let shared = Arc::clone(&self.store.shared);
         let turn = shared.turn();
-        let _here = turn.insert();
-        while !self.servers.ask_redis(|redis| turn.begin_insert(redis))? {
-            self.servers.wait(ram_chunk::LOOK)?;
-        }
+        let (_here, is_merging) = loop {
+            let here = turn.insert();
+            let wait = match self.servers.ask_redis(|redis| turn.begin_insert(redis, self.day))? {
+                InsertTurn::Begun => break (here, false),
+                InsertTurn::BegunInMerge if turn.has_room(self.day, self.servers.engine()) => break (here, true),
+                InsertTurn::BegunInMerge => {
+                    turn.end_insert(self.servers.redis());
+                    ram_chunk::LOOK_AT_MERGE
+                }
+                InsertTurn::Refused => ram_chunk::LOOK,
+            };
+            // what is waited for may need to be alone here
+            drop(here);
+            self.servers.wait(wait)?;
+        };
         if let Err(ended) = self.is_session_alive() {
             turn.end_insert(self.servers.redis());
             return Err(ended);
         }
-        let outcome = self.servers.engine().replace(sql, documents);
+        let mut outcome = self.servers.engine().replace(sql, documents);
+        if is_merging && outcome.is_ok() {
+            outcome = turn.keep(self.day, self.servers.engine());
+        }
         if !matches!(outcome, Err(Fault::Retry(_))) {
             turn.end_insert(self.servers.redis());
         }

@@ -41,6 +41,14 @@ impl RedisStore {
         Ok(if ours { DayClaim::Ours } else { DayClaim::Taken })
     }
 
+    /// Whether a process has claimed the day, and has not noted it as optimized.
+    pub fn is_merging(&self, index: &IndexName, node: &str, day: Day) -> Result<bool, Error> {
+        let (key, field) = (keys::finished(index), format!("{node} {day}"));
+        let claim: Option<String> =
+            self.ask(|connection| redis::cmd("HGET").arg(&key).arg(&field).query(connection))?;
+        Ok(claim.is_some_and(|claim| claim.starts_with("begun ")))
+    }
+
     /// Notes that the day is optimized.
     pub fn finished(&self, index: &IndexName, node: &str, day: Day, now: Ts) -> Result<(), Error> {
         let entry = format!("done {}", now.seconds());

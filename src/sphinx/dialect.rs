@@ -5,8 +5,9 @@
 //! dialect`. alco treats 2.2 and 2.3 alike, as 2.2.11 needs it. A function without a `Dialect` writes a form, or reads an answer, that
 //! is right for every engine.
 //!
-//! Three differences are elsewhere: the directives that an engine takes from alco.ini (`config::sphinx_directives`), the JSON that no
-//! engine returns as it was sent (`attributes`), and the ranges that Manticore gets wrong (`statement::is_between`).
+//! Some are elsewhere: what searchd makes of chunks that meet (`chunk_faults`), the directives that an engine takes from alco.ini
+//! (`config::sphinx_directives`), the JSON that no engine returns as it was sent (`attributes`), and the ranges that Manticore gets
+//! wrong (`statement::is_between`).
 
 use std::borrow::Cow;
 
@@ -103,20 +104,6 @@ pub fn searchd_directives(dialect: Dialect) -> &'static [(&'static str, &'static
 pub fn pin_declaration(day_index: &str) -> [String; 2] {
     [statement::delete(day_index, DocId::NEVER), statement::flush_index(day_index)]
 }
-
-/// The statements that write a RAM chunk to the disk, for a moment when no process inserts.
-///
-/// 2.2.11 loses what is committed while FLUSH RAMCHUNK runs: of 1,200 documents that were inserted meanwhile, 760 were left. When
-/// it saves by itself, above rt_mem_limit, it loses them if it is killed before the next save: it notes the transactions of that
-/// time as saved, and leaves them out when it replays its binlog. Seen with kill -9 under load: with a small rt_mem_limit every
-/// kill lost some batches; with no save, or with a save that no insert met, none did. The second statement lets the binlog go.
-/// Every engine gets both: they also bound its memory.
-pub fn save_ram_chunk(day_index: &str) -> [String; 2] {
-    [statement::flush_ram_chunk(day_index), statement::flush_index(day_index)]
-}
-
-/// The figure of SHOW INDEX STATUS that holds the bytes of the RAM chunk. In `ram_bytes`, 2.x counts the disk chunks too.
-pub const RAM_CHUNK_BYTES: &str = "ram_chunk";
 
 /// The statement that keeps searchd's binlog in use: it deletes a document that does not exist. `day_index` should be empty. None:
 /// the engine needs no such statement.

@@ -21,6 +21,7 @@
 
 pub mod asking;
 pub mod attributes;
+pub mod chunk_faults;
 pub mod client;
 pub mod conf;
 pub mod counting;
