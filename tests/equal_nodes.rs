@@ -406,7 +406,8 @@ fn walk(alco: &Alco, first: &str, link: &str) -> (String, String) {
 }
 
 /// A page's lines are written in portions, as they are found, and those of several nodes come in others. The hosts of the first
-/// portion have an end in common, or none; and an error that ends a portion has a link to the next one, also if another error follows.
+/// portion have an end in common, or none; an error that ends a portion has a link to the next one, also if another error follows; and a
+/// value that comes once in its portion is a link, and has no button.
 fn without_portions(html: &str) -> String {
     let mut lines = html.split("<a class=t ");
     let before = lines.next().unwrap_or_default().to_owned();
@@ -416,7 +417,11 @@ fn without_portions(html: &str) -> String {
         let after_link = next.split_once("</a>").unwrap_or_default().1;
         format!("<a class=t {}<bdi{message}{after_link}", cells.replace(DOMAIN, ""))
     };
-    lines.fold(before, |page, line| page + &whole(line))
+    let page = lines.fold(before, |page, line| page + &whole(line));
+    match page.split_once("<form method=get hidden>") {
+        Some((lines, buttons)) => format!("{lines}{}", buttons.split_once("</form>").expect("its end").1),
+        None => page,
+    }
 }
 
 /// A column is as wide as its values so far.
