@@ -1,6 +1,11 @@
 //! The daemon's memory is bounded for records of every size, for every number of waiting records, and for the lines around a match.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
 use std::thread;
+
+use serde_json::Value;
 
 use crate::support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state, wait_until};
 
@@ -9,6 +14,9 @@ const MAX_USUAL_MIB: u64 = 48;
 const MAX_LARGEST_MIB: u64 = 160;
 /// After pages and streams of any size.
 const MAX_AFTER_ANSWERS_MIB: u64 = 40;
+
+/// With two clients that have a page of the API with 16 MiB of records each.
+const MAX_WITH_LARGE_PAGES_MIB: u64 = 96;
 
 /// A message of that size, of words as logs have them, and some quotes to escape.
 fn message(size: usize, n: usize) -> String {
@@ -101,4 +109,54 @@ fn memory_of_large_answers_is_given_back() {
     let used = memory_kib(alco.pid(), "RssAnon").unwrap() / 1024;
     println!("{used} MiB");
     assert!(used < MAX_AFTER_ANSWERS_MIB, "{used} MiB");
+}
+
+/// Each character of these messages has six in JSON, and stands in two members.
+#[test]
+fn a_client_of_the_api_holds_records_not_their_json() {
+    const BYTES: usize = 900_000;
+    const RECORDS: u64 = 40;
+    let ini = "[index controls]\ndays = 2\nrouting_keys = controls.#\n";
+    let stack = Stack::private("controls", ini);
+    let mut publisher = Publisher::to_queue(&stack.amqp, "controls");
+    let message = "\u{1}".repeat(BYTES);
+    publisher.publish("logstash", "controls.key", (0..RECORDS).map(|_| &message));
+    publisher.close();
+    let alco = Alco::start(&stack, ini);
+    wait_until("all are stored", SOON, || stack.count("controls").filter(|n| *n == RECORDS));
+    assert!(alco.stop().success());
+
+    let alco = Alco::start(&stack, ini);
+    let path = "/api/grep/controls/?start_ts=-1h&order=desc&limit=";
+    // each holds its page, of which it has read the head
+    let readers = [(); 2].map(|()| {
+        let mut stream = TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        write!(stream, "GET {path}40 HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut begin = [0; 4096];
+        stream.read_exact(&mut begin).unwrap();
+        assert!(begin.starts_with(b"HTTP/1.1 200"));
+        stream
+    });
+    let peak = memory_kib(alco.pid(), "VmHWM").unwrap() / 1024;
+    println!("{peak} MiB");
+    assert!(peak < MAX_WITH_LARGE_PAGES_MIB, "{peak} MiB");
+    drop(readers);
+
+    // the page is whole, as it was sent
+    let url = format!("{}{path}3", alco.url);
+    for form in [&["--http1.1"][..], &["--http1.0"], &["--compressed"]] {
+        let output = Command::new("curl").args(["-sSf"]).args(form).arg(&url).output().unwrap();
+        assert!(output.status.success(), "{form:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let page: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let results = page["results"].as_array().unwrap();
+        assert!(results.len() == 3 && page["next"].is_string() && page["previous"].is_null(), "{form:?}");
+        for record in results {
+            assert!(record["logline"] == *message && record["logline_snippet"] == *message, "{form:?}");
+        }
+    }
+    let output = Command::new("curl").args(["-sSI"]).arg(&url).output().unwrap();
+    let head = String::from_utf8(output.stdout).unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("Content-Type: application/json\r\n"), "{head}");
+    assert!(alco.stop().success());
 }

@@ -16,6 +16,9 @@ use crate::search::scope::Waits;
 /// Bytes written to the client at once, unless it waits for fewer.
 pub const CHUNK_BYTES: usize = 32 * 1024;
 
+/// The maximum of what a body takes from its writer at once: a value of megabytes is not copied whole on its way.
+const MAX_TAKEN_BYTES: usize = 256 * 1024;
+
 /// The reason why a body is incomplete.
 #[derive(Debug)]
 pub enum Aborted {
@@ -163,6 +166,7 @@ impl Body {
 
 impl Write for Body {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = &bytes[..bytes.len().min(MAX_TAKEN_BYTES)];
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= CHUNK_BYTES {
             self.send()?;

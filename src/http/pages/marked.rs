@@ -1,6 +1,7 @@
 //! Text of a log with the matches in it marked: all of it, or the part around the first match.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 use maud::{Markup, html};
@@ -51,9 +52,43 @@ fn marked_as(part: &str, marks: &[Range<usize>], at: usize, shown: impl Fn(&str)
 }
 
 /// A message as HTML for programs, each match within `<b>`. A client that shows it need not escape anything.
-pub fn snippet(message: &str, marks: &[Range<usize>]) -> String {
-    let (pieces, rest) = pieces(message, marks, 0);
-    html! { @for (before, mark) in pieces { (before) b { (mark) } } (rest) }.into_string()
+///
+/// It may be six times as long as the message, so it is written part by part, and never there as a whole.
+pub struct Snippet<'t> {
+    pieces: Vec<(&'t str, &'t str)>,
+    rest: &'t str,
+}
+
+impl<'t> Snippet<'t> {
+    pub fn new(message: &'t str, marks: &[Range<usize>]) -> Snippet<'t> {
+        let (pieces, rest) = pieces(message, marks, 0);
+        Snippet { pieces, rest }
+    }
+}
+
+impl fmt::Display for Snippet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (before, mark) in &self.pieces {
+            write_escaped(before, f)?;
+            f.write_str("<b>")?;
+            write_escaped(mark, f)?;
+            f.write_str("</b>")?;
+        }
+        write_escaped(self.rest, f)
+    }
+}
+
+/// Bytes of a text that are escaped at once.
+const ESCAPED_BYTES: usize = 4096;
+
+fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (part, after) = rest.split_at(rest.floor_char_boundary(ESCAPED_BYTES));
+        f.write_str(&html! { (part) }.into_string())?;
+        rest = after;
+    }
+    Ok(())
 }
 
 /// Each match in a part of a text, after the text before it; and the text after the last one.
@@ -120,8 +155,11 @@ mod tests {
     #[test]
     fn a_snippet_marks_matches_and_is_no_markup_of_the_log() {
         assert_eq!(
-            snippet("<b>\"x\" & é</b>", &[3..6, 9..11]),
+            Snippet::new("<b>\"x\" & é</b>", &[3..6, 9..11]).to_string(),
             "&lt;b&gt;<b>&quot;x&quot;</b> &amp; <b>é</b>&lt;/b&gt;"
         );
+        // longer than one part, which would end within a character
+        let long = format!("x{}", "é<".repeat(ESCAPED_BYTES));
+        assert_eq!(Snippet::new(&long, &[]).to_string(), long.replace('<', "&lt;"));
     }
 }

@@ -12,17 +12,20 @@
 //! A docid is below 2^53, so that every JSON client can hold it. An error is `{"error", "hint"}` with its status.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::http::error::Refusal;
 use crate::http::pages::histogram::HISTOGRAM_BARS;
-use crate::http::pages::{links, marked};
+use crate::http::pages::links;
+use crate::http::pages::marked::Snippet;
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::with_headers;
 use crate::http::routes::hints;
+use crate::http::routes::json_page::JsonPage;
 use crate::http::routes::new_patterns::counted;
 use crate::http::routes::patterns::{MAX_LISTED_PATTERNS, over_limit};
 use crate::http::routes::values::known_values;
@@ -32,7 +35,7 @@ use crate::query::suggestion::MissingColumn;
 use crate::query::{Format, Query, edit};
 use crate::redis::seen::KnownColumn;
 use crate::render::patterns::object;
-use crate::search::hit::{Count, Hit, Line};
+use crate::search::hit::{Count, Hit};
 use crate::search::stats::Wanted;
 use crate::search::stats::column_values::ValuesWanted;
 use crate::search::stats::patterns::PatternsWanted;
@@ -41,10 +44,14 @@ use crate::time::{Range, Ts, When};
 const MAX_VALUES: usize = 1000;
 
 #[derive(Serialize)]
-struct PageJson<'a> {
+struct PageLinks {
     next: Option<String>,
     previous: Option<String>,
-    results: Vec<RecordJson<'a>>,
+}
+
+/// The members after the records.
+#[derive(Serialize)]
+struct PageEnd {
     /// the place at which the time ran out before the page was full; `next` goes on from there
     #[serde(skip_serializing_if = "Option::is_none")]
     searched_up_to: Option<String>,
@@ -61,7 +68,8 @@ struct RecordJson<'a> {
     index: Option<&'a str>,
     datetime: String,
     logline: &'a str,
-    logline_snippet: String,
+    #[serde(serialize_with = "as_text")]
+    logline_snippet: Snippet<'a>,
     js: &'a RawValue,
 }
 
@@ -88,26 +96,29 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
         let shown = Query { format: Format::Page, ..shown.clone() };
         format!("{}{}", client.origin, links::to(&path, &shown))
     };
-    let hits = page.lines.iter().filter_map(|line| match line {
-        Line::Match(hit) | Line::Near(hit) => Some(hit),
-        Line::Gap => None,
-    });
-    let several = query.indexes.len() > 1;
-    let results: Vec<RecordJson> = hits.map(|hit| log(hit, several)).collect();
     let next = page.next.map(|place| edit::after(query, place));
     let previous = page.previous.map(|place| edit::before(query, place));
     // if the time ran out, the link leads on in the same direction
     let on = page.reached.map(|place| query.go_on(place, page.seeks_first, request.range()));
     let back = matches!(query.cursor, Some(Cursor::Before(_)));
     let (on_next, on_previous) = if back { (None, on) } else { (on, None) };
-    let found = PageJson {
-        next: on_next.or(next).as_ref().map(link),
-        previous: on_previous.or(previous).as_ref().map(link),
-        results,
-        searched_up_to: page.reached.map(|place| place.ts.rfc3339()),
-        warnings,
-    };
-    Ok(json(&found))
+    let links =
+        PageLinks { next: on_next.or(next).as_ref().map(link), previous: on_previous.or(previous).as_ref().map(link) };
+    let end = PageEnd { searched_up_to: page.reached.map(|place| place.ts.rfc3339()), warnings };
+    let several = query.indexes.len() > 1;
+    let [opening, closing] = around_results(&links, &end);
+    let write_record =
+        Box::new(move |hit: &Hit, out: &mut dyn Write| Ok(serde_json::to_writer(out, &log(hit, several))?));
+    Ok(JsonPage { opening, lines: page.lines, write_record, closing }.reply())
+}
+
+/// The text of a page before its records, and after them.
+fn around_results(links: &PageLinks, end: &PageEnd) -> [String; 2] {
+    let (mut opening, end) = (json_text(links), json_text(end));
+    opening.truncate(opening.len() - 1);
+    opening.push_str(",\"results\":[");
+    let has_members = end.len() > "{}".len();
+    [opening, format!("]{}{}", if has_members { "," } else { "" }, &end[1..])]
 }
 
 fn log(hit: &Hit, several: bool) -> RecordJson<'_> {
@@ -116,9 +127,13 @@ fn log(hit: &Hit, several: bool) -> RecordJson<'_> {
         index: several.then(|| hit.index.as_str()),
         datetime: hit.place.ts.rfc3339(),
         logline: &hit.record.message,
-        logline_snippet: marked::snippet(&hit.record.message, &hit.marks),
+        logline_snippet: Snippet::new(&hit.record.message, &hit.marks),
         js: serde_json::from_str(&hit.record.columns).unwrap_or(RawValue::NULL),
     }
+}
+
+fn as_text<S: Serializer>(snippet: &Snippet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(snippet)
 }
 
 #[derive(Serialize)]
@@ -274,7 +289,11 @@ pub fn columns(site: &Site, request: &LogRequest) -> Answer {
 }
 
 fn json(value: &impl Serialize) -> Reply {
-    Reply::json(serde_json::to_string(value).expect("text, numbers and lists of them always have a JSON form"))
+    Reply::json(json_text(value))
+}
+
+fn json_text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("text, numbers and lists of them always have a JSON form")
 }
 
 #[derive(Serialize)]

@@ -9,6 +9,7 @@ pub mod habits;
 pub mod help;
 pub mod hints;
 pub mod index_list;
+mod json_page;
 pub mod kept_search;
 pub mod log;
 pub mod log_lines;
