@@ -96,6 +96,12 @@ fn poison() -> Vec<(&'static str, Vec<u8>, Fate)> {
     add("all escapes", (stamped(&format!(r#""message":"{escaped}""#)), Stored(quotes, None)));
     let huge = format!(r#""message":"{}""#, "x".repeat(5 << 20));
     add("5 MiB", (stamped(&huge), Dead("a body of 52")));
+    for records in ["{}".repeat(2_000_000), format!("[{}{{}}]", "{},".repeat(199_999))] {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        let packed = encoder.write_all(records.as_bytes()).and_then(|()| encoder.finish()).unwrap();
+        add("too many records, packed", (packed, Dead("00000 records; alco takes at most 131072 in one")));
+        add("too many records", (records.into_bytes(), Dead("00000 records; alco takes at most 131072 in one")));
+    }
     all
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::commands::environment::Environment;
 use crate::commands::exit::{Done, FAILURE_STATUS, Failure};
 use crate::config::Config;
-use crate::ingest::body::Pieces;
+use crate::ingest::body::{MAX_RECORDS, Pieces, TooManyRecords};
 use crate::net::host::host_name;
 use crate::rabbitmq::publisher::Publisher;
 use crate::record::bytes::{BODY_COLUMN, in_base64};
@@ -233,8 +233,11 @@ fn lines(
 /// # Errors
 /// The fault of the line.
 fn is_record(line: &[u8]) -> Result<(), String> {
-    let is_several = || std::str::from_utf8(line).ok().and_then(Pieces::of).is_some();
-    is_object(line).or_else(|why| if is_several() { Ok(()) } else { Err(why) })
+    is_object(line).or_else(|why| match std::str::from_utf8(line).map(Pieces::of) {
+        Ok(Ok(Some(_))) => Ok(()),
+        Ok(Err(TooManyRecords(count))) => Err(format!("a line of {count} records; alco takes at most {MAX_RECORDS}")),
+        Ok(Ok(None)) | Err(_) => Err(why),
+    })
 }
 
 fn skip_line(input: &mut impl BufRead, bar: &ProgressBar) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::Property;
-use crate::ingest::body::{self, Content, PieceText, Pieces};
+use crate::ingest::body::{self, Content, MAX_RECORDS, PieceText, Pieces, TooManyRecords};
 use crate::ingest::inbox::Arrival;
 use crate::rabbitmq::{self, Delivery, Part};
 use crate::record::digest;
@@ -39,15 +39,21 @@ impl Parcel {
     }
 }
 
-/// The content of a delivery's body, and its records if it has several. With `split` false it is always one.
+/// The content of a delivery's body, and its records if it has several. With `split` false it is always one. Its content is an error if
+/// it cannot be stored, and then it is one too.
 pub(super) fn open(delivery: &Delivery, split: bool) -> (Result<Content<'_>, String>, Option<Pieces>) {
     let encoding = delivery.properties.content_encoding().as_ref().map(|encoding| encoding.as_str());
     let content = body::read(&delivery.body, encoding);
     let pieces = match &content {
         Ok(Content::Text(text, None)) if split => Pieces::of(text),
-        _ => None,
+        _ => Ok(None),
     };
-    (content, pieces)
+    match pieces {
+        Ok(pieces) => (content, pieces),
+        Err(TooManyRecords(count)) => {
+            (Err(format!("a body of {count} records; alco takes at most {MAX_RECORDS} in one")), None)
+        }
+    }
 }
 
 /// The place of a record in its delivery.

@@ -8,7 +8,7 @@ mod unpack;
 
 use std::borrow::Cow;
 
-pub use crate::ingest::body::pieces::{PieceText, Pieces};
+pub use crate::ingest::body::pieces::{MAX_RECORDS, PieceText, Pieces, TooManyRecords};
 use crate::ingest::body::unpack::{NotUnpacked, Packing};
 use crate::record::MAX_BODY;
 

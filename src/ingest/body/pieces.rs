@@ -18,6 +18,10 @@ use crate::ingest::body::envelope::{Envelope, MAX_MADE_BYTES};
 use crate::record::json::{count_objects, members, next_object};
 use crate::record::{RECORD_SEPARATOR, not_numbers};
 
+/// Records of one body. A body of 4 MiB that is full of short log records of OpenTelemetry has 116,000; one that is full of `{}` would
+/// have two million, and four kilobytes can hold it compressed.
+pub const MAX_RECORDS: usize = 131_072;
+
 /// The actions of a bulk body that a document follows, and what they may name. Any other object is not an action.
 const ACTIONS: [&str; 2] = ["index", "create"];
 const ACTION_PARAMETERS: [&str; 16] = [
@@ -57,6 +61,10 @@ impl PieceText {
     }
 }
 
+/// The number of records in a text that has more than `MAX_RECORDS`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TooManyRecords(pub usize);
+
 /// The records of a text that has several, in order.
 #[derive(Debug)]
 pub struct Pieces {
@@ -74,8 +82,19 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// None if the text is one record.
-    pub fn of(text: &str) -> Option<Pieces> {
+    /// None if the text is one record. The records are counted before any is made.
+    ///
+    /// # Errors
+    /// The text has more than `MAX_RECORDS`.
+    pub fn of(text: &str) -> Result<Option<Pieces>, TooManyRecords> {
+        let pieces = Pieces::found(text);
+        match pieces.as_ref().map(Pieces::left).filter(|count| *count > MAX_RECORDS) {
+            Some(count) => Err(TooManyRecords(count)),
+            None => Ok(pieces),
+        }
+    }
+
+    fn found(text: &str) -> Option<Pieces> {
         let body = text.trim_start_matches('\u{feff}').trim_ascii();
         if !may_be_several(body) {
             return None;
@@ -221,7 +240,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, parts: &[&str]) {
         let mut found = Vec::new();
-        if let Some(mut places) = Pieces::of(text) {
+        if let Some(mut places) = Pieces::of(text).expect("not too many") {
             assert_eq!(places.left(), parts.len(), "{text:?}");
             while let Some(piece) = places.next(text.as_bytes()) {
                 found.push(String::from_utf8_lossy(piece.bytes(text.as_bytes())).into_owned());
@@ -349,8 +368,29 @@ mod tests {
             "k".repeat(1 << 20),
             "{},".repeat(39)
         );
-        let found = Pieces::of(&format!("{large}\n{large}\n{two}")).map(|pieces| pieces.left());
+        let found = Pieces::of(&format!("{large}\n{large}\n{two}")).expect("not too many").map(|pieces| pieces.left());
         assert_eq!(found, Some(40 + 1 + 2));
+    }
+
+    #[test]
+    fn a_body_has_a_bounded_number_of_records() {
+        let action = "{\"index\":{}}\n{}\n";
+        let enveloped = |count: usize| {
+            let records = vec!["{}"; count - 1].join(",");
+            format!(r#"{{}}{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{records}]}}]}}]}}"#)
+        };
+        let forms: [&dyn Fn(usize) -> String; 5] = [
+            &|count| "{}".repeat(count),
+            &|count| "{}\n".repeat(count),
+            &|count| format!("[{}]", vec!["{}"; count].join(",")),
+            &|count| action.repeat(count),
+            &enveloped,
+        ];
+        for form in forms {
+            let found = |count| Pieces::of(&form(count)).map(|pieces| pieces.map(|pieces| pieces.left()));
+            assert_eq!(found(MAX_RECORDS), Ok(Some(MAX_RECORDS)), "{}", form(2));
+            assert_eq!(found(MAX_RECORDS + 1), Err(TooManyRecords(MAX_RECORDS + 1)), "{}", form(2));
+        }
     }
 
     #[test]
