@@ -18,7 +18,7 @@ const MAX_WAIT_OF_ADDRESS: Duration = Duration::from_secs(60);
 const MAX_WAIT_OF_NAME: Duration = Duration::from_secs(4);
 /// After this time without a failure, the earlier ones are forgotten.
 const MEMORY: Duration = Duration::from_secs(600);
-/// Addresses that are remembered, and names.
+/// Addresses that are remembered, names, and pairs of them.
 const MAX_REMEMBERED: usize = 1000;
 const LINE_INTERVAL: Duration = Duration::from_secs(60);
 /// Addresses in a line of the log.
@@ -49,6 +49,8 @@ pub struct FailedLogins {
     /// by address, and by a hash of the name
     addresses: HashMap<String, Failures>,
     names: HashMap<u64, Failures>,
+    /// those of an address that have this name
+    pairs: HashMap<(String, u64), Failures>,
     /// refused since the last line, by address
     refused: HashMap<String, u64>,
     /// those of other addresses
@@ -68,6 +70,7 @@ impl FailedLogins {
     pub fn failed(&mut self, address: &str, name: u64, now: Instant) {
         note(&mut self.addresses, network(address), now);
         note(&mut self.names, name, now);
+        note(&mut self.pairs, (network(address), name), now);
     }
 
     /// Counts an attempt that failed, or that came too early.
@@ -80,9 +83,15 @@ impl FailedLogins {
         }
     }
 
+    /// Forgets the failures of this name. Those that the address had with other names stay: a user with an own password cannot guess
+    /// the others' faster by it.
     pub fn succeeded(&mut self, address: &str, name: u64) {
-        self.addresses.remove(&network(address));
         self.names.remove(&name);
+        let address = network(address);
+        let own = self.pairs.remove(&(address.clone(), name)).map_or(0, |failures| failures.count);
+        if let Some(failures) = self.addresses.get_mut(&address) {
+            failures.count = failures.count.saturating_sub(own);
+        }
     }
 
     /// A line for the log, at most one a minute.
@@ -146,8 +155,28 @@ mod tests {
         assert_eq!(logins.wait("::ffff:10.0.0.1", 99, start + ONE), Some(Duration::from_secs(59)));
         assert_eq!(logins.wait("10.0.0.1", 99, start + MAX_WAIT_OF_ADDRESS), None);
         assert_eq!(logins.wait("10.0.0.2", 99, start), None, "others do not wait");
-        logins.succeeded("10.0.0.1", 99);
-        assert_eq!(logins.wait("10.0.0.1", 99, start), None);
+    }
+
+    #[test]
+    fn a_success_forgives_the_failures_of_its_name_alone() {
+        let (mut logins, start) = (FailedLogins::default(), Instant::now());
+        for _ in 0..6 {
+            logins.failed("10.0.0.1", 7, start);
+        }
+        logins.succeeded("10.0.0.1", 7);
+        assert_eq!(logins.wait("10.0.0.1", 7, start), None, "a user who mistyped");
+        let wait = |logins: &FailedLogins| logins.wait("10.0.0.1", 99, start).unwrap_or_default().as_secs();
+        for name in 10..15 {
+            logins.failed("10.0.0.1", name, start);
+            logins.failed("10.0.0.1", 7, start);
+            logins.succeeded("10.0.0.1", 7);
+        }
+        assert_eq!(wait(&logins), 4, "five failures with other names");
+        // of another address, with a name that failed here
+        logins.failed("10.0.0.2", 10, start);
+        logins.succeeded("10.0.0.2", 10);
+        assert_eq!(wait(&logins), 4);
+        assert_eq!(logins.wait("10.0.0.2", 10, start), None);
     }
 
     #[test]
@@ -172,7 +201,8 @@ mod tests {
             logins.failed(&format!("2001:db8:0:{n:x}::1"), n, start + MEMORY);
             logins.refused(&format!("10.0.{}.{}", n / 256, n % 256));
         }
-        assert_eq!((logins.addresses.len(), logins.names.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
+        let kept = [logins.addresses.len(), logins.names.len(), logins.pairs.len()];
+        assert_eq!(kept, [MAX_REMEMBERED; 3]);
         assert_eq!(logins.refused.len(), MAX_REMEMBERED);
     }
 
