@@ -460,7 +460,10 @@ fn another_alco_is_not_trusted_with_the_terminal_or_memory() {
     check(&asked(&url), 2, "", &format!("alco grep: {url}/ answers 400: ^[]0;x^G<U+202E>\n"));
     let endless = head("200 OK").into_bytes().into_iter().chain([b'x'; 1 << 16]).collect();
     let url = other_program(endless, true);
-    check(&asked(&url), 2, "", &format!("alco grep: the answer of {url}/ broke off: a line of it has no end\n"));
+    check(&asked(&url), 2, "", &format!("alco grep: the answer of {url}/ broke off: it is larger than 8 MiB\n"));
+    let list = format!("[{}{{\"name\":\"any\"}}]", "{\"name\":\"a\"},".repeat(10_000));
+    let url = other_program((head("200 OK") + &list).into_bytes(), false);
+    check(&asked(&url), 2, "", &format!("alco grep: {url}/ lists 10001 indexes; 10000 are the limit\n"));
 }
 
 /// Lines of a process, as they come.

@@ -36,10 +36,15 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(600);
 /// Longer than any record in NDJSON: one has 4 MiB, and six characters may stand for one of it.
 const MAX_LINE_BYTES: usize = 64 << 20;
+/// Of an answer that lists indexes, or counts: a hundred indexes that are kept for ten years take half of this.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+/// Each takes 10 KB of memory.
+const MAX_LISTED_INDEXES: usize = 10_000;
 /// The part that is shown of the text in a server's or proxy's error response.
 const MAX_REASON_CHARS: usize = 300;
 
 const TOO_LONG: &str = "a line of it has no end";
+const TOO_LARGE: &str = "it is larger than 8 MiB";
 
 #[derive(Debug)]
 pub struct Remote {
@@ -93,6 +98,9 @@ impl Remote {
         let text = remote.ask_for_text("api/collector/indices/", SILENCE_TIMEOUT)?;
         let listed: Vec<ListedIndex> = serde_json::from_str(&text)
             .map_err(|_| format!("{} is not an alco: it does not list indexes", remote.url))?;
+        if listed.len() > MAX_LISTED_INDEXES {
+            return Err(format!("{} lists {} indexes; {MAX_LISTED_INDEXES} are the limit", remote.url, listed.len()));
+        }
         if let Some(zone) = listed.iter().find_map(|index| index.timezone.as_deref()) {
             remote.zone = time::zone(zone).unwrap_or(TimeZone::UTC);
         }
@@ -197,8 +205,8 @@ impl Remote {
     fn ask_for_text(&self, path: &str, silent: Duration) -> Result<String, String> {
         let mut text = String::new();
         let body = self.ask(path, silent)?;
-        body.take(MAX_LINE_BYTES as u64).read_to_string(&mut text).map_err(|error| self.broken(&error))?;
-        if text.len() < MAX_LINE_BYTES { Ok(text) } else { Err(self.broken(&TOO_LONG)) }
+        body.take(MAX_ANSWER_BYTES as u64).read_to_string(&mut text).map_err(|error| self.broken(&error))?;
+        if text.len() < MAX_ANSWER_BYTES { Ok(text) } else { Err(self.broken(&TOO_LARGE)) }
     }
 
     /// The next line of an answer; None at its end.
