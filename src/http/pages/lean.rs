@@ -1,16 +1,20 @@
-//! Markup without the quotes that HTML does not need. The lines of a page have hundreds of attributes.
+//! Markup without what HTML does not need: quotes around values, and their escapes in text. The lines of a page have hundreds of
+//! attributes, and messages that are JSON hundreds of quotes.
 
 use maud::{Markup, PreEscaped};
 
-/// The same markup, without quotes around the values of attributes that HTML can do without. Such a value is not empty and has none of
-/// white space, quotes, `=`, `<`, `>` and backticks.
+/// The same markup, without quotes around the values of attributes that HTML can do without, and with plain quotes in text. Such a
+/// value is not empty and has none of white space, quotes, `=`, `<`, `>` and backticks.
 pub fn lean(markup: Markup) -> Markup {
     let html = markup.into_string();
     let mut out = String::with_capacity(html.len());
     // maud writes a quote only around a value: in a text it is `&quot;`
     for (at, piece) in html.split('"').enumerate() {
-        let is_value = at % 2 == 1;
-        let quote = if is_value && !is_bare(piece) { "\"" } else { "" };
+        if at % 2 == 0 {
+            out.push_str(&piece.replace("&quot;", "\""));
+            continue;
+        }
+        let quote = if is_bare(piece) { "" } else { "\"" };
         out.extend([quote, piece, quote]);
     }
     PreEscaped(out)
@@ -39,8 +43,8 @@ mod tests {
         };
         assert_eq!(
             lean(markup).into_string(),
-            "<a class=t href=\"at/1.2.-3/?a=b\" title=x>&quot;=&quot; 'q'</a>\
-             <a href=\"at/\" id=\"\" class=\"a b\" title=\"a&quot; onclick=&quot;x\">a&quot; onclick=&quot;x</a>\
+            "<a class=t href=\"at/1.2.-3/?a=b\" title=x>\"=\" 'q'</a>\
+             <a href=\"at/\" id=\"\" class=\"a b\" title=\"a&quot; onclick=&quot;x\">a\" onclick=\"x</a>\
              <a href=#e1 title=\"é\">&lt;</a><input hidden value=\"a`b\">"
         );
     }
