@@ -133,6 +133,10 @@ fn slow_clients(alco: &Alco) {
     let idle: Vec<TcpStream> = (0..clients).map(|_| client(alco, ATTACKER).connected()).collect();
     let slow: Vec<TcpStream> =
         (0..clients).map(|_| client(alco, ATTACKER + 1).ask("/grep/attacks/?start_ts=-1h&limit=1000")).collect();
+    // more than there are threads, of addresses that together have all of them
+    let unread: Vec<TcpStream> = (0..60)
+        .map(|n| client(alco, ATTACKER + 3 + n % 3).ask("/grep/attacks/?start_ts=-1h&limit=10000&search=a"))
+        .collect();
     let begun = |_| {
         let mut stream = client(alco, ATTACKER + 2).connected();
         // a client that was refused may be gone already
@@ -141,7 +145,7 @@ fn slow_clients(alco: &Alco) {
     };
     let begun: Vec<TcpStream> = (0..clients).map(begun).collect();
     others_read(alco, 10);
-    drop((idle, slow, begun));
+    drop((idle, slow, unread, begun));
 }
 
 fn followers(alco: &Alco) {

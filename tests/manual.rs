@@ -165,11 +165,11 @@ fn the_manual_has_the_bounds_of_the_sources() {
     let bounds = manual.split(".Sh BOUNDS\n").nth(1).unwrap().split("\n.Sh ").next().unwrap();
     for (file, constant, shown) in [
         ("http/server/gate.rs", "MAX_CONNECTIONS: usize = 128;", "128 and\n.Li max_followers"),
-        ("http/server/gate.rs", "HEAD_BYTES: usize = 32 * 1024;", "32 KiB, in 10 s"),
+        ("http/server/request_head.rs", "HEAD_BYTES: usize = 32 * 1024;", "32 KiB, in 10 s"),
         ("http/server/gate.rs", "HEAD_TIME: Duration = Duration::from_secs(10);", "32 KiB, in 10 s"),
         ("http/server/gate.rs", "IDLE_TIME: Duration = Duration::from_secs(30);", "30 s between two requests"),
-        ("http/server/gate.rs", "WRITE_TIME: Duration = Duration::from_secs(30);", "30 s without accepting a byte"),
-        ("http/server/gate.rs", "MIN_BYTES_A_SECOND: f64 = 4096.0;", "less than 4 KiB a second"),
+        ("http/server/forward.rs", "WRITE_TIME: Duration = Duration::from_secs(30);", "30 s without accepting a byte"),
+        ("http/server/forward.rs", "MIN_BYTES_A_SECOND: f64 = 4096.0;", "less than 4 KiB a second"),
         ("http/server/crowd.rs", "RESTS: Duration = Duration::from_secs(1);", "rest\nfor 1 s"),
         ("http/server/crowd.rs", "REMEMBERED: Duration = Duration::from_secs(600);", "in the last ten minutes"),
         ("http/mod.rs", "MAX_THREADS_OF_CLIENT: usize = POOL_THREADS / 2;", "12 of 24"),

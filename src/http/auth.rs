@@ -135,6 +135,14 @@ impl Users {
         }
     }
 
+    /// True if a password has to be hashed before it is known whether these are a user's.
+    pub fn may_hash(&self, credentials: &Credentials) -> bool {
+        let is_new = |(name, password): (String, String)| !self.known().has_accepted(&name, &password);
+        self.file.is_some()
+            && self.proxys_name(credentials).is_none()
+            && credentials.authorization.as_deref().and_then(basic).is_some_and(is_new)
+    }
+
     /// The same user as users_file has it now, after the user was signed in a while ago. None: no longer.
     pub fn again(&self, user: &User) -> Option<User> {
         let known = self.read();
@@ -336,8 +344,10 @@ mod tests {
         let users = Users::new(&Http { users_file: Some(file.clone()), ..Config::default().http });
         let authorization = Some(format!("Basic {}", BASE64_STANDARD.encode("anna:tr0ub4dor")));
         let credentials = Credentials { authorization, ..Credentials::default() };
+        assert!(users.may_hash(&credentials) && !users.may_hash(&Credentials::default()));
         assert!(matches!(users.access(&credentials), Access::Granted(_)));
         let kept = format!("{users:?}");
+        assert!(!users.may_hash(&credentials));
         assert!(users.known().has_accepted("anna", "tr0ub4dor") && kept.contains("anna"), "{kept}");
         assert!(!kept.contains("tr0ub4dor") && !kept.contains(&BASE64_STANDARD.encode("anna:tr0ub4dor")), "{kept}");
         fs::remove_file(file).expect("the test's own file");

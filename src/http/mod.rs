@@ -48,6 +48,7 @@ use crate::http::server::places::{ConnectionBounds, MAX_LEAVING_CONNECTIONS, Pla
 use crate::http::server::request_queue::{Asked, RequestQueue, ThreadShares, Work};
 use crate::http::server::send::{Incoming, Requests};
 use crate::http::server::socket::{Private, connections_with_files};
+use crate::http::server::stop::StopSignal;
 use crate::http::site::Site;
 use crate::metrics::Metrics;
 use crate::net::household::Household;
@@ -106,22 +107,23 @@ impl WebServer {
                 bounds.served
             );
         }
-        let counted = &site.metrics.clients;
-        let settings = GateSettings {
-            inner: private.socket(),
-            clients: site.clients.clone(),
-            counted: counted.clone(),
-            stop: stopped,
-            _running: running,
-        };
-        let places = Places::new(bounds, site.http().trusted_proxies.clone(), counted.clone());
-        let gate = Gate::new(listen, places, settings)?;
-
         // as long as two searches may take that are before it
         let patience = 2 * site.http().search_budget;
         let shares = |all, of_household| ThreadShares { all, of_household, patience };
         let usual = Arc::new(RequestQueue::new(shares(POOL_THREADS, MAX_THREADS_OF_CLIENT)));
         let urgent = Arc::new(RequestQueue::new(shares(URGENT_THREADS, URGENT_THREADS)));
+        let counted = &site.metrics.clients;
+        let settings = GateSettings {
+            inner: private.socket(),
+            clients: site.clients.clone(),
+            counted: counted.clone(),
+            requests: usual.clone(),
+            stop: StopSignal(stopped),
+            _running: running,
+        };
+        let places = Places::new(bounds, site.http().trusted_proxies.clone(), counted.clone());
+        let gate = Gate::new(listen, places, settings)?;
+
         for number in 1..=POOL_THREADS + URGENT_THREADS {
             let requests = if number <= POOL_THREADS { usual.clone() } else { urgent.clone() };
             let site = site.clone();
@@ -168,8 +170,11 @@ fn receive(requests: &Requests, site: &Site, [usual, urgent]: &[Arc<RequestQueue
             Ok(request) => request,
             Err(error) => return error,
         };
-        let is_urgent = router::is_urgent(&site.http().base_path, request.url());
-        let household = Household::of(&Client::address(|name| request.headers(name), site));
+        let client = Client::of(|name| request.headers(name), site);
+        // the threads that answer /health never wait for a password to be hashed
+        let is_urgent =
+            router::is_urgent(&site.http().base_path, request.url()) && !site.users.may_hash(&client.credentials);
+        let household = Household::of(&site.users.address(&client.credentials));
         let asked = Asked { household, may_take_long: !is_urgent && may_take_long(request.url()) };
         (if is_urgent { urgent } else { usual }).put(asked, request);
     }
@@ -206,6 +211,7 @@ fn answer(mut request: Incoming, site: &Arc<Site>) {
         // it has left while the request waited for a thread
         return;
     }
+    let _thread = client.number.map(|number| site.clients.hold_thread(number));
     let (reply, visible) = router::reply(site, request.method(), request.url(), &client, now());
     request.answer(
         site,

@@ -16,7 +16,7 @@ use crate::http::server::request_head::{NUMBER, PEER};
 use crate::http::site::Site;
 use crate::http::visible::Visible;
 use crate::net::household::Household;
-use crate::query::{Format, Mode, Query};
+use crate::query::{Format, Query};
 use crate::search::scope::{Scope, Waits};
 use crate::time::{Range, Ts};
 
@@ -50,13 +50,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// The address of the client that sent these headers, or the one that a trusted proxy names.
-    pub fn address(headers: impl Fn(&str) -> Vec<String>, site: &Site) -> String {
-        let header = |name: &str| headers(name).into_iter().next();
-        let (peer, forwarded_for) = (header(PEER).unwrap_or_default(), header("X-Forwarded-For"));
-        site.users.address(&Credentials { peer, forwarded_for, ..Credentials::default() })
-    }
-
     /// `headers` returns the values of a header in order, whatever the case of its name.
     pub fn of(headers: impl Fn(&str) -> Vec<String>, site: &Site) -> Client {
         let header = |name: &str| headers(name).into_iter().next();
@@ -115,12 +108,23 @@ pub struct RequestUrl<'a> {
 }
 
 /// True for a page whose search has a regex of the user's, so that each check may take long, and for a count, which runs to its end.
-/// A stream has a thread of its own.
+/// A stream has a thread of its own. One thread asks this of all requests, before any login: it reads no search.
 pub fn may_take_long(url: &str) -> bool {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let (query, _) = Query::read(IndexSelection::default(), query);
-    let has_regex = query.mode == Mode::Regex && !query.search.is_empty();
-    path.ends_with("/count/") || has_regex && !query.format.is_stream()
+    let is_count = path.ends_with("/count/");
+    if is_count || query.len() > MAX_URL_BYTES {
+        return is_count;
+    }
+    let (mut has_regex, mut has_search, mut is_stream) = (false, false, false);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "mode" => has_regex = value == "regex",
+            "search" => has_search = !value.is_empty(),
+            "format" => is_stream = Format::STREAMS.iter().any(|format| value == format.name()),
+            _ => {}
+        }
+    }
+    has_regex && has_search && !is_stream
 }
 
 impl RequestUrl<'_> {

@@ -130,9 +130,9 @@ pub fn bare(day_index: &str, id: DocId) -> String {
     format!("REPLACE INTO {day_index} (id) VALUES ({})", id.get())
 }
 
-/// One document, if the day index has any.
+/// One document, if the day index has any. Without `cutoff` searchd reads all of them.
 pub fn any(day_index: &str) -> String {
-    format!("SELECT id FROM {day_index} LIMIT 1")
+    format!("SELECT id FROM {day_index} LIMIT 1 OPTION max_matches=1, cutoff=1")
 }
 
 /// The fields and attributes of a day index: a row for each, its name in the first column.

@@ -11,8 +11,21 @@ use crate::search::scope::Waits;
 #[derive(Debug, Default)]
 pub struct Clients {
     last: AtomicU64,
-    /// by their numbers: whether the answer is broken off
-    waiting: Mutex<HashMap<u64, bool>>,
+    /// by their numbers
+    waiting: Mutex<HashMap<u64, AnswerState>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct AnswerState {
+    is_broken_off: bool,
+    /// a thread that others wait for makes it
+    holds_thread: bool,
+}
+
+/// A client holds a thread that others wait for, as long as this lives.
+pub struct HeldThread<'a> {
+    clients: &'a Clients,
+    number: u64,
 }
 
 /// A client waits for its answer as long as this lives.
@@ -24,7 +37,7 @@ pub struct WaitingClient {
 impl Clients {
     pub fn wait(self: &Arc<Clients>) -> WaitingClient {
         let number = self.last.fetch_add(1, Relaxed) + 1;
-        self.numbers().insert(number, false);
+        self.numbers().insert(number, AnswerState::default());
         WaitingClient { clients: self.clone(), number }
     }
 
@@ -33,9 +46,16 @@ impl Clients {
     }
 
     pub fn break_off(&self, number: u64) {
-        if let Some(is_broken_off) = self.numbers().get_mut(&number) {
-            *is_broken_off = true;
-        }
+        self.note(number, |answer| answer.is_broken_off = true);
+    }
+
+    pub fn hold_thread(&self, number: u64) -> HeldThread<'_> {
+        self.note(number, |answer| answer.holds_thread = true);
+        HeldThread { clients: self, number }
+    }
+
+    fn note(&self, number: u64, change: impl FnOnce(&mut AnswerState)) {
+        self.numbers().get_mut(&number).map(change);
     }
 
     /// The same as a value for a search.
@@ -44,7 +64,7 @@ impl Clients {
         Waits::new(move || clients.waits(number))
     }
 
-    fn numbers(&self) -> MutexGuard<'_, HashMap<u64, bool>> {
+    fn numbers(&self) -> MutexGuard<'_, HashMap<u64, AnswerState>> {
         // a panic of another thread leaves a map whole
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,7 +72,21 @@ impl Clients {
 
 impl WaitingClient {
     pub fn is_broken_off(&self) -> bool {
-        self.clients.numbers().get(&self.number) == Some(&true)
+        self.state().is_broken_off
+    }
+
+    pub fn holds_thread(&self) -> bool {
+        self.state().holds_thread
+    }
+
+    fn state(&self) -> AnswerState {
+        self.clients.numbers().get(&self.number).copied().unwrap_or_default()
+    }
+}
+
+impl Drop for HeldThread<'_> {
+    fn drop(&mut self) {
+        self.clients.note(self.number, |answer| answer.holds_thread = false);
     }
 }
 

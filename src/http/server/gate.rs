@@ -7,45 +7,36 @@
 
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::config::Address;
 use crate::http::server::clients::Clients;
 use crate::http::server::crowd::Doing;
+use crate::http::server::forward::{Forwarding, STALL_TIME};
 use crate::http::server::places::{ClientPlace, Places};
 use crate::http::server::refusal;
-use crate::http::server::request_head;
+use crate::http::server::request_head::{self, HEAD_BYTES};
+use crate::http::server::request_queue::RequestQueue;
+use crate::http::server::send::Incoming;
 use crate::http::server::socket::{ClientSocket, Listener};
+use crate::http::server::stop::{StopSignal, Wait};
 use crate::metrics::client_counts::{ClientCounts, ConnectionRefused, RequestRefused};
 use crate::threads;
 
 /// Connections in addition to followers. Each may need four file descriptors; a process usually has 1024.
 pub const MAX_CONNECTIONS: usize = 128;
-/// Request line and headers; the request line of a page of ours is at most half of it.
-const HEAD_BYTES: usize = 32 * 1024;
-/// Bytes of a reply that are read at once: a chunk of a stream, and its head.
-const CHUNK_BYTES: usize = 64 * 1024;
 /// From a head's first byte to its last.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Between two requests of a connection.
 const IDLE_TIME: Duration = Duration::from_secs(30);
-/// A client that accepts no byte during this time has left.
-const WRITE_TIME: Duration = Duration::from_secs(30);
-/// A client that has closed its side counts as gone if there was nothing to send to it during this time.
-const SILENCE: Duration = Duration::from_secs(3);
-/// For a reply that is under way when the daemon stops.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 /// For a client to notice that it has its answer.
 const PARTING_TIME: Duration = Duration::from_secs(1);
-/// A client reads at least this much in a second, in the mean of an answer: less holds a thread for too long.
-const MIN_BYTES_A_SECOND: f64 = 4096.0;
 /// Until a file descriptor may be free again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -60,8 +51,9 @@ pub struct GateSettings {
     pub inner: PathBuf,
     pub clients: Arc<Clients>,
     pub counted: Arc<ClientCounts>,
-    /// closed when the daemon stops; every wait notices it
-    pub stop: UnixStream,
+    /// those that wait for a thread
+    pub requests: Arc<RequestQueue<Incoming>>,
+    pub stop: StopSignal,
     /// held until the last thread has ended
     pub _running: Sender<Infallible>,
 }
@@ -82,14 +74,14 @@ impl Gate {
     pub fn run(self) {
         loop {
             let fds: Vec<BorrowedFd> = self.listeners.iter().map(Listener::fd).collect();
-            match self.shared.wait(&fds, None) {
+            match self.shared.settings.stop.wait(&fds, None) {
                 Wait::Stop => return,
                 Wait::Late => {}
                 Wait::Ready(at) => match self.listeners[at].accept() {
                     Ok(client) => self.admit(client),
                     Err(error) => {
                         log::warn!("cannot accept a connection: {error}");
-                        if let Wait::Stop = self.shared.wait(&[], Some(PAUSE)) {
+                        if let Wait::Stop = self.shared.settings.stop.wait(&[], Some(PAUSE)) {
                             return;
                         }
                     }
@@ -120,44 +112,9 @@ impl Gate {
     }
 }
 
-enum Wait {
-    /// it came for this one
-    Ready(usize),
-    Late,
-    Stop,
-}
-
-impl GateState {
-    /// Waits for something to read.
-    fn wait(&self, fds: &[BorrowedFd], at_most: Option<Duration>) -> Wait {
-        self.wait_for(fds.iter().map(|fd| (*fd, PollFlags::POLLIN)), at_most)
-    }
-
-    /// Waits for what is named of a connection, or for the end of both its directions.
-    fn wait_for<'a>(
-        &'a self,
-        fds: impl Iterator<Item = (BorrowedFd<'a>, PollFlags)>,
-        at_most: Option<Duration>,
-    ) -> Wait {
-        let stop = (self.settings.stop.as_fd(), PollFlags::POLLIN);
-        let mut polled: Vec<PollFd> = [stop].into_iter().chain(fds).map(|(fd, what)| PollFd::new(fd, what)).collect();
-        // a millisecond more, since a fraction of one would be cut to 0
-        let timeout = at_most.map(|time| PollTimeout::try_from(time.as_millis() + 1).unwrap_or(PollTimeout::MAX));
-        if poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)).is_err() {
-            // a signal came
-            return Wait::Late;
-        }
-        match polled.iter().position(|fd| fd.any().unwrap_or(true)) {
-            Some(0) => Wait::Stop,
-            Some(at) => Wait::Ready(at - 1),
-            None => Wait::Late,
-        }
-    }
-}
-
 /// Requests of one connection, one after the other.
 fn serve(client: &ClientSocket, place: &ClientPlace, shared: &GateState) -> io::Result<()> {
-    client.set_write_timeout(WRITE_TIME)?;
+    client.set_write_timeout(STALL_TIME)?;
     let peer = client.peer();
     let mut bytes = Vec::new();
     loop {
@@ -179,11 +136,13 @@ fn serve(client: &ClientSocket, place: &ClientPlace, shared: &GateState) -> io::
         inner.write_all(head.text.as_bytes())?;
         inner.write_all(&bytes[..head.form_bytes])?;
         bytes.drain(..head.form_bytes);
-        let keep = forward(&mut inner, client, place, shared, &mut bytes)?;
+        let GateSettings { requests, counted, stop, .. } = &shared.settings;
+        let forwarding = Forwarding { client, place, answered: &waiting, requests, counted, stop };
+        let keep = forwarding.run(&mut inner, &mut bytes)?;
         place.is_served();
         if waiting.is_broken_off() {
             // wait until what was sent has arrived: a reset discards what is on its way
-            shared.wait(&[client.fd()], Some(PARTING_TIME));
+            shared.settings.stop.wait(&[client.fd()], Some(PARTING_TIME));
             return Err(io::Error::other("a reply is broken off"));
         }
         if !(head.keep && keep) {
@@ -199,7 +158,7 @@ fn part(mut client: &ClientSocket, shared: &GateState) -> io::Result<()> {
     let mut chunk = [0; 4096];
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        match shared.wait(&[client.fd()], Some(left)) {
+        match shared.settings.stop.wait(&[client.fd()], Some(left)) {
             Wait::Ready(_) if !left.is_zero() && client.read(&mut chunk)? > 0 => {}
             _ => return Ok(()),
         }
@@ -240,7 +199,7 @@ fn read_head(
                 false => Next::Refuse(RequestRefused::Unfinished),
             });
         }
-        match shared.wait(&[client.fd()], Some(left)) {
+        match shared.settings.stop.wait(&[client.fd()], Some(left)) {
             Wait::Stop => return Ok(Next::End),
             Wait::Late => continue,
             Wait::Ready(_) => {}
@@ -265,7 +224,7 @@ fn read_form(mut client: &ClientSocket, shared: &GateState, bytes: &mut Vec<u8>,
     let until = Instant::now() + HEAD_TIME;
     while bytes.len() < length {
         let left = until.saturating_duration_since(Instant::now());
-        match shared.wait(&[client.fd()], Some(left)) {
+        match shared.settings.stop.wait(&[client.fd()], Some(left)) {
             _ if left.is_zero() => return Ok(false),
             Wait::Stop => return Ok(false),
             Wait::Late => {}
@@ -279,92 +238,6 @@ fn read_form(mut client: &ClientSocket, shared: &GateState, bytes: &mut Vec<u8>,
         }
     }
     Ok(true)
-}
-
-/// Forwards the reply as it comes: a page that grows must not wait for a full buffer. Bytes that the client sends meanwhile go to
-/// `bytes`. Returns whether the connection can be used again.
-fn forward(
-    inner: &mut UnixStream,
-    mut client: &ClientSocket,
-    place: &ClientPlace,
-    shared: &GateState,
-    bytes: &mut Vec<u8>,
-) -> io::Result<bool> {
-    let mut pace = ReadingPace::default();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let (mut keep, mut began) = (true, false);
-    // whether to read from the client, and whether it has closed its side
-    let (mut listens, mut is_silent) = (true, false);
-    let mut until: Option<Instant> = None;
-    loop {
-        match until {
-            Some(until) if Instant::now() >= until => return Err(io::Error::other("the daemon stops")),
-            Some(_) => {}
-            None => {
-                let of_client = if listens { PollFlags::POLLIN } else { PollFlags::empty() };
-                let fds = [(inner.as_fd(), PollFlags::POLLIN), (client.fd(), of_client)];
-                match shared.wait_for(fds.into_iter(), is_silent.then_some(SILENCE)) {
-                    Wait::Ready(0) => {}
-                    Wait::Ready(_) if !listens => return Err(io::Error::other("the connection has ended")),
-                    Wait::Ready(_) => {
-                        let mut ahead = [0; 4096];
-                        let read = client.read(&mut ahead)?;
-                        bytes.extend_from_slice(&ahead[..read]);
-                        is_silent = read == 0;
-                        if is_silent && place.is_lost() {
-                            return Err(io::Error::other("another client has its place"));
-                        }
-                        listens = !is_silent && bytes.len() <= HEAD_BYTES;
-                        continue;
-                    }
-                    // a reply that goes on is still taken: some clients close their side with their request
-                    Wait::Late if is_silent => return Err(io::Error::other("the client has left")),
-                    Wait::Late => continue,
-                    Wait::Stop => {
-                        // the thread that would answer may have ended already
-                        until = Some(Instant::now() + LAST_WORDS);
-                        inner.set_read_timeout(Some(LAST_WORDS))?;
-                    }
-                }
-            }
-        }
-        let read = inner.read(&mut chunk)?;
-        if read == 0 {
-            return Ok(keep);
-        }
-        if !began {
-            began = true;
-            keep = !request_head::closes(&chunk[..read]);
-        }
-        place.note(Doing::Resting);
-        let mut left = &chunk[..read];
-        while !left.is_empty() {
-            let begun = Instant::now();
-            let written = client.write(left)?;
-            left = &left[written..];
-            if pace.is_slow(written, begun.elapsed()) {
-                shared.settings.counted.refuse_connection(ConnectionRefused::Slow);
-                return Err(io::Error::other("the client reads too slowly"));
-            }
-        }
-        place.note(Doing::Answering);
-    }
-}
-
-/// How fast a client reads.
-#[derive(Default)]
-struct ReadingPace {
-    bytes: usize,
-    waited: Duration,
-}
-
-impl ReadingPace {
-    /// Notes that the client took so many bytes in that time. True if it has taken too few for all its time.
-    fn is_slow(&mut self, bytes: usize, time: Duration) -> bool {
-        self.bytes += bytes;
-        self.waited += time;
-        self.waited > WRITE_TIME + Duration::from_secs_f64(self.bytes as f64 / MIN_BYTES_A_SECOND)
-    }
 }
 
 /// Counts the refusal, and sends it.

@@ -2,6 +2,7 @@
 //! that still wait, and the sending of replies.
 pub mod clients;
 pub mod crowd;
+pub mod forward;
 pub mod gate;
 pub mod places;
 pub mod refusal;
@@ -9,3 +10,4 @@ pub mod request_head;
 pub mod request_queue;
 pub mod send;
 pub mod socket;
+pub mod stop;

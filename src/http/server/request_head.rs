@@ -9,6 +9,8 @@ pub const PEER: &str = "X-Alco-Peer";
 /// The private header with the request's number.
 pub const NUMBER: &str = "X-Alco-Request";
 
+/// Request line and headers; the request line of a page of ours is at most half of it.
+pub const HEAD_BYTES: usize = 32 * 1024;
 /// Bytes of a form's body; alco's forms have some hundred. A longer body is not read.
 pub const MAX_FORM_BYTES: usize = 16 * 1024;
 

@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 
 use crate::net::household::Household;
 
+/// The wait after which a client that does not read may lose its thread to another.
+const MAX_WAIT_FOR_READERS: Duration = Duration::from_secs(1);
+/// Between two that lose it, so that the first that is free is used.
+const READERS_INTERVAL: Duration = Duration::from_millis(200);
+
 pub struct RequestQueue<T> {
     state: Mutex<QueueState<T>>,
     changed: Condvar,
@@ -36,6 +41,8 @@ struct QueueState<T> {
     waiting: VecDeque<Waiting<T>>,
     answered: HashMap<Asked, usize>,
     is_closed: bool,
+    /// when a client that does not read had to give its thread back last
+    reclaimed: Option<Instant>,
 }
 
 struct Waiting<T> {
@@ -97,6 +104,13 @@ impl<T> QueueState<T> {
         waiting.asked.may_take_long && now.saturating_duration_since(waiting.since) >= self.shares.patience
     }
 
+    /// True if a request waits that may have a thread, for longer than for readers who do not read.
+    fn starves(&self, now: Instant) -> bool {
+        let is_late = |waiting: &Waiting<T>| now.saturating_duration_since(waiting.since) >= MAX_WAIT_FOR_READERS;
+        let has_room = |waiting: &Waiting<T>| self.threads_of(waiting.asked.household) < self.shares.of_household;
+        self.waiting.iter().any(|waiting| is_late(waiting) && has_room(waiting))
+    }
+
     /// The time until a request that waits has to be refused.
     fn left(&self, now: Instant) -> Option<Duration> {
         let oldest = self.waiting.iter().find(|waiting| waiting.asked.may_take_long)?;
@@ -106,7 +120,13 @@ impl<T> QueueState<T> {
 
 impl<T> RequestQueue<T> {
     pub fn new(shares: ThreadShares) -> RequestQueue<T> {
-        let state = QueueState { shares, waiting: VecDeque::new(), answered: HashMap::new(), is_closed: false };
+        let state = QueueState {
+            shares,
+            waiting: VecDeque::new(),
+            answered: HashMap::new(),
+            is_closed: false,
+            reclaimed: None,
+        };
         RequestQueue { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -134,6 +154,17 @@ impl<T> RequestQueue<T> {
                 Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
+    }
+
+    /// True if a client that holds a thread and does not read has to give it back: others wait for one.
+    pub fn reclaims(&self, now: Instant) -> bool {
+        let mut state = self.state();
+        let is_due = state.reclaimed.is_none_or(|last| now.saturating_duration_since(last) >= READERS_INTERVAL);
+        let reclaims = is_due && state.starves(now);
+        if reclaims {
+            state.reclaimed = Some(now);
+        }
+        reclaims
     }
 
     /// Lets every thread that waits end.
@@ -228,6 +259,25 @@ mod tests {
         let burst =
             [(long(proxy), "1"), (long(proxy), "2"), (long(proxy), "3"), (usual(proxy), "4"), (usual(proxy), "5")];
         check(&burst, ThreadShares { of_household: 2, ..shares() }, &["1", "2", "4", "5"]);
+    }
+
+    #[test]
+    fn those_who_do_not_read_give_their_threads_to_those_who_wait() {
+        let queue = RequestQueue::new(ThreadShares { of_household: 2, ..shares() });
+        let [a, b] = ["192.0.2.1", "192.0.2.2"].map(Household::of);
+        for name in ["1", "2", "3"] {
+            queue.put(usual(a), name);
+        }
+        let held: Vec<_> = (0..2).map(|_| queue.take().expect("it is open")).collect();
+        let late = Instant::now() + MAX_WAIT_FOR_READERS;
+        assert!(!queue.reclaims(late), "the address of the one that waits has its share");
+        queue.put(usual(b), "4");
+        assert!(!queue.reclaims(Instant::now()), "it has just come");
+        let late = Instant::now() + MAX_WAIT_FOR_READERS;
+        assert!(queue.reclaims(late));
+        assert!(!queue.reclaims(late), "one at a time");
+        assert!(queue.reclaims(late + READERS_INTERVAL));
+        drop(held);
     }
 
     #[test]

@@ -1,0 +1,46 @@
+//! Waits for sockets that the stop of the daemon ends.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Closed at its other end when the daemon stops; every wait notices it.
+pub struct StopSignal(pub UnixStream);
+
+/// The outcome of a wait.
+pub enum Wait {
+    /// it came for this one
+    Ready(usize),
+    Late,
+    Stop,
+}
+
+impl StopSignal {
+    /// Waits for something to read.
+    pub fn wait(&self, fds: &[BorrowedFd], at_most: Option<Duration>) -> Wait {
+        self.wait_for(fds.iter().map(|fd| (*fd, PollFlags::POLLIN)), at_most)
+    }
+
+    /// Waits for what is named of a connection, or for the end of both its directions.
+    pub fn wait_for<'a>(
+        &'a self,
+        fds: impl Iterator<Item = (BorrowedFd<'a>, PollFlags)>,
+        at_most: Option<Duration>,
+    ) -> Wait {
+        let stop = (self.0.as_fd(), PollFlags::POLLIN);
+        let mut polled: Vec<PollFd> = [stop].into_iter().chain(fds).map(|(fd, what)| PollFd::new(fd, what)).collect();
+        // a millisecond more, since a fraction of one would be cut to 0
+        let timeout = at_most.map(|time| PollTimeout::try_from(time.as_millis() + 1).unwrap_or(PollTimeout::MAX));
+        if poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)).is_err() {
+            // a signal came
+            return Wait::Late;
+        }
+        match polled.iter().position(|fd| fd.any().unwrap_or(true)) {
+            Some(0) => Wait::Stop,
+            Some(at) => Wait::Ready(at - 1),
+            None => Wait::Late,
+        }
+    }
+}
