@@ -58,7 +58,7 @@ impl<K: Clone + Eq + Hash, T: Clone> KeptAnswers<K, T> {
         known.finding.insert(about.clone());
         // without the lock: the lists of others do not wait for searchd and Redis
         drop(known);
-        let _finding = Finding { answers: self, about };
+        let _finding = BeingFound { answers: self, about };
         let answer = find()?;
         self.known().kept.insert(about.clone(), (now, answer.clone()));
         Some(answer)
@@ -76,12 +76,12 @@ impl<K: Clone + Eq + Hash, T: Clone> KeptAnswers<K, T> {
 }
 
 /// An answer is being found, until this is dropped.
-struct Finding<'a, K: Clone + Eq + Hash, T: Clone> {
+struct BeingFound<'a, K: Clone + Eq + Hash, T: Clone> {
     answers: &'a KeptAnswers<K, T>,
     about: &'a K,
 }
 
-impl<K: Clone + Eq + Hash, T: Clone> Drop for Finding<'_, K, T> {
+impl<K: Clone + Eq + Hash, T: Clone> Drop for BeingFound<'_, K, T> {
     fn drop(&mut self) {
         self.answers.known().finding.remove(self.about);
         self.answers.ended.notify_all();

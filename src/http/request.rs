@@ -16,6 +16,7 @@ use crate::http::server::request_head::{NUMBER, PEER};
 use crate::http::site::Site;
 use crate::http::visible::Visible;
 use crate::net::household::Household;
+use crate::query::url::pairs;
 use crate::query::{Format, Query};
 use crate::search::scope::{Scope, Waits};
 use crate::time::{Range, Ts};
@@ -116,8 +117,8 @@ pub fn may_take_long(url: &str) -> bool {
         return is_count;
     }
     let (mut has_regex, mut has_search, mut is_stream) = (false, false, false);
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        match &*name {
+    for (name, value) in pairs(query) {
+        match name.as_str() {
             "mode" => has_regex = value == "regex",
             "search" => has_search = !value.is_empty(),
             "format" => is_stream = Format::STREAMS.iter().any(|format| value == format.name()),

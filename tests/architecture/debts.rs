@@ -73,7 +73,7 @@ const MANY_DOORS: &[(&str, &[&str])] = &[
         &[
             "housekeeping::served_days",
             "net::host",
-            "http::server::gate",
+            "http::server::stop",
             "http::server::socket",
             "commands::check::files",
             "commands::grep",

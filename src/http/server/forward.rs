@@ -6,8 +6,6 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use nix::poll::PollFlags;
-
 use crate::http::server::clients::WaitingClient;
 use crate::http::server::crowd::Doing;
 use crate::http::server::places::ClientPlace;
@@ -15,7 +13,7 @@ use crate::http::server::request_head::{self, HEAD_BYTES};
 use crate::http::server::request_queue::RequestQueue;
 use crate::http::server::send::Incoming;
 use crate::http::server::socket::ClientSocket;
-use crate::http::server::stop::{StopSignal, Wait};
+use crate::http::server::stop::{Awaited, StopSignal, Wait};
 use crate::metrics::client_counts::{ClientCounts, ConnectionRefused};
 
 /// Bytes of a reply that are read at once: a chunk of a stream, and its head.
@@ -56,8 +54,8 @@ impl Forwarding<'_> {
                 Some(until) if Instant::now() >= until => return Err(io::Error::other("the daemon stops")),
                 Some(_) => {}
                 None => {
-                    let of_client = if listens { PollFlags::POLLIN } else { PollFlags::empty() };
-                    let fds = [(inner.as_fd(), PollFlags::POLLIN), (client.fd(), of_client)];
+                    let of_client = if listens { Awaited::Input } else { Awaited::End };
+                    let fds = [(inner.as_fd(), Awaited::Input), (client.fd(), of_client)];
                     match self.stop.wait_for(fds.into_iter(), is_silent.then_some(SILENCE)) {
                         Wait::Ready(0) => {}
                         Wait::Ready(_) if !listens => return Err(io::Error::other("the connection has ended")),

@@ -17,20 +17,33 @@ pub enum Wait {
     Stop,
 }
 
+/// What is waited for of a connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Awaited {
+    /// something to read, or the end
+    Input,
+    /// the end of both its directions
+    End,
+}
+
 impl StopSignal {
     /// Waits for something to read.
     pub fn wait(&self, fds: &[BorrowedFd], at_most: Option<Duration>) -> Wait {
-        self.wait_for(fds.iter().map(|fd| (*fd, PollFlags::POLLIN)), at_most)
+        self.wait_for(fds.iter().map(|fd| (*fd, Awaited::Input)), at_most)
     }
 
-    /// Waits for what is named of a connection, or for the end of both its directions.
+    /// Waits for what is named of each connection.
     pub fn wait_for<'a>(
         &'a self,
-        fds: impl Iterator<Item = (BorrowedFd<'a>, PollFlags)>,
+        fds: impl Iterator<Item = (BorrowedFd<'a>, Awaited)>,
         at_most: Option<Duration>,
     ) -> Wait {
-        let stop = (self.0.as_fd(), PollFlags::POLLIN);
-        let mut polled: Vec<PollFd> = [stop].into_iter().chain(fds).map(|(fd, what)| PollFd::new(fd, what)).collect();
+        let flags = |awaited| match awaited {
+            Awaited::Input => PollFlags::POLLIN,
+            Awaited::End => PollFlags::empty(),
+        };
+        let all = [(self.0.as_fd(), Awaited::Input)].into_iter().chain(fds);
+        let mut polled: Vec<PollFd> = all.map(|(fd, awaited)| PollFd::new(fd, flags(awaited))).collect();
         // a millisecond more, since a fraction of one would be cut to 0
         let timeout = at_most.map(|time| PollTimeout::try_from(time.as_millis() + 1).unwrap_or(PollTimeout::MAX));
         if poll(&mut polled, timeout.unwrap_or(PollTimeout::NONE)).is_err() {
