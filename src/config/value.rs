@@ -273,12 +273,17 @@ pub fn header_name(value: &str) -> Value<String> {
     }
 }
 
+/// Longer words have no neighbours: to compare two takes time by the product of their lengths.
+const MAX_COMPARED_BYTES: usize = 64;
+
 /// The nearest of the known words, if it is near enough to be meant.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let near = |known: &'k str| (distance(word, known), known);
-    let (distance, known) = known.into_iter().map(near).min()?;
     // one slip in three letters, two neighbours changed about, and never another word altogether
-    (distance <= 1 + word.len() / 3 && distance < word.len()).then_some(known)
+    let allowed = (1 + word.len() / 3).min(word.len().saturating_sub(1));
+    let may_be_near = |known: &&'k str| word.len() <= MAX_COMPARED_BYTES && known.len() <= MAX_COMPARED_BYTES;
+    let near = |known: &'k str| (distance(word, known), known);
+    let (distance, known) = known.into_iter().filter(may_be_near).map(near).min()?;
+    (distance <= allowed).then_some(known)
 }
 
 /// The number of letters to insert, drop or change (Levenshtein), row by row.
@@ -377,6 +382,9 @@ mod tests {
         assert_eq!(nearest("urls", keys), Some("url"));
         assert_eq!(nearest("retention", keys), None);
         assert_eq!(nearest("x", ["y"]), None);
+        let long = "a".repeat(MAX_COMPARED_BYTES + 1);
+        assert_eq!(nearest(&long, [&long[1..]]), None);
+        assert_eq!(nearest(&long[1..], [&*long, &long[2..]]), Some(&long[2..]));
         assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

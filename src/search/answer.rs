@@ -102,7 +102,7 @@ impl KindRow {
     pub fn of(row: &Row) -> KindRow {
         let int = |column| row.int(column).unwrap_or(0);
         let ts = |column| Ts::from_micros(int(column));
-        KindRow { key: int(0), documents: int(1) as u64, first: ts(2), last: ts(3), id: int(4) as u64 }
+        KindRow { key: int(0), documents: row.count(1), first: ts(2), last: ts(3), id: int(4) as u64 }
     }
 }
 
@@ -116,5 +116,5 @@ pub struct GroupRows<R> {
 
 /// The first column of the first row: a count.
 pub fn first_number(rows: &[Row]) -> u64 {
-    rows.first().and_then(|row| row.int(0)).unwrap_or(0) as u64
+    rows.first().map_or(0, |row| row.count(0))
 }

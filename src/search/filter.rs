@@ -5,8 +5,7 @@
 //! message is found from the message.
 
 use std::cell::OnceCell;
-
-use regex::{Regex, RegexBuilder};
+use std::collections::HashSet;
 
 use crate::config::Index;
 use crate::query::condition::Alternatives;
@@ -14,8 +13,15 @@ use crate::query::{Comparison, Condition, Filter};
 use crate::record::json::{Member, elements, members, readable, values_at};
 use crate::record::number::Number;
 use crate::record::pattern::{self, PatternBuffer, PatternHash};
+use crate::search::pattern::like::Like;
+use crate::search::pattern::{StopCheck, any_until};
 use crate::sphinx::attributes::quoted;
 use crate::time::Ts;
+
+/// From this size on a record is not checked in no time.
+const LARGE_RECORD_BYTES: usize = 64 << 10;
+/// With more filters that are checked, a record is not checked in no time.
+const MANY_FILTERS_COUNT: usize = 10;
 
 /// An index's names for the time and the message of its records, which are stored apart from the columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,28 +79,36 @@ pub struct Filters(Vec<ReadyFilter>);
 struct ReadyFilter {
     filter: Filter,
     /// of `__like`
-    like: Option<Regex>,
+    like: Option<Like>,
+    /// of `=` and `__not`
+    values: WantedValues,
     /// of `any=`
     alternatives: Vec<Filters>,
 }
 
 impl ReadyFilter {
-    fn new(filter: &Filter) -> Result<ReadyFilter, String> {
-        let mut ready = ReadyFilter { filter: filter.clone(), like: None, alternatives: Vec::new() };
-        match &filter.is {
-            Condition::Like(text) => ready.like = Some(like(text)?),
-            Condition::AnyOf(Alternatives(any)) => {
-                ready.alternatives = any.iter().map(Filters::new).collect::<Result<_, _>>()?;
-            }
+    fn new(filter: &Filter) -> ReadyFilter {
+        let (filter, values) = (filter.clone(), WantedValues::default());
+        let mut ready = ReadyFilter { filter, like: None, values, alternatives: Vec::new() };
+        match &ready.filter.is {
+            Condition::Like(text) => ready.like = Some(Like::new(text)),
+            Condition::In(values) | Condition::NotIn(values) => ready.values = WantedValues::new(values),
+            Condition::AnyOf(Alternatives(any)) => ready.alternatives = any.iter().map(Filters::new).collect(),
             _ => {}
         }
-        Ok(ready)
+        ready
+    }
+
+    /// None: `stop` ended the check.
+    fn accepts_until(&self, read: &ReadRecord, stop: StopCheck) -> Option<bool> {
+        match self.alternatives.is_empty() {
+            true if read.is_large && stop() => None,
+            true => Some(self.accepts(read)),
+            false => any_until(self.alternatives.iter(), |all| all.accept_all(read, stop)),
+        }
     }
 
     fn accepts(&self, read: &ReadRecord) -> bool {
-        if !self.alternatives.is_empty() {
-            return self.alternatives.iter().any(|all| all.0.iter().all(|one| one.accepts(read)));
-        }
         let Looked { message, .. } = read.record;
         let is_among = |patterns: &[PatternHash]| {
             patterns.contains(read.pattern.get_or_init(|| pattern::hash(message, &mut PatternBuffer::default())))
@@ -106,12 +120,12 @@ impl ReadyFilter {
         values.extend(apart.as_deref());
         let any = |test: &dyn Fn(&str) -> bool| values.iter().any(|value| elements(value).into_iter().any(test));
         match &self.filter.is {
-            Condition::In(wanted) => any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
-            Condition::NotIn(wanted) => !any(&|value| wanted.iter().any(|wanted| equal(value, wanted))),
+            Condition::In(_) => any(&|value| self.values.has(value)),
+            Condition::NotIn(_) => !any(&|value| self.values.has(value)),
             Condition::Compare(comparison, number) => any(&|value| compare(value, *comparison, number)),
             Condition::Exists(yes) => values.is_empty() != *yes,
             Condition::Like(_) => {
-                any(&|value| is_scalar(value) && self.like.as_ref().is_some_and(|like| like.is_match(&readable(value))))
+                any(&|value| is_scalar(value) && self.like.as_ref().is_some_and(|like| like.is_in(&readable(value))))
             }
             Condition::HasPattern(patterns) => is_among(patterns),
             Condition::LacksPattern(patterns) => !is_among(patterns),
@@ -125,18 +139,24 @@ impl ReadyFilter {
 struct ReadRecord<'a> {
     record: Looked<'a>,
     columns: Vec<Member<'a>>,
+    is_large: bool,
     pattern: OnceCell<PatternHash>,
 }
 
 impl Filters {
     /// Filters that are switched off accept every record.
-    ///
-    /// # Errors
-    ///
-    /// The value of a `__like` is too long.
-    pub fn new<'a>(filters: impl IntoIterator<Item = &'a Filter>) -> Result<Filters, String> {
-        let filters = filters.into_iter().filter(|filter| !filter.off);
-        filters.map(ReadyFilter::new).collect::<Result<_, _>>().map(Filters)
+    pub fn new<'a>(filters: impl IntoIterator<Item = &'a Filter>) -> Filters {
+        Filters(filters.into_iter().filter(|filter| !filter.off).map(ReadyFilter::new).collect())
+    }
+
+    /// The number of filters for which a record is read.
+    pub fn number(&self) -> usize {
+        self.0.iter().map(|ready| ready.alternatives.iter().map(Filters::number).sum::<usize>().max(1)).sum()
+    }
+
+    /// True if a check may take long, so that a search has to look at its time after each record.
+    pub fn may_take_long(&self) -> bool {
+        self.number() > MANY_FILTERS_COUNT
     }
 
     /// True if a record's columns decide.
@@ -146,11 +166,22 @@ impl Filters {
 
     /// The columns of the record may be missing if they are not needed.
     pub fn accept(&self, record: Looked) -> bool {
+        self.accept_until(record, &|| false).expect("nothing ends the check")
+    }
+
+    /// The same; None: `stop` ended the check.
+    pub fn accept_until(&self, record: Looked, stop: StopCheck) -> Option<bool> {
         if self.0.is_empty() {
-            return true;
+            return Some(true);
         }
-        let read = ReadRecord { record, columns: members(record.columns), pattern: OnceCell::new() };
-        self.0.iter().all(|filter| filter.accepts(&read))
+        let is_large = record.message.len() + record.columns.len() >= LARGE_RECORD_BYTES;
+        let columns = members(record.columns);
+        self.accept_all(&ReadRecord { record, columns, is_large, pattern: OnceCell::new() }, stop)
+    }
+
+    fn accept_all(&self, read: &ReadRecord, stop: StopCheck) -> Option<bool> {
+        // all of them accept it, if not any of them does not
+        any_until(self.0.iter(), |filter| Some(!filter.accepts_until(read, stop)?)).map(|refuses| !refuses)
     }
 }
 
@@ -158,15 +189,29 @@ fn is_scalar(raw: &str) -> bool {
     raw != "null" && !raw.starts_with(['{', '['])
 }
 
-/// Strings by their text, numbers by their value, however it was written.
-fn equal(raw: &str, wanted: &str) -> bool {
-    if !is_scalar(raw) {
-        return false;
+/// Strings by their text, numbers by their value, however it was written. A record may have many values, and a filter too.
+#[derive(Debug, Default)]
+struct WantedValues {
+    texts: HashSet<String>,
+    numbers: HashSet<Number>,
+}
+
+impl WantedValues {
+    fn new(wanted: &[String]) -> WantedValues {
+        let numbers = wanted.iter().filter_map(|wanted| Number::parse(wanted)).collect();
+        WantedValues { texts: wanted.iter().cloned().collect(), numbers }
     }
-    if raw.starts_with('"') {
-        return readable(raw) == wanted;
+
+    fn has(&self, raw: &str) -> bool {
+        match raw.starts_with('"') {
+            true => self.texts.contains(&*readable(raw)),
+            false => {
+                is_scalar(raw)
+                    && (self.texts.contains(raw)
+                        || Number::parse(raw).is_some_and(|number| self.numbers.contains(&number)))
+            }
+        }
     }
-    raw == wanted || Number::parse(raw).is_some_and(|number| Number::parse(wanted) == Some(number))
 }
 
 fn compare(raw: &str, comparison: Comparison, number: &Number) -> bool {
@@ -179,15 +224,6 @@ fn compare(raw: &str, comparison: Comparison, number: &Number) -> bool {
         Comparison::Lt => order.is_lt(),
         Comparison::Lte => order.is_le(),
     }
-}
-
-fn like(text: &str) -> Result<Regex, String> {
-    let parts: Vec<String> = text.split('*').map(regex::escape).collect();
-    RegexBuilder::new(&parts.join(".*"))
-        .case_insensitive(true)
-        .dot_matches_new_line(true)
-        .build()
-        .map_err(|_| "the value of __like is too long".to_owned())
 }
 
 #[cfg(test)]
@@ -205,7 +241,7 @@ mod tests {
         let apart = Apart { timestamp: "@timestamp".to_owned(), message: "message".to_owned() };
         let ts = Ts::from_micros(1_795_341_600_000_001);
         let looked = Looked { apart: &apart, ts, message: "Timed out", columns: RECORD };
-        assert_eq!(Filters::new(&query.filters).expect(url).accept(looked), expect, "{url}");
+        assert_eq!(Filters::new(&query.filters).accept(looked), expect, "{url}");
     }
 
     #[test]
@@ -349,5 +385,26 @@ mod tests {
         ] {
             check(url, expect);
         }
+    }
+
+    #[test]
+    fn a_check_of_a_large_record_ends_when_it_is_told() {
+        let apart = Apart { timestamp: "@timestamp".to_owned(), message: "message".to_owned() };
+        let ts = Ts::from_micros(1);
+        let filters =
+            |url: &str| Filters::new(&Query::from_url(vec!["web".parse().expect("a name")], url).expect(url).filters);
+        let large = format!(r#"{{"v":"{}"}}"#, "a".repeat(LARGE_RECORD_BYTES));
+        for (columns, url, expect) in [
+            (large.as_str(), "v__like=b", None),
+            (large.as_str(), "any=v~b|v~c", None),
+            (r#"{"v":"a"}"#, "v__like=b", Some(false)),
+            (large.as_str(), "", Some(true)),
+        ] {
+            let looked = Looked { apart: &apart, ts, message: "", columns };
+            assert_eq!(filters(url).accept_until(looked, &|| true), expect, "{url}");
+        }
+        let many = filters(&format!("any={}x=1", "x=1|".repeat(MANY_FILTERS_COUNT)));
+        assert_eq!((many.number(), many.may_take_long()), (MANY_FILTERS_COUNT + 1, true));
+        assert!(!filters("v__like=a&w=1").may_take_long());
     }
 }

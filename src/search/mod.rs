@@ -233,7 +233,7 @@ impl Searcher {
     fn documents(&self, day_index: &str, words: &[String]) -> Option<WordCounts> {
         let statement = keywords(day_index, &words.join(" "));
         let rows = self.pool.with(|engine| engine.select(&statement)).ok()?;
-        Some(rows.iter().map(|row| (row.text(1), row.int(3).unwrap_or(0) as u64)).collect())
+        Some(rows.iter().map(|row| (row.text(1), row.count(3))).collect())
     }
 
     fn has_fields(&self, day_index: &str, fields: &[String]) -> bool {

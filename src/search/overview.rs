@@ -81,7 +81,7 @@ impl Searcher {
             missing.extend(answer.missing);
             for row in answer.rows {
                 let int = |column| row.int(column).unwrap_or(0);
-                let records = int(2) as u64;
+                let records = row.count(2);
                 let errors = match int(0).rem_euclid(ranks) {
                     _ if !has_levels => None,
                     UNSURE_RANK => None,
@@ -91,7 +91,7 @@ impl Searcher {
                 let bar = counted.entry(int(0).div_euclid(ranks)).or_insert(RecordCounts::NONE);
                 *bar = bar.plus(RecordCounts { records, errors });
                 last = last.max(row.int(3).map(Ts::from_micros));
-                recent += int(4) as u64;
+                recent += row.count(4);
             }
         }
         if own.is_all(first, now) && last.is_none() {
@@ -133,7 +133,7 @@ impl Searcher {
                 kept.days += 1;
                 kept.oldest = kept.oldest.or(Some(day));
             }
-            kept.disk_bytes = kept.disk_bytes.zip(size.disk_bytes).map(|(all, one)| all + one);
+            kept.disk_bytes = kept.disk_bytes.zip(size.disk_bytes).map(|(all, one)| u64::saturating_add(all, one));
         }
         Some(kept)
     }

@@ -185,7 +185,7 @@ impl Plan {
             }
         }
         let is_checked = |filter: &&Filter| apart.iter().any(|apart| !conditions_of(apart, filter, true).is_exact());
-        let filters = Filters::new(on.iter().copied().filter(is_checked))?;
+        let filters = Filters::new(on.iter().copied().filter(is_checked));
         let range = query.range(now, zone);
         let all = query.within == Within::All;
         let question = Question { pattern: &pattern, all, filters: &on };

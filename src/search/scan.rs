@@ -25,7 +25,7 @@ use crate::sphinx::select::{Restriction, Select};
 
 /// Several indexes share `MAX_HELD_BYTES`, but each may hold this much: less costs many questions.
 const MIN_HELD_BYTES: usize = 64 << 10;
-/// The clock is read once in this many checks, or in this many bytes.
+/// The clock is read once in this many checks, or in this many bytes, which count once more for each filter.
 const CHECKS_PER_CLOCK: usize = 64;
 const BYTES_PER_CLOCK: usize = 1 << 20;
 /// The same if a check may take long: the largest regex takes at most 60 ms for these.
@@ -260,7 +260,7 @@ impl<'a> Walk<'a> {
 
     /// True if one check may take long.
     fn is_costly(&self) -> bool {
-        self.is_checked() && self.plan.pattern.may_take_long()
+        self.plan.filters.may_take_long() || self.is_checked() && self.plan.pattern.may_take_long()
     }
 
     /// The hits of a part of a slice; None if searchd does not serve all of its indexes.
@@ -307,7 +307,7 @@ impl<'a> Walk<'a> {
         let (nodes, until, max_held_bytes) = (self.searchd.nodes, self.until, 2 * self.max_held_bytes);
         let (is_costly, begun) = (self.is_costly(), Instant::now());
         let bytes_per_clock = if is_costly { COSTLY_BYTES_PER_CLOCK } else { BYTES_PER_CLOCK };
-        let (mut answer, mut looked) = (Chunk::default(), 0);
+        let (mut answer, mut looked, passes) = (Chunk::default(), 0, 1 + plan.filters.number());
         let heard = self.searchd.pool.with(|engine| {
             engine.each(statement, |row| {
                 // the rows of peers are here already, and only after the last one it is known whether they are all
@@ -318,7 +318,7 @@ impl<'a> Walk<'a> {
                 let columns = if whole { columns_of(&row, 5) } else { String::new() };
                 let size = message.len() + columns.len();
                 // the walk stops late rather than without any progress
-                looked += bytes_per_clock / CHECKS_PER_CLOCK + size;
+                looked += bytes_per_clock / CHECKS_PER_CLOCK + size * passes;
                 if looked >= bytes_per_clock && answer.seen > 0 {
                     looked = 0;
                     answer.cut = until.is_over() || is_costly && begun.elapsed() >= COSTLY_TURN;
@@ -327,9 +327,9 @@ impl<'a> Walk<'a> {
                     return nodes.has_peers();
                 }
                 let looked = Looked { apart: &source.plan.apart, ts: place.ts, message: &message, columns: &columns };
-                let is_hit = match plan.filters.accept(looked) {
-                    true if checked => plan.matches_until(&message, &columns, &|| until.is_over()),
-                    is_accepted => Some(is_accepted),
+                let is_hit = match plan.filters.accept_until(looked, &|| until.is_over()) {
+                    Some(true) if checked => plan.matches_until(&message, &columns, &|| until.is_over()),
+                    is_accepted => is_accepted,
                 };
                 let Some(is_hit) = is_hit else {
                     answer.cut = true;

@@ -1,6 +1,7 @@
 //! Hints for a search that finds nothing: columns that no record has, and the search that was probably meant. They ask Redis for the
 //! names of columns, and for values.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -12,6 +13,9 @@ use crate::query::suggestion::{MissingColumn, Suggestion, meant, meant_values, n
 use crate::search::hit::Count;
 use crate::search::scope::Scope;
 use crate::search::stats::Wanted;
+
+/// Names of one search for which a near one is looked up, of thousands that there may be.
+const MAX_LOOK_UPS: usize = 16;
 
 /// The columns that alco remembers of the indexes of a search, and the second when each was last seen. None: Redis is away.
 fn known_columns(site: &Site, request: &LogRequest) -> Option<BTreeMap<String, i64>> {
@@ -44,10 +48,11 @@ pub fn missing_columns(site: &Site, request: &LogRequest, scope: &Scope, found: 
     let scope = Scope { deadline: scope.deadline.max(Instant::now() + scope.counting), ..scope.clone() };
     let missing = site.searcher.missing_columns(query, &scope, &doubtful);
     let nearest = |name: &str| nearest_column(name, known.keys().map(String::as_str).filter(|known| *known != name));
-    missing
-        .into_iter()
-        .map(|name| MissingColumn { name: name.to_owned(), nearest: nearest(name).map(str::to_owned) })
-        .collect()
+    let named = |(at, name): (usize, &str)| {
+        let nearest = if at < MAX_LOOK_UPS { nearest(name).map(str::to_owned) } else { None };
+        MissingColumn { name: name.to_owned(), nearest }
+    };
+    missing.into_iter().enumerate().map(named).collect()
 }
 
 /// False if no record matches that search; true also if that cannot be known in time.
@@ -63,7 +68,13 @@ pub fn suggestion(site: &Site, request: &LogRequest) -> Option<Suggestion> {
         return None;
     }
     let known = known_columns(site, request).unwrap_or_default();
-    let nearest = |name: &str| nearest_column(name, known.keys().map(String::as_str)).map(str::to_owned);
+    let looked_up = Cell::new(0);
+    let nearest = |name: &str| {
+        looked_up.set(looked_up.get() + 1);
+        let is_free = looked_up.get() <= MAX_LOOK_UPS;
+        let near = || nearest_column(name, known.keys().map(String::as_str)).map(str::to_owned);
+        if is_free { near() } else { None }
+    };
     let unknown = |name: &str| if known.contains_key(name) { None } else { nearest(name) };
     let values = |column: &str| known_values(site, query, column).concat();
     let by_text = if query.search.is_empty() { None } else { meant(query, nearest) };

@@ -4,6 +4,7 @@
 //! its lines does. Invariant: the index returns every text for `ask` that `matches` accepts.
 
 pub mod index_query;
+pub mod like;
 pub mod matches;
 pub mod posix;
 use std::ops::Range;

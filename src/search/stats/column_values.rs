@@ -131,15 +131,15 @@ impl Counts {
     pub fn take(&mut self, columns: &str, column: &str) {
         let mut values = Vec::new();
         values_at(&members(columns), column, &mut values);
-        self.take_record(values.iter().flat_map(|value| elements(value)));
+        self.take_records(values.iter().flat_map(|value| elements(value)), 1);
     }
 
-    fn take_record<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
-        let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+    /// Counts records that have the same values.
+    fn take_records<'a>(&mut self, values: impl Iterator<Item = &'a str>, records: u64) {
+        let (mut numbers, mut texts) = (HashMap::new(), Vec::new());
         for value in values.filter(|value| *value != "null" && !value.starts_with(['{', '['])) {
             match Number::parse(value) {
-                Some(number) if numbers.iter().all(|(other, _)| *other != number) => numbers.push((number, value)),
-                Some(_) => {}
+                Some(number) => _ = numbers.entry(number).or_insert(value),
                 None => texts.push(readable(value)),
             }
         }
@@ -147,13 +147,13 @@ impl Counts {
         texts.dedup();
         for text in texts {
             // the link of such a text finds this record by its number
-            let is_counted = Number::parse(&text).is_some_and(|text| numbers.iter().any(|(number, _)| *number == text));
+            let is_counted = Number::parse(&text).is_some_and(|text| numbers.contains_key(&text));
             if !is_counted {
-                self.add_text(&text, 1);
+                self.add_text(&text, records);
             }
         }
         for (number, spelling) in numbers {
-            self.add_number(number, spelling, 1);
+            self.add_number(number, spelling, records);
         }
     }
 
@@ -169,7 +169,7 @@ impl Counts {
         }
         if is_json(text, '[') {
             let array = read_back(text);
-            (0..*records).for_each(|_| self.take_record(elements(&array).into_iter()));
+            self.take_records(elements(&array).into_iter(), *records);
             return false;
         }
         let decimals = text.split_once('.').map(|(_, decimals)| decimals.len());
@@ -343,6 +343,16 @@ mod tests {
         check_group(Group { shortest: 0, ..integer("0.300000", 0, 0) }, "0.3", false);
         check_group(of("1.500000"), "1.500000", true);
         check_group(Group { shortest: 1, longest: 1, ..of("[2.500000]") }, "2.5", false);
+    }
+
+    #[test]
+    fn an_array_counts_for_all_records_of_its_group() {
+        // more than a loop could go through
+        let records = 1 << 40;
+        let group = Group { text: r#"[1,"a","a"]"#.to_owned(), records, ..Group::default() };
+        let mut counts = Counts::default();
+        assert!(!counts.take_group(&group) && !counts.take_group(&group));
+        assert_eq!(sorted(&counts), [("1".to_owned(), 2 * records), ("a".to_owned(), 2 * records)]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Bars {
 
     /// The place of a step's bar among the bars; None: the range does not touch the step.
     pub fn place(&self, step: i64) -> Option<usize> {
-        usize::try_from(step - self.first).ok().filter(|place| *place < self.bars.len())
+        usize::try_from(step.checked_sub(self.first)?).ok().filter(|place| *place < self.bars.len())
     }
 
     pub fn take(&mut self, hit: &Hit) {

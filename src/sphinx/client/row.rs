@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// The most records that searchd can count on a host: more than that are not true, and sums of many such counts would not fit.
+const MAX_RECORDS: u64 = 1 << 40;
+
 /// Text and numbers, as searchd sent them.
 #[derive(Debug)]
 pub struct Row {
@@ -51,5 +54,32 @@ impl Row {
     pub fn int(&self, column: usize) -> Option<i64> {
         let text = std::str::from_utf8(self.bytes(column)).ok()?;
         text.parse::<i64>().ok().or_else(|| text.parse::<u64>().ok().map(|n| n as i64))
+    }
+
+    /// A number of records: 0 for what is no such number, and at most `MAX_RECORDS`, so that millions of them can be added.
+    pub fn count(&self, column: usize) -> u64 {
+        u64::try_from(self.int(column).unwrap_or(0)).map_or(0, |records| records.min(MAX_RECORDS))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_never_more_than_can_be_added() {
+        for (sent, expect) in [
+            ("0", 0),
+            ("17", 17),
+            ("-1", 0),
+            ("x", 0),
+            ("", 0),
+            ("1099511627777", MAX_RECORDS),
+            ("9223372036854775807", MAX_RECORDS),
+            ("18446744073709551615", 0),
+        ] {
+            let row = Row::new(Arc::from([]), sent.as_bytes().to_vec(), vec![Some((0, sent.len()))]);
+            assert_eq!(row.count(0), expect, "{sent}");
+        }
     }
 }

@@ -66,11 +66,10 @@ impl Figures<'_> {
         let limit = self.histogram.bars.len();
         let rows = self.rows(slice, narrowing, Grouping { columns: &select, by: "bar", limit })?;
         let bar = |row: &Row| {
-            let int = |column| row.int(column).unwrap_or(0) as u64;
-            let warnings = if warnings.is_empty() { 0 } else { int(sums) };
-            let errors = if errors.is_empty() { 0 } else { int(at_errors) };
-            let at = self.tally.bars.place(part.first + row.int(0).unwrap_or(-1))?;
-            Some(AddedBar { at, total: int(1), warnings, errors })
+            let warnings = if warnings.is_empty() { 0 } else { row.count(sums) };
+            let errors = if errors.is_empty() { 0 } else { row.count(at_errors) };
+            let at = self.tally.bars.place(part.first.saturating_add(row.int(0).unwrap_or(-1)))?;
+            Some(AddedBar { at, total: row.count(1), warnings, errors })
         };
         Ok(rows.iter().filter_map(bar).collect())
     }

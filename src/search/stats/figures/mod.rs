@@ -260,5 +260,5 @@ fn group_of(row: &Row) -> Group {
 
 /// The second column.
 fn count(row: &Row) -> u64 {
-    row.int(1).unwrap_or(0) as u64
+    row.count(1)
 }
