@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::commands::exit::{Failure, WRONG_USAGE_STATUS};
 use crate::config::{self, Address, Config, Shortcut};
 use crate::net::host::{addresses_of, is_own, own_addresses};
-use crate::query::{Filter, Query};
-use crate::search::filter::Filters;
+use crate::query::Query;
 use crate::search::pattern::Pattern;
 use crate::time::Ts;
 
@@ -79,10 +78,7 @@ impl Environment {
 fn wrong_shortcuts(config: &Config, path: &Path) -> Vec<String> {
     let wrong = |shortcut: &Shortcut| {
         let query = Query::from_url(shortcut.index.clone(), &shortcut.query);
-        let checked = query.and_then(|query| {
-            let on: Vec<&Filter> = query.filters.iter().filter(|filter| !filter.off).collect();
-            Filters::new(on).and(Pattern::new(&query)).map(drop)
-        });
+        let checked = query.and_then(|query| Pattern::new(&query).map(drop));
         let why = checked.err()?;
         Some(format!("{}:{}: [shortcut {}] query: {why}", path.display(), shortcut.line, shortcut.name))
     };

@@ -175,7 +175,7 @@ impl Term {
 }
 
 /// True if one of them is; None if that is not known of one before it.
-fn any_until<T>(items: impl Iterator<Item = T>, mut is: impl FnMut(T) -> Option<bool>) -> Option<bool> {
+pub fn any_until<T>(items: impl Iterator<Item = T>, mut is: impl FnMut(T) -> Option<bool>) -> Option<bool> {
     for item in items {
         if is(item)? {
             return Some(true);
