@@ -44,6 +44,15 @@ impl EndedDay {
         EndedDay { run, index, day, publisher }
     }
 
+    /// searchd has begun to merge the disk chunks of the day.
+    fn merging(index: &'static str) -> EndedDay {
+        let mut ended = EndedDay::new(index);
+        ended.fill();
+        ended.is_due();
+        wait_until("alco begins to optimize the day", LONG, || ended.claim().starts_with("begun ").then_some(()));
+        ended
+    }
+
     fn stack(&self) -> &Stack {
         &self.run.stack
     }
@@ -91,10 +100,7 @@ impl EndedDay {
 /// searchd 2.2.11 notes what it has committed during a merge as saved, though it is not.
 #[test]
 fn late_records_survive_a_killed_merge() {
-    let mut ended = EndedDay::new("merged");
-    ended.fill();
-    ended.is_due();
-    wait_until("alco begins to optimize the day", LONG, || ended.claim().starts_with("begun ").then_some(()));
+    let mut ended = EndedDay::merging("merged");
     let before = ended.run.published;
     wait_until("searchd has merged the day", LONG, || {
         ended.publish(1);
@@ -112,10 +118,7 @@ fn late_records_survive_a_killed_merge() {
 /// searchd 2.2.11 that is killed after it has written a RAM chunk during a merge may not start again.
 #[test]
 fn no_ram_chunk_is_written_during_a_merge() {
-    let mut ended = EndedDay::new("remerged");
-    ended.fill();
-    ended.is_due();
-    wait_until("alco begins to optimize the day", LONG, || ended.claim().starts_with("begun ").then_some(()));
+    let mut ended = EndedDay::merging("remerged");
     ended.publish(1);
     ended.run.all_are_stored_once();
     let first = ended.claim();

@@ -278,12 +278,14 @@ const MAX_COMPARED_BYTES: usize = 64;
 
 /// The nearest of the known words, if it is near enough to be meant.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // one slip in three letters, two neighbours changed about, and never another word altogether
-    let allowed = (1 + word.len() / 3).min(word.len().saturating_sub(1));
-    let may_be_near = |known: &&'k str| word.len() <= MAX_COMPARED_BYTES && known.len() <= MAX_COMPARED_BYTES;
+    let is_short = |word: &str| word.len() <= MAX_COMPARED_BYTES;
+    if !is_short(word) {
+        return None;
+    }
     let near = |known: &'k str| (distance(word, known), known);
-    let (distance, known) = known.into_iter().filter(may_be_near).map(near).min()?;
-    (distance <= allowed).then_some(known)
+    let (distance, known) = known.into_iter().filter(|known| is_short(known)).map(near).min()?;
+    // one slip in three letters, two neighbours changed about, and never another word altogether
+    (distance <= 1 + word.len() / 3 && distance < word.len()).then_some(known)
 }
 
 /// The number of letters to insert, drop or change (Levenshtein), row by row.

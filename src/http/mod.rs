@@ -170,11 +170,10 @@ fn receive(requests: &Requests, site: &Site, [usual, urgent]: &[Arc<RequestQueue
             Ok(request) => request,
             Err(error) => return error,
         };
-        let client = Client::of(|name| request.headers(name), site);
+        let credentials = Client::credentials(|name| request.headers(name), site);
         // the threads that answer /health never wait for a password to be hashed
-        let is_urgent =
-            router::is_urgent(&site.http().base_path, request.url()) && !site.users.may_hash(&client.credentials);
-        let household = Household::of(&site.users.address(&client.credentials));
+        let is_urgent = router::is_urgent(&site.http().base_path, request.url()) && !site.users.may_hash(&credentials);
+        let household = Household::of(&site.users.address(&credentials));
         let asked = Asked { household, may_take_long: !is_urgent && may_take_long(request.url()) };
         (if is_urgent { urgent } else { usual }).put(asked, request);
     }

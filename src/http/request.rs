@@ -51,18 +51,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// `headers` returns the values of a header in order, whatever the case of its name.
-    pub fn of(headers: impl Fn(&str) -> Vec<String>, site: &Site) -> Client {
+    /// The parts of these headers that identify the user and the address. `headers` returns the values of a header in order, whatever
+    /// the case of its name.
+    pub fn credentials(headers: impl Fn(&str) -> Vec<String>, site: &Site) -> Credentials {
         let header = |name: &str| headers(name).into_iter().next();
         let once = |name: &str| Some(headers(name)).filter(|values| values.len() == 1)?.pop();
-        let peer = header(PEER).unwrap_or_default();
-        let credentials = Credentials {
+        Credentials {
+            peer: header(PEER).unwrap_or_default(),
             named: site.users.header.as_deref().and_then(once),
             groups: site.users.group_header.as_deref().and_then(once),
             authorization: header("Authorization"),
             forwarded_for: header("X-Forwarded-For"),
-            peer,
-        };
+        }
+    }
+
+    pub fn of(headers: impl Fn(&str) -> Vec<String>, site: &Site) -> Client {
+        let credentials = Client::credentials(&headers, site);
+        let header = |name: &str| headers(name).into_iter().next();
         let gzip = |accepted: String| {
             accepted.split(',').any(|coding| {
                 let mut parts = coding.split(';').map(str::trim);

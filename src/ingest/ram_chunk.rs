@@ -138,11 +138,8 @@ impl ChunkLock {
         if !redis.begin_save(&self.index, &self.node).map_err(cannot)? {
             return Err(Fault::Retry(format!("another alco has searchd save {}", self.index)));
         }
-        let mut outcome = self.await_inserts(redis);
-        if outcome.is_ok() {
-            outcome = no_save_under_way(day_index, engine);
-        }
-        let outcome = outcome.and_then(|()| task(engine));
+        let is_alone = self.await_inserts(redis).and_then(|()| no_save_under_way(day_index, engine));
+        let outcome = is_alone.and_then(|()| task(engine));
         if outcome.is_err() && !self.is_save_over(day_index, engine, redis) {
             // the turn lasts until it expires
             return outcome;

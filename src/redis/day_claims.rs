@@ -14,11 +14,19 @@ pub enum DayClaim {
     Done,
 }
 
+/// What a claim begins with, before its owner, until the day is optimized.
+pub(super) const BEGUN: &str = "begun ";
+
+/// The field of `keys::finished` that has the claim of a day of that searchd.
+pub(super) fn claim_field(node: &str, day: Day) -> String {
+    format!("{node} {day}")
+}
+
 impl RedisStore {
     /// Claims a day for this process, unless it is optimized already, or a process that lives has claimed it.
     pub fn claim_finishing(&self, index: &IndexName, node: &str, day: Day) -> Result<DayClaim, Error> {
-        let (key, field) = (keys::finished(index), format!("{node} {day}"));
-        let was: Option<String> = self.ask(|connection| redis::cmd("HGET").arg(&key).arg(&field).query(connection))?;
+        let (key, field) = (keys::finished(index), claim_field(node, day));
+        let was = self.day_claim(index, node, day)?;
         match was.as_deref().and_then(|entry| entry.split_once(' ')) {
             Some(("done", _)) => return Ok(DayClaim::Done),
             Some((_, owner)) if owner != self.owner => {
@@ -36,29 +44,31 @@ impl RedisStore {
         let ours: bool = self.ask(|connection| {
             let mut eval = redis::cmd("EVAL");
             eval.arg(script).arg(1).arg(&key).arg(&field).arg(was.as_deref().unwrap_or_default());
-            eval.arg(format!("begun {}", self.owner)).query(connection)
+            eval.arg(format!("{BEGUN}{}", self.owner)).query(connection)
         })?;
         Ok(if ours { DayClaim::Ours } else { DayClaim::Taken })
     }
 
     /// Whether a process has claimed the day, and has not noted it as optimized.
     pub fn is_merging(&self, index: &IndexName, node: &str, day: Day) -> Result<bool, Error> {
-        let (key, field) = (keys::finished(index), format!("{node} {day}"));
-        let claim: Option<String> =
-            self.ask(|connection| redis::cmd("HGET").arg(&key).arg(&field).query(connection))?;
-        Ok(claim.is_some_and(|claim| claim.starts_with("begun ")))
+        Ok(self.day_claim(index, node, day)?.is_some_and(|claim| claim.starts_with(BEGUN)))
+    }
+
+    fn day_claim(&self, index: &IndexName, node: &str, day: Day) -> Result<Option<String>, Error> {
+        let (key, field) = (keys::finished(index), claim_field(node, day));
+        self.ask(|connection| redis::cmd("HGET").arg(&key).arg(&field).query(connection))
     }
 
     /// Notes that the day is optimized.
     pub fn finished(&self, index: &IndexName, node: &str, day: Day, now: Ts) -> Result<(), Error> {
         let entry = format!("done {}", now.seconds());
-        let field = format!("{node} {day}");
+        let field = claim_field(node, day);
         self.ask(|connection| redis::cmd("HSET").arg(keys::finished(index)).arg(&field).arg(&entry).query(connection))
     }
 
     /// Notes that the day has to be optimized again.
     pub fn unfinished(&self, index: &IndexName, node: &str, day: Day) -> Result<(), Error> {
-        let field = format!("{node} {day}");
+        let field = claim_field(node, day);
         self.ask(|connection| redis::cmd("HDEL").arg(keys::finished(index)).arg(&field).query(connection))
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::config::IndexName;
 use crate::redis::connection::RedisStore;
+use crate::redis::day_claims::{BEGUN, claim_field};
 use crate::redis::error::Error;
 use crate::redis::keys;
 use crate::time::Day;
@@ -31,13 +32,13 @@ impl RedisStore {
             redis.call('ZADD', KEYS[2], redis.call('TIME')[1] + ARGV[2], ARGV[1])
             redis.call('EXPIRE', KEYS[2], ARGV[2])
             local claim = redis.call('HGET', KEYS[3], ARGV[3]) or ''
-            if string.sub(claim, 1, 6) == 'begun ' then return 2 end
+            if string.sub(claim, 1, #ARGV[4]) == ARGV[4] then return 2 end
             return 1";
         let turn: u8 = self.ask(|connection| {
             let mut eval = redis::cmd("EVAL");
             eval.arg(script).arg(3).arg(keys::saving(index, node)).arg(keys::inserting(index, node));
             eval.arg(keys::finished(index));
-            eval.arg(&self.owner).arg(TURN_SECONDS).arg(format!("{node} {day}")).query(connection)
+            eval.arg(&self.owner).arg(TURN_SECONDS).arg(claim_field(node, day)).arg(BEGUN).query(connection)
         })?;
         Ok(match turn {
             0 => InsertTurn::Refused,

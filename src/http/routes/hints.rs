@@ -70,10 +70,9 @@ pub fn suggestion(site: &Site, request: &LogRequest) -> Option<Suggestion> {
     let known = known_columns(site, request).unwrap_or_default();
     let looked_up = Cell::new(0);
     let nearest = |name: &str| {
-        looked_up.set(looked_up.get() + 1);
-        let is_free = looked_up.get() <= MAX_LOOK_UPS;
-        let near = || nearest_column(name, known.keys().map(String::as_str)).map(str::to_owned);
-        if is_free { near() } else { None }
+        let before = looked_up.replace(looked_up.get() + 1);
+        let column = || nearest_column(name, known.keys().map(String::as_str)).map(str::to_owned);
+        if before < MAX_LOOK_UPS { column() } else { None }
     };
     let unknown = |name: &str| if known.contains_key(name) { None } else { nearest(name) };
     let values = |column: &str| known_values(site, query, column).concat();
