@@ -240,7 +240,7 @@ fn the_columns_of_all_lines_stand_below_each_other() {
         browser.open(&format!("{}{path}", alco.url));
         let lefts = browser.script(
             "const lefts = cells => [...cells].map(cell => Math.round(cell.getBoundingClientRect().left)).join();
-            const lines = [...document.querySelectorAll('.log > :has(> .t)')].map(line => line.querySelectorAll(':scope > label'));
+            const lines = [...document.querySelectorAll('.log > :has(> .t)')].map(line => line.querySelectorAll(':scope > label, :scope > a[tabindex]'));
             return [document.querySelectorAll('.heads > a'), ...lines.filter(cells => cells.length == 3)].map(lefts)",
         );
         assert!(lefts.as_array().unwrap().len() > 50, "{lefts}");
