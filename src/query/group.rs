@@ -5,6 +5,7 @@
 //! white space or a sign stands in quotes, with a backslash before a quote or a backslash.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::query::condition::{ANY, Alternatives, PATTERN, SIGNS, split_operator};
 use crate::query::parameter::{JS, OFF, Parameter, RESERVED, join_list, split_list};
@@ -95,22 +96,36 @@ fn ends_name(c: char) -> bool {
 
 /// The group with which a text begins: the part between its brackets. None: it is other text.
 pub fn typed_group(text: &str) -> Option<&str> {
-    let rest = text.strip_prefix('(')?;
-    let (mut is_quoted, mut escaped) = (false, false);
-    for (at, c) in rest.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if is_quoted => escaped = true,
-            '"' => is_quoted = !is_quoted,
-            ')' if !is_quoted => {
-                let (inner, after) = rest.split_at(at);
-                let ends = after[1..].chars().next().is_none_or(char::is_whitespace);
-                return (ends && inner.contains(['=', '!', '<', '>', '~'])).then_some(inner);
+    typed_groups(text).into_iter().find(|group| group.start == 1).map(|group| &text[group])
+}
+
+/// The groups of a text, in the order of their first brackets: the parts between their brackets. A group may begin within another one,
+/// or within its quotes. One pass finds them all: from the end of the text, each place knows the bracket that ends a group around it.
+pub fn typed_groups(text: &str) -> Vec<Range<usize>> {
+    let ends_word = |close: usize| text[close + 1..].chars().next().is_none_or(char::is_whitespace);
+    let mut groups = Vec::new();
+    let mut next_sign: Option<usize> = None;
+    // the bracket that ends a group, if the text after this place is not quoted, or is; and the latter from a byte further on, which is
+    // the first after a backslash and what it escapes
+    let (mut unquoted, mut quoted, mut escaped): (Option<usize>, Option<usize>, Option<usize>) = (None, None, None);
+    for (at, byte) in text.bytes().enumerate().rev() {
+        let (was_unquoted, was_quoted) = (unquoted, quoted);
+        match byte {
+            b')' => unquoted = Some(at),
+            b'"' => (unquoted, quoted) = (was_quoted, was_unquoted),
+            b'\\' => quoted = escaped,
+            b'(' => {
+                let has_sign = |close: &usize| next_sign.is_some_and(|sign| sign < *close);
+                let close = unquoted.filter(has_sign).filter(|close| ends_word(*close));
+                groups.extend(close.map(|close| at + 1..close));
             }
+            b'=' | b'!' | b'<' | b'>' | b'~' => next_sign = Some(at),
             _ => {}
         }
+        escaped = was_quoted;
     }
-    None
+    groups.reverse();
+    groups
 }
 
 /// The parameters of each alternative.

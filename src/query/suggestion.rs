@@ -1,6 +1,9 @@
 //! The search that was probably meant by one that finds nothing: a filter or a boolean that was written as text, a column's name
 //! that was mistyped. Pure: the columns that records have are an argument.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use crate::config::nearest;
 use crate::query::condition::{ANY, split_operator};
 use crate::query::inline_filters::condition;
@@ -12,6 +15,16 @@ const MIN_PREFIX_CHARS: usize = 4;
 
 /// A shorter value begins too many others.
 const MIN_VALUE_CHARS: usize = 3;
+
+/// A longer text is not looked through: it was pasted, and no filter in it was meant.
+const MAX_TEXT_BYTES: usize = 1024;
+
+/// Values of a search that are compared with the known ones, and known ones of a column that are: users cannot choose from more.
+const MAX_ASKED_VALUES: usize = 8;
+const MAX_KNOWN_VALUES: usize = 10_000;
+
+/// Names of one search for which a near one is looked up, of thousands that there may be.
+pub const MAX_LOOK_UPS: usize = 16;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Suggestion {
@@ -46,9 +59,41 @@ pub fn nearest_column<'k>(name: &str, known: impl Iterator<Item = &'k str> + Clo
         .or_else(|| nearest(name, known))
 }
 
-/// The search with the filters and the boolean that its text has; None: it has none. `column` returns the column that a name
-/// means.
-pub fn meant(query: &Query, column: impl Fn(&str) -> Option<String>) -> Option<Suggestion> {
+/// The columns that the names in a search mean. A name that is known means itself. Of the others, each is looked up once, and those
+/// after the first `MAX_LOOK_UPS` mean none.
+pub struct MeantColumns<'k, V> {
+    known: &'k BTreeMap<String, V>,
+    looked_up: RefCell<HashMap<String, Option<&'k str>>>,
+}
+
+impl<'k, V> MeantColumns<'k, V> {
+    pub fn among(known: &'k BTreeMap<String, V>) -> MeantColumns<'k, V> {
+        MeantColumns { known, looked_up: RefCell::default() }
+    }
+
+    pub fn of(&self, name: &str) -> Option<&'k str> {
+        if let Some((known, _)) = self.known.get_key_value(name) {
+            return Some(known);
+        }
+        let mut looked_up = self.looked_up.borrow_mut();
+        match looked_up.get(name) {
+            Some(found) => *found,
+            None if looked_up.len() >= MAX_LOOK_UPS => None,
+            None => {
+                let found = nearest_column(name, self.known.keys().map(String::as_str));
+                looked_up.insert(name.to_owned(), found);
+                found
+            }
+        }
+    }
+}
+
+/// The search with the filters and the boolean that its text has; None: it has none, or is too long to be looked through. `column`
+/// returns the column that a name means.
+pub fn meant<'k>(query: &Query, column: impl Fn(&str) -> Option<&'k str>) -> Option<Suggestion> {
+    if query.search.len() > MAX_TEXT_BYTES {
+        return None;
+    }
     let mut meant = Query { search: String::new(), ..edit::first(query) };
     let (mut filters, mut words) = (Vec::new(), Vec::new());
     let mut rest = query.search.trim_start();
@@ -90,21 +135,32 @@ pub fn meant(query: &Query, column: impl Fn(&str) -> Option<String>) -> Option<S
 }
 
 /// The search whose filters have the values that they were probably meant to have: of the same letters in another case, or the one
-/// that begins so. `column` returns the column that the name of a column that no record has means, `values` those of a column. None: no
-/// value is another one.
-pub fn meant_values(
+/// that begins so. `column` returns the column that a name means, `values` those of a column. None: no value is another one. Only the
+/// first `MAX_ASKED_VALUES` are looked at, and no column with more than `MAX_KNOWN_VALUES`.
+pub fn meant_values<'k>(
     query: &Query,
-    column: impl Fn(&str) -> Option<String>,
-    values: impl Fn(&str) -> Vec<String>,
+    column: impl Fn(&str) -> Option<&'k str>,
+    values: impl Fn(&str) -> BTreeSet<String>,
 ) -> Option<Suggestion> {
     let mut meant = edit::first(query);
     let mut typed = Vec::new();
+    let mut room = MAX_ASKED_VALUES;
     for Filter { column: name, is, off } in &mut meant.filters {
         let Condition::In(asked) = is else { continue };
-        let real = column(name).unwrap_or_else(|| name.clone());
-        let known = if *off { Vec::new() } else { values(&real) };
-        for value in asked {
-            if let Some(other) = known_value(value, &known) {
+        if *off || room == 0 {
+            continue;
+        }
+        let real = column(name).unwrap_or(name).to_owned();
+        let known = values(&real);
+        if known.len() > MAX_KNOWN_VALUES {
+            continue;
+        }
+        let folded: Vec<(String, &String)> = known.iter().map(|value| (value.to_lowercase(), value)).collect();
+        let compared = asked.len().min(room);
+        room -= compared;
+        for value in &mut asked[..compared] {
+            let other = if known.contains(value) { None } else { known_value(value, &folded) };
+            if let Some(other) = other {
                 let quote = if other.contains([' ', ',', '"']) { "\"" } else { "" };
                 typed.push(format!("@{real}={quote}{other}{quote}"));
                 value.clone_from(other);
@@ -115,16 +171,13 @@ pub fn meant_values(
     (!typed.is_empty()).then(|| Suggestion { typed: typed.join(" "), query: meant })
 }
 
-/// The known value that another one means; None: it is known itself, or means none.
-fn known_value<'k>(value: &str, known: &'k [String]) -> Option<&'k String> {
-    if known.iter().any(|known| known == value) {
-        return None;
-    }
-    let folded = value.to_lowercase();
-    let mut begun = known.iter().filter(|known| known.to_lowercase().starts_with(&folded));
-    let same = known.iter().find(|known| known.to_lowercase() == folded);
+/// The known value that an unknown one means, if it means one. `known`: values in lower case, and as they are.
+fn known_value<'k>(value: &str, known: &[(String, &'k String)]) -> Option<&'k String> {
+    let asked = value.to_lowercase();
+    let mut begun = known.iter().filter(|(folded, _)| folded.starts_with(&asked));
+    let same = known.iter().find(|(folded, _)| *folded == asked);
     let only = begun.next().filter(|_| value.len() >= MIN_VALUE_CHARS && begun.next().is_none());
-    same.or(only)
+    same.or(only).map(|(_, known)| *known)
 }
 
 /// A filter in a text, without the sign that makes it one.
@@ -137,15 +190,18 @@ struct TextFilter {
 }
 
 /// `levelname=ERROR`, `level:ERROR`, `@host=` at the start of a text.
-fn typed_filter(text: &str, column: impl Fn(&str) -> Option<String>) -> Option<TextFilter> {
+fn typed_filter<'k>(text: &str, column: impl Fn(&str) -> Option<&'k str>) -> Option<TextFilter> {
     let bare = text.strip_prefix('@').unwrap_or(text);
     let name_ends = bare.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '@')))?;
     let (name, rest) = bare.split_at(name_ends);
-    // Lucene's form
-    let rest = rest.strip_prefix(':').map_or(rest.to_owned(), |value| format!("={value}"));
+    if !rest.starts_with([':', '=', '!', '<', '>', '~']) {
+        return None;
+    }
     let (column_name, operator) = split_operator(name);
     let real = column(column_name)?;
-    let key = operator.map_or(real.clone(), |operator| format!("{real}__{}", operator.name));
+    // Lucene's form
+    let rest = rest.strip_prefix(':').map_or(rest.to_owned(), |value| format!("={value}"));
+    let key = operator.map_or(real.to_owned(), |operator| format!("{real}__{}", operator.name));
     let is_left_open = rest.strip_prefix('=').is_some_and(|rest| !rest.starts_with(|c: char| !c.is_whitespace()));
     let (parameters, typed, length) = if is_left_open {
         (vec![(format!("{real}__exists"), "1".to_owned())], format!("@{real}__exists=1"), name.len() + 1)
@@ -223,6 +279,8 @@ fn boolean(words: &[BooleanWord]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     const KNOWN: [&str; 5] = ["levelname", "host", "process", "request_id", "user"];
@@ -230,7 +288,9 @@ mod tests {
     #[track_caller]
     fn check(search: &str, expect: Option<(&str, &str)>) {
         let query = Query { search: search.to_owned(), ..Query::new(vec!["web".parse().expect("a name")]) };
-        let column = |name: &str| nearest_column(name, KNOWN.into_iter()).map(str::to_owned);
+        let known = KNOWN.map(|name| (name.to_owned(), ())).into();
+        let columns = MeantColumns::among(&known);
+        let column = |name: &str| columns.of(name);
         let found = meant(&query, column);
         let found = found.as_ref().map(|found| (found.typed.as_str(), found.query.to_url()));
         assert_eq!(found, expect.map(|(typed, url)| (typed, url.to_owned())), "{search}");
@@ -284,15 +344,72 @@ mod tests {
             ("levelname__not=error", None),
         ] {
             let query = Query::from_url(vec!["web".parse().expect("a name")], url).expect(url);
-            let column = |name: &str| (name == "level").then(|| "levelname".to_owned());
+            let column = |name: &str| (name == "level").then_some("levelname");
             let values = |column: &str| match column {
-                "levelname" => ["ERROR", "INFO1", "INFO2", "WARNING", "Ann Lee"].map(str::to_owned).to_vec(),
-                _ => Vec::new(),
+                "levelname" => ["ERROR", "INFO1", "INFO2", "WARNING", "Ann Lee"].map(str::to_owned).into(),
+                _ => BTreeSet::new(),
             };
             let found = meant_values(&query, column, values);
             let found = found.as_ref().map(|found| (found.typed.as_str(), found.query.to_url()));
             assert_eq!(found, expect.map(|(typed, url)| (typed, url.to_owned())), "{url}");
         }
+    }
+
+    #[test]
+    fn a_long_text_is_not_looked_through() {
+        let of_bytes = |bytes: usize| Query {
+            search: "level=ERROR ".repeat(bytes)[..bytes].to_owned(),
+            ..Query::new(vec!["web".parse().expect("a name")])
+        };
+        let asked = Cell::new(0);
+        let column = |_: &str| {
+            asked.set(asked.get() + 1);
+            Some("levelname")
+        };
+        assert!(meant(&of_bytes(MAX_TEXT_BYTES), column).is_some());
+        assert_eq!(asked.replace(0), MAX_TEXT_BYTES / "level=ERROR ".len());
+        assert_eq!((meant(&of_bytes(MAX_TEXT_BYTES + 1), column), asked.get()), (None, 0));
+        // a word without a sign is no filter, whatever its name
+        let plain = Query { search: "level ".repeat(100), ..of_bytes(0) };
+        assert_eq!((meant(&plain, column), asked.get()), (None, 0));
+    }
+
+    #[test]
+    fn names_that_are_known_or_come_again_cost_no_look_up() {
+        let known = KNOWN.map(|name| (name.to_owned(), ())).into();
+        let columns = MeantColumns::among(&known);
+        let number = || columns.looked_up.borrow().len();
+        for _ in 0..2 * MAX_LOOK_UPS {
+            assert_eq!(
+                (columns.of("host"), columns.of("hots"), columns.of("nothing_like_it")),
+                (Some("host"), Some("host"), None)
+            );
+        }
+        assert_eq!(number(), 2);
+        for n in 0..2 * MAX_LOOK_UPS {
+            columns.of(&format!("other{n}"));
+        }
+        assert_eq!((number(), columns.of("usre"), columns.of("user")), (MAX_LOOK_UPS, None, Some("user")));
+    }
+
+    #[test]
+    fn of_many_values_the_first_ones_are_compared() {
+        let all = |number: usize| (0..number).map(|n| format!("V{n:05}")).collect::<BTreeSet<String>>();
+        let query = |url: &str| Query::from_url(vec!["web".parse().expect("a name")], url).expect(url);
+        let asked = |column: &str, n: usize| format!("{column}=v{n:05}&");
+        let many = (0..100).map(|n| asked("a", n)).chain((0..100).map(|n| asked("b", n))).collect::<String>();
+        let found = |url: &str, number: usize| {
+            let columns = RefCell::new(Vec::new());
+            let values = |column: &str| {
+                columns.borrow_mut().push(column.to_owned());
+                all(number)
+            };
+            let typed = meant_values(&query(url), |_| None, values).map_or(0, |found| found.typed.split(' ').count());
+            (typed, columns.into_inner())
+        };
+        assert_eq!(found(&many, 200), (MAX_ASKED_VALUES, vec!["a".to_owned()]));
+        assert_eq!(found("a=v00001", MAX_KNOWN_VALUES), (1, vec!["a".to_owned()]));
+        assert_eq!(found("a=v00001", MAX_KNOWN_VALUES + 1), (0, vec!["a".to_owned()]));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Hints for a search that finds nothing: columns that no record has, and the search that was probably meant. They ask Redis for the
 //! names of columns, and for values.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -9,13 +8,12 @@ use crate::http::request::LogRequest;
 use crate::http::routes::values::known_values;
 use crate::http::site::Site;
 use crate::query::Query;
-use crate::query::suggestion::{MissingColumn, Suggestion, meant, meant_values, nearest_column};
+use crate::query::suggestion::{
+    MAX_LOOK_UPS, MeantColumns, MissingColumn, Suggestion, meant, meant_values, nearest_column,
+};
 use crate::search::hit::Count;
 use crate::search::scope::Scope;
 use crate::search::stats::Wanted;
-
-/// Names of one search for which a near one is looked up, of thousands that there may be.
-const MAX_LOOK_UPS: usize = 16;
 
 /// The columns that alco remembers of the indexes of a search, and the second when each was last seen. None: Redis is away.
 fn known_columns(site: &Site, request: &LogRequest) -> Option<BTreeMap<String, i64>> {
@@ -68,14 +66,8 @@ pub fn suggestion(site: &Site, request: &LogRequest) -> Option<Suggestion> {
         return None;
     }
     let known = known_columns(site, request).unwrap_or_default();
-    let looked_up = Cell::new(0);
-    let nearest = |name: &str| {
-        let before = looked_up.replace(looked_up.get() + 1);
-        let column = || nearest_column(name, known.keys().map(String::as_str)).map(str::to_owned);
-        if before < MAX_LOOK_UPS { column() } else { None }
-    };
-    let unknown = |name: &str| if known.contains_key(name) { None } else { nearest(name) };
-    let values = |column: &str| known_values(site, query, column).concat();
-    let by_text = if query.search.is_empty() { None } else { meant(query, nearest) };
-    by_text.or_else(|| meant_values(query, unknown, values))
+    let columns = MeantColumns::among(&known);
+    let values = |column: &str| known_values(site, query, column).into_iter().flatten().collect();
+    let by_text = if query.search.is_empty() { None } else { meant(query, |name| columns.of(name)) };
+    by_text.or_else(|| meant_values(query, |name| columns.of(name), values))
 }
