@@ -2,6 +2,8 @@
 //!
 //! Invariant: a text that contains the literal, whatever the case, matches the expression. Other texts may match it too.
 
+use std::collections::HashSet;
+
 use crate::sphinx::fulltext::{
     CLASSES, CharClass, MAX_WORD_CHARS, MIN_INFIX_CHARS, PAIR, PAIR_DIGITS, class, each_pair, is_cut, is_joint,
     push_alone, trigrams,
@@ -11,7 +13,7 @@ use crate::sphinx::fulltext::{
 const MAX_PHRASE_TOKENS: usize = 16;
 
 /// An expression that the full-text field of a text must match.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
     /// the index cannot decide: every record is a candidate
     All,
@@ -22,7 +24,7 @@ pub enum Ask {
 }
 
 /// A token as it stands, or with anything before or after it; then it has at least `MIN_INFIX_CHARS` characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Token {
     pub text: String,
     pub more_before: bool,
@@ -47,39 +49,38 @@ impl Ask {
     }
 
     pub fn and(asks: impl IntoIterator<Item = Ask>) -> Ask {
-        let mut parts = Vec::new();
-        for ask in asks {
-            match ask {
-                Ask::All => {}
-                Ask::And(inner) => parts.extend(inner),
-                ask if parts.contains(&ask) => {}
-                ask => parts.push(ask),
-            }
-        }
-        match parts.len() {
-            0 => Ask::All,
-            1 => parts.remove(0),
-            _ => Ask::And(parts),
-        }
+        let parts = asks.into_iter().filter(|ask| *ask != Ask::All).map(|ask| match ask {
+            Ask::And(inner) => inner,
+            ask => vec![ask],
+        });
+        Ask::of(distinct(parts), Ask::And)
     }
 
     /// Without any alternative, every record is a candidate: one may have been overlooked.
     pub fn or(asks: impl IntoIterator<Item = Ask>) -> Ask {
-        let mut parts = Vec::new();
-        for ask in asks {
-            match ask {
-                Ask::All => return Ask::All,
-                Ask::Or(inner) => parts.extend(inner),
-                ask if parts.contains(&ask) => {}
-                ask => parts.push(ask),
-            }
-        }
+        let parts = asks.into_iter().map(|ask| match ask {
+            Ask::All => None,
+            Ask::Or(inner) => Some(inner),
+            ask => Some(vec![ask]),
+        });
+        parts.collect::<Option<Vec<_>>>().map_or(Ask::All, |parts| Ask::of(distinct(parts), Ask::Or))
+    }
+
+    fn of(mut parts: Vec<Ask>, several: fn(Vec<Ask>) -> Ask) -> Ask {
         match parts.len() {
             0 => Ask::All,
             1 => parts.remove(0),
-            _ => Ask::Or(parts),
+            _ => several(parts),
         }
     }
+}
+
+/// Each of these once, in their order. There may be thousands: each is looked up, and not compared with all before it.
+fn distinct(parts: impl IntoIterator<Item = Vec<Ask>>) -> Vec<Ask> {
+    let parts: Vec<Ask> = parts.into_iter().flatten().collect();
+    let mut seen = HashSet::new();
+    let is_new: Vec<bool> = parts.iter().map(|ask| seen.insert(ask)).collect();
+    parts.into_iter().zip(is_new).filter_map(|(ask, is_new)| is_new.then_some(ask)).collect()
 }
 
 /// A word or a lone character of a literal.
@@ -342,6 +343,18 @@ pub mod tests {
             let decided = decided.map(|is| (written(&is.surely), is.perhaps.as_ref().map(written).unwrap_or_default()));
             assert_eq!(decided.as_ref().map(|(a, b)| (a.as_str(), b.as_str())), expect, "{literal}");
         }
+    }
+
+    #[test]
+    fn thousands_of_parts_are_not_compared_in_pairs() {
+        // in pairs, 3 * 10^10 comparisons
+        let parts = |n: usize| (0..n).chain(0..n).map(|n| asking(&format!(" w{n} ")));
+        for joined in [Ask::and(parts(200_000)), Ask::or(parts(200_000))] {
+            let (Ask::And(asks) | Ask::Or(asks)) = joined else { panic!("several") };
+            assert_eq!(asks, parts(200_000).take(200_000).collect::<Vec<_>>());
+        }
+        assert_eq!(Ask::and([asking(" a "), Ask::All, asking(" a ")]), asking(" a "));
+        assert_eq!(Ask::or([asking(" a "), Ask::All]), Ask::All);
     }
 
     #[test]
