@@ -126,6 +126,39 @@ fn a_regex_that_does_not_match_ends_with_its_client() {
     }
 }
 
+/// The processor time of the process's threads of that name. None: there is none, or the system has no /proc.
+fn processor_time(pid: u32, name: &str) -> Option<Duration> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.filter_map(|task| Some(task.ok()?.path()));
+    let named = tasks.filter(|task| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name));
+    // nanoseconds come first
+    let nanos = |task: std::path::PathBuf| -> Option<u64> {
+        fs::read_to_string(task.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
+    };
+    named.filter_map(nanos).map(Duration::from_nanos).reduce(|a, b| a + b)
+}
+
+/// A line over which a heavy regex would take a minute arrives while a client follows.
+#[test]
+fn the_check_of_a_followed_line_ends_with_its_client() {
+    let stack = Stack::shared();
+    let alco = Alco::start(stack, &stack.index("clients_follow"));
+    let path = format!("/grep/clients_follow/?follow=1&format=text&mode=regex&search={}", heavy("!"));
+    let mut follower = TcpStream::connect(alco.url.strip_prefix("http://").unwrap()).unwrap();
+    write!(follower, "GET {path} HTTP/1.1\r\nHost: alco\r\n\r\n").unwrap();
+    follower.set_read_timeout(Some(SOON)).unwrap();
+    follower.read_exact(&mut [0; 100]).unwrap();
+    publish_lines(stack, "clients_follow", &[3 << 20]);
+    stack.settled_count("clients_follow", 1, LONG);
+    wait_until("the line is checked", SOON, || {
+        processor_time(alco.pid(), "follow-1").filter(|time| *time > Duration::from_secs(1))
+    });
+    assert_eq!(alco.metric("alco_followers"), 1, "the check has not ended");
+    drop(follower);
+    let left = Instant::now();
+    wait_until("its place is free", NOTICED, || (alco.metric("alco_followers") == 0).then_some(()));
+    println!("free after {:?}", left.elapsed());
+}
+
 /// A line of users_file.
 fn passwd(user: &str, password: &str) -> String {
     let mut command = Command::new(ALCO);

@@ -164,12 +164,12 @@ impl Filters {
         self.0.iter().flat_map(|ready| ready.filter.single()).any(|filter| filter.is.patterns().is_none())
     }
 
-    /// The columns of the record may be missing if they are not needed.
+    #[cfg(test)]
     pub fn accept(&self, record: Looked) -> bool {
         self.accept_until(record, &|| false).expect("nothing ends the check")
     }
 
-    /// The same; None: `stop` ended the check.
+    /// The columns of the record may be missing if they are not needed. None: `stop` ended the check.
     pub fn accept_until(&self, record: Looked, stop: StopCheck) -> Option<bool> {
         if self.0.is_empty() {
             return Some(true);

@@ -27,7 +27,6 @@ use crate::render::Rows;
 use crate::render::cells::shown_columns;
 use crate::search::follow::{Following, News};
 use crate::search::hit::{Line, SearchError};
-use crate::search::scope::Waits;
 use crate::time::Ts;
 
 /// Silence after which a keep-alive is sent. A question to searchd may delay it by 10 s.
@@ -161,7 +160,7 @@ fn follow(
     write: &mut dyn FnMut(News) -> (String, bool),
 ) -> Result<FollowEnd, Aborted> {
     let request = output.request;
-    let scope = request.scope_to_the_end(site, Waits::default());
+    let scope = request.scope_to_the_end(site, output.body.waits());
     let output = RefCell::new(output);
     let pause = |time: Duration| output.borrow_mut().pause(site, time);
     let mut take = |news: News| {

@@ -76,7 +76,7 @@ impl Searcher {
         let (start, end) = (Some(When::At(range.start)), Some(When::At(Ts::MAX)));
         let query = Query { start, end, order: Some(Order::OldestFirst), limit: None, ..query.clone() };
         let plan = self.plan(&query, scope)?;
-        let mut follower = Follower::begin(self, &plan, &query, scope.now)?;
+        let mut follower = Follower::begin(self, &plan, &query, scope)?;
         if follower.history(&query, scope, following.last, pause, take)? {
             follower.run(following.leaves_out, pause, take);
         }
@@ -87,6 +87,8 @@ impl Searcher {
 struct Follower<'a> {
     searcher: &'a Searcher,
     plan: &'a Plan,
+    /// when the reader has gone
+    until: Deadline<'a>,
     new: NewRecords<'a>,
     window: ContextWindow,
     /// warnings that were handed over already
@@ -99,11 +101,18 @@ struct Follower<'a> {
 
 impl<'a> Follower<'a> {
     /// Takes note of the documents that are there.
-    fn begin(searcher: &'a Searcher, plan: &'a Plan, query: &Query, now: Ts) -> Result<Follower<'a>, SearchError> {
+    fn begin(
+        searcher: &'a Searcher,
+        plan: &'a Plan,
+        query: &Query,
+        scope: &'a Scope,
+    ) -> Result<Follower<'a>, SearchError> {
+        let until = Deadline::left(scope);
         Ok(Follower {
             searcher,
             plan,
-            new: NewRecords::begin(searcher, plan, now)?,
+            until,
+            new: NewRecords::begin(searcher, plan, scope.now, until)?,
             window: ContextWindow::new(query.context, query.around()),
             missing: Vec::new(),
             caught_up: Instant::now(),
@@ -170,7 +179,7 @@ impl<'a> Follower<'a> {
     }
 
     fn walk(&self, mode: ScanMode) -> Walk<'a> {
-        self.searcher.walk(self.plan, mode, None, Deadline::default())
+        self.searcher.walk(self.plan, mode, None, self.until)
     }
 
     /// Reads lines that were there at the beginning: they may be around the next match, or after the last one.
@@ -296,7 +305,10 @@ impl<'a> Follower<'a> {
     /// Hands over the fetched documents in the order of their places. Returns whether to go on.
     fn pass(&mut self, take: &mut dyn FnMut(News) -> bool) -> bool {
         for mut hit in self.new.take_fetched() {
-            let matches = self.plan.matches(&hit.record.message, &hit.record.columns);
+            let (message, columns) = (&hit.record.message, &hit.record.columns);
+            let Some(matches) = self.plan.matches_until(message, columns, &|| self.until.is_over()) else {
+                return false;
+            };
             if matches {
                 hit.marks = self.plan.pattern.marks(&hit.record.message);
             }

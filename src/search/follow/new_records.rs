@@ -12,6 +12,7 @@ use crate::search::follow::arrivals::{Arrivals, Counted, DOCIDS_PER_BUCKET};
 use crate::search::hit::{Hit, SearchError};
 use crate::search::nodes::{Heard, Nodes};
 use crate::search::plan::{Plan, Slice, SourcePlan};
+use crate::search::scope::Deadline;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::local_index;
 use crate::sphinx::select::SelectArrived;
@@ -26,6 +27,8 @@ const MAX_HELD_BYTES: usize = 1 << 19;
 pub(super) struct NewRecords<'a> {
     searcher: &'a Searcher,
     plan: &'a Plan,
+    /// when it is over, nothing more is fetched
+    until: Deadline<'a>,
     streams: Vec<FollowedIndex<'a>>,
     /// fetched and known, not yet taken
     fetched: Vec<Hit>,
@@ -58,7 +61,12 @@ impl FollowedIndex<'_> {
 
 impl<'a> NewRecords<'a> {
     /// Takes note of the documents that are there.
-    pub(super) fn begin(searcher: &'a Searcher, plan: &'a Plan, now: Ts) -> Result<NewRecords<'a>, SearchError> {
+    pub(super) fn begin(
+        searcher: &'a Searcher,
+        plan: &'a Plan,
+        now: Ts,
+        until: Deadline<'a>,
+    ) -> Result<NewRecords<'a>, SearchError> {
         let stream = |source: &'a SourcePlan| {
             let (nodes, all) = (&searcher.nodes, all_days(source));
             let mut arrivals = Arrivals::new(now);
@@ -72,6 +80,7 @@ impl<'a> NewRecords<'a> {
         Ok(NewRecords {
             searcher,
             plan,
+            until,
             streams: plan.sources.iter().map(stream).collect::<Result<_, SearchError>>()?,
             fetched: Vec::new(),
             bytes: 0,
@@ -112,10 +121,11 @@ impl<'a> NewRecords<'a> {
         self.streams.iter().map(unknown).sum()
     }
 
-    /// Fetches waiting documents until the room is used up.
+    /// Fetches waiting documents until the room is used up, or the follower has gone.
     pub(super) fn fetch(&mut self) -> Result<(), Fault> {
         for n in 0..self.streams.len() {
             while self.is_room()
+                && !self.until.is_over()
                 && let Some(counted) = self.streams[n].waiting.front().copied()
             {
                 if self.fetch_bucket(n, &counted)? {
@@ -172,6 +182,7 @@ impl<'a> NewRecords<'a> {
                 SelectArrived { from: &included.slice.from, conditions: stream.plan.conditions(), ids: range.clone() };
             let statement = arrived.documents(WHOLE_COLUMNS, amount.documents);
             let begin = range.start;
+            let is_over = || self.until.is_over();
             let (mut seen, mut read, mut is_full) = (0, 0, false);
             let heard = self.searcher.news.with(|engine| {
                 engine.each(&statement, |row| {
@@ -190,11 +201,14 @@ impl<'a> NewRecords<'a> {
                         message: &record.message,
                         columns: &record.columns,
                     };
-                    if stream.arrivals.note(place.id) && self.plan.filters.accept(looked) {
+                    let is_new = stream.arrivals.note(place.id);
+                    let accepted = if is_new { self.plan.filters.accept_until(looked, &is_over) } else { Some(false) };
+                    if accepted == Some(true) {
                         self.bytes += size;
                         self.fetched.push(Hit { index: stream.plan.index.clone(), place, record, marks: Vec::new() });
                     }
-                    is_full = self.fetched.len() >= MAX_ROWS || self.bytes >= MAX_HELD_BYTES;
+                    // without an answer, no reader is left for the record
+                    is_full = accepted.is_none() || self.fetched.len() >= MAX_ROWS || self.bytes >= MAX_HELD_BYTES;
                     !is_full || nodes.has_peers()
                 })?;
                 Ok(nodes.heard(&included, &nodes.warnings(engine)?))
