@@ -15,7 +15,7 @@ const MAX_LARGEST_MIB: u64 = 160;
 /// After pages and streams of any size.
 const MAX_AFTER_ANSWERS_MIB: u64 = 40;
 
-/// With two clients that have a page of the API with 16 MiB of records each.
+/// With two clients that have a page of the API with 16 MiB of records each, or the page of a record among long lines.
 const MAX_WITH_LARGE_PAGES_MIB: u64 = 96;
 
 /// A message of that size, of words as logs have them, and some quotes to escape.
@@ -158,5 +158,60 @@ fn a_client_of_the_api_holds_records_not_their_json() {
     let output = Command::new("curl").args(["-sSI"]).arg(&url).output().unwrap();
     let head = String::from_utf8(output.stdout).unwrap();
     assert!(head.starts_with("HTTP/1.1 200") && head.contains("Content-Type: application/json\r\n"), "{head}");
+    assert!(alco.stop().success());
+}
+
+/// Each character of these messages has two bytes, and 14 in HTML.
+#[test]
+fn a_client_of_a_record_page_holds_records_not_their_html() {
+    const CHARS: usize = 450_000;
+    const LINES: usize = 1000;
+    let ini = "[index around]\ndays = 2\nrouting_keys = around.#\n";
+    let stack = Stack::private("around", ini);
+    let mut publisher = Publisher::to_queue(&stack.amqp, "around");
+    let (line, record) = ("\u{80}".repeat(4000), format!("the record {}", "\u{80}".repeat(CHARS)));
+    let lines = || std::iter::repeat_n(&line, LINES);
+    publisher.publish("logstash", "around.key", lines().chain([&record]).chain(lines()));
+    publisher.close();
+    let alco = Alco::start(&stack, ini);
+    wait_until("all are stored", SOON, || stack.count("around").filter(|n| *n == 2 * LINES as u64 + 1));
+    let search = alco.get("/grep/around/?start_ts=-1h&search=the+record").body;
+    let (_, line) = search.split_once("class=t href=").expect("a link to the record");
+    let (_, place) = line.split_once("at/").expect("a record's address");
+    let path = format!("/grep/around/at/{}/{LINES}-{LINES}/", place.split_once('/').unwrap().0);
+    assert!(alco.stop().success());
+
+    let alco = Alco::start(&stack, ini);
+    // each holds its page, of which it has read the head
+    let readers = [(); 2].map(|()| {
+        let mut stream = TcpStream::connect(alco.url.trim_start_matches("http://")).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut begin = [0; 4096];
+        stream.read_exact(&mut begin).unwrap();
+        assert!(begin.starts_with(b"HTTP/1.1 200"));
+        stream
+    });
+    let peak = memory_kib(alco.pid(), "VmHWM").unwrap() / 1024;
+    println!("{peak} MiB");
+    assert!(peak < MAX_WITH_LARGE_PAGES_MIB, "{peak} MiB");
+    drop(readers);
+
+    // the page is whole, and so is its JSON
+    let url = format!("{}{path}", alco.url);
+    for form in [&["--http1.1"][..], &["--http1.0"], &["--compressed"]] {
+        let curl = |url: &str| {
+            let output = Command::new("curl").args(["-sSf"]).args(form).arg(url).output().unwrap();
+            assert!(output.status.success(), "{form:?}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let page = curl(&url);
+        let (_, message) = page.split_once("<pre class=\"message\">the record ").expect("the record's message");
+        let (message, _) = message.split_once("</pre>").unwrap();
+        assert_eq!(message.matches("&lt;U+0080&gt;").count(), CHARS, "{form:?}");
+        assert!(page.ends_with("</html>"), "{form:?}");
+        let json: Value = serde_json::from_str(&curl(&format!("{url}?format=json"))).unwrap();
+        assert!(json["message"] == *record, "{form:?}");
+    }
     assert!(alco.stop().success());
 }

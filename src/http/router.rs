@@ -163,7 +163,7 @@ fn route(site: &Site, visible: &Visible, (parts, text): (Option<&[String]>, &str
             routes::log::log_page(site, LogRequest { may_save, ..with_habits(list)? }, text)?
         }
         ["grep", list, "at", place, ref around @ .., ""] => {
-            record::record_page(site, &with_habits(list)?, place, around, !text.is_empty())?
+            record::record_page(site, with_habits(list)?, place, around, !text.is_empty())?
         }
         ["grep", list, "habits", "keep", ""] => habits::keep(site, &request(list)?, client)?,
         ["grep", list, "habits", "forget", ""] => habits::forget(site, &request(list)?, client)?,

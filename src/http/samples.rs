@@ -242,7 +242,16 @@ fn record_page() -> String {
     let indexes = names(&["web", "billing", "nginx", "cron"]);
     let query = Query::from_url(names(&["web"]), "search=timed+out&start_ts=-1h").expect("a query");
     let value = |name: &str, text: &str| (name.to_owned(), ColumnValue::One(text.to_owned()));
-    record::RecordView {
+    let columns = [
+        value("host", "web-07.example.org"),
+        value("levelname", "ERROR"),
+        value("logger", "http.client"),
+        ("tags".to_owned(), ColumnValue::Many(vec!["slow".to_owned(), "retry".to_owned()])),
+        value("request.headers.user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+        value("<script>alert(1)</script>", "\x1b[31mred\x1b[0m and \u{202e}backwards"),
+        ("empty".to_owned(), ColumnValue::Json("[]".to_owned())),
+    ];
+    let view = record::RecordView {
         frame: frame(&indexes, Some(&query)),
         index: &indexes[0],
         query: &query,
@@ -262,31 +271,22 @@ fn record_page() -> String {
         pattern: &pattern::of(line(18, Role::Here, &[]).message),
         first_seen: Some(FirstSeen { at: Ts::from_micros(NOW), is_sure: true }),
         alike: Some(Count::AtLeast(1234)),
-        columns: vec![
-            value("host", "web-07.example.org"),
-            value("levelname", "ERROR"),
-            value("logger", "http.client"),
-            ("tags".to_owned(), ColumnValue::Many(vec!["slow".to_owned(), "retry".to_owned()])),
-            value(
-                "request.headers.user-agent",
-                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-            ),
-            value("<script>alert(1)</script>", "\x1b[31mred\x1b[0m and \u{202e}backwards"),
-            ("empty".to_owned(), ColumnValue::Json("[]".to_owned())),
-        ],
+        columns: columns.iter().collect(),
         in_columns: None,
-        json: vec![
+        bytes: 1000,
+        json: Some(vec![
             ("\"host\"".to_owned(), "\"web-07.example.org\"".to_owned()),
             ("\"n\"".to_owned(), "12345678901234567890.10".to_owned()),
-        ],
+        ]),
         before: (0..18).map(|at| line(at, Role::Near, &[])).collect(),
         after: (19..39).map(|at| line(at, Role::Near, &[])).collect(),
         more_before: Some((38, 20)),
         more_after: Some((20, 60)),
-        warnings: vec![],
-    }
-    .page()
-    .into_string()
+        warnings: &[],
+    };
+    let mut html = String::new();
+    view.write(&mut html).expect("a String takes everything");
+    html
 }
 
 fn patterns_page() -> String {

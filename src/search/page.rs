@@ -19,6 +19,9 @@ use crate::time::{Ts, When};
 /// The maximum of equal records that a permanent link shows.
 const MAX_EQUAL_RECORDS: usize = 100;
 
+/// The lines on one side of a record that are in memory together.
+const MAX_NEIGHBOURS_BYTES: usize = 4 << 20;
+
 /// A page is made of these.
 #[derive(Clone, Copy)]
 pub(super) struct PageWanted<'a> {
@@ -162,7 +165,7 @@ impl Searcher {
         let side = |backwards, lines: usize| {
             let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines + 1 };
             let mut walk = self.walk(&plan, mode, Some(hit.place), until);
-            let CollectedHits { hits, next, reached } = collect(&mut walk, lines, MAX_PAGE_BYTES)?;
+            let CollectedHits { hits, next, reached } = collect(&mut walk, lines, MAX_NEIGHBOURS_BYTES)?;
             if hits.len() < lines && next.is_some() {
                 walk.warnings.insert("the lines around the record are too long to show all of them".to_owned());
             }

@@ -1,20 +1,25 @@
 //! One record: all of it, as it was sent, with links to similar records; and the same stream around it.
+//!
+//! Invariant: the page is written part by part, and no part is much larger than a portion of a text. As HTML, a text of control
+//! characters has seven times its bytes.
 
-use maud::{Markup, html};
+use std::fmt::{self, Write};
+
+use maud::{Markup, PreEscaped, html};
 
 use crate::config::{IndexName, IndexSelection};
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role};
 use crate::http::pages::line_columns::LineColumns;
-use crate::http::pages::marked::linked;
+use crate::http::pages::message_json::message_json;
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
+use crate::http::pages::portions::{put, put_text};
 use crate::http::pages::{Frame, links, records, thousands};
 use crate::query::{Order, Query, edit};
-use crate::record::json::{ColumnValue, embedded_json};
+use crate::record::json::ColumnValue;
 use crate::record::pattern::MessagePattern;
 use crate::record::pattern::memory::FirstSeen;
 use crate::render::escape::{cut, visible, visible_in_line};
 use crate::render::patterns::pattern_shown;
-use crate::render::pretty_json::pretty;
 use crate::search::hit::Count;
 use crate::search::pattern::Pattern;
 use crate::time::{Range, When};
@@ -24,10 +29,6 @@ use jiff::tz::TimeZone;
 const MAX_COLUMNS: usize = 250;
 /// A value of this size makes a link that servers and browsers refuse.
 const LINK_BYTES: usize = 2000;
-/// Of a message with more objects and lists, the first ones are shown apart.
-const UNFOLDED_JSON: usize = 5;
-/// A record of more bytes is not shown a second time as JSON.
-const JSON_BYTES: usize = 256 * 1024;
 
 #[derive(Clone, Debug)]
 pub struct RecordView<'a> {
@@ -56,28 +57,40 @@ pub struct RecordView<'a> {
     /// records with this pattern in `around`; None: not known
     pub alike: Option<Count>,
     /// name, value; without message and context columns
-    pub columns: Vec<(String, ColumnValue)>,
+    pub columns: Vec<&'a (String, ColumnValue)>,
     /// the search's pattern, if it is one for the columns too
     pub in_columns: Option<&'a Pattern>,
-    /// the whole record, `"key": value` by line
-    pub json: Vec<(String, String)>,
+    /// of the whole record
+    pub bytes: usize,
+    /// the whole record, `"key": value` by line; None: it is larger than `MAX_SHOWN_TWICE_BYTES`
+    pub json: Option<Vec<(String, String)>>,
     pub before: Vec<LineView<'a>>,
     pub after: Vec<LineView<'a>>,
     /// the number of lines before and after on the next page, if there are more
     pub more_before: Option<(usize, usize)>,
     pub more_after: Option<(usize, usize)>,
-    pub warnings: Vec<String>,
+    pub warnings: &'a [String],
 }
 
 impl RecordView<'_> {
-    pub fn page(&self) -> Markup {
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn Write) -> fmt::Result {
         let back = links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.query);
         let carried = self.frame.links.to_record(self.query);
         let own = self.path();
         let with_lines = |sides, of: &Neighbourhood| self.with_lines(sides, of, &carried);
         let chosen = self.neighbourhood.chosen;
-        let main = html! {
-            main {
+        let date = self.record.place.ts.date_in(self.zone);
+        let clock = self.record.place.ts.clock_in(self.zone, 3);
+        let title = format!("{} · {} {date} {clock}", cut(self.record.message, 60).0, self.index);
+        put(
+            out,
+            html! {
+                (self.frame.opening(&title, &[("#log", "Skip to the log")]))
+                (PreEscaped("<main>"))
                 div.bar {
                     @if self.came_from_a_search { a href=(back) { "← back to the search" } }
                     @else { a href=(links::to(&links::grep_path(self.frame.base, &self.query.indexes), self.around)) { "← search around it" } }
@@ -86,23 +99,27 @@ impl RecordView<'_> {
                     " "
                     span.end { a href=(own) rel="bookmark" { "permanent link" } " " a href={ (own) "?format=json" } { "JSON" } }
                 }
-                @for warning in &self.warnings { (crate::http::pages::note(html! { (visible_in_line(warning)) })) }
+                @for warning in self.warnings { (crate::http::pages::note(html! { (visible_in_line(warning)) })) }
                 @if let Some((before, after)) = self.more_before {
                     nav.pages aria-label="Earlier lines" {
                         a href=(with_lines((before, after), chosen)) accesskey="p" { "↑ " (before - self.before.len()) " earlier" }
                     }
                 }
-                (self.log(&carried))
+            },
+        )?;
+        self.log(&carried, out)?;
+        put(
+            out,
+            html! {
                 @if let Some((before, after)) = self.more_after {
                     nav.pages aria-label="Later lines" {
                         a href=(with_lines((before, after), chosen)) accesskey="n" { "↓ " (after - self.after.len()) " later" }
                     }
                 }
-            }
-        };
-        let date = self.record.place.ts.date_in(self.zone);
-        let clock = self.record.place.ts.clock_in(self.zone, 3);
-        self.frame.page(&format!("{} · {} {date} {clock}", cut(self.record.message, 60).0, self.index), main)
+                (PreEscaped("</main>"))
+                (self.frame.closing())
+            },
+        )
     }
 
     /// The record's permanent address.
@@ -116,7 +133,7 @@ impl RecordView<'_> {
         format!("{path}at/{}/{}{carried}", links::place(self.record.place), of.path(sides))
     }
 
-    fn log(&self, carried: &str) -> Markup {
+    fn log(&self, carried: &str, out: &mut dyn Write) -> fmt::Result {
         let path = format!("{}at/", links::grep_path(self.frame.base, self.list));
         let record_query = match self.neighbourhood.chosen {
             // these have an address of their own
@@ -130,58 +147,57 @@ impl RecordView<'_> {
         let rows =
             LogRows { zone: self.zone, columns: &columns, record_path: &path, record_query: &record_query, wrap };
         let mut dates = Dates::new(self.zone);
-        html! {
-            div.log .wrap[self.query.wraps()] #log role="list" aria-label="Log" {
-                @for line in lines {
-                    @if let Some(date) = dates.before(line) { (date) }
-                    @if line.role == Role::Here { (self.here(&rows, carried)) } @else { (rows.line(line, &Jump::default())) }
-                }
+        let class = if wrap { "log wrap" } else { "log" };
+        write!(out, "<div class=\"{class}\" id=\"log\" role=\"list\" aria-label=\"Log\">")?;
+        for line in lines {
+            put(out, html! { @if let Some(date) = dates.before(line) { (date) } })?;
+            match line.role {
+                Role::Here => self.here(&rows, carried, out)?,
+                Role::Match | Role::Near => put(out, rows.line(line, &Jump::default()))?,
             }
         }
+        out.write_str("</div>")
     }
 
-    fn here(&self, rows: &LogRows, carried: &str) -> Markup {
+    fn here(&self, rows: &LogRows, carried: &str, out: &mut dyn Write) -> fmt::Result {
         let record = &self.record;
         let level = record.level.class();
-        html! {
-            div #here class={ "here " (level) } role="listitem" aria-label="The record" aria-current="true" {
-                (rows.heading(record))
-                (self.neighbourhood.markup(|of| self.with_lines(self.sides, of, carried)))
-                @if record.message.contains('\n') || cut(record.message, 100).1 {
-                    pre.message { (linked(record.message, record.marks, 0, false)) }
-                }
-                (self.message_json())
-                @for (name, text) in &record.context {
-                    h2 { (visible_in_line(name)) }
-                    pre { (self.shown(text)) }
-                }
-                dl.record {
-                    (self.time())
-                    (self.pattern())
-                    @for (name, value) in self.columns.iter().take(MAX_COLUMNS) {
-                        dt { (self.name(name)) }
-                        " "
-                        (self.value(name, value))
-                    }
-                }
+        write!(
+            out,
+            "<div class=\"here {level}\" id=\"here\" role=\"listitem\" aria-label=\"The record\" aria-current=\"true\">"
+        )?;
+        put(out, rows.heading(record))?;
+        put(out, self.neighbourhood.markup(|of| self.with_lines(self.sides, of, carried)))?;
+        if record.message.contains('\n') || cut(record.message, 100).1 {
+            out.write_str("<pre class=\"message\">")?;
+            put_text(record.message, record.marks, out)?;
+            out.write_str("</pre>")?;
+        }
+        put(out, message_json(record.message))?;
+        for (name, text) in &record.context {
+            put(out, html! { h2 { (visible_in_line(name)) } (PreEscaped("<pre>")) })?;
+            self.put_shown(text, out)?;
+            out.write_str("</pre>")?;
+        }
+        out.write_str("<dl class=\"record\">")?;
+        put(out, self.time())?;
+        put(out, self.pattern())?;
+        for (name, value) in self.columns.iter().take(MAX_COLUMNS) {
+            put(out, html! { dt { (self.name(name)) } " " (PreEscaped("<dd>")) })?;
+            self.value(name, value, out)?;
+            out.write_str("</dd>")?;
+        }
+        put(
+            out,
+            html! {
+                (PreEscaped("</dl>"))
                 @if self.columns.len() > MAX_COLUMNS {
                     p.dim { (thousands((self.columns.len() - MAX_COLUMNS) as u64)) " more columns are only in " a href={ (self.path()) "?format=json" } { "the JSON form" } }
                 }
                 (self.json_form())
-            }
-        }
-    }
-
-    /// The JSON in the message, a line for each member.
-    fn message_json(&self) -> Markup {
-        let message = self.record.message;
-        let is_short = message.len() <= JSON_BYTES;
-        let found = if is_short { embedded_json(message, UNFOLDED_JSON) } else { Vec::new() };
-        html! {
-            @for json in found.into_iter().filter_map(|range| pretty(&message[range], JSON_BYTES)) {
-                details.json { summary { "JSON in the message" } pre { (linked(&json, &[], 0, false)) } }
-            }
-        }
+                (PreEscaped("</div>"))
+            },
+        )
     }
 
     fn time(&self) -> Markup {
@@ -261,19 +277,24 @@ impl RecordView<'_> {
         }
     }
 
-    fn value(&self, name: &str, value: &ColumnValue) -> Markup {
+    fn value(&self, name: &str, value: &ColumnValue, out: &mut dyn Write) -> fmt::Result {
         match value {
-            ColumnValue::One(text) => html! { dd { (self.shown(text)) (self.links(name, text)) } },
-            ColumnValue::Json(text) => html! { dd { (self.shown(text)) } },
-            ColumnValue::Many(texts) => {
-                html! { dd { @for text in texts { span.item { (self.shown(text)) (self.links(name, text)) } " " } } }
+            ColumnValue::One(text) => {
+                self.put_shown(text, out)?;
+                put(out, self.links(name, text))
             }
+            ColumnValue::Json(text) => self.put_shown(text, out),
+            ColumnValue::Many(texts) => texts.iter().try_for_each(|text| {
+                out.write_str("<span class=\"item\">")?;
+                self.put_shown(text, out)?;
+                put(out, html! { (self.links(name, text)) (PreEscaped("</span>")) " " })
+            }),
         }
     }
 
     /// A value with the matches in it.
-    fn shown(&self, text: &str) -> Markup {
-        linked(text, &self.in_columns.map_or_else(Vec::new, |pattern| pattern.marks(text)), 0, false)
+    fn put_shown(&self, text: &str, out: &mut dyn Write) -> fmt::Result {
+        put_text(text, &self.in_columns.map_or_else(Vec::new, |pattern| pattern.marks(text)), out)
     }
 
     fn links(&self, name: &str, text: &str) -> Markup {
@@ -302,19 +323,18 @@ impl RecordView<'_> {
     }
 
     fn json_form(&self) -> Markup {
-        let bytes: usize = self.json.iter().map(|(key, value)| key.len() + value.len()).sum();
         html! {
             details.json {
                 summary { "as JSON" }
-                @if bytes <= JSON_BYTES {
+                @if let Some(json) = &self.json {
                     pre {
                         "{\n"
-                        @for (at, (key, value)) in self.json.iter().enumerate() {
-                            "  " (visible(key)) ": " (visible(value)) @if at + 1 < self.json.len() { "," } "\n"
+                        @for (at, (key, value)) in json.iter().enumerate() {
+                            "  " (visible(key)) ": " (visible(value)) @if at + 1 < json.len() { "," } "\n"
                         }
                         "}"
                     }
-                } @else { p { a href={ (self.path()) "?format=json" } { "all of its " (thousands(bytes as u64)) " bytes" } } }
+                } @else { p { a href={ (self.path()) "?format=json" } { "all of its " (thousands(self.bytes as u64)) " bytes" } } }
             }
         }
     }
@@ -337,6 +357,12 @@ mod tests {
     use crate::record::pattern;
     use crate::time::Ts;
 
+    fn written(view: &RecordView) -> String {
+        let mut html = String::new();
+        view.write(&mut html).expect("a String takes everything");
+        html
+    }
+
     #[test]
     fn the_whole_record_is_shown_and_its_text_is_only_text() {
         let web: IndexName = "web".parse().expect("a name");
@@ -354,7 +380,11 @@ mod tests {
             context: vec![("exc_info".to_owned(), "Trace\n  <i>".to_owned())],
             matches: vec![],
         };
-        let html = RecordView {
+        let columns = [
+            ("<k>".to_owned(), ColumnValue::One("\u{202e}v".to_owned())),
+            ("tags".to_owned(), ColumnValue::Many(vec!["a".to_owned(), "b".to_owned()])),
+        ];
+        let view = RecordView {
             frame: Frame { base: "/logs/", ..Frame::default() },
             index: &web,
             query: &query,
@@ -374,20 +404,17 @@ mod tests {
             pattern: &pattern,
             first_seen: Some(FirstSeen { at: Ts::from_micros(1_795_341_500_000_000), is_sure: false }),
             alike: Some(Count::Exact(1234)),
-            columns: vec![
-                ("<k>".to_owned(), ColumnValue::One("\u{202e}v".to_owned())),
-                ("tags".to_owned(), ColumnValue::Many(vec!["a".to_owned(), "b".to_owned()])),
-            ],
+            columns: columns.iter().collect(),
             in_columns: None,
-            json: vec![("\"message\"".to_owned(), "\"<\"".to_owned())],
+            bytes: 100,
+            json: Some(vec![("\"message\"".to_owned(), "\"<\"".to_owned())]),
             before: vec![],
             after: vec![],
             more_before: Some((60, 20)),
             more_after: None,
-            warnings: vec![],
-        }
-        .page()
-        .into_string();
+            warnings: &[],
+        };
+        let html = written(&view);
         assert!(html.contains("href=\"/logs/grep/web/at/1795341600123456.1.2/?format=json\""), "{html}");
         let link = "<a href=\"https://a/b\" rel=\"noreferrer\">https://a/b</a>";
         let message = format!("<pre class=\"message\">one &lt;b&gt;\n  {{&quot;url&quot;:&quot;{link}&quot;}}</pre>");

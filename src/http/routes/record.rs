@@ -1,14 +1,20 @@
-//! `/grep/<index>/at/<place>/`: one record and its surroundings, made into the page's view.
+//! `/grep/<index>/at/<place>/`: one record and its surroundings, made into the page's view. A small page is sent as a whole, with its
+//! length; a large one as it is written.
 
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Index, IndexName};
+use crate::http::body::{Aborted, Body};
 use crate::http::error::Refusal;
 use crate::http::pages::line::{LineView, Role};
+use crate::http::pages::message_json::MAX_SHOWN_TWICE_BYTES;
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
 use crate::http::pages::record;
 use crate::http::request::LogRequest;
-use crate::http::response::{Answer, Reply};
+use crate::http::response::{Answer, Reply, StreamedBody};
 use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::{OPENED_LEVELS, hits, line_view};
 use crate::http::site::Site;
@@ -16,7 +22,8 @@ use crate::http::visible::Visible;
 use crate::query::cursor::Place;
 use crate::query::{Condition, Filter, Format, Query, Within, edit};
 use crate::record::json::{ColumnValue, Columns};
-use crate::record::pattern;
+use crate::record::pattern::memory::FirstSeen;
+use crate::record::pattern::{self, MessagePattern};
 use crate::render::cells::shown_columns;
 use crate::render::ndjson::whole;
 use crate::search::hit::{Count, Hit, Line, Page};
@@ -31,18 +38,15 @@ const MAX_NEAR_LINES: usize = 1000;
 /// A record that is not inside the range of the search it came from is looked for in this many seconds around it.
 const NEARBY_SECONDS: i64 = 1800;
 
+/// A page with more bytes of records is sent as it is written.
+const MAX_WHOLE_BYTES: usize = 256 * 1024;
+
 /// A record's page does not wait longer for the number of records that are like it.
 const ALIKE_TIME: Duration = Duration::from_millis(200);
 
 /// `/grep/<index>/at/<place>/`, and below it `<before>-<after>/` and whose lines stand around it.
 /// `came_from_a_search`: the address holds the search that led here.
-pub fn record_page(
-    site: &Site,
-    request: &LogRequest,
-    place: &str,
-    around: &[&str],
-    came_from_a_search: bool,
-) -> Answer {
+pub fn record_page(site: &Site, request: LogRequest, place: &str, around: &[&str], came_from_a_search: bool) -> Answer {
     let (query, visible) = (&request.query, &request.visible);
     let (ts, seq, digest) =
         parse_place(place).ok_or_else(|| Refusal::Bad(format!("'{place}' names no record; use the link of a line")))?;
@@ -54,93 +58,174 @@ pub fn record_page(
     let marks = |text: &str| pattern_asked.as_ref().map_or_else(Vec::new, |pattern| pattern.marks(text));
     let mut found = None;
     for index in &request.indexes {
-        let mut hits = site.searcher.at(&index.name, ts, seq, digest)?;
-        hits.iter_mut().for_each(|hit| hit.marks = marks(&hit.record.message));
-        if !hits.is_empty() {
-            found = Some((&**index, hits));
+        let hits = site.searcher.at(&index.name, ts, seq, digest)?;
+        let equal = hits.len();
+        if let Some(hit) = hits.into_iter().next() {
+            found = Some((index.clone(), hit, equal));
             break;
         }
     }
-    let (index, hits) = found.ok_or_else(|| {
+    let (index, mut hit, equal) = found.ok_or_else(|| {
         Refusal::NotFound(format!(
             "There is no such record in {}, or its day is no longer kept.",
             query.indexes.title()
         ))
     })?;
-    let hit = &hits[0];
     if query.format == Format::Json {
-        let members = whole(index, hit);
-        let members: Vec<String> = members.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-        return Ok(Reply::json(format!("{{\n  {}\n}}\n", members.join(",\n  "))));
+        return Ok(json(&index, &hit));
     }
+    hit.marks = marks(&hit.record.message);
     let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS);
     let stream = stream_around(visible, query, &of, &hit.index, &columns);
-    let mut page = site.searcher.around(hit, &stream, sides, &request.scope(site, Waits::default(), NEAR_LINES))?;
+    let mut page = site.searcher.around(&hit, &stream, sides, &request.scope(site, Waits::default(), NEAR_LINES))?;
+    // the record itself is there already
+    page.lines.retain(|line| !matches!(line, Line::Match(_)));
     for line in &mut page.lines {
         if let Line::Near(hit) = line {
             hit.marks = marks(&hit.record.message);
         }
     }
-    let mut warnings = page.warnings.clone();
-    if hits.len() > 1 {
-        warnings.push(format!("{} equal records are stored at this place", hits.len()));
+    if equal > 1 {
+        page.warnings.push(format!("{equal} equal records are stored at this place"));
     }
-
-    let zone = &request.zone;
-    let inside = request.range().contains(ts);
-    // whole seconds make short links
-    let second = ts.plus_micros(-ts.micros().rem_euclid(1_000_000));
-    let nearby = Range { start: second.plus_seconds(-NEARBY_SECONDS), end: second.plus_seconds(NEARBY_SECONDS) };
-    let around = if inside { edit::first(query) } else { edit::within(query, nearby, zone) };
-    let settings: Vec<&Index> =
-        visible.indexes().iter().map(|index| &**index).filter(|index| stream.indexes.contains(&index.name)).collect();
-    let shown = shown_columns(&settings, query);
-    let several = stream.indexes.len() > 1;
-    let near = |hit| line_view(&settings, &shown, hit, Role::Near, several);
-    let key = |place: Place| (place.ts, place.seq, place.digest, place.id);
-    let lines_before: Vec<LineView> = hits_where(&page, |place| key(place) < key(hit.place)).map(near).collect();
-    let lines_after: Vec<LineView> = hits_where(&page, |place| key(place) > key(hit.place)).map(near).collect();
-    let (before, after) = sides;
-    let more = |more: bool, before: usize, after: usize| {
-        (more && before <= MAX_NEAR_LINES && after <= MAX_NEAR_LINES).then_some((before, after))
-    };
-    let (more_before, more_after) = (
-        more(page.previous.is_some(), before + 2 * NEAR_LINES, after),
-        more(page.next.is_some(), before, after + 2 * NEAR_LINES),
-    );
     let pattern = pattern::of(&hit.record.message);
     site.searcher.known_patterns.learn(pattern.clone(), std::slice::from_ref(&index.name));
     let memory = site.pattern_memory_of(&index.name, &[pattern.hash]);
     let first_seen = memory.and_then(|memory| Some(memory.first_seen(pattern.hash)?.with(ts)));
-    let alike = alike(site, request, &edit::only_pattern(&around, pattern.hash));
-    let choices = choices(visible, query, index, &columns);
-    let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
-    let view = record::RecordView {
-        frame: frame(site, &request.visible, Some(query)),
-        index: &index.name,
-        query,
-        around: &around,
-        nearby,
-        neighbourhood: NeighbourhoodView { chosen: &of, choices, searched: query.indexes.title() },
-        list: if of == Neighbourhood::AllIndexes { &stream.indexes } else { &query.indexes },
+    let around =
+        if request.range().contains(ts) { edit::first(query) } else { edit::within(query, nearby(ts), &request.zone) };
+    let alike = alike(site, &request, &edit::only_pattern(&around, pattern.hash));
+    let bytes = hit.bytes() + hits(&page).map(Hit::bytes).sum::<usize>();
+    let found = FoundRecord {
+        request,
+        index,
+        hit,
+        columns,
+        of,
         sides,
         came_from_a_search,
-        zone,
-        record: line_view(&settings, &shown, hit, Role::Here, several),
-        shown_columns: &shown,
-        pattern: &pattern,
+        pattern_asked,
+        stream,
+        around,
+        page,
+        pattern,
         first_seen,
         alike,
-        columns: columns.into_iter().filter(|(name, _)| !apart(name)).collect(),
-        in_columns: pattern_asked.as_ref().filter(|_| query.within == Within::All),
-        json: whole(index, hit),
-        before: lines_before,
-        after: lines_after,
-        more_before,
-        more_after,
-        warnings,
     };
-    Ok(Reply::page(200, view.page().into_string()))
+    if bytes > MAX_WHOLE_BYTES {
+        let write = move |site: &Site, body: &mut Body| {
+            found.write(site, &mut BodyText(body)).map_err(|fmt::Error| Aborted::ClientLeft)
+        };
+        return Ok(Reply::growing_page(Box::new(write)));
+    }
+    let mut text = String::new();
+    found.write(site, &mut text).expect("a String takes everything");
+    Ok(Reply::page(200, text))
+}
+
+/// Writes text to a body.
+struct BodyText<'a>(&'a mut Body);
+
+impl fmt::Write for BodyText<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write_all(text.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
+/// The record as a JSON object, a line for each member.
+fn json(index: &Index, hit: &Hit) -> Reply {
+    let members = whole(index, hit);
+    let bytes: usize = members.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let write_all = move |out: &mut dyn io::Write| {
+        for (at, (key, value)) in members.iter().enumerate() {
+            write!(out, "{}  {key}: {value}", if at == 0 { "{\n" } else { ",\n" })?;
+        }
+        out.write_all(b"\n}\n")
+    };
+    if bytes > MAX_WHOLE_BYTES {
+        let write = move |_: &Site, body: &mut Body| Ok(write_all(body)?);
+        return Reply { stream: Some(StreamedBody::Page(Box::new(write))), ..Reply::json(String::new()) };
+    }
+    let mut text = Vec::new();
+    write_all(&mut text).expect("a Vec takes everything");
+    Reply::json(String::from_utf8(text).expect("JSON is UTF-8"))
+}
+
+/// The time around a record. Whole seconds make short links.
+fn nearby(ts: Ts) -> Range {
+    let second = ts.plus_micros(-ts.micros().rem_euclid(1_000_000));
+    Range { start: second.plus_seconds(-NEARBY_SECONDS), end: second.plus_seconds(NEARBY_SECONDS) }
+}
+
+/// All that a record's page is made of.
+struct FoundRecord {
+    request: LogRequest,
+    index: Arc<Index>,
+    hit: Hit,
+    columns: Vec<(String, ColumnValue)>,
+    of: Neighbourhood,
+    sides: (usize, usize),
+    came_from_a_search: bool,
+    pattern_asked: Option<Pattern>,
+    /// the search for the lines around it
+    stream: Query,
+    around: Query,
+    page: Page,
+    pattern: MessagePattern,
+    first_seen: Option<FirstSeen>,
+    alike: Option<Count>,
+}
+
+impl FoundRecord {
+    /// Writes the page.
+    fn write(&self, site: &Site, out: &mut dyn fmt::Write) -> fmt::Result {
+        let FoundRecord { request, index, hit, page, stream, sides, .. } = self;
+        let LogRequest { query, visible, zone, .. } = request;
+        let of_stream = |index: &&Index| stream.indexes.contains(&index.name);
+        let settings: Vec<&Index> = visible.indexes().iter().map(|index| &**index).filter(of_stream).collect();
+        let shown = shown_columns(&settings, query);
+        let several = stream.indexes.len() > 1;
+        let near = |hit| line_view(&settings, &shown, hit, Role::Near, several);
+        let key = |place: Place| (place.ts, place.seq, place.digest, place.id);
+        let lines_before: Vec<LineView> = hits_where(page, |place| key(place) < key(hit.place)).map(near).collect();
+        let lines_after: Vec<LineView> = hits_where(page, |place| key(place) > key(hit.place)).map(near).collect();
+        let (before, after) = *sides;
+        let more = |more: bool, before: usize, after: usize| {
+            (more && before <= MAX_NEAR_LINES && after <= MAX_NEAR_LINES).then_some((before, after))
+        };
+        let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
+        let view = record::RecordView {
+            frame: frame(site, visible, Some(query)),
+            index: &index.name,
+            query,
+            around: &self.around,
+            nearby: nearby(hit.place.ts),
+            neighbourhood: NeighbourhoodView {
+                chosen: &self.of,
+                choices: choices(visible, query, index, &self.columns),
+                searched: query.indexes.title(),
+            },
+            list: if self.of == Neighbourhood::AllIndexes { &stream.indexes } else { &query.indexes },
+            sides: *sides,
+            came_from_a_search: self.came_from_a_search,
+            zone,
+            record: line_view(&settings, &shown, hit, Role::Here, several),
+            shown_columns: &shown,
+            pattern: &self.pattern,
+            first_seen: self.first_seen,
+            alike: self.alike,
+            columns: self.columns.iter().filter(|(name, _)| !apart(name)).collect(),
+            in_columns: self.pattern_asked.as_ref().filter(|_| query.within == Within::All),
+            bytes: hit.bytes(),
+            json: (hit.bytes() <= MAX_SHOWN_TWICE_BYTES).then(|| whole(index, hit)),
+            before: lines_before,
+            after: lines_after,
+            more_before: more(page.previous.is_some(), before + 2 * NEAR_LINES, after),
+            more_after: more(page.next.is_some(), before, after + 2 * NEAR_LINES),
+            warnings: &page.warnings,
+        };
+        view.write(out)
+    }
 }
 
 /// How many records a search finds, as far as it is found out in a moment.
