@@ -11,7 +11,7 @@ use crate::render::escape::{cut, visible_in_line};
 const SHOWN_CHARS: usize = 60;
 const TITLE_CHARS: usize = 300;
 /// A value of this size makes a link that servers and browsers refuse; such a value is not offered.
-const LINK_BYTES: usize = 2000;
+pub const LINK_BYTES: usize = 2000;
 
 /// The values of one column.
 #[derive(Clone, Debug, Default)]

@@ -18,6 +18,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::http::error::Refusal;
+use crate::http::pages::filters::LINK_BYTES;
 use crate::http::pages::histogram::HISTOGRAM_BARS;
 use crate::http::pages::links;
 use crate::http::pages::marked::Snippet;
@@ -37,7 +38,7 @@ use crate::redis::seen::KnownColumn;
 use crate::render::patterns::object;
 use crate::search::hit::{Count, Hit};
 use crate::search::stats::Wanted;
-use crate::search::stats::column_values::ValuesWanted;
+use crate::search::stats::column_values::{ValueCounts, ValuesWanted};
 use crate::search::stats::patterns::PatternsWanted;
 use crate::time::{Range, Ts, When};
 
@@ -203,8 +204,17 @@ pub fn values(site: &Site, request: &LogRequest, column: &str, client: &Client) 
     let known = known_values(site, &request.query, column);
     let found =
         site.searcher.values(&request.query, &scope, &ValuesWanted { column, limit: MAX_VALUES, known: &known })?;
-    let values = found.values.into_iter().map(|(value, count)| ValueJson { value, count }).collect();
-    Ok(json(&ValuesJson { column, values, more: found.more, exact: found.exact, missing: found.missing }))
+    Ok(json(&values_json(column, found)))
+}
+
+/// As on a page, a value that is too long for a link is not among them.
+fn values_json(column: &str, found: ValueCounts) -> ValuesJson<'_> {
+    let ValueCounts { mut values, more, exact, missing } = found;
+    let all = values.len();
+    values.retain(|(value, _)| value.len() <= LINK_BYTES);
+    let more = more || values.len() < all;
+    let values = values.into_iter().map(|(value, count)| ValueJson { value, count }).collect();
+    ValuesJson { column, values, more, exact, missing }
 }
 
 /// What surrounds the patterns, each of which is written as in NDJSON.
@@ -326,4 +336,19 @@ pub fn refused(refusal: &Refusal) -> Reply {
 
 pub fn wrong(status: u16, error: &str, hint: &str) -> Reply {
     Reply { status, ..json(&ErrorJson { error, hint }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_too_long_for_a_link_is_not_listed() {
+        let found = |bytes: usize| {
+            let values = vec![("v".repeat(bytes), 2), ("b".to_owned(), 1)];
+            let json = values_json("c", ValueCounts { values, more: false, exact: true, missing: Vec::new() });
+            (json.values.len(), json.more)
+        };
+        assert_eq!((found(LINK_BYTES), found(LINK_BYTES + 1)), ((2, false), (1, true)));
+    }
 }
