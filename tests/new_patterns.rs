@@ -113,7 +113,7 @@ fn patterns(alco: &Alco, indexes: &str, parameters: &str) -> (Vec<String>, Vec<S
 fn listed(alco: &Alco) -> String {
     let page = alco.get("/grep/").body;
     let cell = page.split("class=\"n news\">").nth(1).unwrap_or_else(|| panic!("no cell in {page}"));
-    cell.split("</td>").next().unwrap().to_owned()
+    cell.split("<span class=\"unit\">").next().unwrap().to_owned()
 }
 
 /// Waits until the cell has this text: alco keeps it for some seconds.

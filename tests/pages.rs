@@ -607,6 +607,22 @@ fn text_browsers_show_the_log_as_lines() {
         // the log comes before the filters
         assert!(at("payment failed") < at("shown columns"), "{shown}");
         assert!(shown.contains("exactly 10 records"), "{shown}");
+        // the form begins a line, and the buttons of the values that lynx shows are not without a word
+        assert!(lines[at("search -1h to now")].starts_with("search"), "{shown}");
+        assert_eq!(shown.contains("(INFO)"), browser[0] == "lynx", "{shown}");
+        assert_eq!(shown.contains("(only lines of) (INFO)"), browser[0] == "lynx", "{shown}");
+    }
+}
+
+#[test]
+fn lynx_tells_what_a_figure_counts() {
+    let alco = site();
+    let shown =
+        dump(&["lynx", "-dump", "-nolist", "-width=250", "-display_charset=utf-8"], &format!("{}/grep/", alco.url));
+    // lynx has no columns for a row that is too long or has a field
+    let row = shown.lines().find(|line| line.contains("in 5 min")).unwrap_or_else(|| panic!("no row in {shown}"));
+    for unit in ["pages ", " today", " errors", " new in 6 h", " waiting", " ago"] {
+        assert!(row.contains(unit), "no {unit} in {row}");
     }
 }
 

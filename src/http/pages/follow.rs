@@ -30,7 +30,7 @@ impl FollowView<'_> {
             (self.lines.form().markup())
             (PreEscaped("<main>"))
             h1.vh { "Log of " (q.indexes.title()) ", growing" }
-            div.bar {
+            div.bar.strip {
                 span { "follows new records; the newest line is the last; times in " (self.frame().zone) }
                 " "
                 a href="#e1" accesskey="e" { "next error ↓" }

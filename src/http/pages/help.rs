@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use crate::http::pages::{Frame, links};
-use crate::query::{Mode, Query};
+use crate::query::{Mode, Query, REFRESH_SECONDS};
 use crate::render::escape::visible_in_line;
 use crate::time::When;
 
@@ -108,6 +108,7 @@ impl HelpView<'_> {
                         thead { tr { th scope="col" { "key" } th scope="col" { "leads" } } }
                         tbody { @for (key, what) in KEYS { tr { td { kbd { (key) } } td { (what) } } } }
                     }
+                    p { "follow is for browsers that show a page while it loads. w3m and lynx do not: for them, the page loads itself again by " b { "refresh every " (REFRESH_SECONDS) " s" } "." }
                     h2 { "In a shell" }
                     p { "The address of a page is the address of its records: add " code { "format=text" } ", " code { "ndjson" } " or " code { "csv" } ", and " code { "follow=1" } " for a stream. " code { "alco grep" } " takes the options of grep, and these filters and times." }
                 }

@@ -96,8 +96,8 @@ impl IndexListView<'_> {
                     @if !index.title.is_empty() && index.title != index.name.as_str() { " " span { (index.title) } }
                 }
                 (self.figures(&path, index.figures.as_ref(), shown))
-                @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (new.markup(&path)) } @else { "?" } } }
-                @if shown.backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } } }
+                @if shown.news { td.n .news { @if let Some(new) = &index.new_patterns { (new.markup(&path)) } @else { "?" } (unit("new in 6 h")) } }
+                @if shown.backlogs { td.n .waiting { @if let Some(collecting) = &index.collecting { (self.waiting(collecting)) } @else { "?" } (unit("waiting")) } }
                 td.age {
                     (self.last(index))
                     @if let Some(collecting) = index.collecting.filter(|collecting| collecting.stalled) {
@@ -121,8 +121,8 @@ impl IndexListView<'_> {
             tr {
                 th scope="row" { a href=(path) { b { "all indexes" } } }
                 (self.figures(&path, sum.as_ref(), shown))
-                @if shown.news { td.n .news { @if let Some(new) = &self.new_patterns { (new.markup(&path)) } @else { "?" } } }
-                @if shown.backlogs { td.n .waiting { (backlog.map_or("?".to_owned(), thousands)) } }
+                @if shown.news { td.n .news { @if let Some(new) = &self.new_patterns { (new.markup(&path)) } @else { "?" } (unit("new in 6 h")) } }
+                @if shown.backlogs { td.n .waiting { (backlog.map_or("?".to_owned(), thousands)) (unit("waiting")) } }
                 td {}
                 @if shown.kept { td.n .age { (disk.map(disk_size).unwrap_or_default()) } }
                 @if shown.shortcuts { (self.shortcuts(&self.shortcuts)) }
@@ -133,12 +133,12 @@ impl IndexListView<'_> {
     /// The cells of one index or of all; `path` leads to the log.
     fn figures(&self, path: &str, figures: Option<&IndexFigures>, shown: ShownColumns) -> Markup {
         let Some(figures) = figures else {
-            return html! { td.n { "?" } td {} td.n { "?" } @if shown.errors { td.n { "?" } } };
+            return html! { td.n { "?" (unit("in 5 min")) } td {} td.n { "?" (unit("today")) } @if shown.errors { td.n { "?" (unit("errors")) } } };
         };
         html! {
-            td.n .recent { (thousands(figures.recent)) }
+            td.n .recent { (thousands(figures.recent)) (unit("in 5 min")) }
             td.age { (day_bars(&figures.half_hours)) }
-            td.n .today { a href={ (path) "?start_ts=today" } { (thousands(figures.today)) } }
+            td.n .today { a href={ (path) "?start_ts=today" } { (thousands(figures.today)) } (unit("today")) }
             @if shown.errors {
                 td.n .errors {
                     @match figures.errors_today {
@@ -146,6 +146,7 @@ impl IndexListView<'_> {
                         Some(errors) => a.error href={ (path) "patterns/?start_ts=today&sort=level" } { (thousands(errors)) },
                         None => span title="searchd cannot tell the levels of all of these records" { "?" },
                     }
+                    (unit("errors"))
                 }
             }
         }
@@ -214,6 +215,11 @@ impl IndexListView<'_> {
             @else { span title=(last) { (age(last, self.now)) } }
         }
     }
+}
+
+/// For phones and text browsers, where a figure is not below its heading.
+fn unit(text: &str) -> Markup {
+    html! { span.unit { " " (text) } }
 }
 
 fn kept_days(kept: &KeptRecords) -> Markup {

@@ -166,6 +166,9 @@ impl<'a> LineColumns<'a> {
         let added: Vec<&str> = self.buttons.iter().map(|(name, _)| name.as_str()).collect();
         lean(html! {
             form method="get" hidden {
+                // lynx shows the buttons, by their values; w3m does not
+                button disabled value="only lines of" {}
+                " "
                 @for (name, value) in links.fields(&edit::first(query).pairs(), &added) { input type="hidden" name=(search::field(&name)) value=(search::field(&value)); }
                 @for (at, (name, value)) in self.buttons.iter().enumerate() {
                     " "
@@ -340,8 +343,9 @@ mod tests {
         assert_eq!(cell, "<label for=\"1\">a&quot;b</label>  ");
         let value = "<button id=1 name=host__in value=a&quot;b></button>";
         let level = "<button id=0 name=level value=INFO></button>";
+        let told = "<button disabled value=\"only lines of\"></button>";
         let search = "<input type=hidden name=search value=x><input type=hidden name=host value=b>";
-        assert_eq!(form, format!("<form method=get hidden>{search} {level} {value}</form>"));
+        assert_eq!(form, format!("<form method=get hidden>{told} {search} {level} {value}</form>"));
         // one that comes once is a link, unless the search in it is heavier than a button
         let once = [line("INFO", Some("a\"b"))];
         let (cell, _) = written("search=x&host=b", &once);

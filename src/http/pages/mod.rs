@@ -121,7 +121,8 @@ impl Frame<'_> {
                 }
                 @if self.state.is_some() {
                     " "
-                    span.end { "times in " a href="#zone" { (self.zone) } }
+                    // a block, so that text browsers begin the form on a line of its own
+                    div.end { "times in " a href="#zone" { (self.zone) } }
                 }
             }
         }

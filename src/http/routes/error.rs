@@ -80,7 +80,7 @@ pub fn refused(site: &Site, visible: &Visible, refusal: &Refusal) -> Reply {
         }
         Refusal::NotFound(why) => (404, "Not found", why.clone(), Todo::PickAnIndex),
         Refusal::Unauthorized { password: true } => {
-            let todo = "Reload the page, and give what users_file of alco.ini has; alco passwd makes its lines.";
+            let todo = "Reload the page, and give yours. If you have none, ask the administrator: alco passwd makes a line of users_file.";
             (401, "Sign in", "A user's name and password are needed.".to_owned(), Todo::Text(todo))
         }
         Refusal::Unauthorized { password: false } => {

@@ -89,7 +89,7 @@ impl LogView<'_> {
         let q = self.query;
         let newest_first = q.order() == Order::NewestFirst;
         html! {
-            div.bar {
+            div.bar.strip {
                 @if self.has_context() { a href="#match" { "first match ↓" } " " }
                 a.err href="#e1" accesskey="e" { "next error ↓" }
                 " "
