@@ -700,8 +700,7 @@ fn form_log_and_counts_are_sent_in_that_order() {
     let holding = |text: &str| {
         chunks.iter().position(|chunk| chunk.contains(text)).unwrap_or_else(|| panic!("no {text} in {chunks:#?}"))
     };
-    let (form, log, histogram) =
-        (holding("<form class=\"search\""), holding("payment failed"), holding("class=\"hist\""));
+    let (form, log, histogram) = (holding("<form class=\"search\""), holding("payment failed"), holding("class=hist"));
     let total = holding("class=\"total\"");
     assert!(form < log && log < total && total <= histogram, "{form} {log} {total} {histogram}");
     assert_eq!(holding("<html"), form);
@@ -761,8 +760,7 @@ fn pages_stay_small_with_huge_records() {
 
 #[test]
 fn a_hundred_lines_of_a_shop_make_a_light_page() {
-    const PHRASE_BYTES: usize = 80_000;
-    const REGEX_BYTES: usize = 84_000;
+    const MAX_PAGE_BYTES: usize = 80_000;
     const MAX_PACKED_BYTES: usize = 15_000;
     let stack = Stack::shared();
     let alco = shop(stack);
@@ -773,16 +771,16 @@ fn a_hundred_lines_of_a_shop_make_a_light_page() {
     assert!(regex.len() >= 270, "{}", regex.len());
     let wide = "levelname__not=NONE&host__not=x,y&seq__gt=5&off.logger=http.client&application__exists=1\
                 &columns=levelname,host,logger,application,process,seq";
-    for (path, most) in [
-        (format!("/grep/web/?{start}"), PHRASE_BYTES),
-        (format!("/grep/web,billing/?{start}"), PHRASE_BYTES),
-        (format!("/grep/web,billing/?{start}&search=order"), PHRASE_BYTES),
-        (format!("/grep/web,billing/?{start}&search=wrong+password"), PHRASE_BYTES),
-        (format!("/grep/web,billing/?{start}&mode=regex&search={}&{wide}", encoded(&regex)), REGEX_BYTES),
+    for path in [
+        format!("/grep/web/?{start}"),
+        format!("/grep/web,billing/?{start}"),
+        format!("/grep/web,billing/?{start}&search=order"),
+        format!("/grep/web,billing/?{start}&search=wrong+password"),
+        format!("/grep/web,billing/?{start}&mode=regex&search={}&{wide}", encoded(&regex)),
     ] {
         let page = alco.page(&path);
         assert!(page.lines().len() == 100 || path.contains("wrong"), "{path}: {} lines", page.lines().len());
-        assert!(page.html.len() <= most, "{path} has {} bytes", page.html.len());
+        assert!(page.html.len() <= MAX_PAGE_BYTES, "{path} has {} bytes", page.html.len());
         let agent = ureq::Agent::new_with_defaults();
         let packed = agent.get(format!("{}{path}", alco.url)).header("Accept-Encoding", "gzip").call().unwrap();
         assert_eq!(packed.headers().get("content-encoding").unwrap(), "gzip");
@@ -804,7 +802,7 @@ fn the_links_of_a_long_search_are_short() {
     assert_eq!(to(&line), format!("{record}?{search}#here"));
     let marks: Vec<Vec<String>> = alco.page(&line).lines().into_iter().map(|line| line.marks).collect();
     assert!(marks.contains(&vec!["is full, said anna@example.org".to_owned()]), "{marks:?}");
-    let value = page.link("title=\"without web-01\"").unwrap();
+    let value = page.link("aria-label=\"without web-01\"").unwrap();
     assert_eq!(value, format!("/grep/pages/?~={token}&host__not=web-01"));
     assert_eq!(to(&value), format!("/grep/pages/?{search}&host__not=web-01"));
     let without = page.link("title=\"no longer filter by INFO\"").unwrap();

@@ -95,7 +95,7 @@ impl Page {
         let list = list.split("</ul>").next().unwrap_or_default();
         let value = |item: &str| {
             let (link, rest) = item.split_once("</a>")?;
-            let count = between(rest, "<span class=\"num\">", "</span>").replace(',', "").parse().ok()?;
+            let count = between(rest, "<span class=num>", "</span>").replace(',', "").parse().ok()?;
             Some((text(link), count, self.resolve(&attribute(link, "href"))))
         };
         list.split("<li").skip(1).map(|item| item.split_once('>').unwrap_or_default().1).filter_map(value).collect()

@@ -62,10 +62,10 @@ pub fn values(query: &Query, links: &SearchLinks, path: &str, column: &FilterCol
                     @if chosen.is_none() {
                         @if several {
                             " "
-                            a.not href=(to(&edit::also(query, &column.name, value))) title={ "also " (title) } aria-label={ "also " (title) } { "+" }
+                            a.not href=(to(&edit::also(query, &column.name, value))) title="also this" aria-label={ "also " (title) } { "+" }
                         }
                         " "
-                        a.not href=(to(&edit::without(query, &column.name, value))) title={ "without " (title) } aria-label={ "without " (title) } { "−" }
+                        a.not href=(to(&edit::without(query, &column.name, value))) title="without this" aria-label={ "without " (title) } { "−" }
                     }
                 }
             }

@@ -1,10 +1,11 @@
-//! Markup without what HTML does not need: quotes around values, and their escapes in text. The lines of a page have hundreds of
-//! attributes, and messages that are JSON hundreds of quotes.
+//! Markup without what HTML does not need: quotes around values, their escapes in text, and those of `&` in short links. The lines
+//! of a page have hundreds of attributes, and messages that are JSON hundreds of quotes.
 
 use maud::{Markup, PreEscaped};
 
 /// The same markup, without quotes around the values of attributes that HTML can do without, and with plain quotes in text. Such a
-/// value is not empty and has none of white space, quotes, `=`, `<`, `>` and backticks.
+/// value is not empty and has none of white space, quotes, `=`, `<`, `>` and backticks. An `&` before these signs, with which short links
+/// go on, begins no name of a character.
 pub fn lean(markup: Markup) -> Markup {
     let html = markup.into_string();
     let mut out = String::with_capacity(html.len());
@@ -15,7 +16,7 @@ pub fn lean(markup: Markup) -> Markup {
             continue;
         }
         let quote = if is_bare(piece) { "" } else { "\"" };
-        out.extend([quote, piece, quote]);
+        out.extend([quote, &piece.replace("&amp;~", "&~").replace("&amp;-", "&-"), quote]);
     }
     PreEscaped(out)
 }
@@ -39,13 +40,15 @@ mod tests {
             a.t href="at/1.2.-3/?a=b" title="x" { "\"=\" 'q'" }
             a href="at/" id="" class="a b" title=(hostile) { (hostile) }
             a href="#e1" title="é" { "<" }
+            a href="?~=t&-=a&~=b&lt=c" { "&-" }
             input hidden value="a`b";
         };
         assert_eq!(
             lean(markup).into_string(),
             "<a class=t href=\"at/1.2.-3/?a=b\" title=x>\"=\" 'q'</a>\
              <a href=\"at/\" id=\"\" class=\"a b\" title=\"a&quot; onclick=&quot;x\">a\" onclick=\"x</a>\
-             <a href=#e1 title=\"é\">&lt;</a><input hidden value=\"a`b\">"
+             <a href=#e1 title=\"é\">&lt;</a><a href=\"?~=t&-=a&~=b&amp;lt=c\">&amp;-</a>\
+             <input hidden value=\"a`b\">"
         );
     }
 }

@@ -9,6 +9,7 @@ pub mod view;
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::http::pages::lean::lean;
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role, gap};
 use crate::http::pages::line_columns::LineColumns;
 use crate::http::pages::log::foot::{LogFoot, Written};
@@ -59,8 +60,8 @@ impl LogView<'_> {
             whole.0.range.start < self.range.start || self.range.end < whole.1.range.end
         };
         let chosen = bars.first().zip(bars.last()).is_some_and(is_whole).then_some(self.range);
-        histogram::HistogramView { query: self.query, links: &self.frame.links, zone: self.zone, bars, partial, chosen }
-            .markup()
+        let LogView { query, zone, frame: Frame { links, .. }, .. } = self;
+        lean(histogram::HistogramView { query, links, zone, bars, partial, chosen }.markup())
     }
 
     pub fn no_histogram(&self, why: &str) -> Markup {
@@ -73,13 +74,13 @@ impl LogView<'_> {
     }
 
     pub fn filter(&self, column: &filters::FilterColumn) -> Markup {
-        filters::list(self.query, &self.frame.links, "", column)
+        lean(filters::list(self.query, &self.frame.links, "", column))
     }
 
     /// `others`: columns that could be in the lines too.
     pub fn closing(&self, others: &[String]) -> Markup {
         html! {
-            (self.columns(others))
+            (lean(self.columns(others)))
             (PreEscaped("</aside></div>"))
             (self.frame.closing())
         }
