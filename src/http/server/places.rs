@@ -17,7 +17,7 @@ use crate::net::household::Household;
 /// that takes longer than a client should wait.
 pub const MAX_LEAVING_CONNECTIONS: usize = 32;
 /// The wait for one of them to end, if there are more.
-const LEAVING_TIME: Duration = Duration::from_millis(200);
+const LEAVING_TIME: Duration = Duration::from_secs(1);
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
