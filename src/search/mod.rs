@@ -51,6 +51,7 @@ pub mod pattern;
 pub mod pattern_counts;
 pub mod pattern_list;
 mod pattern_texts;
+mod peer_answer;
 pub mod plan;
 pub mod scan;
 pub mod scope;

@@ -9,22 +9,27 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::search::amount::{Amount, OWN_NODE};
 use crate::search::answer::{GroupRows, away, not_served};
 use crate::search::hit::SearchError;
+use crate::search::peer_answer::{PeerAnswer, SMALL_QUESTION_TIME, is_of_connection, of_agent, small_answer};
 use crate::search::plan::{INDEX_SEPARATOR, Slice};
 use crate::search::shard::{Away, Mirror, Shard};
-use crate::sphinx::client::{Engine, Fault, Row};
+use crate::sphinx::client::{Engine, Fault, Row, Watch};
 use crate::sphinx::day_index::peer_index;
-use crate::sphinx::dialect::{agent_reports, first_match, is_of_size, is_of_statistics, lacks_part, unserved_index};
+use crate::sphinx::dialect::{
+    first_match, is_of_size, is_of_statistics, lacks_part, unserved_index, waits_for_silent_agents,
+};
 use crate::sphinx::pool::Pool;
 use crate::sphinx::statement;
 use crate::time::Ts;
 
 /// Connections that searchd opens at once for one question about several days, to all peers together.
 const MAX_CONNECTIONS: usize = 32;
+/// The wait for an answer before alco looks whether the peers are silent.
+const TIME_BEFORE_LOOK: Duration = Duration::from_millis(300);
 
 #[derive(Debug)]
 pub struct Nodes {
@@ -120,8 +125,50 @@ impl Nodes {
         Included { slice: slice.of(from.join(INDEX_SEPARATOR)), own: slice.clone(), peers, missing }
     }
 
+    /// Passes each row of the answer to `take` until that returns false, and reads the warnings after it.
+    pub fn each(
+        &self,
+        engine: &mut Engine,
+        asked: &Included,
+        statement: &str,
+        take: impl FnMut(Row) -> bool,
+    ) -> Result<Heard, Fault> {
+        match self.watched(engine, asked, |engine, watch| engine.each(statement, watch, take))? {
+            None => Ok(Heard::Again),
+            Some(()) => Ok(self.heard(asked, &self.warnings(engine)?)),
+        }
+    }
+
+    /// Asks, and looks whether the peers are silent while no answer comes, unless searchd does so itself. None: a peer turns out to
+    /// be away.
+    fn watched<T>(
+        &self,
+        engine: &mut Engine,
+        asked: &Included,
+        ask: impl FnOnce(&mut Engine, Option<Watch>) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        if asked.peers.is_empty() || engine.known_dialect().is_some_and(|dialect| !waits_for_silent_agents(dialect)) {
+            return ask(engine, None).map(Some);
+        }
+        let (searchd, own) = (engine.address().clone(), asked.own.indexes().next());
+        let is_silent = |mirror: &&Mirror| match own.map(|own| small_answer(&searchd, own, mirror)) {
+            Some(PeerAnswer::Away(why)) => {
+                mirror.set(Some(why), now());
+                true
+            }
+            _ => false,
+        };
+        let mut silent = None;
+        let mut look = || {
+            silent = self.mirrors().filter(|mirror| asked.peers.contains(&mirror.number)).find(is_silent);
+            silent.map(|mirror| format!("the peer {} is silent", mirror.address))
+        };
+        let answer = ask(engine, Some(Watch { after: TIME_BEFORE_LOOK, gives_up: &mut look }));
+        if silent.is_some() { Ok(None) } else { answer.map(Some) }
+    }
+
     /// Reads the warnings after an answer.
-    pub fn heard(&self, asked: &Included, warnings: &[String]) -> Heard {
+    fn heard(&self, asked: &Included, warnings: &[String]) -> Heard {
         let mut missing = asked.missing.clone();
         for mirror in self.mirrors().filter(|mirror| asked.peers.contains(&mirror.number)) {
             let reports = warnings.iter().flat_map(|warning| of_agent(warning, mirror));
@@ -221,12 +268,16 @@ impl Nodes {
     ) -> Result<GroupRows<Vec<Row>>, Fault> {
         loop {
             let included = self.included(slice, amount);
-            let (rows, warnings) = match engine.select(&statement(&included.slice, amount)) {
-                Err(fault) if self.lacks_peer(&included, &fault) => continue,
-                // where only peers are asked and none answers, searchd has an error for what is a warning else
-                Err(Fault::Reject(why)) if self.is_of_peer(&why) => (Vec::new(), vec![why]),
-                answer => (answer?, self.warnings(engine)?),
-            };
+            let question = statement(&included.slice, amount);
+            let (rows, warnings) =
+                match self.watched(engine, &included, |engine, watch| engine.select_watched(&question, watch)) {
+                    Ok(None) => continue,
+                    Err(fault) if self.lacks_peer(&included, &fault) => continue,
+                    // where only peers are asked and none answers, searchd has an error for what is a warning else
+                    Err(Fault::Reject(why)) if self.is_of_peer(&why) => (Vec::new(), vec![why]),
+                    Ok(Some(rows)) => (rows, self.warnings(engine)?),
+                    Err(fault) => return Err(fault),
+                };
             match self.heard(&included, &warnings) {
                 Heard::Missing(missing) => return Ok(GroupRows { rows, missing }),
                 // each turn leaves out a peer more
@@ -259,7 +310,7 @@ impl Nodes {
             IndexPart::Field(name) => statement::asks_for_field(&key.0, name),
             IndexPart::Attribute(name) => statement::asks_for_attribute(&key.0, name),
         };
-        let has = match pool.with(|engine| engine.select(&statement)) {
+        let has = match pool.with(|engine| Engine::new(engine.address(), SMALL_QUESTION_TIME).select(&statement)) {
             Ok(_) => true,
             // a peer that does not serve the day has no records of it, and may serve it soon
             Err(Fault::Reject(why)) if unserved_index(&why).is_some() => return true,
@@ -271,7 +322,7 @@ impl Nodes {
     }
 
     /// searchd's warnings after a statement: only peers cause any that concern a search.
-    pub fn warnings(&self, engine: &mut Engine) -> Result<Vec<String>, Fault> {
+    fn warnings(&self, engine: &mut Engine) -> Result<Vec<String>, Fault> {
         if self.has_peers() { engine.warnings() } else { Ok(Vec::new()) }
     }
 
@@ -300,18 +351,10 @@ impl Nodes {
     /// Asks each peer for a document of this index of its own, to learn whether it answers; only those that are away if `away`.
     pub fn probe(&self, pool: &Pool, own: &str, away: bool) {
         for mirror in self.mirrors().filter(|mirror| !away || mirror.is_away()) {
-            let statement = statement::asks_for_attribute(&peer_index(own, mirror.number), "ts");
-            match pool.with(|engine| engine.select(&statement)) {
-                Err(Fault::Reject(why)) => match of_agent(&why, mirror).next() {
-                    Some(why) if is_of_connection(why) => mirror.set(Some(why.to_owned()), now()),
-                    // it answers, if only that it does not serve the day
-                    Some(_) => mirror.set(None, now()),
-                    // this node's searchd does not know the peer yet
-                    None => {}
-                },
-                Ok(_) => mirror.set(None, now()),
-                // this node's searchd is away
-                Err(Fault::Retry(_)) => {}
+            match pool.with(|engine| Ok(small_answer(engine.address(), own, mirror))) {
+                Ok(PeerAnswer::Away(why)) => mirror.set(Some(why), now()),
+                Ok(PeerAnswer::Answers) => mirror.set(None, now()),
+                Ok(PeerAnswer::Unknown) | Err(_) => {}
             }
         }
     }
@@ -327,16 +370,6 @@ fn served(answer: Result<GroupRows<Vec<Row>>, Fault>) -> Result<GroupRows<Vec<Ro
 
 fn now() -> Ts {
     Ts::of(SystemTime::now())
-}
-
-/// The reasons that a warning or an error has for a peer. There may be one for each of several days.
-fn of_agent<'w>(warning: &'w str, mirror: &Mirror) -> impl Iterator<Item = &'w str> {
-    agent_reports(warning).filter(|report| report.address == mirror.address).map(|report| report.why)
-}
-
-/// True if the agent did not answer at all.
-fn is_of_connection(why: &str) -> bool {
-    !why.starts_with("remote query ")
 }
 
 #[cfg(test)]

@@ -309,7 +309,7 @@ impl<'a> Walk<'a> {
         let bytes_per_clock = if is_costly { COSTLY_BYTES_PER_CLOCK } else { BYTES_PER_CLOCK };
         let (mut answer, mut looked, passes) = (Chunk::default(), 0, 1 + plan.filters.number());
         let heard = self.searchd.pool.with(|engine| {
-            engine.each(statement, |row| {
+            nodes.each(engine, asked, statement, |row| {
                 // the rows of peers are here already, and only after the last one it is known whether they are all
                 if answer.cut {
                     return nodes.has_peers();
@@ -346,8 +346,7 @@ impl<'a> Walk<'a> {
                 }
                 answer.cut = answer.bytes >= MAX_ANSWER_BYTES || answer.held >= max_held_bytes;
                 !answer.cut || nodes.has_peers()
-            })?;
-            Ok(nodes.heard(asked, &nodes.warnings(engine)?))
+            })
         });
         self.searchd.candidates.add(answer.seen);
         Ok((answer, heard?))

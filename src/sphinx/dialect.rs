@@ -177,6 +177,13 @@ pub fn agent_reports(warning: &str) -> impl Iterator<Item = AgentReport<'_>> {
     })
 }
 
+/// True if searchd waits for a silent agent as long as for a busy one. Sphinx waits for an agent's greeting, and so knows within
+/// agent_connect_timeout that there is none. Manticore sends the question at once, and then agent_query_timeout holds; 29.2.2 takes
+/// an option of that name in a statement, and does not use it.
+pub fn waits_for_silent_agents(dialect: Dialect) -> bool {
+    dialect == Dialect::Manticore
+}
+
 /// True if a peer's answer does not fit into one packet, by searchd's report of the peer.
 pub fn is_of_size(report: &str) -> bool {
     report.contains("packet size")

@@ -113,11 +113,14 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
         body.flush()?;
         site.searcher.figures(query, &scope, wanted)
     };
-    if let Some(count) = figures.as_ref().ok().and_then(|figures| figures.count().ok()) {
-        found.total = total(count, &found, shown);
+    let counted = figures.as_ref().ok().and_then(|figures| Some((figures.count().ok()?, figures.missing())));
+    if let Some((count, missing)) = counted {
+        // a peer may have gone since the lines
+        found.lacks(missing);
+        found.total = found.total_of(count, shown);
         if count == Count::Exact(0) {
             let in_all = site.searcher.count_in_all(query, &scope).unwrap_or_default();
-            found.in_all = in_all.map(|count| total(count, &found, 0));
+            found.in_all = in_all.map(|count| found.total_of(count, 0));
             found.meant = hints::suggestion(site, request);
             found.meant_may_find = found.meant.as_ref().is_none_or(|meant| hints::may_find(site, &meant.query, &scope));
             found.words_may_find = edit::of_words(query).is_some_and(|words| hints::may_find(site, &words, &scope));
@@ -300,16 +303,6 @@ pub fn canonical(text: &str, query: &Query) -> Option<String> {
         .any(|pair| matches!(pair, "start_ts=" | "end_ts=" | "mode=literal" | "in=message" | "context=0"));
     let short = query.to_url();
     (sent_by_a_form && short != text).then(|| if short.is_empty() { short } else { format!("?{short}") })
-}
-
-/// `shown` is the number of matches on the page. A missing part of the answer makes every count a lower bound.
-fn total(count: Count, found: &LogFoot, shown: u64) -> Total {
-    match count {
-        Count::Exact(number) if found.warnings.is_empty() => Total::Exactly(number),
-        Count::AtMost(number) if found.warnings.is_empty() => Total::AtMost(number),
-        Count::AtMost(_) => Total::AtLeast(shown),
-        Count::Exact(number) | Count::AtLeast(number) => Total::AtLeast(number.max(shown)),
-    }
 }
 
 fn bar(bar: &Bar) -> histogram::HistogramBar {

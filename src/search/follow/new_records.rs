@@ -185,7 +185,7 @@ impl<'a> NewRecords<'a> {
             let is_over = || self.until.is_over();
             let (mut seen, mut read, mut is_full) = (0, 0, false);
             let heard = self.searcher.news.with(|engine| {
-                engine.each(&statement, |row| {
+                nodes.each(engine, &included, &statement, |row| {
                     // the rows of peers are here already, and only after them it is known whether they are all
                     if is_full {
                         return nodes.has_peers();
@@ -210,8 +210,7 @@ impl<'a> NewRecords<'a> {
                     // without an answer, no reader is left for the record
                     is_full = accepted.is_none() || self.fetched.len() >= MAX_ROWS || self.bytes >= MAX_HELD_BYTES;
                     !is_full || nodes.has_peers()
-                })?;
-                Ok(nodes.heard(&included, &nodes.warnings(engine)?))
+                })
             })?;
             self.searcher.counted.candidates.add(seen);
             match heard {

@@ -3,18 +3,16 @@
 //! Another program may answer at searchd's port, or a searchd that is broken. Invariant: an answer holds at most its bounds in memory,
 //! and takes at most the timeout of waiting, whatever the other side sends.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Address;
 use crate::net::patience::Patience;
-use crate::net::tcp::dial;
 use crate::sphinx::client::large::{LARGE_BYTES, LargeAnswer};
 use crate::sphinx::client::packets::{self, BEFORE_STATEMENT, Begin, Greeting, LoggedIn, NextPacket};
 use crate::sphinx::client::row::Row;
+use crate::sphinx::client::socket::SearchdSocket;
 
 /// A statement is at most a batch (4 MiB of SphinxQL by default) or one record of 4 MiB, escaped and prepared; the generated
 /// searchd section has max_packet_size = 64M for the same reason.
@@ -35,7 +33,6 @@ const HEAD_BYTES: usize = 4;
 const AHEAD_BYTES: usize = 32 << 10;
 /// A shorter statement goes out in one piece with its head.
 const SMALL_BYTES: usize = 64 << 10;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of the bytes of another program, for the error.
 const SHOWN_BYTES: usize = 40;
 
@@ -46,12 +43,6 @@ pub enum AskFailure {
     Refused(String),
     /// the connection is of no use any longer
     Lost(String),
-}
-
-#[derive(Debug)]
-enum SearchdSocket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
 }
 
 #[derive(Debug)]
@@ -73,6 +64,13 @@ pub struct Connection {
     pub warnings: u16,
 }
 
+/// What is done when the first bytes of an answer do not come.
+pub struct Watch<'a> {
+    pub after: Duration,
+    /// returns the reason to give the question up; asked once
+    pub gives_up: &'a mut dyn FnMut() -> Option<String>,
+}
+
 /// An answer without rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DoneStatement {
@@ -84,14 +82,7 @@ impl Connection {
     /// # Errors
     /// One line: what answers there, if it is not searchd.
     pub fn open(address: &Address, timeout: Duration) -> Result<Connection, String> {
-        let socket = match address {
-            Address::Tcp { host, port } => {
-                let stream = dial(host, *port, timeout.min(CONNECT_TIMEOUT), Ok::<_, String>)?;
-                stream.set_nodelay(true).map_err(|error| error.to_string())?;
-                SearchdSocket::Tcp(stream)
-            }
-            Address::Unix(path) => SearchdSocket::Unix(UnixStream::connect(path).map_err(|error| error.to_string())?),
-        };
+        let socket = SearchdSocket::open(address, timeout)?;
         let mut connection = Connection {
             socket,
             version: (0, 0, 0),
@@ -137,13 +128,19 @@ impl Connection {
     }
 
     /// Sends a statement, and returns what its answer begins with: all of it, or the number of columns.
-    fn begin(&mut self, statement: &str) -> Result<Begin, AskFailure> {
+    fn begin(&mut self, statement: &str, watch: Option<Watch>) -> Result<Begin, AskFailure> {
         if statement.len() >= MAX_STATEMENT_BYTES {
             return Err(AskFailure::Refused(format!("a statement of {} bytes is too long", statement.len())));
         }
         (self.sequence, self.received, self.large) = (0, 0, None);
         self.patience.renew();
         self.send(&BEFORE_STATEMENT, statement.as_bytes())?;
+        if let Some(Watch { after, gives_up }) = watch
+            && !self.comes_within(after)?
+            && let Some(why) = gives_up()
+        {
+            return Err(AskFailure::Lost(why));
+        }
         let packet = self.packet(MAX_ROW_BYTES)?;
         match packets::begin(&packet).ok_or_else(unreadable)? {
             Begin::Refused(why) => Err(AskFailure::Refused(why)),
@@ -158,7 +155,7 @@ impl Connection {
     /// # Errors
     /// Also where the answer has rows.
     pub fn run(&mut self, statement: &str) -> Result<DoneStatement, AskFailure> {
-        match self.begin(statement)? {
+        match self.begin(statement, None)? {
             Begin::Done { affected, warnings } => Ok(DoneStatement { affected, warnings }),
             Begin::Columns(_) | Begin::Refused(_) => Err(unreadable()),
         }
@@ -166,14 +163,24 @@ impl Connection {
 
     /// Passes each row to `take`. Returns false if `take` did so: the rest of the answer is still on its way then, and the connection
     /// is of no use any longer.
-    pub fn rows(&mut self, statement: &str, take: impl FnMut(Row) -> bool) -> Result<bool, AskFailure> {
-        let outcome = self.each_row(statement, take);
+    pub fn rows(
+        &mut self,
+        statement: &str,
+        watch: Option<Watch>,
+        take: impl FnMut(Row) -> bool,
+    ) -> Result<bool, AskFailure> {
+        let outcome = self.each_row(statement, watch, take);
         self.large = None;
         outcome
     }
 
-    fn each_row(&mut self, statement: &str, mut take: impl FnMut(Row) -> bool) -> Result<bool, AskFailure> {
-        let Begin::Columns(columns) = self.begin(statement)? else { return Ok(true) };
+    fn each_row(
+        &mut self,
+        statement: &str,
+        watch: Option<Watch>,
+        mut take: impl FnMut(Row) -> bool,
+    ) -> Result<bool, AskFailure> {
+        let Begin::Columns(columns) = self.begin(statement, watch)? else { return Ok(true) };
         let names = (0..columns).map(|_| packets::column_name(&self.packet(MAX_ROW_BYTES)?).ok_or_else(unreadable));
         let names = names.collect::<Result<Arc<[String]>, AskFailure>>()?;
         if !packets::is_end(&self.packet(MAX_ROW_BYTES)?) {
@@ -245,14 +252,31 @@ impl Connection {
 
     /// Reads more from the socket: at least a byte.
     fn fill(&mut self) -> Result<(), AskFailure> {
+        let read = self.read_within(Duration::MAX);
+        self.is_filled(read)
+    }
+
+    /// Waits for the first bytes of an answer. Returns whether they come in that time.
+    fn comes_within(&mut self, time: Duration) -> Result<bool, AskFailure> {
+        match self.read_within(time) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && !self.patience.left().is_zero() => Ok(false),
+            read => self.is_filled(read).map(|()| true),
+        }
+    }
+
+    fn read_within(&mut self, at_most: Duration) -> io::Result<usize> {
         self.ahead.drain(..std::mem::take(&mut self.used));
         let kept = self.ahead.len();
         self.ahead.resize(kept + AHEAD_BYTES, 0);
         let (socket, room) = (&mut self.socket, &mut self.ahead[kept..]);
-        let read = self.patience.step(|left| socket.read(room, left));
+        let read = self.patience.step(|left| socket.read(room, left.min(at_most)));
         self.ahead.truncate(kept + *read.as_ref().unwrap_or(&0));
+        read
+    }
+
+    fn is_filled(&self, read: io::Result<usize>) -> Result<(), AskFailure> {
         match read.map_err(|error| self.lost(&error))? {
-            0 if self.received == 0 && self.sequence == 0 && kept == 0 => {
+            0 if self.received == 0 && self.sequence == 0 && self.ahead.is_empty() => {
                 Err(AskFailure::Lost("it closed the connection without a greeting or an answer".to_owned()))
             }
             0 => Err(AskFailure::Lost("it closed the connection".to_owned())),
@@ -308,20 +332,4 @@ impl Connection {
 
 fn unreadable() -> AskFailure {
     AskFailure::Lost("its answer cannot be read: no searchd answers there, or it is broken".to_owned())
-}
-
-impl SearchdSocket {
-    fn read(&mut self, room: &mut [u8], left: Duration) -> io::Result<usize> {
-        match self {
-            SearchdSocket::Tcp(stream) => stream.set_read_timeout(Some(left)).and_then(|()| stream.read(room)),
-            SearchdSocket::Unix(stream) => stream.set_read_timeout(Some(left)).and_then(|()| stream.read(room)),
-        }
-    }
-
-    fn write(&mut self, bytes: &[u8], left: Duration) -> io::Result<usize> {
-        match self {
-            SearchdSocket::Tcp(stream) => stream.set_write_timeout(Some(left)).and_then(|()| stream.write(bytes)),
-            SearchdSocket::Unix(stream) => stream.set_write_timeout(Some(left)).and_then(|()| stream.write(bytes)),
-        }
-    }
 }

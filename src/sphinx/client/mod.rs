@@ -7,6 +7,7 @@ mod connection;
 mod large;
 mod packets;
 mod row;
+mod socket;
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::sphinx::dialect;
 use crate::sphinx::index_status::IndexStatus;
 use crate::sphinx::statement;
 
+pub use crate::sphinx::client::connection::Watch;
 pub use crate::sphinx::client::row::Row;
 
 /// A connection that searchd has closed fails at once; one that fails later was not closed before the statement.
@@ -80,12 +82,21 @@ impl Engine {
         }
     }
 
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// All rows of the answer, which must have come before the timeout.
     pub fn select(&mut self, statement: &str) -> Result<Vec<Row>, Fault> {
+        self.select_watched(statement, None)
+    }
+
+    /// The same, watched until the answer begins.
+    pub fn select_watched(&mut self, statement: &str, watch: Option<Watch>) -> Result<Vec<Row>, Fault> {
         let (mut rows, mut held_bytes, begun) = (Vec::new(), 0, Instant::now());
         let mut stopped = None;
         let timeout = self.timeout;
-        self.each(statement, |row| {
+        self.each(statement, watch, |row| {
             held_bytes += row.held_bytes();
             rows.push(row);
             if held_bytes > MAX_ROWS_BYTES {
@@ -114,11 +125,16 @@ impl Engine {
     /// Passes each row to `take` as it arrives. Ends early when `take` returns false; it then drops the connection, since the
     /// rest of the answer is still on its way. searchd may have closed a connection that was idle, by a restart or a timeout:
     /// then the statement is sent again.
-    pub fn each(&mut self, statement: &str, mut take: impl FnMut(Row) -> bool) -> Result<(), Fault> {
+    pub fn each(
+        &mut self,
+        statement: &str,
+        mut watch: Option<Watch>,
+        mut take: impl FnMut(Row) -> bool,
+    ) -> Result<(), Fault> {
         let (was_open, asked, took) = (self.connection.is_some(), Instant::now(), Cell::new(false));
         let mut question = |connection: &mut Connection| {
             let dialect = dialect::of_version(connection.version);
-            connection.rows(&dialect::with_options(dialect, statement), |row| {
+            connection.rows(&dialect::with_options(dialect, statement), watch.take(), |row| {
                 took.set(true);
                 take(row)
             })

@@ -8,6 +8,7 @@ use crate::query::cursor::{Cursor, Place};
 use crate::query::suggestion::{MissingColumn, Suggestion};
 use crate::query::{Context, Filter, Mode, Order, Query, Within, edit};
 use crate::render::escape::visible_in_line;
+use crate::search::hit::Count;
 use crate::time::{Range, Ts, When};
 
 const PAGE_SIZES: [usize; 3] = [100, 300, 1000];
@@ -85,6 +86,22 @@ impl LogFoot {
             meant_may_find: false,
             words_may_find: false,
         }
+    }
+
+    /// The number of matches, of which `shown` are on the page. A missing part of the answer makes every count a lower bound.
+    pub fn total_of(&self, count: Count, shown: u64) -> Total {
+        match count {
+            Count::Exact(number) if self.warnings.is_empty() => Total::Exactly(number),
+            Count::AtMost(number) if self.warnings.is_empty() => Total::AtMost(number),
+            Count::AtMost(_) => Total::AtLeast(shown),
+            Count::Exact(number) | Count::AtLeast(number) => Total::AtLeast(number.max(shown)),
+        }
+    }
+
+    /// Adds what is missing to the warnings, as far as they do not name it.
+    pub fn lacks(&mut self, missing: Vec<String>) {
+        let new: Vec<String> = missing.into_iter().filter(|what| !self.warnings.contains(what)).collect();
+        self.warnings.extend(new);
     }
 }
 
