@@ -91,11 +91,18 @@ fn write_escaped(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// The marks that share bytes with a part of a text. They are in their order, and none overlaps another.
+fn marks_of(marks: &[Range<usize>], part: Range<usize>) -> &[Range<usize>] {
+    let first = marks.partition_point(|mark| mark.end <= part.start);
+    let end = marks.partition_point(|mark| mark.start < part.end);
+    &marks[first..end.max(first)]
+}
+
 /// Each match in a part of a text, after the text before it; and the text after the last one.
 fn pieces<'t>(part: &'t str, marks: &[Range<usize>], at: usize) -> (Vec<(&'t str, &'t str)>, &'t str) {
     let mut done = 0;
     let mut pieces = Vec::new();
-    for mark in marks {
+    for mark in marks_of(marks, at..at + part.len()) {
         let start = mark.start.saturating_sub(at).clamp(done, part.len());
         let end = mark.end.saturating_sub(at).clamp(start, part.len());
         // a mark that is empty, elsewhere, or (never, but this is hostile text) inside a character
@@ -126,6 +133,16 @@ mod tests {
         check_marked("日本", &[1..3, 3..6], 0, "日<mark>本</mark>");
         check_marked("x", &[], 0, "x");
         check_marked("short", &[3..900], 0, "sho<mark>rt</mark>");
+    }
+
+    /// A text of many links is looked through in as many parts: each with its own marks only.
+    #[test]
+    fn a_part_has_its_own_marks() {
+        let marks = [0..2, 4..6, 6..9, 12..14];
+        for (part, expect) in [(0..20, 0..4), (2..4, 1..1), (5..7, 1..3), (6..12, 2..3), (14..20, 4..4)] {
+            assert_eq!(marks_of(&marks, part.clone()), &marks[expect], "{part:?}");
+        }
+        assert!(marks_of(&[], 3..9).is_empty());
     }
 
     #[test]
