@@ -257,11 +257,13 @@ fn fixed_zone(text: &str) -> Option<TimeZone> {
         _ => return None,
     };
     let digits = text[1..].replace(':', "");
-    let (hours, minutes) = digits.split_at(if digits.len() > 2 { digits.len().checked_sub(2)? } else { digits.len() });
-    let is_number = digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if digits.len() > 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (hours, minutes) = digits.split_at(if digits.len() > 2 { digits.len() - 2 } else { digits.len() });
     let minutes: i32 = if minutes.is_empty() { 0 } else { minutes.parse().ok()? };
     let hours: i32 = hours.parse().ok()?;
-    let is_offset = is_number && hours <= 14 && minutes < 60;
+    let is_offset = hours <= 14 && minutes < 60;
     let offset = Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()?;
     is_offset.then(|| if hours + minutes == 0 { TimeZone::UTC } else { TimeZone::fixed(offset) })
 }
@@ -317,7 +319,7 @@ mod tests {
             assert_eq!(zone_name(&zone), name, "{written}");
             assert_eq!(super::zone(&zone_name(&zone)), Ok(zone), "{written}");
         }
-        for bad in ["", "Mars", "CST", "+15:00", "+2:75", "+", "+a", "2", "Europe/"] {
+        for bad in ["", "Mars", "CST", "+15:00", "+2:75", "+", "+a", "+aЇe", "2", "Europe/"] {
             assert!(zone(bad).is_err(), "{bad}");
         }
         let at = Ts::from_micros(1_795_341_600_000_000);
