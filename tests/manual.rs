@@ -190,6 +190,7 @@ fn the_manual_has_the_bounds_of_the_sources() {
         ("http/routes/shortcuts.rs", "MAX_SAVED_BYTES: usize = 2000;", "2,000 bytes each"),
         ("http/logins.rs", "FREE_FAILURES: u32 = 3;", "Three, then a wait from 1 s"),
         ("query/mod.rs", "MAX_FILTERS: usize = 64;", "64, and 16 KiB as its links write them"),
+        ("search/pattern/mod.rs", "MAX_WORDS: usize = 100;", "100; what stands in quotes"),
         ("search/collect.rs", "MAX_PAGE_BYTES: usize = 16 << 20;", "16 MiB; of a record"),
         ("search/page.rs", "MAX_NEIGHBOURS_BYTES: usize = 4 << 20;", "4 MiB of lines on each side"),
         ("query/mod.rs", "MAX_COLUMNS: usize = 64;", "64 on a page"),

@@ -161,8 +161,13 @@ impl MatchFinder {
 
     fn next(&self, line: &str, mut at: usize, fuel: &mut usize) -> Option<Range<usize>> {
         loop {
-            let found = self.regex.find_at(line, at).filter(|_| *fuel > 0)?.range();
-            *fuel = fuel.saturating_sub(found.end - at);
+            if *fuel == 0 {
+                return None;
+            }
+            let found = self.regex.find_at(line, at).map(|found| found.range());
+            let read = found.as_ref().map_or(line.len(), |found| found.end) - at;
+            *fuel = fuel.saturating_sub(read.max(1));
+            let found = found?;
             if self.bounds.is_free_before(line, found.start) {
                 let end = self.end(line, found.clone(), fuel);
                 if let Some(end) = end.filter(|end| *end > found.start) {

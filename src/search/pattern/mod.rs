@@ -25,6 +25,8 @@ pub const INSTEAD_OF_REGEX: &str = "mode=literal takes every character as it is"
 const MAX_REGEX_BYTES: usize = 4 << 20;
 /// Of a compiled literal, which has as many states as characters.
 const MAX_LITERAL_BYTES: usize = 64 << 20;
+/// Words of a search by words. Each has a regex of its own, and looks through each text by itself.
+pub const MAX_WORDS: usize = 100;
 /// Marks in one message: more do not help a reader, and a message of 4 MiB may have a single letter a million times.
 const MAX_MARKS: usize = 10_000;
 /// Budget for the marks of a text: this many bytes, and `MARK_FUEL_PER_BYTE` times the text's length.
@@ -107,8 +109,11 @@ impl Pattern {
     fn holds<T: AsRef<str>>(&self, message: &str, others: impl FnOnce() -> Vec<T>, stop: StopCheck) -> Option<bool> {
         if self.anywhere {
             let others = others();
-            let found = |term: &Term| term.is_in(message) || others.iter().any(|text| term.is_in(text.as_ref()));
-            return Some(self.clauses.iter().all(|clause| clause.iter().any(|term| found(term) != term.negated)));
+            let texts = || std::iter::once(message).chain(others.iter().map(AsRef::as_ref));
+            let holds = |term: &Term| Some(any_until(texts(), |text| term.is_in(text, stop))? != term.negated);
+            // all of them, if not any of them does not hold
+            let fails = any_until(self.clauses.iter(), |clause| Some(!any_until(clause.iter(), holds)?))?;
+            return Some(!fails);
         }
         if self.holds_in(message, stop)? {
             return Some(true);
@@ -139,6 +144,9 @@ impl Pattern {
         let mut parts: Vec<Range<usize>> = Vec::new();
         for term in self.clauses.iter().flatten().filter(|term| !self.invert && !term.negated) {
             for line in lines(text) {
+                if fuel == 0 || parts.len() >= most {
+                    return parts;
+                }
                 let from = line.as_ptr() as usize - text.as_ptr() as usize;
                 let room = most.saturating_sub(parts.len());
                 parts.extend(term.parts.of(line, &mut fuel).take(room).map(|part| from + part.start..from + part.end));
@@ -164,12 +172,12 @@ impl Pattern {
 }
 
 impl Term {
-    /// Of a word, whose check is quick.
-    fn is_in(&self, text: &str) -> bool {
-        let has = |text: &str| self.parts.are_in(text, &|| false) == Some(true);
+    /// None: `stop` ended the check.
+    fn is_in(&self, text: &str, stop: StopCheck) -> Option<bool> {
+        let has = |text: &str| if stop() { None } else { self.parts.are_in(text, stop) };
         match self.within_line {
             true => has(text),
-            false => lines(text).any(has),
+            false => any_until(lines(text), has),
         }
     }
 }
@@ -297,6 +305,11 @@ fn words(text: &str, query: &Query) -> Result<Vec<Vec<(Term, Ask)>>, String> {
         let word = if is_prefix { word.trim_end_matches('*') } else { word };
         if word.trim().is_empty() {
             continue;
+        }
+        if clauses.iter().map(Vec::len).sum::<usize>() >= MAX_WORDS {
+            return Err(format!(
+                "a search by words takes {MAX_WORDS} words; take some away, or quote words that stand together"
+            ));
         }
         let (hir, bounds) = phrase(word, is_prefix, query)?;
         let term = term(hir, bounds, MAX_LITERAL_BYTES, Kind { is_literal: true, within_line: true, negated })?;
@@ -463,6 +476,49 @@ mod tests {
         check_marks("foo|food", "word=1&mode=regex", "food foo", &["food", "foo"]);
         check_marks("a", "invert=1", "bab", &[]);
         check_marks("a", "", &"a ".repeat(20_000), &["a"; 10_000]);
+    }
+
+    #[test]
+    fn a_search_by_words_takes_so_many() {
+        let of = |number: usize, join: &str| {
+            let words: Vec<String> = (0..number).map(|n| format!("w{n}")).collect();
+            Pattern::new(&searching(&words.join(join), "mode=words"))
+        };
+        for join in [" ", "|"] {
+            assert!(of(MAX_WORDS, join).is_ok());
+            assert!(of(MAX_WORDS + 1, join).expect_err("one more").contains("takes 100 words"));
+        }
+        assert!(
+            Pattern::new(&searching(&format!("\"{}\"", "w ".repeat(500)), "mode=words")).is_ok(),
+            "a phrase is one"
+        );
+    }
+
+    /// Of all texts of a record, by words: the check ends between two of them.
+    #[test]
+    fn a_check_of_many_texts_can_be_ended() {
+        let pattern = Pattern::new(&searching("some missing", "mode=words&in=all")).expect("two words");
+        let looks = std::cell::Cell::new(0);
+        let stop = || {
+            looks.set(looks.get() + 1);
+            looks.get() > 100
+        };
+        assert_eq!(pattern.matches_until("some", || vec!["text"; 100_000], &stop), None);
+        assert_eq!(pattern.matches_until("some", || vec!["missing"], &|| false), Some(true));
+        assert_eq!(pattern.matches_until("some", || vec!["text"], &|| false), Some(false));
+    }
+
+    #[test]
+    fn words_that_a_text_lacks_cost_marks_too() {
+        let words: Vec<String> = (0..MAX_WORDS).map(|n| format!("w{n}")).collect();
+        let pattern = Pattern::new(&searching(&(words.join(" ") + " last"), "mode=words"));
+        assert!(pattern.is_err(), "one more than there may be");
+        let pattern = Pattern::new(&searching(&(words[1..].join(" ") + " last"), "mode=words")).expect("words");
+        let short = "x last";
+        assert_eq!(pattern.marks(short), vec![2..6]);
+        // 16 words have read as much as the text allows
+        assert!(pattern.marks(&format!("{}last", "x ".repeat(1 << 20))).is_empty());
+        assert!(pattern.marks(&format!("{}last", "\n".repeat(1 << 20))).is_empty());
     }
 
     #[test]
