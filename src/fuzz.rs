@@ -94,7 +94,7 @@ fn record(bytes: &[u8]) {
     for ((key, raw), (name, value)) in back.iter().zip(&record.columns) {
         assert!(key == name && raw == value, "{name:?}");
     }
-    Columns::parse(&stored.columns).flat(6);
+    Columns::parse(&stored.columns).flat(6, 3);
     each_text(&stored.columns, &mut |_| {});
 }
 

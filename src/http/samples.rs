@@ -20,7 +20,7 @@ use crate::query::cursor::Place;
 use crate::query::difference::KeptSearch;
 use crate::query::suggestion::{MissingColumn, Suggestion};
 use crate::query::{Format, Mode, Query};
-use crate::record::json::ColumnValue;
+use crate::record::column_value::{ColumnValue, ListItems};
 use crate::record::level::Level;
 use crate::record::pattern::memory::{FirstSeen, Novelty};
 use crate::record::pattern::{self, MessagePattern, PatternTexts};
@@ -244,7 +244,10 @@ fn record_page() -> String {
         value("host", "web-07.example.org"),
         value("levelname", "ERROR"),
         value("logger", "http.client"),
-        ("tags".to_owned(), ColumnValue::Many(vec!["slow".to_owned(), "retry".to_owned()])),
+        (
+            "tags".to_owned(),
+            ColumnValue::Many(ListItems { texts: vec!["slow".to_owned(), "retry".to_owned()], more: 0 }),
+        ),
         value("request.headers.user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
         value("<script>alert(1)</script>", "\x1b[31mred\x1b[0m and \u{202e}backwards"),
         ("empty".to_owned(), ColumnValue::Json("[]".to_owned())),

@@ -9,8 +9,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::record::column_value::{ColumnValue, ListItems};
 
 /// Brackets in a text that are tried as the start of JSON: each try may read the text to its end.
 const EMBEDDED_TRIES: usize = 50;
@@ -18,17 +20,6 @@ const EMBEDDED_TRIES: usize = 50;
 /// The members of a JSON object; a key may occur several times.
 #[derive(Debug, Default)]
 pub struct Columns<'a>(pub Vec<Member<'a>>);
-
-/// The value of a column, as readers see it and filters compare it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ColumnValue {
-    /// a string, a number, true or false
-    One(String),
-    /// a list of these
-    Many(Vec<String>),
-    /// null, an empty or a nested list or object, as its JSON text
-    Json(String),
-}
 
 impl<'a> Columns<'a> {
     /// The members of a JSON object; none for other text, which alco never stores.
@@ -39,7 +30,7 @@ impl<'a> Columns<'a> {
     /// The value of a column: `a.b` is the key "a.b" or the path, and of equal keys the first counts, as in a filter. Null counts as
     /// absent.
     pub fn get(&self, name: &str) -> Option<ColumnValue> {
-        self.raw(name).map(ColumnValue::of)
+        self.raw(name).map(|raw| column_value(raw, usize::MAX))
     }
 
     /// As `get`, but the JSON text of the value.
@@ -50,56 +41,79 @@ impl<'a> Columns<'a> {
         })
     }
 
-    /// Every value, under the name that finds it. Objects are opened down to `depth` levels.
-    pub fn flat(&self, depth: usize) -> Vec<(String, ColumnValue)> {
+    /// Every value, under the name that finds it. Objects are opened down to `depth` levels; of a list, `most` items are read.
+    pub fn flat(&self, depth: usize, most: usize) -> Vec<(String, ColumnValue)> {
         let mut flat = Vec::new();
-        self.flatten("", depth, &mut flat);
+        self.flatten("", (depth, most), &mut flat);
         flat
     }
 
-    fn flatten(&self, prefix: &str, depth: usize, into: &mut Vec<(String, ColumnValue)>) {
+    fn flatten(&self, prefix: &str, (depth, most): (usize, usize), into: &mut Vec<(String, ColumnValue)>) {
         for (key, raw) in &self.0 {
             let name = format!("{prefix}{key}");
             let inner = if depth > 0 && raw.starts_with('{') { Columns::parse(raw) } else { Columns::default() };
             match inner.0.is_empty() {
-                true => into.push((name, ColumnValue::of(raw))),
-                false => inner.flatten(&format!("{name}."), depth - 1, into),
+                true => into.push((name, column_value(raw, most))),
+                false => inner.flatten(&format!("{name}."), (depth - 1, most), into),
             }
         }
     }
 }
 
-impl ColumnValue {
-    /// The texts that a filter compares: one, or those of a list.
-    pub fn texts(&self) -> &[String] {
-        match self {
-            ColumnValue::One(text) => std::slice::from_ref(text),
-            ColumnValue::Many(texts) => texts,
-            ColumnValue::Json(_) => &[],
-        }
-    }
-
-    fn of(text: &str) -> ColumnValue {
-        match text.as_bytes().first() {
-            Some(b'"') => ColumnValue::One(scalar(text)),
-            Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(text) {
-                Ok(items) if !items.is_empty() && items.iter().all(|item| !item.get().starts_with(['[', '{', 'n'])) => {
-                    ColumnValue::Many(items.iter().map(|item| scalar(item.get())).collect())
-                }
+/// The value of a column, of its JSON text. Of a list, `most` items are read: a record of 4 MiB may have two million.
+fn column_value(text: &str, most: usize) -> ColumnValue {
+    match text.as_bytes().first() {
+        Some(b'"') => ColumnValue::One(scalar(text)),
+        Some(b'[') => {
+            let items = FirstItems { most }.deserialize(&mut serde_json::Deserializer::from_str(text));
+            match items {
+                Ok(items) if !items.texts.is_empty() => ColumnValue::Many(items),
                 _ => ColumnValue::Json(text.to_owned()),
-            },
-            Some(b'{' | b'n') | None => ColumnValue::Json(text.to_owned()),
-            Some(_) => ColumnValue::One(text.to_owned()),
+            }
         }
+        Some(b'{' | b'n') | None => ColumnValue::Json(text.to_owned()),
+        Some(_) => ColumnValue::One(text.to_owned()),
+    }
+}
+
+/// Reads the first items of a list. A list with null, a list or an object in it is an error.
+struct FirstItems {
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for FirstItems {
+    type Value = ListItems;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<ListItems, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FirstItems {
+    type Value = ListItems;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
     }
 
-    /// On one line, as in a cell.
-    pub fn text(self) -> String {
-        match self {
-            ColumnValue::One(text) | ColumnValue::Json(text) => text,
-            ColumnValue::Many(texts) => texts.join(", "),
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<ListItems, A::Error> {
+        let mut items = ListItems::default();
+        while let Some(item) = elements.next_element::<&RawValue>()? {
+            if item.get().starts_with(['[', '{', 'n']) {
+                return Err(A::Error::custom("it is nested"));
+            }
+            match items.texts.len() < self.most {
+                true => items.texts.push(scalar(item.get())),
+                false => items.more += 1,
+            }
         }
+        Ok(items)
     }
+}
+
+/// A string without its quotes; other scalars as they are written.
+fn scalar(text: &str) -> String {
+    text_of(text).map_or_else(|| text.to_owned(), Cow::into_owned)
 }
 
 /// The byte ranges of the first objects, and lists of objects, in a text; at most that many. Empty ones, and lists such as `[12]`,
@@ -121,11 +135,6 @@ pub fn embedded_json(text: &str, most: usize) -> Vec<Range<usize>> {
         };
     }
     found
-}
-
-/// A string without its quotes; other scalars as they are written.
-fn scalar(text: &str) -> String {
-    text_of(text).map_or_else(|| text.to_owned(), Cow::into_owned)
 }
 
 /// A key and its value as JSON text.
@@ -368,8 +377,20 @@ mod tests {
 
     #[test]
     fn objects_are_opened_under_the_names_that_find_them() {
-        let flat = Columns::parse(r#"{"a":{"b":1,"c":{"d":[1,{"e":2}]}},"f":{}}"#).flat(8);
+        let flat = Columns::parse(r#"{"a":{"b":1,"c":{"d":[1,{"e":2}]}},"f":{}}"#).flat(8, usize::MAX);
         let names: Vec<_> = flat.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["a.b", "a.c.d", "f"]);
+    }
+
+    #[test]
+    fn of_a_list_the_first_items_are_read() {
+        let many = |texts: &[&str], more| {
+            ColumnValue::Many(ListItems { texts: texts.iter().map(|text| (*text).to_owned()).collect(), more })
+        };
+        assert_eq!(column_value(r#"["a", 1, true]"#, 2), many(&["a", "1"], 1));
+        assert_eq!(column_value(r#"["a", 1]"#, usize::MAX), many(&["a", "1"], 0));
+        for nested in ["[]", "[1,2,null]", "[1,2,[3]]", r#"[1,2,{"a":3}]"#, "null", "{}"] {
+            assert_eq!(column_value(nested, 2), ColumnValue::Json(nested.to_owned()));
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! column keeps exactly the JSON text that was sent.
 
 pub mod bytes;
+pub mod column_value;
 pub mod digest;
 pub mod json;
 pub mod level;

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use crate::config::{Index, IndexName};
 use crate::query::Query;
-use crate::record::json::{ColumnValue, Columns};
+use crate::record::column_value::ColumnValue;
+use crate::record::json::Columns;
 use crate::record::level;
 use crate::record::level::Level;
 

@@ -214,7 +214,7 @@ fn known_columns(query: &Query, source: &Source) -> BTreeSet<String> {
     // without them, no name is suggested
     let _ = source.each(&latest, &|| true, &mut |line| {
         if let Line::Match(hit) = line {
-            names.extend(Columns::parse(&hit.record.columns).flat(1).into_iter().map(|(name, _)| name));
+            names.extend(Columns::parse(&hit.record.columns).flat(1, 1).into_iter().map(|(name, _)| name));
         }
         true
     });

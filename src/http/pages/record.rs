@@ -10,15 +10,15 @@ use maud::{Markup, PreEscaped, html};
 use crate::config::{IndexName, IndexSelection};
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role};
 use crate::http::pages::line_columns::LineColumns;
-use crate::http::pages::message_json::message_json;
+use crate::http::pages::message_json::{message_json, record_json};
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
 use crate::http::pages::portions::{put, put_text};
 use crate::http::pages::{Frame, links, records, thousands};
 use crate::query::{Order, Query, edit};
-use crate::record::json::ColumnValue;
+use crate::record::column_value::ColumnValue;
 use crate::record::pattern::MessagePattern;
 use crate::record::pattern::memory::FirstSeen;
-use crate::render::escape::{cut, visible, visible_in_line};
+use crate::render::escape::{cut, visible_in_line};
 use crate::render::patterns::pattern_shown;
 use crate::search::hit::Count;
 use crate::search::pattern::Pattern;
@@ -27,6 +27,8 @@ use jiff::tz::TimeZone;
 
 /// More columns than these are in the JSON form only.
 const MAX_COLUMNS: usize = 250;
+/// Of all links of the values together: each holds the search, which may be long.
+const MAX_LINKS_BYTES: usize = 1 << 20;
 /// A value of this size makes a link that servers and browsers refuse.
 const LINK_BYTES: usize = 2000;
 
@@ -182,9 +184,10 @@ impl RecordView<'_> {
         out.write_str("<dl class=\"record\">")?;
         put(out, self.time())?;
         put(out, self.pattern())?;
+        let mut links_left = MAX_LINKS_BYTES;
         for (name, value) in self.columns.iter().take(MAX_COLUMNS) {
             put(out, html! { dt { (self.name(name)) } " " (PreEscaped("<dd>")) })?;
-            self.value(name, value, out)?;
+            self.value(name, value, &mut links_left, out)?;
             out.write_str("</dd>")?;
         }
         put(
@@ -194,7 +197,7 @@ impl RecordView<'_> {
                 @if self.columns.len() > MAX_COLUMNS {
                     p.dim { (thousands((self.columns.len() - MAX_COLUMNS) as u64)) " more columns are only in " a href={ (self.path()) "?format=json" } { "the JSON form" } }
                 }
-                (self.json_form())
+                (record_json(self.json.as_deref(), self.bytes, &self.path()))
                 (PreEscaped("</div>"))
             },
         )
@@ -277,19 +280,29 @@ impl RecordView<'_> {
         }
     }
 
-    fn value(&self, name: &str, value: &ColumnValue, out: &mut dyn Write) -> fmt::Result {
-        match value {
+    /// `links_left`: bytes that the links may still have.
+    fn value(&self, name: &str, value: &ColumnValue, links_left: &mut usize, out: &mut dyn Write) -> fmt::Result {
+        let items = match value {
+            ColumnValue::Json(text) => return self.put_shown(text, out),
             ColumnValue::One(text) => {
                 self.put_shown(text, out)?;
-                put(out, self.links(name, text))
+                return put(out, self.links(name, text, links_left));
             }
-            ColumnValue::Json(text) => self.put_shown(text, out),
-            ColumnValue::Many(texts) => texts.iter().try_for_each(|text| {
-                out.write_str("<span class=\"item\">")?;
-                self.put_shown(text, out)?;
-                put(out, html! { (self.links(name, text)) (PreEscaped("</span>")) " " })
-            }),
+            ColumnValue::Many(items) => items,
+        };
+        for text in &items.texts {
+            out.write_str("<span class=\"item\">")?;
+            self.put_shown(text, out)?;
+            put(out, html! { (self.links(name, text, links_left)) (PreEscaped("</span>")) " " })?;
         }
+        if items.more > 0 {
+            let more = thousands(items.more as u64);
+            put(
+                out,
+                html! { span.dim { (more) " more are only in " a href={ (self.path()) "?format=json" } { "the JSON form" } } },
+            )?;
+        }
+        Ok(())
     }
 
     /// A value with the matches in it.
@@ -297,12 +310,12 @@ impl RecordView<'_> {
         put_text(text, &self.in_columns.map_or_else(Vec::new, |pattern| pattern.marks(text)), out)
     }
 
-    fn links(&self, name: &str, text: &str) -> Markup {
-        if text.len() + name.len() > LINK_BYTES {
+    fn links(&self, name: &str, text: &str, left: &mut usize) -> Markup {
+        if text.len() + name.len() > LINK_BYTES || *left == 0 {
             return html! {};
         }
         let path = links::grep_path(self.frame.base, &self.around.indexes);
-        html! {
+        let links = html! {
             " "
             span.act {
                 a href=(self.frame.links.to(&path, &edit::only(self.around, name, text))) { "only" }
@@ -311,7 +324,9 @@ impl RecordView<'_> {
                 " "
                 a href=(self.trace(name, text)) title="this value in all indexes, within an hour around the record" { "trace" }
             }
-        }
+        };
+        *left = left.saturating_sub(links.0.len());
+        links
     }
 
     /// The way of a value through all indexes, in the order of time, whatever else the search asks for.
@@ -320,23 +335,6 @@ impl RecordView<'_> {
         let all = Query { tz, order, ..Query::new(IndexSelection::all(&self.frame.indexes)) };
         let lines = edit::only(&edit::within(&all, self.nearby, self.zone), name, text);
         links::to(&links::grep_path(self.frame.base, &all.indexes), &lines)
-    }
-
-    fn json_form(&self) -> Markup {
-        html! {
-            details.json {
-                summary { "as JSON" }
-                @if let Some(json) = &self.json {
-                    pre {
-                        "{\n"
-                        @for (at, (key, value)) in json.iter().enumerate() {
-                            "  " (visible(key)) ": " (visible(value)) @if at + 1 < json.len() { "," } "\n"
-                        }
-                        "}"
-                    }
-                } @else { p { a href={ (self.path()) "?format=json" } { "all of its " (thousands(self.bytes as u64)) " bytes" } } }
-            }
-        }
     }
 }
 
@@ -353,6 +351,7 @@ fn counted(count: Count) -> String {
 mod tests {
     use super::*;
     use crate::query::cursor::Place;
+    use crate::record::column_value::ListItems;
     use crate::record::level::Level;
     use crate::record::pattern;
     use crate::time::Ts;
@@ -382,7 +381,10 @@ mod tests {
         };
         let columns = [
             ("<k>".to_owned(), ColumnValue::One("\u{202e}v".to_owned())),
-            ("tags".to_owned(), ColumnValue::Many(vec!["a".to_owned(), "b".to_owned()])),
+            (
+                "tags".to_owned(),
+                ColumnValue::Many(ListItems { texts: vec!["a".to_owned(), "b".to_owned()], more: 1234 }),
+            ),
         ];
         let view = RecordView {
             frame: Frame { base: "/logs/", ..Frame::default() },

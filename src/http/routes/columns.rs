@@ -17,6 +17,7 @@ use crate::time::{Day, Ts, When};
 
 /// The number of latest records in which examples are looked for.
 const EXAMPLE_RECORDS: usize = 300;
+const MAX_EXAMPLE_ITEMS: usize = 100;
 /// A column that no record had during this time has no example.
 const BACK_SECONDS: u32 = 7 * 86_400;
 
@@ -54,7 +55,9 @@ pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answe
     let mut more = seen.len() > LISTED_COLUMNS;
     match site.searcher.page(&newest, &scope) {
         Ok(page) => {
-            for (name, value) in hits(&page).flat_map(|hit| Columns::parse(&hit.record.columns).flat(1)) {
+            for (name, value) in
+                hits(&page).flat_map(|hit| Columns::parse(&hit.record.columns).flat(1, MAX_EXAMPLE_ITEMS))
+            {
                 if settings.iter().any(|index| Apart::of(index).has(&name)) {
                     continue;
                 }

@@ -4,8 +4,9 @@ use crate::config::Index;
 use crate::http::pages::line::{ColumnMatch, LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::query::{Query, Within};
+use crate::record::column_value::ColumnValue;
+use crate::record::json::Columns;
 use crate::record::json::each_text;
-use crate::record::json::{ColumnValue, Columns};
 use crate::render::cells::Shown;
 use crate::search::hit;
 use crate::search::hit::{Hit, Page};
@@ -59,7 +60,7 @@ impl<'a> Lines<'a> {
             let text = cell.text.as_ref().filter(|_| !cell.is_index);
             cell.marks = text.map_or_else(Vec::new, |text| pattern.marks(text));
         }
-        for (column, value) in Columns::parse(&hit.record.columns).flat(OPENED_LEVELS) {
+        for (column, value) in Columns::parse(&hit.record.columns).flat(OPENED_LEVELS, usize::MAX) {
             if self.shown.contains(&column) {
                 continue;
             }

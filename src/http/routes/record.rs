@@ -21,7 +21,8 @@ use crate::http::site::Site;
 use crate::http::visible::Visible;
 use crate::query::cursor::Place;
 use crate::query::{Condition, Filter, Format, Query, Within, edit};
-use crate::record::json::{ColumnValue, Columns};
+use crate::record::column_value::ColumnValue;
+use crate::record::json::Columns;
 use crate::record::pattern::memory::FirstSeen;
 use crate::record::pattern::{self, MessagePattern};
 use crate::render::cells::shown_columns;
@@ -37,6 +38,9 @@ const NEAR_LINES: usize = 20;
 const MAX_NEAR_LINES: usize = 1000;
 /// A record that is not inside the range of the search it came from is looked for in this many seconds around it.
 const NEARBY_SECONDS: i64 = 1800;
+
+/// Of a list with more items, the first ones are shown, and lines with one of these are those of the same value.
+const MAX_ITEMS: usize = 1000;
 
 /// A page with more bytes of records is sent as it is written.
 const MAX_WHOLE_BYTES: usize = 256 * 1024;
@@ -75,7 +79,7 @@ pub fn record_page(site: &Site, request: LogRequest, place: &str, around: &[&str
         return Ok(json(&index, &hit));
     }
     hit.marks = marks(&hit.record.message);
-    let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS);
+    let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS, MAX_ITEMS);
     let stream = stream_around(visible, query, &of, &hit.index, &columns);
     let mut page = site.searcher.around(&hit, &stream, sides, &request.scope(site, Waits::default(), NEAR_LINES))?;
     // the record itself is there already
