@@ -112,7 +112,9 @@ fn many_filters(alco: &Alco) {
     at_once(times(8, 24), |number| {
         let (filters, status) = if number % 2 == 0 { (&refused, 400) } else { (&taken, 200) };
         let reply = client(alco, ATTACKER).get(&format!("/grep/attacks/?start_ts=-1h&{}", filters.join("&")));
-        assert_eq!(reply.status, status, "{}", reply.text);
+        // one address may have to wait for its own other searches
+        let is_refused = reply.status == 503 && reply.text.contains("\r\nRetry-After: ");
+        assert!(reply.status == status || status == 200 && is_refused, "{}: {}", reply.status, reply.text);
         assert!(reply.text.len() < 2 << 20, "a page of {} bytes", reply.text.len());
     });
 }
