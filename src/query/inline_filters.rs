@@ -61,8 +61,8 @@ fn typed<'a>(whole: &'a str, at: usize, ends: &FilterEnds) -> Option<InlineFilte
     let backslashes = text.len() - unescaped.len();
     let bare = unescaped.strip_prefix('@')?;
     let bare_at = whole.len() - bare.len();
-    let group = bare.starts_with('(').then(|| ends.group(bare_at + 1)).flatten();
-    let group = group.map(|group| (vec![(ANY.to_owned(), whole[group.clone()].to_owned())], group.len() + 2));
+    let group =
+        ends.group(bare_at + 1).map(|group| (vec![(ANY.to_owned(), whole[group.clone()].to_owned())], group.len() + 2));
     let closing_quote = |after: usize| Some(ends.closing_quote(bare_at + after)? - bare_at);
     let (parameters, length) = group.or_else(|| condition_of(bare, closing_quote))?;
     Some(InlineFilter { backslashes, text: &unescaped[..1 + length], parameters })

@@ -35,6 +35,11 @@ impl Answered {
     pub fn is_page(&self) -> bool {
         self.status == 200 && self.text.contains("</html>")
     }
+
+    /// True if the client is asked to come again later.
+    pub fn is_put_off(&self) -> bool {
+        self.status == 503 && self.text.contains("\r\nRetry-After: ")
+    }
 }
 
 impl RawClient<'_> {

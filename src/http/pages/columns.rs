@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::http::pages::links::LINK_BYTES;
 use crate::http::pages::{Frame, age, links, note, thousands};
 use crate::query::{Condition, Filter, Query, edit};
 use crate::render::escape::{cut, visible_in_line};
@@ -9,8 +10,6 @@ use crate::time::{Day, Ts};
 
 const NAME_CHARS: usize = 100;
 const EXAMPLE_CHARS: usize = 120;
-/// A value of this size makes a link that servers and browsers refuse.
-const LINK_BYTES: usize = 2000;
 
 #[derive(Clone, Debug)]
 pub struct ColumnsView<'a> {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::http::pages::links::SearchLinks;
+use crate::http::pages::links::{LINK_BYTES, SearchLinks};
 use crate::http::pages::thousands;
 use crate::query::{Query, edit};
 use crate::render::escape::{cut, visible_in_line};
@@ -10,8 +10,6 @@ use crate::render::escape::{cut, visible_in_line};
 /// Longer values are cut where they are shown; the link and the title have more.
 const SHOWN_CHARS: usize = 60;
 const TITLE_CHARS: usize = 300;
-/// A value of this size makes a link that servers and browsers refuse; such a value is not offered.
-pub const LINK_BYTES: usize = 2000;
 
 /// The values of one column.
 #[derive(Clone, Debug, Default)]

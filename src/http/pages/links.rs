@@ -9,6 +9,9 @@ use crate::query::parameter::Parameter;
 use crate::query::url::pairs;
 use crate::query::{Query, edit};
 
+/// A name or a value of this size makes a link that servers and browsers refuse.
+pub const LINK_BYTES: usize = 2000;
+
 /// Characters that stand in a path unencoded.
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',').remove(b'*');

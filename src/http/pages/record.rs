@@ -10,6 +10,7 @@ use maud::{Markup, PreEscaped, html};
 use crate::config::{IndexName, IndexSelection};
 use crate::http::pages::line::{Dates, Jump, LineView, LogRows, Role};
 use crate::http::pages::line_columns::LineColumns;
+use crate::http::pages::links::LINK_BYTES;
 use crate::http::pages::message_json::{message_json, record_json};
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
 use crate::http::pages::portions::{put, put_text};
@@ -29,8 +30,6 @@ use jiff::tz::TimeZone;
 const MAX_COLUMNS: usize = 250;
 /// Of all links of the values together: each holds the search, which may be long.
 const MAX_LINKS_BYTES: usize = 1 << 20;
-/// A value of this size makes a link that servers and browsers refuse.
-const LINK_BYTES: usize = 2000;
 
 #[derive(Clone, Debug)]
 pub struct RecordView<'a> {

@@ -18,9 +18,8 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::http::error::Refusal;
-use crate::http::pages::filters::LINK_BYTES;
 use crate::http::pages::histogram::HISTOGRAM_BARS;
-use crate::http::pages::links;
+use crate::http::pages::links::{self, LINK_BYTES};
 use crate::http::pages::marked::Snippet;
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
