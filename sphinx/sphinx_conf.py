@@ -18,8 +18,9 @@ The script also creates the directories that the configuration names, and remove
 Invariants. The script prints a whole configuration or nothing. With nothing it exits with a failure, and searchd keeps the
 configuration that it has. (An empty output with success would make searchd drop every index.) The script removes a day only
 if two lists of different days agree that the day is past retention. A list that is too short, or that a wrong clock made,
-therefore removes nothing before the next day. A day that searchd serves until it has read this output stays, since the list
-of the day before holds it.
+therefore removes nothing before the next day. A day that searchd serves stays, since searchd ends where it cannot write: it
+serves the days of the last list until it has read this one, and then lets them go one after the other. So the script removes
+nothing in the first minutes after another list.
 """
 import base64
 import io
@@ -29,6 +30,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 try:
     from http.client import HTTPException
@@ -40,6 +42,8 @@ except ImportError:  # Python 2
 
 # searchd accepts no new client while it waits for this program
 LIMIT_SECONDS = 10
+# in this time searchd has let the days go that a list no longer holds
+SETTLING_SECONDS = 300
 INIS = ["/usr/local/etc/alco.ini", "/etc/alco.ini"]
 DATA_DIR = "/var/db/alco"
 
@@ -163,6 +167,14 @@ def kept(path, data):
         return {}
 
 
+def is_settled(cache):
+    """Tells whether the last list is some minutes old."""
+    try:
+        return time.time() - os.path.getmtime(cache) > SETTLING_SECONDS
+    except EnvironmentError:
+        return False
+
+
 def keep(conf, days, cache, data):
     """Keeps a good configuration. The first one of a day moves the copy of the day before aside."""
     scratch = "%s.%d" % (cache, os.getpid())
@@ -180,11 +192,13 @@ def keep(conf, days, cache, data):
             os.remove(scratch)
 
 
-def remove_expired(days, cache, data):
-    """Removes, for each index, the days before the oldest day that this list or the list of the day before serves."""
+def remove_expired(days, last, cache, data):
+    """Removes, for each index, the days before the oldest day that this list, the last one or the list of the day before serves.
+    searchd serves the days of the last list until it has read this one. An index that the day before did not have keeps its
+    days."""
     before = kept(cache + ".before", data)
     for directory in set(days) & set(before):
-        oldest = min(days[directory] | before[directory])
+        oldest = min(days[directory] | last.get(directory, set()) | before[directory])
         for day in os.listdir(directory) if os.path.isdir(directory) else []:
             path = os.path.join(directory, day)
             is_date = re.match(r"[12][0-9]{3}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$", day)
@@ -203,8 +217,10 @@ def configuration():
             raise Unfit("cannot use the configuration that alco returned: %s" % why)
         # first, since the copy may lie in one of the directories
         make_directories(conf)
+        last, was_settled = kept(cache, data), is_settled(cache)
         keep(conf, days, cache, data)
-        remove_expired(days, cache, data)
+        if was_settled:
+            remove_expired(days, last, cache, data)
         return conf
     except (Unfit, UnicodeDecodeError) as fault:
         try:

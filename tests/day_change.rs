@@ -97,7 +97,7 @@ fn a_month_of_days_passes_unattended() {
         // the two threads must end, even if the test fails below
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for n in 0..turns {
-                run.clock.set(to_noon + SignedDuration::from_hours(24 * n));
+                run.set_hours_later(to_noon + SignedDuration::from_hours(24 * n));
                 let today = run.today();
                 the_day_is_served(&run, n);
                 firsts.push(*run.numbers(today).iter().min().unwrap());

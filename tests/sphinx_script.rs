@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::{ALCO as BINARY, ROOT, Stack, directory, executable, not_checked, soak, wait_until};
 
@@ -137,8 +137,17 @@ impl Source {
         command
     }
 
-    fn run(&self) -> Outcome {
+    /// Runs the script at once after its last run.
+    fn run_at_once(&self) -> Outcome {
         outcome(&self.command().output().unwrap())
+    }
+
+    /// Runs the script as if its last run were an hour ago.
+    fn run(&self) -> Outcome {
+        if let Ok(last) = fs::File::options().append(true).open(self.dir.join("data/sphinx.conf.last")) {
+            last.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        }
+        self.run_at_once()
     }
 
     #[track_caller]
@@ -414,6 +423,30 @@ fn an_expired_day_is_removed_one_day_later() {
     }
 }
 
+/// searchd serves the days of the last list until it has read this one, lets them go one after the other, and ends where it cannot
+/// write.
+#[test]
+fn a_day_that_searchd_may_still_serve_stays() {
+    for script in scripts() {
+        let source = Source::new("script-soon", script);
+        let run = |list: &str, at_once: bool, rest: &str| {
+            source.says(Some(list));
+            let outcome = if at_once { source.run_at_once() } else { source.run() };
+            assert!(outcome.ok, "{outcome:?}");
+            assert_eq!(source.days_on_disk("web").join(" "), rest, "{}: {list}", script.name);
+        };
+        // the clock jumps over days
+        run("20261118 20261119", true, "20261118 20261119");
+        run("20261120 20261121", true, "20261118 20261119 20261120 20261121");
+        run("20261121 20261122", true, "20261118 20261119 20261120 20261121 20261122");
+        run("20261121 20261122", false, "20261120 20261121 20261122");
+        // `days` is more for an hour
+        run("20261119 20261120 20261121 20261122", false, "20261119 20261120 20261121 20261122");
+        run("20261121 20261122", false, "20261119 20261120 20261121 20261122");
+        run("20261122 20261123", false, "20261121 20261122 20261123");
+    }
+}
+
 /// A server that answers one request, of curl, fetch or wget.
 fn answer(body: &str, more: &str) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -526,7 +559,7 @@ fn curl_fetch_or_wget_will_do() {
     let applets = source.dir.join("applets");
     fs::create_dir(&applets).unwrap();
     let busybox = wanted("busybox");
-    for applet in ["awk", "cat", "mkdir", "mv", "rm", "sed", "timeout", "wget"] {
+    for applet in ["awk", "cat", "find", "mkdir", "mv", "rm", "sed", "timeout", "wget"] {
         symlink(&busybox, applets.join(applet)).unwrap();
     }
     for (tool, interpreter, first) in [

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -81,6 +82,14 @@ impl ClockedRun {
         let mut alco = Alco::spawn_as(&clock.alco, &stack, &ini);
         alco.wait_ready(&stack);
         ClockedRun { clock, stack, alco, index, publisher, published: 0, no_configuration }
+    }
+
+    /// Sets the clock as `Clock::set` does, as if searchd had its configuration for an hour: only then are files of days removed.
+    pub fn set_hours_later(&self, offset: SignedDuration) {
+        let last = self.stack.dir().join("searchd/data/sphinx.conf.last");
+        let last = fs::File::options().append(true).open(last).unwrap();
+        last.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        self.clock.set(offset);
     }
 
     pub fn publish(&mut self, count: usize) {

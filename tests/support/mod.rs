@@ -28,9 +28,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,19 @@ pub const SOON: Duration = Duration::from_secs(60);
 /// The limit of a wait that takes seconds on an idle machine: a back-off, a searchd that reads its configuration, a browser
 /// that starts.
 pub const LONG: Duration = Duration::from_secs(180);
+
+/// Prints each failure when it happens, too: of a log that was cut, what surrounds the name of a failed test is there.
+fn show_failures_at_once() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |failure| {
+            // not kept for the end, as the usual hook's output is
+            let _ = writeln!(io::stderr(), "{failure}");
+            usual(failure);
+        }));
+    });
+}
 
 /// True in `make soak`: a test that has a long form, of more than a minute, runs it there.
 pub fn soak() -> bool {

@@ -13,7 +13,7 @@ use mysql::{Conn, OptsBuilder};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{ALCO, POLL, ROOT, SOON, directory, ini};
+use super::{ALCO, POLL, ROOT, SOON, directory, ini, show_failures_at_once};
 
 const INDEXES: &str = include_str!("../indexes.ini");
 
@@ -90,6 +90,7 @@ impl Stack {
         more: Option<(&str, &Path)>,
         private: bool,
     ) -> Stack {
+        show_failures_at_once();
         let dir = directory(name);
         assert!(!dir.join("settings").exists(), "two stacks are called {name}");
         let extra = dir.join("indexes.ini");
