@@ -94,6 +94,10 @@ fn poison() -> Vec<(&'static str, Vec<u8>, Fate)> {
     let quotes = "'\\\"".repeat(300_000);
     let escaped = quotes.replace('\\', "\\\\").replace('"', "\\\"");
     add("all escapes", (stamped(&format!(r#""message":"{escaped}""#)), Stored(quotes, None)));
+    let words = different_words(600_000);
+    add("600,000 words", (stamped(&format!(r#""message":"{words}""#)), Dead("different words: searchd takes minutes")));
+    let words = different_words(90_000);
+    add("90,000 words", (stamped(&format!(r#""message":"{words}""#)), Stored(words, None)));
     let huge = format!(r#""message":"{}""#, "x".repeat(5 << 20));
     add("5 MiB", (stamped(&huge), Dead("a body of 52")));
     for records in ["{}".repeat(2_000_000), format!("[{}{{}}]", "{},".repeat(199_999))] {
@@ -103,6 +107,27 @@ fn poison() -> Vec<(&'static str, Vec<u8>, Fate)> {
         add("too many records", (records.into_bytes(), Dead("00000 records; alco takes at most 131072 in one")));
     }
     all
+}
+
+/// Words of five letters, none of which is there twice.
+fn different_words(count: usize) -> String {
+    let letter = |n: usize| char::from(b'a' + (n % 26) as u8);
+    let words = (0..count).map(|n| (0..5).map(|place| letter(n / 26_usize.pow(place))).collect::<String>());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// searchd's time for a transaction grows with the square of the number of its words, if there are many.
+#[test]
+fn many_records_of_many_words_are_stored() {
+    const RECORDS: usize = 500;
+    let stack = Stack::shared();
+    let _alco = Alco::start(stack, &stack.index("wordy"));
+    let words = different_words(RECORDS * 1000);
+    let words: Vec<&str> = words.split(' ').collect();
+    let mut publisher = Publisher::to_queue(&stack.amqp, "wordy");
+    publisher.publish("logstash", "wordy.key", words.chunks(1000).map(|words| body(&words.join(" "))));
+    // one transaction would take minutes
+    stack.settled_count("wordy", RECORDS as u64, SOON);
 }
 
 #[test]

@@ -204,6 +204,7 @@ fn the_manual_has_the_bounds_of_the_sources() {
         ("http/server/crowd.rs", "SPARED_PLACES: usize = 2;", "an address with three places more"),
         ("redis/searches.rs", "MAX_WEEK_BYTES: usize = 20 << 20;", "20 MiB in a week"),
         ("record/mod.rs", "MAX_BODY: usize = 4 << 20;", "4 MiB.\nBeyond: the dead queue"),
+        ("sphinx/fulltext.rs", "MAX_DIFFERENT_TOKENS: usize = 100_000;", "100,000 different ones"),
         ("ingest/body/pieces.rs", "MAX_RECORDS: usize = 131_072;", "131,072.\nBeyond: the dead queue, as a whole"),
         ("ingest/body/unpack.rs", "MAX_WINDOW_BYTES: u64 = 8 << 20;", "a window of 8 MiB"),
         ("sphinx/attributes.rs", "MAX_DEPTH: usize = 128;", "128 levels"),

@@ -9,7 +9,7 @@ use crate::config::Index;
 use crate::ingest::body::Content;
 use crate::ingest::document::{ReadFrom, Writer};
 use crate::ingest::entry::{BatchEntry, Fate, InDelivery, Parcel};
-use crate::ingest::fill::BatchFill;
+use crate::ingest::fill::{BatchFill, RecordSize};
 use crate::ingest::inbox::Inbox;
 use crate::ingest::outage::Trouble;
 use crate::ingest::redelivery;
@@ -134,7 +134,9 @@ impl Batch {
         let digest = place.digest(parcel.digest);
         let doubtful = self.shared.may_be_elsewhere(delivery).then(|| record.clone().with_problem(MAY_BE_TWICE));
         let doubtful = doubtful.and_then(|record| self.writer.write(&record, source, digest, &schema).ok());
+        let mut tokens = doubtful.as_ref().map_or(0, |_| self.writer.tokens());
         let written = self.writer.write(&record, source, digest, &schema);
+        tokens += self.writer.tokens();
         if written.is_ok() {
             self.seen.note(&record, sent);
             self.patterns.note(self.writer.pattern(), record.ts, *arrived, oldest);
@@ -144,13 +146,13 @@ impl Batch {
             }
             counters.newest.set(record.ts);
         }
-        Ok(written.map(|rest| Draft { day, schema, rest, doubtful }))
+        Ok(written.map(|rest| Draft { day, schema, rest, doubtful, tokens }))
     }
 
     pub(super) fn push(&mut self, parcel: &Parcel, record: Unnumbered, id: DocId) {
         let Unnumbered { place, draft } = record;
         let digest = place.digest(parcel.digest);
-        let size = draft.as_ref().map_or(0, Draft::size);
+        let size = draft.as_ref().map_or_else(|_| RecordSize::default(), Draft::size);
         let (fate, doubtful) = match draft {
             Ok(draft) => {
                 let tuple = self.statements.add(&draft, id);

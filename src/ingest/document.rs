@@ -1,6 +1,7 @@
 //! A record -> the text that searchd takes for it. Pure; buffers are kept from record to record.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::config::{Index, SearchText};
 use crate::record::json::{self, Columns};
@@ -11,7 +12,7 @@ use crate::record::{ERROR_COLUMN, MAX_BODY, Record};
 use crate::sphinx::attributes::{StoredColumns, TooDeep};
 use crate::sphinx::counting::{self, UNSURE_KIND, UNSURE_VALUE};
 use crate::sphinx::day_schema::DaySchema;
-use crate::sphinx::fulltext;
+use crate::sphinx::fulltext::{self, MAX_DIFFERENT_TOKENS};
 use crate::sphinx::keys::WordsWriter;
 use crate::sphinx::statement::{Document, stored_order};
 
@@ -33,6 +34,7 @@ pub struct Writer {
     /// of the last record
     hash: PatternHash,
     level: Level,
+    tokens: usize,
     rest: String,
 }
 
@@ -64,6 +66,7 @@ impl Writer {
             pattern: PatternBuffer::default(),
             hash: PatternHash::NONE,
             level: Level::Unknown,
+            tokens: 0,
             rest: String::new(),
         }
     }
@@ -98,6 +101,11 @@ impl Writer {
     /// The pattern and the level of the record that was written last.
     pub fn pattern(&self) -> PatternOf<'_> {
         PatternOf { hash: self.hash, text: self.pattern.text(), level: self.level }
+    }
+
+    /// The tokens in all full-text fields of the record that was written last.
+    pub fn tokens(&self) -> usize {
+        self.tokens
     }
 
     /// Takes back a text that is no longer needed, for its memory.
@@ -170,6 +178,7 @@ impl Writer {
         for (text, _) in self.fields.iter_mut().zip(fields).filter(|(_, field)| field.column.is_none()) {
             text.push_str(fulltext::NO_COLUMN);
         }
+        self.count_tokens()?;
         let document = Document {
             ts: record.ts,
             seq: stored_order(record.seq),
@@ -194,6 +203,22 @@ impl Writer {
             buffer.shrink_to(KEPT_BUFFER_BYTES);
         }
         Ok(rest)
+    }
+
+    /// Fills `tokens`; an error is the reason why searchd cannot take them.
+    fn count_tokens(&mut self) -> Result<(), String> {
+        let texts = [&self.line, &self.cols, &self.keys].into_iter().chain(&self.fields);
+        self.tokens = texts.clone().map(|text| fulltext::count_tokens(text)).sum();
+        if self.tokens <= MAX_DIFFERENT_TOKENS {
+            return Ok(());
+        }
+        let different = texts.flat_map(|text| fulltext::tokens(text)).collect::<HashSet<&str>>().len();
+        match different <= MAX_DIFFERENT_TOKENS {
+            true => Ok(()),
+            false => {
+                Err(format!("{different} different words: searchd takes minutes for more than {MAX_DIFFERENT_TOKENS}"))
+            }
+        }
     }
 
     /// Fills `keys`.

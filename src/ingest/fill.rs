@@ -3,6 +3,16 @@
 use std::time::Instant;
 
 use crate::config::BatchLimits;
+use crate::sphinx::fulltext::MAX_DIFFERENT_TOKENS;
+
+/// What a record takes of the room of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordSize {
+    /// of its tuple
+    pub bytes: usize,
+    /// of all full-text fields
+    pub tokens: usize,
+}
 
 /// The fill of the batch. Invariant: it never grows past its limits by more than the record that filled it; `fits` is the
 /// question before a record is added.
@@ -10,7 +20,7 @@ use crate::config::BatchLimits;
 pub struct BatchFill {
     limits: BatchLimits,
     records: usize,
-    bytes: usize,
+    size: RecordSize,
     /// when the delivery of its first record arrived
     begun: Option<Instant>,
     /// when the batch before was due
@@ -19,12 +29,14 @@ pub struct BatchFill {
 
 impl BatchFill {
     pub fn new(limits: BatchLimits) -> BatchFill {
-        BatchFill { limits, records: 0, bytes: 0, begun: None, last_due: None }
+        BatchFill { limits, records: 0, size: RecordSize::default(), begun: None, last_due: None }
     }
 
-    /// True if a record of that size does not exceed the limit of bytes; an empty batch takes any.
-    pub fn fits(&self, bytes: usize) -> bool {
-        self.records == 0 || self.bytes + bytes <= self.limits.size.get()
+    /// True if a record of that size does not exceed the limits of bytes and of tokens; an empty batch takes any.
+    pub fn fits(&self, RecordSize { bytes, tokens }: RecordSize) -> bool {
+        let has_room = self.size.bytes + bytes <= self.limits.size.get();
+        // all of them may be different
+        self.records == 0 || has_room && self.size.tokens + tokens <= MAX_DIFFERENT_TOKENS
     }
 
     /// True if that number of records does not exceed the limit of records; an empty batch takes as many as it can.
@@ -32,14 +44,16 @@ impl BatchFill {
         self.records == 0 || self.records + records <= self.limits.records.get()
     }
 
-    pub fn add(&mut self, bytes: usize, arrived: Instant) {
+    pub fn add(&mut self, RecordSize { bytes, tokens }: RecordSize, arrived: Instant) {
         self.begun.get_or_insert(arrived);
         self.records += 1;
-        self.bytes += bytes;
+        self.size.bytes += bytes;
+        self.size.tokens += tokens;
     }
 
     pub fn is_full(&self) -> bool {
-        self.records >= self.limits.records.get() || self.bytes >= self.limits.size.get()
+        let BatchLimits { records, size, .. } = &self.limits;
+        self.records >= records.get() || self.size.bytes >= size.get() || self.size.tokens >= MAX_DIFFERENT_TOKENS
     }
 
     /// The time when the batch is sent although it is not full; None while it is empty. Rare records are sent at once; a batch
@@ -54,7 +68,7 @@ impl BatchFill {
     pub fn take(&mut self) -> Option<Instant> {
         self.last_due = self.due().or(self.last_due);
         self.records = 0;
-        self.bytes = 0;
+        self.size = RecordSize::default();
         self.begun.take()
     }
 }
@@ -71,19 +85,23 @@ mod tests {
         BatchFill::new(BatchLimits { records: number(3), age: Duration::from_secs(1), size: number(100) })
     }
 
+    fn bytes(bytes: usize) -> RecordSize {
+        RecordSize { bytes, tokens: 1 }
+    }
+
     #[test]
     fn a_batch_goes_out_by_count_size_or_age() {
         let now = Instant::now();
         let mut batch = batch();
         assert_eq!((batch.due(), batch.is_full()), (None, false));
-        batch.add(10, now);
-        batch.add(10, now + Duration::from_millis(900));
+        batch.add(bytes(10), now);
+        batch.add(bytes(10), now + Duration::from_millis(900));
         assert_eq!((batch.due(), batch.is_full()), (Some(now), false));
-        batch.add(10, now);
+        batch.add(bytes(10), now);
         assert!(batch.is_full());
         assert_eq!(batch.take(), Some(now));
         assert_eq!((batch.take(), batch.due()), (None, None));
-        batch.add(100, now);
+        batch.add(bytes(100), now);
         assert!(batch.is_full());
     }
 
@@ -93,26 +111,39 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         let mut batch = batch();
         for (comes, due) in [(0, 0), (100, 500), (700, 1000), (5000, 5000), (5001, 5500)] {
-            batch.add(10, at(comes));
+            batch.add(bytes(10), at(comes));
             assert_eq!(batch.due(), Some(at(due)), "{comes}");
             batch.take();
         }
         // the one before went out before it was due, since it was full
-        batch.add(100, at(5002));
+        batch.add(bytes(100), at(5002));
         batch.take();
-        batch.add(10, at(5003));
+        batch.add(bytes(10), at(5003));
         assert_eq!(batch.due(), Some(at(6003)));
     }
 
     #[test]
     fn a_large_record_waits_for_the_next_batch() {
         let mut batch = batch();
-        assert!(batch.fits(1000));
-        batch.add(60, Instant::now());
-        assert!(batch.fits(40) && !batch.fits(41));
+        assert!(batch.fits(bytes(1000)));
+        batch.add(bytes(60), Instant::now());
+        assert!(batch.fits(bytes(40)) && !batch.fits(bytes(41)));
         assert!(batch.has_room_for(2) && !batch.has_room_for(3));
         batch.take();
         assert_eq!(batch.due(), None);
-        assert!(batch.fits(1000) && batch.has_room_for(1000));
+        assert!(batch.fits(bytes(1000)) && batch.has_room_for(1000));
+    }
+
+    #[test]
+    fn a_batch_has_so_many_tokens() {
+        let tokens = |tokens| RecordSize { bytes: 1, tokens };
+        let mut batch = batch();
+        assert!(batch.fits(tokens(MAX_DIFFERENT_TOKENS + 1)), "alone");
+        batch.add(tokens(MAX_DIFFERENT_TOKENS - 2), Instant::now());
+        assert!(batch.fits(tokens(2)) && !batch.fits(tokens(3)) && !batch.is_full());
+        batch.add(tokens(2), Instant::now());
+        assert!(batch.is_full());
+        batch.take();
+        assert!(!batch.is_full());
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::config::IndexName;
+use crate::ingest::fill::RecordSize;
 use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::{DocId, day_index, statement};
 use crate::time::Day;
@@ -31,12 +32,14 @@ pub struct Draft {
     pub rest: String,
     /// the same for a record that may be stored already; None: that cannot be
     pub doubtful: Option<String>,
+    /// of the two
+    pub tokens: usize,
 }
 
 impl Draft {
-    /// Bytes of its tuple.
-    pub fn size(&self) -> usize {
-        "(".len() + DocId::MAX_DIGITS + self.rest.len() + self.doubtful.as_ref().map_or(0, String::len)
+    pub fn size(&self) -> RecordSize {
+        let bytes = "(".len() + DocId::MAX_DIGITS + self.rest.len() + self.doubtful.as_ref().map_or(0, String::len);
+        RecordSize { bytes, tokens: self.tokens }
     }
 }
 
@@ -126,7 +129,13 @@ mod tests {
     }
 
     fn draft(day: Day, rest: &str) -> Draft {
-        Draft { day, schema: Arc::new(DaySchema::described(&[], &index())), rest: rest.to_owned(), doubtful: None }
+        Draft {
+            day,
+            schema: Arc::new(DaySchema::described(&[], &index())),
+            rest: rest.to_owned(),
+            doubtful: None,
+            tokens: 0,
+        }
     }
 
     fn index() -> Index {
@@ -181,6 +190,6 @@ mod tests {
         let draft = draft(today, ",1795341600000000,1,-5,'text')");
         // a docid of that time
         let tuple = statements.add(&draft, id(1_795_341_600_000 * DocId::PER_MILLISECOND));
-        assert_eq!(tuple.len(), draft.size());
+        assert_eq!(tuple.len(), draft.size().bytes);
     }
 }
