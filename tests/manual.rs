@@ -186,7 +186,7 @@ fn the_manual_has_the_bounds_of_the_sources() {
         ("http/site.rs", "MAX_DOWNLOADS: usize = 16;", "16 at a time, and 12 of one address"),
         ("http/request.rs", "MAX_URL_BYTES: usize = 16 * 1024;", "16 KiB.\nBeyond: 414"),
         ("http/routes/follow.rs", "PAGE_LINES: usize = 20_000;", "20,000 lines, or a day"),
-        ("http/routes/habits.rs", "MAX_COOKIE_BYTES: usize = 3000;", "3,000 bytes"),
+        ("http/request.rs", "MAX_COOKIE_BYTES: usize = 3000;", "3,000 bytes"),
         ("http/routes/shortcuts.rs", "MAX_SAVED_BYTES: usize = 2000;", "2,000 bytes each"),
         ("http/logins.rs", "FREE_FAILURES: u32 = 3;", "Three, then a wait from 1 s"),
         ("query/mod.rs", "MAX_FILTERS: usize = 64;", "64, and 16 KiB as its links write them"),

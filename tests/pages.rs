@@ -197,10 +197,18 @@ fn a_browser_keeps_its_habits_and_an_address_comes_first() {
     // a stream is what its address says
     let stream = "/grep/pages/?start_ts=-1h&format=csv";
     assert_eq!(get(stream, &[]).body, alco.get(stream).body);
-    // nonsense is ignored
-    let odd =
-        try_get_with(&format!("{}{LOG}", alco.url), &[("Cookie", "x=y; alco=tz%3DMars%26wrap%3Dmaybe%ff")]).unwrap();
-    assert!(odd.status == 200 && text(&odd.body).contains("times in UTC"), "{}", odd.body);
+    // nonsense is ignored, and what only another format's address may say
+    let columns = |count: usize| (0..count).map(|n| format!("odd_{n}")).collect::<Vec<_>>().join(",");
+    for odd in [
+        "tz%3DMars%26wrap%3Dmaybe%ff",
+        &format!("columns%3D{}", columns(65)),
+        &format!("format%3Dcsv%26columns%3D{}", columns(65)),
+        &format!("wrap%3D1%26columns%3D{}", "x".repeat(3000)),
+    ] {
+        let odd = try_get_with(&format!("{}{LOG}", alco.url), &[("Cookie", &format!("x=y; alco={odd}"))]).unwrap();
+        assert!(odd.status == 200 && text(&odd.body).contains("times in UTC"), "{}", odd.body);
+        assert!(!odd.body.contains("odd_0") && !odd.body.contains("class=\"log wrap"), "{}", odd.body);
+    }
     let refused = get("/grep/pages/habits/keep/?tz=Berlin", &[("Sec-Fetch-Site", "cross-site")]);
     assert!(refused.status == 400 && !refused.headers.contains_key("set-cookie"), "{}", refused.body);
     let forgotten = get("/grep/pages/habits/forget/?start_ts=-1h&tz=UTC", &[]);

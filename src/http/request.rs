@@ -23,6 +23,8 @@ use crate::time::{Range, Ts};
 
 /// The name of the cookie with the habits of a reader.
 pub const HABITS_COOKIE: &str = "alco";
+/// Browsers keep 4 kB of a cookie; alco writes and reads no longer one.
+pub const MAX_COOKIE_BYTES: usize = 3000;
 
 /// Longer addresses are refused: our own links stay below, and servers and browsers stop at about as much.
 pub const MAX_URL_BYTES: usize = 16 * 1024;
@@ -101,7 +103,7 @@ fn cookie<'a>(cookies: &'a str, wanted: &str) -> Option<&'a str> {
 
 /// The value of the cookie that keeps habits, decoded.
 fn kept_habits(cookies: &str) -> Option<String> {
-    let value = cookie(cookies, HABITS_COOKIE)?;
+    let value = cookie(cookies, HABITS_COOKIE).filter(|value| value.len() <= MAX_COOKIE_BYTES)?;
     percent_decode_str(value).decode_utf8().ok().map(Cow::into_owned)
 }
 
@@ -224,8 +226,12 @@ impl LogRequest {
     /// address says.
     pub fn with_habits(mut self, site: &Site, client: &Client) -> LogRequest {
         if let Some(habits) = client.habits.as_deref().filter(|_| self.query.format == Format::Page) {
-            self.query = self.query.with_habits(&Query::read(IndexSelection::default(), habits).0);
-            self.zone = self.query.zone(&site.http().timezone).clone();
+            let (habits, _) = Query::read(IndexSelection::default(), habits);
+            // alco keeps those of pages; other formats have fewer bounds
+            if habits.format == Format::Page {
+                self.query = self.query.with_habits(&habits);
+                self.zone = self.query.zone(&site.http().timezone).clone();
+            }
         }
         self
     }

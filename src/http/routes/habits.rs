@@ -3,14 +3,12 @@
 
 use crate::http::error::Refusal;
 use crate::http::pages::links;
-use crate::http::request::{Client, HABITS_COOKIE, LogRequest};
+use crate::http::request::{Client, HABITS_COOKIE, LogRequest, MAX_COOKIE_BYTES};
 use crate::http::response::{Answer, Reply};
 use crate::http::site::Site;
 use crate::query::{Query, edit};
 
 const A_YEAR_SECONDS: u32 = 365 * 86_400;
-/// Browsers keep 4 kB of a cookie.
-const MAX_COOKIE_BYTES: usize = 3000;
 
 /// Back to the search, which goes on saying what was kept.
 pub fn keep(site: &Site, request: &LogRequest, client: &Client) -> Answer {
