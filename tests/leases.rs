@@ -66,6 +66,17 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
         assert_eq!(alco.logged("ALCO:LEASES:leases in Redis has 1 fields that are no leases"), 1, "{}", alco.log());
     }
 
+    // a number beyond all docids is passed over, and so is what is none
+    for number in [((1_u64 << 53) - 1000).to_string().as_str(), "inf", "nan", "-7", "strange"] {
+        run.stack.ask_redis::<()>(&["SET", "ALCO:PK:leases", number]);
+        let alco = Alco::start(&run.stack, INI);
+        run.publish(100);
+        let last = run.check(0);
+        assert!(last > highest && last < highest + (1 << 40), "{number}: {last} after {highest}");
+        highest = last;
+        assert!(alco.stop().success());
+    }
+
     // Redis has forgotten everything
     run.stack.ask_redis::<()>(&["FLUSHALL"]);
     let alco = Alco::start(&run.stack, INI);
@@ -83,16 +94,27 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
     // The clock went back by one hour: a stored docid is one hour ahead of it, and Redis has lost that too.
     let ahead = (jiff::Timestamp::now().as_millisecond() as u64 + 3_600_000) * 2048;
     let today = jiff::Timestamp::now().strftime("%Y%m%d");
-    let statement = format!(
-        "REPLACE INTO leases_{today} (id,ts,seq,digest,logline,js,exact,line,cols) VALUES ({ahead},{},0,1,'ahead','{{}}','','ahead','')",
-        jiff::Timestamp::now().as_microsecond()
-    );
-    run.stack.sphinxql().query_drop(statement).unwrap();
+    let statement = |id: &str| {
+        format!(
+            "REPLACE INTO leases_{today} (id,ts,seq,digest,logline,js,exact,line,cols) VALUES ({id},{},0,1,'ahead','{{}}','','ahead','')",
+            jiff::Timestamp::now().as_microsecond()
+        )
+    };
+    run.stack.sphinxql().query_drop(statement(&ahead.to_string())).unwrap();
     run.stack.ask_redis::<()>(&["FLUSHALL"]);
     let alco = Alco::start(&run.stack, INI);
     run.publish(100);
     run.check(1);
     let behind = run.stack.documents("leases").iter().filter(|(id, _)| *id > ahead).count();
     assert_eq!(behind, 100, "all ids of this run are above the highest stored one");
+    assert!(alco.stop().success());
+
+    // searchd has a docid after which there is none
+    run.stack.sphinxql().query_drop(statement(&((1_u64 << 53) - 5).to_string())).unwrap();
+    let alco = Alco::start(&run.stack, INI);
+    Publisher::to_queue(&run.stack.amqp, "leases").publish("logstash", "leases.key", [body("it waits")]);
+    wait_until("it is logged", SOON, || {
+        (alco.logged("no docids are left for leases: searchd has one") == 1).then_some(())
+    });
     assert!(alco.stop().success());
 }

@@ -19,6 +19,9 @@ const DOCIDS_PER_LEASE: u64 = 16 * DocId::BLOCK_LENGTH;
 /// twice as long.
 const LEASE_TIMEOUT_SECONDS: i64 = 10;
 
+/// A number that is farther ahead of the clock is not alco's: docids from there on would soon end.
+const TEN_YEARS_MILLISECONDS: u64 = 10 * 365 * 86_400_000;
+
 /// When Redis has lost its leases, documents of this last time are looked up.
 const LOST_MILLISECONDS: u64 = 3_600_000;
 
@@ -113,9 +116,15 @@ impl RedisStore {
     /// statement that is under way.
     pub fn lease(&self, of: LeasesOf, stored: Option<u64>, is_alone: bool, now: Ts) -> Result<Lease, Error> {
         let LeasesOf { index, .. } = of;
-        let least = (stored.unwrap_or(0) + 1).max(milliseconds(now) * DocId::PER_MILLISECOND);
+        let least = stored.unwrap_or(0).saturating_add(1).max(milliseconds(now) * DocId::PER_MILLISECOND);
+        if least > DocId::UPPER_BOUND - 2 * DOCIDS_PER_LEASE {
+            return Err(Error::Away(format!("no docids are left for {index}: searchd has one with id {}", least - 1)));
+        }
+        let most = (milliseconds(now) + TEN_YEARS_MILLISECONDS) * DocId::PER_MILLISECOND;
         // numbers of Lua are doubles: exact up to 2^53, where docids end
-        let script = "local first = math.max((tonumber(redis.call('GET', KEYS[1])) or 0) + 1, tonumber(ARGV[1]))
+        let script = "local known = tonumber(redis.call('GET', KEYS[1])) or 0
+            if not (known <= tonumber(ARGV[9])) then known = 0 end
+            local first = math.max(known + 1, tonumber(ARGV[1]))
             first = math.ceil(first / tonumber(ARGV[6])) * tonumber(ARGV[6])
             local last = first + tonumber(ARGV[2]) - 1
             local text = function(n) return string.format('%.0f', n) end
@@ -141,6 +150,7 @@ impl RedisStore {
                 .arg(DocId::BLOCK_LENGTH)
                 .arg(of.since())
                 .arg(lost_session(is_none_elsewhere.then_some(self.owner.as_str())))
+                .arg(most)
                 .query(connection)
         })?;
         Ok(Lease { first, next: first, last: first + DOCIDS_PER_LEASE - 1, since: now })
