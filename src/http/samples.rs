@@ -273,6 +273,7 @@ fn record_page() -> String {
         first_seen: Some(FirstSeen { at: Ts::from_micros(NOW), is_sure: true }),
         alike: Some(Count::AtLeast(1234)),
         columns: columns.iter().collect(),
+        unread_columns: 0,
         in_columns: None,
         bytes: 1000,
         json: Some(vec![

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -44,24 +44,38 @@ impl<'a> Columns<'a> {
     /// Every value, under the name that finds it. Objects are opened down to `depth` levels; of a list, `most` items are read.
     pub fn flat(&self, depth: usize, most: usize) -> Vec<(String, ColumnValue)> {
         let mut flat = Vec::new();
-        self.flatten("", (depth, most), &mut flat);
+        self.each_flat(depth, &mut |name, raw| {
+            flat.push((name, column_value(raw, most)));
+            ControlFlow::Continue(())
+        });
         flat
     }
 
-    fn flatten(&self, prefix: &str, (depth, most): (usize, usize), into: &mut Vec<(String, ColumnValue)>) {
+    /// Passes the same, as JSON text, to `take`, until that breaks: a record of 4 MiB may have two hundred thousand.
+    pub fn each_flat(&self, depth: usize, take: &mut dyn FnMut(String, &str) -> ControlFlow<()>) {
+        let _ = self.flatten("", depth, take);
+    }
+
+    fn flatten(
+        &self,
+        prefix: &str,
+        depth: usize,
+        take: &mut dyn FnMut(String, &str) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         for (key, raw) in &self.0 {
             let name = format!("{prefix}{key}");
             let inner = if depth > 0 && raw.starts_with('{') { Columns::parse(raw) } else { Columns::default() };
             match inner.0.is_empty() {
-                true => into.push((name, column_value(raw, most))),
-                false => inner.flatten(&format!("{name}."), (depth - 1, most), into),
+                true => take(name, raw)?,
+                false => inner.flatten(&format!("{name}."), depth - 1, take)?,
             }
         }
+        ControlFlow::Continue(())
     }
 }
 
 /// The value of a column, of its JSON text. Of a list, `most` items are read: a record of 4 MiB may have two million.
-fn column_value(text: &str, most: usize) -> ColumnValue {
+pub fn column_value(text: &str, most: usize) -> ColumnValue {
     match text.as_bytes().first() {
         Some(b'"') => ColumnValue::One(scalar(text)),
         Some(b'[') => {

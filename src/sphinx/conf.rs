@@ -188,6 +188,8 @@ fn searchd_directives(sphinx: &Sphinx) -> Directives {
         directive("collation_server", "binary"),
         // no file begins like this: a query cannot read files
         directive("snippets_file_prefix", "/nonexistent/"),
+        // searchd's default of 5 drops connections that come together, and each of these waits for a second or three
+        directive("listen_backlog", "128"),
     ]
 }
 
@@ -286,7 +288,7 @@ mod tests {
         assert_eq!(headers("[index a]\ndays = 2\n[index b]\ndays = 3"), (2 + 2 + 2) + (3 + 2 + 2));
     }
 
-    const SEARCHD: [&str; 12] = [
+    const SEARCHD: [&str; 13] = [
         "listen = 127.0.0.1:9306:mysql41",
         "log = /var/db/alco/searchd.log",
         "pid_file = /var/db/alco/searchd.pid",
@@ -297,6 +299,7 @@ mod tests {
         "max_packet_size = 64M",
         "collation_server = binary",
         "snippets_file_prefix = /nonexistent/",
+        "listen_backlog = 128",
         "workers = threads",
         "max_children = 200",
     ];
@@ -305,7 +308,7 @@ mod tests {
     fn searchd_section_has_places_and_safe_values() {
         check("", "searchd", &SEARCHD);
         let manticores = ["buddy_path =", "secondary_indexes = 0"];
-        check("[sphinx]\ndialect = manticore", "searchd", &[&SEARCHD[..10], &manticores].concat());
+        check("[sphinx]\ndialect = manticore", "searchd", &[&SEARCHD[..11], &manticores].concat());
         let ini = "[sphinx]\naddress = /run/s.sock\npid_file = /run/s.pid";
         let own = ["listen = /run/s.sock:mysql41", SEARCHD[1], "pid_file = /run/s.pid"];
         check(ini, "searchd", &[&own, &SEARCHD[3..]].concat());

@@ -14,15 +14,18 @@ use crate::sphinx::doubt::{Advice, Doubt};
 pub struct Pool {
     address: Address,
     timeout: Duration,
-    idle: Mutex<Vec<Engine>>,
+    /// with the time of its last use; the last used one is the last
+    idle: Mutex<Vec<(Engine, Instant)>>,
     /// None: each question is asked, whatever became of the last one
     doubt: Option<Mutex<Doubt>>,
     /// that of the last connection that was open
     dialect: Mutex<Option<Dialect>>,
 }
 
-/// The pool keeps at most this number of connections open while they are idle.
+/// The pool keeps at most this number of connections open that have been idle for long.
 const IDLE_CONNECTIONS: usize = 4;
+/// Those that many readers have used at a time stay for this time: searchd drops connections that come faster than it takes them.
+const IDLE_TIME: Duration = Duration::from_secs(10);
 /// A searchd that runs greets at once, also one that is busy with other questions.
 pub const GREETING_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -50,7 +53,7 @@ impl Pool {
         // a panic while the lock was held leaves the list as it was
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let lent = idle().pop();
-        let mut engine = lent.unwrap_or_else(|| Engine::new(&self.address, self.timeout));
+        let mut engine = lent.map_or_else(|| Engine::new(&self.address, self.timeout), |(engine, _)| engine);
         let asked = Instant::now();
         let result = work(&mut engine);
         if let Some(dialect) = engine.known_dialect() {
@@ -62,10 +65,15 @@ impl Pool {
             // the caller gets its own error
             let _ = self.greet(Some(why));
         }
+        let now = Instant::now();
         let mut idle = idle();
-        if idle.len() < IDLE_CONNECTIONS {
-            idle.push(engine);
-        }
+        idle.push((engine, now));
+        let old = idle.iter().take_while(|(_, used)| now.duration_since(*used) > IDLE_TIME).count();
+        let excess = old.min(idle.len().saturating_sub(IDLE_CONNECTIONS));
+        let closed: Vec<(Engine, Instant)> = idle.drain(..excess).collect();
+        // closed without the lock
+        drop(idle);
+        drop(closed);
         result
     }
 

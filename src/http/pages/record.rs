@@ -59,6 +59,8 @@ pub struct RecordView<'a> {
     pub alike: Option<Count>,
     /// name, value; without message and context columns
     pub columns: Vec<&'a (String, ColumnValue)>,
+    /// columns that the record has besides
+    pub unread_columns: usize,
     /// the search's pattern, if it is one for the columns too
     pub in_columns: Option<&'a Pattern>,
     /// of the whole record
@@ -189,12 +191,13 @@ impl RecordView<'_> {
             self.value(name, value, &mut links_left, out)?;
             out.write_str("</dd>")?;
         }
+        let more = self.columns.len().saturating_sub(MAX_COLUMNS) + self.unread_columns;
         put(
             out,
             html! {
                 (PreEscaped("</dl>"))
-                @if self.columns.len() > MAX_COLUMNS {
-                    p.dim { (thousands((self.columns.len() - MAX_COLUMNS) as u64)) " more columns are only in " a href={ (self.path()) "?format=json" } { "the JSON form" } }
+                @if more > 0 {
+                    p.dim { (thousands(more as u64)) " more columns are only in " a href={ (self.path()) "?format=json" } { "the JSON form" } }
                 }
                 (record_json(self.json.as_deref(), self.bytes, &self.path()))
                 (PreEscaped("</div>"))
@@ -406,6 +409,7 @@ mod tests {
             first_seen: Some(FirstSeen { at: Ts::from_micros(1_795_341_500_000_000), is_sure: false }),
             alike: Some(Count::Exact(1234)),
             columns: columns.iter().collect(),
+            unread_columns: 0,
             in_columns: None,
             bytes: 100,
             json: Some(vec![("\"message\"".to_owned(), "\"<\"".to_owned())]),

@@ -1,11 +1,13 @@
 //! Hits as lines of a page: the columns that they show, and the parts of a record that fold.
 
+use std::ops::ControlFlow;
+
 use crate::config::Index;
 use crate::http::pages::line::{ColumnMatch, LineView, Role};
 use crate::http::pages::log::LogRow;
 use crate::query::{Query, Within};
 use crate::record::column_value::ColumnValue;
-use crate::record::json::{Columns, each_text};
+use crate::record::json::{Columns, column_value, each_text};
 use crate::render::cells::Shown;
 use crate::search::hit;
 use crate::search::hit::{Hit, Page};
@@ -59,23 +61,24 @@ impl<'a> Lines<'a> {
             let text = cell.text.as_ref().filter(|_| !cell.is_index);
             cell.marks = text.map_or_else(Vec::new, |text| pattern.marks(text));
         }
-        for (column, value) in Columns::parse(&hit.record.columns).flat(OPENED_LEVELS, usize::MAX) {
+        Columns::parse(&hit.record.columns).each_flat(OPENED_LEVELS, &mut |column, raw| {
             if self.shown.contains(&column) {
-                continue;
+                return ControlFlow::Continue(());
             }
             let mut texts = Vec::new();
-            match value {
+            match column_value(raw, usize::MAX) {
                 ColumnValue::Json(json) => each_text(&json, &mut |text| texts.push(text.to_owned())),
                 value => texts.push(value.text()),
             }
             let marked = texts.into_iter().map(|text| (pattern.marks(&text), text));
             if let Some((marks, text)) = { marked }.find(|(marks, _)| !marks.is_empty()) {
                 line.matches.push(ColumnMatch { column, text, marks });
-                if line.matches.len() == MAX_COLUMN_MATCHES {
-                    break;
-                }
             }
-        }
+            match line.matches.len() < MAX_COLUMN_MATCHES {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        });
     }
 }
 

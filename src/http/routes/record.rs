@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::http::visible::Visible;
 use crate::query::cursor::Place;
 use crate::query::{Condition, Filter, Format, Query, Within, edit};
 use crate::record::column_value::ColumnValue;
-use crate::record::json::Columns;
+use crate::record::json::{Columns, column_value};
 use crate::record::pattern::memory::FirstSeen;
 use crate::record::pattern::{self, MessagePattern};
 use crate::render::cells::shown_columns;
@@ -39,6 +40,8 @@ const MAX_NEAR_LINES: usize = 1000;
 /// A record that is not inside the range of the search it came from is looked for in this many seconds around it.
 const NEARBY_SECONDS: i64 = 1800;
 
+/// Of a record with more columns, the page reads the first ones and those by which there are lines of the same value.
+const MAX_READ_COLUMNS: usize = 1000;
 /// Of a list with more items, the first ones are shown, and lines with one of these are those of the same value.
 const MAX_ITEMS: usize = 1000;
 
@@ -79,7 +82,10 @@ pub fn record_page(site: &Site, request: LogRequest, place: &str, around: &[&str
         return Ok(json(&index, &hit));
     }
     hit.marks = marks(&hit.record.message);
-    let columns = Columns::parse(&hit.record.columns).flat(OPENED_LEVELS, MAX_ITEMS);
+    let (columns, unread_columns) = read_columns(&hit, |name| {
+        index.filtered.iter().any(|filtered| filtered == name)
+            || matches!(&of, Neighbourhood::Same(same) if same == name)
+    });
     let stream = stream_around(visible, query, &of, &hit.index, &columns);
     let mut page = site.searcher.around(&hit, &stream, sides, &request.scope(site, Waits::default(), NEAR_LINES))?;
     // the record itself is there already
@@ -105,6 +111,7 @@ pub fn record_page(site: &Site, request: LogRequest, place: &str, around: &[&str
         index,
         hit,
         columns,
+        unread_columns,
         of,
         sides,
         came_from_a_search,
@@ -155,6 +162,19 @@ fn json(index: &Index, hit: &Hit) -> Reply {
     Reply::json(String::from_utf8(text).expect("JSON is UTF-8"))
 }
 
+/// The first columns of a record and the wanted ones; and how many others there are.
+fn read_columns(hit: &Hit, is_wanted: impl Fn(&str) -> bool) -> (Vec<(String, ColumnValue)>, usize) {
+    let (mut read, mut others) = (Vec::new(), 0);
+    Columns::parse(&hit.record.columns).each_flat(OPENED_LEVELS, &mut |name, raw| {
+        match read.len() < MAX_READ_COLUMNS || is_wanted(&name) {
+            true => read.push((name, column_value(raw, MAX_ITEMS))),
+            false => others += 1,
+        }
+        ControlFlow::Continue(())
+    });
+    (read, others)
+}
+
 /// The time around a record. Whole seconds make short links.
 fn nearby(ts: Ts) -> Range {
     let second = ts.plus_micros(-ts.micros().rem_euclid(1_000_000));
@@ -167,6 +187,7 @@ struct FoundRecord {
     index: Arc<Index>,
     hit: Hit,
     columns: Vec<(String, ColumnValue)>,
+    unread_columns: usize,
     of: Neighbourhood,
     sides: (usize, usize),
     came_from_a_search: bool,
@@ -219,6 +240,7 @@ impl FoundRecord {
             first_seen: self.first_seen,
             alike: self.alike,
             columns: self.columns.iter().filter(|(name, _)| !apart(name)).collect(),
+            unread_columns: self.unread_columns,
             in_columns: self.pattern_asked.as_ref().filter(|_| query.within == Within::All),
             bytes: hit.bytes(),
             json: (hit.bytes() <= MAX_SHOWN_TWICE_BYTES).then(|| whole(index, hit)),
