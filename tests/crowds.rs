@@ -3,11 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, setsockopt, socket, sockopt};
 
-use crate::support::{Alco, LONG, Publisher, SOON, Stack, body, soak};
+use crate::support::{Alco, LONG, Publisher, SOON, Stack, body, soak, wait_until};
 
 /// Readers notice more than a second; the tests run on busy machines.
 const NOTICED: Duration = Duration::from_secs(10);
@@ -69,6 +72,44 @@ fn start(stack: &Stack) -> Alco {
     publisher.publish("logstash", "crowds.key", (0..2000).map(|n| body(&format!("record {n} {}", "x".repeat(300)))));
     stack.settled_count("crowds", 2000, LONG);
     alco
+}
+
+/// Each of these addresses is served, and then sends a request without its form, again and again.
+#[test]
+fn many_addresses_that_send_no_form_leave_others_their_pages() {
+    let stack = Stack::shared();
+    let alco = start(stack);
+    others_have_pages(&alco, "before");
+    let over = AtomicBool::new(false);
+    let outcome = thread::scope(|scope| {
+        for from in 100..=250 {
+            let (alco, over) = (&alco, &over);
+            scope.spawn(move || {
+                while !over.load(Relaxed) {
+                    let mut stream = connected(alco, from);
+                    ask(&stream, "/style.css");
+                    let mut chunk = [0; 65536];
+                    let _ = stream.read(&mut chunk);
+                    let _ =
+                        stream.write_all(b"POST /grep/shortcut/ HTTP/1.1\r\nHost: alco\r\nContent-Length: 100\r\n\r\n");
+                    // ends when alco ends the connection
+                    while stream.read(&mut chunk).is_ok_and(|read| read > 0) {}
+                }
+            });
+        }
+        let outcome = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+            let is_full = || (page(&alco, 77, "/grep/").0 != "HTTP/1.1 200 OK").then_some(());
+            wait_until("all places are taken: a stranger is refused", SOON, is_full);
+            // those that rest for less than a second keep their places
+            let has_page = |_| page(&alco, 2, "/grep/crowds/?start_ts=-1h").0 == "HTTP/1.1 200 OK";
+            wait_until("pages come", SOON, || (0..10).all(has_page).then_some(()));
+            others_have_pages(&alco, "requests without their forms");
+        }));
+        over.store(true, Relaxed);
+        outcome
+    });
+    outcome.unwrap_or_else(|failure| panic::resume_unwind(failure));
+    assert!(alco.stop().success());
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a client whose address holds few places is served however many places another address has taken, and by no connection
 //! of an address that holds fewer. What waits idle goes first, then what does not move, and strangers before those who were served.
-//! For those who were served, an answer that moves goes, too.
+//! For those who were served, an answer that moves goes, too. An address whose connection stood still, while others waited for its
+//! place or until its time was over, counts as a stranger for a while.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -15,6 +16,8 @@ use crate::net::household::Household;
 const RESTS: Duration = Duration::from_secs(1);
 /// An address counts as served for this time after its last answer.
 const REMEMBERED: Duration = Duration::from_secs(600);
+/// It counts as a stranger for this time after one of its connections stood still.
+const SUSPECTED: Duration = Duration::from_secs(60);
 /// Places more than another's with which an address that was served keeps its answers that move: a browser opens as many at once.
 const SPARED_PLACES: usize = 2;
 /// Addresses to remember; beyond them, those that were served longest ago are forgotten.
@@ -52,11 +55,12 @@ pub struct Crowd {
     max: usize,
     guests: HashMap<u64, Guest>,
     served: HashMap<Household, Instant>,
+    suspected: HashMap<Household, Instant>,
 }
 
 impl Crowd {
     pub fn new(max: usize) -> Crowd {
-        Crowd { max, guests: HashMap::new(), served: HashMap::new() }
+        Crowd { max, guests: HashMap::new(), served: HashMap::new(), suspected: HashMap::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -87,7 +91,7 @@ impl Crowd {
                 Doing::Resting => {
                     is_heavy
                         || is_large
-                        || rests && (count > own + 1 || is_known && is_stranger && count >= own)
+                        || rests && (count > own + 1 || is_known && (count > own || is_stranger && count == own))
                         || yields
                 }
                 Doing::Answering => is_heavy || yields,
@@ -109,24 +113,49 @@ impl Crowd {
 
     /// The client has read an answer to its end.
     pub fn is_served(&mut self, number: u64, now: Instant) {
-        let Some(guest) = self.guests.get(&number) else { return };
-        self.served.insert(guest.household, now);
-        if self.served.len() > MAX_REMEMBERED {
-            self.served.retain(|_, at| now.saturating_duration_since(*at) < REMEMBERED);
-        }
-        if self.served.len() > MAX_REMEMBERED {
-            let oldest = self.served.iter().min_by_key(|(_, at)| **at).map(|(household, _)| *household);
-            oldest.map(|household| self.served.remove(&household));
+        if let Some(guest) = self.guests.get(&number) {
+            remember(guest.household, now, &mut self.served);
         }
     }
 
-    /// The connection has ended, or is told to.
+    /// The connection has stood still for too long.
+    pub fn stood_still(&mut self, number: u64, now: Instant) {
+        // many clients are behind a trusted proxy
+        let household = self.guests.get(&number).map(|guest| guest.household).filter(|own| *own != Household::Local);
+        if let Some(household) = household {
+            remember(household, now, &mut self.suspected);
+        }
+    }
+
+    /// Another takes its place.
+    pub fn make_room(&mut self, number: u64, now: Instant) {
+        if self.guests.get(&number).is_some_and(|guest| guest.doing == Doing::Resting) {
+            self.stood_still(number, now);
+        }
+        self.leave(number);
+    }
+
+    /// The connection has ended.
     pub fn leave(&mut self, number: u64) {
         self.guests.remove(&number);
     }
 
     fn is_known(&self, household: Household, now: Instant) -> bool {
-        self.served.get(&household).is_some_and(|at| now.saturating_duration_since(*at) < REMEMBERED)
+        let within = |time: Duration, of: &HashMap<Household, Instant>| {
+            of.get(&household).is_some_and(|at| now.saturating_duration_since(*at) < time)
+        };
+        within(REMEMBERED, &self.served) && !within(SUSPECTED, &self.suspected)
+    }
+}
+
+fn remember(household: Household, now: Instant, among: &mut HashMap<Household, Instant>) {
+    among.insert(household, now);
+    if among.len() > MAX_REMEMBERED {
+        among.retain(|_, at| now.saturating_duration_since(*at) < REMEMBERED);
+    }
+    if among.len() > MAX_REMEMBERED {
+        let oldest = among.iter().min_by_key(|(_, at)| **at).map(|(household, _)| *household);
+        oldest.map(|household| among.remove(&household));
     }
 }
 
@@ -217,6 +246,32 @@ mod tests {
         assert_eq!(crowd.admission(of(1), now), Admission::Full);
         let later = now + REMEMBERED;
         assert_eq!(crowd.admission(of(0), later), Admission::Full);
+    }
+
+    /// Each address has been served once, and holds one connection that does not move.
+    #[test]
+    fn one_that_was_served_and_has_no_place_gets_that_of_one_that_rests() {
+        let now = Instant::now() + Duration::from_secs(3600);
+        let of = |n: u64| Household::of(&format!("192.0.2.{n}"));
+        let mut crowd = Crowd::new(8);
+        for n in 0..8 {
+            crowd.enter(n, of(n), now);
+            crowd.is_served(n, now);
+            crowd.note(n, Doing::Resting, now - Duration::from_millis(900 + 50 * n));
+        }
+        assert_eq!(crowd.admission(of(8), now), Admission::Full, "a stranger");
+        assert_eq!(crowd.admission(of(0), now), Admission::Full, "it has as many as any");
+        crowd.leave(0);
+        crowd.enter(0, of(9), now);
+        assert_eq!(crowd.admission(of(0), now), Admission::InsteadOf(7), "it has rested longest");
+        // which comes again
+        crowd.make_room(7, now);
+        crowd.enter(7, of(0), now);
+        crowd.note(0, Doing::Answering, now);
+        crowd.note(7, Doing::Answering, now);
+        assert_eq!(crowd.admission(of(7), now), Admission::Full, "a stranger now");
+        crowd.is_served(7, now);
+        assert_eq!(crowd.admission(of(7), now + SUSPECTED), Admission::InsteadOf(6));
     }
 
     #[test]

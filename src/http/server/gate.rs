@@ -121,15 +121,15 @@ fn serve(client: &ClientSocket, place: &ClientPlace, shared: &GateState) -> io::
         let length = match read_head(client, place, shared, &mut bytes)? {
             Next::Head(length) => length,
             Next::End => return Ok(()),
-            Next::Refuse(why) => return refuse(client, shared, why),
+            Next::Refuse(why) => return refuse(client, place, shared, why),
         };
         let waiting = shared.settings.clients.wait();
         let Some(head) = request_head::rewritten(&bytes[..length], &peer, waiting.number) else {
-            return refuse(client, shared, RequestRefused::Malformed);
+            return refuse(client, place, shared, RequestRefused::Malformed);
         };
         bytes.drain(..length);
         if !read_form(client, shared, &mut bytes, head.form_bytes)? {
-            return refuse(client, shared, RequestRefused::Unfinished);
+            return refuse(client, place, shared, RequestRefused::Unfinished);
         }
         place.note(Doing::Answering);
         let mut inner = UnixStream::connect(&shared.settings.inner)?;
@@ -241,7 +241,10 @@ fn read_form(mut client: &ClientSocket, shared: &GateState, bytes: &mut Vec<u8>,
 }
 
 /// Counts the refusal, and sends it.
-fn refuse(mut client: &ClientSocket, shared: &GateState, why: RequestRefused) -> io::Result<()> {
+fn refuse(mut client: &ClientSocket, place: &ClientPlace, shared: &GateState, why: RequestRefused) -> io::Result<()> {
+    if let RequestRefused::Unfinished = why {
+        place.stood_still();
+    }
     shared.settings.counted.refuse_request(why);
     client.write_all(refusal::of_request(why).as_bytes())
 }

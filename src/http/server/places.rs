@@ -82,7 +82,7 @@ impl Places {
             Admission::Free => {}
             Admission::Full => return None,
             Admission::InsteadOf(number) => {
-                taken.crowd.leave(number);
+                taken.crowd.make_room(number, Instant::now());
                 taken.leaving += 1;
                 self.counted.refuse_connection(ConnectionRefused::Displaced);
                 if let Some(socket) = taken.sockets.remove(&number) {
@@ -117,6 +117,11 @@ impl ClientPlace {
     /// The client has read an answer to its end.
     pub fn is_served(&self) {
         self.places.taken().crowd.is_served(self.number, Instant::now());
+    }
+
+    /// The client has not sent the rest of its request in time.
+    pub fn stood_still(&self) {
+        self.places.taken().crowd.stood_still(self.number, Instant::now());
     }
 
     /// True if the connection was told to end.
