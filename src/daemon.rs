@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, after, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, after, bounded, select, tick, unbounded};
 
 use crate::config::Config;
 use crate::housekeeping::Housekeeping;
@@ -21,6 +21,8 @@ use crate::threads::{End, spawn_watched};
 /// The manual promises 5 s. A thread that has not ended by then is left behind: its records stay with the broker.
 const STOP: Duration = Duration::from_millis(4500);
 const RESTART: Duration = Duration::from_secs(1);
+/// After a burst of large answers, their memory goes back to the system within this time.
+const GIVE_BACK: Duration = Duration::from_secs(10);
 
 /// The parts of alco that run in this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,9 +81,11 @@ pub fn run(config: Config, parts: Roles) -> Result<(), String> {
     }
 
     let mut outcome = Ok(());
+    let give_back = tick(GIVE_BACK);
     loop {
         select! {
             recv(signals) -> _ => break,
+            recv(give_back) -> _ => heap_trim::give_back(),
             recv(ended) -> end => {
                 let Ok(End { name, panicked }) = end else { break };
                 running -= 1;

@@ -100,6 +100,7 @@ const DOORS: &[(&str, &str)] = &[
     ("rpassword", "commands::passwd"),
     ("ipnet", "config"),
     ("ctrlc", "daemon"),
+    ("heap_trim", "daemon"),
     ("ureq", "commands::grep::remote"),
     ("regex_syntax", "search::pattern"),
     ("regex_automata", "search::pattern::matches"),

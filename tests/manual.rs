@@ -172,6 +172,8 @@ fn the_manual_has_the_bounds_of_the_sources() {
         ("http/server/forward.rs", "MIN_BYTES_A_SECOND: f64 = 4096.0;", "less than 4 KiB a second"),
         ("http/server/crowd.rs", "RESTS: Duration = Duration::from_secs(1);", "rest\nfor 1 s"),
         ("http/server/crowd.rs", "REMEMBERED: Duration = Duration::from_secs(600);", "in the last ten minutes"),
+        ("http/server/crowd.rs", "SUSPECTED: Duration = Duration::from_secs(60);", "counts as a stranger for 60 s"),
+        ("http/request.rs", "LONG_SEARCH_BYTES: usize = 2000;", "a search of more than 2,000 bytes"),
         ("http/mod.rs", "MAX_THREADS_OF_CLIENT: usize = POOL_THREADS / 2;", "12 of 24"),
         (
             "http/server/request_queue.rs",

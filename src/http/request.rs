@@ -115,24 +115,27 @@ pub struct RequestUrl<'a> {
     pub query: &'a str,
 }
 
-/// True for a page whose search has a regex of the user's, so that each check may take long, and for a count, which runs to its end.
-/// A stream has a thread of its own. One thread asks this of all requests, before any login: it reads no search.
+/// A longer search takes long to be read and compiled: 16 kB, a hundred milliseconds.
+const LONG_SEARCH_BYTES: usize = 2000;
+
+/// True for a page whose search is long or has a regex of the user's, so that each check may take long, and for a count, which runs to
+/// its end. A stream has a thread of its own. One thread asks this of all requests, before any login: it reads no search.
 pub fn may_take_long(url: &str) -> bool {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let is_count = path.ends_with("/count/");
     if is_count || query.len() > MAX_URL_BYTES {
         return is_count;
     }
-    let (mut has_regex, mut has_search, mut is_stream) = (false, false, false);
+    let (mut has_regex, mut has_search, mut is_long, mut is_stream) = (false, false, false, false);
     for (name, value) in pairs(query) {
         match name.as_str() {
             "mode" => has_regex = value == "regex",
-            "search" => has_search = !value.is_empty(),
+            "search" => (has_search, is_long) = (!value.is_empty(), value.len() > LONG_SEARCH_BYTES),
             "format" => is_stream = Format::STREAMS.iter().any(|format| value == format.name()),
             _ => {}
         }
     }
-    has_regex && has_search && !is_stream
+    (is_long || has_regex && has_search) && !is_stream
 }
 
 impl RequestUrl<'_> {
@@ -272,7 +275,11 @@ mod tests {
 
     #[test]
     fn a_page_with_a_regex_may_take_long() {
+        let long = format!("/grep/web/?search={}", "a".repeat(LONG_SEARCH_BYTES + 1));
         for (url, expected) in [
+            (long.as_str(), true),
+            (&long[..long.len() - 1], false),
+            (&format!("{long}&format=text"), false),
             ("/grep/web/?mode=regex&search=a.*b", true),
             ("/logs/api/grep/web/?search=a.*b&mode=%72egex", true),
             ("/grep/web/patterns/?mode=regex&search=a%7Cb", true),

@@ -13,6 +13,9 @@ const MAX_SAVED: usize = 200;
 /// Saved searches of one user.
 const MAX_SAVED_BY_ONE: usize = 50;
 
+/// Names and values, as Redis has them.
+type RawFields = Vec<(Vec<u8>, Vec<u8>)>;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedShortcut {
     pub name: String,
@@ -64,12 +67,22 @@ const CHANGE: &str = "
     return 'done'";
 
 impl RedisStore {
-    /// All of them, by name. A value that alco cannot read is left out.
+    /// All of them, by name. A value that alco cannot read is left out, and what others have written beyond the number that alco saves.
     pub fn shortcuts(&self) -> Result<Vec<SavedShortcut>, Error> {
-        let raw: Vec<(Vec<u8>, Vec<u8>)> =
-            self.ask(|connection| redis::cmd("HGETALL").arg(keys::shortcuts()).query(connection))?;
-        let mut all: Vec<SavedShortcut> = raw.iter().filter_map(|(name, value)| read(name, value)).collect();
+        let (mut all, mut cursor): (Vec<SavedShortcut>, u64) = (Vec::new(), 0);
+        loop {
+            let (next, raw): (u64, RawFields) = self.ask(|connection| {
+                redis::cmd("HSCAN").arg(keys::shortcuts()).arg(cursor).arg("COUNT").arg(MAX_SAVED).query(connection)
+            })?;
+            all.extend(raw.iter().filter_map(|(name, value)| read(name, value)));
+            cursor = next;
+            if cursor == 0 || all.len() >= MAX_SAVED {
+                break;
+            }
+        }
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        // Redis may pass one twice
+        all.dedup_by(|a, b| a.name == b.name);
         Ok(all)
     }
 

@@ -28,7 +28,11 @@ pub enum InsertTurn {
 impl RedisStore {
     /// Begins an insert into a day of an index of that searchd.
     pub fn begin_insert(&self, index: &IndexName, node: &str, day: Day) -> Result<InsertTurn, Error> {
-        let script = "if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+        let script = "if redis.call('EXISTS', KEYS[1]) == 1 then
+                -- each turn of alco's has an end
+                if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+                return 0
+            end
             redis.call('ZADD', KEYS[2], redis.call('TIME')[1] + ARGV[2], ARGV[1])
             redis.call('EXPIRE', KEYS[2], ARGV[2])
             local claim = redis.call('HGET', KEYS[3], ARGV[3]) or ''

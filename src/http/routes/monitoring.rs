@@ -15,6 +15,7 @@ use crate::metrics::Collected;
 use crate::metrics::obstacles::Obstacles;
 use crate::metrics::peers::peers_text;
 use crate::metrics::process::Process;
+use crate::render::escape::visible_in_line;
 use crate::search::nodes::PeerState;
 use crate::sphinx::day_index::served_days;
 use crate::time::{Ts, zone_name};
@@ -124,8 +125,9 @@ pub fn health(site: &Site, visible: &Visible, now: Ts) -> Reply {
     // noticed by the part that collects
     parts.extend(site.metrics.clock.why().map(|why| Err(format!("clock does not work: {why}"))));
     let status = if parts.iter().all(Result::is_ok) { 200 } else { 503 };
+    // a server's words are in some
     let line = |part: &Result<String, String>| match part {
-        Ok(line) | Err(line) => format!("{line}\n"),
+        Ok(line) | Err(line) => format!("{}\n", visible_in_line(line)),
     };
     Reply::text(status, parts.iter().map(line).collect())
 }
