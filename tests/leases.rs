@@ -77,6 +77,18 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
         assert!(alco.stop().success());
     }
 
+    // another's turn that has no end gets one
+    let nodes: Vec<String> = run.stack.ask_redis(&["HKEYS", "ALCO:NODES"]);
+    let saving = format!("ALCO:SAVING:leases:{}", nodes[0]);
+    run.stack.ask_redis::<()>(&["SET", &saving, "strange"]);
+    let alco = Alco::start(&run.stack, INI);
+    run.publish(100);
+    let ends = || (run.stack.ask_redis::<i64>(&["TTL", &saving]) > 0).then_some(());
+    wait_until("the turn has an end", SOON, ends);
+    run.stack.ask_redis::<()>(&["DEL", &saving]);
+    highest = run.check(0);
+    assert!(alco.stop().success());
+
     // Redis has forgotten everything
     run.stack.ask_redis::<()>(&["FLUSHALL"]);
     let alco = Alco::start(&run.stack, INI);

@@ -131,6 +131,16 @@ fn a_search_is_saved_renamed_and_deleted_by_its_user() {
     assert!(!anna.list().contains("elsewhere"));
     refuses(&anna.ask("/grep/shortcut/elsewhere/", &[]), 404, "There is no shortcut 'elsewhere'");
 
+    // another client of Redis has saved what alco would not save
+    let each = |call: &str| {
+        let script = format!("for n = 1, 20000 do redis.call({call}) end return 1");
+        stack.ask_redis::<u8>(&["EVAL", &script, "1", "ALCO:SHORTCUTS"])
+    };
+    each("'HSET', KEYS[1], 'strange-' .. n, '5 saved search=x anna'");
+    let strange = anna.list().matches(">strange-").count();
+    assert!((1..1000).contains(&strange), "{strange} are listed");
+    each("'HDEL', KEYS[1], 'strange-' .. n");
+
     stack.stop("redis");
     let away = anna.list();
     assert!(
