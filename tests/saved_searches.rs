@@ -98,6 +98,8 @@ fn a_search_is_saved_renamed_and_deleted_by_its_user() {
         ("..", "cannot be a name"),
         ("a\u{202e}b", "cannot be seen"),
         ("a\u{1b}[2J", "cannot be seen"),
+        ("\u{ad}\u{61c}", "cannot be seen"),
+        ("\u{3164}", "cannot be seen"),
         (&"ж".repeat(61), "more than 60 characters"),
     ] {
         refuses(&ben.send(SEARCH, &[("name", name)]), 400, why);
@@ -129,6 +131,7 @@ fn a_search_is_saved_renamed_and_deleted_by_its_user() {
     // an index that this alco lacks
     stack.ask_redis::<()>(&["HSET", "ALCO:SHORTCUTS", "elsewhere", "5 nginx search=x anna"]);
     assert!(!anna.list().contains("elsewhere"));
+    refuses(&change("elsewhere", "delete", ""), 400, "no longer there");
     refuses(&anna.ask("/grep/shortcut/elsewhere/", &[]), 404, "There is no shortcut 'elsewhere'");
 
     // another client of Redis has saved what alco would not save

@@ -15,6 +15,7 @@ use crate::http::visible::{Visible, VisibleShortcut};
 use crate::query::url::pairs;
 use crate::query::{Query, edit};
 use crate::redis::shortcuts::{SavedShortcut, ShortcutChange};
+use crate::render::escape::visible_in_line;
 use crate::time::Ts;
 
 /// A search that makes a longer address is not saved.
@@ -158,6 +159,11 @@ fn sent(text: &str, client: &Client) -> Result<SentForm, Refusal> {
 
 fn change(site: &Site, visible: &Visible, form: &SentForm) -> Result<(), String> {
     let (own, user) = (form.field("name"), user(visible));
+    let all = site.ask_redis(|redis| redis.shortcuts()).map_err(|why| why.to_string())?;
+    // of a search over an index that this user may not see, not even the name is told
+    if !openable(visible, all).iter().any(|(saved, _)| saved.name == own) {
+        return made(ShortcutChange::NotThere);
+    }
     let change = match form.field("do") {
         "delete" => site.ask_redis(|redis| redis.delete_shortcut(own, user.as_deref())),
         // the first button is that of the key Enter
@@ -197,15 +203,16 @@ fn made(change: ShortcutChange) -> Result<(), String> {
 /// A name that can be shown in a line and be a part of an address.
 fn name(visible: &Visible, typed: &str) -> Result<String, String> {
     let name = typed.split_whitespace().collect::<Vec<_>>().join(" ");
-    // marks that turn the direction of writing, and what browsers read as a directory
-    let is_hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
+    // joiners and fillers, in addition to what no text may have
+    let is_hidden =
+        |c: char| matches!(c, '\u{200c}' | '\u{200d}' | '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}');
     match name.as_str() {
         "" => Err("a name is needed".to_owned()),
+        // browsers read these as directories
         "." | ".." => Err(format!("'{name}' cannot be a name; choose another one")),
-        _ if name.contains(is_hidden) => Err("the name has characters that cannot be seen; write it again".to_owned()),
+        _ if name.contains(is_hidden) || visible_in_line(&name) != name => {
+            Err("the name has characters that cannot be seen; write it again".to_owned())
+        }
         _ if name.chars().count() > MAX_NAME_CHARS => {
             Err(format!("the name has more than {MAX_NAME_CHARS} characters; choose a shorter one"))
         }
