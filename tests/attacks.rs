@@ -45,7 +45,7 @@ const MIN_PAGES: usize = 5;
 /// Connections to searchd that stay open, with what the test's own connections need.
 const MAX_MORE_FILES: u64 = 24;
 const MAX_MORE_THREADS: u64 = 8;
-const MAX_MEMORY_AFTER_KIB: u64 = 64 << 10;
+const MAX_MEMORY_AFTER_KIB: u64 = 40 << 10;
 const MEMORY_TIME: Duration = Duration::from_secs(30);
 /// The last byte of the addresses of readers, who were served before, and of the attackers.
 const READER: u8 = 3;

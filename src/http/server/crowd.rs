@@ -87,7 +87,7 @@ impl Crowd {
             let may_go = match guest.doing {
                 Doing::Idle if rests => guest.household == household || count >= own,
                 // one that has just come would else make room before its request is read
-                Doing::Idle => count > spared.max(own + 1),
+                Doing::Idle => count > spared.max(own + 1) || is_stranger && yields,
                 Doing::Resting => {
                     is_heavy
                         || is_large
@@ -263,11 +263,11 @@ mod tests {
         assert_eq!(crowd.admission(of(0), now), Admission::Full, "it has as many as any");
         crowd.leave(0);
         crowd.enter(0, of(9), now);
+        crowd.note(0, Doing::Answering, now);
         assert_eq!(crowd.admission(of(0), now), Admission::InsteadOf(7), "it has rested longest");
         // which comes again
         crowd.make_room(7, now);
         crowd.enter(7, of(0), now);
-        crowd.note(0, Doing::Answering, now);
         crowd.note(7, Doing::Answering, now);
         assert_eq!(crowd.admission(of(7), now), Admission::Full, "a stranger now");
         crowd.is_served(7, now);
@@ -287,6 +287,9 @@ mod tests {
         assert_eq!(crowd.admission(of(2), now), Admission::InsteadOf(3), "of the address with the most places");
         crowd.is_served(3, now);
         assert_eq!(crowd.admission(of(2), now), Admission::InsteadOf(0), "strangers first");
+        crowd.note(0, Doing::Idle, now);
+        assert_eq!(crowd.admission(of(2), now), Admission::InsteadOf(0), "also one that has just come");
+        crowd.note(0, Doing::Answering, now - Duration::from_secs(9));
         crowd.is_served(0, now);
         assert_eq!(crowd.admission(of(2), now), Admission::InsteadOf(3), "its address has three more");
         crowd.leave(3);
