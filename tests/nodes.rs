@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -185,6 +186,13 @@ fn a_node_without_searchd_leaves_its_records_to_the_others() {
     let published = under_load(amqp, name, || {
         let local = |node: &Node| node.stack.count(&format!("{name}_local")).unwrap_or(0);
         wait_until("both have stored some", LONG, || nodes.iter().all(|node| local(node) > 1000).then_some(()));
+        // a worker looks for other consumers when it stores, at most once a second
+        let joined = Instant::now();
+        let before = wait_until("its last look is older", LONG, || {
+            (joined.elapsed() > Duration::from_secs(2)).then(|| local(&nodes[0]))
+        });
+        let stores = || (local(&nodes[0]) > before + 2000).then_some(());
+        wait_until("the first has seen the other", LONG, stores);
         nodes[0].stack.kill("searchd");
         wait_until("it gives up", LONG, || (alcos[0].logged("the other consumers of queue") > 0).then_some(()));
         let before = local(&nodes[1]);
