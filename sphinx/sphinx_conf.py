@@ -175,11 +175,11 @@ def is_settled(cache):
         return False
 
 
-def keep(conf, days, cache, data):
+def keep(conf, days, last, cache):
     """Keeps a good configuration. The first one of a day moves the copy of the day before aside."""
     scratch = "%s.%d" % (cache, os.getpid())
     try:
-        if os.path.exists(cache) and newest(kept(cache, data)) != newest(days):
+        if os.path.exists(cache) and newest(last) != newest(days):
             os.rename(cache, cache + ".before")
         make_directory(os.path.dirname(cache))
         with io.open(scratch, "w", encoding="utf-8") as file:
@@ -218,7 +218,7 @@ def configuration():
         # first, since the copy may lie in one of the directories
         make_directories(conf)
         last, was_settled = kept(cache, data), is_settled(cache)
-        keep(conf, days, cache, data)
+        keep(conf, days, last, cache)
         if was_settled:
             remove_expired(days, last, cache, data)
         return conf

@@ -106,13 +106,13 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
     // The clock went back by one hour: a stored docid is one hour ahead of it, and Redis has lost that too.
     let ahead = (jiff::Timestamp::now().as_millisecond() as u64 + 3_600_000) * 2048;
     let today = jiff::Timestamp::now().strftime("%Y%m%d");
-    let statement = |id: &str| {
+    let statement = |id: u64| {
         format!(
             "REPLACE INTO leases_{today} (id,ts,seq,digest,logline,js,exact,line,cols) VALUES ({id},{},0,1,'ahead','{{}}','','ahead','')",
             jiff::Timestamp::now().as_microsecond()
         )
     };
-    run.stack.sphinxql().query_drop(statement(&ahead.to_string())).unwrap();
+    run.stack.sphinxql().query_drop(statement(ahead)).unwrap();
     run.stack.ask_redis::<()>(&["FLUSHALL"]);
     let alco = Alco::start(&run.stack, INI);
     run.publish(100);
@@ -122,7 +122,7 @@ fn docids_are_unique_after_redis_loss_and_clock_jump() {
     assert!(alco.stop().success());
 
     // searchd has a docid after which there is none
-    run.stack.sphinxql().query_drop(statement(&((1_u64 << 53) - 5).to_string())).unwrap();
+    run.stack.sphinxql().query_drop(statement((1 << 53) - 5)).unwrap();
     let alco = Alco::start(&run.stack, INI);
     Publisher::to_queue(&run.stack.amqp, "leases").publish("logstash", "leases.key", [body("it waits")]);
     wait_until("it is logged", SOON, || {

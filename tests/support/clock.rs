@@ -3,13 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ALCO, Alco, LONG, Publisher, Stack, directory, executable};
+use super::{ALCO, Alco, LONG, Publisher, Stack, directory, executable, make_an_hour_old};
 
 #[derive(Debug)]
 pub struct Clock {
@@ -86,9 +85,7 @@ impl ClockedRun {
 
     /// Sets the clock as `Clock::set` does, as if searchd had its configuration for an hour: only then are files of days removed.
     pub fn set_hours_later(&self, offset: SignedDuration) {
-        let last = self.stack.dir().join("searchd/data/sphinx.conf.last");
-        let last = fs::File::options().append(true).open(last).unwrap();
-        last.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        make_an_hour_old(&self.stack.dir().join("searchd/data/sphinx.conf.last")).unwrap();
         self.clock.set(offset);
     }
 

@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, Once};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -66,6 +66,11 @@ fn show_failures_at_once() {
             usual(failure);
         }));
     });
+}
+
+/// A file counts as written an hour ago.
+pub fn make_an_hour_old(file: &Path) -> io::Result<()> {
+    File::options().append(true).open(file)?.set_modified(SystemTime::now() - Duration::from_secs(3600))
 }
 
 /// True in `make soak`: a test that has a long form, of more than a minute, runs it there.
