@@ -186,13 +186,6 @@ fn a_node_without_searchd_leaves_its_records_to_the_others() {
     let published = under_load(amqp, name, || {
         let local = |node: &Node| node.stack.count(&format!("{name}_local")).unwrap_or(0);
         wait_until("both have stored some", LONG, || nodes.iter().all(|node| local(node) > 1000).then_some(()));
-        // a worker looks for other consumers when it stores, at most once a second
-        let joined = Instant::now();
-        let before = wait_until("its last look is older", LONG, || {
-            (joined.elapsed() > Duration::from_secs(2)).then(|| local(&nodes[0]))
-        });
-        let stores = || (local(&nodes[0]) > before + 2000).then_some(());
-        wait_until("the first has seen the other", LONG, stores);
         nodes[0].stack.kill("searchd");
         wait_until("it gives up", LONG, || (alcos[0].logged("the other consumers of queue") > 0).then_some(()));
         let before = local(&nodes[1]);
@@ -209,6 +202,36 @@ fn a_node_without_searchd_leaves_its_records_to_the_others() {
     let marked: usize = copies.values().map(|copies| copies.marked).sum();
     eprintln!("{name}: {published} published, {} twice, {marked} marked", twice(&copies));
     assert!(marked <= 1000, "only those of the batch that it was storing: {marked}");
+}
+
+#[test]
+fn a_node_whose_searchd_is_away_leaves_its_records_to_one_that_comes_later() {
+    let name = "joinslater";
+    let nodes = nodes(name, 2, &index(name, ""));
+    let ini = index(name, &rabbitmq("0s", "5s"));
+    let amqp = &nodes[0].stack.amqp;
+    let first = nodes[0].alco(&ini);
+    let publish = |from: usize, to: usize| {
+        let mut publisher = Publisher::to_queue(amqp, name);
+        publisher.publish("logstash", &format!("{name}.key"), (from..to).map(|n| body(&format!("record {n}"))));
+        publisher.close();
+    };
+    let on = |node: &Node| node.stack.count(&format!("{name}_local")).unwrap_or(0);
+    // by the first records it learns their size, so that it holds more than one batch of the others
+    const KNOWN: usize = 2000;
+    const ALL: usize = KNOWN + 3000;
+    publish(0, KNOWN);
+    wait_until("they are stored", LONG, || (on(&nodes[0]) == KNOWN as u64).then_some(()));
+    forget_what_redis_may_have_lost(&nodes[0].stack, name);
+    nodes[0].stack.kill("searchd");
+    publish(KNOWN, ALL);
+    wait_until("it holds half of them", LONG, || queue_state(amqp, name).filter(|queue| queue.messages <= 1500));
+    let second = nodes[1].alco(&ini);
+    // the first may have stored those of its last batch, and is waited for five seconds because of them
+    wait_until("the other has all", LONG, || (on(&nodes[1]) == (ALL - KNOWN) as u64).then_some(()));
+    nodes[0].stack.restart("searchd");
+    let copies = settled(&nodes, vec![first, second], name, ALL);
+    eprintln!("{name}: {} twice", twice(&copies));
 }
 
 #[test]

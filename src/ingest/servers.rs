@@ -11,7 +11,8 @@ use crate::ingest::outage::{Backoff, OutageNotice, Trouble};
 use crate::ingest::shared::{IndexShared, lock};
 use crate::metrics::obstacles::Waiter;
 use crate::metrics::peer_waits::PeerWait;
-use crate::rabbitmq;
+use crate::rabbitmq::probe::Probe;
+use crate::rabbitmq::{self, Queue};
 use crate::redis;
 use crate::redis::connection::RedisStore;
 use crate::sphinx::client::{Engine, Fault};
@@ -24,6 +25,8 @@ pub(super) const SEARCHD_TIMEOUT: Duration = Duration::from_secs(60);
 /// A worker whose searchd is away for longer leaves its records to the queue's other consumers, if there are any. searchd needs less
 /// for a restart with a small binlog.
 const GIVE_UP: Duration = Duration::from_secs(10);
+/// The time between two looks for other consumers while searchd is away.
+const OTHERS_LOOK: Duration = Duration::from_secs(10);
 
 /// The reason why a worker leaves its loop.
 pub(super) enum Stop {
@@ -73,8 +76,16 @@ pub(super) struct Servers {
     backoffs: Backoffs,
     /// since when searchd is away
     searchd_away: Option<Instant>,
-    /// The queue of this session has consumers of other processes.
+    /// what is known of the consumers of this session's queue; nothing before it consumes
+    consumers: Option<Consumers>,
+}
+
+/// What the broker last said of a queue's consumers.
+#[derive(Clone, Copy, Debug)]
+struct Consumers {
+    /// There are some of other processes.
     has_others: bool,
+    asked: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +104,7 @@ impl Servers {
             engine: Engine::new(&shared.config.sphinx.address, SEARCHD_TIMEOUT),
             backoffs: Backoffs::default(),
             searchd_away: None,
-            has_others: false,
+            consumers: None,
             shared,
             worker,
             stop,
@@ -126,17 +137,32 @@ impl Servers {
 
     /// Leases from now on belong to another connection to the broker.
     pub(super) fn begin_session(&mut self) {
-        self.has_others = false;
+        self.consumers = None;
         self.redis.begin_session();
     }
 
-    pub(super) fn has_others(&self) -> bool {
-        self.has_others
+    /// Notes what the broker has just said of the session's queue.
+    pub(super) fn note_queue(&mut self, queue: Queue) {
+        let has_others = usize::try_from(queue.consumers).is_ok_and(|all| all > self.shared.index.threads);
+        self.consumers = Some(Consumers { has_others, asked: Instant::now() });
     }
 
-    /// Notes whether the session's queue has consumers of other processes.
-    pub(super) fn note_others(&mut self, has_others: bool) {
-        self.has_others = has_others;
+    /// True if other processes can take the session's records. They may have come since searchd went away: the session waits, so a
+    /// connection of its own asks.
+    fn can_be_left(&mut self) -> bool {
+        let Some(consumers) = self.consumers else { return false };
+        if consumers.has_others || consumers.asked.elapsed() < OTHERS_LOOK {
+            return consumers.has_others;
+        }
+        // a look that fails is not tried again at once
+        self.consumers = Some(Consumers { asked: Instant::now(), ..consumers });
+        let looked = Probe::open(&self.shared.config.rabbitmq)
+            .and_then(|mut broker| broker.queue_named(&self.shared.index.queue));
+        match looked {
+            Ok(queue) => self.note_queue(queue),
+            Err(error) => log::debug!("{}: {error}", self.shared.index.name),
+        }
+        self.consumers.is_some_and(|consumers| consumers.has_others)
     }
 
     pub(super) fn ask_searchd<T>(
@@ -200,7 +226,7 @@ impl Servers {
             self.log(lock(&self.shared.outages.searchd).failed(self.worker, &trouble, Instant::now()));
         }
         let since = *self.searchd_away.get_or_insert_with(Instant::now);
-        if self.has_others && since.elapsed() > GIVE_UP {
+        if since.elapsed() > GIVE_UP && self.can_be_left() {
             return Err(Stop::SearchdAway);
         }
         let wait = self.backoffs.searchd.next(&trouble);

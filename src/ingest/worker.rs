@@ -27,14 +27,11 @@ use crate::ingest::servers::{Servers, Stop, now};
 use crate::ingest::shared::IndexShared;
 use crate::ingest::store::{Insertion, Store};
 use crate::metrics::Collected;
-use crate::rabbitmq::{self, Deliveries, Queue, Session, Tag};
+use crate::rabbitmq::{self, Deliveries, Session, Tag};
 use crate::sphinx::{DocId, statement};
 
 /// The time between two looks at the backlog, the values seen and old leases.
 const TICK: Duration = Duration::from_secs(5);
-/// A worker alone at its queue looks so often, while records come, whether another has come: that one is to take the records if
-/// searchd goes away.
-const OTHERS_LOOK: Duration = Duration::from_secs(1);
 /// The wait for more deliveries after the first of them.
 const GATHERING: Duration = Duration::from_millis(3);
 
@@ -48,8 +45,6 @@ pub struct Worker {
     acks: Acks<Tag>,
     prefetch: Prefetch,
     absence: Absence,
-    /// when the broker was last asked for the state of the queue
-    queue_noted: Instant,
     /// the digests of a batch that is stored now
     storing: Vec<i64>,
 }
@@ -78,7 +73,6 @@ impl Worker {
             acks: Acks::new(rabbitmq.ack_delay),
             prefetch: Prefetch::new(rabbitmq.batch.records.get(), index.queue_type),
             absence: Absence::default(),
-            queue_noted: Instant::now(),
             storing: Vec::new(),
             shared,
         })
@@ -234,9 +228,6 @@ impl Worker {
         Lookup { shared, docids, servers, inbox, absence }.drop_stored(&mut full)?;
         self.docids.renew(&mut self.servers)?;
         self.storing = full.digests();
-        if !self.servers.has_others() && self.queue_noted.elapsed() > OTHERS_LOOK {
-            self.note_queue(session)?;
-        }
         for (day, chosen) in full.days() {
             let statement = full.statements.remove(&day).unwrap_or_default();
             let Worker { store, servers, inbox, .. } = self;
@@ -283,10 +274,9 @@ impl Worker {
     }
 
     fn note_queue(&mut self, session: &Session) -> Result<(), Stop> {
-        let Queue { messages, consumers } = session.queue(&self.index().queue)?;
-        self.counters().backlog.set(u64::from(messages), now());
-        self.queue_noted = Instant::now();
-        self.servers.note_others(usize::try_from(consumers).is_ok_and(|all| all > self.index().threads));
+        let queue = session.queue(&self.index().queue)?;
+        self.counters().backlog.set(u64::from(queue.messages), now());
+        self.servers.note_queue(queue);
         Ok(())
     }
 

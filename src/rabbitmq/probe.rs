@@ -1,4 +1,5 @@
-//! Looks for the exchange and the queues that alco needs, for `alco check`. It declares none that is missing.
+//! Looks for the exchange and the queues that alco needs, for `alco check`, and for a worker whose session waits. It declares none
+//! that is missing.
 
 use amiquip::{Channel, Connection};
 
