@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::link::Link;
 use crate::support::{ALCO, Alco, LONG, SOON, Stack, executable, memory_kib, try_get, wait_until};
 
 /// A lie, by its name: it speaks on a connection until the client has gone.
@@ -270,6 +271,39 @@ fn a_lying_redis_costs_pages_only_values() {
         assert!(alco.stop().success());
         assert!(begun.elapsed() < MAX_STOP, "{lie}: the stop took {:?}", begun.elapsed());
     });
+}
+
+#[test]
+fn a_slow_redis_costs_pages_only_values() {
+    let stack = Stack::shared();
+    let (port, db) = stack.redis.rsplit(':').next().unwrap().split_once('/').unwrap();
+    let link = Link::to(port.parse().unwrap());
+    let program = stack.dir().join("alco-with-slow-redis");
+    let url = format!("redis://127.0.0.1:{}/{db}", link.port);
+    executable(&program, &format!("sed -i 's|^url = redis.*|url = {url}|' \"$3\"\nexec {ALCO} \"$@\"\n"));
+    let alco = Alco::spawn_as(&program, stack, &format!("{}threads = 0\n", stack.index("slowredis")));
+    let now = jiff::Timestamp::now().as_second().to_string();
+    stack.ask_redis::<()>(&["ZADD", "ALCO:COLUMNS:slowredis", &now, "of_redis"]);
+    let has_values = || {
+        let page = alco.get("/grep/slowredis/columns/");
+        assert_eq!(page.status, 200, "{}", page.body);
+        let [has, lacks] = ["of_redis", "Redis is away or slow"].map(|text| page.body.contains(text));
+        assert_eq!(has, !lacks, "{}", page.body);
+        has
+    };
+    wait_until("there are values", SOON, || has_values().then_some(()));
+    link.delay(200);
+    wait_until("pages do without them", SOON, || (!has_values()).then_some(()));
+    assert_eq!(alco.logged("ms for an answer"), 1, "{}", alco.log());
+    // one of them may be the one that tries again
+    let with: usize = (0..6).map(|_| usize::from(has_values())).sum();
+    assert!(with <= 1, "{with} of 6 pages waited for Redis");
+    // what is asked for is waited for
+    let page = alco.get("/grep/shortcut/nosuchname/");
+    assert_eq!(page.status, 404, "{}", page.body);
+    link.delay(0);
+    wait_until("there are values again", SOON, || has_values().then_some(()));
+    assert_eq!(alco.logged("answers quickly again"), 1, "{}", alco.log());
 }
 
 /// A frame of AMQP.

@@ -5,7 +5,6 @@ use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 

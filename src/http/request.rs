@@ -135,7 +135,14 @@ pub fn may_take_long(url: &str) -> bool {
             _ => {}
         }
     }
-    (is_long || has_regex && has_search) && !is_stream
+    (is_long || has_regex && has_search) && !(is_stream && may_be_stream(path))
+}
+
+/// True for the paths below base_path that have streams: `grep/LIST/`, `grep/LIST/patterns/`. The others write a page in any format.
+fn may_be_stream(path: &str) -> bool {
+    let mut parts = path.strip_suffix("/patterns/").or_else(|| path.strip_suffix('/')).unwrap_or(path).rsplit('/');
+    let (_list, grep, base) = (parts.next(), parts.next(), parts.next());
+    grep == Some("grep") && base.is_none_or(|base| base != "api" && !base.contains('%'))
 }
 
 impl RequestUrl<'_> {
@@ -202,12 +209,8 @@ impl LogRequest {
                 text: text.to_owned(),
             });
         }
-        // the same search, as its own links write it
-        let bytes = if query.format.is_stream() { 0 } else { query.to_url().len() };
-        if bytes > MAX_URL_BYTES {
-            let why =
-                format!("its values make an address of {bytes} bytes; {MAX_URL_BYTES} are the limit, leave some out");
-            return Err(Refusal::Bad(why));
+        if !query.format.is_stream() {
+            check_links(&query)?;
         }
         let zone = query.zone(&site.http().timezone).clone();
         Ok(LogRequest {
@@ -219,6 +222,14 @@ impl LogRequest {
             may_save: false,
             household: Household::Local,
         })
+    }
+
+    /// For a page that is no stream, whatever format its address names.
+    pub fn of_page(mut self) -> Result<LogRequest, Refusal> {
+        match self.query.fit_page().pop() {
+            Some(why) => Err(Refusal::Bad(why)),
+            None => check_links(&self.query).map(|()| self),
+        }
     }
 
     pub fn of_client(self, site: &Site, client: &Client) -> LogRequest {
@@ -269,6 +280,18 @@ impl LogRequest {
     }
 }
 
+/// An error if a page could not write links to its own search.
+fn check_links(query: &Query) -> Result<(), Refusal> {
+    match query.to_url().len() {
+        0..=MAX_URL_BYTES => Ok(()),
+        bytes => {
+            let why =
+                format!("its values make an address of {bytes} bytes; {MAX_URL_BYTES} are the limit, leave some out");
+            Err(Refusal::Bad(why))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +309,11 @@ mod tests {
             ("/api/grep/web/count/?start_ts=-30d", true),
             ("/api/grep/web/count/", true),
             ("/grep/web/?mode=regex&search=a&format=ndjson", false),
+            ("/logs/grep/web/patterns/?mode=regex&search=a&format=ndjson", false),
+            // these pages have no streams
+            ("/grep/web/columns/?mode=regex&search=a&format=ndjson", true),
+            ("/api/grep/web/?mode=regex&search=a&format=ndjson", true),
+            ("/%61pi/grep/web/?mode=regex&search=a&format=ndjson", true),
             ("/grep/web/?mode=regex", false),
             ("/grep/web/?search=mode%3Dregex&mode=words", false),
             ("/grep/web/", false),

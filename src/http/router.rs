@@ -141,9 +141,12 @@ fn visible(site: &Site, parts: Option<&[String]>, client: &Client) -> Result<Vis
 fn route(site: &Site, visible: &Visible, (parts, text): (Option<&[String]>, &str), client: &Client, now: Ts) -> Answer {
     let base = &site.http().base_path;
     let parts: Option<Vec<&str>> = parts.map(|parts| parts.iter().map(String::as_str).collect());
-    let request =
+    // the log and its patterns may be streams, all others are pages
+    let streamed =
         |list: &str| LogRequest::parse(site, visible, list, text, now).map(|request| request.of_client(site, client));
-    let with_habits = |list: &str| request(list).map(|request| request.with_habits(site, client));
+    let streamed_with_habits = |list: &str| streamed(list).map(|request| request.with_habits(site, client));
+    let request = |list: &str| streamed(list)?.of_page();
+    let with_habits = |list: &str| streamed_with_habits(list)?.of_page();
     let etag = client.known_etag.as_deref();
     let Some(parts) = parts else {
         return Err(Refusal::NotFound(format!("Everything here is below {base}.")));
@@ -160,7 +163,7 @@ fn route(site: &Site, visible: &Visible, (parts, text): (Option<&[String]>, &str
         ["grep", list, "save", ""] => shortcuts::save(site, &request(list)?, client)?,
         ["grep", list, ""] => {
             let may_save = shortcuts::may_save(site, visible);
-            routes::log::log_page(site, LogRequest { may_save, ..with_habits(list)? }, text)?
+            routes::log::log_page(site, LogRequest { may_save, ..streamed_with_habits(list)? }, text)?
         }
         ["grep", list, "at", place, ref around @ .., ""] => {
             record::record_page(site, with_habits(list)?, place, around, !text.is_empty())?
@@ -169,7 +172,7 @@ fn route(site: &Site, visible: &Visible, (parts, text): (Option<&[String]>, &str
         ["grep", list, "habits", "forget", ""] => habits::forget(site, &request(list)?, client)?,
         ["grep", list, "help", ""] => help::help_page(site, &with_habits(list)?),
         ["grep", list, "columns", ""] => columns::columns_page(site, &with_habits(list)?, client)?,
-        ["grep", list, "patterns", ""] => patterns::patterns_page(site, with_habits(list)?, text, client)?,
+        ["grep", list, "patterns", ""] => patterns::patterns_page(site, streamed_with_habits(list)?, text, client)?,
         ["grep", list, "next-error", ""] => routes::next_error::next_error(site, &with_habits(list)?, client)?,
         ["grep", list, "values", column, ""] => values::values_page(site, &with_habits(list)?, column, client),
         ["style.css"] => {

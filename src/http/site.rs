@@ -185,14 +185,24 @@ impl Site {
         self.with_redis(|values| values.patterns_among(index, patterns))
     }
 
-    /// Asks Redis; None while it is away, so that not each page waits for it.
+    /// Asks Redis for what a page can do without; None while it is away or slow, so that not each page waits for it.
     pub fn with_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, redis::Error>) -> Option<T> {
-        let answer = self.ask_redis(ask);
+        let is_tried = self.values.is_to_be_tried();
+        let answer = self.ask_unless(|| self.values.is_slow() && !is_tried, ask);
         answer.map_err(|error| log::debug!("pages go without values: {error}")).ok()
     }
 
-    /// The same, with the reason why there is no answer.
+    /// Asks Redis for what is needed, also while it is slow.
     pub fn ask_redis<T>(&self, ask: impl FnOnce(&RedisStore) -> Result<T, redis::Error>) -> Result<T, redis::Error> {
+        self.ask_unless(|| false, ask)
+    }
+
+    /// Asks Redis in turn with other requests, unless it has just failed, or is to be left alone once it is this request's turn.
+    fn ask_unless<T>(
+        &self,
+        is_left_alone: impl FnOnce() -> bool,
+        ask: impl FnOnce(&RedisStore) -> Result<T, redis::Error>,
+    ) -> Result<T, redis::Error> {
         // a panic of another thread leaves whole values
         let failed = || self.values_failed.lock().unwrap_or_else(PoisonError::into_inner);
         let is_retry = match &mut *failed() {
@@ -208,6 +218,9 @@ impl Site {
         // while this request waited for its turn, another one may have found out
         if let (false, Some((_, error))) = (is_retry, &*failed()) {
             return Err(error.clone());
+        }
+        if is_left_alone() {
+            return Err(redis::Error::Away("redis takes long for its answers".to_owned()));
         }
         let answer = ask(&self.values);
         *failed() = match &answer {

@@ -70,18 +70,23 @@ impl Query {
         if q.against.is_none() {
             q.sort = q.sort.filter(|sort| *sort != PatternSort::Frequent);
         }
-        let whole_in_memory = !q.format.is_stream();
-        if let Some(limit) = q.limit.filter(|limit| whole_in_memory && limit.get() > MAX_LIMIT) {
-            let why = format!("limit={limit} is too much for a page; write at most {MAX_LIMIT}, or take format=text");
-            note(Err(why));
-            q.limit = None;
-        }
-        if q.columns.as_ref().is_some_and(|names| whole_in_memory && names.len() > MAX_COLUMNS) {
-            let why = format!("columns= has more than {MAX_COLUMNS} names; leave some out, or take format=csv");
-            note(Err(why));
-            q.columns = None;
+        if !q.format.is_stream() {
+            errors.extend(q.fit_page());
         }
         (q, errors)
+    }
+
+    /// Leaves out what is too much for a page, which is whole in memory, other than a stream. Returns a sentence about each.
+    pub fn fit_page(&mut self) -> Vec<String> {
+        let mut errors = Vec::new();
+        if let Some(limit) = self.limit.take_if(|limit| limit.get() > MAX_LIMIT) {
+            errors
+                .push(format!("limit={limit} is too much for a page; write at most {MAX_LIMIT}, or take format=text"));
+        }
+        if self.columns.take_if(|names| names.len() > MAX_COLUMNS).is_some() {
+            errors.push(format!("columns= has more than {MAX_COLUMNS} names; leave some out, or take format=csv"));
+        }
+        errors
     }
 
     /// A reserved parameter. A form sends an empty one for a field that was left alone.

@@ -2,14 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use redis::{ConnectionLike, Pipeline, RedisResult};
 
 use crate::config;
 use crate::redis::error::Error;
 use crate::redis::primary::Primary;
+use crate::redis::slowness::Slowness;
 use crate::redis::stream::RedisStream;
 use crate::time::Ts;
 
@@ -27,6 +28,8 @@ pub struct RedisStore {
     session: u32,
     timeout: Duration,
     connection: Mutex<Option<RedisStream>>,
+    /// for those who can do without its answers
+    slowness: Option<Mutex<Slowness>>,
     /// that its leases have others among them
     pub has_warned: AtomicBool,
 }
@@ -40,13 +43,14 @@ impl RedisStore {
             session: 0,
             timeout: TIMEOUT,
             connection: Mutex::new(None),
+            slowness: None,
             has_warned: AtomicBool::new(false),
         })
     }
 
-    /// The same for callers who do not wait longer than that for one answer.
+    /// The same for callers who do not wait longer than that for one answer, and can do without if Redis is slow.
     pub fn answering_within(self, timeout: Duration) -> RedisStore {
-        RedisStore { timeout, ..self }
+        RedisStore { timeout, slowness: Some(Mutex::default()), ..self }
     }
 
     /// Begins a session, for another connection to the broker: leases from now on belong to it.
@@ -105,7 +109,9 @@ impl RedisStore {
             Some(connection) => connection,
             None => held.insert(self.connect().map_err(at_address)?),
         };
-        question(connection).map_err(|answer| {
+        let answer = question(connection);
+        self.note_wait(connection.take_waited());
+        answer.map_err(|answer| {
             let error = Error::from(&answer);
             // an answer of Redis itself leaves the connection in step, another error may not; and only connecting logs in again, or finds
             // the primary that has taken the place of this one
@@ -115,6 +121,32 @@ impl RedisStore {
             }
             at_address(error)
         })
+    }
+
+    /// True if its last answers took so long that whoever can do without them should.
+    pub fn is_slow(&self) -> bool {
+        self.slowness().is_some_and(|slowness| slowness.is_slow())
+    }
+
+    /// True, now and then, for the one who is to find out whether it still is.
+    pub fn is_to_be_tried(&self) -> bool {
+        self.slowness().is_some_and(|mut slowness| slowness.is_due(Instant::now()))
+    }
+
+    fn note_wait(&self, waited: Duration) {
+        let at = self.primary.shown();
+        match self.slowness().and_then(|mut slowness| slowness.note(waited, Instant::now())) {
+            Some(true) => {
+                log::warn!("redis at {at} takes {} ms for an answer: pages do without its values", waited.as_millis());
+            }
+            Some(false) => log::info!("redis at {at} answers quickly again"),
+            None => {}
+        }
+    }
+
+    fn slowness(&self) -> Option<MutexGuard<'_, Slowness>> {
+        // a panic of another thread leaves whole values
+        Some(self.slowness.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn connect(&self) -> Result<RedisStream, Error> {

@@ -33,6 +33,7 @@ mod replies;
 pub mod searches;
 pub mod seen;
 pub mod shortcuts;
+mod slowness;
 pub mod stored;
 mod stream;
 pub mod turns;

@@ -13,6 +13,9 @@ const MAX_SAVED: usize = 200;
 /// Saved searches of one user.
 const MAX_SAVED_BY_ONE: usize = 50;
 
+/// Reads of as many, among which others may have written what alco cannot read.
+const MAX_READS: usize = 10;
+
 /// Names and values, as Redis has them.
 type RawFields = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -70,7 +73,7 @@ impl RedisStore {
     /// All of them, by name. A value that alco cannot read is left out, and what others have written beyond the number that alco saves.
     pub fn shortcuts(&self) -> Result<Vec<SavedShortcut>, Error> {
         let (mut all, mut cursor): (Vec<SavedShortcut>, u64) = (Vec::new(), 0);
-        loop {
+        for _ in 0..MAX_READS {
             let (next, raw): (u64, RawFields) = self.ask(|connection| {
                 redis::cmd("HSCAN").arg(keys::shortcuts()).arg(cursor).arg("COUNT").arg(MAX_SAVED).query(connection)
             })?;

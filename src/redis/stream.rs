@@ -4,7 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{
     Cmd, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, Parser, RedisConnectionInfo, RedisError,
@@ -29,6 +29,10 @@ pub struct RedisStream {
     replies: Replies,
     /// with the replies to one question
     patience: Patience,
+    /// when the last question was sent, until the first byte of its answer
+    asked: Option<Instant>,
+    /// the longest wait for a first byte, since it was last asked for
+    waited: Duration,
     db: i64,
     open: bool,
 }
@@ -64,6 +68,8 @@ impl RedisStream {
             parser: Parser::new(),
             replies: Replies::default(),
             patience: Patience::new(timeout),
+            asked: None,
+            waited: Duration::ZERO,
             db: settings.db(),
             open: true,
         };
@@ -96,8 +102,14 @@ impl RedisStream {
         Ok(())
     }
 
+    /// The longest wait for the first byte of an answer since the last call.
+    pub fn take_waited(&mut self) -> Duration {
+        std::mem::take(&mut self.waited)
+    }
+
     fn send(&mut self, commands: &[u8]) -> RedisResult<()> {
         self.patience.renew();
+        self.asked = Some(Instant::now());
         self.noted(|connection| {
             let mut left = commands;
             while !left.is_empty() {
@@ -110,8 +122,8 @@ impl RedisStream {
 
     fn receive(&mut self) -> RedisResult<Value> {
         self.noted(|connection| {
-            let RedisStream { socket, parser, replies, patience, .. } = connection;
-            parser.parse_value(LookedThrough { socket, replies, patience }).map(readable)
+            let RedisStream { socket, parser, replies, patience, asked, waited, .. } = connection;
+            parser.parse_value(LookedThrough { socket, replies, patience, asked, waited }).map(readable)
         })
     }
 
@@ -126,11 +138,13 @@ struct LookedThrough<'a> {
     socket: &'a mut RedisSocket,
     replies: &'a mut Replies,
     patience: &'a mut Patience,
+    asked: &'a mut Option<Instant>,
+    waited: &'a mut Duration,
 }
 
 impl Read for LookedThrough<'_> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let LookedThrough { socket, replies, patience } = self;
+        let LookedThrough { socket, replies, patience, asked, waited } = self;
         let read = patience.step(|time| socket.read(room, time)).map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => {
                 let why = format!("it has not answered for {} s", patience.timeout().as_secs_f64());
@@ -138,6 +152,9 @@ impl Read for LookedThrough<'_> {
             }
             _ => error,
         })?;
+        if let Some(asked) = asked.take() {
+            **waited = asked.elapsed().max(**waited);
+        }
         replies.look(&room[..read]).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
         Ok(read)
     }

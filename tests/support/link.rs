@@ -1,10 +1,11 @@
-//! A link of a network between two programs of this host: it can be cut, so that no byte passes and no connection ends.
+//! A link of a network between two programs of this host: it can be cut, so that no byte passes and no connection ends, or be slow.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
+use std::time::Duration;
 
 use super::POLL;
 
@@ -12,48 +13,61 @@ use super::POLL;
 #[derive(Debug)]
 pub struct Link {
     pub port: u16,
-    is_cut: Arc<AtomicBool>,
+    state: Arc<LinkState>,
+}
+
+#[derive(Debug, Default)]
+struct LinkState {
+    is_cut: AtomicBool,
+    /// for what is read at once, in each direction
+    delay_millis: AtomicU64,
     /// both ways
-    bytes: Arc<AtomicU64>,
+    bytes: AtomicU64,
 }
 
 impl Link {
     /// A link to that port of this host.
     pub fn to(server: u16) -> Link {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (port, is_cut) = (listener.local_addr().unwrap().port(), Arc::new(AtomicBool::new(false)));
-        let bytes = Arc::new(AtomicU64::new(0));
-        let (cut, passed) = (is_cut.clone(), bytes.clone());
+        let (port, state) = (listener.local_addr().unwrap().port(), Arc::new(LinkState::default()));
+        let link = Link { port, state: state.clone() };
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let (cut, passed) = (cut.clone(), passed.clone());
-                    thread::spawn(move || pass(from, to, &cut, &passed));
+                    let state = state.clone();
+                    thread::spawn(move || pass(from, to, &state));
                 }
             }
         });
-        Link { port, is_cut, bytes }
+        link
     }
 
     /// The bytes that have passed so far.
     pub fn bytes(&self) -> u64 {
-        self.bytes.load(Relaxed)
+        self.state.bytes.load(Relaxed)
     }
 
     pub fn cut(&self) {
-        self.is_cut.store(true, Relaxed);
+        self.state.is_cut.store(true, Relaxed);
+    }
+
+    /// What passes is this late from now on, in each direction.
+    pub fn delay(&self, millis: u64) {
+        self.state.delay_millis.store(millis, Relaxed);
     }
 
     pub fn mend(&self) {
-        self.is_cut.store(false, Relaxed);
+        self.state.is_cut.store(false, Relaxed);
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool, passed: &AtomicU64) {
+fn pass(mut from: TcpStream, mut to: TcpStream, state: &LinkState) {
+    let LinkState { is_cut, delay_millis, bytes: passed } = state;
     let mut bytes = [0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut bytes) {
+        thread::sleep(Duration::from_millis(delay_millis.load(Relaxed)));
         while is_cut.load(Relaxed) {
             thread::sleep(POLL);
         }

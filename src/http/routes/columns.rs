@@ -48,8 +48,9 @@ pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answe
                     column.last = column.last.max(last_seen.checked_mul(1_000_000).map(Ts::from_micros));
                 }
             }
-            None => warnings
-                .push(format!("Redis is away: only the columns of the last {EXAMPLE_RECORDS} records are listed")),
+            None => warnings.push(format!(
+                "Redis is away or slow: only the columns of the last {EXAMPLE_RECORDS} records are listed"
+            )),
         }
     }
     let mut more = seen.len() > LISTED_COLUMNS;

@@ -81,7 +81,7 @@ pub fn joined(memories: impl Iterator<Item = Option<PatternMemory>>) -> Option<P
 /// The reason why alco does not know of all patterns in the range whether they are new.
 pub fn unknown(memory: Option<&PatternMemory>, request: &LogRequest) -> Option<String> {
     let Some(memory) = memory else {
-        return Some("Redis is away: alco does not know which patterns are new".to_owned());
+        return Some("Redis is away or slow: alco does not know which patterns are new".to_owned());
     };
     memory.unknown_before(request.range().start)?;
     Some(match memory.since {
