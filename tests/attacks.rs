@@ -28,7 +28,9 @@ use std::time::{Duration, Instant};
 
 use crate::hostile_clients::{heavy, publish_lines};
 use crate::support::clients::{RawClient, passwd_line};
-use crate::support::{Alco, LONG, Publisher, Stack, body, memory_kib, soak, threads, try_get_with, wait_until};
+use crate::support::{
+    Alco, LONG, Publisher, SetAtEnd, Stack, body, memory_kib, soak, threads, try_get_with, wait_until,
+};
 
 /// What searches go through.
 const LINES: usize = 2000;
@@ -297,7 +299,6 @@ fn others_are_served_while_attacks_last() {
     println!("before: {median:?}, at most {longest:?}");
 
     let (over, published) = (AtomicBool::new(false), AtomicU64::new(0));
-    let mut table = String::new();
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut publisher = Publisher::open(&stack.amqp);
@@ -313,19 +314,11 @@ fn others_are_served_while_attacks_last() {
             }
             publisher.close();
         });
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for attack in &ATTACKS {
-                table.push_str(&attacked(&alco, stack, attack, &published));
-            }
-        }));
-        over.store(true, Relaxed);
-        outcome.unwrap_or_else(|failure| {
-            let why = failure.downcast_ref::<String>().map_or("", String::as_str);
-            print!("{table}{why}");
-            std::panic::resume_unwind(failure)
-        });
+        let _ending = SetAtEnd(&over);
+        for attack in &ATTACKS {
+            print!("{}", attacked(&alco, stack, attack, &published));
+        }
     });
-    print!("{table}");
     let all = published.load(Relaxed) + LINES as u64;
     let messages = stack.settled("attacks", all, LONG);
     assert_eq!(messages.len() as u64, all, "each is stored");

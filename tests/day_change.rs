@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
 use crate::support::clock::ClockedRun;
-use crate::support::{LONG, Publisher, soak, try_get, wait_until};
+use crate::support::{LONG, Publisher, SetAtEnd, soak, try_get, wait_until};
 
 const RETENTION_DAYS: i64 = 7;
 /// Each day gets at least this number of records.
@@ -94,28 +94,24 @@ fn a_month_of_days_passes_unattended() {
                 searches.fetch_add(1, Relaxed);
             }
         });
-        // the two threads must end, even if the test fails below
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for n in 0..turns {
-                run.set_hours_later(to_noon + SignedDuration::from_hours(24 * n));
-                let today = run.today();
-                the_day_is_served(&run, n);
-                firsts.push(*run.numbers(today).iter().min().unwrap());
-                let kept = (n + 1 - RETENTION_DAYS).max(0);
-                let newest = published.load(Relaxed) - 1;
-                let oldest = before(today, n - kept);
-                let count = all_are_found_once(&url, oldest, firsts[kept as usize], newest);
-                let per_record = bytes_below(&data.join("turning")) / count as u64;
-                println!("day {n}: {} records are kept, {per_record} bytes each", count);
-                if n == RETENTION_DAYS {
-                    usual = per_record;
-                } else if n > RETENTION_DAYS {
-                    assert!(per_record < usual * 2, "day {n}: {per_record} bytes a record, and before {usual}");
-                }
+        let _ending = SetAtEnd(&over);
+        for n in 0..turns {
+            run.set_hours_later(to_noon + SignedDuration::from_hours(24 * n));
+            let today = run.today();
+            the_day_is_served(&run, n);
+            firsts.push(*run.numbers(today).iter().min().unwrap());
+            let kept = (n + 1 - RETENTION_DAYS).max(0);
+            let newest = published.load(Relaxed) - 1;
+            let oldest = before(today, n - kept);
+            let count = all_are_found_once(&url, oldest, firsts[kept as usize], newest);
+            let per_record = bytes_below(&data.join("turning")) / count as u64;
+            println!("day {n}: {} records are kept, {per_record} bytes each", count);
+            if n == RETENTION_DAYS {
+                usual = per_record;
+            } else if n > RETENTION_DAYS {
+                assert!(per_record < usual * 2, "day {n}: {per_record} bytes a record, and before {usual}");
             }
-        }));
-        over.store(true, Relaxed);
-        outcome.unwrap_or_else(|failure| std::panic::resume_unwind(failure));
+        }
     });
     assert!(searches.load(Relaxed) > turns as usize, "{searches:?}");
     let today = run.today();

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::link::Link;
 use crate::support::nodes::{Copies, Node, copies, count, nodes, nodes_at};
-use crate::support::{ALCO, Alco, LONG, Publisher, Stack, body, free_port, queue_state, wait_until};
+use crate::support::{ALCO, Alco, LONG, Publisher, SetAtEnd, Stack, body, free_port, queue_state, wait_until};
 
 fn index(name: &str, more: &str) -> String {
     format!("[index {name}]\ndays = 2\nrouting_keys = {name}.#\n{more}")
@@ -35,12 +35,10 @@ pub fn under_load(amqp: &str, index: &str, work: impl FnOnce()) -> usize {
             publisher.close();
             published
         });
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        // the publisher must end, even after a failure
-        over.store(true, Relaxed);
-        let published = publishing.join().unwrap();
-        outcome.unwrap_or_else(|failure| std::panic::resume_unwind(failure));
-        published
+        let ending = SetAtEnd(&over);
+        work();
+        drop(ending);
+        publishing.join().unwrap()
     })
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 
 use amiquip::{AmqpValue, Connection, ExchangeDeclareOptions, ExchangeType, QueueDeclareOptions};
 
-use crate::support::{Alco, LONG, Publisher, SOON, Stack, body, queue_state, take_dead, try_get, wait_until};
+use crate::support::{Alco, LONG, Publisher, SOON, SetAtEnd, Stack, body, queue_state, take_dead, try_get, wait_until};
 
 fn index(name: &str, more: &str) -> String {
     format!("[index {name}]\ndays = 2\nrouting_keys = {name}.#\n{more}")
@@ -28,16 +28,12 @@ fn quorum_queues_are_collected_exactly_once() {
             }
             published
         });
+        let ending = SetAtEnd(&over);
         // kill -9 while more of them come
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_until("a part is stored", LONG, || stack.count("quorum").filter(|n| *n > 500));
-            drop(alco);
-            over.store(true, Relaxed);
-            Alco::start(&stack, &ini)
-        }));
-        // the publisher must end, even after a failure
-        over.store(true, Relaxed);
-        (outcome.unwrap_or_else(|failure| std::panic::resume_unwind(failure)), publishing.join().unwrap())
+        wait_until("a part is stored", LONG, || stack.count("quorum").filter(|n| *n > 500));
+        drop(alco);
+        drop(ending);
+        (Alco::start(&stack, &ini), publishing.join().unwrap())
     });
     let stored = stack.settled("quorum", published as u64, LONG);
     wait_until("all are acknowledged", LONG, || queue_state(&stack.amqp, "quorum").filter(|queue| queue.messages == 0));

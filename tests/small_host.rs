@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{ALCO, Alco, Publisher, SOON, Stack, executable, memory_kib, not_checked, soak};
+use crate::support::{ALCO, Alco, Publisher, SOON, SetAtEnd, Stack, executable, memory_kib, not_checked, soak};
 
 const LIMIT_BYTES: u64 = 512 << 20;
 /// One record among this number is a needle.
@@ -120,26 +120,22 @@ fn the_whole_stack_runs_on_512_mb() {
                 thread::sleep(Duration::from_millis(200));
             }
         });
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut publisher = Publisher::open(&stack.amqp);
-            let mut random = fastrand::Rng::with_seed(1);
-            for from in (0..records).step_by(5000) {
-                publisher.publish("logstash", "small.key", (from..from + 5000).map(|n| body(n, &mut random)));
-            }
-            stack.settled_count("small", records as u64, SOON * 15);
-            let all = "start_ts=-1d";
-            for search in ["needle", "%2Fcart%2F", "in=all&search=backend", "mode=regex&search=duration%3D(1%7C2)0+ms"]
-            {
-                let reply = alco.get(&format!("/grep/small/?{all}&search={search}"));
-                assert_eq!(reply.status, 200, "{search}: {}", reply.body);
-            }
-            let found = alco.get(&format!("/grep/small/?{all}&format=text&search=needle")).body;
-            assert_eq!(found.lines().count(), records / RECORDS_PER_NEEDLE);
-            let found = alco.get(&format!("/grep/small/?{all}&format=text&mode=regex&search=ip%3D10%5C.7%5C.")).body;
-            assert!(found.lines().count() > records / 100, "one in 32 of them");
-        }));
-        over.store(true, Relaxed);
-        outcome.unwrap_or_else(|failure| std::panic::resume_unwind(failure));
+        let _ending = SetAtEnd(&over);
+        let mut publisher = Publisher::open(&stack.amqp);
+        let mut random = fastrand::Rng::with_seed(1);
+        for from in (0..records).step_by(5000) {
+            publisher.publish("logstash", "small.key", (from..from + 5000).map(|n| body(n, &mut random)));
+        }
+        stack.settled_count("small", records as u64, SOON * 15);
+        let all = "start_ts=-1d";
+        for search in ["needle", "%2Fcart%2F", "in=all&search=backend", "mode=regex&search=duration%3D(1%7C2)0+ms"] {
+            let reply = alco.get(&format!("/grep/small/?{all}&search={search}"));
+            assert_eq!(reply.status, 200, "{search}: {}", reply.body);
+        }
+        let found = alco.get(&format!("/grep/small/?{all}&format=text&search=needle")).body;
+        assert_eq!(found.lines().count(), records / RECORDS_PER_NEEDLE);
+        let found = alco.get(&format!("/grep/small/?{all}&format=text&mode=regex&search=ip%3D10%5C.7%5C.")).body;
+        assert!(found.lines().count() > records / 100, "one in 32 of them");
     });
     let each: Vec<u64> = pids.iter().map(|pid| anonymous_bytes(*pid)).collect();
     let peak = peak.load(Relaxed);

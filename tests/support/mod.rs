@@ -31,6 +31,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, Once};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -71,6 +72,15 @@ fn show_failures_at_once() {
 /// A file counts as written an hour ago.
 pub fn make_an_hour_old(file: &Path) -> io::Result<()> {
     File::options().append(true).open(file)?.set_modified(SystemTime::now() - Duration::from_secs(3600))
+}
+
+/// Sets the flag at the end of its scope, also after a failure: threads that go on until then must end.
+pub struct SetAtEnd<'a>(pub &'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 /// True in `make soak`: a test that has a long form, of more than a minute, runs it there.
