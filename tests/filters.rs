@@ -621,4 +621,7 @@ fn filters_are_right_for_values_of_every_shape_and_size() {
     assert!(has("ports") && !has("message") && !has("@timestamp"), "{offered}");
     let page = table.alco.get(&format!("/grep/{TABLE}/columns/")).body;
     assert!(page.contains("ports__exists=1") && !page.contains("message__exists=1"), "{page}");
+    // examples are those of the search, so that their links find records
+    let page = table.alco.get(&format!("/grep/{TABLE}/columns/?number__exists=1&start_ts=-1h")).body;
+    assert!(page.contains("&amp;number=") && !page.contains("&amp;ports="), "{page}");
 }

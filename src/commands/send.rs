@@ -1,6 +1,7 @@
 //! `alco send`: sends stdin to the exchange, one record a line, and has the broker confirm each.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::time::Ts;
 /// Records that were sent and are not confirmed yet: enough to keep the broker busy. After a broken connection the user has to
 /// send at most this number again.
 const MAX_UNCONFIRMED_RECORDS: u64 = 1000;
+/// Routing keys that an error names.
+const NAMED_KEYS: usize = 8;
 /// Time between two redraws of the bar while stdin is silent.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -117,6 +120,14 @@ struct SendOptions {
     tee: bool,
 }
 
+/// The routing keys that the indexes take, as far as they fit into a line.
+fn taken(config: &Config) -> String {
+    let keys: BTreeSet<&str> =
+        config.indexes.iter().flat_map(|index| &index.routing_keys).map(String::as_str).collect();
+    let more = if keys.len() > NAMED_KEYS { " and others" } else { "" };
+    format!("{}{more}", keys.into_iter().take(NAMED_KEYS).collect::<Vec<_>>().join(", "))
+}
+
 /// Sends all of stdin and waits for the broker.
 ///
 /// # Errors
@@ -137,8 +148,9 @@ fn send(config: &Config, options: &SendOptions, clock: fn() -> Ts) -> Result<(),
         )),
         Ok(_) if returned > 0 => Err(format!(
             "{returned} of {published} lines were lost: no queue of exchange '{}' takes the routing key '{key}'; start alco \
-             run first, or give another --routing-key",
-            config.rabbitmq.exchange
+             run first, or give another --routing-key: this alco.ini's indexes take {}",
+            config.rabbitmq.exchange,
+            taken(config)
         )),
         Ok(Input { refused: Some(why), .. }) => {
             publisher.close()?;

@@ -105,14 +105,15 @@ pub fn no_index(part: &str) -> String {
     }
 }
 
-/// `there are web, billing`; only a user who may see no index has an empty list.
+/// `there are web, billing`, `there is only logs`; only a user who may see no index has an empty list.
 pub fn there_are(known: &[&IndexName]) -> String {
     let listed: Vec<&str> = known.iter().take(MAX_LISTED_NAMES).map(|name| name.as_str()).collect();
     let others = known.len() - listed.len();
     let more = if others > 0 { format!(" and {others} others") } else { String::new() };
-    match listed.is_empty() {
-        true => "there is none that you may see".to_owned(),
-        false => format!("there are {}{more}", listed.join(", ")),
+    match listed[..] {
+        [] => "there is none that you may see".to_owned(),
+        [one] => format!("there is only {one}"),
+        _ => format!("there are {}{more}", listed.join(", ")),
     }
 }
 

@@ -15,7 +15,9 @@ use crate::http::pages::log::LogRow;
 use crate::http::pages::log::foot::{LogFoot, NearestRecords, Total};
 use crate::http::pages::log::view::LogView;
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
-use crate::http::pages::{Frame, error, filters, help, histogram, index_list, log, patterns, record};
+use crate::http::pages::{
+    FORM_KEYS, Frame, LOG_KEYS, error, filters, help, histogram, index_list, log, patterns, record,
+};
 use crate::query::cursor::Place;
 use crate::query::difference::KeptSearch;
 use crate::query::suggestion::{MissingColumn, Suggestion};
@@ -165,7 +167,13 @@ fn log_page(url: &str, rows: Vec<LogRow>) -> String {
     let empty = rows.is_empty();
     let place = Place { ts: range.start, seq: 1, digest: 2, id: 3 };
     let view = LogView {
-        frame: Frame { has_search_form: true, keep: links.parameters(&query), links, ..frame(&indexes, Some(&query)) },
+        frame: Frame {
+            has_search_form: true,
+            keys: LOG_KEYS,
+            keep: links.parameters(&query),
+            links,
+            ..frame(&indexes, Some(&query))
+        },
         query: &query,
         pattern_texts: PatternTexts::new(),
         now: range.end,
@@ -324,7 +332,7 @@ fn patterns_page() -> String {
         before: None,
     };
     patterns::PatternsView {
-        frame: Frame { has_search_form: true, ..frame(&indexes, Some(&query)) },
+        frame: Frame { has_search_form: true, keys: FORM_KEYS, ..frame(&indexes, Some(&query)) },
         query: &query,
         pattern_texts: PatternTexts::new(),
         found: &found,

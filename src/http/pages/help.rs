@@ -92,7 +92,7 @@ impl HelpView<'_> {
                     (self.examples(&self.column_examples(), Mode::Literal))
                     p {
                         "A nested column is " code { "@a.b=x" } ". A backslash before it makes it text: " code { "\\@a=b" } ". "
-                        a href=(links::to(&format!("{}columns/", links::grep_path(self.frame.base, &self.query.indexes)), self.query)) { "The columns of this index" }
+                        a href=(links::to(&format!("{}columns/", links::grep_path(self.frame.base, &self.query.indexes)), self.query)) { "The columns of " (self.query.indexes.title()) }
                         ", with an example of each. A click on a value, next to the log or in a line, keeps only the records that have it."
                     }
                     h2 { "Range: from, to" }

@@ -189,7 +189,7 @@ impl IndexListView<'_> {
             form method="get" action=(path) {
                 span { (visible_in_line(title)) }
                 " "
-                input name="value" size="14" autocomplete="off" placeholder=(parameter) aria-label={ (parameter) " of " (title) };
+                input name="value" required size="14" autocomplete="off" placeholder=(parameter) aria-label={ (parameter) " of " (title) };
                 " "
                 button { "go" }
             }

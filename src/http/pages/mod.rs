@@ -38,6 +38,22 @@ pub mod values;
 /// More indexes than these are one link to their list, so that the header stays one line.
 const NAV_INDEXES: usize = 12;
 
+/// The access keys of a page, with what each is for.
+pub type AccessKeys = &'static [(&'static str, &'static str)];
+
+pub const LOG_KEYS: AccessKeys = &[
+    ("s", "search"),
+    ("p", "previous page"),
+    ("n", "next page"),
+    ("0", "newest"),
+    ("e", "next error"),
+    ("f", "follow"),
+    ("h", "help"),
+];
+/// Of other pages with a search form.
+pub const FORM_KEYS: AccessKeys = &[("s", "search"), ("h", "help")];
+pub const RECORD_KEYS: AccessKeys = &[("p", "earlier lines"), ("n", "later lines")];
+
 /// The parts around the content of every page.
 #[derive(Clone, Debug, Default)]
 pub struct Frame<'a> {
@@ -56,6 +72,7 @@ pub struct Frame<'a> {
     pub has_search_form: bool,
     /// the state of the page as fields, for the form that chooses another zone; None: the page has no such form
     pub state: Option<Vec<(String, String)>>,
+    pub keys: AccessKeys,
     /// seconds after which the page reloads itself
     pub refresh: Option<u32>,
 }
@@ -63,7 +80,7 @@ pub struct Frame<'a> {
 impl Frame<'_> {
     /// The page: `main` is its content, with an element whose id is `log`.
     pub fn page(&self, title: &str, main: Markup) -> Markup {
-        html! { (self.opening(title, &[("#log", "Skip to the log")])) (main) (self.closing()) }
+        html! { (self.opening(title, &[("#log", "Skip to the content")])) (main) (self.closing()) }
     }
 
     /// The markup before the main part, for a page that is written while its search runs. The first links of a page skip
@@ -156,10 +173,11 @@ impl Frame<'_> {
                         " "
                         a.dim rel="nofollow" href=(self.kept(&format!("{path}habits/forget/"))) { "forget them" }
                     }
+                }
+                @if !self.keys.is_empty() {
                     p.keys {
                         "Keys (with your browser's access key): "
-                        kbd { "s" } " search, " kbd { "p" } " previous page, " kbd { "n" } " next page, "
-                        kbd { "0" } " newest, " kbd { "e" } " next error, " kbd { "f" } " follow, " kbd { "h" } " help"
+                        @for (at, (key, what)) in self.keys.iter().enumerate() { @if at > 0 { ", " } kbd { (key) } " " (what) }
                     }
                 }
                 p { "alco " (env!("CARGO_PKG_VERSION")) }

@@ -92,7 +92,7 @@ impl RecordView<'_> {
         put(
             out,
             html! {
-                (self.frame.opening(&title, &[("#log", "Skip to the log")]))
+                (self.frame.opening(&title, &[("#log", "Skip to the record")]))
                 (PreEscaped("<main>"))
                 div.bar {
                     @if self.came_from_a_search { a href=(back) { "← back to the search" } }

@@ -55,19 +55,26 @@ pub struct SearchForm<'a> {
 
 impl SearchForm<'_> {
     pub fn markup(&self) -> Markup {
-        self.as_typed(&FieldTexts::default())
+        self.with_fields(&FieldTexts::default(), false)
     }
 
-    /// What was typed is in the fields instead of what could be read.
-    pub fn as_typed(&self, typed: &FieldTexts) -> Markup {
+    /// The form of a search that is to be changed: what was typed is in the fields instead of what could be read.
+    pub fn to_change(&self, typed: &FieldTexts) -> Markup {
+        self.with_fields(typed, true)
+    }
+
+    /// `is_open`: also where there is little room.
+    fn with_fields(&self, typed: &FieldTexts, is_open: bool) -> Markup {
         let SearchForm { base, links, query, pattern_texts, .. } = *self;
         let help = format!("{}help/", links::grep_path(base, &query.indexes));
         let own = typed.search.clone().unwrap_or_else(|| own_fields(query));
-        let (start, end) = (query.start.as_ref().map(When::to_string), query.end.as_ref().map(When::to_string));
+        let read = (query.start.as_ref().map(When::to_string), query.end.as_ref().map(When::to_string));
+        let (start, end) = (typed.start.clone().or(read.0.clone()), typed.end.clone().or(read.1.clone()));
+        let has_range = (&start, &end) == (&read.0, &read.1);
         html! {
             form.search role="search" method="get" {
                 @for (name, value) in hidden_fields(query) { input type="hidden" name=(field(&name)) value=(field(&value)); }
-                details.unfold { summary { b { "search" } " " (self.searched()) } }
+                details.unfold open[is_open] { summary { b { "search" } " " @if has_range { (self.searched()) } } }
                 div.rows {
                     div.row {
                         input type="search" name="search" value=(field(&own)) aria-label="Search" accesskey="s" size="40"
@@ -90,11 +97,11 @@ impl SearchForm<'_> {
                         button { "grep" }
                     }
                     div.row {
-                        (quick(query, links))
+                        (quick(query, links, has_range))
                         " "
-                        (when("start_ts", "from", typed.start.clone().or(start), "-5m"))
+                        (when("start_ts", "from", start, "-5m"))
                         " "
-                        (when("end_ts", "to", typed.end.clone().or(end), "now"))
+                        (when("end_ts", "to", end, "now"))
                         " "
                         (zone_field(typed.zone.clone().or_else(|| query.tz.as_ref().map(|zone| zone_name(zone).into_owned())), self.zone))
                         " "
@@ -233,7 +240,8 @@ pub fn zones() -> Markup {
 }
 
 /// The ranges that readers want most, one click each.
-fn quick(query: &Query, links: &SearchLinks) -> Markup {
+/// `has_range`: the form has the range of the query, one of which may be the choice.
+fn quick(query: &Query, links: &SearchLinks, has_range: bool) -> Markup {
     let ago = |minutes: u32| (Some(When::Ago(minutes * 60)), None);
     let choices = [
         ("5m", (None, None)),
@@ -248,7 +256,7 @@ fn quick(query: &Query, links: &SearchLinks) -> Markup {
     html! {
         span.quick {
             @for (name, (start, end)) in choices {
-                @let current = query.start == start && query.end == end;
+                @let current = has_range && query.start == start && query.end == end;
                 a href=(links.to("", &edit::from_to(query, start, end))) aria-current=[current.then_some("true")] { (name) }
                 " "
             }
@@ -304,6 +312,23 @@ mod tests {
 
     fn query(url: &str) -> Query {
         Query::from_url(vec!["web".parse().expect("a name")], url).expect(url)
+    }
+
+    #[test]
+    fn a_form_to_change_is_open_and_has_what_was_typed() {
+        let (query, pattern_texts) = (query(""), PatternTexts::default());
+        let form = SearchForm {
+            base: "/",
+            zone: "UTC",
+            links: &SearchLinks::default(),
+            query: &query,
+            pattern_texts: &pattern_texts,
+        };
+        let typed = form.to_change(&FieldTexts::of("start_ts=foo")).into_string();
+        assert!(typed.contains("value=\"foo\"") && typed.contains("<details class=\"unfold\" open>"), "{typed}");
+        assert!(!typed.contains("aria-current") && !typed.contains("-5m to now"), "no range was read: {typed}");
+        let usual = form.markup().into_string();
+        assert!(usual.contains("aria-current") && usual.contains("-5m to now") && !usual.contains(" open>"), "{usual}");
     }
 
     /// The query string that a browser would send for the form unchanged.

@@ -9,13 +9,13 @@ use crate::http::response::{Answer, Reply};
 use crate::http::routes::frame::frame;
 use crate::http::routes::log_lines::hits;
 use crate::http::site::Site;
-use crate::query::{Order, Query};
+use crate::query::{Order, Query, edit};
 use crate::record::json::Columns;
 use crate::redis::seen::{KnownColumn, LISTED_COLUMNS, OFFERED_VALUES};
 use crate::search::filter::Apart;
 use crate::time::{Day, Ts, When};
 
-/// The number of latest records in which examples are looked for.
+/// The number of latest records of the search in which examples are looked for.
 const EXAMPLE_RECORDS: usize = 300;
 const MAX_EXAMPLE_ITEMS: usize = 100;
 /// A column that no record had during this time has no example.
@@ -25,11 +25,12 @@ pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answe
     let (settings, query) = (request.settings(), &request.query);
     let mut warnings = Vec::new();
 
-    let newest = Query {
-        start: Some(When::Ago(BACK_SECONDS)),
-        order: Some(Order::NewestFirst),
-        ..Query::new(query.indexes.clone())
+    // an example of a search leads to records of it
+    let searched = match query.filters.is_empty() && query.search.is_empty() {
+        true => Query { start: Some(When::Ago(BACK_SECONDS)), ..Query::new(query.indexes.clone()) },
+        false => edit::first(query),
     };
+    let newest = edit::ordered(&searched, Order::NewestFirst);
     let scope = request.scope(site, client.waits(site), EXAMPLE_RECORDS);
     let mut seen: HashMap<String, SeenColumn> = HashMap::new();
     let row = |name: &str| SeenColumn {

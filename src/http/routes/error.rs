@@ -2,9 +2,9 @@
 
 use crate::config::is_index_pattern;
 use crate::http::error::Refusal;
-use crate::http::pages::Frame;
 use crate::http::pages::error::{ErrorView, Todo};
 use crate::http::pages::search::SearchForm;
+use crate::http::pages::{FORM_KEYS, Frame};
 use crate::http::response::Reply;
 use crate::http::routes::frame::frame;
 use crate::http::site::Site;
@@ -35,9 +35,9 @@ pub fn unsearchable(site: &Site, visible: &Visible, query: &Query, why: &str) ->
 /// `typed` is in the form's fields, though it cannot be read.
 fn with_form(site: &Site, visible: &Visible, query: &Query, typed: &FieldTexts, error: &SearchFailure) -> Reply {
     let pattern_texts = site.searcher.known_patterns.of_query(query);
-    let frame = Frame { has_search_form: true, ..frame(site, visible, Some(query)) };
+    let frame = Frame { has_search_form: true, keys: FORM_KEYS, ..frame(site, visible, Some(query)) };
     let Frame { base, zone, links, .. } = &frame;
-    let form = SearchForm { base, zone, links, query, pattern_texts: &pattern_texts }.as_typed(typed);
+    let form = SearchForm { base, zone, links, query, pattern_texts: &pattern_texts }.to_change(typed);
     let SearchFailure { status, title, why, ref todo } = *error;
     let view = ErrorView { frame, status, title, why, todo: todo.clone(), form: Some(form) };
     Reply::page(status, view.page().into_string())

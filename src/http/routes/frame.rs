@@ -26,6 +26,7 @@ pub fn frame<'a>(site: &'a Site, visible: &'a Visible, query: Option<&Query>) ->
         links,
         zone: zone_name(zone).into_owned(),
         state: query.map(Query::pairs),
+        keys: &[],
         refresh: None,
         has_search_form: false,
     }

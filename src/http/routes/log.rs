@@ -12,7 +12,7 @@ use crate::http::error::Refusal;
 use crate::http::pages::log::foot::{LogFoot, NearestRecords, Total};
 use crate::http::pages::log::view::LogView;
 use crate::http::pages::log::{LogRow, LogWriter};
-use crate::http::pages::{Frame, histogram, links};
+use crate::http::pages::{Frame, LOG_KEYS, histogram, links};
 use crate::http::request::LogRequest;
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::unsearchable;
@@ -82,7 +82,7 @@ fn write(site: &Site, request: &LogRequest, body: &mut Body) -> Result<(), Abort
     };
     let scope = request.scope(site, body.waits(), page_size);
     let view = LogView {
-        frame: Frame { refresh, has_search_form: true, ..frame(site, &request.visible, Some(query)) },
+        frame: Frame { refresh, has_search_form: true, keys: LOG_KEYS, ..frame(site, &request.visible, Some(query)) },
         query,
         pattern_texts: site.searcher.pattern_texts(query, &scope),
         now: request.now,

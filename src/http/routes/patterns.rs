@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use crate::http::body::{Aborted, Body};
 use crate::http::pages::patterns::PatternsView;
-use crate::http::pages::{Frame, links};
+use crate::http::pages::{FORM_KEYS, Frame, links};
 use crate::http::request::{Client, LogRequest};
 use crate::http::response::{Answer, Reply};
 use crate::http::routes::error::unsearchable;
@@ -70,7 +70,7 @@ pub fn patterns_page(site: &Site, request: LogRequest, text: &str, client: &Clie
     let memory = memory.flatten();
     let novelty = |pattern| Some(memory.as_ref()?.novelty(pattern, range.start, range.end));
     let view = PatternsView {
-        frame: Frame { has_search_form: true, ..frame(site, &request.visible, Some(query)) },
+        frame: Frame { has_search_form: true, keys: FORM_KEYS, ..frame(site, &request.visible, Some(query)) },
         query,
         pattern_texts: site.searcher.pattern_texts(query, &scope),
         found: &found,

@@ -13,7 +13,7 @@ use crate::http::error::Refusal;
 use crate::http::pages::line::{LineView, Role};
 use crate::http::pages::message_json::MAX_SHOWN_TWICE_BYTES;
 use crate::http::pages::neighbourhood::{Neighbourhood, NeighbourhoodView};
-use crate::http::pages::record;
+use crate::http::pages::{Frame, RECORD_KEYS, record};
 use crate::http::request::LogRequest;
 use crate::http::response::{Answer, Reply, StreamedBody};
 use crate::http::routes::frame::frame;
@@ -220,7 +220,7 @@ impl FoundRecord {
         };
         let apart = |name: &str| index.hidden.iter().chain(&index.context).any(|other| other == name);
         let view = record::RecordView {
-            frame: frame(site, visible, Some(query)),
+            frame: Frame { keys: RECORD_KEYS, ..frame(site, visible, Some(query)) },
             index: &index.name,
             query,
             around: &self.around,
