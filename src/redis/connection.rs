@@ -110,7 +110,9 @@ impl RedisStore {
             None => held.insert(self.connect().map_err(at_address)?),
         };
         let answer = question(connection);
-        self.note_wait(connection.take_waited());
+        if let Some(waited) = connection.take_waited() {
+            self.note_wait(waited);
+        }
         answer.map_err(|answer| {
             let error = Error::from(&answer);
             // an answer of Redis itself leaves the connection in step, another error may not; and only connecting logs in again, or finds

@@ -32,7 +32,7 @@ pub struct RedisStream {
     /// when the last question was sent, until the first byte of its answer
     asked: Option<Instant>,
     /// the longest wait for a first byte, since it was last asked for
-    waited: Duration,
+    waited: Option<Duration>,
     db: i64,
     open: bool,
 }
@@ -69,7 +69,7 @@ impl RedisStream {
             replies: Replies::default(),
             patience: Patience::new(timeout),
             asked: None,
-            waited: Duration::ZERO,
+            waited: None,
             db: settings.db(),
             open: true,
         };
@@ -102,9 +102,9 @@ impl RedisStream {
         Ok(())
     }
 
-    /// The longest wait for the first byte of an answer since the last call.
-    pub fn take_waited(&mut self) -> Duration {
-        std::mem::take(&mut self.waited)
+    /// The longest wait for the first byte of an answer since the last call; None: no answer came.
+    pub fn take_waited(&mut self) -> Option<Duration> {
+        self.waited.take()
     }
 
     fn send(&mut self, commands: &[u8]) -> RedisResult<()> {
@@ -139,7 +139,7 @@ struct LookedThrough<'a> {
     replies: &'a mut Replies,
     patience: &'a mut Patience,
     asked: &'a mut Option<Instant>,
-    waited: &'a mut Duration,
+    waited: &'a mut Option<Duration>,
 }
 
 impl Read for LookedThrough<'_> {
@@ -153,7 +153,7 @@ impl Read for LookedThrough<'_> {
             _ => error,
         })?;
         if let Some(asked) = asked.take() {
-            **waited = asked.elapsed().max(**waited);
+            **waited = Some(asked.elapsed()).max(**waited);
         }
         replies.look(&room[..read]).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
         Ok(read)
