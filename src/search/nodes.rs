@@ -17,7 +17,7 @@ use crate::search::hit::SearchError;
 use crate::search::peer_answer::{PeerAnswer, SMALL_QUESTION_TIME, is_of_connection, of_agent, small_answer};
 use crate::search::plan::{INDEX_SEPARATOR, Slice};
 use crate::search::shard::{Away, Mirror, Shard};
-use crate::sphinx::client::{Engine, Fault, Row, Watch};
+use crate::sphinx::client::{Engine, Fault, Row, Watch, too_large};
 use crate::sphinx::day_index::peer_index;
 use crate::sphinx::dialect::{
     first_match, is_of_size, is_of_statistics, lacks_part, unserved_index, waits_for_silent_agents,
@@ -237,28 +237,22 @@ impl Nodes {
         self.ask(engine, slice, &mut amount, |slice, _| statement(slice))
     }
 
-    /// The rows of documents, by statements about some of them each: about fewer if they do not fit into one answer.
-    pub fn rows_of<T>(
+    /// The rows of the first of these documents, of as many as fit into one answer, and the number of those that were asked for.
+    pub fn rows_of_some<T>(
         &self,
         pool: &Pool,
         slice: &Slice,
         documents: &[T],
         statement: impl Fn(&Slice, &[T]) -> String,
-    ) -> Result<GroupRows<Vec<Row>>, SearchError> {
-        let mut answer: GroupRows<Vec<Row>> = GroupRows::default();
-        let (mut left, mut amount) = (documents, Amount::new(documents.len()));
-        while !left.is_empty() {
-            let some = |amount: &Amount| &left[..left.len().min(amount.documents)];
-            let about_some = |slice: &Slice, amount: &Amount| statement(slice, some(amount));
-            let asked = served(pool.with(|engine| self.ask(engine, slice, &mut amount, about_some)))?;
-            left = &left[some(&amount).len()..];
-            answer.rows.extend(asked.rows);
-            answer.missing.extend(asked.missing);
-        }
-        Ok(answer)
+    ) -> Result<(GroupRows<Vec<Row>>, usize), SearchError> {
+        let mut amount = Amount::new(documents.len());
+        let some =
+            |slice: &Slice, amount: &Amount| statement(slice, &documents[..documents.len().min(amount.documents)]);
+        let answer = served(pool.with(|engine| self.ask(engine, slice, &mut amount, some)))?;
+        Ok((answer, documents.len().min(amount.documents)))
     }
 
-    /// Asks again without a peer that turns out to be away, and about fewer documents if those of a peer do not fit into one answer.
+    /// Asks again without a peer that turns out to be away, and about fewer documents if they do not fit into one answer.
     fn ask(
         &self,
         engine: &mut Engine,
@@ -275,7 +269,12 @@ impl Nodes {
                     Err(fault) if self.lacks_peer(&included, &fault) => continue,
                     // where only peers are asked and none answers, searchd has an error for what is a warning else
                     Err(Fault::Reject(why)) if self.is_of_peer(&why) => (Vec::new(), vec![why]),
-                    Ok(Some(rows)) => (rows, self.warnings(engine)?),
+                    Ok(Some((_, false))) if amount.documents > 1 => {
+                        amount.lessen(OWN_NODE);
+                        continue;
+                    }
+                    Ok(Some((_, false))) => return Err(Fault::Reject(format!("searchd: {}", too_large()))),
+                    Ok(Some((rows, true))) => (rows, self.warnings(engine)?),
                     Err(fault) => return Err(fault),
                 };
             match self.heard(&included, &warnings) {

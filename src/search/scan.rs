@@ -18,7 +18,7 @@ use crate::search::nodes::{Heard, Included};
 use crate::search::pace::{Chunk, Pace, Portion};
 use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scope::Deadline;
-use crate::search::searchd::{SearchdAccess, read_columns};
+use crate::search::searchd::{ColumnsRead, SearchdAccess};
 use crate::search::source_scan::{SourceScan, is_ahead};
 use crate::sphinx::client::Fault;
 use crate::sphinx::select::{Restriction, Select};
@@ -208,10 +208,15 @@ impl<'a> Walk<'a> {
             if place_only || wanted.whole || chunk.hits.is_empty() {
                 break chunk;
             }
-            let found = chunk.hits.len();
-            let missing = self.read_columns(&slices, narrowing, &mut chunk.hits)?;
-            if chunk.hits.len() == found || !self.searchd.nodes.has_peers() {
-                self.warnings.extend(missing);
+            let read = self.read_columns(&slices, narrowing, std::mem::take(&mut chunk.hits))?;
+            if read.gone == 0 || !self.searchd.nodes.has_peers() {
+                self.warnings.extend(read.missing);
+                chunk.held += read.bytes;
+                chunk.hits = read.hits;
+                if let Some(last) = chunk.hits.last().filter(|_| read.cut) {
+                    // the walk comes to the others by its next question
+                    (chunk.last, chunk.cut) = (Some(last.place), true);
+                }
                 break chunk;
             }
             // a peer has gone, and its mirror has other docids
@@ -236,21 +241,20 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads the columns of hits of these slices, and returns what is missing.
+    /// Reads the columns of hits of these slices, which are in order.
     fn read_columns(
         &self,
         slices: &[&Slice],
         narrowing: &Restriction,
-        hits: &mut Vec<Hit>,
-    ) -> Result<Vec<String>, SearchError> {
-        let (mut left, mut missing) = (std::mem::take(hits), Vec::new());
+        hits: Vec<Hit>,
+    ) -> Result<ColumnsRead, SearchError> {
+        let (mut left, mut read) = (hits, ColumnsRead::default());
         for slice in slices {
-            let (mut some, others) = left.into_iter().partition(|hit| slice.range.contains(hit.place.ts));
+            let (some, others) = left.into_iter().partition(|hit| slice.range.contains(hit.place.ts));
             left = others;
-            missing.extend(read_columns(self.searchd, slice, narrowing, &mut some)?);
-            hits.extend(some);
+            read.read(self.searchd, slice, narrowing, some)?;
         }
-        Ok(missing)
+        Ok(read)
     }
 
     /// True if the pattern decides in addition to searchd.

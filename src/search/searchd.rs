@@ -23,38 +23,69 @@ pub struct SearchdAccess<'a> {
 /// Documents whose columns are read by one question: an answer has a bound, which columns of 64 kB would reach, and a peer takes at
 /// most 4096 docids.
 const MAX_COLUMNS_READ: usize = 1000;
+/// Those of the first question, whose columns have sizes that are not known.
+const FIRST_COLUMNS_READ: usize = 100;
+/// Columns to hold at a time; an answer may have four times as many.
+const MAX_COLUMNS_BYTES: usize = 8 << 20;
 
-/// Reads the columns of these documents of one slice. The narrowing leaves searchd fewer documents to look through. Returns what is
-/// missing.
-pub fn read_columns(
-    searchd: SearchdAccess,
-    slice: &Slice,
-    narrowing: &Restriction,
-    hits: &mut Vec<Hit>,
-) -> Result<Vec<String>, SearchError> {
-    let mut columns: HashMap<u64, String> = HashMap::with_capacity(hits.len());
-    let narrowing = Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() };
-    let mut missing = Vec::new();
-    for hits in hits.chunks(MAX_COLUMNS_READ) {
-        let statement = |slice: &Slice, hits: &[Hit]| {
-            let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
-            let range = range_of(hits).unwrap_or(slice.range);
-            let select = Select { columns: "id, js, exact", range, ..select_of(slice, &narrowing, ids.len()) };
-            select.among(&ids)
-        };
-        let answer = searchd.nodes.rows_of(searchd.pool, slice, hits, statement)?;
-        columns.extend(answer.rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1))));
-        missing.extend(answer.missing);
-    }
-    // a document that has expired meanwhile is no longer a hit
-    hits.retain_mut(|hit| match columns.remove(&hit.place.id) {
-        Some(columns) => {
-            hit.record.columns = columns;
-            true
+/// What came of reading columns.
+#[derive(Debug, Default)]
+pub struct ColumnsRead {
+    /// the first hits, with their columns
+    pub hits: Vec<Hit>,
+    /// hits that are no longer there
+    pub gone: usize,
+    /// there are more hits, whose columns are too much to hold
+    pub cut: bool,
+    /// bytes of the columns
+    pub bytes: usize,
+    /// the parts that are missing, as texts for the user
+    pub missing: Vec<String>,
+}
+
+impl ColumnsRead {
+    /// Reads the columns of these hits of one slice, up to the bound. The narrowing leaves searchd fewer documents to look through.
+    pub fn read(
+        &mut self,
+        searchd: SearchdAccess,
+        slice: &Slice,
+        narrowing: &Restriction,
+        hits: Vec<Hit>,
+    ) -> Result<(), SearchError> {
+        let narrowing = Restriction { matching: narrowing.matching.clone(), conditions: Vec::new() };
+        let (mut left, mut at_a_time) = (hits, FIRST_COLUMNS_READ);
+        while !left.is_empty() {
+            if self.bytes >= MAX_COLUMNS_BYTES {
+                self.cut = true;
+                break;
+            }
+            let statement = |slice: &Slice, hits: &[Hit]| {
+                let ids: Vec<u64> = hits.iter().map(|hit| hit.place.id).collect();
+                let range = range_of(hits).unwrap_or(slice.range);
+                let select = Select { columns: "id, js, exact", range, ..select_of(slice, &narrowing, ids.len()) };
+                select.among(&ids)
+            };
+            let some = &left[..left.len().min(at_a_time)];
+            let (answer, asked) = searchd.nodes.rows_of_some(searchd.pool, slice, some, statement)?;
+            let columns = answer.rows.iter().map(|row| (row.int(0).unwrap_or(0) as u64, columns_of(row, 1)));
+            let mut columns: HashMap<u64, String> = columns.collect();
+            let bytes: usize = columns.values().map(String::len).sum();
+            self.bytes += bytes;
+            self.missing.extend(answer.missing);
+            at_a_time = (MAX_COLUMNS_BYTES / (bytes / asked + 1)).clamp(1, MAX_COLUMNS_READ);
+            for mut hit in left.drain(..asked) {
+                // a document that has expired meanwhile is no longer a hit
+                match columns.remove(&hit.place.id) {
+                    Some(columns) => {
+                        hit.record.columns = columns;
+                        self.hits.push(hit);
+                    }
+                    None => self.gone += 1,
+                }
+            }
         }
-        None => false,
-    });
-    Ok(missing)
+        Ok(())
+    }
 }
 
 /// From the first to the last; None: there are none.

@@ -18,6 +18,8 @@ pub struct Pool {
     idle: Mutex<Vec<(Engine, Instant)>>,
     /// None: each question is asked, whatever became of the last one
     doubt: Option<Mutex<Doubt>>,
+    /// when the last question was answered
+    answered: Mutex<Option<Instant>>,
     /// that of the last connection that was open
     dialect: Mutex<Option<Dialect>>,
 }
@@ -31,7 +33,14 @@ pub const GREETING_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Pool {
     pub fn new(address: &Address, timeout: Duration) -> Pool {
-        Pool { address: address.clone(), timeout, idle: Mutex::default(), doubt: None, dialect: Mutex::default() }
+        Pool {
+            address: address.clone(),
+            timeout,
+            idle: Mutex::default(),
+            doubt: None,
+            answered: Mutex::default(),
+            dialect: Mutex::default(),
+        }
     }
 
     /// The same for questions of readers who wait: while searchd is silent, only the first one waits for it.
@@ -58,6 +67,9 @@ impl Pool {
         let result = work(&mut engine);
         if let Some(dialect) = engine.known_dialect() {
             *self.dialect() = Some(dialect);
+        }
+        if !matches!(result, Err(Fault::Retry(_))) {
+            *self.answered() = Some(Instant::now());
         }
         if let Err(Fault::Retry(why)) = &result
             && asked.elapsed() >= GREETING_TIMEOUT
@@ -88,25 +100,33 @@ impl Pool {
         }
     }
 
-    /// Notes whether searchd greets; `failed` is the question that it has not answered.
+    /// Notes whether searchd greets, or has answered somebody meanwhile; `failed` is the question that it has not answered.
     fn greet(&self, failed: Option<&str>) -> Result<(), Fault> {
+        let begun = Instant::now();
         let greeting = Engine::new(&self.address, GREETING_TIMEOUT).version();
+        let has_answered = self.answered().is_some_and(|at| at >= begun);
         let Some(mut doubt) = self.doubt() else { return Ok(()) };
         match greeting {
-            Ok(_) => {
-                if doubt.is_over() {
-                    log::info!("searchd at {} answers again", self.address);
-                }
-                Ok(())
-            }
-            Err(fault) => {
+            // one that has much to do answers some
+            Err(fault) if !has_answered => {
                 let why = failed.unwrap_or(fault.why());
                 if doubt.is_silent(why, Instant::now()) {
                     log::warn!("{why}; pages show an error until it answers");
                 }
                 Err(fault)
             }
+            _ => {
+                if doubt.is_over() {
+                    log::info!("searchd at {} answers again", self.address);
+                }
+                Ok(())
+            }
         }
+    }
+
+    fn answered(&self) -> MutexGuard<'_, Option<Instant>> {
+        // a panic of another thread leaves it whole
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn dialect(&self) -> MutexGuard<'_, Option<Dialect>> {

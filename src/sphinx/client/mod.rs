@@ -46,6 +46,11 @@ impl Fault {
     }
 }
 
+/// Why an answer that does not fit is an error.
+pub fn too_large() -> String {
+    format!("its answer takes more than {} MiB", MAX_ROWS_BYTES >> 20)
+}
+
 /// A connection to searchd that opens itself again when it is needed.
 #[derive(Debug)]
 pub struct Engine {
@@ -88,25 +93,26 @@ impl Engine {
 
     /// All rows of the answer, which must have come before the timeout.
     pub fn select(&mut self, statement: &str) -> Result<Vec<Row>, Fault> {
-        self.select_watched(statement, None)
+        let (rows, fits) = self.select_watched(statement, None)?;
+        fits.then_some(rows).ok_or_else(|| self.away(&too_large()))
     }
 
-    /// The same, watched until the answer begins.
-    pub fn select_watched(&mut self, statement: &str, watch: Option<Watch>) -> Result<Vec<Row>, Fault> {
+    /// The same, watched until the answer begins. Also returns whether the answer fitted: if not, the rest of its rows is missing.
+    pub fn select_watched(&mut self, statement: &str, watch: Option<Watch>) -> Result<(Vec<Row>, bool), Fault> {
         let (mut rows, mut held_bytes, begun) = (Vec::new(), 0, Instant::now());
-        let mut stopped = None;
+        let (mut fits, mut is_late) = (true, false);
         let timeout = self.timeout;
         self.each(statement, watch, |row| {
             held_bytes += row.held_bytes();
             rows.push(row);
-            if held_bytes > MAX_ROWS_BYTES {
-                stopped = Some(format!("its answer takes more than {} MiB", MAX_ROWS_BYTES >> 20));
-            } else if begun.elapsed() > timeout {
-                stopped = Some(format!("its answer has not ended after {} s", timeout.as_secs_f64()));
-            }
-            stopped.is_none()
+            fits = held_bytes <= MAX_ROWS_BYTES;
+            is_late = begun.elapsed() > timeout;
+            fits && !is_late
         })?;
-        stopped.map_or(Ok(rows), |why| Err(self.away(&why)))
+        match is_late && fits {
+            true => Err(self.away(&format!("its answer has not ended after {} s", timeout.as_secs_f64()))),
+            false => Ok((rows, fits)),
+        }
     }
 
     /// What an index consists of.

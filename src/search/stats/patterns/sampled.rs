@@ -43,8 +43,13 @@ impl<'a> Sampled<'a> {
         let (all, day) = (Restriction::default(), Slice::new(day.from.clone(), day.range));
         let select =
             |day: &Slice, ids: &[u64]| Select { columns: "id, logline", ..select_of(day, &all, ids.len()) }.among(ids);
-        for row in self.searcher.nodes.rows_of(&self.searcher.pool, &day, ids, select)?.rows {
-            self.lines.insert((slice, row.int(0).unwrap_or(0) as u64), pattern::line(&row.text(1)).to_owned());
+        let mut left = ids;
+        while !left.is_empty() {
+            let (answer, asked) = self.searcher.nodes.rows_of_some(&self.searcher.pool, &day, left, select)?;
+            for row in answer.rows {
+                self.lines.insert((slice, row.int(0).unwrap_or(0) as u64), pattern::line(&row.text(1)).to_owned());
+            }
+            left = &left[asked..];
         }
         Ok(())
     }
