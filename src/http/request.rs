@@ -117,25 +117,28 @@ pub struct RequestUrl<'a> {
 
 /// A longer search takes long to be read and compiled: 16 kB, a hundred milliseconds.
 const LONG_SEARCH_BYTES: usize = 2000;
+/// A page of more lines than its links offer takes a second to be written, if others are written too.
+const LONG_PAGE_LINES: usize = 1000;
 
-/// True for a page whose search is long or has a regex of the user's, so that each check may take long, and for a count, which runs to
-/// its end. A stream has a thread of its own. One thread asks this of all requests, before any login: it reads no search.
+/// True for a page whose search is long or has a regex of the user's, so that each check may take long, for one of very many lines, and
+/// for a count, which runs to its end. A stream has a thread of its own. One thread asks this of all requests, before any login: it reads no search.
 pub fn may_take_long(url: &str) -> bool {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let is_count = path.ends_with("/count/");
     if is_count || query.len() > MAX_URL_BYTES {
         return is_count;
     }
-    let (mut has_regex, mut has_search, mut is_long, mut is_stream) = (false, false, false, false);
+    let (mut has_regex, mut has_search, mut is_long, mut has_many_lines, mut is_stream) = Default::default();
     for (name, value) in pairs(query) {
         match name.as_str() {
             "mode" => has_regex = value == "regex",
             "search" => (has_search, is_long) = (!value.is_empty(), value.len() > LONG_SEARCH_BYTES),
+            "limit" => has_many_lines = value.parse().is_ok_and(|lines: usize| lines > LONG_PAGE_LINES),
             "format" => is_stream = Format::STREAMS.iter().any(|format| value == format.name()),
             _ => {}
         }
     }
-    (is_long || has_regex && has_search) && !(is_stream && may_be_stream(path))
+    (is_long || has_many_lines || has_regex && has_search) && !(is_stream && may_be_stream(path))
 }
 
 /// True for the paths below base_path that have streams: `grep/LIST/`, `grep/LIST/patterns/`. The others write a page in any format.
@@ -304,6 +307,9 @@ mod tests {
             (&long[..long.len() - 1], false),
             (&format!("{long}&format=text"), false),
             ("/grep/web/?mode=regex&search=a.*b", true),
+            ("/grep/web/?limit=1000", false),
+            ("/grep/web/?limit=1001", true),
+            ("/grep/web/?limit=1001&format=text", false),
             ("/logs/api/grep/web/?search=a.*b&mode=%72egex", true),
             ("/grep/web/patterns/?mode=regex&search=a%7Cb", true),
             ("/api/grep/web/count/?start_ts=-30d", true),
