@@ -63,10 +63,11 @@ struct Attack {
     spares_neighbours: bool,
 }
 
-const ATTACKS: [Attack; 8] = [
+const ATTACKS: [Attack; 9] = [
     Attack { name: "heavy searches", run: heavy_searches, spares_neighbours: true },
     Attack { name: "a regex that does not match", run: regexes_without_a_match, spares_neighbours: true },
     Attack { name: "filters without end", run: many_filters, spares_neighbours: true },
+    Attack { name: "scans of many addresses", run: scans_of_many_addresses, spares_neighbours: false },
     Attack { name: "wrong passwords", run: wrong_passwords, spares_neighbours: false },
     Attack { name: "slow and idle clients", run: slow_clients, spares_neighbours: false },
     Attack { name: "followers", run: followers, spares_neighbours: false },
@@ -116,6 +117,18 @@ fn many_filters(alco: &Alco) {
         // one address may have to wait for its own other searches
         assert!(reply.status == status || status == 200 && reply.is_put_off(), "{}: {}", reply.status, reply.text);
         assert!(reply.text.len() < 2 << 20, "a page of {} bytes", reply.text.len());
+    });
+}
+
+/// Each is a page like others, and there are more addresses than threads.
+fn scans_of_many_addresses(alco: &Alco) {
+    at_once(40, |number| {
+        for n in 0..times(4, 40) {
+            let paths = ["start_ts=-1h&no__lt=1e-9", "limit=10000&start_ts=-1h&search=a", "start_ts=0001-01-01"];
+            let path = format!("/grep/attacks/?{}", paths[(number + n) % paths.len()]);
+            let reply = client(alco, ATTACKER + number as u8).get(&path);
+            assert!(reply.is_page() || reply.is_put_off(), "{}: {}", reply.status, reply.text);
+        }
     });
 }
 

@@ -1,7 +1,8 @@
 //! Connections to servers: TCP with a timeout, and TLS over it; how long to wait for an answer; the name of this host; the
-//! household of a client.
+//! household of a client, and how much each has used.
 pub mod host;
 pub mod household;
 pub mod patience;
+pub mod recent_use;
 pub mod tcp;
 pub mod tls;

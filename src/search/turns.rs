@@ -1,15 +1,16 @@
 //! Searches that take long wait for each other, question by question, so that the short ones find searchd and the processors free.
 //!
-//! Invariant: at most `at_a_time` questions are asked at a time. Those who wait have their turns in rounds: in a round, each household
-//! has one turn for its pages, one for those whose checks may take long, and one for its streams.
+//! Invariant: at most `at_a_time` questions are asked at a time. Of those who wait, the party comes first whose turns took the least time
+//! of late: the pages of a household, those whose checks may take long, or its streams. Among equals the turns are in rounds.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::metrics::Searched;
 use crate::net::household::Household;
+use crate::net::recent_use::RecentUse;
 
 /// Between two looks whether a search that waits is over: its time, or its client.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -26,7 +27,7 @@ pub struct Turns {
     changed: Condvar,
 }
 
-/// The searches that have one turn in a round.
+/// The searches whose turns are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party {
     pub household: Household,
@@ -47,6 +48,7 @@ struct TurnState {
     last_ticket: u64,
     /// the parties in the order of their next turns, each with its searches in the order of their coming
     round: VecDeque<(Party, VecDeque<u64>)>,
+    used: RecentUse<Party>,
     asking: usize,
 }
 
@@ -61,13 +63,20 @@ impl TurnState {
         ticket
     }
 
-    fn is_next(&self, ticket: u64) -> bool {
-        self.round.front().and_then(|(_, tickets)| tickets.front()) == Some(&ticket)
+    /// The place in the round of the party whose turn is next.
+    fn next(&self, now: Instant) -> Option<usize> {
+        let places = self.round.iter().enumerate();
+        places.min_by_key(|(_, (party, _))| self.used.of(*party, now)).map(|(place, _)| place)
     }
 
-    /// The first one has its turn.
-    fn turn(&mut self) {
-        if let Some((party, mut tickets)) = self.round.pop_front() {
+    fn is_next(&self, ticket: u64, now: Instant) -> bool {
+        self.next(now).and_then(|place| self.round[place].1.front()) == Some(&ticket)
+    }
+
+    /// The next one has its turn.
+    fn turn(&mut self, now: Instant) {
+        let next = self.next(now).and_then(|place| self.round.remove(place));
+        if let Some((party, mut tickets)) = next {
             tickets.pop_front();
             if !tickets.is_empty() {
                 self.round.push_back((party, tickets));
@@ -96,7 +105,11 @@ impl TurnState {
 
 /// The right to ask one question, until it is dropped.
 #[derive(Debug)]
-pub struct Turn<'a>(&'a Turns);
+pub struct Turn<'a> {
+    turns: &'a Turns,
+    party: Party,
+    begun: Instant,
+}
 
 /// The outcome of waiting for a turn.
 #[derive(Debug)]
@@ -122,10 +135,11 @@ impl Turns {
         let ticket = state.enter(party);
         self.counted.waiting.fetch_add(1, Relaxed);
         let waited = loop {
-            if state.asking < self.at_a_time && state.is_next(ticket) {
-                state.turn();
+            let now = Instant::now();
+            if state.asking < self.at_a_time && state.is_next(ticket, now) {
+                state.turn(now);
                 state.asking += 1;
-                break Waited::Turn(Turn(self));
+                break Waited::Turn(Turn { turns: self, party, begun: now });
             }
             // a panic of another thread leaves the numbers whole
             let woken = self.changed.wait_timeout(state, LOOK_INTERVAL).unwrap_or_else(PoisonError::into_inner);
@@ -151,8 +165,12 @@ impl Turns {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.state().asking -= 1;
-        self.0.changed.notify_all();
+        let now = Instant::now();
+        let mut state = self.turns.state();
+        state.asking -= 1;
+        state.used.add(self.party, now.saturating_duration_since(self.begun), now);
+        drop(state);
+        self.turns.changed.notify_all();
     }
 }
 
@@ -203,22 +221,35 @@ mod tests {
     }
 
     #[test]
+    fn who_has_used_less_comes_first() {
+        let (mut state, now) = (TurnState::default(), Instant::now());
+        let [a, b, c] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(page);
+        state.used.add(a, Duration::from_millis(100), now);
+        state.used.add(b, Duration::from_millis(200), now);
+        let tickets = [b, a, c, b].map(|party| state.enter(party));
+        for next in [2, 1, 0, 3] {
+            assert!(state.is_next(tickets[next], now), "{next}: {state:?}");
+            state.turn(now);
+        }
+    }
+
+    #[test]
     fn the_turns_of_households_are_in_rounds() {
-        let mut state = TurnState::default();
+        let (mut state, now) = (TurnState::default(), Instant::now());
         let [a, b] = ["192.0.2.1", "192.0.2.2"].map(page);
         let [costly, streams] = [SearchKind::CostlyPage, SearchKind::Stream].map(|kind| Party { kind, ..a });
         let mut tickets: Vec<u64> = [a, a, a, b, streams, a, costly, b].map(|party| state.enter(party)).into();
         let order = [0, 3, 4, 6, 1, 7, 2, 5].map(|at| tickets[at]);
         for (at, next) in order.into_iter().enumerate() {
-            assert!(state.is_next(next), "turn {at}: {state:?}");
-            state.turn();
+            assert!(state.is_next(next, now), "turn {at}: {state:?}");
+            state.turn(now);
         }
         assert!(state.round.is_empty());
         tickets = [a, a, b].map(|party| state.enter(party)).into();
         state.leave(tickets[0]);
-        assert!(state.is_next(tickets[1]), "{state:?}");
+        assert!(state.is_next(tickets[1], now), "{state:?}");
         state.leave(tickets[1]);
-        assert!(state.is_next(tickets[2]), "{state:?}");
+        assert!(state.is_next(tickets[2], now), "{state:?}");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //!
 //! Invariant: the requests of one household are answered by at most its share of the threads, and those that may take long by at
 //! most half of all threads and half of that share; and none of these waits beyond the patience. The household with the fewest threads
-//! comes first, among equals the request that came first.
+//! comes first, among equals the one whose requests took the least time of late, and then the request that came first.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::net::household::Household;
+use crate::net::recent_use::RecentUse;
 
 /// The wait after which a client that does not read may lose its thread to another.
 const MAX_WAIT_FOR_READERS: Duration = Duration::from_secs(1);
@@ -40,6 +41,7 @@ struct QueueState<T> {
     shares: ThreadShares,
     waiting: VecDeque<Waiting<T>>,
     answered: HashMap<Asked, usize>,
+    used: RecentUse<Household>,
     is_closed: bool,
     /// when a client that does not read had to give its thread back last
     reclaimed: Option<Instant>,
@@ -63,6 +65,7 @@ pub enum Work<T> {
 pub struct Taken<'a, T> {
     queue: &'a RequestQueue<T>,
     asked: Asked,
+    begun: Instant,
 }
 
 impl<T> QueueState<T> {
@@ -70,7 +73,11 @@ impl<T> QueueState<T> {
     fn next(&mut self, now: Instant) -> Option<(Asked, Work<T>)> {
         let late = self.waiting.iter().position(|waiting| self.is_late(waiting, now));
         let may_go = self.waiting.iter().enumerate().filter(|(_, waiting)| self.has_share(waiting.asked));
-        let fewest = || may_go.min_by_key(|(at, waiting)| (self.threads_of(waiting.asked.household), *at));
+        let fewest = || {
+            may_go.min_by_key(|(at, Waiting { asked: Asked { household, .. }, .. })| {
+                (self.threads_of(*household), self.used.of(*household, now), *at)
+            })
+        };
         let at = late.or_else(|| fewest().map(|(at, _)| at))?;
         let Waiting { asked, request, .. } = self.waiting.remove(at)?;
         // to refuse takes no time
@@ -124,6 +131,7 @@ impl<T> RequestQueue<T> {
             shares,
             waiting: VecDeque::new(),
             answered: HashMap::new(),
+            used: RecentUse::default(),
             is_closed: false,
             reclaimed: None,
         };
@@ -146,7 +154,7 @@ impl<T> RequestQueue<T> {
             if let Some((asked, work)) = state.next(now) {
                 // another thread looks after those that wait
                 self.changed.notify_one();
-                return Some((work, Taken { queue: self, asked }));
+                return Some((work, Taken { queue: self, asked, begun: now }));
             }
             // a panic of another thread leaves the lists whole
             state = match state.left(now) {
@@ -180,7 +188,8 @@ impl<T> RequestQueue<T> {
 
 impl<T> Drop for Taken<'_, T> {
     fn drop(&mut self) {
-        let mut state = self.queue.state();
+        let (mut state, now) = (self.queue.state(), Instant::now());
+        state.used.add(self.asked.household, now.saturating_duration_since(self.begun), now);
         if let Some(threads) = state.answered.get_mut(&self.asked) {
             *threads -= 1;
             if *threads == 0 {
