@@ -73,12 +73,12 @@ impl<T> QueueState<T> {
     fn next(&mut self, now: Instant) -> Option<(Asked, Work<T>)> {
         let late = self.waiting.iter().position(|waiting| self.is_late(waiting, now));
         let may_go = self.waiting.iter().enumerate().filter(|(_, waiting)| self.has_share(waiting.asked));
-        let fewest = || {
+        let least = || {
             may_go.min_by_key(|(at, Waiting { asked: Asked { household, .. }, .. })| {
                 (self.threads_of(*household), self.used.of(*household, now), *at)
             })
         };
-        let at = late.or_else(|| fewest().map(|(at, _)| at))?;
+        let at = late.or_else(|| least().map(|(at, _)| at))?;
         let Waiting { asked, request, .. } = self.waiting.remove(at)?;
         // to refuse takes no time
         let asked = Asked { may_take_long: asked.may_take_long && late.is_none(), ..asked };
@@ -268,6 +268,21 @@ mod tests {
         let burst =
             [(long(proxy), "1"), (long(proxy), "2"), (long(proxy), "3"), (usual(proxy), "4"), (usual(proxy), "5")];
         check(&burst, ThreadShares { of_household: 2, ..shares() }, &["1", "2", "4", "5"]);
+    }
+
+    #[test]
+    fn who_has_used_less_comes_first() {
+        let queue = RequestQueue::new(shares());
+        let [a, b, c] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(Household::of);
+        for (household, name) in [(a, "a1"), (a, "a2"), (b, "b"), (c, "c")] {
+            queue.put(usual(household), name);
+        }
+        let mut state = queue.state();
+        let now = state.waiting[0].since;
+        state.used.add(a, Duration::from_millis(200), now);
+        state.used.add(b, Duration::from_millis(100), now);
+        let order = [(); 4].map(|()| state.next(now).map(|(_, work)| work));
+        assert_eq!(order, ["c", "b", "a1", "a2"].map(|name| Some(Work::Answer(name))));
     }
 
     #[test]
