@@ -121,7 +121,8 @@ const LONG_SEARCH_BYTES: usize = 2000;
 const LONG_PAGE_LINES: usize = 1000;
 
 /// True for a page whose search is long or has a regex of the user's, so that each check may take long, for one of very many lines, and
-/// for a count, which runs to its end. A stream has a thread of its own. One thread asks this of all requests, before any login: it reads no search.
+/// for a count, which runs to its end. A stream has a thread of its own. One thread asks this of all requests, before any login: it
+/// reads no search.
 pub fn may_take_long(url: &str) -> bool {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let is_count = path.ends_with("/count/");

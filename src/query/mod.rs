@@ -118,6 +118,11 @@ impl Query {
         })
     }
 
+    /// True if the search has a pattern or a filter.
+    pub fn selects(&self) -> bool {
+        !self.search.is_empty() || self.filters.iter().any(|filter| !filter.off)
+    }
+
     /// True if a page breaks long lines.
     pub fn wraps(&self) -> bool {
         self.wrap.unwrap_or(false)

@@ -71,7 +71,6 @@ pub enum KnownValues {
 impl ColumnsView<'_> {
     pub fn page(&self) -> Markup {
         let path = links::grep_path(self.frame.base, &self.query.indexes);
-        let is_search = !(self.query.filters.is_empty() && self.query.search.is_empty());
         let main = html! {
             main {
                 p.bar { a href=(links::to(&path, self.query)) { "← back to the search" } }
@@ -80,7 +79,7 @@ impl ColumnsView<'_> {
                     h1 { "Columns of " (self.query.indexes.title()) }
                     @if self.columns.is_empty() { p { "No record with a column has been seen yet." } }
                     @else {
-                        p.dim { "Click a column for the records that have it, the number of its values for the list of them, an example for the records with the same value. The role is the column's in alco.ini." @if is_search { " Examples are those of the search." } }
+                        p.dim { "Click a column for the records that have it, the number of its values for the list of them, an example for the records with the same value. The role is the column's in alco.ini." @if self.query.selects() { " Examples are those of the search." } }
                         table.indexes {
                             thead { tr { th scope="col" { "column" } th scope="col" { "role" } th.n scope="col" { "values" } th scope="col" { "last seen" } th scope="col" { "example" } } }
                             tbody { @for column in &self.columns { (self.row(&path, column)) } }

@@ -26,9 +26,9 @@ pub fn columns_page(site: &Site, request: &LogRequest, client: &Client) -> Answe
     let mut warnings = Vec::new();
 
     // an example of a search leads to records of it
-    let searched = match query.filters.is_empty() && query.search.is_empty() {
-        true => Query { start: Some(When::Ago(BACK_SECONDS)), ..Query::new(query.indexes.clone()) },
-        false => edit::first(query),
+    let searched = match query.selects() {
+        true => edit::first(query),
+        false => Query { start: Some(When::Ago(BACK_SECONDS)), ..Query::new(query.indexes.clone()) },
     };
     let newest = edit::ordered(&searched, Order::NewestFirst);
     let scope = request.scope(site, client.waits(site), EXAMPLE_RECORDS);

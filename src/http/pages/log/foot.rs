@@ -115,7 +115,7 @@ impl LogView<'_> {
             }
             Total::Unknown => return html! {},
         };
-        let verb = match (self.selects(), number) {
+        let verb = match (self.query.selects(), number) {
             (false, _) => "",
             (true, 1) => " matches",
             (true, _) => " match",
@@ -229,7 +229,7 @@ impl LogView<'_> {
         let is_further_back = |start: Ts| start < self.range.start && self.now.micros() - start.micros() > length;
         html! {
             section #log .nothing {
-                h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.selects() { "No record matches" } @else { "No records" } }
+                h2 { @if found.total == Total::Unknown { "Not all was searched" } @else if found.reached.is_some() { "Nothing found yet" } @else if self.query.selects() { "No record matches" } @else { "No records" } }
                 @let outside = found.nearest.kept.filter(|kept| self.range.end <= kept.start || self.range.start >= kept.end);
                 @if self.range.end < self.range.start { (self.reversed()) }
                 @else { p { "Searched " (self.moment(self.range.start)) " to " (self.moment(self.range.end)) "." } }
@@ -279,7 +279,7 @@ impl LogView<'_> {
     /// Links to the matches before and after the range, which come first on their pages.
     fn nearest(&self, nearest: &NearestRecords) -> Markup {
         let NearestRecords { kept, before, after } = *nearest;
-        let what = if self.selects() { "match" } else { "record" };
+        let what = if self.query.selects() { "match" } else { "record" };
         let there = |range: Range, order| {
             let query = edit::ordered(&edit::within(self.query, range, self.zone), order);
             html! { a href=(self.link(&query)) { "go there" } }

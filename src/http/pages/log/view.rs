@@ -49,9 +49,4 @@ impl LogView<'_> {
     pub(super) fn moment(&self, ts: Ts) -> String {
         format!("{} {}", ts.date_in(self.zone), ts.clock_in(self.zone, 0))
     }
-
-    /// Returns true if the search has a pattern or a filter.
-    pub(super) fn selects(&self) -> bool {
-        !self.query.search.is_empty() || self.query.filters.iter().any(|filter| !filter.off)
-    }
 }
