@@ -417,7 +417,7 @@ fn a_slow_follower_learns_that_it_lags() {
 
     let stream = stream.join().unwrap();
     let lines: Vec<&str> = stream.split_once("\r\n\r\n").unwrap().1.trim_end().lines().map(str::trim_start).collect();
-    let told = lines.iter().filter(|line| line.starts_with(r#"{"@alco":"lags: "#)).count();
+    let told = lines.iter().filter(|line| line.starts_with(r#"{"@alco":"lags by "#)).count();
     assert!(told > 0, "it lagged, and did not learn of it");
     let numbers = |texts: &mut dyn Iterator<Item = &str>| -> Vec<usize> {
         texts.filter_map(|text| text.split_once("record ")?.1.split(' ').next()?.parse().ok()).collect()

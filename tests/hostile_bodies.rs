@@ -132,28 +132,6 @@ fn many_records_of_many_words_are_stored() {
 
 /// Their columns together are more than alco takes in one answer.
 #[test]
-fn many_large_records_of_a_word_are_found() {
-    const RECORDS: usize = 9;
-    let stack = Stack::shared();
-    let alco = Alco::start(stack, &stack.index("bulky"));
-    let now = jiff::Timestamp::now();
-    let column = "x y ".repeat(1_000_000);
-    let body = |n| format!(r#"{{"@timestamp":"{now}","message":"grapefruit {n}","levelname":"INFO","n":"{column}"}}"#);
-    let mut publisher = Publisher::to_queue(&stack.amqp, "bulky");
-    publisher.publish("logstash", "bulky.key", (0..RECORDS).map(body));
-    stack.settled_count("bulky", RECORDS as u64, SOON);
-    for order in ["asc", "desc"] {
-        let found = format!("/grep/bulky/?search=grapefruit&start_ts=-1h&order={order}&format=");
-        assert_eq!(alco.get(&format!("{found}text")).body.matches("grapefruit").count(), RECORDS);
-        let records = alco.get(&format!("{found}ndjson")).body;
-        let whole = records.lines().filter(|line| line.contains(&column)).count();
-        assert_eq!((records.lines().count(), whole), (RECORDS, RECORDS));
-    }
-    let first = alco.get("/api/grep/bulky/?search=grapefruit&limit=1");
-    assert!(first.status == 200 && first.body.contains("grapefruit "), "{}", first.status);
-}
-
-#[test]
 fn every_body_is_stored_or_dead_lettered() {
     let stack = Stack::shared();
     let _alco = Alco::start(stack, &stack.index("poison"));

@@ -278,10 +278,8 @@ fn a_slow_redis_costs_pages_only_values() {
     let stack = Stack::shared();
     let (port, db) = stack.redis.rsplit(':').next().unwrap().split_once('/').unwrap();
     let link = Link::to(port.parse().unwrap());
-    let program = stack.dir().join("alco-with-slow-redis");
-    let url = format!("redis://127.0.0.1:{}/{db}", link.port);
-    executable(&program, &format!("sed -i 's|^url = redis.*|url = {url}|' \"$3\"\nexec {ALCO} \"$@\"\n"));
-    let alco = Alco::spawn_as(&program, stack, &format!("{}threads = 0\n", stack.index("slowredis")));
+    let redis = format!("[redis]\nurl = redis://127.0.0.1:{}/{db}\n", link.port);
+    let alco = Alco::spawn(stack, &format!("{}threads = 0\n{redis}", stack.index("slowredis")));
     wait_until("alco listens", SOON, || try_get(&format!("{}/style.css", alco.url)).ok());
     let now = jiff::Timestamp::now().as_second().to_string();
     stack.ask_redis::<()>(&["ZADD", "ALCO:COLUMNS:slowredis", &now, "of_redis"]);

@@ -37,6 +37,7 @@ mod hostile_deliveries;
 mod hostile_text;
 mod infix_length;
 mod install;
+mod large_records;
 mod leases;
 mod loggers;
 mod lying_servers;

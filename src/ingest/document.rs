@@ -14,6 +14,7 @@ use crate::sphinx::counting::{self, UNSURE_KIND, UNSURE_VALUE};
 use crate::sphinx::day_schema::DaySchema;
 use crate::sphinx::fulltext::{self, MAX_DIFFERENT_TOKENS};
 use crate::sphinx::keys::WordsWriter;
+use crate::sphinx::sizes;
 use crate::sphinx::statement::{Document, stored_order};
 
 #[derive(Debug)]
@@ -178,6 +179,7 @@ impl Writer {
         for (text, _) in self.fields.iter_mut().zip(fields).filter(|(_, field)| field.column.is_none()) {
             text.push_str(fulltext::NO_COLUMN);
         }
+        sizes::push_word(record.message.len() + self.js.len() + self.exact.len(), &mut self.keys);
         self.count_tokens()?;
         let document = Document {
             ts: record.ts,

@@ -11,7 +11,9 @@
 //!     turns         searches that take long wait for each other
 //!     scope         the present, the deadline, and whether the client still waits
 //!     scan          goes through the records of a plan, in order; source_scan: how far it has come in each
-//!                   index; pace: how much it asks for at a time
+//!                   index; pace: how much it asks for at a time; chunk_wanted: the
+//!                   question for it
+//!     large         a question ends before its large records are too many; large_days: the days that have any
 //!     answer        searchd, as a search asks it: what its rows and faults mean; amount: documents of one answer
 //!     nodes         the other nodes: which a question includes, and which are away; shard: which of mirrors is asked
 //!     hit           the results of a search: hits, pages, counts, errors
@@ -29,6 +31,7 @@
 
 mod amount;
 mod answer;
+mod chunk_wanted;
 mod collect;
 mod context;
 mod day_groups;
@@ -40,6 +43,8 @@ mod half_hours;
 pub mod hit;
 mod kept_patterns;
 pub mod known_patterns;
+mod large;
+mod large_days;
 mod match_page;
 pub mod missing_columns;
 pub mod next_error;
@@ -83,6 +88,7 @@ use crate::search::day_sizes::DaySizes;
 use crate::search::half_hours::HalfHours;
 use crate::search::kept_patterns::KeptPatterns;
 use crate::search::known_patterns::KnownPatterns;
+use crate::search::large_days::LargeDays;
 use crate::search::nodes::{IndexPart, Nodes, PeerState};
 use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
@@ -136,6 +142,7 @@ pub struct Searcher {
     /// for the list of indexes
     known: Mutex<HashMap<IndexName, HalfHours>>,
     day_sizes: Mutex<DaySizes>,
+    large_days: LargeDays,
     day_groups: Mutex<DayGroups<Row>>,
     /// the same of patterns
     day_kinds: Mutex<DayGroups<KindRow>>,
@@ -160,6 +167,7 @@ impl Searcher {
             counted: counted.clone(),
             known: Mutex::default(),
             day_sizes: Mutex::default(),
+            large_days: LargeDays::default(),
             day_groups: Mutex::default(),
             day_kinds: Mutex::default(),
             known_patterns: KnownPatterns::default(),
@@ -282,8 +290,12 @@ impl Searcher {
 
     fn walk<'a>(&'a self, plan: &'a Plan, mode: ScanMode, from: Option<Place>, until: Deadline<'a>) -> Walk<'a> {
         let pool = if until.is_of_stream() { &self.patient } else { &self.pool };
-        let searchd = SearchdAccess { pool, nodes: &self.nodes, candidates: &self.counted.candidates };
-        Walk::new(searchd, plan, mode, from, until)
+        Walk::new(self.access(pool), plan, mode, from, until)
+    }
+
+    fn access<'a>(&'a self, pool: &'a Pool) -> SearchdAccess<'a> {
+        let Searcher { nodes, large_days, counted, .. } = self;
+        SearchdAccess { pool, nodes, large_days, candidates: &counted.candidates }
     }
 
     fn timed(&self) -> Timed<'_> {

@@ -26,6 +26,8 @@ use crate::time::{Day, Range, Ts, WallClock};
 const RECENT_SECONDS: i64 = 300;
 /// For asking the sizes of days: what is missing then is asked for the next reader.
 const DAYS_TIME: Duration = Duration::from_millis(300);
+/// To count days with very large records in parts.
+const COUNTS_TIME: Duration = Duration::from_secs(2);
 
 /// The figures of one index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,12 +74,14 @@ impl Searcher {
         let by_level = format!("{half_hour} * {RANK_COUNT} + {RANK} AS bar, {late}, {sums}");
         let by_time = format!("{half_hour} AS bar, {late}, {sums}");
         let (mut counted, mut last, mut recent, mut missing) = (BTreeMap::new(), None, 0, BTreeSet::new());
-        let range = Range { start: own.start(first), end: now.plus_micros(1) };
+        let (range, until) = (Range { start: own.start(first), end: now.plus_micros(1) }, Instant::now() + COUNTS_TIME);
         for slice in slices(name, index.days, range, now) {
             let has_levels = self.counts_levels(index, &slice);
             let (columns, ranks) = if has_levels { (&by_level, RANK_COUNT) } else { (&by_time, 1) };
             let grouping = Grouping { columns, by: "bar", limit: (HALF_HOURS * ranks) as usize };
-            let answer = self.groups(&slice, &Restriction::default(), grouping)?;
+            let statement = |slice: &Slice| grouping.statement(slice, &Restriction::default());
+            let answer =
+                self.access(&self.pool).group_rows(&slice, grouping.limit, statement, &|| Instant::now() > until)?;
             missing.extend(answer.missing);
             for row in answer.rows {
                 let int = |column| row.int(column).unwrap_or(0);

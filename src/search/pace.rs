@@ -63,6 +63,28 @@ impl Portion {
         self.narrowed && self.window.is_none()
     }
 
+    /// Ends it before that place of it: the first large record that it must not have, of those beyond `at`. Of one microsecond it has as
+    /// many documents as there are large records before.
+    pub fn end_before(&mut self, place: Place, large_before: usize, backwards: bool, at: Option<Place>) {
+        let Range { start, end } = self.part;
+        let before = match backwards {
+            false => Range { start, end: place.ts },
+            true => Range { start: place.ts.plus_micros(1), end },
+        };
+        // they were looked at already
+        let is_past = at.is_some_and(|at| match backwards {
+            false => at >= Place::start_of(before.end),
+            true => at <= Place::start_of(before.start),
+        });
+        match is_past || before.is_empty() {
+            false => self.part = before,
+            true => {
+                self.part = Range { start: place.ts, end: place.ts.plus_micros(1) };
+                self.rows = self.rows.min(large_before);
+            }
+        }
+    }
+
     /// True if the answer has all documents of the part.
     pub fn is_all(&self, chunk: &Chunk) -> bool {
         chunk.seen < self.rows && !chunk.cut
@@ -200,6 +222,26 @@ mod tests {
             assert_eq!((portion.narrowed, portion.rows <= SAMPLE_ROWS), (!samples, samples || hint < SAMPLE_ROWS));
             pace.learn(&portion, &without_hits(portion.rows.min(59)));
             assert!(pace.portion(hour(), None, true).narrowed);
+        }
+    }
+
+    #[test]
+    fn a_portion_ends_before_the_large_records_that_it_must_not_have() {
+        let place = |second: i64, seq| Place { ts: Ts::from_micros(second * 1_000_000), seq, digest: 0, id: 1 };
+        let seconds = |start: i64, end: i64, rows| (start * 1_000_000, end * 1_000_000, rows);
+        for (backwards, at, beyond, expect) in [
+            (false, None, place(9, 1), seconds(0, 9, 100)),
+            (false, Some(place(5, 1)), place(9, 1), seconds(0, 9, 100)),
+            (false, Some(place(9, 1)), place(9, 7), (9_000_000, 9_000_001, 3)),
+            (false, None, place(0, 7), (0, 1, 3)),
+            (true, None, place(9, 1), (9_000_001, 3_600_000_000, 100)),
+            (true, Some(place(9, 7)), place(9, 1), (9_000_000, 9_000_001, 3)),
+            (true, Some(Place::start_of(Ts::from_micros(9_000_001))), place(9, 1), (9_000_000, 9_000_001, 3)),
+        ] {
+            let mut portion = Portion { part: hour(), rows: 100, narrowed: true, samples: false, window: None };
+            portion.end_before(beyond, 3, backwards, at);
+            let Range { start, end } = portion.part;
+            assert_eq!((start.micros(), end.micros(), portion.rows), expect, "{backwards} {at:?} {beyond:?}");
         }
     }
 

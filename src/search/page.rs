@@ -6,7 +6,7 @@ use crate::config::IndexName;
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Context, Order, Query};
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, away, not_served, whole_record};
+use crate::search::answer::{GroupRows, WHOLE_COLUMNS, away, not_served, whole_record};
 use crate::search::collect::{CollectedHits, MAX_PAGE_BYTES, collect};
 use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::plan::{Plan, Slice, Subset};
@@ -16,7 +16,7 @@ use crate::sphinx::day_index::day_index;
 use crate::sphinx::statement;
 use crate::time::{Ts, When};
 
-/// The maximum of equal records that a permanent link shows.
+/// The maximum of equal records that are counted.
 const MAX_EQUAL_RECORDS: usize = 100;
 
 /// The lines on one side of a record that are in memory together.
@@ -134,24 +134,30 @@ impl Searcher {
         })
     }
 
-    /// The records of a permanent link: one, or several that are equal; none if the day is no longer kept.
-    pub fn at(&self, index: &IndexName, ts: Ts, seq: i64, digest: i64) -> Result<Vec<Hit>, SearchError> {
+    /// The record of a permanent link, and the number of records that are stored there, which are equal; None: the day is no longer kept,
+    /// or has none.
+    pub fn at(
+        &self,
+        index: &IndexName,
+        (ts, seq, digest): (Ts, i64, i64),
+    ) -> Result<Option<(Hit, usize)>, SearchError> {
         self.index(index)?;
         let day = Slice::new(day_index(index, ts.day()), ts.day().range());
-        let statement = |day: &Slice| statement::by_link(&day.from, ts, seq, digest, MAX_EQUAL_RECORDS);
-        match self.pool.with(|engine| self.nodes.rows_by(engine, &day, statement)) {
-            Ok(GroupRows { rows, missing }) if rows.is_empty() && !missing.is_empty() => {
-                Err(SearchError::Away(format!("the record is not on the nodes that answer; {}", missing.join("; "))))
+        let ask = |columns: &str, limit: usize| {
+            let statement = |day: &Slice| statement::by_link(columns, &day.from, (ts, seq, digest), limit);
+            match self.pool.with(|engine| self.nodes.rows_by(engine, &day, statement)) {
+                Ok(GroupRows { rows, missing }) if rows.is_empty() && !missing.is_empty() => Err(SearchError::Away(
+                    format!("the record is not on the nodes that answer; {}", missing.join("; ")),
+                )),
+                Ok(GroupRows { rows, .. }) => Ok(rows),
+                Err(fault) if not_served(&fault).is_some() => Ok(Vec::new()),
+                Err(fault) => Err(away(&fault)),
             }
-            Ok(GroupRows { rows, .. }) => Ok(rows
-                .into_iter()
-                .map(whole_record)
-                .map(|(place, record)| Hit { index: index.clone(), place, record, marks: Vec::new() })
-                .collect()),
-            // the day is no longer kept
-            Err(fault) if not_served(&fault).is_some() => Ok(Vec::new()),
-            Err(fault) => Err(away(&fault)),
-        }
+        };
+        // one of them is read: there may be many, and large ones
+        let Some(row) = ask(WHOLE_COLUMNS, 1)?.into_iter().next() else { return Ok(None) };
+        let (place, record) = whole_record(row);
+        Ok(Some((Hit { index: index.clone(), place, record, marks: Vec::new() }, ask("id", MAX_EQUAL_RECORDS)?.len())))
     }
 
     /// The record among the lines of a stream, of all times: `sides` lines before and after it, oldest first.

@@ -3,19 +3,20 @@
 //!
 //! Invariant: the hits are in order, and no document comes twice.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::query::cursor::Place;
 use crate::record::Stored;
 use crate::search::amount::Amount;
-use crate::search::answer::{
-    MAX_ANSWER_BYTES, MAX_HELD_BYTES, PLACE_COLUMNS, WHOLE_COLUMNS, away, columns_of, not_served, place_of,
-};
+use crate::search::answer::{MAX_ANSWER_BYTES, MAX_HELD_BYTES, away, columns_of, not_served, place_of};
+use crate::search::chunk_wanted::ChunkWanted;
 use crate::search::filter::Looked;
 use crate::search::hit::{Hit, SearchError};
+use crate::search::large::{LargeRecords, MAX_LARGE_BYTES, of_size};
 use crate::search::nodes::{Heard, Included};
-use crate::search::pace::{Chunk, Pace, Portion};
+use crate::search::pace::{Chunk, Pace};
 use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scope::Deadline;
 use crate::search::searchd::{ColumnsRead, SearchdAccess};
@@ -72,15 +73,6 @@ pub struct Walk<'a> {
     /// of the hits of one source
     max_held_bytes: usize,
     pub warnings: BTreeSet<String>,
-}
-
-/// The documents that one question asks for.
-struct ChunkWanted<'a> {
-    slice: Slice,
-    narrowing: &'a Restriction,
-    portion: Portion,
-    /// with the columns, not only place and message
-    whole: bool,
 }
 
 /// The next step of a walk.
@@ -172,43 +164,69 @@ impl<'a> Walk<'a> {
             if self.sources[n].asked && self.until.is_over() || self.until.gives_up() {
                 return Ok(());
             }
-            let _turn = self.until.turn(self.is_costly())?;
+            let Some(wanted) = self.next_chunk(n)? else { return Ok(()) };
+            let _turn = self.until.turn(self.is_costly() || wanted.is_heavy)?;
             if self.sources[n].asked && self.until.is_over() {
                 return Ok(());
             }
-            self.fetch(n)?;
+            self.fetch(n, wanted)?;
         }
         Ok(())
     }
 
-    /// Asks once, and checks the answer.
-    fn fetch(&mut self, n: usize) -> Result<(), SearchError> {
+    /// The documents to ask for next; None: there are none.
+    fn next_chunk(&self, n: usize) -> Result<Option<ChunkWanted<'a>>, SearchError> {
         let source = &self.sources[n];
-        let Some(first) = source.slices.front().copied() else { return Ok(()) };
-        let Some(narrowing) = source.plan.narrowing(first, self.mode.of) else { return Ok(()) };
-        let mut portion =
+        let Some(first) = source.slices.front().copied() else { return Ok(None) };
+        let Some(narrowing) = source.plan.narrowing(first, self.mode.of) else { return Ok(None) };
+        let portion =
             source.pace.portion(first.range, source.at, narrowing.matching.is_some() || first.has_rare_keys());
-        let slices = source.next_slices(&portion);
-        let slice = slices[1..].iter().fold(first.clone(), |slice, next| slice.joined(next));
-        if slices.len() > 1 {
-            portion.part = slice.range;
-        }
-        let place_only = self.mode.read == Read::Place;
+        let days = source.next_slices(&portion);
+        let slice = days[1..].iter().fold(first.clone(), |slice, next| slice.joined(next));
         // if hits are rare among many candidates, their columns are read after the check
-        let whole =
-            self.plan.needs_columns() || !place_only && (!self.is_checked() || source.pace.reads_columns(&portion));
-        let scanning = Restriction { matching: None, conditions: narrowing.conditions.clone() };
-        let narrowing = if portion.narrowed { narrowing } else { &scanning };
-        let mut wanted = ChunkWanted { slice, narrowing, portion, whole };
+        let whole = self.plan.needs_columns()
+            || self.mode.read != Read::Place && (!self.is_checked() || source.pace.reads_columns(&portion));
+        let scanning = || Restriction { matching: None, conditions: narrowing.conditions.clone() };
+        let narrowing = if portion.narrowed { Cow::Borrowed(narrowing) } else { Cow::Owned(scanning()) };
+        let mut wanted = ChunkWanted { days, slice, narrowing, portion, is_heavy: false, whole };
+        if wanted.days.len() > 1 {
+            wanted.portion.part = wanted.slice.range;
+        }
+        if self.searchd.may_have_large(&wanted.slice)? {
+            let large = self.large_records(n, &wanted)?;
+            wanted.is_heavy = large.are_heavy();
+            if let Some((place, before)) = large.first_beyond() {
+                wanted.portion.end_before(place, before, self.mode.backwards, source.at);
+            }
+        }
+        Ok(Some(wanted))
+    }
+
+    /// The places of the large records of a chunk.
+    fn large_records(&self, n: usize, wanted: &ChunkWanted) -> Result<LargeRecords<Place>, SearchError> {
+        LargeRecords::list(self.mode.backwards, MAX_LARGE_BYTES, |size, limit| {
+            let narrowing = of_size(&wanted.narrowing, size);
+            let statement = |slice: &Slice| {
+                let select = wanted.select(slice, self.mode.backwards, self.sources[n].at);
+                Select { columns: "id, ts, seq, digest", narrowing: &narrowing, limit, ..select }.documents()
+            };
+            let answer = self.searchd.nodes.rows(self.searchd.pool, &wanted.slice, statement)?;
+            Ok(answer.rows.iter().map(place_of).collect())
+        })
+    }
+
+    /// Asks once, and checks the answer.
+    fn fetch(&mut self, n: usize, mut wanted: ChunkWanted<'a>) -> Result<(), SearchError> {
+        let (portion, place_only) = (wanted.portion, self.mode.read == Read::Place);
         let mut chunk = loop {
             let Some(mut chunk) = self.ask(n, &wanted)? else {
-                self.leave_out(n, slices.len());
+                self.leave_out(n, wanted.days.len());
                 return Ok(());
             };
             if place_only || wanted.whole || chunk.hits.is_empty() {
                 break chunk;
             }
-            let read = self.read_columns(&slices, narrowing, std::mem::take(&mut chunk.hits))?;
+            let read = self.read_columns(&wanted, std::mem::take(&mut chunk.hits))?;
             if read.gone == 0 || !self.searchd.nodes.has_peers() {
                 self.warnings.extend(read.missing);
                 chunk.held += read.bytes;
@@ -241,18 +259,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads the columns of hits of these slices, which are in order.
-    fn read_columns(
-        &self,
-        slices: &[&Slice],
-        narrowing: &Restriction,
-        hits: Vec<Hit>,
-    ) -> Result<ColumnsRead, SearchError> {
+    /// Reads the columns of these hits, which are in order.
+    fn read_columns(&self, wanted: &ChunkWanted, hits: Vec<Hit>) -> Result<ColumnsRead, SearchError> {
         let (mut left, mut read) = (hits, ColumnsRead::default());
-        for slice in slices {
+        for slice in &wanted.days {
             let (some, others) = left.into_iter().partition(|hit| slice.range.contains(hit.place.ts));
             left = others;
-            read.read(self.searchd, slice, narrowing, some)?;
+            read.read(self.searchd, slice, &wanted.narrowing, some)?;
         }
         Ok(read)
     }
@@ -269,23 +282,14 @@ impl<'a> Walk<'a> {
 
     /// The hits of a part of a slice; None if searchd does not serve all of its indexes.
     fn ask(&mut self, n: usize, wanted: &ChunkWanted) -> Result<Option<Chunk>, SearchError> {
-        let ChunkWanted { ref slice, narrowing, portion, whole } = *wanted;
-        let (part, at) = (portion.part, self.sources[n].at);
-        let mut amount = Amount::new(portion.rows);
+        let mut amount = Amount::new(wanted.portion.rows);
         loop {
-            let included = self.searchd.nodes.included(slice, &amount);
+            let included = self.searchd.nodes.included(&wanted.slice, &amount);
             let select = Select {
-                columns: if whole { WHOLE_COLUMNS } else { PLACE_COLUMNS },
-                from: &included.slice.from,
-                narrowing,
-                keys: slice.keys.as_ref().filter(|_| portion.narrowed),
-                range: part,
-                newest_first: self.mode.backwards,
-                // a part that does not hold the place is new from end to end
-                beyond: at.filter(|place| part.contains(place.ts) && *place > Place::start_of(part.start)),
                 limit: amount.documents,
+                ..wanted.select(&included.slice, self.mode.backwards, self.sources[n].at)
             };
-            match self.read(n, &included, &select.documents(), whole) {
+            match self.read(n, &included, &select.documents(), wanted.whole) {
                 Ok((mut chunk, Heard::Missing(missing))) => {
                     self.warnings.extend(missing);
                     chunk.cut |= amount.is_less() && chunk.seen == amount.documents;

@@ -1,25 +1,32 @@
-//! searchd, as a walk asks it, and the columns of documents that a walk has found.
+//! searchd, as a search asks it: for groups, and for the columns of documents that a walk has found.
 
 use std::collections::HashMap;
 
 use crate::metrics::counters::Counter;
-use crate::search::answer::{columns_of, select_of};
+use crate::search::answer::{GroupRows, columns_of, select_of};
 use crate::search::hit::{Hit, SearchError};
+use crate::search::large_days::{DayPart, LargeDays};
 use crate::search::nodes::Nodes;
 use crate::search::plan::Slice;
+use crate::sphinx::client::Row;
 use crate::sphinx::pool::Pool;
 use crate::sphinx::select::{Restriction, Select};
 use crate::time::Range;
 
-/// searchd, as a walk asks it.
+/// searchd, as a search asks it.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchdAccess<'a> {
     pub pool: &'a Pool,
     pub nodes: &'a Nodes,
+    pub large_days: &'a LargeDays,
     /// counts the documents that are checked
     pub candidates: &'a Counter,
 }
 
+/// Bytes of very large records of one microsecond, which has no parts, that searchd may copy for one question.
+const MAX_COPIED_BYTES_OF_ONE_TIME: usize = 512 << 20;
+/// Groups of so few documents are asked for at once.
+const FEW_GROUPS: usize = 8;
 /// Documents whose columns are read by one question: an answer has a bound, which columns of 64 kB would reach, and a peer takes at
 /// most 4096 docids.
 const MAX_COLUMNS_READ: usize = 1000;
@@ -27,6 +34,48 @@ const MAX_COLUMNS_READ: usize = 1000;
 const FIRST_COLUMNS_READ: usize = 100;
 /// Columns to hold at a time; an answer may have four times as many.
 const MAX_COLUMNS_BYTES: usize = 8 << 20;
+
+impl SearchdAccess<'_> {
+    /// True if a day index of the slice may have large records, here or on a peer.
+    pub fn may_have_large(self, slice: &Slice) -> Result<bool, SearchError> {
+        self.large_days.may_have((self.nodes, self.pool), slice)
+    }
+
+    /// The rows of a statement that asks for at most that many groups of a slice. A group has several rows if it is in several parts. What
+    /// is not asked before `is_over`, or cannot be, is missing.
+    pub fn group_rows(
+        self,
+        slice: &Slice,
+        groups: usize,
+        statement: impl Fn(&Slice) -> String,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<GroupRows<Vec<Row>>, SearchError> {
+        if groups <= FEW_GROUPS || !self.may_have_large(slice)? {
+            return self.nodes.rows(self.pool, slice, statement);
+        }
+        let mut all = GroupRows { rows: Vec::new(), missing: Vec::new() };
+        let parts = self.large_days.parts((self.nodes, self.pool), slice, is_over)?;
+        let mut left = parts.as_deref().unwrap_or_default().iter().copied();
+        while !is_over()
+            && let Some(DayPart { range, bytes }) = left.next()
+        {
+            if bytes > MAX_COPIED_BYTES_OF_ONE_TIME {
+                all.missing.push(format!(
+                    "the counts are not whole: the records of {} are too large to be counted together",
+                    range.start.rfc3339()
+                ));
+                continue;
+            }
+            let answer = self.nodes.rows(self.pool, &slice.part(range), &statement)?;
+            all.rows.extend(answer.rows);
+            all.missing.extend(answer.missing);
+        }
+        if parts.is_none() || left.next().is_some() {
+            all.missing.push("the counts are not whole: very large records take searchd too long".to_owned());
+        }
+        Ok(all)
+    }
+}
 
 /// What came of reading columns.
 #[derive(Debug, Default)]

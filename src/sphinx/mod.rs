@@ -15,7 +15,8 @@
 //! | `exact` | string | the columns' JSON text as sent, if Sphinx would not return `js` equal to it; else empty |
 //!
 //! and the full-text fields `line` (the message), `cols` (the columns, if the index had `search = all` when the document was
-//! stored, else a token that marks this), `keys` (words for all values: see `keys`), and `x_<column>` (each column that was
+//! stored, else a token that marks this), `keys` (words for all values: see `keys`; and for the size
+//! of a large document: see `sizes`), and `x_<column>` (each column that was
 //! `indexed` when the day was declared; a token that marks this if it was not when the document was stored). The others hold
 //! prepared text: see `fulltext`.
 
@@ -37,6 +38,7 @@ pub mod keys;
 pub mod kinds;
 pub mod pool;
 pub mod select;
+pub mod sizes;
 pub mod statement;
 
 pub use crate::config::IndexName;

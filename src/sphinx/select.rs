@@ -111,6 +111,8 @@ impl Select<'_> {
 #[derive(Clone, Debug)]
 pub struct SelectArrived<'a> {
     pub from: &'a str,
+    /// the expression of MATCH
+    pub matching: Option<&'a str>,
     /// expressions that are 1 for every document wanted
     pub conditions: &'a [String],
     pub ids: std::ops::Range<u64>,
@@ -137,7 +139,13 @@ impl SelectArrived<'_> {
         }
         // a document without a time was stored only to see whether searchd accepts any
         let ids = is_between("id", self.ids.start, self.ids.end.saturating_sub(1));
-        let _ = write!(sql, " FROM {} WHERE {ids} AND ts>0", self.from);
+        let _ = write!(sql, " FROM {} WHERE ", self.from);
+        if let Some(matching) = self.matching {
+            sql.push_str("MATCH(");
+            string(matching, &mut sql);
+            sql.push_str(") AND ");
+        }
+        let _ = write!(sql, "{ids} AND ts>0");
         for n in 0..self.conditions.len() {
             let _ = write!(sql, " AND f{n}=1");
         }
@@ -237,7 +245,7 @@ mod tests {
 
     #[test]
     fn arrivals_are_counted_and_read_by_docid() {
-        let arrived = SelectArrived { from: "web", conditions: &["js['a']=1".to_owned()], ids: 32..64 };
+        let arrived = SelectArrived { from: "web", matching: None, conditions: &["js['a']=1".to_owned()], ids: 32..64 };
         assert_eq!(
             arrived.counted(16),
             "SELECT id DIV 16 AS bucket, COUNT(*) AS documents, MAX(id) AS high, (js['a']=1) AS f0 FROM web \

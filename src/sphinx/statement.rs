@@ -172,12 +172,11 @@ pub fn is_between(attribute: &str, first: impl Display, last: impl Display) -> S
     format!("{attribute}>={first} AND {attribute}<={last}")
 }
 
-/// The records of a permanent link, which may have the `seq` that was sent, with all that a hit needs. Equal records may be several:
-/// at most `limit` are read.
-pub fn by_link(from: &str, ts: Ts, seq: i64, digest: i64, limit: usize) -> String {
+/// The documents of a permanent link, at most `limit`, which may have the `seq` that was sent. Equal records have the same link.
+pub fn by_link(columns: &str, from: &str, (ts, seq, digest): (Ts, i64, i64), limit: usize) -> String {
     format!(
-        "SELECT id, ts, seq, digest, logline, js, exact FROM {from} WHERE ts={} AND seq={} AND digest={digest} \
-         ORDER BY id ASC LIMIT {limit} OPTION max_matches={limit}",
+        "SELECT {columns} FROM {from} WHERE ts={} AND seq={} AND digest={digest} ORDER BY id ASC LIMIT {limit} \
+         OPTION max_matches={limit}",
         ts.micros(),
         stored_order(Some(seq))
     )

@@ -24,7 +24,7 @@ pub struct Alco {
 
 impl Alco {
     /// Starts alco and waits until it is ready: its pages answer, and every index has its consumers. `ini` has the index
-    /// sections and any other setting.
+    /// sections and any other setting, which takes the place of the stack's.
     #[track_caller]
     pub fn start(stack: &Stack, ini: &str) -> Alco {
         let mut alco = Alco::spawn(stack, ini);
@@ -60,7 +60,8 @@ impl Alco {
             listen += "search_budget = 60s\n";
         }
         let (path, log) = (stack.dir.join(format!("{name}.ini")), stack.dir.join(format!("{name}.log")));
-        fs::write(&path, ini::merged(&[&servers, &listen, ini])).unwrap();
+        let own = ini::merged(&[ini]);
+        fs::write(&path, ini::overlaid(&ini::merged(&[&servers, &listen]), &own)).unwrap();
         let output = File::create(&log).unwrap();
         let child = Command::new(program)
             .args(["run", "--config"])

@@ -23,6 +23,8 @@ struct LinkState {
     delay_millis: AtomicU64,
     /// both ways
     bytes: AtomicU64,
+    /// bytes that a server sent between two of a client's
+    largest_answer: AtomicU64,
 }
 
 impl Link {
@@ -34,10 +36,13 @@ impl Link {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
-                for (from, to) in [(&client, &server), (&server, &client)] {
+                // what comes in several parts is late by no acknowledgement
+                [&client, &server].iter().for_each(|stream| stream.set_nodelay(true).unwrap());
+                let answer = Arc::new(AtomicU64::new(0));
+                for (from, to, is_answer) in [(&client, &server, false), (&server, &client, true)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let state = state.clone();
-                    thread::spawn(move || pass(from, to, &state));
+                    let (state, answer) = (state.clone(), answer.clone());
+                    thread::spawn(move || pass(from, to, &state, &answer, is_answer));
                 }
             }
         });
@@ -47,6 +52,11 @@ impl Link {
     /// The bytes that have passed so far.
     pub fn bytes(&self) -> u64 {
         self.state.bytes.load(Relaxed)
+    }
+
+    /// The bytes of the longest answer so far, if clients ask again only after an answer. One that its client did not wait for counts whole.
+    pub fn largest_answer(&self) -> u64 {
+        self.state.largest_answer.load(Relaxed)
     }
 
     pub fn cut(&self) {
@@ -63,15 +73,20 @@ impl Link {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, state: &LinkState) {
-    let LinkState { is_cut, delay_millis, bytes: passed } = state;
-    let mut bytes = [0; 1 << 16];
+fn pass(mut from: TcpStream, mut to: TcpStream, state: &LinkState, answer: &AtomicU64, is_answer: bool) {
+    let LinkState { is_cut, delay_millis, bytes: passed, largest_answer } = state;
+    let (mut bytes, mut is_heard) = ([0; 1 << 16], true);
     while let Ok(length @ 1..) = from.read(&mut bytes) {
         thread::sleep(Duration::from_millis(delay_millis.load(Relaxed)));
         while is_cut.load(Relaxed) {
             thread::sleep(POLL);
         }
-        if to.write_all(&bytes[..length]).is_err() {
+        match is_answer {
+            true => largest_answer.fetch_max(answer.fetch_add(length as u64, Relaxed) + length as u64, Relaxed),
+            false => answer.swap(0, Relaxed),
+        };
+        is_heard &= to.write_all(&bytes[..length]).is_ok();
+        if !is_heard && !is_answer {
             break;
         }
         passed.fetch_add(length as u64, Relaxed);
@@ -79,5 +94,10 @@ fn pass(mut from: TcpStream, mut to: TcpStream, state: &LinkState) {
     while is_cut.load(Relaxed) {
         thread::sleep(POLL);
     }
-    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    // a server that has been asked answers whether the client waits or not
+    let _ = if is_answer {
+        from.shutdown(Shutdown::Both).and(to.shutdown(Shutdown::Both))
+    } else {
+        to.shutdown(Shutdown::Write)
+    };
 }

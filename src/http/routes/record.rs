@@ -65,9 +65,7 @@ pub fn record_page(site: &Site, request: LogRequest, place: &str, around: &[&str
     let marks = |text: &str| pattern_asked.as_ref().map_or_else(Vec::new, |pattern| pattern.marks(text));
     let mut found = None;
     for index in &request.indexes {
-        let hits = site.searcher.at(&index.name, ts, seq, digest)?;
-        let equal = hits.len();
-        if let Some(hit) = hits.into_iter().next() {
+        if let Some((hit, equal)) = site.searcher.at(&index.name, (ts, seq, digest))? {
             found = Some((index.clone(), hit, equal));
             break;
         }

@@ -10,6 +10,7 @@ use crate::search::answer::{GroupRows, MAX_ANSWER_BYTES, WHOLE_COLUMNS, away, wh
 use crate::search::filter::Looked;
 use crate::search::follow::arrivals::{Arrivals, Counted, DOCIDS_PER_BUCKET};
 use crate::search::hit::{Hit, SearchError};
+use crate::search::large::{LargeRecords, MAX_COPIED_BYTES, MAX_LARGE_BYTES};
 use crate::search::nodes::{Heard, Nodes};
 use crate::search::plan::{Plan, Slice, SourcePlan};
 use crate::search::scope::Deadline;
@@ -175,11 +176,19 @@ impl<'a> NewRecords<'a> {
     fn fetch_rows(&mut self, n: usize, mut range: Range<u64>) -> Result<bool, Fault> {
         let mut amount = Amount::new(self.streams[n].rows);
         loop {
+            let end = {
+                let (nodes, asked) = (&self.searcher.nodes, self.streams[n].asked());
+                self.searcher.news.with(|engine| end_of(nodes, engine, asked, &range, MAX_LARGE_BYTES))?
+            };
             let nodes = &self.searcher.nodes;
             let stream = &mut self.streams[n];
             let included = nodes.included(&stream.all, &amount);
-            let arrived =
-                SelectArrived { from: &included.slice.from, conditions: stream.plan.conditions(), ids: range.clone() };
+            let arrived = SelectArrived {
+                from: &included.slice.from,
+                matching: None,
+                conditions: stream.plan.conditions(),
+                ids: range.start..end,
+            };
             let statement = arrived.documents(WHOLE_COLUMNS, amount.documents);
             let begin = range.start;
             let is_over = || self.until.is_over();
@@ -231,9 +240,12 @@ impl<'a> NewRecords<'a> {
                 return Ok(false);
             }
             if seen < amount.documents {
-                return Ok(true);
+                if end == range.end {
+                    return Ok(true);
+                }
+                range.start = end;
             }
-            stream.rows = (amount.documents * 4).min(MAX_ROWS).min(MAX_ANSWER_BYTES / (read / seen + 1)).max(1);
+            stream.rows = (amount.documents * 4).min(MAX_ROWS).min(MAX_ANSWER_BYTES / (read / seen.max(1) + 1)).max(1);
             amount = Amount::new(stream.rows);
         }
     }
@@ -287,7 +299,8 @@ fn count(
     let ids = first..u64::MAX >> 1;
     let number = |row: &Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
     let GroupRows { rows, missing } = nodes.rows_by(engine, all, |all| {
-        let arrived = SelectArrived { from: &all.from, conditions: source.conditions(), ids: ids.clone() };
+        let arrived =
+            SelectArrived { from: &all.from, matching: None, conditions: source.conditions(), ids: ids.clone() };
         arrived.counted(DOCIDS_PER_BUCKET)
     })?;
     let counted = |row| Some(Counted { bucket: number(row, 0)?, documents: number(row, 1)?, high: number(row, 2)? });
@@ -301,11 +314,41 @@ fn ids(
     (source, all): (&SourcePlan, &Slice),
     bucket: u64,
 ) -> Result<GroupRows<Vec<u64>>, Fault> {
-    let ids = bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET;
-    let GroupRows { rows, missing } = nodes.rows_by(engine, all, |all| {
-        let arrived = SelectArrived { from: &all.from, conditions: source.conditions(), ids: ids.clone() };
-        arrived.documents("id", DOCIDS_PER_BUCKET as usize)
+    let mut ids = bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET;
+    let mut found = GroupRows::<Vec<u64>>::default();
+    while !ids.is_empty() {
+        let end = end_of(nodes, engine, (source, all), &ids, MAX_COPIED_BYTES)?;
+        let GroupRows { rows, missing } = nodes.rows_by(engine, all, |all| {
+            let (from, conditions) = (&*all.from, source.conditions());
+            let arrived = SelectArrived { from, matching: None, conditions, ids: ids.start..end };
+            arrived.documents("id", DOCIDS_PER_BUCKET as usize)
+        })?;
+        found.rows.extend(rows.iter().filter_map(id_of));
+        found.missing.extend(missing);
+        ids.start = end;
+    }
+    Ok(found)
+}
+
+/// The end of a range of docids, or of the part of it whose large records have at most so many bytes.
+fn end_of(
+    nodes: &Nodes,
+    engine: &mut Engine,
+    (source, all): (&SourcePlan, &Slice),
+    ids: &Range<u64>,
+    most_bytes: usize,
+) -> Result<u64, Fault> {
+    let large = LargeRecords::list(false, most_bytes, |size, limit| {
+        let matching = size.expression();
+        let answer = nodes.rows_by(engine, all, |all| {
+            let (from, matching, conditions) = (&*all.from, Some(&*matching), source.conditions());
+            SelectArrived { from, matching, conditions, ids: ids.clone() }.documents("id", limit)
+        })?;
+        Ok(answer.rows.iter().filter_map(id_of).collect::<Vec<u64>>())
     })?;
-    let id = |row: &Row| row.int(0).and_then(|id| u64::try_from(id).ok());
-    Ok(GroupRows { rows: rows.iter().filter_map(id).collect(), missing })
+    Ok(large.first_beyond().map_or(ids.end, |(id, _)| id))
+}
+
+fn id_of(row: &Row) -> Option<u64> {
+    row.int(0).and_then(|id| u64::try_from(id).ok())
 }

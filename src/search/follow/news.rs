@@ -25,7 +25,7 @@ impl News {
         Some(match self {
             News::Line(_) => return None,
             News::Behind(0) => "caught up".to_owned(),
-            News::Behind(waiting) => format!("lags: {} have arrived and wait", records(*waiting)),
+            News::Behind(waiting) => format!("lags by {}", records(*waiting)),
             News::LeftOut(count) => format!("{} are left out here, since more arrive than are taken", records(*count)),
             News::Late(count) => format!("{} arrived late: not shown here, found by a search", records(*count)),
             News::Away(why) => format!("searchd does not answer; new records are shown when it is back ({why})"),

@@ -125,21 +125,22 @@ impl Searcher {
         slice: &Slice,
         narrowing: &Restriction,
         grouping: Grouping,
-        states: &DayStates,
+        (states, is_over): (&DayStates, &dyn Fn() -> bool),
     ) -> Result<GroupRows<Arc<[Row]>>, SearchError> {
-        self.kept(&self.day_groups, slice, &|slice| grouping.statement(slice, narrowing), states, |rows| {
+        let statement = |slice: &Slice| grouping.statement(slice, narrowing);
+        self.kept(&self.day_groups, slice, (&statement, grouping.limit), (states, is_over), |rows| {
             let bytes = rows.iter().map(Row::held_bytes).sum();
             (Arc::from(rows), bytes)
         })
     }
 
-    /// The answer to a statement about a slice: what `read` makes of the rows, and its bytes. That of a whole day is kept in `groups`.
+    /// The answer to a statement about a slice, which asks for at most that many groups: what `read` makes of the rows, and its bytes. That of a whole day is kept in `groups`.
     fn kept<R>(
         &self,
         groups: &Mutex<DayGroups<R>>,
         slice: &Slice,
-        statement: &dyn Fn(&Slice) -> String,
-        states: &DayStates,
+        (statement, most): (&dyn Fn(&Slice) -> String, usize),
+        (states, is_over): (&DayStates, &dyn Fn() -> bool),
         read: impl FnOnce(Vec<Row>) -> (Arc<[R]>, usize),
     ) -> Result<GroupRows<Arc<[R]>>, SearchError> {
         let state = self.state(slice, states);
@@ -148,7 +149,7 @@ impl Searcher {
         if let Some(rows) = key.as_ref().and_then(|(statement, state)| kept().get(statement, *state)) {
             return Ok(GroupRows { rows, missing: Vec::new() });
         }
-        let GroupRows { rows, missing } = self.nodes.rows(&self.pool, slice, statement)?;
+        let GroupRows { rows, missing } = self.access(&self.pool).group_rows(slice, most, statement, is_over)?;
         let (rows, bytes) = read(rows);
         if let (Some((statement, state)), true) = (key, missing.is_empty()) {
             kept().keep(statement, state, Arc::clone(&rows), bytes);

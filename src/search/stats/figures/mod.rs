@@ -187,7 +187,7 @@ impl<'a> Figures<'a> {
     }
 
     fn rows(&self, slice: &Slice, narrowing: &Restriction, grouping: Grouping) -> Result<Arc<[Row]>, SearchError> {
-        self.in_time(|| self.searcher.kept_groups(slice, narrowing, grouping, &self.states))
+        self.in_time(|| self.searcher.kept_groups(slice, narrowing, grouping, (&self.states, &|| self.scope.is_over())))
     }
 
     /// The rows of a question. If some are missing, or no time is left to ask it, `is_part` is set.
@@ -218,9 +218,13 @@ impl<'a> Figures<'a> {
         if repeats {
             // equal records share a digest, so this is the least number of records
             let rows = self.rows(slice, narrowing, by_value("GROUPBY() AS g, COUNT(DISTINCT digest) AS d", path))?;
-            let records: HashMap<String, u64> = rows.iter().map(|row| (row.text(0), count(row))).collect();
+            let mut records: HashMap<String, Option<u64>> = HashMap::new();
+            for row in rows.iter() {
+                // of a group in two parts it is not known
+                records.entry(row.text(0)).and_modify(|known| *known = None).or_insert(Some(count(row)));
+            }
             for group in groups.iter_mut().filter(|group| group.may_repeat()) {
-                group.distinct = records.get(&group.text) == Some(&group.records);
+                group.distinct = records.get(&group.text) == Some(&Some(group.records));
             }
         }
         let nulls: u64 = groups.iter().filter(|group| group.is_null()).map(|group| group.records).sum();

@@ -132,7 +132,7 @@ impl<'a> KindCounter<'a> {
                 let start = part.start_micros + (first - part.first) * bars.steps.width_micros;
                 let step = bars.steps.sql_from(start);
                 let statement = |slice: &Slice| select_of(slice, &narrowing, limit).steps_of_kinds(&step, &kinds);
-                all.push(StepRows { first, rows: self.rows(&slice, &statement)? });
+                all.push(StepRows { first, rows: self.rows(&slice, limit, &statement)? });
             }
         }
         Ok(all)
@@ -140,7 +140,7 @@ impl<'a> KindCounter<'a> {
 
     fn kinds(&mut self, at: usize, among: &[i64]) -> Result<Arc<[KindRow]>, SearchError> {
         let (slice, narrowing) = self.question(at);
-        self.rows(&slice, &|slice| select_of(slice, &narrowing, MAX_KINDS + 1).kinds(among))
+        self.rows(&slice, MAX_KINDS + 1, &|slice| select_of(slice, &narrowing, MAX_KINDS + 1).kinds(among))
     }
 
     fn question(&self, at: usize) -> (Slice, Restriction) {
@@ -154,22 +154,33 @@ impl<'a> KindCounter<'a> {
         let patterns = |slice: &Slice| select_of(slice, &narrowing, 1).number_of_patterns();
         let GroupRows { rows: documents, missing } = self.searcher.documents_of(&slice, &narrowing, &self.states)?;
         self.warnings.extend(missing);
-        let patterns = self.rows(&slice, &patterns)?.first().map_or(0, |row| row.documents);
+        let patterns = self.rows(&slice, 1, &patterns)?.first().map_or(0, |row| row.documents);
         self.overflow = self.overflow.max(Some(patterns));
         Ok(documents.saturating_sub(rows.iter().take(MAX_KINDS).map(|row| row.documents).sum()))
     }
 
-    /// The rows of a statement about a slice; none if the time is over. Those of a whole day are kept.
-    fn rows(&mut self, slice: &Slice, statement: &dyn Fn(&Slice) -> String) -> Result<Arc<[KindRow]>, SearchError> {
+    /// The rows of a statement about a slice, which asks for at most that many kinds; none if the time is over. Those of a whole day are kept.
+    fn rows(
+        &mut self,
+        slice: &Slice,
+        most: usize,
+        statement: &dyn Fn(&Slice) -> String,
+    ) -> Result<Arc<[KindRow]>, SearchError> {
         if self.until.is_over() {
             self.is_part = true;
             return Ok(Arc::default());
         }
-        let answer = self.searcher.kept(&self.searcher.day_kinds, slice, statement, &self.states, |rows| {
-            let rows: Arc<[KindRow]> = rows.iter().map(KindRow::of).collect();
-            let bytes = size_of_val(&*rows);
-            (rows, bytes)
-        })?;
+        let answer = self.searcher.kept(
+            &self.searcher.day_kinds,
+            slice,
+            (statement, most),
+            (&self.states, &|| self.until.is_over()),
+            |rows| {
+                let rows: Arc<[KindRow]> = rows.iter().map(KindRow::of).collect();
+                let bytes = size_of_val(&*rows);
+                (rows, bytes)
+            },
+        )?;
         self.warnings.extend(answer.missing);
         Ok(answer.rows)
     }

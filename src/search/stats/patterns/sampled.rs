@@ -7,6 +7,7 @@ use crate::record::pattern;
 use crate::search::Searcher;
 use crate::search::answer::select_of;
 use crate::search::hit::SearchError;
+use crate::search::large::{LargeRecords, MAX_LARGE_BYTES, of_size};
 use crate::search::pattern_counts::SampleAt;
 use crate::search::plan::Slice;
 use crate::sphinx::select::{Restriction, Select};
@@ -30,7 +31,8 @@ impl<'a> Sampled<'a> {
         for SampleAt { slice, id } in samples {
             by_slice.entry(slice).or_default().push(id);
         }
-        for (slice, ids) in by_slice {
+        for (slice, mut ids) in by_slice {
+            ids.sort_unstable();
             for some in ids.chunks(DOCUMENTS_AT_A_TIME) {
                 self.read_some(slice, some)?;
             }
@@ -43,15 +45,32 @@ impl<'a> Sampled<'a> {
         let (all, day) = (Restriction::default(), Slice::new(day.from.clone(), day.range));
         let select =
             |day: &Slice, ids: &[u64]| Select { columns: "id, logline", ..select_of(day, &all, ids.len()) }.among(ids);
+        let access = self.searcher.access(&self.searcher.pool);
+        let has_large = access.may_have_large(&day)?;
         let mut left = ids;
         while !left.is_empty() {
-            let (answer, asked) = self.searcher.nodes.rows_of_some(&self.searcher.pool, &day, left, select)?;
+            let at_a_time = if has_large { self.fitting(&day, left)? } else { left.len() };
+            let some = &left[..at_a_time];
+            let (answer, asked) = access.nodes.rows_of_some(access.pool, &day, some, select)?;
             for row in answer.rows {
                 self.lines.insert((slice, row.int(0).unwrap_or(0) as u64), pattern::line(&row.text(1)).to_owned());
             }
             left = &left[asked..];
         }
         Ok(())
+    }
+
+    /// How many of the first documents fit into one answer; they are in order.
+    fn fitting(&self, day: &Slice, ids: &[u64]) -> Result<usize, SearchError> {
+        let large = LargeRecords::list(false, MAX_LARGE_BYTES, |size, _| {
+            let of_size = of_size(&Restriction::default(), size);
+            let statement = |day: &Slice| Select { columns: "id", ..select_of(day, &of_size, ids.len()) }.among(ids);
+            let answer = self.searcher.nodes.rows(&self.searcher.pool, day, statement)?;
+            let mut large: Vec<u64> = answer.rows.iter().filter_map(|row| row.int(0)?.try_into().ok()).collect();
+            large.sort_unstable();
+            Ok(large)
+        })?;
+        Ok(large.first_beyond().map_or(ids.len(), |(first, _)| ids.partition_point(|id| *id < first)))
     }
 
     /// The index of a document.
