@@ -22,15 +22,17 @@ pub struct LargeRecords<K> {
 }
 
 impl<K: Ord + Copy> LargeRecords<K> {
-    /// `most_bytes`: of one question. `ask` returns the first records of a size, at most so many, in the order of the question.
+    /// `most_bytes`: of one question. `ask` returns the first records of these sizes, at most so many, in the order of the question.
     pub fn list<E>(
         backwards: bool,
         most_bytes: usize,
-        mut ask: impl FnMut(Size, usize) -> Result<Vec<K>, E>,
+        mut ask: impl FnMut(&[Size], usize) -> Result<Vec<K>, E>,
     ) -> Result<LargeRecords<K>, E> {
         let mut listed: Vec<(K, usize)> = Vec::new();
-        for size in Size::ALL {
-            let keys = ask(size, (most_bytes / size.most_bytes).max(1) + 1)?;
+        // most questions find none
+        let sizes = if ask(&Size::ALL, 1)?.is_empty() { &[] } else { &Size::ALL[..] };
+        for size in sizes {
+            let keys = ask(std::slice::from_ref(size), (most_bytes / size.most_bytes).max(1) + 1)?;
             listed.extend(keys.into_iter().map(|key| (key, size.most_bytes)));
         }
         listed.sort_unstable();
@@ -57,9 +59,9 @@ impl<K: Ord + Copy> LargeRecords<K> {
     }
 }
 
-/// A narrowing's documents of a size.
-pub fn of_size(narrowing: &Restriction, size: Size) -> Restriction {
-    let matching: Vec<String> = narrowing.matching.iter().cloned().chain([size.expression()]).collect();
+/// A narrowing's documents of these sizes.
+pub fn of_sizes(narrowing: &Restriction, sizes: &[Size]) -> Restriction {
+    let matching: Vec<String> = narrowing.matching.iter().cloned().chain([Size::expression(sizes)]).collect();
     Restriction { matching: Some(matching.join(" ")), conditions: narrowing.conditions.clone() }
 }
 
@@ -69,11 +71,11 @@ mod tests {
 
     /// Of records with these bytes, in the order of their numbers.
     fn listed(bytes: &[usize]) -> LargeRecords<usize> {
-        let mut least = 32 << 10;
-        let ask = |size: Size, at_most: usize| {
-            let of_size = least + 1..=size.most_bytes;
-            least = size.most_bytes;
-            Ok::<_, ()>((0..bytes.len()).filter(|n| of_size.contains(&bytes[*n])).take(at_most).collect())
+        let ask = |sizes: &[Size], at_most: usize| {
+            let smaller = Size::ALL.iter().rfind(|size| size.most_bytes < sizes[0].most_bytes);
+            let least = smaller.map_or(32 << 10, |size| size.most_bytes);
+            let of_sizes = least + 1..=sizes[sizes.len() - 1].most_bytes;
+            Ok::<_, ()>((0..bytes.len()).filter(|n| of_sizes.contains(&bytes[*n])).take(at_most).collect())
         };
         LargeRecords::list(false, MAX_LARGE_BYTES, ask).expect("no errors")
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::search::answer::{Grouping, first_number};
 use crate::search::hit::SearchError;
-use crate::search::large::{MAX_COPIED_BYTES, of_size};
+use crate::search::large::{MAX_COPIED_BYTES, of_sizes};
 use crate::search::nodes::Nodes;
 use crate::search::plan::{INDEX_SEPARATOR, Slice};
 use crate::sphinx::pool::Pool;
@@ -51,7 +51,7 @@ impl LargeDays {
         }
         let has = |from: String| -> Result<bool, SearchError> {
             let all = Slice::new(from, Range { start: Ts::MIN, end: Ts::MAX });
-            let large = Restriction { matching: Some(Size::any()), conditions: Vec::new() };
+            let large = of_sizes(&Restriction::default(), &Size::ALL);
             let statement = |slice: &Slice| Grouping::all("id").statement(slice, &large);
             Ok(!nodes.rows(pool, &all, statement)?.rows.is_empty())
         };
@@ -109,7 +109,7 @@ pub struct DayPart {
 fn very_large_bytes((nodes, pool): (&Nodes, &Pool), slice: &Slice) -> Result<usize, SearchError> {
     let mut bytes = 0;
     for size in VERY_LARGE {
-        let narrowing = of_size(&Restriction::default(), size);
+        let narrowing = of_sizes(&Restriction::default(), &[size]);
         let count = |slice: &Slice| Grouping::all("COUNT(*) AS n").statement(slice, &narrowing);
         bytes += first_number(&nodes.rows(pool, slice, count)?.rows) as usize * size.most_bytes;
     }

@@ -14,7 +14,7 @@ use crate::search::answer::{MAX_ANSWER_BYTES, MAX_HELD_BYTES, away, columns_of, 
 use crate::search::chunk_wanted::ChunkWanted;
 use crate::search::filter::Looked;
 use crate::search::hit::{Hit, SearchError};
-use crate::search::large::{LargeRecords, MAX_LARGE_BYTES, of_size};
+use crate::search::large::{LargeRecords, MAX_LARGE_BYTES, of_sizes};
 use crate::search::nodes::{Heard, Included};
 use crate::search::pace::{Chunk, Pace};
 use crate::search::plan::{Plan, Slice, Subset};
@@ -204,8 +204,8 @@ impl<'a> Walk<'a> {
 
     /// The places of the large records of a chunk.
     fn large_records(&self, n: usize, wanted: &ChunkWanted) -> Result<LargeRecords<Place>, SearchError> {
-        LargeRecords::list(self.mode.backwards, MAX_LARGE_BYTES, |size, limit| {
-            let narrowing = of_size(&wanted.narrowing, size);
+        LargeRecords::list(self.mode.backwards, MAX_LARGE_BYTES, |sizes, limit| {
+            let narrowing = of_sizes(&wanted.narrowing, sizes);
             let statement = |slice: &Slice| {
                 let select = wanted.select(slice, self.mode.backwards, self.sources[n].at);
                 Select { columns: "id, ts, seq, digest", narrowing: &narrowing, limit, ..select }.documents()

@@ -62,10 +62,10 @@ impl Select<'_> {
         format!("{}{by}{}", self.head(), self.options())
     }
 
-    /// The documents of these docids.
+    /// The documents of these docids, in their order.
     pub fn among(&self, ids: &[u64]) -> String {
         let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
-        format!("{} AND id IN ({}){}", self.head(), ids.join(","), self.options())
+        format!("{} AND id IN ({}) ORDER BY id ASC{}", self.head(), ids.join(","), self.options())
     }
 
     /// The end of a statement that returns at most `limit` rows.

@@ -30,14 +30,10 @@ impl Size {
         (bytes > USUAL_BYTES).then(|| *Size::ALL.iter().find(fits).unwrap_or(&Size::ALL[3]))
     }
 
-    /// The expression of MATCH for documents of this size.
-    pub fn expression(self) -> String {
-        format!("(@(keys) ({}))", self.word)
-    }
-
-    /// The expression for those of all sizes.
-    pub fn any() -> String {
-        format!("(@(keys) ({}))", Size::ALL.map(|size| size.word).join(" | "))
+    /// The expression of MATCH for documents of these sizes.
+    pub fn expression(sizes: &[Size]) -> String {
+        let words: Vec<&str> = sizes.iter().map(|size| size.word).collect();
+        format!("(@(keys) ({}))", words.join(" | "))
     }
 }
 

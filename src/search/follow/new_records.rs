@@ -17,6 +17,7 @@ use crate::search::scope::Deadline;
 use crate::sphinx::client::{Engine, Fault, Row};
 use crate::sphinx::day_index::local_index;
 use crate::sphinx::select::SelectArrived;
+use crate::sphinx::sizes::Size;
 use crate::time::{Range as TimeRange, Ts};
 
 /// Rows of a first question, and of later ones at most: they are sorted and handed over together.
@@ -338,8 +339,8 @@ fn end_of(
     ids: &Range<u64>,
     most_bytes: usize,
 ) -> Result<u64, Fault> {
-    let large = LargeRecords::list(false, most_bytes, |size, limit| {
-        let matching = size.expression();
+    let large = LargeRecords::list(false, most_bytes, |sizes, limit| {
+        let matching = Size::expression(sizes);
         let answer = nodes.rows_by(engine, all, |all| {
             let (from, matching, conditions) = (&*all.from, Some(&*matching), source.conditions());
             SelectArrived { from, matching, conditions, ids: ids.clone() }.documents("id", limit)

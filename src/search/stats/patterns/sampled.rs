@@ -7,7 +7,7 @@ use crate::record::pattern;
 use crate::search::Searcher;
 use crate::search::answer::select_of;
 use crate::search::hit::SearchError;
-use crate::search::large::{LargeRecords, MAX_LARGE_BYTES, of_size};
+use crate::search::large::{LargeRecords, MAX_LARGE_BYTES, of_sizes};
 use crate::search::pattern_counts::SampleAt;
 use crate::search::plan::Slice;
 use crate::sphinx::select::{Restriction, Select};
@@ -62,13 +62,11 @@ impl<'a> Sampled<'a> {
 
     /// How many of the first documents fit into one answer; they are in order.
     fn fitting(&self, day: &Slice, ids: &[u64]) -> Result<usize, SearchError> {
-        let large = LargeRecords::list(false, MAX_LARGE_BYTES, |size, _| {
-            let of_size = of_size(&Restriction::default(), size);
-            let statement = |day: &Slice| Select { columns: "id", ..select_of(day, &of_size, ids.len()) }.among(ids);
+        let large = LargeRecords::list(false, MAX_LARGE_BYTES, |sizes, limit| {
+            let of_sizes = of_sizes(&Restriction::default(), sizes);
+            let statement = |day: &Slice| Select { columns: "id", ..select_of(day, &of_sizes, limit) }.among(ids);
             let answer = self.searcher.nodes.rows(&self.searcher.pool, day, statement)?;
-            let mut large: Vec<u64> = answer.rows.iter().filter_map(|row| row.int(0)?.try_into().ok()).collect();
-            large.sort_unstable();
-            Ok(large)
+            Ok(answer.rows.iter().filter_map(|row| row.int(0)?.try_into().ok()).collect::<Vec<u64>>())
         })?;
         Ok(large.first_beyond().map_or(ids.len(), |(first, _)| ids.partition_point(|id| *id < first)))
     }
