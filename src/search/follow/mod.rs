@@ -4,6 +4,7 @@
 //! come are reported.
 
 pub mod arrivals;
+mod by_docid;
 pub mod context_window;
 mod new_records;
 mod news;

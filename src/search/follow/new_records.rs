@@ -6,19 +6,18 @@ use std::time::Instant;
 
 use crate::search::Searcher;
 use crate::search::amount::Amount;
-use crate::search::answer::{GroupRows, MAX_ANSWER_BYTES, WHOLE_COLUMNS, away, whole_record};
+use crate::search::answer::{MAX_ANSWER_BYTES, WHOLE_COLUMNS, away, whole_record};
 use crate::search::filter::Looked;
-use crate::search::follow::arrivals::{Arrivals, Counted, DOCIDS_PER_BUCKET};
+use crate::search::follow::arrivals::{Arrivals, Counted};
+use crate::search::follow::by_docid::{all_days, count, end_of, ids};
 use crate::search::hit::{Hit, SearchError};
-use crate::search::large::{LargeRecords, MAX_COPIED_BYTES, MAX_LARGE_BYTES};
-use crate::search::nodes::{Heard, Nodes};
+use crate::search::large::MAX_LARGE_BYTES;
+use crate::search::nodes::Heard;
 use crate::search::plan::{Plan, Slice, SourcePlan};
 use crate::search::scope::Deadline;
-use crate::sphinx::client::{Engine, Fault, Row};
-use crate::sphinx::day_index::local_index;
+use crate::sphinx::client::Fault;
 use crate::sphinx::select::SelectArrived;
-use crate::sphinx::sizes::Size;
-use crate::time::{Range as TimeRange, Ts};
+use crate::time::Ts;
 
 /// Rows of a first question, and of later ones at most: they are sorted and handed over together.
 const FIRST_ROWS: usize = 100;
@@ -284,72 +283,4 @@ impl<'a> NewRecords<'a> {
         }
         Ok(())
     }
-}
-
-/// All days of an index.
-fn all_days(source: &SourcePlan) -> Slice {
-    Slice::new(local_index(&source.index), TimeRange { start: Ts::MIN, end: Ts::MAX })
-}
-
-fn count(
-    nodes: &Nodes,
-    engine: &mut Engine,
-    (source, all): (&SourcePlan, &Slice),
-    first: u64,
-) -> Result<GroupRows<Vec<Counted>>, Fault> {
-    let ids = first..u64::MAX >> 1;
-    let number = |row: &Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
-    let GroupRows { rows, missing } = nodes.rows_by(engine, all, |all| {
-        let arrived =
-            SelectArrived { from: &all.from, matching: None, conditions: source.conditions(), ids: ids.clone() };
-        arrived.counted(DOCIDS_PER_BUCKET)
-    })?;
-    let counted = |row| Some(Counted { bucket: number(row, 0)?, documents: number(row, 1)?, high: number(row, 2)? });
-    Ok(GroupRows { rows: rows.iter().filter_map(counted).collect(), missing })
-}
-
-/// The docids of a bucket.
-fn ids(
-    nodes: &Nodes,
-    engine: &mut Engine,
-    (source, all): (&SourcePlan, &Slice),
-    bucket: u64,
-) -> Result<GroupRows<Vec<u64>>, Fault> {
-    let mut ids = bucket * DOCIDS_PER_BUCKET..(bucket + 1) * DOCIDS_PER_BUCKET;
-    let mut found = GroupRows::<Vec<u64>>::default();
-    while !ids.is_empty() {
-        let end = end_of(nodes, engine, (source, all), &ids, MAX_COPIED_BYTES)?;
-        let GroupRows { rows, missing } = nodes.rows_by(engine, all, |all| {
-            let (from, conditions) = (&*all.from, source.conditions());
-            let arrived = SelectArrived { from, matching: None, conditions, ids: ids.start..end };
-            arrived.documents("id", DOCIDS_PER_BUCKET as usize)
-        })?;
-        found.rows.extend(rows.iter().filter_map(id_of));
-        found.missing.extend(missing);
-        ids.start = end;
-    }
-    Ok(found)
-}
-
-/// The end of a range of docids, or of the part of it whose large records have at most so many bytes.
-fn end_of(
-    nodes: &Nodes,
-    engine: &mut Engine,
-    (source, all): (&SourcePlan, &Slice),
-    ids: &Range<u64>,
-    most_bytes: usize,
-) -> Result<u64, Fault> {
-    let large = LargeRecords::list(false, most_bytes, |sizes, limit| {
-        let matching = Size::expression(sizes);
-        let answer = nodes.rows_by(engine, all, |all| {
-            let (from, matching, conditions) = (&*all.from, Some(&*matching), source.conditions());
-            SelectArrived { from, matching, conditions, ids: ids.clone() }.documents("id", limit)
-        })?;
-        Ok(answer.rows.iter().filter_map(id_of).collect::<Vec<u64>>())
-    })?;
-    Ok(large.first_beyond().map_or(ids.end, |(id, _)| id))
-}
-
-fn id_of(row: &Row) -> Option<u64> {
-    row.int(0).and_then(|id| u64::try_from(id).ok())
 }
