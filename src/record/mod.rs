@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod column_value;
 pub mod digest;
 pub mod json;
+pub mod json_scalars;
 pub mod level;
 pub mod not_numbers;
 pub mod number;

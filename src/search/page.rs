@@ -6,18 +6,16 @@ use crate::config::IndexName;
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Context, Order, Query};
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, WHOLE_COLUMNS, away, not_served, whole_record};
+use crate::search::answer::{GroupRows, Grouping, away, first_number, not_served, whole_record};
 use crate::search::collect::{CollectedHits, MAX_PAGE_BYTES, collect};
 use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scan::{Read, ScanMode, Step};
 use crate::search::scope::{Deadline, Scope};
 use crate::sphinx::day_index::day_index;
-use crate::sphinx::statement;
-use crate::time::{Ts, When};
-
-/// The maximum of equal records that are counted.
-const MAX_EQUAL_RECORDS: usize = 100;
+use crate::sphinx::select::Restriction;
+use crate::sphinx::statement::{self, stored_order};
+use crate::time::{Range, Ts, When};
 
 /// The lines on one side of a record that are in memory together.
 const MAX_NEIGHBOURS_BYTES: usize = 4 << 20;
@@ -142,22 +140,27 @@ impl Searcher {
         (ts, seq, digest): (Ts, i64, i64),
     ) -> Result<Option<(Hit, usize)>, SearchError> {
         self.index(index)?;
-        let day = Slice::new(day_index(index, ts.day()), ts.day().range());
-        let ask = |columns: &str, limit: usize| {
-            let statement = |day: &Slice| statement::by_link(columns, &day.from, (ts, seq, digest), limit);
-            match self.pool.with(|engine| self.nodes.rows_by(engine, &day, statement)) {
-                Ok(GroupRows { rows, missing }) if rows.is_empty() && !missing.is_empty() => Err(SearchError::Away(
-                    format!("the record is not on the nodes that answer; {}", missing.join("; ")),
-                )),
-                Ok(GroupRows { rows, .. }) => Ok(rows),
-                Err(fault) if not_served(&fault).is_some() => Ok(Vec::new()),
-                Err(fault) => Err(away(&fault)),
+        let day = Slice::new(day_index(index, ts.day()), Range { start: ts, end: ts.plus_micros(1) });
+        let ask = |statement: &dyn Fn(&Slice) -> String| match self
+            .pool
+            .with(|engine| self.nodes.rows_by(engine, &day, statement))
+        {
+            Ok(GroupRows { rows, missing }) if rows.is_empty() && !missing.is_empty() => {
+                Err(SearchError::Away(format!("the record is not on the nodes that answer; {}", missing.join("; "))))
             }
+            Ok(GroupRows { rows, .. }) => Ok(rows),
+            Err(fault) if not_served(&fault).is_some() => Ok(Vec::new()),
+            Err(fault) => Err(away(&fault)),
         };
-        // one of them is read: there may be many, and large ones
-        let Some(row) = ask(WHOLE_COLUMNS, 1)?.into_iter().next() else { return Ok(None) };
+        // one of them is read, and the others are counted: they may be many, and large
+        let first = |day: &Slice| statement::by_link(&day.from, ts, seq, digest);
+        let Some(row) = ask(&first)?.into_iter().next() else { return Ok(None) };
+        let equal = [format!("seq={}", stored_order(Some(seq))), format!("digest={digest}")];
+        let equal = Restriction { matching: None, conditions: equal.to_vec() };
+        let number = ask(&|day| Grouping::all("COUNT(*) AS n").statement(day, &equal))?;
         let (place, record) = whole_record(row);
-        Ok(Some((Hit { index: index.clone(), place, record, marks: Vec::new() }, ask("id", MAX_EQUAL_RECORDS)?.len())))
+        let hit = Hit { index: index.clone(), place, record, marks: Vec::new() };
+        Ok(Some((hit, first_number(&number) as usize)))
     }
 
     /// The record among the lines of a stream, of all times: `sides` lines before and after it, oldest first.

@@ -9,9 +9,11 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::ControlFlow;
 
 use crate::record::digest;
-use crate::record::json::{elements, members, readable};
+use crate::record::json::readable;
+use crate::record::json_scalars::each_scalar;
 use crate::record::number::Number;
 use crate::time::Range;
 
@@ -21,6 +23,8 @@ const LETTER_BYTES: usize = 2;
 const LETTER_COUNT: u64 = (ALPHABET.len() / LETTER_BYTES) as u64;
 /// A record with more values has none of their words, and is a candidate for every filter.
 const MAX_WORDS: usize = 1000;
+/// The same of one whose paths have more bytes together: each is hashed, as many as have a name of a megabyte in common.
+const MAX_PATH_BYTES: usize = 1 << 20;
 /// The only word of such a record. No value has it, nor another field: searchd reads the documents of a word in all fields.
 const TOO_MANY_VALUES: &str = "ωωωω";
 /// An integer of this number of digits is written by `Number` as it stands.
@@ -36,47 +40,44 @@ const WIDE_MICROS: i64 = 4 * 3_600_000_000;
 pub struct WordsWriter<'o> {
     out: &'o mut String,
     written: usize,
+    /// of the paths of all values
+    path_bytes: usize,
 }
 
 impl<'o> WordsWriter<'o> {
     /// Clears the text and writes to it; the caller owns it, to use its memory again.
     pub fn new(out: &'o mut String) -> WordsWriter<'o> {
         out.clear();
-        WordsWriter { out, written: 0 }
+        WordsWriter { out, written: 0, path_bytes: 0 }
     }
 
     /// Adds the values of a column, which are JSON text: its own, those of an array's elements, and those of nested paths.
     pub fn add(&mut self, column: &str, raw: &str) {
-        match raw.as_bytes().first() {
-            Some(b'{') => {
-                for (key, value) in members(raw) {
-                    self.add(&format!("{column}.{key}"), value);
-                }
-            }
-            Some(b'[') => {
-                let hash = digest::of_text(column, 0);
-                let scalars = elements(raw).into_iter().filter(|element| !element.starts_with(['{', '[']));
-                scalars.for_each(|element| self.push(hash, &readable(element)));
-            }
-            _ => self.push(digest::of_text(column, 0), &readable(raw)),
-        }
+        each_scalar(column, raw, &mut |path, scalar| {
+            self.push(path, &readable(scalar));
+            if self.is_too_much() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
     }
 
     /// Adds a column whose value is that text.
     pub fn add_text(&mut self, column: &str, text: &str) {
-        self.push(digest::of_text(column, 0), text);
+        self.push(column, text);
     }
 
-    fn push(&mut self, of_column: u64, value: &str) {
-        self.written += 1;
-        if self.written <= MAX_WORDS {
-            push_word(of_column, value, self.out);
+    fn push(&mut self, path: &str, value: &str) {
+        (self.written, self.path_bytes) = (self.written + 1, self.path_bytes + path.len());
+        if !self.is_too_much() {
+            push_word(digest::of_text(path, 0), value, self.out);
             self.out.push(' ');
         }
     }
 
+    fn is_too_much(&self) -> bool {
+        self.written > MAX_WORDS || self.path_bytes > MAX_PATH_BYTES
+    }
+
     pub fn end(self) {
-        if self.written > MAX_WORDS {
+        if self.is_too_much() {
             self.out.clear();
             self.out.push_str(TOO_MANY_VALUES);
         }
@@ -244,6 +245,9 @@ mod tests {
         let list = |n: usize| format!("[{}1]", "1,".repeat(n - 1));
         assert_eq!(words(&[("n", &list(MAX_WORDS))]).len(), MAX_WORDS);
         assert_eq!(words(&[("n", &list(MAX_WORDS)), ("b", "1")]), [TOO_MANY_VALUES]);
+        let long = "k".repeat(MAX_PATH_BYTES / 2);
+        assert_eq!(words(&[(&long, r#"{"a":1}"#)]).len(), 1);
+        assert_eq!(words(&[(&long, r#"{"a":1,"b":2}"#)]), [TOO_MANY_VALUES]);
     }
 
     #[test]

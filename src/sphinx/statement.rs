@@ -172,11 +172,12 @@ pub fn is_between(attribute: &str, first: impl Display, last: impl Display) -> S
     format!("{attribute}>={first} AND {attribute}<={last}")
 }
 
-/// The documents of a permanent link, at most `limit`, which may have the `seq` that was sent. Equal records have the same link.
-pub fn by_link(columns: &str, from: &str, (ts, seq, digest): (Ts, i64, i64), limit: usize) -> String {
+/// The first document of a permanent link, which may have the `seq` that was sent, with all that a hit needs. Equal records have the
+/// same link.
+pub fn by_link(from: &str, ts: Ts, seq: i64, digest: i64) -> String {
     format!(
-        "SELECT {columns} FROM {from} WHERE ts={} AND seq={} AND digest={digest} ORDER BY id ASC LIMIT {limit} \
-         OPTION max_matches={limit}",
+        "SELECT id, ts, seq, digest, logline, js, exact FROM {from} WHERE ts={} AND seq={} AND digest={digest} \
+         ORDER BY id ASC LIMIT 1 OPTION max_matches=1",
         ts.micros(),
         stored_order(Some(seq))
     )
