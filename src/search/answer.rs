@@ -61,19 +61,33 @@ pub struct Grouping<'a> {
     pub columns: &'a str,
     /// the column of the list, or the path, that a group has in common; empty: all documents are one group
     pub by: &'a str,
-    /// groups
-    pub limit: usize,
+    pub most: MostGroups,
+}
+
+/// How many groups a statement asks for, at most.
+#[derive(Clone, Copy, Debug)]
+pub struct MostGroups {
+    pub in_all: usize,
+    /// with documents of one microsecond
+    pub at_one_time: usize,
+}
+
+impl MostGroups {
+    /// Groups by something else than the time.
+    pub fn of_any_time(in_all: usize) -> MostGroups {
+        MostGroups { in_all, at_one_time: in_all }
+    }
 }
 
 impl<'a> Grouping<'a> {
     /// All documents in one row.
     pub fn all(columns: &'a str) -> Grouping<'a> {
-        Grouping { columns, by: "", limit: 1 }
+        Grouping { columns, by: "", most: MostGroups::of_any_time(1) }
     }
 
     /// The statement that asks for the groups of a narrowing's documents.
     pub fn statement(self, slice: &Slice, narrowing: &Restriction) -> String {
-        Select { columns: self.columns, ..select_of(slice, narrowing, self.limit) }.groups(self.by)
+        Select { columns: self.columns, ..select_of(slice, narrowing, self.most.in_all) }.groups(self.by)
     }
 }
 

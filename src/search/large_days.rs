@@ -17,6 +17,8 @@ use crate::time::{Range, Ts};
 
 /// What was found out about a day is believed for this time.
 const BELIEVED_FOR: Duration = Duration::from_secs(1);
+/// The same of its parts: a page asks for groups a dozen times.
+const PARTS_BELIEVED_FOR: Duration = Duration::from_secs(2);
 /// The sizes that count. Of smaller ones, thousands fit.
 const VERY_LARGE: [Size; 2] = [Size::ALL[2], Size::ALL[3]];
 
@@ -24,7 +26,7 @@ const VERY_LARGE: [Size; 2] = [Size::ALL[2], Size::ALL[3]];
 #[derive(Debug, Default)]
 pub struct LargeDays {
     looked: Mutex<HashMap<String, DayLooked>>,
-    parts: Mutex<HashMap<(String, Ts, Ts), Divided>>,
+    divided: Mutex<HashMap<String, Divided>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,31 +69,40 @@ impl LargeDays {
         Ok(has_any)
     }
 
-    /// The parts of a slice, each with as few very large records as may be copied together, or of one microsecond. None: they were not
-    /// found before `is_over`.
+    /// The parts of a slice of one day, each with as few very large records as may be copied together, or of one microsecond. None: they
+    /// were not found before `is_over`.
     pub fn parts(
         &self,
         (nodes, pool): (&Nodes, &Pool),
         slice: &Slice,
         is_over: &dyn Fn() -> bool,
-    ) -> Result<Option<Arc<[DayPart]>>, SearchError> {
-        let known = || self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (slice.from.clone(), slice.range.start, slice.range.end);
-        known().retain(|_, divided| divided.at.elapsed() < BELIEVED_FOR);
-        if let Some(divided) = known().get(&key) {
-            return Ok(Some(Arc::clone(&divided.parts)));
-        }
-        let bytes_of = |range| match is_over() {
-            false => very_large_bytes((nodes, pool), &slice.part(range)).map(Some),
-            true => Ok(None),
+    ) -> Result<Option<Vec<DayPart>>, SearchError> {
+        let known = || self.divided.lock().unwrap_or_else(PoisonError::into_inner);
+        known().retain(|_, divided| divided.at.elapsed() < PARTS_BELIEVED_FOR);
+        let day_parts = known().get(&slice.from).map(|divided| Arc::clone(&divided.parts));
+        let day_parts = match day_parts {
+            Some(parts) => parts,
+            None => {
+                let bytes_of = |range| match is_over() {
+                    false => very_large_bytes((nodes, pool), &slice.part(range)).map(Some),
+                    true => Ok(None),
+                };
+                let Some(parts) = parts(slice.range.start.day().range(), bytes_of)? else { return Ok(None) };
+                let parts: Arc<[DayPart]> = parts.into();
+                known().insert(slice.from.clone(), Divided { at: Instant::now(), parts: Arc::clone(&parts) });
+                parts
+            }
         };
-        let Some(parts) = parts(slice.range, bytes_of)? else { return Ok(None) };
-        let parts: Arc<[DayPart]> = parts.into();
-        known().insert(key, Divided { at: Instant::now(), parts: Arc::clone(&parts) });
-        Ok(Some(parts))
+        let within = |part: &DayPart| {
+            let range =
+                Range { start: part.range.start.max(slice.range.start), end: part.range.end.min(slice.range.end) };
+            (!range.is_empty()).then_some(DayPart { range, ..*part })
+        };
+        Ok(Some(day_parts.iter().filter_map(within).collect()))
     }
 }
 
+/// A day, divided into parts.
 #[derive(Debug)]
 struct Divided {
     at: Instant,
@@ -107,13 +118,9 @@ pub struct DayPart {
 
 /// Bytes of the very large records of a slice, at most.
 fn very_large_bytes((nodes, pool): (&Nodes, &Pool), slice: &Slice) -> Result<usize, SearchError> {
-    let mut bytes = 0;
-    for size in VERY_LARGE {
-        let narrowing = of_sizes(&Restriction::default(), &[size]);
-        let count = |slice: &Slice| Grouping::all("COUNT(*) AS n").statement(slice, &narrowing);
-        bytes += first_number(&nodes.rows(pool, slice, count)?.rows) as usize * size.most_bytes;
-    }
-    Ok(bytes)
+    let narrowing = of_sizes(&Restriction::default(), &VERY_LARGE);
+    let count = |slice: &Slice| Grouping::all("COUNT(*) AS n").statement(slice, &narrowing);
+    Ok(first_number(&nodes.rows(pool, slice, count)?.rows) as usize * Size::LARGEST.most_bytes)
 }
 
 /// The range, divided until each part fits, or is one microsecond. None: `bytes_of` gave up.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::config::IndexName;
 use crate::record::level::Level;
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, Grouping, away};
+use crate::search::answer::{GroupRows, Grouping, MostGroups, away};
 use crate::search::day_sizes::DaySize;
 pub use crate::search::half_hours::RecordCounts;
 use crate::search::half_hours::{HALF_HOUR_MICROS, HALF_HOURS, HalfHours, SHOWN_HALF_HOURS};
@@ -78,10 +78,14 @@ impl Searcher {
         for slice in slices(name, index.days, range, now) {
             let has_levels = self.counts_levels(index, &slice);
             let (columns, ranks) = if has_levels { (&by_level, RANK_COUNT) } else { (&by_time, 1) };
-            let grouping = Grouping { columns, by: "bar", limit: (HALF_HOURS * ranks) as usize };
+            let grouping = Grouping {
+                columns,
+                by: "bar",
+                most: MostGroups { in_all: (HALF_HOURS * ranks) as usize, at_one_time: ranks as usize },
+            };
             let statement = |slice: &Slice| grouping.statement(slice, &Restriction::default());
             let answer =
-                self.access(&self.pool).group_rows(&slice, grouping.limit, statement, &|| Instant::now() > until)?;
+                self.access(&self.pool).group_rows(&slice, grouping.most, statement, &|| Instant::now() > until)?;
             missing.extend(answer.missing);
             for row in answer.rows {
                 let int = |column| row.int(column).unwrap_or(0);

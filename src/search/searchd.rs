@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::metrics::counters::Counter;
-use crate::search::answer::{GroupRows, columns_of, select_of};
+use crate::search::answer::{GroupRows, MostGroups, columns_of, select_of};
 use crate::search::hit::{Hit, SearchError};
 use crate::search::large_days::{DayPart, LargeDays};
 use crate::search::nodes::Nodes;
@@ -11,6 +11,7 @@ use crate::search::plan::Slice;
 use crate::sphinx::client::Row;
 use crate::sphinx::pool::Pool;
 use crate::sphinx::select::{Restriction, Select};
+use crate::sphinx::sizes::Size;
 use crate::time::Range;
 
 /// searchd, as a search asks it.
@@ -46,11 +47,11 @@ impl SearchdAccess<'_> {
     pub fn group_rows(
         self,
         slice: &Slice,
-        groups: usize,
+        most: MostGroups,
         statement: impl Fn(&Slice) -> String,
         is_over: &dyn Fn() -> bool,
     ) -> Result<GroupRows<Vec<Row>>, SearchError> {
-        if groups <= FEW_GROUPS || !self.may_have_large(slice)? {
+        if most.in_all <= FEW_GROUPS || !self.may_have_large(slice)? {
             return self.nodes.rows(self.pool, slice, statement);
         }
         let mut all = GroupRows { rows: Vec::new(), missing: Vec::new() };
@@ -59,7 +60,8 @@ impl SearchdAccess<'_> {
         while !is_over()
             && let Some(DayPart { range, bytes }) = left.next()
         {
-            if bytes > MAX_COPIED_BYTES_OF_ONE_TIME {
+            // a part with more than fit together is one microsecond
+            if bytes.min(most.at_one_time * Size::LARGEST.most_bytes) > MAX_COPIED_BYTES_OF_ONE_TIME {
                 all.missing.push(format!(
                     "the counts are not whole: the records of {} are too large to be counted together",
                     range.start.rfc3339()

@@ -15,6 +15,7 @@ pub struct Size {
 const USUAL_BYTES: usize = 32 << 10;
 
 impl Size {
+    pub const LARGEST: Size = Size::ALL[3];
     /// Ascending.
     pub const ALL: [Size; 4] = [
         Size { word: "κκκκ", most_bytes: 128 << 10 },
@@ -27,7 +28,7 @@ impl Size {
     /// That of a document whose attributes have so many bytes of text; None: it is not large.
     fn of(bytes: usize) -> Option<Size> {
         let fits = |size: &&Size| bytes <= size.most_bytes;
-        (bytes > USUAL_BYTES).then(|| *Size::ALL.iter().find(fits).unwrap_or(&Size::ALL[3]))
+        (bytes > USUAL_BYTES).then(|| *Size::ALL.iter().find(fits).unwrap_or(&Size::LARGEST))
     }
 
     /// The expression of MATCH for documents of these sizes.

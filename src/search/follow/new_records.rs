@@ -68,6 +68,8 @@ impl<'a> NewRecords<'a> {
         now: Ts,
         until: Deadline<'a>,
     ) -> Result<NewRecords<'a>, SearchError> {
+        // of each bucket with large records searchd copies one
+        let _turn = until.turn(true)?;
         let stream = |source: &'a SourcePlan| {
             let (nodes, all) = (&searcher.nodes, all_days(source));
             let mut arrivals = Arrivals::new(now);

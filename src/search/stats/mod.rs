@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::query::{Query, Within};
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, Grouping, first_number};
+use crate::search::answer::{GroupRows, Grouping, MostGroups, first_number};
 use crate::search::day_groups::{DayGroups, DayState, DayStates};
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::pace::ALL_ROWS;
@@ -128,7 +128,7 @@ impl Searcher {
         (states, is_over): (&DayStates, &dyn Fn() -> bool),
     ) -> Result<GroupRows<Arc<[Row]>>, SearchError> {
         let statement = |slice: &Slice| grouping.statement(slice, narrowing);
-        self.kept(&self.day_groups, slice, (&statement, grouping.limit), (states, is_over), |rows| {
+        self.kept(&self.day_groups, slice, (&statement, grouping.most), (states, is_over), |rows| {
             let bytes = rows.iter().map(Row::held_bytes).sum();
             (Arc::from(rows), bytes)
         })
@@ -139,7 +139,7 @@ impl Searcher {
         &self,
         groups: &Mutex<DayGroups<R>>,
         slice: &Slice,
-        (statement, most): (&dyn Fn(&Slice) -> String, usize),
+        (statement, most): (&dyn Fn(&Slice) -> String, MostGroups),
         (states, is_over): (&DayStates, &dyn Fn() -> bool),
         read: impl FnOnce(Vec<Row>) -> (Arc<[R]>, usize),
     ) -> Result<GroupRows<Arc<[R]>>, SearchError> {

@@ -2,7 +2,7 @@
 
 use super::{Figures, count};
 use crate::record::level::Level;
-use crate::search::answer::Grouping;
+use crate::search::answer::{Grouping, MostGroups};
 use crate::search::hit::{Hit, SearchError};
 use crate::search::plan::{Slice, Subset};
 use crate::search::scan::Read;
@@ -23,7 +23,15 @@ impl Figures<'_> {
         let step = self.tally.bars.steps.sql_from(part.start_micros);
         let columns = format!("{step} * {RANK_COUNT} + {RANK} AS bar, COUNT(*) AS n");
         let limit = self.histogram.bars.len() * RANK_COUNT as usize;
-        let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "bar", limit })?;
+        let rows = self.rows(
+            slice,
+            narrowing,
+            Grouping {
+                columns: &columns,
+                by: "bar",
+                most: MostGroups { in_all: limit, at_one_time: RANK_COUNT as usize },
+            },
+        )?;
         let mut bars = Vec::with_capacity(rows.len());
         for row in rows.iter() {
             let (bar, n) = (row.int(0).unwrap_or(-1), count(row));
@@ -64,7 +72,11 @@ impl Figures<'_> {
         let sums = 2 + usize::from(!warnings.is_empty()) + usize::from(!errors.is_empty());
         let at_errors = sums + usize::from(!warnings.is_empty());
         let limit = self.histogram.bars.len();
-        let rows = self.rows(slice, narrowing, Grouping { columns: &select, by: "bar", limit })?;
+        let rows = self.rows(
+            slice,
+            narrowing,
+            Grouping { columns: &select, by: "bar", most: MostGroups { in_all: limit, at_one_time: 1 } },
+        )?;
         let bar = |row: &Row| {
             let warnings = if warnings.is_empty() { 0 } else { row.count(sums) };
             let errors = if errors.is_empty() { 0 } else { row.count(at_errors) };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::config::{Dialect, attribute_of_column};
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, Grouping, away};
+use crate::search::answer::{GroupRows, Grouping, MostGroups, away};
 use crate::search::day_groups::DayStates;
 use crate::search::hit::{Count, Hit, SearchError};
 use crate::search::plan::{Plan, Slice, SourcePlan, Subset};
@@ -165,7 +165,11 @@ impl<'a> Figures<'a> {
         }
         let columns = format!("{attribute} AS hash, COUNT(*) AS n");
         for (_, slice, narrowing) in self.asked() {
-            let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "hash", limit: MAX_GROUPS })?;
+            let rows = self.rows(
+                slice,
+                narrowing,
+                Grouping { columns: &columns, by: "hash", most: MostGroups::of_any_time(MAX_GROUPS) },
+            )?;
             if rows.len() >= MAX_GROUPS {
                 return Ok(None);
             }
@@ -231,7 +235,8 @@ impl<'a> Figures<'a> {
         let mut hides = false;
         if nulls > 0 {
             let columns = format!("({path} IS NULL) AS z, COUNT(*) AS n");
-            let rows = self.rows(slice, narrowing, Grouping { columns: &columns, by: "z", limit: 2 })?;
+            let rows =
+                self.rows(slice, narrowing, Grouping { columns: &columns, by: "z", most: MostGroups::of_any_time(2) })?;
             let absent: u64 = rows.iter().filter(|row| row.int(0) == Some(1)).map(count).sum();
             hides = absent != nulls;
         }
@@ -243,7 +248,7 @@ impl<'a> Figures<'a> {
 
 /// The groups of the values of a path.
 fn by_value<'a>(columns: &'a str, path: &'a str) -> Grouping<'a> {
-    Grouping { columns, by: path, limit: MAX_GROUPS }
+    Grouping { columns, by: path, most: MostGroups::of_any_time(MAX_GROUPS) }
 }
 
 /// A row of `grouped_values`.

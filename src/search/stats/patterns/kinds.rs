@@ -7,7 +7,7 @@ use crate::config::IndexName;
 use crate::record::level::Level;
 use crate::record::pattern::PatternHash;
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, KindRow, select_of};
+use crate::search::answer::{GroupRows, KindRow, MostGroups, select_of};
 use crate::search::day_groups::DayStates;
 use crate::search::hit::SearchError;
 use crate::search::pattern_counts::{FoundPattern, FoundPatterns, RecordsByLevel, SampleAt};
@@ -173,7 +173,7 @@ impl<'a> KindCounter<'a> {
         let answer = self.searcher.kept(
             &self.searcher.day_kinds,
             slice,
-            (statement, most),
+            (statement, MostGroups::of_any_time(most)),
             (&self.states, &|| self.until.is_over()),
             |rows| {
                 let rows: Arc<[KindRow]> = rows.iter().map(KindRow::of).collect();
