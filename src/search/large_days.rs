@@ -27,6 +27,8 @@ const VERY_LARGE: [Size; 2] = [Size::ALL[2], Size::ALL[3]];
 pub struct LargeDays {
     looked: Mutex<HashMap<String, DayLooked>>,
     divided: Mutex<HashMap<String, Divided>>,
+    /// the very large records of questions, by the statement that counts them
+    counted: Mutex<HashMap<String, (Instant, u64)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,30 @@ impl LargeDays {
             known().insert(index.to_owned(), looked);
         }
         Ok(has_any)
+    }
+
+    /// True if a question about a narrowing's documents finds so few very large records that it need not be divided.
+    pub fn fit(
+        &self,
+        (nodes, pool): (&Nodes, &Pool),
+        slice: &Slice,
+        narrowing: &Restriction,
+    ) -> Result<bool, SearchError> {
+        let known = || self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let narrowing = of_sizes(narrowing, &VERY_LARGE);
+        let count = |slice: &Slice| Grouping::all("COUNT(*) AS n").statement(slice, &narrowing);
+        let key = count(slice);
+        known().retain(|_, (at, _)| at.elapsed() < PARTS_BELIEVED_FOR);
+        let counted = known().get(&key).map(|(_, records)| *records);
+        let records = match counted {
+            Some(records) => records,
+            None => {
+                let records = first_number(&nodes.rows(pool, slice, count)?.rows);
+                known().insert(key, (Instant::now(), records));
+                records
+            }
+        };
+        Ok(records as usize * Size::LARGEST.most_bytes <= MAX_COPIED_BYTES)
     }
 
     /// The parts of a slice of one day, each with as few very large records as may be copied together, or of one microsecond. None: they

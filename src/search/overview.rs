@@ -83,9 +83,11 @@ impl Searcher {
                 by: "bar",
                 most: MostGroups { in_all: (HALF_HOURS * ranks) as usize, at_one_time: ranks as usize },
             };
-            let statement = |slice: &Slice| grouping.statement(slice, &Restriction::default());
-            let answer =
-                self.access(&self.pool).group_rows(&slice, grouping.most, statement, &|| Instant::now() > until)?;
+            let all = Restriction::default();
+            let statement = |slice: &Slice| grouping.statement(slice, &all);
+            let answer = self
+                .access(&self.pool)
+                .group_rows((&slice, &all), grouping.most, statement, &|| Instant::now() > until)?;
             missing.extend(answer.missing);
             for row in answer.rows {
                 let int = |column| row.int(column).unwrap_or(0);

@@ -42,16 +42,17 @@ impl SearchdAccess<'_> {
         self.large_days.may_have((self.nodes, self.pool), slice)
     }
 
-    /// The rows of a statement that asks for at most that many groups of a slice. A group has several rows if it is in several parts. What
+    /// The rows of a statement that asks for at most that many groups of a narrowing's documents. A group has several rows if it is in several parts. What
     /// is not asked before `is_over`, or cannot be, is missing.
     pub fn group_rows(
         self,
-        slice: &Slice,
+        (slice, narrowing): (&Slice, &Restriction),
         most: MostGroups,
         statement: impl Fn(&Slice) -> String,
         is_over: &dyn Fn() -> bool,
     ) -> Result<GroupRows<Vec<Row>>, SearchError> {
-        if most.in_all <= FEW_GROUPS || !self.may_have_large(slice)? {
+        let fit = || self.large_days.fit((self.nodes, self.pool), slice, narrowing);
+        if most.in_all <= FEW_GROUPS || !self.may_have_large(slice)? || fit()? {
             return self.nodes.rows(self.pool, slice, statement);
         }
         let mut all = GroupRows { rows: Vec::new(), missing: Vec::new() };

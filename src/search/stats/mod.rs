@@ -128,7 +128,7 @@ impl Searcher {
         (states, is_over): (&DayStates, &dyn Fn() -> bool),
     ) -> Result<GroupRows<Arc<[Row]>>, SearchError> {
         let statement = |slice: &Slice| grouping.statement(slice, narrowing);
-        self.kept(&self.day_groups, slice, (&statement, grouping.most), (states, is_over), |rows| {
+        self.kept(&self.day_groups, (slice, narrowing), (&statement, grouping.most), (states, is_over), |rows| {
             let bytes = rows.iter().map(Row::held_bytes).sum();
             (Arc::from(rows), bytes)
         })
@@ -138,7 +138,7 @@ impl Searcher {
     fn kept<R>(
         &self,
         groups: &Mutex<DayGroups<R>>,
-        slice: &Slice,
+        (slice, narrowing): (&Slice, &Restriction),
         (statement, most): (&dyn Fn(&Slice) -> String, MostGroups),
         (states, is_over): (&DayStates, &dyn Fn() -> bool),
         read: impl FnOnce(Vec<Row>) -> (Arc<[R]>, usize),
@@ -149,7 +149,8 @@ impl Searcher {
         if let Some(rows) = key.as_ref().and_then(|(statement, state)| kept().get(statement, *state)) {
             return Ok(GroupRows { rows, missing: Vec::new() });
         }
-        let GroupRows { rows, missing } = self.access(&self.pool).group_rows(slice, most, statement, is_over)?;
+        let GroupRows { rows, missing } =
+            self.access(&self.pool).group_rows((slice, narrowing), most, statement, is_over)?;
         let (rows, bytes) = read(rows);
         if let (Some((statement, state)), true) = (key, missing.is_empty()) {
             kept().keep(statement, state, Arc::clone(&rows), bytes);

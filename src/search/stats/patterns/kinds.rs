@@ -132,7 +132,7 @@ impl<'a> KindCounter<'a> {
                 let start = part.start_micros + (first - part.first) * bars.steps.width_micros;
                 let step = bars.steps.sql_from(start);
                 let statement = |slice: &Slice| select_of(slice, &narrowing, limit).steps_of_kinds(&step, &kinds);
-                all.push(StepRows { first, rows: self.rows(&slice, limit, &statement)? });
+                all.push(StepRows { first, rows: self.rows((&slice, &narrowing), limit, &statement)? });
             }
         }
         Ok(all)
@@ -140,7 +140,9 @@ impl<'a> KindCounter<'a> {
 
     fn kinds(&mut self, at: usize, among: &[i64]) -> Result<Arc<[KindRow]>, SearchError> {
         let (slice, narrowing) = self.question(at);
-        self.rows(&slice, MAX_KINDS + 1, &|slice| select_of(slice, &narrowing, MAX_KINDS + 1).kinds(among))
+        self.rows((&slice, &narrowing), MAX_KINDS + 1, &|slice| {
+            select_of(slice, &narrowing, MAX_KINDS + 1).kinds(among)
+        })
     }
 
     fn question(&self, at: usize) -> (Slice, Restriction) {
@@ -154,7 +156,7 @@ impl<'a> KindCounter<'a> {
         let patterns = |slice: &Slice| select_of(slice, &narrowing, 1).number_of_patterns();
         let GroupRows { rows: documents, missing } = self.searcher.documents_of(&slice, &narrowing, &self.states)?;
         self.warnings.extend(missing);
-        let patterns = self.rows(&slice, 1, &patterns)?.first().map_or(0, |row| row.documents);
+        let patterns = self.rows((&slice, &narrowing), 1, &patterns)?.first().map_or(0, |row| row.documents);
         self.overflow = self.overflow.max(Some(patterns));
         Ok(documents.saturating_sub(rows.iter().take(MAX_KINDS).map(|row| row.documents).sum()))
     }
@@ -162,7 +164,7 @@ impl<'a> KindCounter<'a> {
     /// The rows of a statement about a slice, which asks for at most that many kinds; none if the time is over. Those of a whole day are kept.
     fn rows(
         &mut self,
-        slice: &Slice,
+        (slice, narrowing): (&Slice, &Restriction),
         most: usize,
         statement: &dyn Fn(&Slice) -> String,
     ) -> Result<Arc<[KindRow]>, SearchError> {
@@ -172,7 +174,7 @@ impl<'a> KindCounter<'a> {
         }
         let answer = self.searcher.kept(
             &self.searcher.day_kinds,
-            slice,
+            (slice, narrowing),
             (statement, MostGroups::of_any_time(most)),
             (&self.states, &|| self.until.is_over()),
             |rows| {
