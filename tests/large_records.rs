@@ -32,7 +32,7 @@ fn many_large_records_of_a_word_are_found() {
 #[test]
 fn no_question_has_searchd_print_many_large_records() {
     const RECORDS: usize = 12;
-    let stack = Stack::private("large", "[index large]\ndays = 2\nrouting_keys = large.#\n");
+    let stack = Stack::private("large-records", "[index large]\ndays = 2\nrouting_keys = large.#\n");
     let link = Link::to(stack.port("searchd").parse().unwrap());
     let behind_link =
         format!("[index large]\ndays = 2\nrouting_keys = large.#\n[sphinx]\naddress = 127.0.0.1:{}\n", link.port);
