@@ -53,6 +53,10 @@ impl<'o> WordsWriter<'o> {
 
     /// Adds the values of a column, which are JSON text: its own, those of an array's elements, and those of nested paths.
     pub fn add(&mut self, column: &str, raw: &str) {
+        // most values are not nested, and need no path of their own
+        if !raw.starts_with(['{', '[']) {
+            return self.push(column, &readable(raw));
+        }
         each_scalar(column, raw, &mut |path, scalar| {
             self.push(path, &readable(scalar));
             if self.is_too_much() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
