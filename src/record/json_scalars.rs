@@ -1,4 +1,5 @@
-//! The scalars of a JSON value with their paths, found in one pass over its text: a value of many levels is not read once for each. Pure.
+//! The scalars of a JSON value with their paths, found in one pass over its text: a value of many levels is not read once for each.
+//! Pure.
 
 use std::ops::ControlFlow;
 

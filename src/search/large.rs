@@ -1,6 +1,7 @@
 //! Large records. searchd makes an answer in its memory before it sends the first byte, whatever is read of it: it copies all texts of
 //! each document, also those that were not asked for (7 ms for 8 MiB), and prints those that were (nested JSON at 100 MB a second). So a
-//! question that might find many large records is preceded by one that lists them (`sphinx::sizes`), and ends before they are too many. Pure.
+//! question that might find many large records is preceded by one that lists them (`sphinx::sizes`), and ends before they are too many.
+//! Pure.
 
 use crate::sphinx::select::Restriction;
 use crate::sphinx::sizes::Size;

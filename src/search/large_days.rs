@@ -26,9 +26,10 @@ const VERY_LARGE: [Size; 2] = [Size::ALL[2], Size::ALL[3]];
 #[derive(Debug, Default)]
 pub struct LargeDays {
     looked: Mutex<HashMap<String, DayLooked>>,
-    divided: Mutex<HashMap<String, Divided>>,
-    /// the very large records of questions, by the statement that counts them
-    counted: Mutex<HashMap<String, (Instant, u64)>>,
+    /// the parts of a day, by its index
+    divided: Believed<Arc<[DayPart]>>,
+    /// bytes of the very large records of questions, by the statement that counts them
+    counted: Believed<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,21 +79,17 @@ impl LargeDays {
         slice: &Slice,
         narrowing: &Restriction,
     ) -> Result<bool, SearchError> {
-        let known = || self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let narrowing = of_sizes(narrowing, &VERY_LARGE);
-        let count = |slice: &Slice| Grouping::all("COUNT(*) AS n").statement(slice, &narrowing);
-        let key = count(slice);
-        known().retain(|_, (at, _)| at.elapsed() < PARTS_BELIEVED_FOR);
-        let counted = known().get(&key).map(|(_, records)| *records);
-        let records = match counted {
-            Some(records) => records,
+        let very_large = of_sizes(narrowing, &VERY_LARGE);
+        let key = counting(slice, &very_large);
+        let bytes = match self.counted.get(&key) {
+            Some(bytes) => bytes,
             None => {
-                let records = first_number(&nodes.rows(pool, slice, count)?.rows);
-                known().insert(key, (Instant::now(), records));
-                records
+                let bytes = most_bytes((nodes, pool), slice, &very_large)?;
+                self.counted.put(key, bytes);
+                bytes
             }
         };
-        Ok(records as usize * Size::LARGEST.most_bytes <= MAX_COPIED_BYTES)
+        Ok(bytes <= MAX_COPIED_BYTES)
     }
 
     /// The parts of a slice of one day, each with as few very large records as may be copied together, or of one microsecond. None: they
@@ -103,19 +100,17 @@ impl LargeDays {
         slice: &Slice,
         is_over: &dyn Fn() -> bool,
     ) -> Result<Option<Vec<DayPart>>, SearchError> {
-        let known = || self.divided.lock().unwrap_or_else(PoisonError::into_inner);
-        known().retain(|_, divided| divided.at.elapsed() < PARTS_BELIEVED_FOR);
-        let day_parts = known().get(&slice.from).map(|divided| Arc::clone(&divided.parts));
-        let day_parts = match day_parts {
+        let day_parts = match self.divided.get(&slice.from) {
             Some(parts) => parts,
             None => {
+                let very_large = of_sizes(&Restriction::default(), &VERY_LARGE);
                 let bytes_of = |range| match is_over() {
-                    false => very_large_bytes((nodes, pool), &slice.part(range)).map(Some),
+                    false => most_bytes((nodes, pool), &slice.part(range), &very_large).map(Some),
                     true => Ok(None),
                 };
                 let Some(parts) = parts(slice.range.start.day().range(), bytes_of)? else { return Ok(None) };
                 let parts: Arc<[DayPart]> = parts.into();
-                known().insert(slice.from.clone(), Divided { at: Instant::now(), parts: Arc::clone(&parts) });
+                self.divided.put(slice.from.clone(), Arc::clone(&parts));
                 parts
             }
         };
@@ -128,11 +123,26 @@ impl LargeDays {
     }
 }
 
-/// A day, divided into parts.
+/// Answers, with the times since when they are known.
 #[derive(Debug)]
-struct Divided {
-    at: Instant,
-    parts: Arc<[DayPart]>,
+struct Believed<V>(Mutex<HashMap<String, (Instant, V)>>);
+
+impl<V> Default for Believed<V> {
+    fn default() -> Believed<V> {
+        Believed(Mutex::default())
+    }
+}
+
+impl<V: Clone> Believed<V> {
+    fn get(&self, key: &str) -> Option<V> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (at, _)| at.elapsed() < PARTS_BELIEVED_FOR);
+        known.get(key).map(|(_, value)| value.clone())
+    }
+
+    fn put(&self, key: String, value: V) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (Instant::now(), value));
+    }
 }
 
 /// A part of a slice's time, with the bytes of its very large records.
@@ -142,11 +152,14 @@ pub struct DayPart {
     pub bytes: usize,
 }
 
-/// Bytes of the very large records of a slice, at most.
-fn very_large_bytes((nodes, pool): (&Nodes, &Pool), slice: &Slice) -> Result<usize, SearchError> {
-    let narrowing = of_sizes(&Restriction::default(), &VERY_LARGE);
-    let count = |slice: &Slice| Grouping::all("COUNT(*) AS n").statement(slice, &narrowing);
-    Ok(first_number(&nodes.rows(pool, slice, count)?.rows) as usize * Size::LARGEST.most_bytes)
+/// Bytes of a narrowing's documents, at most.
+fn most_bytes((nodes, pool): (&Nodes, &Pool), slice: &Slice, narrowing: &Restriction) -> Result<usize, SearchError> {
+    let records = first_number(&nodes.rows(pool, slice, |slice| counting(slice, narrowing))?.rows);
+    Ok(records as usize * Size::LARGEST.most_bytes)
+}
+
+fn counting(slice: &Slice, narrowing: &Restriction) -> String {
+    Grouping::all("COUNT(*) AS n").statement(slice, narrowing)
 }
 
 /// The range, divided until each part fits, or is one microsecond. None: `bytes_of` gave up.

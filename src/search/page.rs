@@ -6,15 +6,17 @@ use crate::config::IndexName;
 use crate::query::cursor::{Cursor, Place};
 use crate::query::{Context, Order, Query};
 use crate::search::Searcher;
-use crate::search::answer::{GroupRows, Grouping, away, first_number, not_served, whole_record};
+use crate::search::answer::{
+    GroupRows, Grouping, WHOLE_COLUMNS, away, first_number, not_served, select_of, whole_record,
+};
 use crate::search::collect::{CollectedHits, MAX_PAGE_BYTES, collect};
 use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scan::{Read, ScanMode, Step};
 use crate::search::scope::{Deadline, Scope};
 use crate::sphinx::day_index::day_index;
-use crate::sphinx::select::Restriction;
-use crate::sphinx::statement::{self, stored_order};
+use crate::sphinx::select::{Restriction, Select};
+use crate::sphinx::statement::stored_order;
 use crate::time::{Range, Ts, When};
 
 /// The lines on one side of a record that are in memory together.
@@ -152,11 +154,11 @@ impl Searcher {
             Err(fault) if not_served(&fault).is_some() => Ok(Vec::new()),
             Err(fault) => Err(away(&fault)),
         };
-        // one of them is read, and the others are counted: they may be many, and large
-        let first = |day: &Slice| statement::by_link(&day.from, ts, seq, digest);
-        let Some(row) = ask(&first)?.into_iter().next() else { return Ok(None) };
         let equal = [format!("seq={}", stored_order(Some(seq))), format!("digest={digest}")];
         let equal = Restriction { matching: None, conditions: equal.to_vec() };
+        // one of them is read, and the others are counted: they may be many, and large
+        let first = |day: &Slice| Select { columns: WHOLE_COLUMNS, ..select_of(day, &equal, 1) }.documents();
+        let Some(row) = ask(&first)?.into_iter().next() else { return Ok(None) };
         let number = ask(&|day| Grouping::all("COUNT(*) AS n").statement(day, &equal))?;
         let (place, record) = whole_record(row);
         let hit = Hit { index: index.clone(), place, record, marks: Vec::new() };

@@ -42,8 +42,8 @@ impl SearchdAccess<'_> {
         self.large_days.may_have((self.nodes, self.pool), slice)
     }
 
-    /// The rows of a statement that asks for at most that many groups of a narrowing's documents. A group has several rows if it is in several parts. What
-    /// is not asked before `is_over`, or cannot be, is missing.
+    /// The rows of a statement that asks for at most that many groups of a narrowing's documents. A group has several rows if it is in
+    /// several parts. What is not asked before `is_over`, or cannot be, is missing.
     pub fn group_rows(
         self,
         (slice, narrowing): (&Slice, &Restriction),

@@ -92,9 +92,7 @@ impl Select<'_> {
         let keys = self.keys.and_then(|keys| keys.within(self.range));
         let matching: Vec<&str> = self.narrowing.matching.as_deref().into_iter().chain(keys).collect();
         if !matching.is_empty() {
-            sql.push_str("MATCH(");
-            string(&matching.join(" "), &mut sql);
-            sql.push_str(") AND ");
+            push_match(&matching.join(" "), &mut sql);
         }
         sql.push_str(&is_between("ts", range.start.micros(), range.end.micros().saturating_sub(1)));
         for n in 0..self.narrowing.conditions.len() {
@@ -141,9 +139,7 @@ impl SelectArrived<'_> {
         let ids = is_between("id", self.ids.start, self.ids.end.saturating_sub(1));
         let _ = write!(sql, " FROM {} WHERE ", self.from);
         if let Some(matching) = self.matching {
-            sql.push_str("MATCH(");
-            string(matching, &mut sql);
-            sql.push_str(") AND ");
+            push_match(matching, &mut sql);
         }
         let _ = write!(sql, "{ids} AND ts>0");
         for n in 0..self.conditions.len() {
@@ -152,6 +148,13 @@ impl SelectArrived<'_> {
         let _ = write!(sql, " {order} LIMIT {limit} OPTION max_matches={limit}, {WITHOUT_RANKS}");
         sql
     }
+}
+
+/// The condition on the full-text fields, before other conditions.
+fn push_match(matching: &str, sql: &mut String) {
+    sql.push_str("MATCH(");
+    string(matching, sql);
+    sql.push_str(") AND ");
 }
 
 fn beyond(place: Place, newest_first: bool) -> String {

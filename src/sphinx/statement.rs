@@ -172,17 +172,6 @@ pub fn is_between(attribute: &str, first: impl Display, last: impl Display) -> S
     format!("{attribute}>={first} AND {attribute}<={last}")
 }
 
-/// The first document of a permanent link, which may have the `seq` that was sent, with all that a hit needs. Equal records have the
-/// same link.
-pub fn by_link(from: &str, ts: Ts, seq: i64, digest: i64) -> String {
-    format!(
-        "SELECT id, ts, seq, digest, logline, js, exact FROM {from} WHERE ts={} AND seq={} AND digest={digest} \
-         ORDER BY id ASC LIMIT 1 OPTION max_matches=1",
-        ts.micros(),
-        stored_order(Some(seq))
-    )
-}
-
 /// Asks for at most one document, and fails if the index does not have the attribute.
 pub fn asks_for_attribute(index: &str, attribute: &str) -> String {
     format!("SELECT {attribute} FROM {index} WHERE id=1 LIMIT 1")

@@ -54,7 +54,8 @@ impl Link {
         self.state.bytes.load(Relaxed)
     }
 
-    /// The bytes of the longest answer so far, if clients ask again only after an answer. One that its client did not wait for counts whole.
+    /// The bytes of the longest answer so far, if clients ask again only after an answer. One that its client did not wait for counts
+    /// whole.
     pub fn largest_answer(&self) -> u64 {
         self.state.largest_answer.load(Relaxed)
     }

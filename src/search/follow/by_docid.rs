@@ -18,6 +18,11 @@ pub(super) fn all_days(source: &SourcePlan) -> Slice {
     Slice::new(local_index(&source.index), TimeRange { start: Ts::MIN, end: Ts::MAX })
 }
 
+/// The question about the documents of these docids.
+pub(super) fn arrived<'a>(source: &'a SourcePlan, all: &'a Slice, ids: Range<u64>) -> SelectArrived<'a> {
+    SelectArrived { from: &all.from, matching: None, conditions: source.conditions(), ids }
+}
+
 /// How many documents each bucket has from a docid on.
 pub(super) fn count(
     nodes: &Nodes,
@@ -27,11 +32,8 @@ pub(super) fn count(
 ) -> Result<GroupRows<Vec<Counted>>, Fault> {
     let ids = first..u64::MAX >> 1;
     let number = |row: &Row, column| row.int(column).and_then(|n| u64::try_from(n).ok());
-    let GroupRows { rows, missing } = nodes.rows_by(engine, all, |all| {
-        let arrived =
-            SelectArrived { from: &all.from, matching: None, conditions: source.conditions(), ids: ids.clone() };
-        arrived.counted(DOCIDS_PER_BUCKET)
-    })?;
+    let GroupRows { rows, missing } =
+        nodes.rows_by(engine, all, |all| arrived(source, all, ids.clone()).counted(DOCIDS_PER_BUCKET))?;
     let counted = |row| Some(Counted { bucket: number(row, 0)?, documents: number(row, 1)?, high: number(row, 2)? });
     Ok(GroupRows { rows: rows.iter().filter_map(counted).collect(), missing })
 }
@@ -48,9 +50,7 @@ pub(super) fn ids(
     while !ids.is_empty() {
         let end = end_of(nodes, engine, (source, all), &ids, MAX_COPIED_BYTES)?;
         let GroupRows { rows, missing } = nodes.rows_by(engine, all, |all| {
-            let (from, conditions) = (&*all.from, source.conditions());
-            let arrived = SelectArrived { from, matching: None, conditions, ids: ids.start..end };
-            arrived.documents("id", DOCIDS_PER_BUCKET as usize)
+            arrived(source, all, ids.start..end).documents("id", DOCIDS_PER_BUCKET as usize)
         })?;
         found.rows.extend(rows.iter().filter_map(id_of));
         found.missing.extend(missing);
@@ -70,8 +70,7 @@ pub(super) fn end_of(
     let large = LargeRecords::list(false, most_bytes, |sizes, limit| {
         let matching = Size::expression(sizes);
         let answer = nodes.rows_by(engine, all, |all| {
-            let (from, matching, conditions) = (&*all.from, Some(&*matching), source.conditions());
-            SelectArrived { from, matching, conditions, ids: ids.clone() }.documents("id", limit)
+            SelectArrived { matching: Some(&matching), ..arrived(source, all, ids.clone()) }.documents("id", limit)
         })?;
         Ok(answer.rows.iter().filter_map(id_of).collect::<Vec<u64>>())
     })?;

@@ -9,14 +9,13 @@ use crate::search::amount::Amount;
 use crate::search::answer::{MAX_ANSWER_BYTES, WHOLE_COLUMNS, away, whole_record};
 use crate::search::filter::Looked;
 use crate::search::follow::arrivals::{Arrivals, Counted};
-use crate::search::follow::by_docid::{all_days, count, end_of, ids};
+use crate::search::follow::by_docid::{all_days, arrived, count, end_of, ids};
 use crate::search::hit::{Hit, SearchError};
 use crate::search::large::MAX_LARGE_BYTES;
 use crate::search::nodes::Heard;
 use crate::search::plan::{Plan, Slice, SourcePlan};
 use crate::search::scope::Deadline;
 use crate::sphinx::client::Fault;
-use crate::sphinx::select::SelectArrived;
 use crate::time::Ts;
 
 /// Rows of a first question, and of later ones at most: they are sorted and handed over together.
@@ -185,13 +184,8 @@ impl<'a> NewRecords<'a> {
             let nodes = &self.searcher.nodes;
             let stream = &mut self.streams[n];
             let included = nodes.included(&stream.all, &amount);
-            let arrived = SelectArrived {
-                from: &included.slice.from,
-                matching: None,
-                conditions: stream.plan.conditions(),
-                ids: range.start..end,
-            };
-            let statement = arrived.documents(WHOLE_COLUMNS, amount.documents);
+            let asked = arrived(stream.plan, &included.slice, range.start..end);
+            let statement = asked.documents(WHOLE_COLUMNS, amount.documents);
             let begin = range.start;
             let is_over = || self.until.is_over();
             let (mut seen, mut read, mut is_full) = (0, 0, false);

@@ -134,7 +134,8 @@ impl Searcher {
         })
     }
 
-    /// The answer to a statement about a slice, which asks for at most that many groups: what `read` makes of the rows, and its bytes. That of a whole day is kept in `groups`.
+    /// The answer to a statement about a slice, which asks for at most that many groups: what `read` makes of the rows, and its bytes.
+    /// That of a whole day is kept in `groups`.
     fn kept<R>(
         &self,
         groups: &Mutex<DayGroups<R>>,

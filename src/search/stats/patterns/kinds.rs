@@ -161,7 +161,8 @@ impl<'a> KindCounter<'a> {
         Ok(documents.saturating_sub(rows.iter().take(MAX_KINDS).map(|row| row.documents).sum()))
     }
 
-    /// The rows of a statement about a slice, which asks for at most that many kinds; none if the time is over. Those of a whole day are kept.
+    /// The rows of a statement about a slice, which asks for at most that many kinds; none if the time is over. Those of a whole
+    /// day are kept.
     fn rows(
         &mut self,
         (slice, narrowing): (&Slice, &Restriction),
