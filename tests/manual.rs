@@ -220,6 +220,7 @@ fn the_manual_has_the_bounds_of_the_sources() {
         ("rabbitmq/connect.rs", "CONNECT_TIMEOUT: Duration = Duration::from_secs(5);", "the login in 5 s"),
         ("rabbitmq/amqp_stream.rs", "ANSWER_TIME: Duration = Duration::from_secs(30);", "an answer in 30 s"),
         ("rabbitmq/frames.rs", "MAX_LEVELS: usize = 32;", "32 levels"),
+        ("rabbitmq/amqp_stream.rs", "MAX_WAITING_BYTES: u64 = 16 << 20;", "16 MiB of messages, or one"),
         ("redis/shortcuts.rs", "MAX_SAVED: usize = 200;", "200, and 50 of one user"),
         ("redis/shortcuts.rs", "MAX_SAVED_BY_ONE: usize = 50;", "200, and 50 of one user"),
         ("redis/seen.rs", "LISTED_COLUMNS: usize = 1000;", "1,000 columns"),

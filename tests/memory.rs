@@ -12,6 +12,8 @@ use crate::support::{Alco, Publisher, SOON, Stack, body, memory_kib, queue_state
 /// The promise of docs/operating.md in MiB: for records up to 64 KiB, and for the largest that are stored.
 const MAX_USUAL_MIB: u64 = 48;
 const MAX_LARGEST_MIB: u64 = 160;
+/// With two workers that get many of the largest at once.
+const MAX_BURST_MIB: u64 = 112;
 /// After pages and streams of any size.
 const MAX_AFTER_ANSWERS_MIB: u64 = 40;
 
@@ -55,6 +57,51 @@ fn memory_is_bounded_for_records_of_every_size() {
             "{collected} and {shown} MiB for records of {size} bytes"
         );
     }
+}
+
+/// The broker sends by the limit that fits the small messages before, as long as nothing is stored.
+#[test]
+fn large_messages_that_come_together_after_small_ones_wait_at_the_broker() {
+    const SMALL: usize = 3000;
+    const LARGE: usize = 40;
+    let ini = "[index burst]\ndays = 2\nrouting_keys = burst.#\n\
+               [index quorum]\ndays = 2\nqueue_type = quorum\nrouting_keys = burst.#\n";
+    let stack = Stack::private("burst", ini);
+    let alco = Alco::start(&stack, ini);
+    let mut publisher = Publisher::open(&stack.amqp);
+    let mut published = 0;
+    let mut publish = |bodies: Vec<String>| {
+        published += bodies.len();
+        publisher.publish("logstash", "burst.key", bodies);
+        published as u64
+    };
+    let stored = |count| ["burst", "quorum"].map(|index| stack.settled_count(index, count, SOON * 3));
+    stored(publish((0..SMALL).map(|n| body(&message(100, n))).collect()));
+
+    stack.pause("searchd");
+    let payload = "x".repeat((39 << 20) / 10);
+    let large = |n| format!(r#"{{"message":"large {n}","payload":"{payload}"}}"#);
+    publish(vec![body("the worker waits for searchd to store this")]);
+    let count = publish((0..LARGE).map(large).collect());
+    let consumers = || {
+        let listed = stack.rabbitmqctl(&["-q", "list_consumers", "--no-table-headers", "queue_name", "prefetch_count"]);
+        listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    wait_until("both connections are given up", SOON, || consumers().is_empty().then_some(()));
+    stack.resume("searchd");
+    for index in ["burst", "quorum"] {
+        let messages = stack.settled(index, count, SOON * 3);
+        assert_eq!((messages.len() as u64, stack.count(index)), (count, Some(count)), "{index}: each once");
+    }
+    let peak = memory_kib(alco.pid(), "VmHWM").unwrap() / 1024;
+    println!("{peak} MiB");
+    assert!(peak < MAX_BURST_MIB, "{peak} MiB");
+    assert_eq!(alco.logged("came together after smaller ones"), 2, "once for each index: {}", alco.log());
+
+    stored(publish((0..SMALL).map(|n| body(&message(100, n + SMALL))).collect()));
+    let usual = || consumers().contains(&"quorum 128".to_owned()).then_some(());
+    wait_until("the usual limit of the quorum queue", SOON, usual);
+    assert!(alco.stop().success());
 }
 
 #[test]

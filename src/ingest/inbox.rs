@@ -25,7 +25,7 @@ pub(super) struct Inbox {
     /// of this session
     deliveries: Option<Deliveries>,
     arrived: VecDeque<Arrival>,
-    /// when a redelivered record arrived last
+    /// when a redelivered record arrived or was decided last: the broker may have waited with the next one until then
     last_redelivered: Instant,
     /// the statements of workers that died before are stored or lost
     is_settled: bool,
@@ -165,7 +165,8 @@ impl Inbox {
     }
 
     /// Notes that these of the redelivered records are decided.
-    pub(super) fn decided(&self, digests: &[i64]) {
+    pub(super) fn decided(&mut self, digests: &[i64]) {
+        self.last_redelivered = Instant::now();
         self.claims().decided(self.session(), digests);
     }
 

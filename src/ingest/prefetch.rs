@@ -1,7 +1,8 @@
 //! The limit of deliveries that the broker may send before they are acknowledged. Pure.
 //!
 //! Invariant: the bodies that are in memory stay below their bound, by the mean size of the last deliveries. Deliveries that are
-//! stored and wait for their acknowledgement hold no body, and do not count.
+//! stored and wait for their acknowledgement hold no body, and do not count. Large messages that come together after small ones are
+//! more than that: a session that has too many of them ends, and the next one takes few at a time until they are smaller.
 
 use crate::config::QueueType;
 
@@ -11,8 +12,13 @@ use crate::config::QueueType;
 const IN_FLIGHT_BYTES: usize = 3 << 19;
 /// The limit of a new session, until the size of records is known: the largest of them fit.
 const FIRST_PREFETCH: u16 = 4;
-/// The limit of a quorum queue's consumer, which cannot be changed: records of 64 KiB fit.
+/// The limit of a quorum queue's consumer, which cannot be changed within a session: records of this size fit.
 const QUORUM_PREFETCH: u16 = 128;
+const USUAL_RECORD_BYTES: usize = 64 << 10;
+/// The same after a session to which too much came: four of the largest records that are stored. After one more, it takes one at a time.
+const NARROW_PREFETCH: u16 = 4;
+/// Usual records in a row, after which a quorum queue has its usual limit again.
+const USUAL_IN_A_ROW: usize = 4;
 /// Batches that may be on their way: one is stored while the next arrives.
 const PREFETCH_BATCHES: usize = 2;
 /// The limit is set again when it is to change by this share of what may lie in memory.
@@ -27,11 +33,14 @@ pub struct Prefetch {
     mean_size: f64,
     /// the limit of this session
     current: u16,
+    /// the limit of the next session of a quorum queue
+    quorum: u16,
+    usual_in_a_row: usize,
 }
 
 impl Prefetch {
     pub fn new(batch_records: usize, limit: QueueType) -> Prefetch {
-        Prefetch { batch_records, limit, mean_size: 0.0, current: 0 }
+        Prefetch { batch_records, limit, mean_size: 0.0, current: 0, quorum: QUORUM_PREFETCH, usual_in_a_row: 0 }
     }
 
     /// The kind of queue whose limit is to be set.
@@ -44,11 +53,29 @@ impl Prefetch {
         self.limit = QueueType::Quorum;
     }
 
+    /// More came than fits into memory.
+    pub fn too_much(&mut self) {
+        self.mean_size = self.mean_size.max(IN_FLIGHT_BYTES as f64);
+        self.quorum = if self.quorum > NARROW_PREFETCH { NARROW_PREFETCH } else { 1 };
+        self.usual_in_a_row = 0;
+    }
+
+    /// True once for a quorum queue whose records are small again: only a new session has its usual limit.
+    pub fn wants_session(&mut self) -> bool {
+        let is_narrow = self.limit == QueueType::Quorum && self.quorum < QUORUM_PREFETCH;
+        let wants = is_narrow && self.usual_in_a_row >= USUAL_IN_A_ROW;
+        if wants {
+            self.quorum = QUORUM_PREFETCH;
+        }
+        wants
+    }
+
     /// A body has come. The mean is quick to grow and slow to shrink: a burst of large records must not fill the memory.
     pub fn note(&mut self, body_bytes: usize) {
         let size = body_bytes as f64;
         self.mean_size =
             if size > self.mean_size { (self.mean_size + size) / 2.0 } else { self.mean_size * 0.99 + size * 0.01 };
+        self.usual_in_a_row = if body_bytes <= USUAL_RECORD_BYTES { self.usual_in_a_row + 1 } else { 0 };
     }
 
     /// The limit to begin a session with, while `waiting` deliveries wait for their acknowledgement.
@@ -59,6 +86,9 @@ impl Prefetch {
 
     /// The limit to set now, if it has changed enough.
     pub fn change(&mut self, waiting: usize) -> Option<u16> {
+        if self.limit == QueueType::Quorum {
+            return None;
+        }
         let wanted = self.wanted(waiting);
         let is_worth =
             usize::from(wanted.abs_diff(self.current)) > usize::from(wanted).saturating_sub(waiting) / WORTH_A_CHANGE;
@@ -76,7 +106,7 @@ impl Prefetch {
 
     fn wanted(&self, waiting: usize) -> u16 {
         if self.limit == QueueType::Quorum {
-            return QUORUM_PREFETCH;
+            return self.quorum;
         }
         let by_size = match self.mean_size {
             0.0 => usize::from(FIRST_PREFETCH),
@@ -140,5 +170,27 @@ mod tests {
         assert_eq!((prefetch.kind(), prefetch.begin(0)), (QueueType::Quorum, QUORUM_PREFETCH));
         prefetch.note(1 << 20);
         assert_eq!(prefetch.change(300), None);
+    }
+
+    #[test]
+    fn after_too_much_few_come_at_a_time_until_records_are_small() {
+        let mut classic = prefetch(&[200]);
+        classic.too_much();
+        assert_eq!((classic.begin(0), classic.begin(3)), (1, 4));
+        (0..2000).for_each(|_| classic.note(200));
+        assert_eq!((classic.wants_session(), classic.change(0)), (false, Some(2000)));
+
+        let mut quorum = Prefetch::new(1000, QueueType::Quorum);
+        for (large, limit) in [(4 << 20, 4), (100 << 20, 1), (100 << 20, 1)] {
+            quorum.too_much();
+            assert_eq!(quorum.begin(0), limit);
+            for size in [200, 200, 200, large, 200, 200, 200] {
+                quorum.note(size);
+                assert!(!quorum.wants_session());
+            }
+        }
+        quorum.note(200);
+        assert!(quorum.wants_session() && !quorum.wants_session());
+        assert_eq!(quorum.begin(0), QUORUM_PREFETCH);
     }
 }

@@ -32,6 +32,8 @@ const OTHERS_LOOK: Duration = Duration::from_secs(10);
 pub(super) enum Stop {
     /// the session has ended, with the reason; a new one may work
     Session(Trouble),
+    /// a new session begins at once, with another limit of deliveries
+    AnotherLimit,
     /// searchd is away for long, and the queue has other consumers
     SearchdAway,
     Stopped,
@@ -45,10 +47,11 @@ impl From<String> for Stop {
 
 impl From<rabbitmq::Error> for Stop {
     fn from(error: rabbitmq::Error) -> Stop {
-        Stop::Session(match error {
-            rabbitmq::Error::Refused(why) => Trouble::Refused(why),
-            error => Trouble::Away(error.to_string()),
-        })
+        match error {
+            rabbitmq::Error::TooMuch(_) => Stop::AnotherLimit,
+            rabbitmq::Error::Refused(why) => Stop::Session(Trouble::Refused(why)),
+            error => Stop::Session(Trouble::Away(error.to_string())),
+        }
     }
 }
 

@@ -87,8 +87,8 @@ impl Worker {
             let waited = match outcome {
                 Ok(()) | Err(Stop::Stopped) => return,
                 Err(Stop::Session(trouble)) => self.servers.broker_failed(&trouble),
-                // the next session waits for it
-                Err(Stop::SearchdAway) => Ok(()),
+                // the next session waits for searchd
+                Err(Stop::SearchdAway | Stop::AnotherLimit) => Ok(()),
             };
             if waited.is_err() {
                 return;
@@ -116,6 +116,10 @@ impl Worker {
             Err(halt) => {
                 // amiquip says only that its thread has ended
                 let wrong = session.wrong();
+                if let Some(rabbitmq::Error::TooMuch(why)) = &wrong {
+                    self.prefetch.too_much();
+                    self.shared.log_once(why.clone());
+                }
                 session.abandon();
                 Err(wrong.map_or(halt, Stop::from))
             }
@@ -203,21 +207,27 @@ impl Worker {
                 Woken::Due => self.flush(session)?,
                 Woken::Acknowledge => self.ack(session)?,
                 Woken::Tick => self.quiet(session)?,
-                Woken::Stop => {
-                    self.flush(session)?;
-                    // deliveries that are not due yet stay with the broker, and will be found stored
-                    let due = self.acks.take_due_at_stop(Instant::now());
-                    return self.acknowledge(session, due);
-                }
+                Woken::Stop => return self.end(session),
             }
-            if let Some(limit) = self.prefetch.change(self.acks.waiting()) {
-                session.prefetch(limit, self.prefetch.kind())?;
+            if self.prefetch.wants_session() {
+                return self.end(session).and(Err(Stop::AnotherLimit));
             }
             // the broker sends no more, so the batch would never be full
             if self.acks.deliveries_in_batch() >= self.prefetch.deliveries_of_a_batch(self.acks.waiting()) {
                 self.flush(session)?;
             }
+            // after what was stored: it may wait for the next delivery to be acknowledged
+            if let Some(limit) = self.prefetch.change(self.acks.waiting()) {
+                session.prefetch(limit, self.prefetch.kind())?;
+            }
         }
+    }
+
+    /// Stores what is in the batch. Deliveries whose acknowledgement is not due yet stay with the broker, and will be found stored.
+    fn end(&mut self, session: &mut Session) -> Result<(), Stop> {
+        self.flush(session)?;
+        let due = self.acks.take_due_at_stop(Instant::now());
+        self.acknowledge(session, due)
     }
 
     /// Stores, dead-letters and acknowledges the records of the batch.

@@ -14,7 +14,7 @@ use mio::{Evented, Poll, PollOpt, Ready, Token};
 use crate::net::tcp::PatientSocket;
 use crate::net::tls;
 use crate::rabbitmq::error::Error;
-use crate::rabbitmq::frames::Frames;
+use crate::rabbitmq::frames::{Announced, Frames};
 
 const CHUNK_BYTES: usize = 64 << 10;
 /// For an answer of a broker that sends heartbeats meanwhile. A quorum queue that chooses a leader takes seconds.
@@ -24,6 +24,10 @@ const ANSWER_TIME: Duration = Duration::from_secs(30);
 const READ_PAUSE: Duration = Duration::from_millis(2);
 /// Deliveries come one after the other if the last one has come within this time.
 const BUSY: Duration = Duration::from_millis(1);
+
+/// Bytes of bodies that may wait for the owner when one more comes. The limit of deliveries follows their sizes, and keeps them far
+/// below; but those that come together after smaller ones were sent by the limit of those.
+const MAX_WAITING_BYTES: u64 = 16 << 20;
 
 /// What the stream of a connection and its owner know of each other.
 #[derive(Clone, Debug, Default)]
@@ -38,10 +42,12 @@ struct Notes {
     acknowledged: AtomicU64,
     prefetch: AtomicU64,
     max_on_the_way: AtomicU64,
+    /// bytes of the bodies that were announced, and that the owner has not taken
+    waiting: AtomicU64,
     /// since when the owner waits for an answer
     asked: Mutex<Option<Instant>>,
     /// why the connection was given up
-    wrong: Mutex<Option<String>>,
+    wrong: Mutex<Option<Error>>,
 }
 
 impl StreamNotes {
@@ -66,6 +72,11 @@ impl StreamNotes {
         self.0.acknowledged.fetch_add(1, Relaxed);
     }
 
+    /// The owner takes a body of that size from those that wait.
+    pub fn take_body(&self, body_bytes: usize) {
+        self.0.waiting.fetch_sub(body_bytes as u64, Relaxed);
+    }
+
     /// Notes that the owner waits for answers, until what this returns is dropped.
     pub fn asks(&self) -> AwaitedAnswer {
         self.0.set_asked(Some(Instant::now()));
@@ -73,24 +84,33 @@ impl StreamNotes {
     }
 
     /// Why the stream has given the connection up, if it has.
-    pub fn wrong(&self) -> Option<String> {
-        // a panic of another thread leaves a text whole
+    pub fn wrong(&self) -> Option<Error> {
+        // a panic of another thread leaves an error whole
         self.0.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes what came, and returns the number of deliveries, or an error if the broker sends more than it may.
-    fn came(&self, frames: &mut Frames) -> Result<u64, String> {
+    fn came(&self, frames: &mut Frames) -> Result<u64, Error> {
         self.0.changed.fetch_add(frames.take_changed(), Relaxed);
         let new = frames.take_delivered();
         let delivered = self.0.delivered.fetch_add(new, Relaxed) + new;
         let allowed = self.0.acknowledged.load(Relaxed) + self.0.max_on_the_way.load(Relaxed);
         if new > 0 && delivered > allowed {
-            return Err(format!("the broker delivers more than the prefetch limit allows ({allowed} in all so far)"));
+            let why = format!("the broker delivers more than the prefetch limit allows ({allowed} in all so far)");
+            return Err(why.into());
+        }
+        let Announced { all, last } = frames.take_announced();
+        let before_last = self.0.waiting.fetch_add(all, Relaxed) + all - last;
+        if before_last > MAX_WAITING_BYTES {
+            return Err(Error::TooMuch(format!(
+                "more than {} MiB of messages came together after smaller ones, so alco takes few at a time until they are smaller",
+                MAX_WAITING_BYTES >> 20
+            )));
         }
         // amiquip waits as long as anything comes, such as heartbeats
         let asked = *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
         match asked.is_some_and(|asked| asked.elapsed() > ANSWER_TIME) {
-            true => Err(format!("the broker has not answered for {} s", ANSWER_TIME.as_secs())),
+            true => Err(format!("the broker has not answered for {} s", ANSWER_TIME.as_secs()).into()),
             false => Ok(new),
         }
     }
@@ -104,7 +124,7 @@ impl AwaitedAnswer {
     /// The outcome, with the reason where the stream has given the connection up.
     pub fn outcome<T>(self, outcome: Result<T, Error>) -> Result<T, Error> {
         let wrong = || StreamNotes(self.0.clone()).wrong();
-        outcome.map_err(|error| wrong().map_or(error, Error::Lost))
+        outcome.map_err(|error| wrong().unwrap_or(error))
     }
 }
 
@@ -152,14 +172,14 @@ impl<S: IoStream> AmqpStream<S> {
         read
     }
 
-    fn take(&mut self, read: usize) -> Result<(), String> {
+    fn take(&mut self, read: usize) -> Result<(), Error> {
         self.frames.take(&self.chunk[..read])?;
         if self.notes.came(&mut self.frames)? > 0 {
             self.delivered_at = Some(Instant::now());
         }
         match !self.frames.is_open && Instant::now() > self.login_until {
             // amiquip waits as long as anything comes, such as heartbeats
-            true => Err("the broker has not ended the login in time".to_owned()),
+            true => Err("the broker has not ended the login in time".to_owned().into()),
             false => Ok(()),
         }
     }
@@ -180,7 +200,7 @@ impl<S: IoStream> Read for AmqpStream<S> {
             }
             self.take(read).map_err(|why| {
                 *self.notes.0.wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
-                io::Error::new(io::ErrorKind::InvalidData, why)
+                io::Error::new(io::ErrorKind::InvalidData, why.to_string())
             })?;
         }
     }

@@ -95,14 +95,16 @@ impl BrokerAddress {
             let (stream, begun) = (AmqpStream::new(stream, notes.clone(), self.timeout), Instant::now());
             let connection = Connection::insecure_open_stream(stream, options, tuning);
             let wrong = notes.wrong();
-            return connection.map(|connection| (connection, notes)).map_err(|error| match &error {
-                _ if wrong.is_some() => Error::Lost(wrong.unwrap_or_default()),
+            let why = |error: AmqpError| match &error {
                 AmqpError::UnexpectedSocketClose | AmqpError::MalformedFrame => expects_tls(&error),
                 AmqpError::IoErrorReadingSocket { source } if source.kind() == io::ErrorKind::ConnectionReset => {
                     expects_tls(&error)
                 }
                 error => self.no_login(error, begun),
-            });
+            };
+            return connection
+                .map(|connection| (connection, notes))
+                .map_err(|error| wrong.unwrap_or_else(|| why(error)));
         }
         let server = tls::Server {
             host: &self.host,
@@ -118,7 +120,7 @@ impl BrokerAddress {
         let wrong = notes.wrong();
         connection
             .map(|connection| (connection, notes))
-            .map_err(|error| wrong.map_or_else(|| self.no_login(&error, begun), Error::Lost))
+            .map_err(|error| wrong.unwrap_or_else(|| self.no_login(&error, begun)))
     }
 
     /// amiquip reports a wrong password for every end of the connection during the login, and for a silent broker. RabbitMQ

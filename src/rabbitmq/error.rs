@@ -16,6 +16,8 @@ pub enum Error {
     Unsupported(String),
     /// The broker refuses the login, the virtual host or the operation. No waiting mends this, only an administrator.
     Refused(String),
+    /// The broker has sent larger messages than the limit of deliveries was made for: a session with a lower limit helps.
+    TooMuch(String),
     /// The broker is away, or the connection has ended, or the reason is another: trying again may help.
     Lost(String),
 }
@@ -28,6 +30,7 @@ impl Error {
             Error::Mismatch(why) => Error::Mismatch(change(why)),
             Error::Unsupported(why) => Error::Unsupported(change(why)),
             Error::Refused(why) => Error::Refused(change(why)),
+            Error::TooMuch(why) => Error::TooMuch(change(why)),
             Error::Lost(why) => Error::Lost(change(why)),
         }
     }
@@ -39,6 +42,7 @@ impl fmt::Display for Error {
         | Error::Mismatch(why)
         | Error::Unsupported(why)
         | Error::Refused(why)
+        | Error::TooMuch(why)
         | Error::Lost(why)) = self;
         f.write_str(why)
     }

@@ -90,6 +90,13 @@ impl FieldKind {
     }
 }
 
+/// Bytes of the bodies that the content headers of deliveries announce.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    pub all: u64,
+    pub last: u64,
+}
+
 /// Takes bytes as they come from the broker, and gives them on.
 #[derive(Debug, Default)]
 pub struct Frames {
@@ -106,6 +113,7 @@ pub struct Frames {
     changed: u64,
     /// deliveries that have begun
     delivered: u64,
+    bodies: Announced,
     /// the login has ended
     pub is_open: bool,
     /// the fields of a frame, kept for the next one
@@ -150,6 +158,11 @@ impl Frames {
         std::mem::take(&mut self.delivered)
     }
 
+    /// The bodies that were announced since the last call.
+    pub fn take_announced(&mut self) -> Announced {
+        std::mem::take(&mut self.bodies)
+    }
+
     /// Moves on what can be moved, and returns the number of bytes that are used; None if more must come first.
     fn step(&mut self, left: &[u8]) -> Result<Option<usize>, String> {
         if left.is_empty() {
@@ -189,7 +202,13 @@ impl Frames {
         self.fields.clear();
         let is_read = match kind {
             METHOD_FRAME => delivery(payload, &mut self.fields).is_some(),
-            _ => content_header(payload, &mut self.fields)?,
+            _ => match content_header(payload, &mut self.fields)? {
+                Some(body) => {
+                    self.bodies = Announced { all: self.bodies.all + body, last: body };
+                    true
+                }
+                None => false,
+            },
         };
         if is_read && self.fields != payload {
             let length = u32::try_from(self.fields.len()).expect("a frame of 16 MiB grows at most threefold");
@@ -218,11 +237,11 @@ fn delivery(payload: &[u8], to: &mut Vec<u8>) -> Option<()> {
     from.copy(FieldKind::ShortText, to, 0) // routing key
 }
 
-/// Writes the same content header with properties that amiquip reads; it ends at a property that cannot be read. Returns false if
-/// the payload is shorter than a content header.
-fn content_header(payload: &[u8], to: &mut Vec<u8>) -> Result<bool, String> {
+/// Writes the same content header with properties that amiquip reads; it ends at a property that cannot be read. Returns the size of
+/// the body in bytes; None if the payload is shorter than a content header.
+fn content_header(payload: &[u8], to: &mut Vec<u8>) -> Result<Option<u64>, String> {
     let mut from = Fields(payload);
-    let (Some(before), Some(flags)) = (from.bytes(BEFORE_FLAGS_BYTES), from.bytes(2)) else { return Ok(false) };
+    let (Some(before), Some(flags)) = (from.bytes(BEFORE_FLAGS_BYTES), from.bytes(2)) else { return Ok(None) };
     let size = u64::from_be_bytes(*before.last_chunk().expect("12 bytes are more than 8"));
     if size > MAX_BODY_BYTES {
         return Err(format!(
@@ -243,7 +262,7 @@ fn content_header(payload: &[u8], to: &mut Vec<u8>) -> Result<bool, String> {
         kept |= 1 << bit;
     }
     to[BEFORE_FLAGS_BYTES..BEFORE_FLAGS_BYTES + 2].copy_from_slice(&u16::to_be_bytes(kept));
-    Ok(true)
+    Ok(Some(size))
 }
 
 /// The fields that are left.

@@ -99,8 +99,13 @@ impl Session {
     }
 
     /// Why the connection was given up, if the broker, or another program, sent what no broker sends.
-    pub fn wrong(&self) -> Option<String> {
+    pub fn wrong(&self) -> Option<Error> {
         self.stream.wrong()
+    }
+
+    /// Notes that the body of a delivery waits no longer.
+    pub fn take_body(&self, delivery: &Delivery) {
+        self.stream.take_body(delivery.body.len());
     }
 
     /// The number of deliveries since the last call with text that was not UTF-8, or with headers nested too deep: they came with

@@ -22,6 +22,7 @@ impl Worker {
                 "not acknowledged after {limit} deliveries, the limit of its queue: RabbitMQ would drop it next; it may be stored"
             );
             let Worker { shared, servers, inbox, .. } = self;
+            session.take_body(&delivery);
             DeadLetters { session, servers, inbox, index: &shared.index }.put(&delivery, Part::Whole, &why)?;
             session.ack_one(delivery)?;
             self.inbox.decided(&[digest]);
@@ -45,6 +46,7 @@ impl Worker {
     /// Takes all records of a delivery.
     fn take(&mut self, arrival: Arrival, session: &mut Session) -> Result<(), Stop> {
         self.prefetch.note(arrival.delivery.body.len());
+        session.take_body(&arrival.delivery);
         self.open(Parcel::new(arrival, &self.index().properties), session)?;
         match self.batch.is_full() || self.acks.is_spanning() {
             true => self.flush(session),
