@@ -206,6 +206,7 @@ fn the_manual_has_the_bounds_of_the_sources() {
         ("search/pattern/mod.rs", "MAX_REGEX_BYTES: usize = 4 << 20;", "4 MiB when it is compiled"),
         ("search/turns.rs", "MAX_WAITING_PAGES: usize = 18;", "18 pages may wait for that"),
         ("search/turns.rs", "MAX_WAITING_PAGES_OF_ONE: usize = 8;", "and eight of one address"),
+        ("search/turns.rs", "MAX_NEW_COSTLY_PAGES: usize = 12;", "only twelve with a regex"),
         ("search/context.rs", "MAX_SIDE_BYTES: usize = 8 << 20;", "8 MiB.\nBeyond: lines that are farther"),
         ("http/server/crowd.rs", "SPARED_PLACES: usize = 2;", "an address with three places more"),
         ("redis/searches.rs", "MAX_WEEK_BYTES: usize = 20 << 20;", "20 MiB in a week"),

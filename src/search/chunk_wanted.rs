@@ -7,6 +7,7 @@ use crate::search::answer::{PLACE_COLUMNS, WHOLE_COLUMNS};
 use crate::search::pace::Portion;
 use crate::search::plan::Slice;
 use crate::sphinx::select::{Restriction, Select};
+use crate::sphinx::sizes::Size;
 
 /// The documents that one question asks for.
 pub(super) struct ChunkWanted<'a> {
@@ -16,13 +17,18 @@ pub(super) struct ChunkWanted<'a> {
     pub slice: Slice,
     pub narrowing: Cow<'a, Restriction>,
     pub portion: Portion,
-    /// it has large records
-    pub is_heavy: bool,
+    /// of the large records that it may have
+    pub large: &'static [Size],
     /// with the columns, not only place and message
     pub whole: bool,
 }
 
 impl ChunkWanted<'_> {
+    /// True if the question takes searchd as long as many a search: it waits for its turn.
+    pub fn is_heavy(&self) -> bool {
+        Size::HEAVY.iter().any(|size| self.large.contains(size))
+    }
+
     /// The question to these indexes, of a walk that has reached `at`.
     pub fn select<'q>(&'q self, of: &'q Slice, newest_first: bool, at: Option<Place>) -> Select<'q> {
         let part = self.portion.part;

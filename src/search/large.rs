@@ -10,8 +10,6 @@ use crate::sphinx::sizes::Size;
 pub const MAX_LARGE_BYTES: usize = 4 << 20;
 /// The same of a question that does not have them printed.
 pub const MAX_COPIED_BYTES: usize = 64 << 20;
-/// To print more than this takes searchd longer than many a search: such a question waits for its turn.
-const HEAVY_BYTES: usize = 1 << 20;
 
 /// The large records that a question would find, by what it orders its records by, as far as they fit into one answer, and one more.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,9 +27,18 @@ impl<K: Ord + Copy> LargeRecords<K> {
         most_bytes: usize,
         mut ask: impl FnMut(&[Size], usize) -> Result<Vec<K>, E>,
     ) -> Result<LargeRecords<K>, E> {
+        let sizes = sizes_found(&mut ask)?;
+        LargeRecords::list_of(sizes, backwards, most_bytes, ask)
+    }
+
+    /// The same where it is known which sizes it would find.
+    pub fn list_of<E>(
+        sizes: &[Size],
+        backwards: bool,
+        most_bytes: usize,
+        mut ask: impl FnMut(&[Size], usize) -> Result<Vec<K>, E>,
+    ) -> Result<LargeRecords<K>, E> {
         let mut listed: Vec<(K, usize)> = Vec::new();
-        // most questions find none
-        let sizes = if ask(&Size::ALL, 1)?.is_empty() { &[] } else { &Size::ALL[..] };
         for size in sizes {
             let keys = ask(std::slice::from_ref(size), (most_bytes / size.most_bytes).max(1) + 1)?;
             listed.extend(keys.into_iter().map(|key| (key, size.most_bytes)));
@@ -53,11 +60,15 @@ impl<K: Ord + Copy> LargeRecords<K> {
         let fitting = self.listed.iter().take_while(|record| fits(record)).count().max(1);
         self.listed.get(fitting).map(|(key, _)| (*key, fitting))
     }
+}
 
-    /// True if their answer costs searchd much.
-    pub fn are_heavy(&self) -> bool {
-        self.listed.iter().map(|(_, bytes)| bytes).sum::<usize>() > HEAVY_BYTES
+/// The sizes that a question would find; `ask` as for a list.
+pub fn sizes_found<K, E>(mut ask: impl FnMut(&[Size], usize) -> Result<Vec<K>, E>) -> Result<&'static [Size], E> {
+    // most questions find none
+    if ask(&Size::ALL, 1)?.is_empty() {
+        return Ok(&[]);
     }
+    Ok(if ask(&Size::HEAVY, 1)?.is_empty() { &Size::LIGHT } else { &Size::ALL })
 }
 
 /// A narrowing's documents of these sizes.
@@ -95,6 +106,5 @@ mod tests {
         (mixed[3], mixed[40]) = (MIB, 3 * MIB);
         // 2 MiB of 4 are for one of them: 16 of 128 KiB remain
         assert_eq!(listed(&mixed).first_beyond(), Some((17, 17)));
-        assert!(listed(&mixed).are_heavy() && !listed(&[40 * KIB; 8]).are_heavy());
     }
 }

@@ -211,7 +211,7 @@ impl Searcher {
 
     /// For the scope of a search that begins now.
     pub fn begin(&self, household: Household) -> Began {
-        Began { at: Instant::now(), household, turns: self.turns.clone() }
+        Began::now(household, self.turns.clone())
     }
 
     /// Returns an error if the search cannot be run at all; does not ask searchd.

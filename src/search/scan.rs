@@ -14,7 +14,7 @@ use crate::search::answer::{MAX_ANSWER_BYTES, MAX_HELD_BYTES, away, columns_of, 
 use crate::search::chunk_wanted::ChunkWanted;
 use crate::search::filter::Looked;
 use crate::search::hit::{Hit, SearchError};
-use crate::search::large::{LargeRecords, MAX_LARGE_BYTES, of_sizes};
+use crate::search::large::{LargeRecords, MAX_LARGE_BYTES, of_sizes, sizes_found};
 use crate::search::nodes::{Heard, Included};
 use crate::search::pace::{Chunk, Pace};
 use crate::search::plan::{Plan, Slice, Subset};
@@ -23,6 +23,7 @@ use crate::search::searchd::{ColumnsRead, SearchdAccess};
 use crate::search::source_scan::{SourceScan, is_ahead};
 use crate::sphinx::client::Fault;
 use crate::sphinx::select::{Restriction, Select};
+use crate::sphinx::sizes::Size;
 
 /// Several indexes share `MAX_HELD_BYTES`, but each may hold this much: less costs many questions.
 const MIN_HELD_BYTES: usize = 64 << 10;
@@ -165,10 +166,11 @@ impl<'a> Walk<'a> {
                 return Ok(());
             }
             let Some(wanted) = self.next_chunk(n)? else { return Ok(()) };
-            let _turn = self.until.turn(self.is_costly() || wanted.is_heavy)?;
+            let _turn = self.until.turn(self.is_costly() || wanted.is_heavy())?;
             if self.sources[n].asked && self.until.is_over() {
                 return Ok(());
             }
+            let wanted = self.without_too_many(n, wanted)?;
             self.fetch(n, wanted)?;
         }
         Ok(())
@@ -188,31 +190,41 @@ impl<'a> Walk<'a> {
             || self.mode.read != Read::Place && (!self.is_checked() || source.pace.reads_columns(&portion));
         let scanning = || Restriction { matching: None, conditions: narrowing.conditions.clone() };
         let narrowing = if portion.narrowed { Cow::Borrowed(narrowing) } else { Cow::Owned(scanning()) };
-        let mut wanted = ChunkWanted { days, slice, narrowing, portion, is_heavy: false, whole };
+        let mut wanted = ChunkWanted { days, slice, narrowing, portion, large: &[], whole };
         if wanted.days.len() > 1 {
             wanted.portion.part = wanted.slice.range;
         }
         if self.searchd.may_have_large(&wanted.slice)? {
-            let large = self.large_records(n, &wanted)?;
-            wanted.is_heavy = large.are_heavy();
-            if let Some((place, before)) = large.first_beyond() {
-                wanted.portion.end_before(place, before, self.mode.backwards, source.at);
-            }
+            wanted.large = sizes_found(|sizes, limit| self.places_of(n, &wanted, sizes, limit))?;
         }
         Ok(Some(wanted))
     }
 
-    /// The places of the large records of a chunk.
-    fn large_records(&self, n: usize, wanted: &ChunkWanted) -> Result<LargeRecords<Place>, SearchError> {
-        LargeRecords::list(self.mode.backwards, MAX_LARGE_BYTES, |sizes, limit| {
-            let narrowing = of_sizes(&wanted.narrowing, sizes);
-            let statement = |slice: &Slice| {
-                let select = wanted.select(slice, self.mode.backwards, self.sources[n].at);
-                Select { columns: "id, ts, seq, digest", narrowing: &narrowing, limit, ..select }.documents()
-            };
-            let answer = self.searchd.nodes.rows(self.searchd.pool, &wanted.slice, statement)?;
-            Ok(answer.rows.iter().map(place_of).collect())
-        })
+    /// The same chunk, up to the first large record with which it would have too many.
+    fn without_too_many(&self, n: usize, mut wanted: ChunkWanted<'a>) -> Result<ChunkWanted<'a>, SearchError> {
+        let ask = |sizes: &[Size], limit| self.places_of(n, &wanted, sizes, limit);
+        let large = LargeRecords::list_of(wanted.large, self.mode.backwards, MAX_LARGE_BYTES, ask)?;
+        if let Some((place, before)) = large.first_beyond() {
+            wanted.portion.end_before(place, before, self.mode.backwards, self.sources[n].at);
+        }
+        Ok(wanted)
+    }
+
+    /// The first records of these sizes in a chunk.
+    fn places_of(
+        &self,
+        n: usize,
+        wanted: &ChunkWanted,
+        sizes: &[Size],
+        limit: usize,
+    ) -> Result<Vec<Place>, SearchError> {
+        let narrowing = of_sizes(&wanted.narrowing, sizes);
+        let statement = |slice: &Slice| {
+            let select = wanted.select(slice, self.mode.backwards, self.sources[n].at);
+            Select { columns: "id, ts, seq, digest", narrowing: &narrowing, limit, ..select }.documents()
+        };
+        let answer = self.searchd.nodes.rows(self.searchd.pool, &wanted.slice, statement)?;
+        Ok(answer.rows.iter().map(place_of).collect())
     }
 
     /// Asks once, and checks the answer.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -37,6 +38,14 @@ pub struct Began {
     pub at: Instant,
     pub household: Household,
     pub turns: Arc<Turns>,
+    /// the search has had a turn
+    had_turn: Arc<AtomicBool>,
+}
+
+impl Began {
+    pub fn now(household: Household, turns: Arc<Turns>) -> Began {
+        Began { at: Instant::now(), household, turns, had_turn: Arc::default() }
+    }
 }
 
 /// Asks whether the client still waits for the answer.
@@ -84,8 +93,12 @@ impl Scope {
         if !may_take_long && self.began.at.elapsed() < SHORT {
             return Ok(None);
         }
-        match self.began.turns.wait(Party { household: self.began.household, kind }, is_over) {
-            Waited::Turn(turn) => Ok(Some(turn)),
+        let Began { household, turns, had_turn, .. } = &self.began;
+        match turns.wait(Party { household: *household, kind }, !had_turn.load(Relaxed), is_over) {
+            Waited::Turn(turn) => {
+                had_turn.store(true, Relaxed);
+                Ok(Some(turn))
+            }
             Waited::Over => Ok(None),
             Waited::Full => Err(SearchError::Busy),
         }

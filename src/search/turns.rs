@@ -18,6 +18,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_WAITING_PAGES: usize = 18;
 /// Those of one household.
 const MAX_WAITING_PAGES_OF_ONE: usize = 8;
+/// Costly pages that wait for their first turn, of all households: half of the threads, as with those whose addresses tell it.
+const MAX_NEW_COSTLY_PAGES: usize = 12;
 
 #[derive(Debug)]
 pub struct Turns {
@@ -50,6 +52,8 @@ struct TurnState {
     round: VecDeque<(Party, VecDeque<u64>)>,
     used: RecentUse<Party>,
     asking: usize,
+    /// costly pages that wait for their first turn
+    new_costly: usize,
 }
 
 impl TurnState {
@@ -126,12 +130,16 @@ impl Turns {
         Turns { at_a_time, counted, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    pub fn wait(&self, party: Party, is_over: impl Fn() -> bool) -> Waited<'_> {
+    /// `is_first`: the search has not had a turn.
+    pub fn wait(&self, party: Party, is_first: bool, is_over: impl Fn() -> bool) -> Waited<'_> {
         let mut state = self.state();
-        if party.kind != SearchKind::Stream && state.is_full(party.household) {
+        let is_new_costly = is_first && party.kind == SearchKind::CostlyPage;
+        let has_many_new = is_new_costly && state.new_costly >= MAX_NEW_COSTLY_PAGES;
+        if has_many_new || party.kind != SearchKind::Stream && state.is_full(party.household) {
             self.counted.refused.add(1);
             return Waited::Full;
         }
+        state.new_costly += usize::from(is_new_costly);
         let ticket = state.enter(party);
         self.counted.waiting.fetch_add(1, Relaxed);
         let waited = loop {
@@ -152,6 +160,7 @@ impl Turns {
                 break Waited::Over;
             }
         };
+        state.new_costly -= usize::from(is_new_costly);
         self.counted.waiting.fetch_sub(1, Relaxed);
         drop(state);
         self.changed.notify_all();
@@ -195,7 +204,7 @@ mod tests {
             for _ in 0..10 {
                 scope.spawn(|| {
                     for _ in 0..20 {
-                        let Waited::Turn(_turn) = turns.wait(STREAM, || false) else { panic!("it waits") };
+                        let Waited::Turn(_turn) = turns.wait(STREAM, true, || false) else { panic!("it waits") };
                         most.fetch_max(asking.fetch_add(1, SeqCst) + 1, SeqCst);
                         thread::yield_now();
                         asking.fetch_sub(1, SeqCst);
@@ -213,7 +222,7 @@ mod tests {
     #[test]
     fn a_search_that_is_over_waits_no_longer() {
         let turns = Turns::new(1, Arc::default());
-        let waits = |is_over: bool| turns.wait(page("192.0.2.1"), || is_over);
+        let waits = |is_over: bool| turns.wait(page("192.0.2.1"), true, || is_over);
         let Waited::Turn(first) = waits(false) else { panic!("it is free") };
         assert!(matches!(waits(true), Waited::Over));
         drop(first);
@@ -266,10 +275,15 @@ mod tests {
         assert_eq!(pages(&mut TurnState::default(), proxy), MAX_WAITING_PAGES);
 
         let turns = Turns::new(1, Arc::default());
-        let Waited::Turn(_first) = turns.wait(a, || false) else { panic!("it is free") };
+        let Waited::Turn(_first) = turns.wait(a, true, || false) else { panic!("it is free") };
         *turns.state() = state;
-        assert!(matches!(turns.wait(c, || false), Waited::Full));
-        assert!(matches!(turns.wait(STREAM, || true), Waited::Over), "a stream waits");
+        assert!(matches!(turns.wait(c, true, || false), Waited::Full));
+        assert!(matches!(turns.wait(STREAM, true, || true), Waited::Over), "a stream waits");
+        let costly = Party { kind: SearchKind::CostlyPage, ..page("192.0.2.5") };
+        turns.state().new_costly = MAX_NEW_COSTLY_PAGES;
+        assert!(matches!(turns.wait(costly, true, || true), Waited::Full), "one has none yet, but it is costly");
+        assert!(matches!(turns.wait(costly, false, || true), Waited::Over), "it goes on");
+        assert_eq!(turns.state().new_costly, MAX_NEW_COSTLY_PAGES);
         turns.state().asking = 1;
     }
 }

@@ -24,6 +24,9 @@ impl Size {
         // a message of 4 MiB does not come together with columns of 4 MiB, which are there twice
         Size { word: "νννν", most_bytes: 8 << 20 },
     ];
+    /// Those of which a few take searchd as long as many a search.
+    pub const HEAVY: [Size; 2] = [Size::ALL[2], Size::ALL[3]];
+    pub const LIGHT: [Size; 2] = [Size::ALL[0], Size::ALL[1]];
 
     /// That of a document whose attributes have so many bytes of text; None: it is not large.
     fn of(bytes: usize) -> Option<Size> {
