@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::http::slots::{Slot, Slots};
 use crate::metrics::Metrics;
 use crate::metrics::client_counts::RequestRefused;
 use crate::net::household::Household;
+use crate::net::slots::{Slot, Slots};
 
 pub struct Followers {
     slots: Arc<Slots>,

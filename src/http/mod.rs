@@ -22,7 +22,6 @@ mod samples;
 mod searchd_service;
 mod server;
 mod site;
-mod slots;
 mod user;
 mod visible;
 #[cfg(test)]

@@ -4,9 +4,6 @@ use crate::query::cursor::Place;
 use crate::search::hit::{Hit, SearchError};
 use crate::search::scan::{Step, Walk};
 
-/// The records of a page that are in memory together. A page that would have more ends there, and the next one goes on.
-pub(super) const MAX_PAGE_BYTES: usize = 16 << 20;
-
 #[derive(Default)]
 pub(super) struct CollectedHits {
     pub hits: Vec<Hit>,
@@ -16,13 +13,17 @@ pub(super) struct CollectedHits {
     pub reached: Option<Place>,
 }
 
-/// Up to `limit` hits, and no more after these have `max_bytes` together.
-pub(super) fn collect(walk: &mut Walk, limit: usize, max_bytes: usize) -> Result<CollectedHits, SearchError> {
+/// Up to `limit` hits, and no more after these have so many bytes together that `is_full`.
+pub(super) fn collect(
+    walk: &mut Walk,
+    limit: usize,
+    mut is_full: impl FnMut(usize) -> bool,
+) -> Result<CollectedHits, SearchError> {
     let mut collected = CollectedHits::default();
     let mut bytes = 0;
     loop {
         match walk.next()? {
-            Step::Hit(hit) if collected.hits.len() < limit && bytes < max_bytes => {
+            Step::Hit(hit) if collected.hits.len() < limit && !is_full(bytes) => {
                 bytes += hit.bytes();
                 collected.hits.push(hit);
                 continue;

@@ -204,7 +204,7 @@ impl<'a> Around<'a> {
         }
         let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines };
         let mut walk = searcher.walk(self.plan, mode, Some(place), Deadline::default());
-        let CollectedHits { hits, next, .. } = collect(&mut walk, lines, MAX_SIDE_BYTES)?;
+        let CollectedHits { hits, next, .. } = collect(&mut walk, lines, |bytes| bytes >= MAX_SIDE_BYTES)?;
         self.warnings.append(&mut walk.warnings);
         let has_all = hits.len() == lines || next.is_none();
         if !has_all {

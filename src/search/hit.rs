@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::config::IndexName;
+use crate::net::slots::Slot;
 use crate::query::cursor::Place;
 use crate::record::Stored;
 
@@ -35,7 +36,7 @@ pub enum Line {
 }
 
 /// One page of an answer, in the order asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Page {
     pub lines: Vec<Line>,
     /// where the page before this one ends, if there is one: `Cursor::Before`
@@ -50,6 +51,8 @@ pub struct Page {
     pub seeks_first: bool,
     /// parts of the answer that are missing (a peer is down, a day index is not served)
     pub warnings: Vec<String>,
+    /// of a large page, to be held as long as its lines are
+    pub slot: Option<Slot>,
 }
 
 /// The number of records that match over the whole range.

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use crate::query::cursor::{Cursor, Place};
 use crate::search::Searcher;
-use crate::search::collect::{CollectedHits, MAX_PAGE_BYTES, collect};
+use crate::search::collect::{CollectedHits, collect};
 use crate::search::context::{Around, Neighbours};
 use crate::search::hit::{Hit, Line, Page, SearchError};
 use crate::search::page::PageWanted;
+use crate::search::page_room::PageRoom;
 use crate::search::plan::Subset;
 use crate::search::scan::{Read, ScanMode, Step, Walk};
 use crate::search::scope::Deadline;
@@ -50,6 +51,7 @@ struct MatchPage<'a> {
     reached: Option<Place>,
     /// of the matches that were handed over, and the lines around them
     bytes: usize,
+    room: PageRoom,
     warnings: BTreeSet<String>,
 }
 
@@ -73,6 +75,7 @@ impl Searcher {
             next: None,
             reached: None,
             bytes: 0,
+            room: self.page_room(wanted.scope),
             warnings: BTreeSet::new(),
         };
         let mode = ScanMode {
@@ -115,7 +118,7 @@ impl<'a> MatchPage<'a> {
                 Step::End => break,
             };
             let place = hit.place;
-            if count == self.limit || self.bytes >= MAX_PAGE_BYTES {
+            if count == self.limit || self.room.is_full(self.bytes) {
                 self.next = Some(place);
                 break;
             }
@@ -147,7 +150,7 @@ impl<'a> MatchPage<'a> {
 
     /// Reads all matches and the lines around them first: the match that was read last is handed over first.
     fn read_back(&mut self, walk: &mut Walk, give: &mut impl FnMut(Line) -> bool) -> Result<BeyondPage, SearchError> {
-        let CollectedHits { hits, next, reached } = collect(walk, self.limit, MAX_PAGE_BYTES)?;
+        let CollectedHits { hits, next, reached } = collect(walk, self.limit, |bytes| self.room.is_full(bytes))?;
         let places = || hits.iter().map(|hit| hit.place);
         self.ends = places().next().zip(places().next_back());
         (self.next, self.reached) = (next, reached);
@@ -156,7 +159,7 @@ impl<'a> MatchPage<'a> {
             // the time is over, or the memory: the page ends with the match before this one
             if let Some((last, _)) = surrounded.last()
                 && self.around.is_wanted()
-                && (self.wanted.scope.is_over() || self.bytes >= MAX_PAGE_BYTES)
+                && (self.wanted.scope.is_over() || self.room.is_full(self.bytes))
             {
                 self.ends = self.ends.map(|(first, _)| (first, last.place));
                 (self.next, self.reached) = (Some(hit.place), None);
@@ -208,10 +211,11 @@ impl<'a> MatchPage<'a> {
     }
 
     fn finish(self, beyond: BeyondPage) -> Page {
-        let MatchPage { from, ends, next, .. } = self;
+        let (from, ends, next) = (self.from, self.ends, self.next);
         let far = ends.map(|(_, last)| last).filter(|_| next.is_some());
         let near = from.map(|from| ends.map_or(from, |(first, _)| first)).filter(|_| beyond != BeyondPage::Nothing);
         let (previous, next) = if self.back { (far, near) } else { (near, far) };
-        Page { previous, next, reached: self.reached, warnings: self.warnings.into_iter().collect(), ..Page::default() }
+        let (warnings, slot) = (self.warnings.into_iter().collect(), self.room.into_slot());
+        Page { previous, next, reached: self.reached, warnings, slot, ..Page::default() }
     }
 }

@@ -52,6 +52,7 @@ pub mod nodes;
 pub mod overview;
 mod pace;
 pub mod page;
+mod page_room;
 pub mod pattern;
 pub mod pattern_counts;
 pub mod pattern_list;
@@ -80,6 +81,7 @@ use crate::config;
 use crate::config::{Dialect, IndexName};
 use crate::metrics::Searched;
 use crate::net::household::Household;
+use crate::net::slots::Slots;
 use crate::query::Query;
 use crate::query::cursor::Place;
 use crate::search::answer::KindRow;
@@ -90,6 +92,7 @@ use crate::search::kept_patterns::KeptPatterns;
 use crate::search::known_patterns::KnownPatterns;
 use crate::search::large_days::LargeDays;
 use crate::search::nodes::{IndexPart, Nodes, PeerState};
+use crate::search::page_room::slots_of_large_pages;
 use crate::search::plan::{Plan, Served, Slice, WordCounts};
 use crate::search::scan::{ScanMode, Walk};
 use crate::search::scope::{Began, Deadline, Scope};
@@ -150,6 +153,7 @@ pub struct Searcher {
     pub known_patterns: KnownPatterns,
     kept_patterns: KeptPatterns,
     turns: Arc<Turns>,
+    large_pages: Arc<Slots>,
 }
 
 impl Searcher {
@@ -174,6 +178,7 @@ impl Searcher {
             kept_patterns: KeptPatterns::default(),
             // a search and its searchd use a processor in turn
             turns: Arc::new(Turns::new(available_parallelism().map_or(MIN_TURNS, usize::from).max(MIN_TURNS), counted)),
+            large_pages: slots_of_large_pages(),
         }
     }
 

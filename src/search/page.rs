@@ -9,8 +9,9 @@ use crate::search::Searcher;
 use crate::search::answer::{
     GroupRows, Grouping, WHOLE_COLUMNS, away, first_number, not_served, select_of, whole_record,
 };
-use crate::search::collect::{CollectedHits, MAX_PAGE_BYTES, collect};
+use crate::search::collect::{CollectedHits, collect};
 use crate::search::hit::{Hit, Line, Page, SearchError};
+use crate::search::page_room::PageRoom;
 use crate::search::plan::{Plan, Slice, Subset};
 use crate::search::scan::{Read, ScanMode, Step};
 use crate::search::scope::{Deadline, Scope};
@@ -65,9 +66,13 @@ impl Searcher {
         Ok(page)
     }
 
+    pub(super) fn page_room(&self, scope: &Scope) -> PageRoom {
+        PageRoom::new(self.large_pages.clone(), scope.began.household)
+    }
+
     /// `context=y`: everything from the first match on.
     fn whole_log(&self, wanted: PageWanted, take: &mut dyn FnMut(Line)) -> Result<Page, SearchError> {
-        let PageWanted { query, plan, limit, until, .. } = wanted;
+        let PageWanted { query, plan, limit, scope, until } = wanted;
         let backwards = plan.newest_first;
         let is_before = |a: Place, b: Place| if backwards { a > b } else { a < b };
         let mut warnings = BTreeSet::new();
@@ -102,7 +107,9 @@ impl Searcher {
         let mut hits: Vec<Hit> = first.filter(|_| from.is_none()).into_iter().collect();
         let mode = ScanMode { backwards: backwards != back, of: Subset::Stream, read: Read::Line, hint: limit + 1 };
         let mut walk = self.walk(plan, mode, from.or(start), until);
-        let CollectedHits { hits: rest, next, reached } = collect(&mut walk, limit - hits.len(), MAX_PAGE_BYTES)?;
+        let mut room = self.page_room(scope);
+        let CollectedHits { hits: rest, next, reached } =
+            collect(&mut walk, limit - hits.len(), |bytes| room.is_full(bytes))?;
         warnings.append(&mut walk.warnings);
         hits.extend(rest);
         let (mut more, mut reached) = (next.is_some(), reached);
@@ -130,6 +137,7 @@ impl Searcher {
             next: ends.1.filter(|_| more || back),
             reached,
             warnings: warnings.into_iter().collect(),
+            slot: room.into_slot(),
             ..Page::default()
         })
     }
@@ -176,7 +184,8 @@ impl Searcher {
         let side = |backwards, lines: usize| {
             let mode = ScanMode { backwards, of: Subset::Stream, read: Read::Line, hint: lines + 1 };
             let mut walk = self.walk(&plan, mode, Some(hit.place), until);
-            let CollectedHits { hits, next, reached } = collect(&mut walk, lines, MAX_NEIGHBOURS_BYTES)?;
+            let is_full = |bytes| bytes >= MAX_NEIGHBOURS_BYTES;
+            let CollectedHits { hits, next, reached } = collect(&mut walk, lines, is_full)?;
             if hits.len() < lines && next.is_some() {
                 walk.warnings.insert("the lines around the record are too long to show all of them".to_owned());
             }

@@ -170,8 +170,7 @@ impl<'a> Walk<'a> {
             if self.sources[n].asked && self.until.is_over() {
                 return Ok(());
             }
-            let wanted = self.without_too_many(n, wanted)?;
-            self.fetch(n, wanted)?;
+            self.fetch(n, self.without_too_many(n, wanted)?)?;
         }
         Ok(())
     }
@@ -232,7 +231,7 @@ impl<'a> Walk<'a> {
         let (portion, place_only) = (wanted.portion, self.mode.read == Read::Place);
         let mut chunk = loop {
             let Some(mut chunk) = self.ask(n, &wanted)? else {
-                self.leave_out(n, wanted.days.len());
+                self.sources[n].leave_out(wanted.days.len());
                 return Ok(());
             };
             if place_only || wanted.whole || chunk.hits.is_empty() {
@@ -260,15 +259,6 @@ impl<'a> Walk<'a> {
         }
         self.sources[n].take(chunk, &portion, self.mode.backwards);
         Ok(())
-    }
-
-    /// Goes on without the first slice, which searchd does not serve. If it does not serve one of several, each is asked for by itself.
-    fn leave_out(&mut self, n: usize, slices: usize) {
-        let source = &mut self.sources[n];
-        match slices {
-            1 => drop(source.slices.pop_front()),
-            _ => source.max_slices = 1,
-        }
     }
 
     /// Reads the columns of these hits, which are in order.

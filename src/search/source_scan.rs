@@ -31,6 +31,14 @@ impl<'a> SourceScan<'a> {
         std::iter::once(first).chain(slices.take_while(|next| first.goes_with(next))).take(at_most).collect()
     }
 
+    /// Goes on without the first slice, which searchd does not serve. If it does not serve one of several, each is asked for by itself.
+    pub fn leave_out(&mut self, slices: usize) {
+        match slices {
+            1 => drop(self.slices.pop_front()),
+            _ => self.max_slices = 1,
+        }
+    }
+
     /// Takes the answer to a question about a portion of the first slice, or of several.
     pub fn take(&mut self, chunk: Chunk, portion: &Portion, backwards: bool) {
         self.asked = true;

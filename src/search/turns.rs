@@ -18,7 +18,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_WAITING_PAGES: usize = 18;
 /// Those of one household.
 const MAX_WAITING_PAGES_OF_ONE: usize = 8;
-/// Costly pages that wait for their first turn, of all households: half of the threads, as with those whose addresses tell it.
+/// Costly pages that wait for their first turn, of all households: half of the threads, as with those whose addresses tell it. One more
+/// may that would have the next turn.
 const MAX_NEW_COSTLY_PAGES: usize = 12;
 
 #[derive(Debug)]
@@ -71,6 +72,12 @@ impl TurnState {
     fn next(&self, now: Instant) -> Option<usize> {
         let places = self.round.iter().enumerate();
         places.min_by_key(|(_, (party, _))| self.used.of(*party, now)).map(|(place, _)| place)
+    }
+
+    /// True if a search of that party would come before all who wait.
+    fn would_be_next(&self, party: Party, now: Instant) -> bool {
+        let own = self.used.of(party, now);
+        self.round.iter().all(|(other, _)| own < self.used.of(*other, now))
     }
 
     fn is_next(&self, ticket: u64, now: Instant) -> bool {
@@ -134,7 +141,8 @@ impl Turns {
     pub fn wait(&self, party: Party, is_first: bool, is_over: impl Fn() -> bool) -> Waited<'_> {
         let mut state = self.state();
         let is_new_costly = is_first && party.kind == SearchKind::CostlyPage;
-        let has_many_new = is_new_costly && state.new_costly >= MAX_NEW_COSTLY_PAGES;
+        let is_full = is_new_costly && state.new_costly >= MAX_NEW_COSTLY_PAGES;
+        let has_many_new = is_full && !state.would_be_next(party, Instant::now());
         if has_many_new || party.kind != SearchKind::Stream && state.is_full(party.household) {
             self.counted.refused.add(1);
             return Waited::Full;
@@ -283,6 +291,10 @@ mod tests {
         turns.state().new_costly = MAX_NEW_COSTLY_PAGES;
         assert!(matches!(turns.wait(costly, true, || true), Waited::Full), "one has none yet, but it is costly");
         assert!(matches!(turns.wait(costly, false, || true), Waited::Over), "it goes on");
+        for party in [a, b, c, page("192.0.2.4")] {
+            turns.state().used.add(party, Duration::from_secs(1), Instant::now());
+        }
+        assert!(matches!(turns.wait(costly, true, || true), Waited::Turn(_)), "it has used less than all who wait");
         assert_eq!(turns.state().new_costly, MAX_NEW_COSTLY_PAGES);
         turns.state().asking = 1;
     }

@@ -109,7 +109,7 @@ pub fn logs(site: &Site, mut request: LogRequest, client: &Client) -> Answer {
     let [opening, closing] = around_results(&links, &end);
     let write_record =
         Box::new(move |hit: &Hit, out: &mut dyn Write| Ok(serde_json::to_writer(out, &log(hit, several))?));
-    Ok(JsonPage { opening, lines: page.lines, write_record, closing }.reply())
+    Ok(JsonPage { opening, lines: page.lines, write_record, closing, slot: page.slot }.reply())
 }
 
 /// The text of a page before its records, and after them.

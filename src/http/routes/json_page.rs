@@ -9,6 +9,7 @@ use std::vec::IntoIter;
 use crate::http::body::Body;
 use crate::http::response::{Reply, StreamedBody};
 use crate::http::site::Site;
+use crate::net::slots::Slot;
 use crate::search::hit::{Hit, Line};
 
 /// A page that has reached this size is written record by record from there on.
@@ -26,11 +27,12 @@ pub struct JsonPage {
     pub write_record: WriteRecord,
     /// the text after them, with the bracket that closes their list
     pub closing: String,
+    pub slot: Option<Slot>,
 }
 
 impl JsonPage {
     pub fn reply(self) -> Reply {
-        let JsonPage { opening, lines, write_record, closing } = self;
+        let JsonPage { opening, lines, write_record, closing, slot } = self;
         let mut records = UnsentRecords { lines: lines.into_iter(), write_record, has_begun: false };
         let mut begin = opening.into_bytes();
         while begin.len() < MAX_WHOLE_BYTES && records.is_next_small() {
@@ -44,6 +46,7 @@ impl JsonPage {
             drop(begin);
             while records.write_next(body)? {}
             body.write_all(closing.as_bytes())?;
+            drop(slot);
             Ok(())
         };
         Reply { stream: Some(StreamedBody::Page(Box::new(write))), ..Reply::json(String::new()) }
