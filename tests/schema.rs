@@ -102,7 +102,7 @@ fn indexed_columns_change_and_records_flow_on() {
     assert_eq!(fields(&stack, now), ["x_status"], "its fields were decided before the first record");
     // a day without records is declared as configured now; Manticore has noted how it was declared first
     let (declared, days_ahead) = if is_manticore() { ("x_status", 3) } else { ("x_host", 1) };
-    let tomorrow = now + SignedDuration::from_mins(24 * 60 - 5);
+    let tomorrow = (now + day).to_zoned(TimeZone::UTC).start_of_day().unwrap().timestamp();
     publish(&stack, 72..96, tomorrow);
     stack.settled_count("schema", 96, LONG);
     assert_eq!(fields(&stack, tomorrow), [declared]);

@@ -12,11 +12,11 @@ use crate::config::QueueType;
 const IN_FLIGHT_BYTES: usize = 3 << 19;
 /// The limit of a new session, until the size of records is known: the largest of them fit.
 const FIRST_PREFETCH: u16 = 4;
-/// The limit of a quorum queue's consumer, which cannot be changed within a session: records of this size fit.
+/// The limit of a quorum queue's consumer, which cannot be changed within a session: usual records fit.
 const QUORUM_PREFETCH: u16 = 128;
-const USUAL_RECORD_BYTES: usize = 64 << 10;
-/// The same after a session to which too much came: four of the largest records that are stored. After one more, it takes one at a time.
+/// The same after a session to which too much came: the largest records that are stored fit. After one more such session it is one.
 const NARROW_PREFETCH: u16 = 4;
+const USUAL_RECORD_BYTES: usize = 64 << 10;
 /// Usual records in a row, after which a quorum queue has its usual limit again.
 const USUAL_IN_A_ROW: usize = 4;
 /// Batches that may be on their way: one is stored while the next arrives.

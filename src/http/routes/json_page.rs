@@ -27,6 +27,7 @@ pub struct JsonPage {
     pub write_record: WriteRecord,
     /// the text after them, with the bracket that closes their list
     pub closing: String,
+    /// held until the client has read the lines
     pub slot: Option<Slot>,
 }
 
